@@ -31,29 +31,52 @@ SPREAD = 2.0
 """Standard deviation of the logits of the class that varies most over photos."""
 
 
+def layers_of_a_user() -> tuple[Any, Any, Any]:
+    """(model, base, head): MobileNetV2 as a user builds a classifier on it."""
+    import keras
+    from keras import layers
+
+    base = keras.applications.MobileNetV2(
+        weights=None, include_top=False, input_shape=(224, 224, 3)
+    )
+    photos = keras.Input((224, 224, 3))
+    x = base(layers.Rescaling(1 / 127.5, -1)(photos), training=False)
+    x = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(x))
+    head = layers.Dense(5, activation="softmax", kernel_initializer="random_normal")
+    return keras.Model(photos, head(x), name="flowers"), base, head
+
+
 def network() -> Any:
-    """MobileNetV2 as a user builds a classifier on it."""
+    """The model with random weights, and statistics of photos in its normalisations."""
     import keras
     from keras import layers
 
     keras.utils.set_random_seed(0)
-    base = keras.applications.MobileNetV2(
-        weights=None, include_top=False, input_shape=(224, 224, 3)
-    )
+    model, base, head = layers_of_a_user()
     sample = np.random.default_rng(1).uniform(-1, 1, (8, 224, 224, 3)).astype(np.float32)
     norms = [one for one in base.layers if isinstance(one, layers.BatchNormalization)]
     for layer in norms:
         layer.momentum = 0.0
     base(sample, training=True)  # statistics of photos: else the outputs of all photos are equal
-    photos = keras.Input((224, 224, 3))
-    x = base(layers.Rescaling(1 / 127.5, -1)(photos), training=False)
-    x = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(x))
-    head = layers.Dense(5, activation="softmax", kernel_initializer="random_normal")
-    model = keras.Model(photos, head(x), name="flowers")
     pooled = layers.GlobalAveragePooling2D()(base(sample, training=False))
     logits = np.asarray(pooled) @ np.asarray(head.kernel)
     head.kernel.assign(head.kernel * (SPREAD / logits.std(axis=0).max()))
     return model
+
+
+def exact(model: Any, photos: np.ndarray) -> np.ndarray:
+    """The probabilities of the same network in double precision, by which rounding is told from
+    errors.
+    """
+    import keras
+
+    keras.config.set_floatx("float64")
+    try:
+        double, _, _ = layers_of_a_user()
+        double.set_weights([value.astype(np.float64) for value in model.get_weights()])
+        return np.asarray(double.predict(photos.astype(np.float64), verbose=0))
+    finally:
+        keras.config.set_floatx("float32")
 
 
 def median(call: Callable[[], object]) -> float:
@@ -79,22 +102,25 @@ def measure(count: int) -> dict[str, float]:
         results = own(list(photos), top_k=5)
         scores = [[one.score for one in sorted(r, key=lambda one: one.index)] for r in results]
         rows = [own.prepare(own.input_kind.single(photo), own.options()) for photo in photos]
-        exact = np.stack(
+        actual = np.stack(
             [
                 own.engine.run("forward", images=r.rows[0]["images"][None])["probabilities"][0]
                 for r in rows
             ]
         )
+        double = exact(model, photos)
         one, batch = photos[0], photos[:1].astype(np.float32)
         best = {"wrapped": float("inf"), "predict": float("inf")}
         for _ in range(ROUNDS):
             best["wrapped"] = min(best["wrapped"], median(lambda: own(one)))
             best["predict"] = min(best["predict"], median(lambda: model.predict(batch, verbose=0)))
         return {
-            "largest difference": float(np.abs(exact - expected).max()),
+            "largest difference": float(np.abs(actual - expected).max()),
             "largest difference of rounded scores": float(
                 np.abs(np.array(scores) - expected).max()
             ),
+            "from double precision, wrapped": float(np.abs(actual - double).max()),
+            "from double precision, predict": float(np.abs(expected - double).max()),
             "spread of probabilities over photos": float(expected.std(axis=0).max()),
             "wrapped, ms": 1e3 * best["wrapped"],
             "predict, ms": 1e3 * best["predict"],

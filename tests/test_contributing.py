@@ -169,7 +169,7 @@ def test_a_command_is_named_where_the_table_says(command):
     assert not unlisted(command, "a command")
 
 
-@pytest.mark.parametrize("engine", ["litert", "openvino"])
+@pytest.mark.parametrize("engine", ["litert", "openvino", "onnxruntime"])
 def test_an_engine_is_named_where_the_table_says(engine):
     assert engine in ENGINES
     assert not unlisted(engine, "an engine", "src/warmstart/api.py")

@@ -19,7 +19,12 @@ import warmstart
 SOURCE = Path(warmstart.__file__).parent
 ROOT = SOURCE.parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "opentelemetry": "opentelemetry-exporter-otlp-proto-http",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
 """Import name -> distribution, where they differ by more than "-" and "_"."""
 PHOTO = ROOT / "examples" / "photos" / "cat.jpg"
 

@@ -15,14 +15,15 @@ from warmstart.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from warmstart import errors as errors
+    from warmstart import sklearn as sklearn
     from warmstart.api import *  # noqa: F403
 else:
 
     def __getattr__(name):
         from importlib import import_module
 
-        if name == "errors":
-            return import_module("warmstart.errors")
+        if name in ("errors", "sklearn"):
+            return import_module(f"warmstart.{name}")
         api = import_module("warmstart.api")
         if name == "__all__":
             return [*api.__all__, "__version__", "errors"]

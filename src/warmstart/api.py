@@ -187,7 +187,7 @@ def load(
     *,
     task: Literal["image-classification"],
     weights: str | PathLike[str] | None = "pretrained",
-    engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
+    engine: Literal["auto", "litert", "openvino", "onnxruntime", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
     device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
@@ -200,7 +200,7 @@ def load(
     *,
     task: Literal["object-detection"],
     weights: str | PathLike[str] | None = "pretrained",
-    engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
+    engine: Literal["auto", "litert", "openvino", "onnxruntime", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
     device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
@@ -213,7 +213,7 @@ def load(
     *,
     task: Literal["image-segmentation"],
     weights: str | PathLike[str] | None = "pretrained",
-    engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
+    engine: Literal["auto", "litert", "openvino", "onnxruntime", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
     device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
@@ -226,7 +226,7 @@ def load(
     *,
     task: Literal["text-classification"],
     weights: str | PathLike[str] | None = "pretrained",
-    engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
+    engine: Literal["auto", "litert", "openvino", "onnxruntime", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
     device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
@@ -239,7 +239,7 @@ def load(
     *,
     task: Literal["token-classification"],
     weights: str | PathLike[str] | None = "pretrained",
-    engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
+    engine: Literal["auto", "litert", "openvino", "onnxruntime", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
     device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
@@ -252,7 +252,7 @@ def load(
     *,
     task: Literal["question-answering"],
     weights: str | PathLike[str] | None = "pretrained",
-    engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
+    engine: Literal["auto", "litert", "openvino", "onnxruntime", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
     device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
@@ -265,7 +265,7 @@ def load(
     *,
     task: Literal["fill-mask"],
     weights: str | PathLike[str] | None = "pretrained",
-    engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
+    engine: Literal["auto", "litert", "openvino", "onnxruntime", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
     device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
@@ -278,7 +278,7 @@ def load(
     *,
     task: Literal["text-embedding"],
     weights: str | PathLike[str] | None = "pretrained",
-    engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
+    engine: Literal["auto", "litert", "openvino", "onnxruntime", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
     device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
@@ -291,7 +291,7 @@ def load(
     *,
     task: Literal["text-generation"],
     weights: str | PathLike[str] | None = "pretrained",
-    engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
+    engine: Literal["auto", "litert", "openvino", "onnxruntime", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
     device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
@@ -304,7 +304,7 @@ def load(
     *,
     task: Literal["speech-recognition"],
     weights: str | PathLike[str] | None = "pretrained",
-    engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
+    engine: Literal["auto", "litert", "openvino", "onnxruntime", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
     device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
@@ -317,7 +317,7 @@ def load(
     *,
     task: Literal["audio-generation"],
     weights: str | PathLike[str] | None = "pretrained",
-    engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
+    engine: Literal["auto", "litert", "openvino", "onnxruntime", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
     device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
@@ -330,7 +330,7 @@ def load(
     *,
     task: Literal["forecasting"],
     weights: str | PathLike[str] | None = "pretrained",
-    engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
+    engine: Literal["auto", "litert", "openvino", "onnxruntime", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
     device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
@@ -343,7 +343,7 @@ def load(
     *,
     task: Literal["tensors"],
     weights: str | PathLike[str] | None = "pretrained",
-    engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
+    engine: Literal["auto", "litert", "openvino", "onnxruntime", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
     device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
@@ -356,7 +356,7 @@ def load(
     *,
     task: str | None = None,
     weights: str | PathLike[str] | None = "pretrained",
-    engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
+    engine: Literal["auto", "litert", "openvino", "onnxruntime", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
     device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
@@ -368,7 +368,7 @@ def load(
     *,
     task: str | None = None,
     weights: str | PathLike[str] | None = "pretrained",
-    engine: Literal["auto", "litert", "openvino", "keras"] = "auto",
+    engine: Literal["auto", "litert", "openvino", "onnxruntime", "keras"] = "auto",
     precision: Literal["float32", "bfloat16", "int8"] = "float32",
     device: Literal["auto", "cpu", "gpu"] = "auto",
     revision: str | None = None,
@@ -384,10 +384,11 @@ def load(
         task: what it must be able to do; default: what its entry or its heads say.
         weights: `"pretrained"` (also `"imagenet"`): the entry's own; a path or source of a
             checkpoint; `None`: random initialisation.
-        engine: `"auto"`, `"litert"`, `"openvino"` or `"keras"`.
+        engine: `"auto"`, `"litert"`, `"openvino"`, `"onnxruntime"` or `"keras"`.
         precision: `"float32"`, `"bfloat16"` or `"int8"`.
         device: `"auto"`: compiled models on the CPU, `engine="keras"` where TensorFlow runs it;
-            `"cpu"`; `"gpu"`: the keras engine on a GPU that TensorFlow sees.
+            `"cpu"`; `"gpu"`: the keras engine on a GPU that TensorFlow sees, or
+            `engine="onnxruntime"` on one that it has a provider for.
         revision: of an `hf://` source.
         offline: never go online; default: `WARMSTART_OFFLINE` or `HF_HUB_OFFLINE`.
         progress: called while files are fetched with (name, bytes so far, total or None).
@@ -874,8 +875,51 @@ def wrap(
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos", "area"] = "bilinear",
     size: int | None = None,
     preprocessing: PhotoRules = None,
+    embedding: bool = False,
     check: Examples = None,
 ) -> ImageClassifier: ...
+@overload
+def wrap(
+    model: KerasSource,
+    *,
+    task: Literal["object-detection"],
+    name: str | None = None,
+    output: str | Path | None = None,
+    licence: str = "NOASSERTION",
+    scaling: Literal["0..255", "0..1", "-1..1", "imagenet", "caffe"] | None = None,
+    resize: Literal["squash", "crop", "pad"] = "squash",
+    crop_ratio: float = 1.0,
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos", "area"] = "bilinear",
+    size: int | None = None,
+    preprocessing: PhotoRules = None,
+    labels: ClassNames = None,
+    features: str | None = None,
+    boxes: Literal["xyxy", "yxyx", "xywh", "cxcywh"] | None = None,
+    units: Literal["pixels", "fractions"] | None = None,
+    activation: Literal["none", "softmax", "sigmoid"] = "none",
+    background: Literal["none", "first", "last"] = "none",
+    suppression: float | None = None,
+    threshold: float = 0.5,
+) -> ObjectDetector: ...
+@overload
+def wrap(
+    model: KerasSource,
+    *,
+    task: Literal["image-segmentation"],
+    name: str | None = None,
+    output: str | Path | None = None,
+    licence: str = "NOASSERTION",
+    scaling: Literal["0..255", "0..1", "-1..1", "imagenet", "caffe"] | None = None,
+    resize: Literal["squash", "crop", "pad"] = "squash",
+    crop_ratio: float = 1.0,
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos", "area"] = "bilinear",
+    size: int | None = None,
+    preprocessing: PhotoRules = None,
+    labels: ClassNames = None,
+    features: str | None = None,
+    channels: Literal["last", "first"] | None = None,
+    activation: Literal["sigmoid", "none"] | None = None,
+) -> ImageSegmenter: ...
 @overload
 def wrap(
     model: KerasSource,
@@ -895,6 +939,32 @@ def wrap(
 def wrap(
     model: KerasSource,
     *,
+    task: Literal["text-embedding"],
+    name: str | None = None,
+    output: str | Path | None = None,
+    licence: str = "NOASSERTION",
+    tokenizer: TextSplitter = None,
+    max_length: int | None = None,
+    pooling: Literal["mean", "cls", "max"] | None = None,
+    normalize: bool = False,
+) -> TextEmbedder: ...
+@overload
+def wrap(
+    model: KerasSource,
+    *,
+    task: Literal["forecasting"],
+    name: str | None = None,
+    output: str | Path | None = None,
+    licence: str = "NOASSERTION",
+    scaling: str | None = None,
+    quantiles: Sequence[float] = (),
+    freq: str = "D",
+    context: int | None = None,
+) -> Forecaster: ...
+@overload
+def wrap(
+    model: KerasSource,
+    *,
     task: Literal["tensors"],
     name: str | None = None,
     output: str | Path | None = None,
@@ -910,8 +980,8 @@ def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, An
     saved, exported, evaluated, served, and run over many files.
 
     Args:
-        model: a functional or Sequential `keras.Model`; or the path of a `.keras` or `.h5` file, or
-            of a SavedModel folder.
+        model: a functional or Sequential `keras.Model`; or the path of a `.keras`, `.h5`, `.onnx`
+            or `.tflite` file, or of a SavedModel folder.
         task: what it does, such as "image-classification"; "tensors" for named arrays in and out.
         **options: those of the task; all tasks share `name`, `output` and `licence`.
 

@@ -311,7 +311,7 @@ def test_alternatives_of_missing_files(hugging):
     folder = hub.fetch_repo(
         "hf://org/name",
         ["config.json"],
-        alternatives={"*.h5": "onnx/*", "*.safetensors": "model*"},
+        alternatives={"*.h5": ("onnx/*",), "*.safetensors": ("model*",)},
     )
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {name for name in files if ".warmstart" not in name} == {

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from warmstart.errors import BundleError, InputError, UsageError
 from warmstart.text import tokenizer as text
-from warmstart.text import vocabularies
+from warmstart.text import vocabulary_files
 from warmstart.text.tokenizer import Tokenizer, TruncationWarning, padded
 
 WORDS = [
@@ -282,7 +282,7 @@ def test_hostile_byte_level_files_are_refused(tmp_path, vocabulary, merges):
 def test_files_are_not_read_when_they_are_absurdly_large(tmp_path):
     written(tmp_path)
     with open(tmp_path / "tokenizer.json", "wb") as file:
-        file.truncate(vocabularies.LARGEST_FILE + 1)
+        file.truncate(vocabulary_files.LARGEST_FILE + 1)
     with pytest.raises(BundleError, match="larger than 64 MiB"):
         Tokenizer.open(tmp_path)
 

@@ -2,8 +2,15 @@
 
 from pathlib import Path
 
+from warmstart.checkpoints import keras_hub
 from warmstart.checkpoints.base import ByteSource, Checkpoint
-from warmstart.checkpoints.file_names import IN_PROGRAM, RECORD, TRANSFORMERS_H5
+from warmstart.checkpoints.file_names import (
+    IN_PROGRAM,
+    PRESET_HEAD,
+    RECORD,
+    TRANSFORMERS_H5,
+    is_preset,
+)
 from warmstart.checkpoints.hdf5 import open_hdf5
 from warmstart.checkpoints.hdf5_format import MAGIC
 from warmstart.checkpoints.keras_zip import open_zip, pickle_error
@@ -44,7 +51,8 @@ def open_checkpoint(path: Path) -> Checkpoint:
     try:
         start = source.at(0, min(16, source.size))
         if start.startswith(MAGIC):
-            return pytorch_names(open_hdf5(path, source))
+            whole = open_hdf5(path, source)
+            return _preset(path, whole) if is_preset(path) else pytorch_names(whole)
         if start.startswith(b"PK\x03\x04"):
             return open_zip(path, source)
         if start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
@@ -63,6 +71,14 @@ def open_checkpoint(path: Path) -> Checkpoint:
     except BaseException:
         source.close()
         raise
+
+
+def _preset(path: Path, whole: Checkpoint) -> Checkpoint:
+    """A preset of KerasHub with its head."""
+    head = path.with_name(PRESET_HEAD)
+    if not head.is_file():
+        return keras_hub.PresetCheckpoint(whole, None)
+    return keras_hub.PresetCheckpoint(whole, open_hdf5(head, ByteSource.open(head)))
 
 
 def checkpoint_file(path: Path) -> Path:

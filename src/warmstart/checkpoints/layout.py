@@ -16,7 +16,7 @@ imports Keras.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -68,6 +68,7 @@ class Layout:
         squeezed: patterns of our names that files may hold with a leading axis of length 1.
         optional: patterns of arrays in files that are left out where the model has no variable for
             them.
+        keras_hub: from the arrays of a preset of KerasHub to the reference's names and axes.
     """
 
     modules: Rules = ()
@@ -78,6 +79,7 @@ class Layout:
     transposed: tuple[str, ...] = ("*/kernel",)
     squeezed: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+    keras_hub: Callable[[Checkpoint], Checkpoint] | None = None
 
     def module(self, layer: str) -> str:
         """The reference's name of a layer, without the prefix: `head.classifier` -> `classifier`."""
@@ -133,6 +135,8 @@ def fill(
         MismatchError: an array without a variable, a variable without an array, another shape, or
         no head.
     """
+    if layout.keras_hub is not None and checkpoint.layout == "keras-hub":
+        checkpoint = layout.keras_hub(checkpoint)
     targets = {layout.name(slot): slot for slot in slots(model)}
     names = {name: layout.canonical(name) for name in checkpoint.names()}
     own_names = {layout.bare(name) for name in names}

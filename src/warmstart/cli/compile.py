@@ -7,7 +7,7 @@ from typing import Any, cast
 import click
 
 from warmstart.cli.help import Argument, Command, Option
-from warmstart.cli.parameters import PRECISIONS
+from warmstart.cli.parameters import COMPILED, PRECISIONS, engine_option
 
 
 @click.command(
@@ -36,10 +36,13 @@ from warmstart.cli.parameters import PRECISIONS
             default="pretrained",
             help="A checkpoint to use instead of the published weights; `random` for speed tests.",
         ),
+        engine_option(COMPILED),
         Option(["--check"], help="Photos (a folder or pattern) to compare with float32 on."),
     ],
 )
-def command(names: tuple[str, ...], precision: str, weights: str, check: str | None) -> None:
+def command(
+    names: tuple[str, ...], precision: str, weights: str, engine: str, check: str | None
+) -> None:
     """Compile models, so that predicting starts at once and without TensorFlow.
 
     For a precision other than float32 it also prints the agreement with float32 and the speed.
@@ -52,7 +55,7 @@ def command(names: tuple[str, ...], precision: str, weights: str, check: str | N
     failed = 0
     for name in names:
         try:
-            _compile(name, precision, None if weights == "random" else weights, check)
+            _compile(name, precision, None if weights == "random" else weights, engine, check)
         except WarmstartError as error:
             complain(f"{name}: {explained(error)}")
             failed += 1
@@ -67,16 +70,18 @@ def command(names: tuple[str, ...], precision: str, weights: str, check: str | N
         click.get_current_context().exit(1)
 
 
-def _compile(name: str, precision: str, weights: str | None, check: str | None) -> None:
+def _compile(
+    name: str, precision: str, weights: str | None, engine: str, check: str | None
+) -> None:
     from warmstart.cli.models import compiling, open_model
 
-    model = open_model(name, precision=precision, weights=weights)
+    model = open_model(name, precision=precision, weights=weights, engine=engine)
     with compiling(model):
         artifact = model.artifact
-        engine = model.engine.name
+        name_of_engine = model.engine.name
     size = artifact.path.stat().st_size / 1e6
     worst = max(artifact.record["differences"].values())
-    print(f"{model.name}: {precision}, {size:.1f} MB, fastest engine here: {engine}")
+    print(f"{model.name}: {precision}, {size:.1f} MB, {_chosen(engine)}: {name_of_engine}")
     if precision == "float32":
         print(f"  largest difference from Keras on the probe: {worst:.1g}")
         return
@@ -84,6 +89,10 @@ def _compile(name: str, precision: str, weights: str | None, check: str | None) 
     with compiling(exact):
         exact.engine  # noqa: B018 (compiles)
     _compare(model, exact, check, precision)
+
+
+def _chosen(engine: str) -> str:
+    return "fastest engine here" if engine == "auto" else "engine"
 
 
 def _compare(model: Any, exact: Any, check: str | None, precision: str) -> None:

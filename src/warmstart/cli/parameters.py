@@ -13,7 +13,9 @@ from warmstart.cli.help import OPTIONS, Option
 from warmstart.core.options import Field, fields_of
 
 DEVICES = ("auto", "cpu", "gpu")
-ENGINES = ("auto", "litert", "openvino", "keras")
+ENGINES = ("auto", "litert", "openvino", "onnxruntime", "keras")
+COMPILED = ENGINES[:-1]
+"""Engines that run compiled programs, and the choice among them."""
 PRECISIONS = ("float32", "bfloat16", "int8")
 _TYPE_NAMES: Mapping[type, str] = {int: "integer", float: "number", str: "text"}
 
@@ -173,7 +175,8 @@ def device_option(panel: str = OPTIONS) -> Option:
         ["--device"],
         default="auto",
         metavar=f"[{'|'.join(DEVICES)}]",
-        help="auto: compiled models on the CPU; gpu: the keras engine on a GPU of TensorFlow.",
+        help="auto: compiled models on the CPU; gpu: the keras engine on a GPU of TensorFlow, or "
+        "onnxruntime on one of its own.",
         panel=panel,
         rare=True,
     )

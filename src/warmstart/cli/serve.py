@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from warmstart.cli.help import Argument, Command, Option
-from warmstart.cli.parameters import engine_option, offline_option, precision_option
+from warmstart.cli.parameters import COMPILED, engine_option, offline_option, precision_option
 
 if TYPE_CHECKING:
     from warmstart.core.model import Model
@@ -89,7 +90,7 @@ USUAL = {"max-batch", "max-delay", "queue", "deadline", "max-inputs"}
         ),
         Option(["--host"], default="127.0.0.1", help="Address to listen on; 0.0.0.0 for all."),
         Option(["--port"], type=click.IntRange(0, 65535), default=8000, help="0 takes a free one."),
-        engine_option(("auto", "litert", "openvino")),
+        engine_option(COMPILED),
         precision_option(),
         Option(
             ["--weights"],
@@ -101,6 +102,12 @@ USUAL = {"max-batch", "max-delay", "queue", "deadline", "max-inputs"}
             ["--no-access-log"],
             is_flag=True,
             help="Write no JSON object for each request to standard output.",
+        ),
+        Option(
+            ["--trace"],
+            is_flag=True,
+            help="Send a span of each request to OpenTelemetry, where OTEL_EXPORTER_OTLP_ENDPOINT says.",
+            rare=True,
         ),
         Option(
             ["--watch"],
@@ -157,6 +164,7 @@ def command(
     weights: str,
     offline: bool,
     no_access_log: bool,
+    trace: bool,
     watch: float,
     token: str | None,
     allow_urls: bool,
@@ -186,6 +194,7 @@ def command(
     from warmstart.serve.opening import open_models
     from warmstart.serve.running import bound, run
     from warmstart.serve.settings import MIB, Settings
+    from warmstart.serve.tracing import export_spans
 
     if token is None and os.environ.get("WARMSTART_TOKEN") == "":
         raise UsageError("WARMSTART_TOKEN is empty; give it a token, or unset it.")
@@ -193,7 +202,13 @@ def command(
     limits["max_body"] *= MIB
     limits["max_pixels"] *= 10**6
     settings = Settings(
-        watch=watch, token=token, allow_urls=allow_urls, cors=cors, hosts=allow_host, **limits
+        watch=watch,
+        token=token,
+        allow_urls=allow_urls,
+        cors=cors,
+        hosts=allow_host,
+        tracing=trace,
+        **limits,
     )
     names = list(models)
     if not names:
@@ -209,6 +224,7 @@ def command(
         return open_model(name, offline=offline or None, **options)
 
     with (
+        export_spans() if trace else contextlib.nullcontext(),
         write_logs(access=not no_access_log),
         bound(host, port) as sockets,
         open_models(names, load, copied=watch > 0) as opened,

@@ -54,7 +54,7 @@ class WrapCommand(Command):
 
 def _parameters(task: Task | None) -> list[click.Parameter]:
     parameters: list[click.Parameter] = [
-        Argument(["model"], help="A .keras or .h5 file, or a SavedModel folder."),
+        Argument(["model"], help="A .keras, .h5, .onnx or .tflite file, or a SavedModel folder."),
         Option(["--task"], required=True, help="What the model does; tensors: arrays in and out."),
         Option(["--output", "-o"], required=True, help="A new folder for the model."),
         json_option("One JSON object: what the folder says of the model."),

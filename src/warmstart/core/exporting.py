@@ -56,10 +56,7 @@ def export(model: Exported, path: str | Path, format: str | None = None) -> Path
         raise UsageError(
             f"An int8 program can be exported as litert only; for {format} load {model.name} in float32."
         )
-    if packages := NEEDS.get(format):
-        require(*packages, extra=format, purpose=f"to export as {format}")
-    if format in ("saved_model", "onnx", "keras"):
-        require("tensorflow", extra="tensorflow", purpose=f"to export as {format}")
+    _require_packages(format)
     artifact = model.artifact
     is_file = format in SUFFIXES and not (format == "onnx" and len(artifact.signatures) > 1)
     if is_file and path.suffix != SUFFIXES[format]:
@@ -77,12 +74,7 @@ def export(model: Exported, path: str | Path, format: str | None = None) -> Path
         raise CacheError(f"{path.parent} cannot be written: {error.strerror or error}.") from error
     try:
         made = temporary / path.name
-        job = job_of(model.entry, model.weights) | {
-            "format": format,
-            "path": str(made),
-            "artifact": str(artifact.folder.absolute()),
-        }
-        record = run_process(job, f"Exporting {model.name}", model.on_stage)
+        record = write(model, format, made)
         facts = (
             json.dumps(
                 describe(model, artifact, format, record),
@@ -104,6 +96,39 @@ def export(model: Exported, path: str | Path, format: str | None = None) -> Path
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return path
+
+
+def write(model: Exported, format: str, path: Path) -> Mapping[str, Any]:
+    """Write the program of a model as another format in a process of its own, without the note on
+    inputs and outputs.
+
+    Returns:
+        What was measured: `difference`, the largest from the outputs of the model, and what else
+        `describe` takes.
+
+    Raises:
+        CompileError: the format cannot hold the program, or the result differs from it.
+        MissingPackageError: what writes the format is not installed.
+    """
+    _require_packages(format)
+    job = job_of(model.entry, model.weights) | {
+        "format": format,
+        "path": str(path),
+        "artifact": str(model.artifact.folder.absolute()),
+    }
+    return run_process(job, f"Exporting {model.name}", model.on_stage)
+
+
+def _require_packages(format: str) -> None:
+    """Check that what writes a format is installed.
+
+    Raises:
+        MissingPackageError: it is not.
+    """
+    if packages := NEEDS.get(format):
+        require(*packages, extra=format, purpose=f"to export as {format}")
+    if format in ("saved_model", "onnx", "keras"):
+        require("tensorflow", extra="tensorflow", purpose=f"to export as {format}")
 
 
 def note_of(exported: Path) -> Path:

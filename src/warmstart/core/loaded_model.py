@@ -6,6 +6,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -220,9 +221,7 @@ class LoadedModel(TrainingFiles, ABC):
 
     @property
     def stored_precision(self) -> str:
-        """The precision of the weights in the program's file: `"int8 kernels"` where a bundle has
-        such; else the model's own.
-        """
+        """Of the weights in the program's file: `"int8 kernels"`, or the model's own."""
         artifact = self._recorded_artifact()
         return self.precision if artifact is None else artifact.precision
 
@@ -238,7 +237,10 @@ class LoadedModel(TrainingFiles, ABC):
             from warmstart.engines.keras import KerasEngine
 
             return KerasEngine(self.program(self.entry, self.keras))
-        return choose.open_engine(self.artifact, self._engine_name, self.precision)
+        return choose.open_engine(self.artifact, self._engine_name, self.precision, self._onnx)
+
+    def _onnx(self, path: Path) -> object:
+        return import_module("warmstart.core.exporting").write(self, "onnx", path)
 
     def _bundled_artifact(self) -> store.Artifact | None:
         return None if self.precision == "int8" else self._own_artifact(store.Artifact.load)
@@ -326,9 +328,7 @@ class LoadedModel(TrainingFiles, ABC):
         return push_model(self, name, private=private, message=message)
 
     def files(self) -> Mapping[str, Path | bytes]:
-        """The task's own files of a bundle (a tokenizer, a `config.json`), by name: a path or the
-        bytes.
-        """
+        """The task's own files of a bundle, such as a tokenizer, by name: a path or the bytes."""
         return {}
 
     @classmethod

@@ -36,7 +36,7 @@ class LoadOptions(TypedDict, total=False):
     """The keywords of `load` besides `task`."""
 
     weights: str | PathLike[str] | None
-    engine: Literal["auto", "litert", "openvino", "keras"]
+    engine: Literal["auto", "litert", "openvino", "onnxruntime", "keras"]
     precision: Literal["float32", "bfloat16", "int8"]
     device: Literal["auto", "cpu", "gpu"]
     revision: str | None
@@ -65,10 +65,11 @@ def load(
         task: what it must be able to do; default: what its entry or its heads say.
         weights: `"pretrained"` (also `"imagenet"`): the entry's own; a path or source of a
             checkpoint; `None`: random initialisation.
-        engine: `"auto"`, `"litert"`, `"openvino"` or `"keras"`.
+        engine: `"auto"`, `"litert"`, `"openvino"`, `"onnxruntime"` or `"keras"`.
         precision: `"float32"`, `"bfloat16"` or `"int8"`.
         device: `"auto"`: compiled models on the CPU, `engine="keras"` where TensorFlow runs it;
-            `"cpu"`; `"gpu"`: the keras engine on a GPU that TensorFlow sees.
+            `"cpu"`; `"gpu"`: the keras engine on a GPU that TensorFlow sees, or
+            `engine="onnxruntime"` on one that it has a provider for.
         revision: of an `hf://` source.
         offline: never go online; default: `WARMSTART_OFFLINE` or `HF_HUB_OFFLINE`.
         progress: called while files are fetched with (name, bytes so far, total or None).

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from warmstart import hub
+from warmstart.checkpoints.file_names import is_preset
 
 RANDOM = "random initialisation, seed 0"
 
@@ -37,10 +38,10 @@ class Weights:
 
 
 def checkpoint_digest(path: Path, sha256: Callable[[Path], str]) -> str:
-    """The sha256 of a checkpoint; of one in several files (named by its index), of the index and all
-    shards together.
+    """The sha256 of a checkpoint; of one in several files (its index, or the first of a preset of
+    KerasHub), of all of them together.
     """
-    if path.suffix not in (".json", ".index"):
+    if path.suffix not in (".json", ".index") and not is_preset(path):
         return sha256(path)
     from warmstart.checkpoints.formats import open_checkpoint
 

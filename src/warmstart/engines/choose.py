@@ -12,13 +12,14 @@ import json
 import os
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from warmstart import log
+from warmstart.engines import onnxruntime
 from warmstart.engines.base import Engine
 from warmstart.engines.litert import LiteRTEngine, usable_cpus
 from warmstart.engines.parity import TOLERANCE, compare
@@ -26,7 +27,7 @@ from warmstart.engines.store import Artifact
 from warmstart.errors import EngineError, EngineUnavailableError, UsageError, is_installed, require
 from warmstart.hub import home
 
-ENGINES = ("auto", "litert", "openvino", "keras")
+ENGINES = ("auto", "litert", "openvino", "onnxruntime", "keras")
 DEVICES = ("auto", "cpu", "gpu")
 PRECISIONS = ("float32", "bfloat16", "int8")
 SMALL_MS = 2.0  # below this, another engine saves less per call than loading it costs
@@ -44,6 +45,10 @@ def check_options(engine: str, precision: str) -> None:
         raise UsageError(
             "The keras engine is the float32 reference; choose another engine for other precisions."
         )
+    if engine == "onnxruntime" and precision != "float32":
+        raise UsageError(
+            "The ONNX form of a program is float32; choose another engine for other precisions."
+        )
     if engine == "litert" and precision == "bfloat16":
         raise UsageError(
             "LiteRT does not compute in bfloat16; use engine='openvino' or precision='float32'."
@@ -51,7 +56,8 @@ def check_options(engine: str, precision: str) -> None:
 
 
 def for_device(engine: str, device: str) -> str:
-    """The engine for a device: compiled programs run on the CPU, Keras where TensorFlow may.
+    """The engine for a device: LiteRT and OpenVINO run on the CPU, Keras where TensorFlow may, ONNX
+    Runtime where it has a provider.
 
     Args:
         engine: as the user named it.
@@ -59,27 +65,40 @@ def for_device(engine: str, device: str) -> str:
 
     Raises:
         UsageError: there is no such device, or the engine does not run on it.
+        EngineUnavailableError: ONNX Runtime has no provider for a GPU.
     """
     if device not in DEVICES:
         raise UsageError(
             f"There is no device {device!r}; there are {', '.join(DEVICES)}. Compiled models run on "
-            "the CPU; engine='keras' and fine-tuning use the GPUs that TensorFlow sees."
+            "the CPU; engine='keras' and fine-tuning use the GPUs that TensorFlow sees, and "
+            "engine='onnxruntime' those that it has a provider for."
         )
-    if device != "gpu":
+    if engine == "onnxruntime" or (engine == "auto" and device != "gpu"):
+        onnxruntime.use_device(device)
+    if device != "gpu" or engine == "onnxruntime":
         return engine
     if engine not in ("auto", "keras"):
-        raise UsageError(f"{engine} runs on the CPU; device='gpu' needs engine='keras'.")
+        raise UsageError(
+            f"{engine} runs on the CPU; device='gpu' needs engine='keras' or 'onnxruntime'."
+        )
     return "keras"
 
 
-def open_engine(artifact: Artifact, engine: str = "auto", precision: str = "float32") -> Engine:
+def open_engine(
+    artifact: Artifact,
+    engine: str = "auto",
+    precision: str = "float32",
+    write_onnx: onnxruntime.Write | None = None,
+) -> Engine:
     """An engine that runs `artifact`.
 
     Args:
         artifact: the compiled program.
-        engine: `"auto"`, `"litert"` or `"openvino"`; the keras engine runs no artifacts.
+        engine: `"auto"`, `"litert"`, `"openvino"` or `"onnxruntime"`; the keras engine runs no
+            artifacts.
         precision: `"float32"`, `"int8"` (the artifact was compiled so) or `"bfloat16"` (OpenVINO
             only).
+        write_onnx: writes the ONNX form of the program to a path, for `"onnxruntime"`.
 
     Raises:
         EngineUnavailableError: the engine is not installed or cannot run here.
@@ -92,6 +111,8 @@ def open_engine(artifact: Artifact, engine: str = "auto", precision: str = "floa
         return LiteRTEngine(artifact.path, artifact.signatures)
     if engine == "openvino" or (engine == "auto" and precision == "bfloat16"):
         return _openvino(artifact, precision)
+    if engine == "onnxruntime":
+        return onnxruntime.open_artifact(artifact, write_onnx)
     return _open_fastest(artifact, precision)
 
 
@@ -132,30 +153,53 @@ def measure(
 
 def _open_fastest(artifact: Artifact, precision: str) -> Engine:
     litert = LiteRTEngine(artifact.path, artifact.signatures)
-    if not _candidates(artifact):
+    openers = _candidates(artifact, precision)
+    if not openers:
         return litert
-    measured, key = _measurements(), _key(artifact)
+    measured, key = _measurements(), _key(artifact, openers)
     if (times := measured.get(key)) is None:
-        times = {"litert": measure([litert], rounds=1)[0]}
-        if times["litert"] >= SMALL_MS:
-            with contextlib.suppress(EngineError):
-                other = _openvino(artifact, precision)
-                if (
-                    precision != "float32"
-                    or max(compare(other, artifact.expected()).values()) <= TOLERANCE
-                ):
-                    both = measure([litert, other], clear_ratio=CLEAR_RATIO)
-                    times = dict(zip(("litert", "openvino"), both, strict=True))
+        times = {litert.name: measure([litert], rounds=1)[0]}
+        if times[litert.name] >= SMALL_MS:
+            engines = [litert, *_usable(artifact, precision, openers)]
+            if len(engines) > 1:
+                names = [engine.name for engine in engines]
+                every = measure(engines, clear_ratio=CLEAR_RATIO)
+                times = dict(zip(names, every, strict=True))
         _record(key, times)
         log.info("engines measured, in ms: %s", times)
-    if times.get("openvino", float("inf")) < CLEARLY_FASTER * times["litert"]:
-        with contextlib.suppress(EngineError):
-            return _openvino(artifact, precision)
+    for name in sorted(times.keys() & openers.keys(), key=lambda name: times[name]):
+        if times[name] < CLEARLY_FASTER * times[litert.name]:
+            with contextlib.suppress(EngineError):
+                return openers[name]()
     return litert
 
 
-def _candidates(artifact: Artifact) -> bool:
-    return is_installed("openvino") and len(artifact.signatures) == 1
+def _candidates(artifact: Artifact, precision: str) -> Mapping[str, Callable[[], Engine]]:
+    """What opens the engines that may be faster than LiteRT, by name.
+
+    ONNX Runtime is one where the ONNX form is there: to convert takes longer than most processes
+    would win by it.
+    """
+    openers: dict[str, Callable[[], Engine]] = {}
+    if len(artifact.signatures) != 1:
+        return openers
+    if is_installed("openvino"):
+        openers["openvino"] = lambda: _openvino(artifact, precision)
+    if precision == "float32" and onnxruntime.is_stored(artifact) and is_installed("onnxruntime"):
+        openers["onnxruntime"] = lambda: onnxruntime.open_artifact(artifact, None)
+    return openers
+
+
+def _usable(
+    artifact: Artifact, precision: str, openers: Mapping[str, Callable[[], Engine]]
+) -> Iterator[Engine]:
+    """The engines that run here and, in float32, give the reference's numbers."""
+    for opener in openers.values():
+        with contextlib.suppress(EngineError):
+            engine = opener()
+            is_exact = precision == "float32"
+            if not is_exact or max(compare(engine, artifact.expected()).values()) <= TOLERANCE:
+                yield engine
 
 
 def _openvino(artifact: Artifact, precision: str) -> Engine:
@@ -173,8 +217,10 @@ def _openvino(artifact: Artifact, precision: str) -> Engine:
     )
 
 
-def _key(artifact: Artifact) -> str:
-    return f"{artifact.sha256[:20]} {_machine()}"
+def _key(artifact: Artifact, names: Iterable[str]) -> str:
+    """The key of the times of an artifact on this machine by these engines."""
+    key = f"{artifact.sha256[:20]} {_machine()}"
+    return f"{key} onnxruntime {_version('onnxruntime')}" if "onnxruntime" in names else key
 
 
 def _machine() -> str:

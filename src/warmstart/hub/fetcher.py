@@ -64,7 +64,7 @@ def fetch_repo(
     source: str | os.PathLike[str],
     patterns: Sequence[str] = ("*",),
     *,
-    alternatives: Mapping[str, str] | None = None,
+    alternatives: Mapping[str, Sequence[str]] | None = None,
     revision: str | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
@@ -76,7 +76,7 @@ def fetch_repo(
             local folder.
         patterns: shell patterns of paths from that folder, with slashes; `*` also matches slashes.
             They choose what is downloaded; a local folder is returned as it is.
-        alternatives: pattern -> the one that is downloaded too where no file matches it.
+        alternatives: pattern -> those that are downloaded too where no file matches it.
         revision, offline, progress: see `fetch`.
 
     Raises:
@@ -183,7 +183,7 @@ def _fetch_from_hub(
 def _fetch_repo_from_hub(
     hub: Hub,
     patterns: Sequence[str],
-    alternatives: Mapping[str, str],
+    alternatives: Mapping[str, Sequence[str]],
     offline: bool | None,
     progress: Progress | None,
 ) -> Path:
@@ -194,9 +194,9 @@ def _fetch_repo_from_hub(
         paths = listing.matching(patterns, hub.path)
     if not paths:
         raise SourceError(f"no file of {hub} matches {', '.join(patterns)}")
-    for pattern, other in alternatives.items():
+    for pattern, others in alternatives.items():
         if not listing.matching((pattern,), hub.path):
-            paths += listing.matching((other,), hub.path)
+            paths += listing.matching(others, hub.path)
     for path in paths:
         _one_from_hub(hub, listing, path, Expected(), offline, progress)
     return listing.folder / hub.path

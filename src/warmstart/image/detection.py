@@ -159,6 +159,8 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
         from warmstart.models.image.outputs import with_features
 
         network = architecture(entry.architecture)
+        if own := getattr(network, "detection_outputs", None):
+            return image_program(entry, own(model, entry.config))
         outputs = with_features(model, network.detections(model), network.feature_map(model))
         return image_program(entry, outputs)
 

@@ -120,6 +120,8 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
         from warmstart.models import architecture
         from warmstart.models.image.outputs import with_features
 
-        feature_map = architecture(entry.architecture).feature_map(model)
-        outputs = with_features(model, {"logits": model.output}, feature_map)
+        network = architecture(entry.architecture)
+        if own := getattr(network, "segmentation_outputs", None):
+            return image_program(entry, own(model, entry.config), files=True)
+        outputs = with_features(model, {"logits": model.output}, network.feature_map(model))
         return image_program(entry, outputs, files=True)

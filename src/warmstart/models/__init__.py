@@ -16,13 +16,17 @@ and, where a text's outputs are not those of `models.text.outputs`:
 and, where a program is not made as for the other families of its task:
 
     classifier_outputs(model, config) -> keras.Model    with the outputs `probabilities` and `features`
+    segmentation_outputs(model, config) -> keras.Model  with the outputs `logits` and maybe `features`
+    detection_outputs(model, config) -> keras.Model     with the outputs `scores` and `boxes`
     text_outputs(model, config) -> keras.Model          with the outputs `logits` and `features`
     array_outputs(model, config) -> keras.Model         with outputs by name
+    series_outputs(model, config) -> keras.Model        with the output `quantiles`
 
 Its `family.py` imports no Keras and says all else that is particular to the family. Each name is optional:
 
     read(config, folder, task) -> (Entry, labels)    from the `config.json` of a repository
     read_timm(config, folder, task) -> (Entry, labels)   the same of a repository of timm
+    read_keras_hub(preset, folder, task) -> (Entry, labels)   the same of a preset of KerasHub
     write(entry, labels, **tokens) -> dict           the `config.json` of a bundle
     as_task(entry, task) -> Entry | None             by which the same weights do another task
     parameters(config) -> int                        numbers in a network of this config
@@ -52,12 +56,14 @@ class Family:
         architecture: what entries and bundles call it.
         model_types: those of `config.json` that it reads.
         timm: a pattern of the architectures of timm that it reads.
+        keras_hub: the class of KerasHub's backbones that it reads.
     """
 
     package: str
     architecture: str
     model_types: tuple[str, ...] = ()
     timm: str = ""
+    keras_hub: str = ""
 
 
 FAMILIES = (
@@ -75,6 +81,7 @@ FAMILIES = (
         "resnet",
         ("resnet",),
         r"resnet(10|14|18|26|34|50|101|152|200)[cdst]?|wide_resnet(50|101)_2",
+        "ResNetBackbone",
     ),
     Family(
         "image.convnext",
@@ -93,10 +100,15 @@ FAMILIES = (
     Family("image.dfine", "dfine", ("d_fine",)),
     Family("image.fcos", "fcos"),
     Family("image.transfer", "transfer"),
-    Family("text.bert", "bert", ("bert",)),
-    Family("text.distilbert", "distilbert", ("distilbert",)),
-    Family("text.roberta", "roberta", ("roberta", "xlm-roberta", "camembert")),
-    Family("text.gpt2", "gpt2", ("gpt2",)),
+    Family("text.bert", "bert", ("bert",), keras_hub="BertBackbone"),
+    Family("text.distilbert", "distilbert", ("distilbert",), keras_hub="DistilBertBackbone"),
+    Family(
+        "text.roberta",
+        "roberta",
+        ("roberta", "xlm-roberta", "camembert"),
+        keras_hub="RobertaBackbone",
+    ),
+    Family("text.gpt2", "gpt2", ("gpt2",), keras_hub="GPT2Backbone"),
     Family("speech.whisper", "whisper", ("whisper",)),
     Family("speech.wavenet", "wavenet"),
     Family("speech.wavenet_asr", "wavenet_asr"),

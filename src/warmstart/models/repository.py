@@ -1,4 +1,5 @@
-"""Repositories in Hugging Face layout: `config.json` and `model.safetensors`, read as an `Entry`.
+"""Repositories in Hugging Face layout, `config.json` and `model.safetensors`, and KerasHub's presets,
+read as an `Entry`.
 
 The family of the config's `model_type` reads it: it checks every key that decides the numbers, and
 refuses by name what it does not support. Reading a repository runs no code of it and builds
@@ -12,18 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.catalog.entry import Entry, Label
-from warmstart.checkpoints.file_names import TRANSFORMERS_H5
+from warmstart.checkpoints.file_names import PRESET, PRESET_HEAD, TRANSFORMERS_H5
 from warmstart.errors import BundleError, UsageError
-from warmstart.models import MODEL_TYPES, family, timm_family
+from warmstart.models import FAMILIES, MODEL_TYPES, family, keras_hub, timm_family
 
 CONFIG = "config.json"
 LARGEST_CONFIG = 16 * 2**20
-FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
+FILES = ("*.json", "*.txt", "*.model", "*.safetensors", "assets/tokenizer/*")
 """What is fetched of a repository: numbers and JSON; no code, no pickles, no copies for other
 frameworks.
 """
-ALTERNATIVES = {"*.safetensors": TRANSFORMERS_H5}
-"""Former TensorFlow repositories have these weights only."""
+ALTERNATIVES = {"*.safetensors": (TRANSFORMERS_H5, PRESET, PRESET_HEAD)}
+"""Former TensorFlow repositories and KerasHub's presets have these weights only."""
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9.]+)*")
 MOST_CLASSES = 200_000
 
@@ -45,6 +46,8 @@ def read(folder: Path, task: str | None = None) -> tuple[Entry, tuple[Label, ...
         UsageError: the family or an option of it is not supported, or it cannot do the task.
     """
     config = read_json(folder / CONFIG)
+    if keras_hub.is_preset(config):
+        return _read_preset(config, folder, task)
     model_type = config.get("model_type")
     if model_type is None and isinstance(config.get("architecture"), str):
         return _read_timm(config, folder, task)
@@ -68,6 +71,23 @@ def _read_timm(
             "lists those that are."
         )
     entry, labels = family(row.architecture).read_timm(config, folder, task)
+    return entry, labels
+
+
+def _read_preset(
+    config: Mapping[str, Any], folder: Path, task: str | None
+) -> tuple[Entry, tuple[Label, ...]]:
+    name = keras_hub.class_of(config)
+    rows = {row.keras_hub: row for row in FAMILIES if row.keras_hub}
+    if name not in rows:
+        raise UsageError(
+            f"{folder / CONFIG} is KerasHub's {name}, which is not supported; supported are: "
+            f"{', '.join(rows)}."
+        )
+    path = folder / keras_hub.TASK_CONFIG
+    head = read_json(path) if path.is_file() else {}
+    preset = keras_hub.preset_of(config, head, folder / CONFIG)
+    entry, labels = family(rows[name].architecture).read_keras_hub(preset, folder, task)
     return entry, labels
 
 

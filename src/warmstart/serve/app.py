@@ -27,6 +27,7 @@ from warmstart.serve.preview import preview
 from warmstart.serve.registry import Registry, Served
 from warmstart.serve.settings import Settings
 from warmstart.serve.state import State, json_response, state_of
+from warmstart.serve.tracing import Tracing
 
 if TYPE_CHECKING:
     from warmstart.core.model import Model
@@ -107,6 +108,8 @@ def create_app(
         state=state,
         direct={("/v1/predict/", ""): predict, ("/v2/models/", "/infer"): v2.infer},
     )
+    if settings.tracing:
+        app.add_middleware(Tracing)
     return app
 
 

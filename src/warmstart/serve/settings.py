@@ -70,6 +70,7 @@ class Settings:
         cors: origins whose pages may use the server, such as "https://app.example.com"; "*": all.
         hosts: names besides localhost that a server on a loopback address answers to: of the proxy
             in front of it.
+        tracing: whether each request is a span of OpenTelemetry.
     """
 
     max_batch: int = 4
@@ -98,6 +99,7 @@ class Settings:
     keep_alive: int = 75
     cors: Collection[str] = ()
     hosts: Collection[str] = ()
+    tracing: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         values = {each.name: getattr(self, each.name) for each in fields(self)}

@@ -196,6 +196,10 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
             raise UsageError(
                 "OpenVINO compiles a network anew for every length of text; use engine='litert'."
             )
+        if self._engine_name == "onnxruntime":
+            raise UsageError(
+                "ONNX Runtime would copy the states of a text at every token; use engine='litert'."
+            )
         if not self._fits_program and self._engine_name != "keras":
             if self.precision != "float32" or self._engine_name == "litert":
                 raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from warmstart.errors import BundleError, InputError, UsageError
-from warmstart.text import vocabularies
+from warmstart.text import preset_vocabularies, vocabularies
 
 if TYPE_CHECKING:
     import tokenizers
@@ -243,6 +244,9 @@ class Tokenizer:
         files: dict[str, Path | bytes] = {
             name: path for name in vocabularies.FILES if (path := self.folder / name).is_file()
         }
+        if preset_vocabularies.is_preset(self.folder):
+            tokens = {f"{role}_token": token for role, token in self.special.items()}
+            files = {"tokenizer_config.json": json.dumps(tokens).encode()}
         with self._lock:
             self._truncate({})
             files.setdefault("tokenizer.json", self._backend.to_str(pretty=False).encode())

@@ -14,12 +14,13 @@ transformers for names and defaults of options.
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from warmstart.errors import BundleError, UsageError
+from warmstart.text import preset_vocabularies
+from warmstart.text import vocabulary_files as files
 
 if TYPE_CHECKING:
     import tokenizers
@@ -35,8 +36,6 @@ FILES = (
     "merges.txt",
 )
 """The files that make up a tokenizer; no repository has all of them."""
-LARGEST_FILE = 64 * 2**20
-MOST_TOKENS = 2_000_000
 ROLES = ("unk", "cls", "sep", "pad", "mask", "bos", "eos")
 BERT_TOKENS = {"unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "pad": "[PAD]", "mask": "[MASK]"}
 ROBERTA_TOKENS = {
@@ -56,7 +55,7 @@ def settings(folder: Path) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         if (folder / name).is_file():
-            merged |= _object(folder / name)
+            merged |= files.read_object(folder / name)
     return merged
 
 
@@ -70,7 +69,7 @@ def truncation_side(folder: Path) -> Side:
     config, path = settings(folder), folder / "tokenizer.json"
     side = config.get("truncation_side")
     if side is None and path.is_file():
-        truncation = _object(path).get("truncation")
+        truncation = files.read_object(path).get("truncation")
         side = truncation.get("direction") if isinstance(truncation, Mapping) else None
     side = str(side or "right").lower()
     if side not in ("left", "right"):
@@ -98,6 +97,10 @@ def open_backend(folder: Path) -> tuple[tokenizers.Tokenizer, dict[str, str]]:
         BundleError: files are missing, damaged, too large, or contradict each other.
         UsageError: an option of the tokenizer is not supported.
     """
+    if preset_vocabularies.is_preset(folder):
+        vocabulary, config = preset_vocabularies.read(folder)
+        build = _wordpiece if vocabulary.suffix == ".txt" else _byte_level
+        return build(folder, config, vocabulary)
     config = settings(folder)
     if config.get("do_basic_tokenize") is False or config.get("never_split"):
         raise UsageError(
@@ -108,9 +111,9 @@ def open_backend(folder: Path) -> tuple[tokenizers.Tokenizer, dict[str, str]]:
         backend = _whole(folder / "tokenizer.json", config)
         return backend, special_tokens(config, _usual(backend))
     if (folder / "vocab.txt").is_file():
-        return _wordpiece(folder, config)
+        return _wordpiece(folder, config, folder / "vocab.txt")
     if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-        return _byte_level(folder, config)
+        return _byte_level(folder, config, folder / "vocab.json")
     raise BundleError(
         f"{folder} has no tokenizer: neither tokenizer.json, nor vocab.txt, nor vocab.json with "
         "merges.txt is there (SentencePiece's .model files are not read: save a tokenizer.json)."
@@ -133,7 +136,7 @@ def library_errors(what: str) -> Iterator[None]:
 def _whole(path: Path, config: Mapping[str, Any]) -> tokenizers.Tokenizer:
     import tokenizers
 
-    _check_size(path)
+    files.check_size(path)
     with library_errors(str(path)):
         backend = tokenizers.Tokenizer.from_file(str(path))
         backend.no_truncation()
@@ -159,9 +162,9 @@ def _whole(path: Path, config: Mapping[str, Any]) -> tokenizers.Tokenizer:
                 for own, value in changed.items():
                     setattr(normalizer, own, value)
                 backend.normalizer = normalizer
-    if backend.get_vocab_size() > MOST_TOKENS:
+    if backend.get_vocab_size() > files.MOST_TOKENS:
         raise BundleError(
-            f"{path} has {backend.get_vocab_size():,} tokens; more than {MOST_TOKENS:,} are refused."
+            f"{path} has {backend.get_vocab_size():,} tokens; more than {files.MOST_TOKENS:,} are refused."
         )
     return backend
 
@@ -175,29 +178,28 @@ def _usual(backend: tokenizers.Tokenizer) -> dict[str, str]:
 
 
 def _wordpiece(
-    folder: Path, config: Mapping[str, Any]
+    folder: Path, config: Mapping[str, Any], path: Path
 ) -> tuple[tokenizers.Tokenizer, dict[str, str]]:
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-    path = folder / "vocab.txt"
     tokens = special_tokens(config, BERT_TOKENS)
     vocabulary: dict[str, int] = {}
-    for number, line in enumerate(_text(path).split("\n")):
+    for number, line in enumerate(files.text(path).split("\n")):
         token = line.rstrip("\r\n")
         if token or number == 0:
             vocabulary[token] = (
                 number  # a token that comes twice has its last id, as in the reference
             )
-    _check_tokens(path, vocabulary, [tokens["unk"], tokens["cls"], tokens["sep"]])
+    files.check_tokens(path, vocabulary, [tokens["unk"], tokens["cls"], tokens["sep"]])
     with library_errors(str(path)):
         backend = Tokenizer(
             models.WordPiece(vocabulary, unk_token=tokens["unk"], max_input_chars_per_word=100)
         )
         backend.normalizer = normalizers.BertNormalizer(
             clean_text=True,
-            handle_chinese_chars=_flag(config, "tokenize_chinese_chars", True, folder),
-            strip_accents=_flag(config, "strip_accents", None, folder),
-            lowercase=_flag(config, "do_lower_case", True, folder),
+            handle_chinese_chars=files.flag(config, "tokenize_chinese_chars", True, folder),
+            strip_accents=files.flag(config, "strip_accents", None, folder),
+            lowercase=files.flag(config, "do_lower_case", True, folder),
         )
         backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         cls, sep = tokens["cls"], tokens["sep"]
@@ -212,25 +214,26 @@ def _wordpiece(
 
 
 def _byte_level(
-    folder: Path, config: Mapping[str, Any]
+    folder: Path, config: Mapping[str, Any], path: Path
 ) -> tuple[tokenizers.Tokenizer, dict[str, str]]:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
-    path = folder / "vocab.json"
-    vocabulary = _object(path)
+    vocabulary = files.read_object(path)
     roberta = _is_roberta(folder, config, vocabulary)
     tokens = special_tokens(config, ROBERTA_TOKENS if roberta else GPT2_TOKENS)
-    _check_tokens(path, vocabulary, [tokens["cls"], tokens["sep"]] if roberta else [])
+    files.check_tokens(path, vocabulary, [tokens["cls"], tokens["sep"]] if roberta else [])
     lines = [
         line
-        for line in _text(folder / "merges.txt").split("\n")
+        for line in files.text(path.with_name("merges.txt")).split("\n")
         if line and not line.startswith("#version")
     ]
     parts = [line.rstrip("\r").split(" ") for line in lines]
     merges = [(pair[0], pair[1]) for pair in parts if len(pair) == 2]
     if len(merges) < len(parts):
-        raise BundleError(f"{folder / 'merges.txt'} is damaged: a line does not hold two parts.")
-    space = bool(_flag(config, "add_prefix_space", False, folder))
+        raise BundleError(
+            f"{path.with_name('merges.txt')} is damaged: a line does not hold two parts."
+        )
+    space = bool(files.flag(config, "add_prefix_space", False, folder))
     with library_errors(str(path)):
         backend = Tokenizer(
             models.BPE(vocabulary, merges, continuing_subword_prefix="", end_of_word_suffix="")
@@ -254,7 +257,7 @@ def _is_roberta(folder: Path, config: Mapping[str, Any], vocabulary: Mapping[str
     """
     name = str(config.get("tokenizer_class") or "")
     if not name and (folder / "config.json").is_file():
-        name = str(_object(folder / "config.json").get("model_type") or "")
+        name = str(files.read_object(folder / "config.json").get("model_type") or "")
     if name:
         return "roberta" in name.lower()
     return "<s>" in vocabulary and "</s>" in vocabulary
@@ -270,7 +273,7 @@ def _add(
     from tokenizers import AddedToken
 
     path = folder / "added_tokens.json"
-    added = _object(path) if path.is_file() else {}
+    added = files.read_object(path) if path.is_file() else {}
     if not all(isinstance(number, int) for number in added.values()):
         raise BundleError(f"{path} is damaged: it must give a number to each token.")
     for token in sorted(added, key=lambda token: added[token]):
@@ -295,54 +298,3 @@ def _add(
             )
         ]
     )
-
-
-def _flag(config: Mapping[str, Any], key: str, default: bool | None, folder: Path) -> Any:
-    value = config.get(key, default)
-    if value is None or isinstance(value, bool):
-        return default if value is None else value
-    raise BundleError(
-        f"{folder / 'tokenizer_config.json'}: {key} must be true, false or null, not {value!r}."
-    )
-
-
-def _check_tokens(path: Path, vocabulary: Mapping[str, Any], needed: list[str]) -> None:
-    if len(vocabulary) > MOST_TOKENS:
-        raise BundleError(
-            f"{path} has {len(vocabulary):,} tokens; more than {MOST_TOKENS:,} are refused."
-        )
-    for token, number in vocabulary.items():
-        if not isinstance(number, int) or not 0 <= number < MOST_TOKENS:
-            raise BundleError(
-                f"{path}: the token {token[:40]!r} has no usable number ({number!r})."
-            )
-    for token in needed:
-        if token not in vocabulary:
-            raise BundleError(
-                f"{path} lacks the special token {token!r}; the files are not of one tokenizer."
-            )
-
-
-def _check_size(path: Path) -> None:
-    if path.stat().st_size > LARGEST_FILE:
-        raise BundleError(
-            f"{path} is larger than {LARGEST_FILE >> 20} MiB; this is not a file of a tokenizer."
-        )
-
-
-def _text(path: Path) -> str:
-    _check_size(path)
-    try:
-        return path.read_text("utf-8")
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path} cannot be read: {error}") from error
-
-
-def _object(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(_text(path))
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{path} cannot be read: {error}") from error
-    if not isinstance(data, dict):
-        raise BundleError(f"{path} holds no JSON object; it is damaged, fetch it again.")
-    return data

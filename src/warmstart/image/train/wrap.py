@@ -1,83 +1,44 @@
-"""A Keras model of the user as an image classifier: its size, its scaling, its classes."""
+"""A Keras model of the user as an image classifier: its classes, and a check of its scaling."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-import numpy as np
-
-from warmstart.catalog import ImagePreprocessing, Label, get
+from warmstart.catalog import ImagePreprocessing, Label
 from warmstart.core.options import Option
 from warmstart.errors import UsageError
-from warmstart.models.image.transfer.saved_front import FRONT, Front, front_nodes, read_front
-from warmstart.models.image.transfer.saved_graph import Graph, Node, graph_of
-from warmstart.training.types import Examples, PhotoRules
+from warmstart.image.train.wrap_photos import SCALINGS, PhotoRuleOptions, PhotoWrapper
+from warmstart.training.types import Examples
 from warmstart.training.wrap.classes import chosen_activation, class_labels
-from warmstart.training.wrap.wrapper import LabelOptions, Wrapper
+from warmstart.training.wrap.wrapper import LabelOptions
 
 if TYPE_CHECKING:
     from warmstart.core.model import Model
 
-SCALINGS: Mapping[str, Mapping[str, Any]] = {
-    "0..255": {"scaling": "raw"},
-    "0..1": {"scaling": "standard", "mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)},
-    "-1..1": {"scaling": "tf"},
-    "imagenet": {"scaling": "torch"},
-    "caffe": {"scaling": "caffe"},
-}
-"""What a model takes -> the rules that make it of pixels 0..255."""
-LEAST_SPAN, LARGEST_SPAN = 0.5, 12.0
-"""Of the numbers that a network computes with, from black to white."""
-RGB, GREY = 3, 1
-PER_CHANNEL = ("imagenet", "caffe")
-"""Scalings by numbers of each colour."""
+
+FEATURES = "features"
+"""The activation of a model whose outputs are features."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class WrapPhotoOptions(LabelOptions):
+class WrapPhotoOptions(PhotoRuleOptions, LabelOptions):
     """Options of wrapping an image classifier."""
 
-    scaling: Annotated[
-        Literal["0..255", "0..1", "-1..1", "imagenet", "caffe"] | None,
-        Option(
-            "Pixels as the model takes them; imagenet: 0..1, then ImageNet's mean and deviation; "
-            "caffe: BGR less ImageNet's mean. Default: 0..255 where the model begins with a layer "
-            "that scales them."
-        ),
-    ] = None
-    resize: Annotated[
-        Literal["squash", "crop", "pad"],
-        Option("How a photo gets the model's size: squash ignores its aspect ratio."),
-    ] = "squash"
-    crop_ratio: Annotated[
-        float, Option("The part of the shorter side that crop takes.", gt=0, le=1)
-    ] = 1.0
-    interpolation: Annotated[
-        Literal["nearest", "bilinear", "bicubic", "lanczos", "area"], Option("Of resizing.")
-    ] = "bilinear"
-    size: Annotated[
-        int | None,
-        Option("Height and width in pixels, where the model takes any.", ge=1, le=4096),
-    ] = None
-    preprocessing: Annotated[
-        PhotoRules,
-        Option(
-            "Instead of scaling, resize, crop_ratio and interpolation: an ImagePreprocessing, its "
-            "fields, or the name of a model of the catalogue with the same."
-        ),
-    ] = None
+    embedding: Annotated[
+        bool,
+        Option("The outputs are features of photos, not classes: the model has no labels."),
+    ] = False
     check: Annotated[
         Examples,
         Option("A few labelled photos: their accuracy is reported for each of the usual scalings."),
     ] = None
 
 
-class ImageClassifierWrapper(Wrapper[WrapPhotoOptions]):
-    """Says how photos become inputs, and outputs probabilities."""
+class ImageClassifierWrapper(PhotoWrapper[WrapPhotoOptions]):
+    """Says how outputs become probabilities."""
 
     task = "image-classification"
     options: ClassVar = WrapPhotoOptions
@@ -85,10 +46,14 @@ class ImageClassifierWrapper(Wrapper[WrapPhotoOptions]):
     @cached_property
     def chosen(self) -> tuple[str, int, bool]:
         """(activation, classes, whether several may apply)."""
+        if self.asked.embedding:
+            if self.asked.labels is not None or self.asked.activation is not None:
+                raise UsageError("An embedding has no classes; leave out labels and activation.")
+            return FEATURES, 0, False
         return chosen_activation(self.source.model, self.asked)
 
     def config(self) -> dict[str, Any]:
-        self._check_input()
+        self.check_input()
         activation, classes, _ = self.chosen
         named = {"features": self.asked.features} if self.asked.features else {}
         return {"activation": activation, "classes": classes, **named}
@@ -97,111 +62,7 @@ class ImageClassifierWrapper(Wrapper[WrapPhotoOptions]):
         return {"multi_label": True} if self.chosen[2] else {}
 
     def labels(self) -> tuple[Label, ...]:
-        return class_labels(self.asked.labels, self.chosen[1])
-
-    def preprocessing(self) -> ImagePreprocessing:
-        asked, size = self.asked, self._size()
-        if asked.preprocessing is not None:
-            if asked.scaling is not None:
-                raise UsageError("scaling is a part of preprocessing; give one of the two.")
-            return replace(rules_of(asked.preprocessing, size), size=size)
-        return ImagePreprocessing(
-            size=size,
-            **SCALINGS[self._scaling()],
-            resize=asked.resize,
-            crop_ratio=asked.crop_ratio,
-            interpolation=asked.interpolation,
-        )
-
-    def _check_input(self) -> None:
-        inputs = self.source.model.inputs
-        shape = tuple(inputs[0].shape)
-        if len(inputs) != 1 or len(shape) != 4 or shape[-1] not in (RGB, GREY):
-            shapes = ", ".join(str(tuple(tensor.shape)) for tensor in inputs)
-            raise UsageError(
-                "An image classifier takes photos (None, height, width, 3) or (…, 1); this model takes "
-                f"{shapes}. Wrap it for the task 'tensors'."
-            )
-
-    def _size(self) -> tuple[int, int]:
-        self._check_input()
-        height, width = self.source.model.inputs[0].shape[1:3]
-        asked = self.asked.size
-        if isinstance(height, int) and isinstance(width, int):
-            if asked not in (None, height, width):
-                raise UsageError(
-                    f"The model takes {height} x {width} pixels; size={asked} is another."
-                )
-            return height, width
-        front = self._front
-        size = (asked, asked) if asked else front.size if front else None
-        if size is None:
-            raise UsageError(
-                "The model takes photos of any size; say at which it is good: size=224."
-            )
-        return size
-
-    @cached_property
-    def _front(self) -> Front | None:
-        """What the first layers do to pixels; None where they do not scale them, or that is not
-        known.
-        """
-        if self.source.network is None:
-            return None
-        try:
-            graph = graph_of(self.source.network, "the model")
-            nodes = front_nodes(graph, (), "the model")
-            if not any(graph.nodes[index].class_name in FRONT for index in nodes):
-                return None
-            return read_front(graph, nodes, self._arrays_of(graph), "the model")
-        except UsageError:
-            return None
-
-    def _arrays_of(self, graph: Graph) -> Any:
-        def arrays(node: Node) -> list[np.ndarray]:
-            layer: Any = self.source.model
-            for name in node.names:
-                layer = layer.get_layer(name)
-            return [np.asarray(value) for value in layer.get_weights()]
-
-        return arrays
-
-    def _scaling(self) -> str:
-        """The key of `SCALINGS`: as asked, or as the first layers of the model say.
-
-        Raises:
-            UsageError: neither says it, or they contradict each other.
-        """
-        own, asked = self._recognised(), self.asked.scaling
-        if own is None and asked is None:
-            raise UsageError(
-                "Nothing in the model says how pixels are scaled. Say what it was trained on: "
-                f"scaling={', '.join(map(repr, SCALINGS))}; or preprocessing= the name of a model "
-                "of the catalogue with the same."
-            )
-        if asked is None:
-            assert own is not None
-            return own
-        if asked in PER_CHANNEL and self.source.model.inputs[0].shape[-1] == GREY:
-            raise UsageError(f"The model takes grey photos, and scaling={asked!r} is for colours.")
-        if own not in (None, asked):
-            raise UsageError(
-                f"The first layers of the model take pixels of {own} and scale them; with "
-                f"scaling={asked!r} they would be scaled twice. Leave scaling out; or, where both is "
-                "meant, give preprocessing={'scaling': …}."
-            )
-        return asked
-
-    def _recognised(self) -> str | None:
-        """What the first layers take: pixels of 0..255 or of 0..1, by what they make of them."""
-        front = self._front
-        if front is None or not front.scales:
-            return None
-        span = float(np.abs(front.scale).max())
-        for name, white in (("0..255", 255.0), ("0..1", 1.0)):
-            if LEAST_SPAN <= span * white <= LARGEST_SPAN:
-                return name
-        return None
+        return class_labels(self.asked.labels, self.chosen[1]) if self.chosen[1] else ()
 
     def report(self, model: Model[Any, Any, Any]) -> None:
         if self.asked.check is None:
@@ -218,32 +79,6 @@ class ImageClassifierWrapper(Wrapper[WrapPhotoOptions]):
             print(
                 f"Warning: with scaling={best!r} more of these photos are right.", file=sys.stderr
             )
-
-
-def rules_of(rules: Any, size: tuple[int, int]) -> ImagePreprocessing:
-    """The rules of the option `preprocessing`.
-
-    Raises:
-        UsageError: it is none of them, or a field is unknown.
-    """
-    if isinstance(rules, ImagePreprocessing):
-        return rules
-    if isinstance(rules, str):
-        own = get(rules).preprocessing
-        if own is None:
-            raise UsageError(f"{rules} is not a model of photos, so it has no preprocessing.")
-        return own
-    if not isinstance(rules, Mapping):
-        raise UsageError(
-            "preprocessing is an ImagePreprocessing, a mapping of its fields, or the name of a model."
-        )
-    fields = {"size": size, "resize": "squash", "crop_ratio": 1.0, **rules}
-    fields |= SCALINGS.get(str(fields.get("scaling")), {})
-    try:
-        return ImagePreprocessing(**fields)
-    except TypeError as error:
-        known = ", ".join(ImagePreprocessing.__dataclass_fields__)
-        raise UsageError(f"preprocessing: {error}; its fields are {known}.") from None
 
 
 def accuracies(model: Model[Any, Any, Any], data: Any) -> dict[str, float]:

@@ -1,4 +1,6 @@
-"""A Keras model of token ids as a text classifier: its tokenizer, its length, its classes."""
+"""A Keras model of token ids as a classifier or embedder of texts: its tokenizer, its length, its
+outputs.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from warmstart.catalog import Label
 from warmstart.core.options import Option
@@ -17,7 +19,7 @@ from warmstart.text.encoder import INPUTS
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.training.types import TextSplitter
 from warmstart.training.wrap.classes import chosen_activation, class_labels
-from warmstart.training.wrap.wrapper import LabelOptions, Wrapper
+from warmstart.training.wrap.wrapper import LabelOptions, WrapOptions, Wrapper
 
 if TYPE_CHECKING:
     import keras
@@ -41,8 +43,8 @@ UNKNOWN = "[UNK]"
 
 
 @dataclass(frozen=True, kw_only=True)
-class WrapTextOptions(LabelOptions):
-    """Options of wrapping a text classifier."""
+class TokenOptions(WrapOptions):
+    """How texts become token ids."""
 
     tokenizer: Annotated[
         TextSplitter,
@@ -57,13 +59,31 @@ class WrapTextOptions(LabelOptions):
     ] = None
 
 
-class TextClassifierWrapper(Wrapper[WrapTextOptions]):
-    """Says how texts become token ids, and outputs logits."""
+@dataclass(frozen=True, kw_only=True)
+class WrapTextOptions(TokenOptions, LabelOptions):
+    """Options of wrapping a text classifier."""
 
-    task = "text-classification"
-    options: ClassVar = WrapTextOptions
 
-    def __init__(self, source: Source, options: WrapTextOptions):
+@dataclass(frozen=True, kw_only=True)
+class WrapEmbedderOptions(TokenOptions):
+    """Options of wrapping a text embedder."""
+
+    pooling: Annotated[
+        Literal["mean", "cls", "max"] | None,
+        Option(
+            "How the states of the tokens become one vector. Required where the model gives them."
+        ),
+    ] = None
+    normalize: Annotated[bool, Option("Whether vectors get the length 1.")] = False
+
+
+TokensT = TypeVar("TokensT", bound=TokenOptions)
+
+
+class TextWrapper(Wrapper[TokensT], Generic[TokensT]):
+    """Says how texts become token ids; subclasses what the outputs mean."""
+
+    def __init__(self, source: Source, options: TokensT):
         vectorization = leading_vectorization(source.model)
         if vectorization is not None:
             if options.tokenizer is not None:
@@ -79,11 +99,6 @@ class TextClassifierWrapper(Wrapper[WrapTextOptions]):
             self.vectorization = layer
 
     @cached_property
-    def chosen(self) -> tuple[str, int, bool]:
-        """(activation, classes, whether several may apply)."""
-        return chosen_activation(self.source.model, self.asked)
-
-    @cached_property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer of the folder that was named.
 
@@ -93,7 +108,7 @@ class TextClassifierWrapper(Wrapper[WrapTextOptions]):
         folder = self.asked.tokenizer
         if not isinstance(folder, str | os.PathLike):
             raise UsageError(
-                "A text classifier needs the tokenizer that it was trained with: tokenizer= the "
+                "A model of texts needs the tokenizer that it was trained with: tokenizer= the "
                 "folder of a tokenizer.json or vocab.txt, or its TextVectorization layer."
             )
         return Tokenizer.open(Path(folder).expanduser())
@@ -125,25 +140,17 @@ class TextClassifierWrapper(Wrapper[WrapTextOptions]):
         return int(fixed), int(fixed)
 
     def config(self) -> dict[str, Any]:
-        activation, classes, several = self.chosen
         self._check_embedding()
         length = self.lengths[0]
         return {
             "names": self._names(),
-            "activation": activation,
-            "classes": classes,
-            "multi_label": several,
             "vocab_size": self.vocabulary_size,
             "pad_token_id": self.pad_id,
             **({"length": length} if length else {}),
-            **({"features": self.asked.features} if self.asked.features else {}),
         }
 
     def processing(self) -> dict[str, Any]:
-        return {"problem": "multi" if self.chosen[2] else "single", "max_length": self.lengths[1]}
-
-    def labels(self) -> tuple[Label, ...]:
-        return class_labels(self.asked.labels, self.chosen[1])
+        return {"max_length": self.lengths[1]}
 
     def files(self) -> Mapping[str, Path | bytes]:
         if self.vectorization is not None:
@@ -156,7 +163,7 @@ class TextClassifierWrapper(Wrapper[WrapTextOptions]):
         for tensor in inputs:
             if len(tensor.shape) != 2 or str(tensor.dtype) == "string":
                 raise UsageError(
-                    f"A text classifier takes token ids (None, tokens); this model takes "
+                    f"A model of texts takes token ids (None, tokens); this model takes "
                     f"{tensor.dtype} {tuple(tensor.shape)}. Wrap it for the task 'tensors'."
                 )
         own = [tensor._keras_history.operation.name for tensor in inputs]
@@ -183,6 +190,57 @@ class TextClassifierWrapper(Wrapper[WrapTextOptions]):
                 f"The tokenizer has {self.vocabulary_size:,} tokens, but the model has {max(rows):,} "
                 "embeddings; they are not of one model."
             )
+
+
+class TextClassifierWrapper(TextWrapper[WrapTextOptions]):
+    """Says how outputs become logits."""
+
+    task = "text-classification"
+    options: ClassVar = WrapTextOptions
+
+    @cached_property
+    def chosen(self) -> tuple[str, int, bool]:
+        """(activation, classes, whether several may apply)."""
+        return chosen_activation(self.source.model, self.asked)
+
+    def config(self) -> dict[str, Any]:
+        activation, classes, several = self.chosen
+        own = {"activation": activation, "classes": classes, "multi_label": several}
+        features = {"features": self.asked.features} if self.asked.features else {}
+        return {**super().config(), **own, **features}
+
+    def processing(self) -> dict[str, Any]:
+        return {"problem": "multi" if self.chosen[2] else "single", **super().processing()}
+
+    def labels(self) -> tuple[Label, ...]:
+        return class_labels(self.asked.labels, self.chosen[1])
+
+
+class TextEmbedderWrapper(TextWrapper[WrapEmbedderOptions]):
+    """Says how outputs become one vector."""
+
+    task = "text-embedding"
+    options: ClassVar = WrapEmbedderOptions
+
+    def config(self) -> dict[str, Any]:
+        outputs = self.source.model.outputs
+        shape = tuple(outputs[0].shape)
+        if len(outputs) != 1 or len(shape) not in (2, 3) or not isinstance(shape[-1], int):
+            shapes = ", ".join(str(tuple(tensor.shape)) for tensor in outputs)
+            raise UsageError(
+                "A text embedder has one output: a vector (None, D), or a state for each token (None, "
+                f"tokens, D); this model gives {shapes}."
+            )
+        pooling = self.asked.pooling
+        if len(shape) == 3 and pooling is None:
+            raise UsageError(
+                "The model gives a state for each token; say how they become one vector: "
+                "pooling='mean', 'cls' or 'max'."
+            )
+        if len(shape) == 2 and pooling is not None:
+            raise UsageError("The model gives one vector a text already; leave pooling out.")
+        own = {"pooling": pooling or "none", "normalize": self.asked.normalize}
+        return {**super().config(), **own, "hidden_size": shape[-1]}
 
 
 def leading_vectorization(model: keras.Model) -> Any:

@@ -27,8 +27,8 @@ def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, An
     saved, exported, evaluated, served, and run over many files.
 
     Args:
-        model: a functional or Sequential `keras.Model`; or the path of a `.keras` or `.h5` file, or
-            of a SavedModel folder.
+        model: a functional or Sequential `keras.Model`; or the path of a `.keras`, `.h5`, `.onnx`
+            or `.tflite` file, or of a SavedModel folder.
         task: what it does, such as "image-classification"; "tensors" for named arrays in and out.
         **options: those of the task; all tasks share `name`, `output` and `licence`.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from warmstart.models.repository import slug
 from warmstart.models.tensors.wrapped import family
 
 KERAS_FILES = (".keras", ".h5", ".hdf5")
+CHANNELS = (1, 3)
+"""Of grey photos and of those in colour."""
+CHANNELS_FIRST = "it takes photos with channels first"
 GRAPH = "saved_model.pb"
 SIGNATURE = "serving_default"
 COMPILED = ("compile_config", "training_config")
@@ -33,16 +36,33 @@ class Source:
         name: for the catalogue, from its file or its own name.
         network: its JSON, where it is made of Keras' own layers.
         reason: why there is no such JSON; "" where there is.
+        rows: the inputs that it takes at once, where its file says so.
     """
 
     model: keras.Model
     name: str
     network: Mapping[str, Any] | None
     reason: str
+    rows: int | None = None
 
     def with_model(self, model: keras.Model) -> Source:
         """The same with another model, a part of it."""
-        return _source(model, self.name)
+        return replace(_source(model, self.name), rows=self.rows)
+
+    def channels_last(self) -> Source:
+        """The same for photos (height, width, channels), where it takes (channels, height, width),
+        as PyTorch's models do.
+        """
+        model = self.model
+        shape = tuple(model.inputs[0].shape)
+        is_first = len(shape) == 4 and shape[1] in CHANNELS and shape[3] not in CHANNELS
+        if len(model.inputs) != 1 or not is_first:
+            return self
+        photos = keras.Input((*shape[2:], shape[1]), name="photos")
+        turned = keras.layers.Permute((3, 1, 2))(photos)
+        outputs = model(keras.tree.map_structure(lambda _: turned, model.input))
+        whole = self.with_model(keras.Model(photos, outputs, name=model.name))
+        return replace(whole, network=None, reason=self.reason or CHANNELS_FIRST)
 
 
 def open_model(model: Any) -> Source:
@@ -66,16 +86,16 @@ def open_model(model: Any) -> Source:
         return _source(_saved_model(path), _name(path.name))
     if path.suffix.lower() in KERAS_FILES:
         return _source(_keras_file(path), _name(path.stem))
-    ways = {
-        ".onnx": "convert it with onnx2tf to a SavedModel folder",
-        ".tflite": "wrap the Keras model or the SavedModel folder that it was made of",
-    }
-    if path.suffix.lower() in ways:
-        raise UsageError(
-            f"{path}: {path.suffix} files are not wrapped; {ways[path.suffix.lower()]}."
-        )
+    if path.suffix.lower() in (".onnx", ".tflite"):
+        from warmstart.training.wrap import files
+
+        name = _name(path.stem)
+        open_file = files.onnx_model if path.suffix.lower() == ".onnx" else files.tflite_model
+        graph, rows = open_file(path, name)
+        return Source(graph, name, None, f"it was made of a {path.suffix} file", rows)
     raise UsageError(
-        f"{path} is not a model: ws.wrap takes {', '.join(KERAS_FILES)} files and SavedModel folders."
+        f"{path} is not a model: ws.wrap takes {', '.join(KERAS_FILES)}, .onnx and .tflite files, and "
+        "SavedModel folders."
     )
 
 

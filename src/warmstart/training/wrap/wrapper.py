@@ -177,7 +177,7 @@ class Wrapper(ABC, Generic[OptionsT]):
             name=name,
             task=self.task,
             family=family.ARCHITECTURE,
-            title=f"{source.model.name}, a Keras model of its user",
+            title=f"{source.model.name}, a model of its user",
             architecture=family.ARCHITECTURE,
             config={**network, **self.config()},
             weights={},
@@ -202,7 +202,8 @@ class Wrapper(ABC, Generic[OptionsT]):
         from warmstart.engines.compile import compile_program
 
         one_row = replace(entry, config={**entry.config, "batch": 1})
-        choices = [one_row] if self._is_recurrent() else [entry, one_row]
+        is_single = self.source.rows == 1 or self._is_recurrent()
+        choices = [one_row] if is_single else [entry, one_row]
         for each in choices:
             program = task_class(self.task).program(each, self.source.model)
             try:

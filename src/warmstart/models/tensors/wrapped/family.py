@@ -14,6 +14,8 @@ from typing import Any
 from warmstart.errors import UsageError
 
 ARCHITECTURE = "wrapped"
+RUNNER = "warmstart.series.window_model:WindowModel"
+"""What runs wrapped models of series."""
 MODELS = ("Functional", "Sequential")
 CLASSES: Mapping[str, tuple[str, ...]] = {
     "keras": (*MODELS, "DTypePolicy"),

@@ -6,11 +6,16 @@ The config is plain JSON:
 
     network       the model as `keras.Model.to_json` writes it, parsed; see `family.check`
     reason        instead of it: why there is no Keras model, only a compiled program
-    activation    what makes probabilities of its outputs, one of `family.ACTIVATIONS` or "complement"
+    activation    what makes probabilities of its outputs, one of `family.ACTIVATIONS` or "complement";
+                  "features": they are features of photos
     features      the name of the layer that gives the features; default: what its head takes
     multi_label   whether several classes of a text may apply
     names         the inputs of a model of texts or arrays, in their order
     outputs       the outputs of a model of arrays, in their order
+    pooling       of a model that embeds texts: "none", "mean", "cls" or "max"
+    normalize     whether vectors of texts get the length 1
+
+and for maps and boxes what `dense` says.
 """
 
 from __future__ import annotations
@@ -24,15 +29,18 @@ from keras import layers, ops
 
 from warmstart.errors import UsageError
 from warmstart.models.image.features import feature_layer, pooled_features
-from warmstart.models.tensors.wrapped import family
+from warmstart.models.tensors.wrapped import dense, family
+from warmstart.models.tensors.wrapped.colour import in_colour
+from warmstart.models.text.encoder import MeanOfTokens
+from warmstart.models.text.outputs import PooledTokens, UnitLength
 
 if TYPE_CHECKING:
     from warmstart.checkpoints.base import Checkpoint
 
 LEAST = 1e-30
 """The smallest probability whose logarithm is taken."""
-LUMA = (0.299, 0.587, 0.114)
-"""Of red, green and blue in the grey of a photo (ITU-R BT.601)."""
+FEATURES = "features"
+"""The activation of a model of photos whose output is features."""
 POOLS = {3: layers.GlobalAveragePooling1D, 4: layers.GlobalAveragePooling2D}
 """By the rank of the tensor whose positions are averaged."""
 
@@ -158,19 +166,31 @@ def arrays(model: keras.Model, config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def classifier_outputs(model: keras.Model, config: Mapping[str, Any]) -> keras.Model:
-    """The model of one input and one output with outputs by name: `probabilities` (B, classes) and,
-    where it has some, `features` (B, D). One of grey photos takes photos in colour, too.
+    """The model of one photo with the outputs `probabilities` (B, classes), unless its output is
+    features, and `features` (B, D), where it has some.
     """
     model = functional(model)
-    outputs = {"probabilities": probabilities(model.outputs[0], str(config.get("activation")))}
     features = feature_tensor(model, config)
-    if features is not None:
-        outputs["features"] = features
-    if model.inputs[0].shape[-1] != 1:
-        return keras.Model(model.inputs, outputs, name=model.name)
-    photos = keras.Input((*model.inputs[0].shape[1:3], 3), name="photos")
-    grey = ops.sum(photos * ops.convert_to_tensor(LUMA), axis=-1, keepdims=True)
-    return keras.Model(photos, keras.Model(model.inputs, outputs)(grey), name=model.name)
+    if config.get("activation") == FEATURES:
+        return in_colour(model, {}, features)
+    scores = probabilities(model.outputs[0], str(config.get("activation")))
+    return in_colour(model, {"probabilities": scores}, features)
+
+
+def segmentation_outputs(model: keras.Model, config: Mapping[str, Any]) -> keras.Model:
+    """See `dense.segmentation_outputs`."""
+    model = functional(model)
+    return dense.segmentation_outputs(model, _named_features(model, config), config)
+
+
+def detection_outputs(model: keras.Model, config: Mapping[str, Any]) -> keras.Model:
+    """See `dense.detection_outputs`."""
+    model = functional(model)
+    return dense.detection_outputs(model, _named_features(model, config), config)
+
+
+def _named_features(model: keras.Model, config: Mapping[str, Any]) -> Any:
+    return feature_tensor(model, config) if config.get("features") else None
 
 
 def text_outputs(model: keras.Model, config: Mapping[str, Any]) -> keras.Model:
@@ -189,22 +209,52 @@ def text_outputs(model: keras.Model, config: Mapping[str, Any]) -> keras.Model:
         name: keras.Input(tensor.shape[1:], dtype="int32", name=name)
         for name, tensor in zip(config["names"], model.inputs, strict=True)
     }
-    features = feature_tensor(model, config)
+    is_embedder = "pooling" in config
+    features = None if is_embedder else feature_tensor(model, config)
     inner = keras.Model(model.inputs, [*model.outputs, *([] if features is None else [features])])
     casts = [
         ops.cast(tensor, own.dtype)
         for tensor, own in zip(inputs.values(), model.inputs, strict=True)
     ]
     first, *others = keras.tree.flatten(inner(casts))
+    if is_embedder:
+        vector = _text_vector(first, inputs, config)
+        return keras.Model(inputs, {"features": vector}, name=model.name)
     named = {"logits": logits(first, config)}
     if others:
         named["features"] = ops.cast(others[0], "float32")
     return keras.Model(inputs, named, name=model.name)
 
 
+def _text_vector(states: Any, inputs: Mapping[str, Any], config: Mapping[str, Any]) -> Any:
+    """The vector (B, D) of a text, from states (B, T, D) or as it is."""
+    vector = ops.cast(states, "float32")
+    if config["pooling"] == "cls":
+        vector = vector[:, 0]
+    elif config["pooling"] != "none":
+        mask = inputs.get("attention_mask")
+        if mask is None:
+            mask = ops.cast(inputs["input_ids"] != config["pad_token_id"], "int32")
+        pool = MeanOfTokens() if config["pooling"] == "mean" else PooledTokens("max")
+        vector = pool(vector, mask)
+    return UnitLength()(vector) if config.get("normalize") else vector
+
+
 def array_outputs(model: keras.Model, config: Mapping[str, Any]) -> keras.Model:
     """The model with outputs by the names of its config, in their order."""
     return keras.Model(model.inputs, dict(zip(config["outputs"], model.outputs, strict=True)))
+
+
+def series_outputs(model: keras.Model, config: Mapping[str, Any]) -> keras.Model:
+    """The model of a window (B, T) with the output `quantiles` (B, levels, horizon)."""
+    model = functional(model)
+    window = keras.Input((int(config["context"]),), dtype="float32", name="context")
+    own = model.inputs[0]
+    shaped = window if len(own.shape) == 2 else ops.expand_dims(window, -1)
+    outputs = keras.Model(model.inputs, model.outputs[0])(ops.cast(shaped, own.dtype))
+    outputs = ops.cast(outputs, "float32")
+    table = ops.expand_dims(outputs, -1) if len(outputs.shape) == 2 else outputs
+    return keras.Model(window, {"quantiles": ops.transpose(table, (0, 2, 1))}, name=model.name)
 
 
 def logits(tensor: Any, config: Mapping[str, Any]) -> Any:
@@ -241,6 +291,8 @@ def feature_tensor(model: keras.Model, config: Mapping[str, Any]) -> Any:
     Raises:
         UsageError: there is no such layer, or it gives no vector.
     """
+    if config.get("activation") == FEATURES:
+        return _pooled(model.outputs[0], "output")
     if name := config.get("features"):
         return _pooled(_layer(model, str(name)).output, str(name))
     try:

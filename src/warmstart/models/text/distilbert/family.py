@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from warmstart.catalog.entry import Entry, Label
-from warmstart.checkpoints.layout import Layout
-from warmstart.models.text import encoder_config
+from warmstart.checkpoints.keras_hub import pytorch_arrays
+from warmstart.checkpoints.layout import Layout, Rules
+from warmstart.models.keras_hub import Preset
+from warmstart.models.text import encoder_config, keras_hub
 from warmstart.models.text import repository as texts
 from warmstart.models.text.encoder_config import as_task, parameters
 
-__all__ = ["as_task", "parameters", "read", "write"]
+__all__ = ["as_task", "parameters", "read", "read_keras_hub", "write"]
 
 PAPER = (
     "Sanh, Debut, Chaumond, Wolf: DistilBERT, a distilled version of BERT: smaller, faster, cheaper and lighter, 2019, "
@@ -28,12 +31,31 @@ KEYS = {
     "attention_probs_dropout_prob": "attention_dropout",
 }
 """What its configs call the options of BERT's."""
+GELU = {"activation": "gelu"}
+"""Of KerasHub's presets."""
 HEADS = ("pre_classifier.*", "classifier.*", "qa_outputs.*", "vocab_*")
+KERAS_HUB_PARTS = {
+    "self_attention_layer.query_dense": "attention.q_lin",
+    "self_attention_layer.key_dense": "attention.k_lin",
+    "self_attention_layer.value_dense": "attention.v_lin",
+    "self_attention_layer.output_dense": "attention.out_lin",
+    "self_attention_layer_norm": "sa_layer_norm",
+    "feedforward_intermediate_dense": "ffn.lin1",
+    "feedforward_output_dense": "ffn.lin2",
+    "feedforward_layer_norm": "output_layer_norm",
+}
+KERAS_HUB: Rules = (
+    *keras_hub.TOGETHER,
+    *keras_hub.encoder_rules(r"transformer.layer.\1", KERAS_HUB_PARTS),
+    (r"task\.dense\.0", "pre_classifier"),
+    (r"task\.dense\.1", "classifier"),
+)
 LAYOUT = Layout(
     prefix="distilbert",
     outside=HEADS,
     modules=encoder_config.HEAD_MODULES,
     aliases=encoder_config.OLD_NAMES,
+    keras_hub=partial(pytorch_arrays, rename=partial(keras_hub.modules, rules=KERAS_HUB)),
 )
 BLOCK = r"transformer\.layer\.(\d+)\."
 LORA_TARGETS = ("q_lin", "v_lin")
@@ -45,6 +67,16 @@ def read(
     """See `models.repository.read`."""
     return encoder_config.read(
         config, folder, task, architecture="distilbert", paper=PAPER, sizes=_sizes
+    )
+
+
+def read_keras_hub(
+    preset: Preset, folder: Path, task: str | None
+) -> tuple[Entry, tuple[Label, ...]]:
+    """See `models.repository.read`."""
+    config = keras_hub.encoder_config(preset, "distilbert", "DistilBert")
+    return read(
+        {**config, **{own: config.get(key) for key, own in KEYS.items()}, **GELU}, folder, task
     )
 
 

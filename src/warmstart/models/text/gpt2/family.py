@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from warmstart.catalog.entry import Entry, Label
-from warmstart.checkpoints.layout import Layout
+from warmstart.checkpoints.base import Checkpoint
+from warmstart.checkpoints.keras_hub import pytorch_arrays
+from warmstart.checkpoints.layout import Layout, Rules
 from warmstart.errors import BundleError, UsageError
 from warmstart.models import repository
-from warmstart.models.text import generation_config
+from warmstart.models.keras_hub import Preset
+from warmstart.models.text import generation_config, keras_hub
 from warmstart.models.text import repository as texts
 
 PAPER = "Radford, Wu, Child, Luan, Amodei, Sutskever: Language Models are Unsupervised Multitask Learners, 2019"
@@ -49,7 +54,42 @@ HEADS = {
 }
 
 
+KERAS_HUB: Rules = (
+    (r"reversible_embedding\.0", "wte"),
+    (r"position_embedding\.0", "wpe"),
+    (r"layer_normalization\.0", "ln_f"),
+    *(
+        (rf"transformer_decoder\.(\d+)\.{name}", rf"h.\1.{module}")
+        for name, module in {
+            r"self_attention_layer\.query_dense": "attn.query",
+            r"self_attention_layer\.key_dense": "attn.key",
+            r"self_attention_layer\.value_dense": "attn.value",
+            r"self_attention_layer\.output_dense": "attn.c_proj",
+            "self_attention_layer_norm": "ln_1",
+            "feedforward_intermediate_dense": "mlp.c_fc",
+            "feedforward_output_dense": "mlp.c_proj",
+            "feedforward_layer_norm": "ln_2",
+        }.items()
+    ),
+)
+
+
+def keras_hub_arrays(checkpoint: Checkpoint) -> Checkpoint:
+    """The arrays of a preset of KerasHub, whose queries, keys and values are apart."""
+    blocks = {match[1] for name in checkpoint.names() if (match := BLOCK_OF_PRESET.match(name))}
+    joined = {
+        f"h.{n}.attn.c_attn": tuple(f"h.{n}.attn.{part}" for part in ("query", "key", "value"))
+        for n in blocks
+    }
+    rename = partial(keras_hub.modules, rules=KERAS_HUB)
+    return pytorch_arrays(checkpoint, rename, transposed=False, joined=joined)
+
+
+VOCABULARY, END = "assets/tokenizer/vocabulary.json", "<|endoftext|>"
+"""Of a preset of KerasHub: its vocabulary, and the token between texts."""
+BLOCK_OF_PRESET = re.compile(r"transformer_decoder\.(\d+)\.")
 LAYOUT = Layout(
+    keras_hub=keras_hub_arrays,
     prefix="transformer",
     outside=("lm_head.*", "score.*"),
     modules=((r"^h_(\d+)", r"h.\1"), (r"\.(attn|mlp)_(c_\w+)$", r".\1.\2")),
@@ -110,6 +150,26 @@ class GPT2Config:
         """What queries are multiplied with in this layer (counted from 0)."""
         scale = (self.n_embd // self.n_head) ** -0.5 if self.scale_attn_weights else 1.0
         return scale / (layer + 1) if self.scale_attn_by_inverse_layer_idx else scale
+
+
+def read_keras_hub(
+    preset: Preset, folder: Path, task: str | None
+) -> tuple[Entry, tuple[Label, ...]]:
+    """See `models.repository.read`."""
+    keys = {
+        "vocab_size": "vocabulary_size",
+        "n_positions": "max_sequence_length",
+        "n_embd": "hidden_dim",
+        "n_layer": "num_layers",
+        "n_head": "num_heads",
+        "n_inner": "intermediate_dim",
+    }
+    own = preset.sizes(*keys.values())
+    config: dict[str, Any] = {key: own[name] for key, name in keys.items()}
+    config |= {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"]}
+    vocabulary = folder / VOCABULARY
+    end = repository.read_json(vocabulary).get(END) if vocabulary.is_file() else None
+    return read({**config, "bos_token_id": end, "eos_token_id": end}, folder, task)
 
 
 def read(

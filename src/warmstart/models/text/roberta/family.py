@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.catalog.entry import Entry, Label
-from warmstart.checkpoints.layout import Layout
-from warmstart.models.text import encoder_config
+from warmstart.checkpoints.keras_hub import pytorch_arrays
+from warmstart.checkpoints.layout import Layout, Rules
+from warmstart.models.keras_hub import Preset
+from warmstart.models.text import encoder_config, keras_hub
 from warmstart.models.text.encoder_config import as_task, parameters
 
-__all__ = ["as_task", "parameters", "read", "write"]
+__all__ = ["as_task", "parameters", "read", "read_keras_hub", "write"]
 
 CLASSES = {"roberta": "Roberta", "xlm-roberta": "XLMRoberta", "camembert": "Camembert"}
 PAPERS = {
@@ -24,11 +26,25 @@ PAPERS = {
 OUTSIDE = ("classifier.*", "qa_outputs.*", "lm_head.*")
 HEADS = ("pooler.*", *OUTSIDE)
 DECODER = "lm_head"
+PADDING = 2
+"""Positions before that of the first token, which KerasHub's tables do not have."""
+POSITIONS = "embeddings.position_embeddings.weight"
+KERAS_HUB: Rules = (
+    *keras_hub.TOGETHER,
+    *keras_hub.encoder_rules(r"encoder.layer.\1", keras_hub.PARTS),
+    (r"task\.dense\.0", "classifier.dense"),
+    (r"task\.dense\.1", "classifier.out_proj"),
+)
 LAYOUT = Layout(
     prefix="roberta",
     outside=OUTSIDE,
     modules=encoder_config.HEAD_MODULES,
     aliases=encoder_config.OLD_NAMES,
+    keras_hub=partial(
+        pytorch_arrays,
+        rename=partial(keras_hub.modules, rules=KERAS_HUB),
+        rows_before={POSITIONS: PADDING},
+    ),
 )
 BLOCK = r"encoder\.layer\.(\d+)\."
 LORA_TARGETS = ("query", "value")
@@ -52,6 +68,16 @@ def read(
         sizes=partial(encoder_config.bert_sizes, pad_token_id=1),
         first_position=first_position,
     )
+
+
+def read_keras_hub(
+    preset: Preset, folder: Path, task: str | None
+) -> tuple[Entry, tuple[Label, ...]]:
+    """See `models.repository.read`."""
+    config = keras_hub.encoder_config(preset, "roberta", "Roberta")
+    positions = config["max_position_embeddings"] + PADDING
+    own = {"max_position_embeddings": positions, "type_vocab_size": 0, "layer_norm_eps": 1e-5}
+    return read({**config, **own}, folder, task)
 
 
 def write(entry: Entry, labels: tuple[Label, ...]) -> dict[str, Any]:

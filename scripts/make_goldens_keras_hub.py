@@ -1,0 +1,169 @@
+"""Write tiny random presets with KerasHub, with its outputs, to tests/golden/keras_hub/.
+
+    pip install keras-hub tensorflow
+    python scripts/make_goldens_keras_hub.py [NAME ...]
+
+The test suite does not need keras-hub; this script does. Running it again gives the same numbers.
+"""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+import keras
+import keras_hub
+import numpy as np
+
+GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "keras_hub"
+WORDS = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    "a",
+    "film",
+    "the",
+    "was",
+    "good",
+    "##s",
+    ".",
+]
+TEXTS = ["The films was good.", "a film"]
+SIZES = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 12}
+MAKERS: dict[str, Callable[[], Any]] = {}
+LETTERS = {letter: index for index, letter in enumerate("abcdefghijklmnopqrstuvwxyz.")}
+
+
+def maker(function: Callable[[], Any]) -> Callable[[], Any]:
+    MAKERS[function.__name__] = function
+    return function
+
+
+def byte_pairs(special: list[str]) -> tuple[dict[str, int], list[str]]:
+    """A vocabulary of letters, a space and two merges."""
+    tokens = [*special, *LETTERS, "Ġ", "Ġf", "Ġfi"]
+    return {token: index for index, token in enumerate(tokens)}, ["Ġ f", "Ġf i"]
+
+
+@maker
+def bert() -> Any:
+    backbone = keras_hub.models.BertBackbone(
+        vocabulary_size=len(WORDS), max_sequence_length=32, **SIZES
+    )
+    tokenizer = keras_hub.models.BertTokenizer(vocabulary=WORDS, lowercase=True)
+    preprocessor = keras_hub.models.BertTextClassifierPreprocessor(tokenizer, sequence_length=12)
+    return keras_hub.models.BertTextClassifier(backbone, 3, preprocessor)
+
+
+@maker
+def distilbert() -> Any:
+    backbone = keras_hub.models.DistilBertBackbone(
+        vocabulary_size=len(WORDS), max_sequence_length=32, **SIZES
+    )
+    tokenizer = keras_hub.models.DistilBertTokenizer(vocabulary=WORDS, lowercase=True)
+    preprocessor = keras_hub.models.DistilBertTextClassifierPreprocessor(
+        tokenizer, sequence_length=12
+    )
+    return keras_hub.models.DistilBertTextClassifier(backbone, 3, preprocessor)
+
+
+@maker
+def roberta() -> Any:
+    vocabulary, merges = byte_pairs(["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+    backbone = keras_hub.models.RobertaBackbone(
+        vocabulary_size=len(vocabulary), max_sequence_length=32, **SIZES
+    )
+    tokenizer = keras_hub.models.RobertaTokenizer(vocabulary=vocabulary, merges=merges)
+    preprocessor = keras_hub.models.RobertaTextClassifierPreprocessor(tokenizer, sequence_length=24)
+    return keras_hub.models.RobertaTextClassifier(backbone, 3, preprocessor)
+
+
+@maker
+def gpt2() -> Any:
+    vocabulary, merges = byte_pairs(["<|endoftext|>"])
+    backbone = keras_hub.models.GPT2Backbone(
+        vocabulary_size=len(vocabulary), max_sequence_length=32, **SIZES
+    )
+    tokenizer = keras_hub.models.GPT2Tokenizer(vocabulary=vocabulary, merges=merges)
+    preprocessor = keras_hub.models.GPT2CausalLMPreprocessor(tokenizer, sequence_length=24)
+    return keras_hub.models.GPT2CausalLM(backbone, preprocessor)
+
+
+def resnet(block: str) -> Any:
+    backbone = keras_hub.models.ResNetBackbone(
+        input_conv_filters=[64],
+        input_conv_kernel_sizes=[7],
+        stackwise_num_filters=[64, 16],
+        stackwise_num_blocks=[1, 2],
+        stackwise_num_strides=[1, 2],
+        block_type=block,
+        image_shape=(None, None, 3),
+    )
+    converter = keras_hub.layers.ResNetImageConverter(
+        image_size=(32, 32),
+        scale=[1 / (255 * 0.229), 1 / (255 * 0.224), 1 / (255 * 0.225)],
+        offset=[-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225],
+    )
+    preprocessor = keras_hub.models.ResNetImageClassifierPreprocessor(converter)
+    return keras_hub.models.ResNetImageClassifier(backbone, 3, preprocessor)
+
+
+MAKERS["resnet_basic"] = lambda: resnet("basic_block")
+MAKERS["resnet_bottleneck"] = lambda: resnet("bottleneck_block")
+
+
+def shake(model: Any) -> None:
+    """Random numbers everywhere: fresh models have zeros where errors of loading would hide."""
+    random = np.random.default_rng(0)
+    for variable in model.weights:
+        if not variable.dtype.startswith("float"):
+            continue
+        noise = random.normal(size=variable.shape)
+        if "moving_variance" in variable.path:
+            values = 1 + 0.2 * np.abs(noise)
+        elif len(variable.shape) == 1:
+            values = 0.1 * noise + (1.0 if variable.path.endswith("gamma") else 0.0)
+        else:
+            values = noise / max(np.prod(variable.shape[:-1]), 1) ** 0.5
+        variable.assign(values.astype(np.float16).astype(np.float32))
+
+
+def write(name: str) -> None:
+    """One preset, and `expected.npz` with inputs and outputs of KerasHub."""
+    keras.utils.set_random_seed(0)
+    model = MAKERS[name]()
+    shake(model)
+    folder = GOLDEN / name
+    shutil.rmtree(folder, ignore_errors=True)
+    model.save_to_preset(str(folder))
+    (folder / "README.md").unlink(missing_ok=True)
+    if name.startswith("resnet"):
+        photos = np.random.default_rng(1).normal(size=(2, 32, 32, 3)).astype(np.float32)
+        features = model.backbone.predict(photos, verbose=0).mean((1, 2))
+        logits = np.asarray(model(photos, training=False))  # `predict` would preprocess them
+        arrays = {"images": photos, "logits": logits, "features": features}
+    else:
+        tokens = model.preprocessor(TEXTS)
+        tokens = tokens[0] if isinstance(tokens, tuple) else tokens
+        tokens = {key: np.asarray(value) for key, value in tokens.items()}
+        preprocessor, model.preprocessor = model.preprocessor, None
+        arrays = {**tokens, "logits": np.asarray(model(tokens, training=False))}
+        model.preprocessor = preprocessor
+    np.savez(folder / "expected.npz", **arrays)
+    (folder / "made_with.json").write_text(
+        json.dumps({"keras_hub": keras_hub.__version__, "keras": keras.__version__}) + "\n"
+    )
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    print(name, f"{size:,} bytes")
+
+
+if __name__ == "__main__":
+    for each in sys.argv[1:] or MAKERS:
+        write(each)

@@ -1,0 +1,174 @@
+"""Weights of KerasHub's presets: names that say what an array is, and the axes of PyTorch.
+
+A preset is a folder with `config.json`, `model.weights.h5` and, of a model with a head,
+`task.weights.h5`. Keras names arrays by the class of their layer and a count:
+`layers/transformer_encoder_3/_self_attention_layer/_query_dense/vars/0`. Here that is
+`transformer_encoder.3.self_attention_layer.query_dense.weight`; of the head's file, with `task.` in
+front. A family's rules turn it into the name that its public checkpoints have.
+
+Source: KerasHub's presets, https://keras.io/keras_hub/.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from warmstart.checkpoints.base import Checkpoint
+from warmstart.checkpoints.derived import Derived, DerivedCheckpoint
+
+NORMALISED = ("weight", "bias", "running_mean", "running_var")
+"""The variables of normalisations, in their order."""
+AXES = {2: (1, 0), 4: (3, 2, 0, 1)}
+"""Of kernels, by their number: from those of Keras to those of PyTorch."""
+
+OPTIMIZER = "optimizer/"
+"""The beginning of names that belong to training."""
+SEEDS = "seed_generator"
+"""What holds the state of random numbers, which are not weights."""
+
+Rename = Callable[[list[str]], Mapping[str, str]]
+"""From the names of layers, as above, to those of a family's modules; others stay as they are, so
+that filling a model names them in its error.
+"""
+
+
+class PresetCheckpoint(Checkpoint):
+    """The weights of a preset and, where there are some, those of its head."""
+
+    layout = "keras-hub"
+
+    def __init__(self, whole: Checkpoint, head: Checkpoint | None):
+        self.path = whole.path
+        self._parts = [whole, *([] if head is None else [head])]
+        self._arrays: dict[str, tuple[Checkpoint, str]] = {}
+        for part in self._parts:
+            for name in part.names():
+                if name.startswith(OPTIMIZER):
+                    continue
+                new = _readable(name)
+                self._arrays[new if part is whole else f"task.{new}"] = (part, name)
+
+    def names(self) -> list[str]:
+        return list(self._arrays)
+
+    def files(self) -> list[Path]:
+        return [file for part in self._parts for file in part.files()]
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        part, own = self._arrays[name]
+        return part.shape(own)
+
+    def dtype(self, name: str) -> str:
+        part, own = self._arrays[name]
+        return part.dtype(own)
+
+    def read(self, name: str) -> np.ndarray:
+        part, own = self._arrays[name]
+        return part.read(own)
+
+    def close(self) -> None:
+        for part in self._parts:
+            part.close()
+
+
+def _readable(name: str) -> str:
+    """The name of an array with the number of its layer as a part of its own, and without `layers`,
+    `vars` and leading underscores: "conv2d.0.vars0".
+    """
+    *parts, _, index = name.split("/")
+    parts = [part.lstrip("_") for part in parts if part != "layers"]
+    first, *others = parts or [""]
+    match = re.fullmatch(r"(.*?)(?:_(\d+))?", first)
+    assert match is not None
+    return ".".join([match[1], match[2] or "0", *others, f"vars{index}"])
+
+
+def pytorch_arrays(
+    checkpoint: Checkpoint,
+    rename: Rename,
+    *,
+    transposed: bool = True,
+    joined: Mapping[str, tuple[str, ...]] | None = None,
+    rows_before: Mapping[str, int] | None = None,
+) -> Checkpoint:
+    """A preset's arrays under the names and with the axes of a family's public checkpoints.
+
+    Args:
+        checkpoint: a `PresetCheckpoint`.
+        rename: from names of layers to those of modules.
+        transposed: whether PyTorch's kernels of dense layers are (out, in).
+        joined: name of a module -> the names of those that it is made of, side by side.
+        rows_before: name of an array -> rows of zeros before it.
+    """
+    by_layer: dict[str, list[tuple[int, str]]] = {}
+    for name in checkpoint.names():
+        layer, _, variable = name.rpartition(".vars")
+        by_layer.setdefault(layer, []).append((int(variable), name))
+    derived: dict[str, Derived] = {}
+    modules = rename(list(by_layer))
+    for layer, arrays in by_layer.items():
+        if layer not in modules:
+            if SEEDS not in layer:
+                derived |= {
+                    name: Derived((name,), checkpoint.shape(name), np.asarray) for _, name in arrays
+                }
+            continue
+        for index, name in arrays:
+            shape = checkpoint.shape(name)
+            new = f"{modules[layer]}.{_variable(layer, index, shape, len(arrays))}"
+            make = partial(_turned, layer=layer, index=index, transposed=transposed)
+            turned = make(np.broadcast_to(np.False_, shape)).shape
+            derived[new] = Derived((name,), turned, make)
+    for name, rows in (rows_before or {}).items():
+        if name in derived:
+            derived[name] = _with_rows(derived[name], rows)
+    for module, parts in (joined or {}).items():
+        for variable in ("weight", "bias"):
+            if all(f"{part}.{variable}" in derived for part in parts):
+                pieces = [derived.pop(f"{part}.{variable}") for part in parts]
+                derived[f"{module}.{variable}"] = _side_by_side(pieces)
+    return DerivedCheckpoint(checkpoint, derived, layout="keras-hub", whole_names=False)
+
+
+def _variable(layer: str, index: int, shape: tuple[int, ...], count: int) -> str:
+    """PyTorch's name of a layer's variable."""
+    if count == 1 and len(shape) == 2 and "embedding" in layer:
+        return "weight"
+    return NORMALISED[index] if index < len(NORMALISED) else f"vars{index}"
+
+
+def _turned(array: np.ndarray, *, layer: str, index: int, transposed: bool) -> np.ndarray:
+    """An array with the axes of PyTorch: heads of attention are one axis with their numbers."""
+    if index == 0 and array.ndim == 3:  # (in, heads, size), of the output (heads, size, out)
+        is_output = layer.endswith("output_dense")
+        shape = (-1, array.shape[2]) if is_output else (array.shape[0], -1)
+        array = array.reshape(shape)
+        return array.T if transposed else array
+    if index == 1 and array.ndim == 2:
+        return array.reshape(-1)
+    is_dense = "dense" in layer.rpartition(".")[2] or re.match(r"(task\.)?dense\.", layer)
+    if index == 0 and array.ndim == 2 and is_dense:
+        return array.T if transposed else array
+    return array.transpose(AXES[4]) if array.ndim == 4 else array
+
+
+def _with_rows(array: Derived, rows: int) -> Derived:
+    def make(*sources: np.ndarray) -> np.ndarray:
+        own = array.make(*sources)
+        return np.concatenate([np.zeros((rows, *own.shape[1:]), own.dtype), own])
+
+    return Derived(array.sources, (array.shape[0] + rows, *array.shape[1:]), make)
+
+
+def _side_by_side(pieces: list[Derived]) -> Derived:
+    def make(*sources: np.ndarray) -> np.ndarray:
+        arrays = [one.make(source) for one, source in zip(pieces, sources, strict=True)]
+        return np.concatenate(arrays, axis=-1)
+
+    shape = (*pieces[0].shape[:-1], sum(one.shape[-1] for one in pieces))
+    return Derived(tuple(one.sources[0] for one in pieces), shape, make)

@@ -1,0 +1,247 @@
+"""A model of the user as a segmenter or a detector: the form of its maps, or of its boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal
+
+from warmstart.catalog import Label
+from warmstart.core.options import Option
+from warmstart.errors import UsageError
+from warmstart.image.train.wrap_photos import PhotoRuleOptions, PhotoWrapper
+from warmstart.training.types import ClassNames
+from warmstart.training.wrap.classes import class_labels, last_activation
+
+BACKGROUND = ("background", "object")
+"""The classes of a map of one channel."""
+CORNERS = 4
+LABELS = "Names of the classes: a file with one a line, in the order of the outputs."
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenseOptions(PhotoRuleOptions):
+    """What wrapping a segmenter or a detector takes besides the rules for photos."""
+
+    labels: Annotated[ClassNames, Option(LABELS)] = None
+    features: Annotated[
+        str | None, Option("The layer whose outputs are the features; default: none.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrapSegmenterOptions(DenseOptions):
+    """Options of wrapping a segmenter."""
+
+    channels: Annotated[
+        Literal["last", "first"] | None,
+        Option(
+            "Where the scores of the classes are: last, (rows, columns, classes), or first. "
+            "Default: as many as there are labels, else as in the input."
+        ),
+    ] = None
+    activation: Annotated[
+        Literal["sigmoid", "none"] | None,
+        Option(
+            "Of a map of one channel: sigmoid where it is a logit, none where it is a probability. "
+            "Default: what the last layer says."
+        ),
+    ] = None
+
+
+class SegmenterWrapper(PhotoWrapper[WrapSegmenterOptions]):
+    """Says which axis of the output counts the classes."""
+
+    task = "image-segmentation"
+    options: ClassVar = WrapSegmenterOptions
+
+    @cached_property
+    def form(self) -> tuple[str, str, int]:
+        """(form, where the channels are, their number; 0 of a map of class indices)."""
+        outputs = self.source.model.outputs
+        shape = tuple(outputs[0].shape)
+        is_integer = "int" in str(outputs[0].dtype)
+        if len(outputs) != 1 or len(shape) not in ((3, 4) if is_integer else (4,)):
+            shapes = ", ".join(str(tuple(tensor.shape)) for tensor in outputs)
+            raise UsageError(
+                "A segmenter has one output: scores (None, rows, columns, classes) or (None, classes, "
+                f"rows, columns), or integers (None, rows, columns); this model gives {shapes}."
+            )
+        if is_integer:
+            return "indices", "last", 0
+        where = self.asked.channels or self._channels(shape)
+        count = shape[-1] if where == "last" else shape[1]
+        if not isinstance(count, int):
+            raise UsageError("The model does not say how many classes its map has.")
+        return "scores", where, count
+
+    def _channels(self, shape: tuple[int | None, ...]) -> str:
+        labels = self.asked.labels
+        if isinstance(labels, Sequence) and not isinstance(labels, str):
+            fits = [
+                where for where, axis in (("last", -1), ("first", 1)) if shape[axis] == len(labels)
+            ]
+            if len(fits) == 1:
+                return fits[0]
+        return "first" if self.channels_first else "last"
+
+    @cached_property
+    def activation(self) -> str:
+        """Of a map of one channel; "none" of others."""
+        if self.form[2] != 1:
+            return "none"
+        own = last_activation(self.source.model)
+        if self.asked.activation is None and own != "sigmoid":
+            raise UsageError(
+                "The map has one channel, which may be a logit or a probability. Say which: "
+                "activation='sigmoid' (a logit) or 'none' (a probability)."
+            )
+        if self.asked.activation == "sigmoid" and own == "sigmoid":
+            raise UsageError("The model ends with a sigmoid already; leave activation out.")
+        return "binary" if self.asked.activation == "sigmoid" else "complement"
+
+    def config(self) -> dict[str, Any]:
+        self.check_input()
+        form, channels, _ = self.form
+        return {
+            "form": form,
+            "channels": channels,
+            "activation": self.activation,
+            "classes": len(self.labels()),
+            **({"features": self.asked.features} if self.asked.features else {}),
+        }
+
+    def labels(self) -> tuple[Label, ...]:
+        form, _, count = self.form
+        asked = self.asked.labels
+        if form == "indices":
+            if asked is None or isinstance(asked, str) or not isinstance(asked, Sequence):
+                raise UsageError(
+                    "The model gives indices of classes: labels must name the classes."
+                )
+            count = len(asked)
+        elif count == 1:
+            count, asked = 2, BACKGROUND if asked is None else asked
+        return class_labels(asked, count)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrapDetectorOptions(DenseOptions):
+    """Options of wrapping a detector."""
+
+    boxes: Annotated[
+        Literal["xyxy", "yxyx", "xywh", "cxcywh"] | None,
+        Option(
+            "The four numbers of a box: corners (xyxy, yxyx), or corner or centre with width and "
+            "height (xywh, cxcywh). Required."
+        ),
+    ] = None
+    units: Annotated[
+        Literal["pixels", "fractions"] | None,
+        Option("Of these numbers: pixels of the model's input, or fractions of it. Required."),
+    ] = None
+    activation: Annotated[
+        Literal["none", "softmax", "sigmoid"],
+        Option("What makes probabilities of the scores."),
+    ] = "none"
+    background: Annotated[
+        Literal["none", "first", "last"],
+        Option("Where the scores have one for no object, which the labels do not name."),
+    ] = "none"
+    suppression: Annotated[
+        float | None,
+        Option(
+            "Of two boxes of a class with a larger intersection over union, the less likely one is "
+            "dropped. Default: none is.",
+            gt=0,
+            le=1,
+        ),
+    ] = None
+    threshold: Annotated[float, Option("Lowest score of a box by default.", ge=0, le=1)] = 0.5
+
+
+class DetectorWrapper(PhotoWrapper[WrapDetectorOptions]):
+    """Says which output has boxes, and what their numbers are."""
+
+    task = "object-detection"
+    options: ClassVar = WrapDetectorOptions
+
+    @cached_property
+    def layout(self) -> tuple[dict[str, Any], int]:
+        """(where boxes and scores are, the number of scores of a box).
+
+        Raises:
+            UsageError: the outputs are no boxes and scores.
+        """
+        shapes = [tuple(tensor.shape) for tensor in self.source.model.outputs]
+        names = self.asked.labels
+        if len(shapes) == 1 and len(shapes[0]) == 3:
+            if names is None:
+                raise UsageError("One output with boxes and scores: labels must name the classes.")
+            return self._joined(shapes[0], len(class_names(names)))
+        boxes = [index for index, shape in enumerate(shapes) if shape[2:] == (CORNERS,)]
+        scores = [index for index, shape in enumerate(shapes) if len(shape) == 3]
+        if len(boxes) != 1 or len(scores) != 2:
+            shown = ", ".join(map(str, shapes))
+            raise UsageError(
+                "A detector gives boxes (None, N, 4) and scores (None, N, classes), or both in one "
+                f"output (None, N, 4 + classes); this model gives {shown}."
+            )
+        (other,) = (index for index in scores if index != boxes[0])
+        count = shapes[other][-1]
+        if not isinstance(count, int):
+            raise UsageError("The model does not say how many classes it scores.")
+        return {"boxes": boxes[0], "scores": other}, count
+
+    def _joined(self, shape: tuple[int | None, ...], classes: int) -> tuple[dict[str, Any], int]:
+        count = classes + (self.asked.background != "none")
+        for objectness in (False, True):
+            for joined, side in (("rows", shape[2]), ("columns", shape[1])):
+                if side == CORNERS + objectness + count:
+                    return {"joined": joined, "objectness": objectness}, count
+        raise UsageError(
+            f"The output {shape} does not hold 4 numbers of a box and the scores of {count} classes "
+            "(or 5, with one for any object) along an axis; check the labels."
+        )
+
+    def config(self) -> dict[str, Any]:
+        self.check_input()
+        if self.asked.boxes is None or self.asked.units is None:
+            raise UsageError(
+                "Nothing in the model says what the numbers of a box are: give boxes='xyxy', 'yxyx', "
+                "'xywh' or 'cxcywh', and units='pixels' or 'fractions'."
+            )
+        layout, _ = self.layout
+        return {
+            **layout,
+            "corners": self.asked.boxes,
+            "units": self.asked.units,
+            "size": list(self.preprocessing().size),
+            "activation": self.asked.activation,
+            "background": self.asked.background,
+            "classes": len(self.labels()),
+            **({"features": self.asked.features} if self.asked.features else {}),
+        }
+
+    def processing(self) -> dict[str, Any]:
+        own = {"threshold": self.asked.threshold}
+        if self.asked.suppression is not None:
+            own["suppression"] = self.asked.suppression
+        return own
+
+    def labels(self) -> tuple[Label, ...]:
+        _, count = self.layout
+        return class_labels(self.asked.labels, count - (self.asked.background != "none"))
+
+
+def class_names(labels: Any) -> Sequence[Any]:
+    """The names of the option `labels`, of which a file has one a line."""
+    if isinstance(labels, Sequence) and not isinstance(labels, str):
+        return labels
+    from pathlib import Path
+
+    path = Path(labels).expanduser()
+    if not path.is_file():
+        raise UsageError(f"labels: there is no file {path}.")
+    return [line for line in path.read_text("utf-8").splitlines() if line.strip()]

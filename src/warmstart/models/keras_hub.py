@@ -1,0 +1,100 @@
+"""KerasHub's presets: what `config.json` and, of a model with a head, `task.json` say.
+
+The family whose row names the class of the backbone makes an `Entry` of it. Presets hold data;
+nothing of them is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from warmstart.checkpoints.file_names import PRESET_CLASS
+from warmstart.errors import BundleError
+
+TASK_CONFIG = "task.json"
+MOST_CLASSES = 65_536
+LARGEST_SIZE = 2**24
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a preset says of its model.
+
+    Attributes:
+        path: of its `config.json`.
+        backbone: the class of the backbone, without "Backbone".
+        config: of the backbone.
+        task: the class of the model with its head, without the name of the backbone; "" without.
+        options: of the model with its head.
+    """
+
+    path: Path
+    backbone: str
+    config: Mapping[str, Any]
+    task: str
+    options: Mapping[str, Any]
+
+    def sizes(self, *keys: str) -> dict[str, int]:
+        """Numbers of the config.
+
+        Raises:
+            BundleError: one is missing, or not a size.
+        """
+        for key in keys:
+            value = self.config.get(key)
+            if (
+                not isinstance(value, int)
+                or isinstance(value, bool)
+                or not 0 < value < LARGEST_SIZE
+            ):
+                raise BundleError(f"{self.path}: {key} must be a size, not {value!r}.")
+        return {key: self.config[key] for key in keys}
+
+    @property
+    def classes(self) -> int:
+        """Of its head.
+
+        Raises:
+            BundleError: it does not say how many.
+        """
+        count = self.options.get("num_classes")
+        if not isinstance(count, int) or isinstance(count, bool) or not 0 < count <= MOST_CLASSES:
+            raise BundleError(f"{self.path.with_name(TASK_CONFIG)}: num_classes is {count!r}.")
+        return count
+
+    def head(self, known: Mapping[str, str], default: str) -> str:
+        """What `known` says of its task; the default where it has no head, or another one."""
+        return known.get(self.task, default)
+
+
+def is_preset(config: Mapping[str, Any]) -> bool:
+    """Whether a `config.json` is one of KerasHub."""
+    name = config.get("registered_name")
+    return isinstance(name, str) and bool(PRESET_CLASS.fullmatch(name))
+
+
+def class_of(config: Mapping[str, Any]) -> str:
+    """The class of a preset's backbone."""
+    return str(config["registered_name"]).partition(">")[2]
+
+
+def preset_of(config: Mapping[str, Any], head: Mapping[str, Any], path: Path) -> Preset:
+    """What a preset says.
+
+    Args:
+        config: of `config.json`.
+        head: of `task.json`; empty where there is none.
+        path: of `config.json`.
+
+    Raises:
+        BundleError: it has no config of its backbone.
+    """
+    own, options = config.get("config"), head.get("config")
+    if not isinstance(own, Mapping):
+        raise BundleError(f"{path} has no config of its backbone; fetch it again.")
+    backbone = class_of(config).removesuffix("Backbone")
+    task = str(head.get("class_name", "")).removeprefix(backbone)
+    return Preset(path, backbone, own, task, options if isinstance(options, Mapping) else {})

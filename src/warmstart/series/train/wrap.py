@@ -1,0 +1,123 @@
+"""A Keras model of windows as a forecaster: its context, its horizon, its quantiles, its scaling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, ClassVar
+
+from warmstart.core.options import Option
+from warmstart.errors import UsageError
+from warmstart.series.window_model import MEDIAN
+from warmstart.training.wrap.wrapper import WrapOptions, Wrapper
+
+SCALINGS = ("none", "standard", "mean")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrapForecasterOptions(WrapOptions):
+    """Options of wrapping a forecaster."""
+
+    scaling: Annotated[
+        str | None,
+        Option(
+            "What a window was scaled by in training: none; standard, its mean and standard "
+            "deviation; mean, the mean of its absolute values; or two numbers for all windows, what "
+            "is subtracted and divided by: 120.5,33.1. Required."
+        ),
+    ] = None
+    quantiles: Annotated[
+        Sequence[float],
+        Option(
+            "Levels of the last axis of the output, where the model gives quantiles.", gt=0, lt=1
+        ),
+    ] = ()
+    freq: Annotated[
+        str, Option("Frequency of series without timestamps, a pandas alias.", max_length=20)
+    ] = "D"
+    context: Annotated[
+        int | None, Option("Steps of a window, where the model takes any number.", ge=1)
+    ] = None
+
+
+class ForecasterWrapper(Wrapper[WrapForecasterOptions]):
+    """Says what a window is, and what the outputs are."""
+
+    task = "forecasting"
+    options: ClassVar = WrapForecasterOptions
+
+    @cached_property
+    def context(self) -> int:
+        """Steps of a window."""
+        inputs = self.source.model.inputs
+        shape = tuple(inputs[0].shape)
+        is_window = len(shape) == 2 or (len(shape) == 3 and shape[2] == 1)
+        if len(inputs) != 1 or not is_window or "float" not in str(inputs[0].dtype):
+            shapes = ", ".join(str(tuple(tensor.shape)) for tensor in inputs)
+            raise UsageError(
+                "A forecaster takes one window of one series, (None, steps) or (None, steps, 1); this "
+                f"model takes {shapes}. Wrap it for the task 'tensors'."
+            )
+        steps, asked = shape[1], self.asked.context
+        if isinstance(steps, int):
+            if asked not in (None, steps):
+                raise UsageError(
+                    f"The model takes {steps} steps; context={asked} is another number."
+                )
+            return steps
+        if asked is None:
+            raise UsageError("The model takes windows of any length; say which: context=96.")
+        return asked
+
+    @cached_property
+    def horizon(self) -> int:
+        """Steps of a forecast."""
+        outputs = self.source.model.outputs
+        shape = tuple(outputs[0].shape)
+        levels = len(self.asked.quantiles)
+        last = levels or 1
+        fits = len(shape) == 2 or (len(shape) == 3 and shape[2] == last)
+        if levels > 1:
+            fits = len(shape) == 3 and shape[2] == levels
+        if len(outputs) != 1 or not fits or not isinstance(shape[1], int):
+            shapes = ", ".join(str(tuple(tensor.shape)) for tensor in outputs)
+            form = f"(None, horizon, {levels})" if levels > 1 else "(None, horizon)"
+            raise UsageError(
+                f"A forecaster gives the next steps, {form}, or (None, horizon, levels) with "
+                f"quantiles= their levels; this model gives {shapes}."
+            )
+        return shape[1]
+
+    @cached_property
+    def scaling(self) -> str | list[float]:
+        """As the bundle says it."""
+        asked = self.asked.scaling
+        if asked in SCALINGS:
+            return str(asked)
+        try:
+            numbers = [float(part) for part in str(asked).split(",")]
+        except ValueError:
+            numbers = []
+        if len(numbers) != 2 or not numbers[1] > 0:
+            raise UsageError(
+                "Nothing in the model says how its windows were scaled: give scaling='none', "
+                "'standard', 'mean', or two numbers, what is subtracted and divided by, such as "
+                "scaling='120.5,33.1'."
+            )
+        return numbers
+
+    def config(self) -> dict[str, Any]:
+        return {"context": self.context, "horizon": self.horizon}
+
+    def processing(self) -> dict[str, Any]:
+        levels = list(self.asked.quantiles) or [MEDIAN]
+        if sorted({*levels}) != levels:
+            raise UsageError("quantiles must rise.")
+        return {
+            "context": self.context,
+            "horizon": self.horizon,
+            "levels": levels,
+            "scaling": self.scaling,
+            "freq": self.asked.freq,
+        }

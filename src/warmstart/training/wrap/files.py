@@ -1,0 +1,172 @@
+"""`.onnx` and `.tflite` files as Keras models, compared with what runs them elsewhere."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from warmstart.engines import onnx_files
+from warmstart.engines.base import PROBED, Signature, TensorSpec
+from warmstart.engines.onnxruntime import require_library
+from warmstart.engines.parity import TOLERANCE, differences
+from warmstart.errors import CompileError, UsageError, require
+from warmstart.training.wrap.onnx import graph as onnx_graph
+from warmstart.training.wrap.onnx.graph import Graph
+from warmstart.training.wrap.onnx.layer import model_of
+
+Run = Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]
+"""The outputs of a file for its inputs, both in their order."""
+AXES = {4: ("batch", "rows", "columns")}
+"""Names of open sides by rank, for the sizes of probes."""
+TEXT_AXES = ("batch", "tokens")
+PREFIX, SUFFIX = "serving_default_", ":0"
+"""What TensorFlow's converter puts around the names of inputs."""
+
+
+def onnx_model(path: Path, name: str) -> tuple[keras.Model, int | None]:
+    """(the model of an ONNX file, the rows that it takes at once; None: any number).
+
+    Raises:
+        UsageError: it cannot be read, or has operators that are not supported.
+        CompileError: TensorFlow computes something else of it than ONNX Runtime.
+    """
+    require("onnx", extra="onnx", purpose="to wrap ONNX files")
+    require_library("to wrap ONNX files")
+    read = onnx_graph.read(path)
+    model = model_of(read, name)
+    run = onnx_files.runner(path)
+
+    def reference(arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+        names = [port.name for port in read.inputs]
+        outputs = run(dict(zip(names, arrays, strict=True)))
+        return [outputs[port.name] for port in read.outputs]
+
+    _check(model, read, reference, path, "ONNX Runtime")
+    return model, read.rows
+
+
+def tflite_model(path: Path, name: str) -> tuple[keras.Model, int | None]:
+    """(the model of a `.tflite` file, the rows that it takes at once; None: any number).
+
+    Raises:
+        UsageError: it is not one, computes in 8-bit numbers, or has operators that are not
+            supported.
+        CompileError: TensorFlow computes something else of it than LiteRT.
+    """
+    require("tf2onnx", "onnx", extra="onnx", purpose="to wrap .tflite files")
+    signature, run = _interpreted(path)
+    with tempfile.TemporaryDirectory() as folder:
+        converted = Path(folder) / "model.onnx"
+        try:
+            onnx_files.from_tflite(path, signature, converted)
+        except Exception as error:  # tf2onnx raises whatever its passes raise
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise UsageError(
+                f"{path} has operators that are not supported ({first[:200]}); wrap the Keras model "
+                "or the SavedModel folder that it was made of."
+            ) from error
+        read = onnx_graph.read(converted)
+    order = [spec.name for spec in signature.inputs]
+    outputs = [spec.name for spec in signature.outputs]
+
+    def reference(arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+        by_name = dict(zip([port.name for port in read.inputs], arrays, strict=True))
+        results = dict(zip(outputs, run([by_name[name] for name in order]), strict=True))
+        return [results[port.name] for port in read.outputs]
+
+    rows = signature.inputs[0].shape[0]
+    model = model_of(read, name)
+    _check(model, read, reference, path, "LiteRT")
+    return model, rows if isinstance(rows, int) else None
+
+
+def _interpreted(path: Path) -> tuple[Signature, Run]:
+    """The inputs and outputs of a `.tflite` file, and what LiteRT computes."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    from warmstart.engines.noise import quiet
+
+    try:
+        with quiet():
+            interpreter = Interpreter(str(path))
+            names = list(interpreter.get_signature_list())
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise UsageError(f"{path} is not a .tflite file that LiteRT can run: {first}") from error
+    if names:
+        runner = interpreter.get_signature_runner(names[0])
+        inputs, outputs = runner.get_input_details(), runner.get_output_details()
+    else:
+        inputs = {_short(one["name"]): one for one in interpreter.get_input_details()}
+        outputs = {_short(one["name"]): one for one in interpreter.get_output_details()}
+    for details in (*inputs.values(), *outputs.values()):
+        if np.dtype(details["dtype"]).itemsize == 1 and details["quantization"][0]:
+            raise UsageError(
+                f"{path} takes or gives 8-bit numbers: it was quantised. Wrap the model in float32 "
+                "that it was made of; `precision='int8'` quantises the weights again."
+            )
+    signature = Signature(_specs(inputs), _specs(outputs))
+
+    def run(arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+        if names:
+            results = runner(**dict(zip(inputs, arrays, strict=True)))
+            return [results[name] for name in outputs]
+        for details, array in zip(inputs.values(), arrays, strict=True):
+            interpreter.resize_tensor_input(details["index"], array.shape)
+        interpreter.allocate_tensors()
+        for details, array in zip(inputs.values(), arrays, strict=True):
+            interpreter.set_tensor(details["index"], array)
+        interpreter.invoke()
+        return [interpreter.get_tensor(details["index"]) for details in outputs.values()]
+
+    return signature, run
+
+
+def _specs(details: Mapping[str, Mapping[str, Any]]) -> tuple[TensorSpec, ...]:
+    specs = []
+    for name, one in details.items():
+        sides = one.get("shape_signature")
+        sides = one["shape"] if sides is None or not len(sides) else sides
+        shape = [int(side) if side > 0 else f"side_{axis}" for axis, side in enumerate(sides)]
+        specs.append(
+            TensorSpec(name, np.dtype(one["dtype"]).name, tuple(shape), tensor=one["name"])
+        )
+    return tuple(specs)
+
+
+def _short(name: str) -> str:
+    return name.removeprefix(PREFIX).removesuffix(SUFFIX)
+
+
+def _check(model: keras.Model, graph: Graph, reference: Run, path: Path, other: str) -> None:
+    """Compare a model with what else runs its file, on one random input.
+
+    Raises:
+        CompileError: they differ.
+    """
+    random = np.random.default_rng(0)
+    arrays = []
+    for port in graph.inputs:
+        axes = AXES.get(len(port.shape), TEXT_AXES)
+        named = [axes[axis] if axis < len(axes) else "" for axis in range(len(port.shape))]
+        sides = zip(port.shape, named, strict=True)
+        shape = tuple(1 if n == "batch" else s or PROBED.get(n, 8) for s, n in sides)
+        spec = TensorSpec(port.name, port.dtype, shape)
+        is_mask = "mask" in port.name
+        arrays.append(np.ones(shape, port.dtype) if is_mask else spec.probe(random, {}))
+    inputs = dict(zip(model.input, arrays, strict=True))
+    outputs = model(inputs, training=False)
+    actual = {name: keras.ops.convert_to_numpy(value) for name, value in outputs.items()}
+    expected = dict(zip(outputs, map(np.asarray, reference(arrays)), strict=True))
+    worst = max(differences(actual, expected).values())
+    if not worst <= TOLERANCE:
+        raise CompileError(
+            f"{path}: what TensorFlow computes of it differs from {other} by {worst:.2g} (allowed: "
+            f"{TOLERANCE:g}), so it is not wrapped. Wrap the model that it was made of."
+        )

@@ -1,0 +1,231 @@
+"""Operators on maps: convolutions, pooling, normalisation, resizing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from warmstart.errors import UsageError
+from warmstart.training.wrap.onnx.evaluator import Evaluator, Last, handles, has
+from warmstart.training.wrap.onnx.graph import Node
+
+Pads = list[tuple[int, int]]
+RESIZE_BY_CORNER = "align_corners"
+CENTRES = ("half_pixel", "pytorch_half_pixel")
+
+
+def _spatial(run: Evaluator, name: str) -> tuple[Any, int]:
+    """(map (B, H, W, C), spatial axes): sequences (B, C, T) are maps of one row."""
+    if run.is_last(name):
+        return run.last(name), 2
+    x = run(name)
+    if len(x.shape) == 3:
+        return tf.transpose(x, (0, 2, 1))[:, None], 1
+    if len(x.shape) != 4:
+        raise UsageError("ONNX graphs with three-dimensional convolutions are not supported.")
+    return run.last(name), 2
+
+
+def _result(x: Any, axes: int) -> Any:
+    return Last(x) if axes == 2 else tf.transpose(x[:, 0], (0, 2, 1))
+
+
+def _numbers(node: Node, key: str, axes: int, default: int = 1) -> list[int]:
+    """An attribute with a number for each of two spatial axes."""
+    values = [int(value) for value in node.attributes.get(key, [default] * axes)]
+    return [1] * (2 - axes) + values
+
+
+def _pads(node: Node, x: Any, kernel: Sequence[int], strides: Sequence[int], axes: int) -> Pads:
+    """What is added before and after each of two spatial axes."""
+    dilations = _numbers(node, "dilations", axes)
+    wide = [(side - 1) * rate + 1 for side, rate in zip(kernel, dilations, strict=True)]
+    auto = node.attributes.get("auto_pad", "NOTSET")
+    if auto == "VALID":
+        return [(0, 0), (0, 0)]
+    if auto in ("SAME_UPPER", "SAME_LOWER"):
+        pads = []
+        for axis in range(2):
+            size = x.shape[1 + axis]
+            if size is None:
+                raise UsageError("The ONNX graph pads maps of any size; fix their sizes.")
+            total = max((-(-size // strides[axis]) - 1) * strides[axis] + wide[axis] - size, 0)
+            less, more = total // 2, total - total // 2
+            pads.append((less, more) if auto == "SAME_UPPER" else (more, less))
+        return pads
+    flat = [int(value) for value in node.attributes.get("pads", [0] * 2 * axes)]
+    pads = list(zip(flat[:axes], flat[axes:], strict=True))
+    pads = [(0, 0)] * (2 - axes) + pads
+    if node.attributes.get("ceil_mode"):
+        for axis in range(2):
+            size = x.shape[1 + axis]
+            if size is None:
+                raise UsageError("The ONNX graph rounds maps of any size; fix their sizes.")
+            more = -(size + sum(pads[axis]) - wide[axis]) % strides[axis]
+            start = size + sum(pads[axis]) + more - wide[axis]  # of a window that is added
+            if more and start < size + pads[axis][0]:
+                pads[axis] = (pads[axis][0], pads[axis][1] + more)
+    return pads
+
+
+def _padded(x: Any, pads: Pads, value: float = 0.0) -> Any:
+    if not any(map(any, pads)):
+        return x
+    return tf.pad(x, [(0, 0), *pads, (0, 0)], constant_values=value)
+
+
+@handles("Conv")
+def convolution(run: Evaluator, node: Node) -> Any:
+    x, axes = _spatial(run, node.inputs[0])
+    weights = tf.convert_to_tensor(run(node.inputs[1]))
+    if axes == 1:
+        weights = weights[:, :, None]
+    out, per_group, *kernel = (int(side) for side in weights.shape)
+    strides, dilations = _numbers(node, "strides", axes), _numbers(node, "dilations", axes)
+    groups = int(node.attributes.get("group", 1))
+    pads = _pads(node, x, kernel, strides, axes)
+    wide = [(side - 1) * rate for side, rate in zip(kernel, dilations, strict=True)]
+    is_same = strides == [1, 1] and pads == [(side // 2, side - side // 2) for side in wide]
+    padding = "SAME" if is_same else "VALID"
+    if not is_same:
+        x = _padded(x, pads)
+    filters = tf.transpose(weights, (2, 3, 1, 0))  # (h, w, in, out)
+    steps = [1, *strides, 1]
+    if groups == 1:
+        result = tf.nn.conv2d(x, filters, strides, padding, dilations=dilations)
+    elif per_group == 1 and groups == int(x.shape[-1]):
+        own = tf.reshape(filters, (*kernel, groups, out // groups))
+        if strides[0] != strides[1]:
+            raise UsageError("Depthwise convolutions of unequal strides are not supported.")
+        result = tf.nn.depthwise_conv2d(x, own, steps, padding, dilations=dilations)
+    else:
+        parts = zip(tf.split(x, groups, -1), tf.split(filters, groups, -1), strict=True)
+        result = tf.concat(
+            [tf.nn.conv2d(one, own, strides, padding, dilations=dilations) for one, own in parts],
+            -1,
+        )
+    bias = run.optional(node, 2)
+    return _result(result if bias is None else tf.nn.bias_add(result, bias), axes)
+
+
+@handles("ConvTranspose")
+def transposed_convolution(run: Evaluator, node: Node) -> Any:
+    x, axes = _spatial(run, node.inputs[0])
+    weights = tf.convert_to_tensor(run(node.inputs[1]))
+    if axes == 1:
+        weights = weights[:, :, None]
+    _, out, *kernel = (int(side) for side in weights.shape)
+    own = {"group": 1, "auto_pad": "NOTSET", "output_shape": None}
+    if any(node.attributes.get(key, usual) != usual for key, usual in own.items()):
+        raise UsageError("The ONNX operator ConvTranspose with groups or shapes is not supported.")
+    if _numbers(node, "dilations", axes) != [1, 1]:
+        raise UsageError("The ONNX operator ConvTranspose with dilations is not supported.")
+    strides, extra = _numbers(node, "strides", axes), _numbers(node, "output_padding", axes, 0)
+    extra = [0] * (axes == 1) + extra[-axes:]
+    pads = _pads(node, x, kernel, strides, axes)
+    shape = tf.shape(x)
+    whole = [
+        (x.shape[1 + axis] or shape[1 + axis]) * strides[axis]
+        + max(kernel[axis] - strides[axis], 0)
+        for axis in range(2)
+    ]
+    filters = tf.transpose(weights, (2, 3, 1, 0))  # (h, w, out, in)
+    result = tf.nn.conv2d_transpose(x, filters, [shape[0], *whole, out], strides, "VALID")
+    ends = []
+    for axis in range(2):
+        side = x.shape[1 + axis] or shape[1 + axis]
+        ends.append((side - 1) * strides[axis] + kernel[axis] - pads[axis][1] + extra[axis])
+    short = [max(e - p, 0) for e, (_, p) in zip(extra, pads, strict=True)]
+    result = _padded(result, [(0, more) for more in short])
+    result = result[:, pads[0][0] : ends[0], pads[1][0] : ends[1]]
+    bias = run.optional(node, 2)
+    return _result(result if bias is None else tf.nn.bias_add(result, bias), axes)
+
+
+@handles("MaxPool", "AveragePool")
+def pool(run: Evaluator, node: Node) -> Any:
+    x, axes = _spatial(run, node.inputs[0])
+    if len(node.outputs) > 1:
+        raise UsageError("The ONNX operator MaxPool with indices is not supported.")
+    kernel, strides = _numbers(node, "kernel_shape", axes), _numbers(node, "strides", axes)
+    if _numbers(node, "dilations", axes) != [1, 1]:
+        raise UsageError(f"The ONNX operator {node.operator} with dilations is not supported.")
+    pads = _pads(node, x, kernel, strides, axes)
+    if node.operator == "MaxPool":
+        padded = _padded(x, pads, float(np.finfo(np.float32).min))
+        return _result(tf.nn.max_pool2d(padded, kernel, strides, "VALID"), axes)
+    result = tf.nn.avg_pool2d(_padded(x, pads), kernel, strides, "VALID")
+    if any(map(any, pads)):
+        inside = tf.ones_like(x[:1, :, :, :1])
+        if node.attributes.get("count_include_pad"):
+            own = {**node.attributes, "ceil_mode": 0}
+            counted = _pads(Node(node.operator, "", (), (), own), x, kernel, strides, axes)
+            beyond = [
+                (0, more - other) for (_, more), (_, other) in zip(pads, counted, strict=True)
+            ]
+            inside = _padded(_padded(inside, counted, 1.0), beyond)
+        else:
+            inside = _padded(inside, pads)
+        result /= tf.nn.avg_pool2d(inside, kernel, strides, "VALID")
+    return _result(result, axes)
+
+
+@handles("BatchNormalization")
+def batch_normalization(run: Evaluator, node: Node) -> Any:
+    scale, bias, mean, variance = (tf.convert_to_tensor(run(name)) for name in node.inputs[1:5])
+    factor = scale * tf.math.rsqrt(variance + node.attributes.get("epsilon", 1e-5))
+    offset = bias - mean * factor
+    name = node.inputs[0]
+    if run.is_last(name) or len(run(name).shape) == 4:
+        return Last(run.last(name) * factor + offset)
+    x = run(name)
+    sides = [1, -1, *[1] * (len(x.shape) - 2)]
+    return x * tf.reshape(factor, sides) + tf.reshape(offset, sides)
+
+
+@handles("InstanceNormalization")
+def instance_normalization(run: Evaluator, node: Node) -> Any:
+    x, axes = _spatial(run, node.inputs[0])
+    mean, variance = tf.nn.moments(x, [1, 2], keepdims=True)
+    result = (x - mean) * tf.math.rsqrt(variance + node.attributes.get("epsilon", 1e-5))
+    return _result(result * run(node.inputs[1]) + run(node.inputs[2]), axes)
+
+
+@handles("Resize", "Upsample")
+def resize(run: Evaluator, node: Node) -> Any:
+    x, axes = _spatial(run, node.inputs[0])
+    if axes != 2:
+        raise UsageError("The ONNX operator Resize is supported for maps only.")
+    before = list(x.shape[1:3])
+    size = _resized(run, node, before)
+    mode = node.attributes.get("mode", "nearest")
+    usual = "half_pixel" if node.operator == "Resize" and run.graph.opset > 10 else "asymmetric"
+    way = node.attributes.get("coordinate_transformation_mode", usual)
+    images = tf.compat.v1.image
+    if mode == "nearest":
+        if any(new % old for new, old in zip(size, before, strict=True)):
+            raise UsageError("The ONNX operator Resize takes the nearest pixel at uneven ratios.")
+        return _result(images.resize_nearest_neighbor(x, size), axes)
+    if mode != "linear" or (way not in (*CENTRES, "asymmetric", RESIZE_BY_CORNER)):
+        raise UsageError(f"The ONNX operator Resize with {mode} and {way} is not supported.")
+    result = images.resize_bilinear(
+        x, size, align_corners=way == RESIZE_BY_CORNER, half_pixel_centers=way in CENTRES
+    )
+    return _result(result, axes)
+
+
+def _resized(run: Evaluator, node: Node, before: Sequence[int | None]) -> list[int]:
+    """Height and width after resizing."""
+    if None in before or len(before) != 2:
+        raise UsageError("The ONNX graph resizes maps of any size; fix their sizes.")
+    if has(node, 3):
+        return [int(side) for side in run.constant(node.inputs[3], "sizes")[-2:]]
+    index = 2 if run.graph.opset > 10 and node.operator == "Resize" else 1
+    if has(node, index):
+        scales = run.constant(node.inputs[index], "scales").ravel()
+    else:
+        scales = np.asarray(node.attributes.get("scales", ()), np.float32)
+    return [int(float(side or 0) * scale) for side, scale in zip(before, scales[-2:], strict=True)]

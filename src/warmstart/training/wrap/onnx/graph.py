@@ -1,0 +1,132 @@
+"""An ONNX file: its nodes, its constants, its inputs and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from warmstart.errors import UsageError, require
+
+LARGEST_FILE = 2**31
+FIRST_OPSET = 9
+"""Older ones have operators of other meanings."""
+DOMAINS = ("", "ai.onnx")
+
+
+@dataclass(frozen=True)
+class Node:
+    """An operator with the names of its inputs ("" where one is left out) and outputs."""
+
+    operator: str
+    name: str
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    attributes: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of a graph; None is a side of any length."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What a file holds."""
+
+    nodes: Sequence[Node]
+    constants: Mapping[str, np.ndarray]
+    inputs: Sequence[Port]
+    outputs: Sequence[Port]
+    opset: int
+
+    @property
+    def rows(self) -> int | None:
+        """The rows that it takes at once; None where it takes any number."""
+        return self.inputs[0].shape[0]
+
+    def producer(self, name: str) -> Node | None:
+        """The node that gives an array."""
+        return next((node for node in self.nodes if name in node.outputs), None)
+
+
+def read(path: Path) -> Graph:
+    """The graph of an ONNX file.
+
+    Raises:
+        UsageError: it is not one, is too new or too old, or has operators of other domains.
+        MissingPackageError: the package onnx is not installed.
+    """
+    require("onnx", extra="onnx", purpose="to read ONNX files")
+    import onnx
+
+    if path.stat().st_size > LARGEST_FILE:
+        raise UsageError(f"{path} has more than 2 GiB; ONNX files of that size are not wrapped.")
+    try:
+        proto = onnx.load(str(path))  # external data is checked by onnx
+        onnx.checker.check_model(proto)
+        proto = onnx.shape_inference.infer_shapes(proto)
+    except Exception as error:  # protobuf, onnx and the file system raise their own
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UsageError(f"{path} cannot be read as ONNX: {first[:300]}") from error
+    return of(proto, path)
+
+
+def of(proto: Any, path: Path) -> Graph:
+    """The graph of a model in memory; errors are those of `read`."""
+    import onnx
+
+    opset = next((one.version for one in proto.opset_import if one.domain in DOMAINS), 0)
+    if opset < FIRST_OPSET:
+        raise UsageError(f"{path} is of ONNX opset {opset}; export it with {FIRST_OPSET} or later.")
+    graph = proto.graph
+    if foreign := sorted({node.domain for node in graph.node} - set(DOMAINS)):
+        raise UsageError(f"{path} has operators of {foreign[0]!r}, which are not those of ONNX.")
+    constants = {one.name: np.array(onnx.numpy_helper.to_array(one)) for one in graph.initializer}
+    nodes = [
+        Node(
+            node.op_type,
+            node.name,
+            tuple(node.input),
+            tuple(node.output),
+            {one.name: _attribute(one) for one in node.attribute},
+        )
+        for node in graph.node
+    ]
+    return Graph(
+        nodes,
+        constants,
+        [_port(one, path) for one in graph.input if one.name not in constants],
+        [_port(one, path) for one in graph.output],
+        opset,
+    )
+
+
+def _attribute(attribute: Any) -> Any:
+    """The value of an attribute: numbers, texts, lists of them, arrays."""
+    import onnx
+
+    value = onnx.helper.get_attribute_value(attribute)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, onnx.TensorProto):
+        return np.array(onnx.numpy_helper.to_array(value))
+    return value
+
+
+def _port(value: Any, path: Path) -> Port:
+    import onnx
+
+    tensor = value.type.tensor_type
+    if not value.type.HasField("tensor_type") or not tensor.HasField("shape"):
+        raise UsageError(f"{path}: the shape of {value.name[:60]!r} is not known.")
+    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)).name
+    sides = (side.dim_value if side.HasField("dim_value") else None for side in tensor.shape.dim)
+    return Port(value.name, dtype, tuple(None if side in (None, 0) else side for side in sides))

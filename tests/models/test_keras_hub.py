@@ -1,0 +1,127 @@
+"""Presets of KerasHub give KerasHub's numbers, with its tokens, saved again as bundles too."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import warmstart as ws
+from warmstart.errors import BundleError, UsageError
+from warmstart.models import repository
+from warmstart.text.tokenizer import Tokenizer
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "keras_hub"
+NAMES = sorted(path.name for path in GOLDEN.iterdir())
+TEXTS = ("The films was good.", "a film")
+TASKS = {"gpt2": "text-generation", "resnet": "image-classification"}
+
+
+def expected(name):
+    with np.load(GOLDEN / name / "expected.npz") as arrays:
+        return {key: arrays[key] for key in arrays.files}
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("name", NAMES)
+def test_equal_to_keras_hub(name):
+    from warmstart.checkpoints.formats import open_checkpoint
+    from warmstart.models import architecture
+
+    entry, labels = repository.read(GOLDEN / name)
+    assert entry.task == TASKS.get(name.partition("_")[0], "text-classification")
+    arrays = expected(name)
+    module = architecture(entry.architecture)
+    model = module.build(entry.config)
+    with open_checkpoint(GOLDEN / name) as checkpoint:
+        module.load(model, checkpoint, entry.config)
+    assert model.count_params() == entry.parameters
+    if "images" in arrays:
+        from warmstart.models.image.outputs import classifier_outputs
+
+        outputs = classifier_outputs(model)([arrays["images"]])
+        shifted = np.exp(arrays["logits"] - arrays["logits"].max(-1, keepdims=True))
+        scores = shifted / shifted.sum(-1, keepdims=True)
+        np.testing.assert_allclose(outputs["probabilities"], scores, atol=1e-4, rtol=0)
+        np.testing.assert_allclose(outputs["features"], arrays["features"], atol=1e-4, rtol=0)
+        assert [label.name for label in labels] == ["LABEL_0", "LABEL_1", "LABEL_2"]
+        return
+    inputs = {"input_ids": arrays["token_ids"], "attention_mask": arrays["padding_mask"]}
+    inputs = {key: np.asarray(value, np.int32) for key, value in inputs.items()}
+    if name == "gpt2":
+        actual = np.asarray(model(inputs)["logits"])
+        mask = arrays["padding_mask"].astype(bool)
+        np.testing.assert_allclose(actual[mask], arrays["logits"][mask], atol=1e-4, rtol=0)
+        return
+    if "segment_ids" in arrays:
+        inputs["token_type_ids"] = np.asarray(arrays["segment_ids"], np.int32)
+    actual = np.asarray(model(inputs)["logits"])
+    np.testing.assert_allclose(actual, arrays["logits"], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "resnet" not in name])
+def test_tokens_are_those_of_keras_hub(name):
+    tokenizer = Tokenizer.open(GOLDEN / name)
+    arrays = expected(name)
+    for text, ids, mask in zip(TEXTS, arrays["token_ids"], arrays["padding_mask"], strict=True):
+        own = tokenizer.encode(text).ids.tolist()
+        if name == "gpt2":  # its preprocessor puts the token between texts before and behind
+            own = [0, *own, 0]
+        assert own == ids[mask.astype(bool)].tolist()
+
+
+@pytest.mark.tensorflow
+def test_a_preset_is_used_saved_and_used_again(tmp_path):
+    model = ws.load(GOLDEN / "bert")
+    first = model(list(TEXTS))
+    arrays = expected("bert")
+    shifted = np.exp(arrays["logits"] - arrays["logits"].max(-1, keepdims=True))
+    for result, scores in zip(first, shifted / shifted.sum(-1, keepdims=True), strict=True):
+        by_index = {one.index: one.score for one in result}
+        assert [by_index[index] for index in range(3)] == pytest.approx(scores, abs=1e-4)
+    again = ws.load(model.save(tmp_path / "own"))(list(TEXTS))
+    assert [one.predictions for one in again] == [one.predictions for one in first]
+    other = tmp_path / "other"
+    shutil.copytree(GOLDEN / "bert", other)
+    head = (GOLDEN / "distilbert" / "task.weights.h5").read_bytes()
+    (other / "task.weights.h5").write_bytes(head)
+    assert ws.load(other).weights.digest != model.weights.digest
+
+
+def test_photos_of_a_preset():
+    rules = repository.read(GOLDEN / "resnet_basic")[0].preprocessing
+    assert (rules.size, rules.scaling, rules.resize) == ((32, 32), "torch", "crop")
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "change", "error", "message"),
+    [
+        (
+            "bert",
+            "config.json",
+            {"registered_name": "keras_hub>T5Backbone"},
+            UsageError,
+            "T5Backbone",
+        ),
+        ("bert", "config.json", {"config": None}, BundleError, "no config of its backbone"),
+        ("bert", "task.json", {"config": {"num_classes": 0}}, BundleError, "num_classes is 0"),
+        ("bert", "config.json", {"config": {"num_layers": -1}}, BundleError, "must be a size"),
+        (
+            "resnet_basic",
+            "config.json",
+            {"config": {"use_pre_activation": True}},
+            UsageError,
+            "use_pre",
+        ),
+    ],
+)
+def test_what_is_not_supported(tmp_path, name, file, change, error, message):
+    folder = tmp_path / name
+    shutil.copytree(GOLDEN / name, folder)
+    config = json.loads((folder / file).read_text())
+    for key, value in change.items():
+        config[key] = {**config[key], **value} if isinstance(value, dict) else value
+    (folder / file).write_text(json.dumps(config))
+    with pytest.raises(error, match=message):
+        repository.read(folder)
