@@ -134,8 +134,8 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
             if start:
                 yield
             batch = rows[start : start + batch_size]
-            stacked = {name: stacked([row[name] for row in batch]) for name in batch[0]}
-            arrays = self.engine.run("forward", **stacked)
+            named = {name: stacked([row[name] for row in batch]) for name in batch[0]}
+            arrays = self.engine.run("forward", **named)
             outputs += [
                 {name: array[index] for name, array in arrays.items()}
                 for index in range(len(batch))
