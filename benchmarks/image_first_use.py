@@ -40,7 +40,7 @@ WEIGHTS = """
 import sys, numpy as np
 from pathlib import Path
 import warmstart as ws
-from warmstart.checkpoints import save_safetensors
+from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.models import architecture, arrays
 model = ws.load({model!r}, weights=None)
 network = model.keras

@@ -31,7 +31,7 @@ def gpt2_folder(folder: Path, layers: int = 12) -> Path:
     """A repository in Hugging Face layout: GPT-2 small, whose tokenizer knows bytes and fillers."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-    from warmstart.checkpoints import save_safetensors
+    from warmstart.checkpoints.safetensors import save_safetensors
     from warmstart.models.text.gpt2.family import GPT2Config
 
     config = GPT2Config(n_layer=layers)

@@ -50,7 +50,7 @@ class Listener(Recognizer):
     def check(self, options):
         pass
 
-    def transcribe(self, name, recording, options):
+    def transcribe(self, name, recording, options, channel=None):
         from warmstart.speech import audio
 
         yield
