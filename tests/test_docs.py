@@ -397,7 +397,7 @@ def test_fine_tuning_example(tmp_path):
         "--model",
         str(CIFAR),
         "--epochs",
-        "80",
+        "30",
         "--fine-epochs",
         "1",
         "--unfreeze",
