@@ -263,10 +263,12 @@ def _job(
             "`warmstart predict` without --on."
         )
     columns = (column,) if isinstance(column, str) else tuple(column or ())
-    kind = model.input_kind
-    if len(columns) > (2 if kind.pairs else 1):
-        pair = ", or the two of a pair" if kind.pairs else ""
-        raise UsageError(f"column names the one that holds the {kind.noun}{pair}, not {columns}.")
+    input_kind = model.input_kind
+    if len(columns) > (2 if input_kind.pairs else 1):
+        pair = ", or the two of a pair" if input_kind.pairs else ""
+        raise UsageError(
+            f"column names the one that holds the {input_kind.noun}{pair}, not {columns}."
+        )
     try:
         json.dumps(options)
     except (TypeError, ValueError) as error:

@@ -35,18 +35,18 @@ def read(folder: Folder) -> dict[str, Any] | None:
             )
         return None
     try:
-        found: dict[str, Any] = json.loads(data)
-        if found["format"] != FORMAT:
+        manifest: dict[str, Any] = json.loads(data)
+        if manifest["format"] != FORMAT:
             raise BatchError(
-                f"{folder.path} holds a run of another version of warmstart (format {found['format']}); "
+                f"{folder.path} holds a run of another version of warmstart (format {manifest['format']}); "
                 "finish it with that version, or name a new folder as output."
             )
-        {key: dict(found[key]) for key in ("model", "inputs", "shards", "options")}
+        {key: dict(manifest[key]) for key in ("model", "inputs", "shards", "options")}
     except (ValueError, KeyError, TypeError) as error:
         raise BatchError(
             f"{folder.path}/{NAME} is damaged ({error}); name a new folder as output."
         ) from error
-    return found
+    return manifest
 
 
 def of(model: Model[Any, Any, Any], engine: str, job: Job, plan: Plan, rows: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A bundle: one folder that holds a model, without code and without pickles.
 
-model.safetensors                  the weights, named layer/weight; or in its place
+model.safetensors                  the weights, named layer/weight; or instead
 artifacts/float32/artifact.json    names of them in the compiled program (see `checkpoints.program`); or
 adapter_model.safetensors          what changes the weights of a base that adapter_config.json names
 warmstart.json                     format, entry, sha256 of the weights

@@ -175,10 +175,10 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
 
     def stream_items(self, inputs: Any, options: OptionsT) -> Iterator[Item]:
         """The inputs of `stream`, one at a time; `options` may say how to read them."""
-        kind = self.input_kind
-        if isinstance(inputs, list) and not kind.is_file:  # folders in a list are searched
-            return kind.elements(inputs)
-        return kind.stream(inputs)
+        input_kind = self.input_kind
+        if isinstance(inputs, list) and not input_kind.is_file:  # folders in a list are searched
+            return input_kind.elements(inputs)
+        return input_kind.stream(inputs)
 
     def check_options(self, options: OptionsT) -> None:
         """Refuse options that this model does not honour.
@@ -198,7 +198,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         raise UsageError(f"{path} is not read as a table of {self.input_kind.plural}.")
 
     def from_row(self, row: Any, source: str, options: OptionsT) -> Any:
-        """The input of a row (a mapping, list or text) of a table; for kinds with `table_suffixes`.
+        """The input of a row (a mapping, list or text) of a table; for those with `table_suffixes`.
 
         Raises:
             InputError: the row holds none.

@@ -16,7 +16,7 @@ from warmstart.errors import InputError
 T = TypeVar("T")
 
 
-def one_or_several(kind: InputKind, inputs: Any, work: Callable[[Item], T]) -> Any:
+def one_or_several(input_kind: InputKind, inputs: Any, work: Callable[[Item], T]) -> Any:
     """What `work` returns for one input; for a list a list, with a `Failed` for each unusable
     input.
 
@@ -24,21 +24,23 @@ def one_or_several(kind: InputKind, inputs: Any, work: Callable[[Item], T]) -> A
         InputError: the one input is unusable.
         UsageError: `inputs` stands for many inputs and is no list.
     """
-    if kind.is_several(inputs):
-        return list(each(kind.elements(inputs), work))
-    item = kind.single(inputs)
+    if input_kind.is_several(inputs):
+        return list(each(input_kind.elements(inputs), work))
+    item = input_kind.single(inputs)
     if isinstance(item.value, InputError):
         raise item.value
     return work(item)
 
 
-def stream(kind: InputKind, inputs: Any, work: Callable[[Item], T]) -> Iterator[T | Failed]:
+def stream(input_kind: InputKind, inputs: Any, work: Callable[[Item], T]) -> Iterator[T | Failed]:
     """What `work` returns for each input of a stream, in order.
 
     Raises:
         UsageError: there are no inputs.
     """
-    items = kind.elements(inputs) if kind.is_several(inputs) else kind.stream(inputs)
+    items = (
+        input_kind.elements(inputs) if input_kind.is_several(inputs) else input_kind.stream(inputs)
+    )
     return each(items, work)
 
 

@@ -17,7 +17,7 @@ PROBES = 16
 
 @dataclass(frozen=True)
 class Comparison:
-    """A model in another precision beside its float32 self.
+    """A model in another precision next to its float32 self.
 
     Attributes:
         milliseconds, float32_milliseconds: of one photo, median.

@@ -61,12 +61,12 @@ async def predict(request: Request) -> Response:
     return await body.aside(size, _answer, served, names, answers, many, accept)
 
 
-def freeze(given: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+def freeze(chosen: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
     """Options as something that can be compared and hashed."""
     return tuple(
         sorted(
             (name, tuple(value) if isinstance(value, list) else value)
-            for name, value in given.items()
+            for name, value in chosen.items()
         )
     )
 
@@ -217,11 +217,11 @@ def _answer(
             return Response(content, media_type=media)
         return json_response(to_json(answers[0], names[0] if renamed else ""))
     results: list[dict[str, Any]] = []
-    for name, found in zip(names, answers, strict=False):
-        if isinstance(found, InputError):
-            results.append({"input": name, "error": str(refusal(found, name))})
-        elif isinstance(found, list):
-            results.extend(to_json(each) for each in found)
+    for name, answer in zip(names, answers, strict=False):
+        if isinstance(answer, InputError):
+            results.append({"input": name, "error": str(refusal(answer, name))})
+        elif isinstance(answer, list):
+            results.extend(to_json(each) for each in answer)
         else:
-            results.append(to_json(found, name if renamed else ""))
+            results.append(to_json(answer, name if renamed else ""))
     return json_response({"results": results})

@@ -73,20 +73,20 @@ def metadata(served: Served) -> dict[str, Any]:
     of the program.
     """
 
-    def tensors(found: Mapping[str, tuple[str, list[int]]]) -> list[dict[str, Any]]:
+    def tensors(named: Mapping[str, tuple[str, list[int]]]) -> list[dict[str, Any]]:
         return [
-            {"name": name, "datatype": kind, "shape": shape}
-            for name, (kind, shape) in found.items()
+            {"name": name, "datatype": datatype_name, "shape": shape}
+            for name, (datatype_name, shape) in named.items()
         ]
 
-    def specs(found: Sequence[TensorSpec]) -> list[dict[str, Any]]:
+    def specs(described: Sequence[TensorSpec]) -> list[dict[str, Any]]:
         return [
             {
                 "name": s.name,
                 "datatype": datatype(s.dtype),
                 "shape": [-1 if isinstance(d, str) else d for d in s.shape],
             }
-            for s in found
+            for s in described
         ]
 
     signature = program(served)
@@ -152,23 +152,23 @@ def raw_answers(served: Served, answers: Sequence[Any]) -> dict[str, np.ndarray]
     Raises:
         Refused: a row could not be answered.
     """
-    found: dict[str, list[Any]] = {name: [] for name in raw_outputs(served)}
+    columns: dict[str, list[Any]] = {name: [] for name in raw_outputs(served)}
     for number, result in enumerate(answers, 1):
         if isinstance(result, InputError):
             raise refusal(result, f"row {number}")
         renamed = f"row {number}" if served.kind.is_file else ""
-        found["answer"].append(msgspec.json.encode(to_json(result, renamed)))
-        for name in found.keys() - {"answer"}:
+        columns["answer"].append(msgspec.json.encode(to_json(result, renamed)))
+        for name in columns.keys() - {"answer"}:
             value = getattr(result, name)
-            found[name].append(value.encode() if isinstance(value, str) else value)
+            columns[name].append(value.encode() if isinstance(value, str) else value)
     arrays = {}
-    for name, values in found.items():
-        kind = raw_outputs(served)[name][0]
-        if kind == "BYTES":
+    for name, values in columns.items():
+        datatype_name = raw_outputs(served)[name][0]
+        if datatype_name == "BYTES":
             arrays[name] = np.empty(len(values), object)
             arrays[name][:] = values
         else:
-            arrays[name] = np.array(values, np.float32 if kind == "FP32" else np.float64)
+            arrays[name] = np.array(values, np.float32 if datatype_name == "FP32" else np.float64)
     return arrays
 
 

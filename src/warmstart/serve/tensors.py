@@ -233,17 +233,21 @@ def encode(
     described: list[dict[str, Any]] = []
     behind: list[bytes] = []
     for name, array in arrays.items():
-        kind = "BYTES" if array.dtype == object else datatype(array.dtype.name)
-        description: dict[str, Any] = {"name": name, "datatype": kind, "shape": list(array.shape)}
+        name_of_type = "BYTES" if array.dtype == object else datatype(array.dtype.name)
+        description: dict[str, Any] = {
+            "name": name,
+            "datatype": name_of_type,
+            "shape": list(array.shape),
+        }
         if binary[name]:
             data = (
                 b"".join(struct.pack("<I", len(one)) + one for one in array.ravel())
-                if kind == "BYTES"
-                else np.ascontiguousarray(array, DTYPES[kind]).tobytes()
+                if name_of_type == "BYTES"
+                else np.ascontiguousarray(array, DTYPES[name_of_type]).tobytes()
             )
             description["parameters"] = {"binary_data_size": len(data)}
             behind.append(data)
-        elif kind == "BYTES":
+        elif name_of_type == "BYTES":
             description["data"] = [_readable(name, one) for one in array.ravel()]
         else:
             if array.dtype.kind == "f" and not np.isfinite(array).all():

@@ -104,11 +104,11 @@ async def infer(request: Request) -> Response:
     deadline = state.deadline(request)
     data = await body.read(request, state.settings)
     asked, arrays = await _read(request, state, served, data, deadline)
-    given = dict(asked.get("parameters", {}))
-    as_binary = given.pop("binary_data_output", False)
+    parameters = dict(asked.get("parameters", {}))
+    as_binary = parameters.pop("binary_data_output", False)
     if not isinstance(as_binary, bool):
         raise invalid("binary_data_output is true or false.")
-    if (timeout := given.pop("timeout", None)) is not None:
+    if (timeout := parameters.pop("timeout", None)) is not None:
         if isinstance(timeout, bool) or not isinstance(timeout, int) or not 1 <= timeout <= 2**53:
             raise invalid("timeout is a number of microseconds, 1 or more.")
         deadline = min(
@@ -116,25 +116,27 @@ async def infer(request: Request) -> Response:
         )
     raw = bool(arrays.keys() & {*served.kind.tensors})
     known = list(signatures.raw_outputs(served)) if raw else _program_outputs(served)
-    wanted = _wanted(asked.get("outputs"), known, as_binary)
+    requested = _requested(asked.get("outputs"), known, as_binary)
     if raw:
-        found = await _raw(request, state, served, arrays, given, deadline)
+        outputs = await _raw(request, state, served, arrays, parameters, deadline)
     else:
-        if given:
-            raise invalid(f"Arrays of the program have no parameter {min(given)[:100]!r}.")
+        if parameters:
+            raise invalid(f"Arrays of the program have no parameter {min(parameters)[:100]!r}.")
         key, rows = signatures.program_rows(served, arrays)
         _check_rows(len(rows), state)
         answers = await state.ask(request, served, key, rows, deadline)
-        found = {
-            name: np.stack([answer[name] for answer in answers]) for name in known if name in wanted
+        outputs = {
+            name: np.stack([answer[name] for answer in answers])
+            for name in known
+            if name in requested
         }
     return await body.aside(
-        sum(array.nbytes for array in found.values()),
+        sum(array.nbytes for array in outputs.values()),
         _response,
         served,
         asked.get("id"),
-        {name: found[name] for name in wanted},
-        wanted,
+        {name: outputs[name] for name in requested},
+        requested,
     )
 
 
@@ -143,15 +145,17 @@ async def _raw(
     state: State,
     served: Served,
     arrays: Mapping[str, np.ndarray],
-    given: dict[str, Any],
+    parameters: dict[str, Any],
     deadline: float,
 ) -> dict[str, np.ndarray]:
-    given = options.check(served.model, given, state.settings)
+    parameters = options.check(served.model, parameters, state.settings)
     size = body.SLOW if served.kind.is_parsed else 0
     values = await body.aside(size, signatures.raw_values, served, arrays, state.settings)
     _check_rows(len(values), state)
-    check_generated(served.model, values, given, state.settings)
-    answers = await state.ask(request, served, (Served.answer, freeze(given)), values, deadline)
+    check_generated(served.model, values, parameters, state.settings)
+    answers = await state.ask(
+        request, served, (Served.answer, freeze(parameters)), values, deadline
+    )
     return await body.aside(body.SLOW, signatures.raw_answers, served, answers)
 
 
@@ -192,9 +196,9 @@ def _parsed(
         raise invalid("The request must be a JSON object.")
     if unknown := asked.keys() - {"id", "parameters", "inputs", "outputs", *ADDRESSED}:
         raise invalid(f"The request has an unknown key: {min(unknown)[:100]!r}.")
-    for name, wanted in zip(ADDRESSED, names, strict=True):
-        if asked.get(name, wanted) != wanted:
-            raise invalid(f"{name} contradicts the URL, which names {wanted!r}.")
+    for name, own in zip(ADDRESSED, names, strict=True):
+        if asked.get(name, own) != own:
+            raise invalid(f"{name} contradicts the URL, which names {own!r}.")
     if not isinstance(asked.get("id", ""), str) or not isinstance(
         asked.get("parameters", {}), dict
     ):
@@ -206,7 +210,9 @@ def _parsed(
 
 def _only(served: Served, data: bytes) -> dict[str, np.ndarray]:
     """The whole body as the one input, a file or text: Triton's "raw binary request"."""
-    names = [name for name, (kind, _) in signatures.raw_inputs(served).items() if kind == "BYTES"]
+    names = [
+        name for name, (datatype, _) in signatures.raw_inputs(served).items() if datatype == "BYTES"
+    ]
     if len(names) != 1 or not data:
         raise invalid(
             f"A body without JSON must be the one file or text that a model takes, and not be empty; "
@@ -217,13 +223,13 @@ def _only(served: Served, data: bytes) -> dict[str, np.ndarray]:
     return {names[0]: only}
 
 
-def _wanted(outputs: Any, known: list[str], as_binary: bool) -> dict[str, bool]:
+def _requested(outputs: Any, known: list[str], as_binary: bool) -> dict[str, bool]:
     """The outputs to send, in order, and whether as binary."""
     if outputs is None or outputs == []:
         return dict.fromkeys(known, as_binary)
     if not isinstance(outputs, list):
         raise invalid("outputs must be an array.")
-    wanted: dict[str, bool] = {}
+    requested: dict[str, bool] = {}
     for output in outputs:
         if (
             not isinstance(output, dict)
@@ -232,7 +238,7 @@ def _wanted(outputs: Any, known: list[str], as_binary: bool) -> dict[str, bool]:
         ):
             raise invalid("An output is an object with a name, and maybe parameters.")
         name, parameters = output["name"], output.get("parameters", {})
-        if name in wanted:
+        if name in requested:
             raise invalid(f"The output {name[:100]!r} is asked for twice.")
         if name not in known:
             raise invalid(
@@ -243,27 +249,27 @@ def _wanted(outputs: Any, known: list[str], as_binary: bool) -> dict[str, bool]:
         tensors.refuse_unsupported(name, parameters)
         if not isinstance(parameters.get("binary_data", False), bool):
             raise invalid(f"binary_data of the output {name!r} is true or false.")
-        wanted[name] = parameters.get("binary_data", as_binary)
-    return wanted
+        requested[name] = parameters.get("binary_data", as_binary)
+    return requested
 
 
 def _response(
     served: Served,
     request_id: str | None,
-    found: Mapping[str, np.ndarray],
+    outputs: Mapping[str, np.ndarray],
     binary: Mapping[str, bool],
 ) -> Response:
-    described, behind = tensors.encode(found, binary)
-    told: dict[str, Any] = {
+    described, behind = tensors.encode(outputs, binary)
+    content: dict[str, Any] = {
         "model_name": served.name,
         "model_version": str(served.version),
         "outputs": described,
     }
     if request_id is not None:
-        told["id"] = request_id
+        content["id"] = request_id
     if not behind:
-        return json_response(told)
-    head = msgspec.json.encode(told)
+        return json_response(content)
+    head = msgspec.json.encode(content)
     return Response(
         b"".join([head, *behind]),
         headers={HEADER: str(len(head))},

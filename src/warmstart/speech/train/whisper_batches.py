@@ -21,7 +21,7 @@ from warmstart.training.sorted_batches import SortedBatches
 Sound = Callable[[Clip, "np.random.Generator | None"], np.ndarray]
 
 IGNORED = -1
-"""In place of a token that the loss leaves out."""
+"""Instead of a token that the loss leaves out."""
 STEP = 8
 """Lengths of texts are multiples of it, so that few shapes are traced."""
 SLOWEST = 0.9

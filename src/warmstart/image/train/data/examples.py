@@ -33,7 +33,7 @@ class Examples:
         return len(self.inputs)
 
     def subset(self, rows: Sequence[int] | np.ndarray) -> Examples:
-        """The examples of these places, in this order."""
+        """The examples of these indices, in this order."""
         return Examples(
             tuple(self.inputs[i] for i in rows),
             self.targets[list(rows)],
@@ -124,7 +124,7 @@ class Dataset:
 
 
 def without(dataset: Dataset, failed: Mapping[str, Mapping[int, Exception]]) -> Dataset:
-    """The dataset less the examples that turned out to be unusable, by part and place; each becomes
+    """The dataset less the examples that turned out to be unusable, by part and index; each becomes
     a problem.
     """
     parts: dict[str, Any] = {}
