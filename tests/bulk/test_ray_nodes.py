@@ -1,0 +1,40 @@
+"""A batch on two nodes that ask for a token, in a process of its own: Ray reads its mode once."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("ray")
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+def test_two_nodes_with_a_token(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for index in range(24):
+        array = np.full((16, 16, 3), 10 * index, np.uint8)
+        Image.fromarray(array).save(photos / f"{index:02}.png")
+    script = Path(__file__).with_name("two_nodes.py")
+    done = subprocess.run(
+        [sys.executable, script, photos, tmp_path / "run"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line[:1] in "{["]
+    assert done.returncode == 0, done.stderr
+    assert lines[0] == {"rows": 24, "nodes": 2}
+    (error,) = lines[1]
+    assert "BatchError: Ray cannot be reached at 1" in error
+    assert error.endswith("If it asks for a token, the one here may be of another cluster.")
+    rows = [
+        json.loads(line)
+        for file in (tmp_path / "run").glob("*.jsonl")
+        for line in file.read_text().splitlines()
+    ]
+    assert len(rows) == 24

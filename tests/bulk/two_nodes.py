@@ -1,0 +1,78 @@
+"""A batch on a cluster of two nodes that ask for a token: `python two_nodes.py PHOTOS OUTPUT`.
+
+Prints the nodes of the workers, and what is said to whoever has another token.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+warnings.simplefilter("ignore")
+os.environ.update(
+    RAY_AUTH_MODE="token",
+    RAY_AUTH_TOKEN="a" * 64,
+    RAY_USAGE_STATS_ENABLED="0",
+    RAY_BACKEND_LOG_LEVEL="fatal",
+)
+
+
+STRANGER = """
+import sys
+import warmstart as ws
+photos, output, address = sys.argv[1:]
+ws.batch("efficientnet_lite0", photos, output, on="ray", address=address)
+"""
+
+
+def parents_of_workers() -> set[int]:
+    """The processes of nodes whose workers answer shards."""
+    parents = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cmdline").read_bytes().startswith(b"ray::MapWorker"):
+                status = (process / "stat").read_text().rpartition(")")[2].split()
+                parents.add(int(status[1]))
+        except (OSError, IndexError):
+            continue
+    return parents
+
+
+def main(photos: str, output: str) -> None:
+    from ray.cluster_utils import Cluster
+
+    import warmstart as ws
+
+    head = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 100 * 2**20}
+    nodes = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        nodes.add_node(num_cpus=1, object_store_memory=100 * 2**20)
+        nodes.wait_for_nodes()
+        seen: set[int] = set()
+        done = ws.batch(
+            "efficientnet_lite0",
+            photos,
+            output,
+            on="ray",
+            address=nodes.address,
+            shard_rows=2,
+            progress=lambda now: seen.update(parents_of_workers()),
+        )
+        print(json.dumps({"rows": done.rows, "nodes": len(seen)}), flush=True)
+        other = subprocess.run(
+            [sys.executable, "-c", STRANGER, photos, output + "-2", nodes.address],
+            env={**os.environ, "RAY_AUTH_TOKEN": "b" * 64},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        errors = [line for line in other.stderr.splitlines() if "BatchError: " in line]
+        print(json.dumps(errors), flush=True)
+    finally:
+        nodes.shutdown()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
