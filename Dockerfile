@@ -5,6 +5,7 @@
 FROM python:3.12-slim-bookworm AS build
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
+COPY scripts/readme_for_index.py ./scripts/
 COPY src ./src
 RUN python -m venv /opt/warmstart \
     && /opt/warmstart/bin/pip install --no-cache-dir --disable-pip-version-check '.[serve]'

@@ -246,3 +246,12 @@ def test_the_declared_licence_names_those_of_the_embedded_models():
         licence = re.search(r"^license: *(\S+)", card.read_text("utf-8"), re.MULTILINE)
         assert licence, card
         assert licence[1].lower() in declared, card
+
+
+def test_the_container_has_what_builds_the_package():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]
+    hook = settings["metadata"]["hooks"]["custom"]["path"]
+    assert (ROOT / hook).is_file()
+    assert f"COPY {hook} " in (ROOT / "Dockerfile").read_text()
+    assert f"!{hook}" in (ROOT / ".dockerignore").read_text().splitlines()
+    assert hook.split("/")[0] in settings["build"]["targets"]["sdist"]["include"]
