@@ -24,8 +24,8 @@ from warmstart.text.inputs import PROMPT, Text
 from warmstart.text.results import Generation
 
 PART = 64
-"""Tokens of prompts that are read in one step where texts join a running batch: what a step takes
-longer for them."""
+"""Tokens of prompts that are read before the texts of a running batch have their next token: by that
+much they are delayed."""
 
 
 class PromptBatch(StepBatch):

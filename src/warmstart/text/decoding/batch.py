@@ -43,16 +43,18 @@ class TextBatch:
     Args:
         engine: of the model.
         max_length: the most tokens of its context.
-        part: tokens of prompts that are read in one step at most; None: all of all prompts.
+        part: tokens of prompts that are read before the other texts have their next token; None:
+            all of all prompts.
     """
 
     def __init__(self, engine: Engine, max_length: int, part: int | None = None):
         self._engine, self._max_length, self._part = engine, max_length, part
         self._decoder = Decoder(engine, max_length)
         self._texts: list[Continuation] = []  # in the order of the decoder
-        self._prompts: deque[Continuation] = deque()  # to be read in one step
+        self._prompts: deque[Continuation] = deque()  # each is read in one step
         self._long: deque[_LongPrompt] = deque()
-        self._has_read = self._has_read_part = False  # in the last step; when it last read
+        self._has_read_part = False  # when a prompt was last read
+        self._read_count = 0  # tokens of prompts, since the texts had their last token
 
     def __len__(self) -> int:
         return len(self._texts) + len(self._prompts) + len(self._long)
@@ -73,35 +75,41 @@ class TextBatch:
         self._keep([id(text) not in leaving for text in self._texts])
 
     def step(self) -> None:
-        """Read prompts and choose their first tokens, or choose the next token of every text that
-        has one: in turns, where there is both to do.
+        """Read a prompt, or a part of it, and choose its first token, or choose the next token of
+        every text that has one: in turns, where there is both to do.
 
         A text that has ended (`Continuation.ended`) is no longer part of the batch.
         """
-        self._has_read = bool(self._prompts or self._long) and not (self._has_read and self._texts)
-        if not self._has_read:
-            last = [text.tokens[-1] for text in self._texts]
-            self._extend(self._texts, self._decoder.step(last))
-        else:
-            self._has_read_part = bool(self._long) and not (self._prompts and self._has_read_part)
-            if self._has_read_part:
+        is_part = bool(self._long) and not (self._prompts and self._has_read_part)
+        count = self._next_count(is_part)
+        if count and (not self._texts or self._may_read(count)):
+            self._has_read_part, self._read_count = is_part, self._read_count + count
+            if is_part:
                 self._read_part()
             else:
                 self._read()
+        else:
+            self._read_count = 0
+            last = [text.tokens[-1] for text in self._texts]
+            self._extend(self._texts, self._decoder.step(last))
         self._keep([not text.ended for text in self._texts])
         self._slide()
 
+    def _next_count(self, is_part: bool) -> int:
+        """Tokens of prompts that the next step would read; 0 where there are none to read."""
+        if is_part:
+            return min(len(self._long[0].unread), self._part or 0)
+        return len(self._prompts[0].context) if self._prompts else 0
+
+    def _may_read(self, count: int) -> bool:
+        """Whether so many tokens may be read before the texts that go on have their next one."""
+        return self._part is None or not self._read_count or self._read_count + count <= self._part
+
     def _read(self) -> None:
-        """Read prompts, as many as a step may."""
-        texts: list[Continuation] = []
-        count = 0
-        while self._prompts:
-            count += len(self._prompts[0].context)
-            if texts and self._part is not None and count > self._part:
-                break
-            texts.append(self._prompts.popleft())
-        self._extend(texts, self._decoder.add([text.context for text in texts]))
-        self._texts += texts
+        """Read the prompt that has waited longest."""
+        text = self._prompts.popleft()
+        self._extend([text], self._decoder.add([text.context]))
+        self._texts.append(text)
 
     def _read_part(self) -> None:
         """Read a part of a long prompt; such prompts take turns."""
