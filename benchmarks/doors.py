@@ -70,13 +70,13 @@ def exact(model: Any, photos: np.ndarray) -> np.ndarray:
     """
     import keras
 
-    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     try:
         double, _, _ = layers_of_a_user()
         double.set_weights([value.astype(np.float64) for value in model.get_weights()])
         return np.asarray(double.predict(photos.astype(np.float64), verbose=0))
     finally:
-        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
 
 
 def median(call: Callable[[], object]) -> float:

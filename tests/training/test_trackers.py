@@ -6,9 +6,9 @@ import csv
 
 import pytest
 
-from warmstart.errors import MissingPackageError, is_installed
+from warmstart.errors import MissingPackageError, TrainingError, is_installed
 from warmstart.training.run import Run
-from warmstart.training.trackers import Trackers
+from warmstart.training.trackers import CSVTracker, Trackers
 
 pytestmark = pytest.mark.tensorflow
 EPOCHS = [{"loss": 0.5, "val_accuracy": 0.75}, {"loss": 0.25, "val_accuracy": 1.0}]
@@ -59,3 +59,16 @@ def test_a_library_that_is_missing_is_named(tmp_path, monkeypatch, name):
     assert is_installed("csv")
     with pytest.raises(MissingPackageError, match=rf"warmstart\[{name}\]"):
         Trackers([name], Run(tmp_path, {}, resumable=True), "flowers")
+
+
+def test_an_error_of_a_library_is_one_sentence(tmp_path, monkeypatch):
+    class OwnError(Exception):
+        """As MLflow's for a store that it no longer supports."""
+
+    def fail(tracker, *arguments):
+        raise OwnError("The store is in maintenance mode.\nMore on this.")
+
+    monkeypatch.setattr(CSVTracker, "start", fail)
+    trackers = Trackers(["csv"], Run(tmp_path, {}, resumable=True), "flowers")
+    with pytest.raises(TrainingError, match=r"^CSV cannot log the run: The store .* mode\."):
+        trackers.start({"seed": 1})

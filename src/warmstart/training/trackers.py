@@ -2,7 +2,8 @@
 
     csv            OUTPUT/logs/metrics.csv: fit, epoch, name, value
     tensorboard    OUTPUT/logs/FIT: scalars for `tensorboard --logdir OUTPUT/logs`
-    mlflow         a run of the experiment `warmstart`, where MLFLOW_TRACKING_URI says, else ./mlruns
+    mlflow         a run of the experiment `warmstart`, where MLFLOW_TRACKING_URI says, else where MLflow
+                   writes by default
     wandb          a run of the project `warmstart`, or of WANDB_PROJECT
 
 A run that is resumed goes on where it was. The libraries are imported here only.
@@ -14,13 +15,13 @@ import contextlib
 import csv
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from warmstart.errors import TrainingError, require
+from warmstart.errors import TrainingError, WarmstartError, require
 from warmstart.training.run import Run
 
 LOGS = "logs"
@@ -178,7 +179,10 @@ class Trackers:
     """
 
     def __init__(self, names: Sequence[str], run: Run, title: str):
-        self._trackers = [TRACKERS[name](run, title) for name in dict.fromkeys(names)]
+        self._trackers: list[Tracker] = []
+        for name in dict.fromkeys(names):
+            with _failures(name):
+                self._trackers.append(TRACKERS[name](run, title))
 
     def start(self, parameters: Mapping[str, Any]) -> None:
         flat = {key: value for key, value in parameters.items() if value is not None}
@@ -196,11 +200,24 @@ class Trackers:
 
     def _each(self, act: Callable[[Tracker], None]) -> None:
         for tracker in self._trackers:
-            name = type(tracker).__name__.removesuffix("Tracker")
-            try:
+            with _failures(type(tracker).__name__.removesuffix("Tracker")):
                 act(tracker)
-            except (OSError, ValueError) as error:
-                raise TrainingError(f"{name} cannot log the run: {error}.") from error
+
+
+@contextlib.contextmanager
+def _failures(name: str) -> Iterator[None]:
+    """Say which tracker failed; the libraries raise classes of their own.
+
+    Raises:
+        TrainingError: something failed.
+    """
+    try:
+        yield
+    except WarmstartError:
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise TrainingError(f"{name} cannot log the run: {lines[0].rstrip('.')}.") from error
 
 
 class _Log(keras.callbacks.Callback):
