@@ -200,6 +200,8 @@ def load(
         weights=weights,
         engine=engine,
         precision=precision,
+        calibration=calibration,
+        agreement=agreement,
         device=device,
         revision=revision,
         offline=offline,

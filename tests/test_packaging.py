@@ -115,8 +115,8 @@ def test_packages_that_tests_import_are_declared():
     assert imported(tests, local) <= declared() | declared("all", "test")
 
 
-def test_all_includes_every_extra_but_the_cluster_the_trackers_and_the_tests():
-    left_out = ("all", "ray", "mlflow", "wandb", "test")
+def test_all_includes_every_extra_but_the_large_ones_and_the_tests():
+    left_out = ("all", "int8", "ray", "mlflow", "wandb", "test")
     others = [name for name in PROJECT["optional-dependencies"] if name not in left_out]
     assert declared("all") == declared(*others)
 

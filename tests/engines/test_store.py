@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from warmstart.engines import store
-from warmstart.errors import CacheError, EngineError
+from warmstart.engines import choose, store
+from warmstart.errors import CacheError, EngineError, EngineUnavailableError
 
 
 def _fill(folder: Path) -> dict:
@@ -132,3 +132,46 @@ def test_key_depends_on_everything_that_decides_the_numbers():
     }
     assert base not in others
     assert len(others) == 3
+
+
+CALIBRATION = {
+    "inputs": 20,
+    "measure": "same best class",
+    "agreement": {"openvino": 0.995},
+    "milliseconds": {"float32": 4.0, "openvino": 2.0},
+    "processor": "",
+}
+
+
+def _calibrated(folder: Path, calibration: object = CALIBRATION) -> dict:
+    (folder / "program.xml").write_text("<net/>")
+    (folder / "program.bin").write_bytes(b"numbers")
+    (folder / "probe.npz").write_bytes(b"its outputs")
+    details = {"signatures": {}, "differences": {}, "made_with": {}}
+    return {**details, "calibration": calibration}
+
+
+def test_a_program_of_openvino_alone(tmp_path):
+    artifact = store.make("key", "int8", _calibrated)
+    assert store.find("key") == artifact
+    assert artifact.path == artifact.openvino_path == artifact.folder / "program.xml"
+    assert artifact.size == len("<net/>") + len(b"numbers")
+    assert artifact.engines == ("openvino",)
+    assert "99.5% (same best class); 2.00 ms an input on openvino" in artifact.calibration_in_words
+    details = artifact.copy_to(tmp_path)
+    store.write_record(tmp_path, "int8", details)
+    assert store.Artifact.load(tmp_path).record == artifact.record
+    with pytest.raises(EngineUnavailableError, match="on litert it did not agree"):
+        choose.open_engine(artifact, "litert", "int8")
+    (artifact.folder / "program.bin").write_bytes(b"others!")
+    assert store.find("key") is None
+
+
+@pytest.mark.parametrize(
+    "calibration",
+    [[], {}, {**CALIBRATION, "agreement": {}}, {**CALIBRATION, "milliseconds": {"openvino": "x"}}],
+)
+def test_a_damaged_calibration_is_refused(tmp_path, calibration):
+    store.write_record(tmp_path, "int8", _calibrated(tmp_path, calibration))
+    with pytest.raises(EngineError, match="damaged"):
+        store.Artifact.load(tmp_path)

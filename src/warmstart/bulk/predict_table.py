@@ -86,6 +86,24 @@ def predict_table(
     return PredictedTable(inputs, (*table.columns, *added.values()), rows, added[ERROR])
 
 
+def table_inputs(model: Model[Any, Any, Any], path: str, columns: Sequence[str] = ()) -> list[Any]:
+    """The inputs of a model that are in the rows of a table; arguments as for `predict_table`.
+
+    Raises:
+        UsageError: the columns are not there or ambiguous.
+        InputError: a row is damaged.
+    """
+    field = model.input_kind.field
+    table = read_table(path, (field,), named=tuple(columns))
+    inputs = _input_columns(model, table, columns)
+    values = []
+    for record in table.records:
+        if not isinstance(record, Record):
+            raise record
+        values.append(_value(model, table, record, inputs))
+    return values
+
+
 def _free_name(name: str, taken: set[str]) -> str:
     """The name of a new column: with `predicted_` in front, as often as the file has it already."""
     while name in taken:

@@ -71,7 +71,6 @@ def pack(model: Model[Any, Any, Any], engine: str) -> Shipped:
     for path in model.folder.iterdir() if model.folder else ():
         if path.is_file() and path.suffix not in LEFT_OUT and path.stat().st_size <= LARGEST_FILE:
             files[path.name] = path.read_bytes()
-    described = {key: artifact.record[key] for key in ("signatures", "differences", "made_with")}
     return Shipped(
         model.entry.to_dict(),
         [(label.index, label.id, label.name) for label in model.labels],
@@ -79,9 +78,9 @@ def pack(model: Model[Any, Any, Any], engine: str) -> Shipped:
         engine,
         model.precision,
         files,
-        {name: (artifact.folder / name).read_bytes() for name in store.FILES},
+        {name: (artifact.folder / name).read_bytes() for name in artifact.files},
         {
-            **described,
+            **artifact.details,
             "model": model.name,
             "weights": model.weights.digest,
             "precision": artifact.precision,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from warmstart.core.terminal import complain, counted
 
 if TYPE_CHECKING:
     from warmstart.catalog import Entry, WeightFile
+    from warmstart.core.bundle import Contents
 
 
 @click.command(
@@ -87,17 +89,20 @@ def info(name: str, as_json: bool) -> None:
 
     from warmstart.catalog import get, labels
     from warmstart.core import bundle
+    from warmstart.core.resolver import find_folder
 
     if bundle.is_bundle(Path(name)):
         contents = bundle.read(Path(name))
         entry, classes = contents.entry, len(contents.labels)
     else:
+        folder = find_folder(name) if ":" not in name else None  # of one inside the package
+        contents = bundle.read(folder) if folder and bundle.is_bundle(folder) else None
         entry = get(name)
         classes = len(labels(entry.labels)) if entry.labels else 0
     if as_json:
         print(json.dumps(entry.to_dict(), indent=2))
         return
-    facts = list(_facts(entry, classes))
+    facts = [*_facts(entry, classes), *_precisions(entry, contents)]
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.table import Table
@@ -139,6 +144,24 @@ def _facts(entry: Entry, classes: int) -> Iterator[tuple[str, str]]:
     yield "licence", f"{entry.licence} (of the weights)"
     if entry.paper:
         yield "paper", entry.paper
+
+
+def _precisions(entry: Entry, contents: Contents | None) -> Iterator[tuple[str, str]]:
+    """The int8 program of a bundle, and the precision that `auto` takes on this machine."""
+    from warmstart.core.precision import noted_choice
+    from warmstart.core.weights import Weights
+    from warmstart.engines.store import Artifact
+    from warmstart.errors import EngineError
+
+    if contents is not None:
+        with contextlib.suppress(EngineError):
+            words = Artifact.recorded(contents.folder / "artifacts" / "int8").calibration_in_words
+            yield "int8", words or "quantised at run time"
+    weights = None if contents is None else Weights(contents.weights, contents.digest)
+    if choice := noted_choice(entry, weights):
+        first, *rest = choice.lines
+        yield "precision auto", first
+        yield from (("", line) for line in rest)
 
 
 _KEYS = {"top": "with top", "notop": "without top"}

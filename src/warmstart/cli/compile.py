@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from warmstart.cli.help import Argument, Command, Option
-from warmstart.cli.parameters import COMPILED, PRECISIONS, engine_option
+from warmstart.cli.parameters import (
+    COMPILED,
+    agreement_option,
+    calibration_option,
+    engine_option,
+    precision_option,
+)
+
+if TYPE_CHECKING:
+    from warmstart.core.model import Model
 
 
 @click.command(
@@ -15,8 +24,9 @@ from warmstart.cli.parameters import COMPILED, PRECISIONS, engine_option
     cls=Command,
     examples=(
         "warmstart compile mobilenet_v2 efficientnet_b0",
+        "warmstart compile mobilenet_v2 --precision auto --calibration photos/",
+        "warmstart compile ./my-model --precision int8 --calibration photos/ --agreement 0.995",
         "warmstart compile mobilenet_v2 --precision int8 --check photos/",
-        "warmstart compile ./my-model",
     ),
     params=[
         Argument(
@@ -25,23 +35,33 @@ from warmstart.cli.parameters import COMPILED, PRECISIONS, engine_option
             required=True,
             help="Names from `warmstart list`, or bundle folders.",
         ),
-        Option(
-            ["--precision"],
-            default="float32",
-            metavar=f"[{'|'.join(PRECISIONS)}]",
-            help="int8: 8-bit weights, a quarter of the size; bfloat16: runs on OpenVINO.",
+        precision_option(
+            "int8: numbers of 8 bits; bfloat16: runs on OpenVINO; auto: the fastest here that agrees "
+            "with float32."
         ),
+        calibration_option(),
+        agreement_option(),
         Option(
             ["--weights"],
             default="pretrained",
             help="A checkpoint to use instead of the published weights; `random` for speed tests.",
         ),
         engine_option(COMPILED),
-        Option(["--check"], help="Photos (a folder or pattern) to compare with float32 on."),
+        Option(
+            ["--check"],
+            metavar="INPUTS",
+            help="Other inputs (a folder, pattern, table or file) to compare with float32 on.",
+        ),
     ],
 )
 def command(
-    names: tuple[str, ...], precision: str, weights: str, engine: str, check: str | None
+    names: tuple[str, ...],
+    precision: str,
+    calibration: str | None,
+    agreement: float,
+    weights: str,
+    engine: str,
+    check: str | None,
 ) -> None:
     """Compile models, so that predicting starts at once and without TensorFlow.
 
@@ -55,7 +75,10 @@ def command(
     failed = 0
     for name in names:
         try:
-            _compile(name, precision, None if weights == "random" else weights, engine, check)
+            model, exact = _opened(name, precision, weights, engine, calibration, agreement)
+            _compile(model, engine)
+            if exact is not None:
+                _compare(model, exact, check)
         except WarmstartError as error:
             complain(f"{name}: {explained(error)}")
             failed += 1
@@ -70,45 +93,75 @@ def command(
         click.get_current_context().exit(1)
 
 
-def _compile(
-    name: str, precision: str, weights: str | None, engine: str, check: str | None
-) -> None:
-    from warmstart.cli.models import compiling, open_model
+def _opened(
+    name: str,
+    precision: str,
+    weights: str,
+    engine: str,
+    calibration: str | None,
+    agreement: float,
+) -> tuple[Model[Any, Any, Any], Model[Any, Any, Any] | None]:
+    """The model in its precision, and in float32 where they are to be compared."""
+    from warmstart.cli.models import calibration_request, compiling, open_model
+    from warmstart.core.precision import fastest
+    from warmstart.engines.choose import check_options
+    from warmstart.errors import UsageError
 
-    model = open_model(name, precision=precision, weights=weights, engine=engine)
-    with compiling(model):
-        artifact = model.artifact
-        name_of_engine = model.engine.name
-    size = artifact.path.stat().st_size / 1e6
-    worst = max(artifact.record["differences"].values())
-    print(f"{model.name}: {precision}, {size:.1f} MB, {_chosen(engine)}: {name_of_engine}")
+    check_options(engine, precision)
+    if calibration is not None and precision not in ("int8", "auto"):
+        raise UsageError("--calibration is for --precision int8 and auto.")
+    exact = open_model(name, weights=None if weights == "random" else weights, engine=engine)
+    request = calibration_request(exact, calibration, agreement)
     if precision == "float32":
-        print(f"  largest difference from Keras on the probe: {worst:.1g}")
-        return
-    exact = open_model(name, weights=weights)
+        return exact, None
     with compiling(exact):
         exact.engine  # noqa: B018 (compiles)
-    _compare(model, exact, check, precision)
+        if precision != "auto":
+            return exact.in_precision(precision, request), exact
+        model, choice = fastest(exact, request, agreement)
+    first, *candidates = choice.lines
+    print(f"{model.name}: {first}", *(f"  {line}" for line in candidates), sep="\n")
+    return model, None if model.precision == "float32" else exact
 
 
 def _chosen(engine: str) -> str:
     return "fastest engine here" if engine == "auto" else "engine"
 
 
-def _compare(model: Any, exact: Any, check: str | None, precision: str) -> None:
-    """Print what a precision costs and brings."""
-    from warmstart.image.classification import ImageClassifier
-    from warmstart.image.precision import compare_precisions
+def _compile(model: Model[Any, Any, Any], engine: str) -> None:
+    from warmstart.cli.models import compiling
 
-    figures = compare_precisions(cast(ImageClassifier, model), cast(ImageClassifier, exact), check)
-    inputs = "photos" if figures.photos else "synthetic images (use --check for your own photos)"
+    with compiling(model):
+        artifact = model.artifact
+        name = model.engine.name
     print(
-        f"  same best class as float32 on {figures.agreement:.1%} of {figures.count} {inputs}; "
-        f"probabilities differ by up to {figures.difference:.2g}"
+        f"{model.name}: {model.precision}, {artifact.size / 1e6:.1f} MB, "
+        f"{_chosen(engine)}: {name}"
+    )
+    if artifact.calibration is not None:
+        print(f"  {artifact.calibration_in_words}")
+    if model.precision == "float32":
+        worst = max(artifact.record["differences"].values())
+        print(f"  largest difference from Keras on the probe: {worst:.1g}")
+
+
+def _compare(model: Model[Any, Any, Any], exact: Model[Any, Any, Any], check: str | None) -> None:
+    """Print what a precision costs and brings."""
+    from warmstart.cli.models import typed_inputs
+    from warmstart.core.precision import compare_precisions
+
+    if check is None and model.artifact.calibration is not None:
+        return
+    figures = compare_precisions(model, exact, typed_inputs(model, check))
+    kind = model.input_kind
+    inputs = kind.plural if figures.real else "synthetic inputs (use --check for your own)"
+    print(
+        f"  agreement with float32: {figures.agreement:.1%} ({figures.measure}) on {figures.count} "
+        f"{inputs}; outputs differ by up to {figures.difference:.2g}"
     )
     print(
-        f"  {figures.milliseconds:.1f} ms a photo, float32 {figures.float32_milliseconds:.1f} ms: "
-        f"{figures.ratio:.2f} of the float32 time"
+        f"  {figures.milliseconds:.1f} ms a {kind.noun}, float32 "
+        f"{figures.float32_milliseconds:.1f} ms: {figures.ratio:.2f} of the float32 time"
     )
     if figures.ratio > 1:
-        print(f"  {precision} is slower than float32 here; use float32.")
+        print(f"  {model.precision} is slower than float32 here; use float32.")

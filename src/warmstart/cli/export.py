@@ -7,7 +7,7 @@ import json
 import click
 
 from warmstart.cli.help import Argument, Command, Option
-from warmstart.cli.parameters import weights_option
+from warmstart.cli.parameters import agreement_option, calibration_option, weights_option
 
 
 @click.command(
@@ -17,6 +17,7 @@ from warmstart.cli.parameters import weights_option
         "warmstart export mobilenet_v2 model.tflite",
         "warmstart export ./my-model served --format saved_model",
         "warmstart export ./my-model model.onnx",
+        "warmstart export ./my-model model.tflite --precision int8 --calibration photos/ --integer-io",
     ),
     params=[
         Argument(
@@ -32,23 +33,46 @@ from warmstart.cli.parameters import weights_option
         Option(
             ["--precision"], default="float32", metavar="[float32|int8]", help="int8 is for litert."
         ),
+        calibration_option(),
+        agreement_option(),
+        Option(
+            ["--integer-io"],
+            is_flag=True,
+            help="With --calibration: nothing in float32, inputs and outputs in int8, for "
+            "microcontrollers and accelerators.",
+        ),
     ],
 )
-def command(model: str, path: str, format: str | None, weights: str, precision: str) -> None:
+def command(
+    model: str,
+    path: str,
+    format: str | None,
+    weights: str,
+    precision: str,
+    calibration: str | None,
+    agreement: float,
+    integer_io: bool,
+) -> None:
     """Write a model for TensorFlow Serving, LiteRT, ONNX Runtime, OpenVINO or Keras.
 
     The file is compared with the model before it appears; a JSON file next to it says how inputs
     are prepared.
     """
-    from warmstart.cli.models import compiling, open_model
+    from warmstart.cli.models import calibration_request, compiling, open_model
     from warmstart.core.exporting import next_step, note_of
     from warmstart.core.terminal import say
+    from warmstart.errors import UsageError
 
+    if calibration is not None and precision != "int8":
+        raise UsageError("--calibration is for --precision int8.")
     opened = open_model(model, weights=weights, precision=precision)
-    with compiling(opened):
-        opened.artifact  # noqa: B018 (compile now, with its progress shown)
+    request = calibration_request(opened, calibration, agreement)
+    opened = opened.in_precision(precision, request)
+    if not integer_io:
+        with compiling(opened):
+            opened.artifact  # noqa: B018 (compile now, with its progress shown)
     with compiling(opened, "Exporting"):
-        written = opened.export(path, format)
+        written = opened.export(path, format, integer_io=integer_io)
     note = note_of(written)
     facts = json.loads(note.read_text("utf-8"))
     files = (
@@ -56,6 +80,8 @@ def command(model: str, path: str, format: str | None, weights: str, precision: 
     )
     size = sum(file.stat().st_size for file in files) / 1e6
     print(f"{written}: {facts['format']}, {size:.1f} MB")
+    if "agreement" in facts:
+        print(f"  agreement with float32: {facts['agreement']:.1%}")
     print(
         f"  largest difference from the model: {facts['largest_difference']:.1g}; preprocessing "
         f"and labels: {note}"

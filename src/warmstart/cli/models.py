@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from warmstart.core.terminal import complain, is_quiet, say
 
 if TYPE_CHECKING:
+    from warmstart.core.calibration import Request
     from warmstart.core.model import Model
 
 
@@ -21,6 +22,28 @@ def open_model(name: str, **options: Any) -> Model[Any, Any, Any]:
 
     with downloads() as progress, licences_printed():
         return load(name, progress=progress, **options)
+
+
+def typed_inputs(model: Model[Any, Any, Any], typed: str | None) -> Any:
+    """The inputs that an option names, as a model's `stream` takes them: the rows of a table, the
+    lines of a file, or the files of a folder or pattern.
+    """
+    from warmstart.bulk.predict_table import is_table, table_inputs
+
+    if typed is None:
+        return None
+    if is_table(typed) and not model.input_kind.table_suffixes:
+        return table_inputs(model, typed)
+    return typed if model.input_kind.is_file else Path(typed)
+
+
+def calibration_request(
+    model: Model[Any, Any, Any], typed: str | None, agreement: float
+) -> Request | None:
+    """What `--calibration` and `--agreement` ask for; None without the first."""
+    from warmstart.core.calibration import Request
+
+    return None if typed is None else Request(typed_inputs(model, typed), agreement)
 
 
 def open_default(task: str, **options: Any) -> tuple[Model[Any, Any, Any], str]:

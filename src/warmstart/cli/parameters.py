@@ -16,7 +16,7 @@ DEVICES = ("auto", "cpu", "gpu")
 ENGINES = ("auto", "litert", "openvino", "onnxruntime", "keras")
 COMPILED = ENGINES[:-1]
 """Engines that run compiled programs, and the choice among them."""
-PRECISIONS = ("float32", "bfloat16", "int8")
+PRECISIONS = ("float32", "bfloat16", "int8", "auto")
 _TYPE_NAMES: Mapping[type, str] = {int: "integer", float: "number", str: "text"}
 
 
@@ -167,6 +167,29 @@ def precision_option(
     """`--precision`."""
     shown = f"[{'|'.join(names)}]"
     return Option(["--precision"], default="float32", metavar=shown, help=help, panel=panel)
+
+
+def calibration_option(panel: str = OPTIONS) -> Option:
+    """`--calibration`."""
+    return Option(
+        ["--calibration"],
+        metavar="INPUTS",
+        help="Some 100 to 300 real inputs, without labels, that int8 is calibrated on: a folder, "
+        "pattern, table, or file with one a line.",
+        panel=panel,
+    )
+
+
+def agreement_option(panel: str = OPTIONS) -> Option:
+    """`--agreement`."""
+    return Option(
+        ["--agreement"],
+        type=click.FloatRange(0, 1, min_open=True),
+        default=0.99,
+        metavar="SHARE",
+        help="The least agreement with float32 on these inputs; layers stay in float32 to reach it.",
+        panel=panel,
+    )
 
 
 def device_option(panel: str = OPTIONS) -> Option:

@@ -7,6 +7,7 @@ warmstart.json                     format, entry, sha256 of the weights
 labels.json                        [{"index": 0, "id": "…", "name": "…"}, …]
 artifacts/float32/                 the compiled program (see `engines.store`), so that
                                    predicting needs no TensorFlow
+artifacts/int8/                    the same in int8, where it was saved so
 README.md                          the model card
 training.json, report.html         how it was fine-tuned, where it was
 …                                  files of the task, such as a tokenizer; their sha256 is in the manifest
@@ -98,7 +99,7 @@ def read(folder: Path) -> Contents:
         raise BundleError(
             f"{folder / LABELS} does not count its classes from 0 up; save the model again."
         )
-    for path in (folder / weights, *(folder / "artifacts" / "float32").glob("*")):
+    for path in (folder / weights, *(folder / "artifacts").glob("*/*")):
         if path.exists() and not path.is_file():
             raise BundleError(f"{path} is not a regular file; copy the bundle again.")
     for name, sha256 in others.items():
@@ -126,6 +127,7 @@ def write(
     card: str | None = None,
     files: Mapping[str, Path | bytes] | None = None,
     weights: str = WEIGHTS,
+    int8: store.Artifact | None = None,
 ) -> Path:
     """Write a bundle from its parts; it appears whole or not at all.
 
@@ -140,6 +142,7 @@ def write(
         files: the task's own files by name: bytes, or a path to copy from.
         weights: the name of the file for the arrays: `WEIGHTS`, `ADAPTER`, or `IN_PROGRAM`: the
             program's own numbers are the weights, and are not stored twice.
+        int8: the program in int8, if the bundle has one.
 
     Raises:
         BundleError: the folder is not empty.
@@ -165,6 +168,11 @@ def write(
             save_safetensors(temporary / weights, arrays)
             digest = store.sha256_file(temporary / weights)
             store.write_record(program, precision, {**record, "weights": digest})
+        if int8 is not None:
+            other = temporary / "artifacts" / "int8"
+            other.mkdir()
+            named = {"model": entry.name, "weights": digest}
+            store.write_record(other, "int8", {**int8.copy_to(other), **named})
         _write_json(
             temporary / LABELS, [{"index": x.index, "id": x.id, "name": x.name} for x in labels]
         )
@@ -179,7 +187,9 @@ def write(
         _write_json(
             temporary / MANIFEST, {"format": FORMAT, "entry": entry.to_dict(), "sha256": hashes}
         )
-        (temporary / "README.md").write_text(card or model_card(entry, labels), "utf-8")
+        (temporary / "README.md").write_text(
+            (card or model_card(entry, labels)) + _int8_section(int8), "utf-8"
+        )
         temporary.chmod(0o755)
         if folder.exists():
             folder.rmdir()
@@ -224,6 +234,12 @@ import warmstart as ws
 ws.load("path/of/this/folder"){call}
 ```
 """
+
+
+def _int8_section(int8: store.Artifact | None) -> str:
+    """What the card says of a calibrated program; "" where there is none."""
+    words = "" if int8 is None else int8.calibration_in_words
+    return f"\n## int8\n\n{words}\n" if words else ""
 
 
 def _write_json(path: Path, data: Any) -> None:

@@ -39,6 +39,20 @@ def _compile(
     return {**made, **origin(entry, weights)}
 
 
+def _calibrate(
+    job: Job, entry: Entry, weights: Weights, build: Build, report: Report
+) -> dict[str, Any]:
+    from warmstart.engines.calibration import Calibration
+    from warmstart.engines.int8 import compile_int8
+    from warmstart.engines.store import Artifact
+
+    calibration = Calibration.load(job["calibration"])
+    program = task_class(entry.task).program(entry, build())
+    exact, folder = Artifact.load(Path(job["artifact"])), Path(job["folder"])
+    record = compile_int8(program, exact, folder, calibration, report)
+    return {**record, "model": entry.name, "weights": weights.digest}
+
+
 def _export(
     job: Job, entry: Entry, weights: Weights, build: Build, report: Report
 ) -> dict[str, Any]:
@@ -55,6 +69,12 @@ def _export(
         }
         return {"difference": export_keras(build(), inputs, path, report)}
     task = task_class(entry.task)
+    if "calibration" in job:
+        from warmstart.engines.calibration import Calibration
+        from warmstart.engines.integer import export_integer
+
+        calibration = Calibration.load(job["calibration"])
+        return export_integer(artifact, task.program(entry, build()), calibration, path, report)
     difference = export_program(
         artifact, lambda: task.program(entry, build()), job["format"], path, report
     )
@@ -83,7 +103,7 @@ def main() -> int:
             say(stage="building the Keras model")
             return build_keras(entry, weights)
 
-        run = _export if "format" in job else _compile
+        run = _export if "format" in job else _calibrate if "calibration" in job else _compile
         say(record=run(job, entry, weights, build, lambda stage: say(stage=stage)))
     except WarmstartError as error:
         say(error=type(error).__name__, message=str(error))

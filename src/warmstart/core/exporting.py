@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from warmstart.core.compiling import job_of, run_process
 from warmstart.engines.export import FORMATS
@@ -21,7 +21,10 @@ from warmstart.errors import CacheError, UsageError, require
 
 if TYPE_CHECKING:
     from warmstart.catalog import Entry, Label
+    from warmstart.core.calibration import Request
     from warmstart.core.weights import Weights
+    from warmstart.engines.base import TensorSpec
+    from warmstart.engines.calibration import Calibration
     from warmstart.engines.store import Artifact
 
 SUFFIXES = {"litert": ".tflite", "onnx": ".onnx", "keras": ".keras"}
@@ -38,6 +41,7 @@ class Exported(Protocol):
     output_notes: ClassVar[Mapping[str, str]]
     precision: str
     on_stage: Callable[[str], None]
+    _calibration: Request | None
 
     @property
     def name(self) -> str: ...
@@ -45,8 +49,12 @@ class Exported(Protocol):
     @property
     def artifact(self) -> Artifact: ...
 
+    def in_precision(self, precision: str) -> Exported: ...
 
-def export(model: Exported, path: str | Path, format: str | None = None) -> Path:
+
+def export(
+    model: Exported, path: str | Path, format: str | None = None, *, integer_io: bool = False
+) -> Path:
     """Write a model as another format; arguments and errors are those of `Model.export`."""
     path = Path(path).expanduser()
     format = format or _format_of(path)
@@ -56,8 +64,14 @@ def export(model: Exported, path: str | Path, format: str | None = None) -> Path
         raise UsageError(
             f"An int8 program can be exported as litert only; for {format} load {model.name} in float32."
         )
+    calibration = _calibration(model, format) if integer_io else None
     _require_packages(format)
-    artifact = model.artifact
+    artifact = model.in_precision("float32").artifact if calibration else model.artifact
+    if format == "litert" and artifact.path.suffix != ".tflite":
+        raise UsageError(
+            "The int8 program of NNCF runs on OpenVINO only, and LiteRT's own did not agree with "
+            "float32 as often as asked; ask for less agreement, or export in float32."
+        )
     is_file = format in SUFFIXES and not (format == "onnx" and len(artifact.signatures) > 1)
     if is_file and path.suffix != SUFFIXES[format]:
         raise UsageError(f"A {format} export is one file; name it {path.name}{SUFFIXES[format]}.")
@@ -74,7 +88,7 @@ def export(model: Exported, path: str | Path, format: str | None = None) -> Path
         raise CacheError(f"{path.parent} cannot be written: {error.strerror or error}.") from error
     try:
         made = temporary / path.name
-        record = write(model, format, made)
+        record = write(model, format, made, calibration)
         facts = (
             json.dumps(
                 describe(model, artifact, format, record),
@@ -98,7 +112,9 @@ def export(model: Exported, path: str | Path, format: str | None = None) -> Path
     return path
 
 
-def write(model: Exported, format: str, path: Path) -> Mapping[str, Any]:
+def write(
+    model: Exported, format: str, path: Path, calibration: Calibration | None = None
+) -> Mapping[str, Any]:
     """Write the program of a model as another format in a process of its own, without the note on
     inputs and outputs.
 
@@ -111,12 +127,16 @@ def write(model: Exported, format: str, path: Path) -> Mapping[str, Any]:
         MissingPackageError: what writes the format is not installed.
     """
     _require_packages(format)
+    exact = model if calibration is None else model.in_precision("float32")
     job = job_of(model.entry, model.weights) | {
         "format": format,
         "path": str(path),
-        "artifact": str(model.artifact.folder.absolute()),
+        "artifact": str(exact.artifact.folder.absolute()),
     }
-    return run_process(job, f"Exporting {model.name}", model.on_stage)
+    with tempfile.TemporaryDirectory(prefix="warmstart-") as folder:
+        if calibration is not None:
+            job["calibration"] = calibration.save(Path(folder) / "inputs.npz")
+        return run_process(job, f"Exporting {model.name}", model.on_stage)
 
 
 def _require_packages(format: str) -> None:
@@ -136,17 +156,43 @@ def note_of(exported: Path) -> Path:
     return exported / FOLDER_NOTE if exported.is_dir() else exported.with_name(exported.name + NOTE)
 
 
+def _calibration(model: Exported, format: str) -> Calibration:
+    """The calibration of an export of integers only.
+
+    Raises:
+        UsageError: the model was not loaded with one, or the format has no such exports.
+    """
+    if format != "litert" or model.precision != "int8" or model._calibration is None:
+        raise UsageError(
+            "integer_io is for litert, and for a model that was loaded with precision='int8' and "
+            "calibration=DATA."
+        )
+    return model._calibration.calibration(cast("Any", model))
+
+
+def _tensor(spec: TensorSpec, scales: Mapping[str, tuple[float, int]]) -> dict[str, Any]:
+    """An input or output as JSON values; `scales` has those that are int8."""
+    described: dict[str, Any] = {
+        "name": spec.name,
+        "dtype": spec.dtype,
+        "shape": list(spec.shape),
+    }
+    if spec.name in scales:
+        scale, zero_point = scales[spec.name]
+        described |= {"dtype": "int8", "scale": scale, "zero_point": zero_point}
+    return described
+
+
 def describe(
     model: Exported, artifact: Artifact, format: str, record: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What whoever runs the export must know: functions, how inputs are made, what outputs mean."""
+    """What whoever runs the export must know: functions, how inputs are made, what outputs mean;
+    `record` is that of the job.
+    """
     entry, meaning = model.entry.to_dict(), dict(model.output_notes)
     functions = {
         name: {
-            side: [
-                {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
-                for spec in specs
-            ]
+            side: [_tensor(spec, record.get("scales", {})) for spec in specs]
             for side, specs in (("inputs", signature.inputs), ("outputs", signature.outputs))
         }
         for name, signature in artifact.signatures.items()
@@ -155,7 +201,8 @@ def describe(
         "model": model.name,
         "task": model.entry.task,
         "format": format,
-        "precision": artifact.precision,
+        "precision": "int8, integers only" if "scales" in record else artifact.precision,
+        **_agreement(artifact, record),
         **({"functions": functions, "outputs": meaning} if format != "keras" else {}),
         "largest_difference": record["difference"],
         **record.get("served", {}),
@@ -163,6 +210,13 @@ def describe(
         "labels": [label.name for label in model.labels],
         "licence": model.entry.licence,
     }
+
+
+def _agreement(artifact: Artifact, record: Mapping[str, Any]) -> dict[str, Any]:
+    if "agreement" in record:
+        return {"agreement": record["agreement"]}
+    calibration = artifact.calibration
+    return {"agreement": calibration["agreement"]["litert"]} if calibration else {}
 
 
 def _format_of(path: Path) -> str:

@@ -6,7 +6,6 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -15,16 +14,18 @@ from warmstart import log
 from warmstart.catalog import Entry, Label
 from warmstart.checkpoints.file_names import IN_PROGRAM
 from warmstart.core import bundle
-from warmstart.core.compiling import artifact_key, build_keras, compiled
+from warmstart.core.compiling import build_keras
+from warmstart.core.inputs import Row, stacked
+from warmstart.core.programs import CompiledModel
 from warmstart.core.task import task_of
-from warmstart.core.training_files import TrainingFiles
 from warmstart.core.weights import Weights
-from warmstart.engines import choose, store
+from warmstart.engines import choose
 from warmstart.engines.base import Engine, Runner, Signature
-from warmstart.errors import BundleError, EngineError, UsageError
+from warmstart.errors import BundleError, UsageError
 
 if TYPE_CHECKING:
     from keras import Model as KerasModel
+    from numpy.typing import NDArray
     from typing_extensions import Unpack
 
     from warmstart.core.loading import LoadOptions
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 def _silent(stage: str) -> None: ...
 
 
-class LoadedModel(TrainingFiles, ABC):
+class LoadedModel(CompiledModel, ABC):
     """A pretrained model, without what makes it callable; see `Model`.
 
     Attributes:
@@ -143,30 +144,6 @@ class LoadedModel(TrainingFiles, ABC):
         return self._folder
 
     @property
-    def asked_engine(self) -> str:
-        """The engine it was opened with: `"auto"` where it may choose."""
-        return self._engine_name
-
-    def on_engine(self, name: str) -> Self:
-        """The same model on a certain engine: itself where it has it, else opened anew."""
-        if name == (self._engine.name if self._engine else self._engine_name):
-            return self
-        return type(self)(
-            self.entry,
-            self.weights,
-            self.labels,
-            engine=name,
-            precision=self.precision,
-            folder=self._folder,
-        )
-
-    def with_engine(self, engine: Engine) -> Self:
-        """The same model with another engine for its program, to be used at the same time."""
-        other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__, _engine=engine, _lock=threading.RLock())
-        return other
-
-    @property
     def keras(self) -> KerasModel:
         """The Keras model itself, with these weights; imports TensorFlow. Changing it does not
         change the engine.
@@ -178,14 +155,6 @@ class LoadedModel(TrainingFiles, ABC):
             if self._keras is None:
                 self._keras = build_keras(self.entry, self.weights)
             return self._keras
-
-    @property
-    def artifact(self) -> store.Artifact:
-        """The compiled program: the bundle's own, the store's, or compiled now."""
-        with self._lock:
-            return self._bundled_artifact() or compiled(
-                self.entry, self.weights, self.precision, self.on_stage
-            )
 
     def check_parts(self) -> None:
         """Compare the parts of its bundle with each other, as far as they are read by now.
@@ -219,45 +188,6 @@ class LoadedModel(TrainingFiles, ABC):
                 "take all of its files from one copy, or save the model again."
             )
 
-    @property
-    def stored_precision(self) -> str:
-        """Of the weights in the program's file: `"int8 kernels"`, or the model's own."""
-        artifact = self._recorded_artifact()
-        return self.precision if artifact is None else artifact.precision
-
-    def is_compiled(self) -> bool:
-        """Whether predicting needs neither TensorFlow nor waiting."""
-        return bool(
-            self._bundled_artifact()
-            or store.find(artifact_key(self.entry, self.weights, self.precision))
-        )
-
-    def _open_engine(self) -> Engine:
-        if self._engine_name == "keras":
-            from warmstart.engines.keras import KerasEngine
-
-            return KerasEngine(self.program(self.entry, self.keras))
-        return choose.open_engine(self.artifact, self._engine_name, self.precision, self._onnx)
-
-    def _onnx(self, path: Path) -> object:
-        return import_module("warmstart.core.exporting").write(self, "onnx", path)
-
-    def _bundled_artifact(self) -> store.Artifact | None:
-        return None if self.precision == "int8" else self._own_artifact(store.Artifact.load)
-
-    def _recorded_artifact(self) -> store.Artifact | None:
-        """The bundle's program by its record; its files are not read."""
-        return self._own_artifact(store.Artifact.recorded)
-
-    def _own_artifact(self, read: Callable[[Path], store.Artifact]) -> store.Artifact | None:
-        if self._folder is None:
-            return None
-        try:
-            artifact = read(self._folder / "artifacts" / "float32")
-        except EngineError:
-            return None  # damaged or not there: compiled anew from the weights
-        return artifact if artifact.belongs_to(self.weights.path, self.weights.digest) else None
-
     def save(
         self,
         folder: str | Path,
@@ -265,8 +195,8 @@ class LoadedModel(TrainingFiles, ABC):
         files: Mapping[str, Path | bytes] | None = None,
         card: str | None = None,
     ) -> Path:
-        """Write the model as a bundle: weights, entry, labels and compiled program; see
-        `warmstart.core.bundle`.
+        """Write the model as a bundle: weights, entry, labels and compiled program, for a model in
+        int8 also that program; see `warmstart.core.bundle`.
 
         Args:
             folder: new or empty.
@@ -290,13 +220,16 @@ class LoadedModel(TrainingFiles, ABC):
             entry,
             named,
             self.labels,
-            self.artifact.copy_to,
+            self.in_precision("float32").artifact.copy_to,
             card=card,
             files=together,
             weights=bundle.WEIGHTS if named else IN_PROGRAM,
+            int8=self.artifact if self.precision == "int8" else self.own_artifact("int8"),
         )
 
-    def export(self, path: str | Path, format: str | None = None) -> Path:
+    def export(
+        self, path: str | Path, format: str | None = None, *, integer_io: bool = False
+    ) -> Path:
         """Write the model in the format of other tools; it is compared with the model before it is
         there.
 
@@ -308,6 +241,9 @@ class LoadedModel(TrainingFiles, ABC):
                 `.keras`).
             format: `"saved_model"`, `"litert"`, `"onnx"`, `"openvino"` or `"keras"`; default: what
                 the suffix says; without a suffix `"saved_model"`.
+            integer_io: of `"litert"`, for a model that was loaded with `precision="int8"` and
+                `calibration`: a file without float32, whose inputs and outputs are int8, too. Scale
+                and zero point of each are in the JSON file.
 
         Raises:
             UsageError: no such format, or the path is there already or has another suffix.
@@ -317,7 +253,7 @@ class LoadedModel(TrainingFiles, ABC):
         """
         from warmstart.core.exporting import export
 
-        return export(self, path, format)
+        return export(self, path, format, integer_io=integer_io)
 
     def push_to_hub(self, name: str, *, private: bool | None = None, message: str = "") -> str:
         """Upload the model as a bundle to the Hugging Face hub; arguments, errors and the address
@@ -343,6 +279,10 @@ class LoadedModel(TrainingFiles, ABC):
             functions: of the SavedModel, by name.
         """
         return {}
+
+    def batch(self, rows: Sequence[Row]) -> dict[str, NDArray[Any]]:
+        """Rows as the arrays that the program takes, (N, …) each."""
+        return {name: stacked([row[name] for row in rows]) for name in rows[0]}
 
     @staticmethod
     @abstractmethod

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from warmstart import catalog, hub
 from warmstart.catalog import Entry
 from warmstart.core import bundle
+from warmstart.core.calibration import AGREEMENT, Request
 from warmstart.core.channels import RGB, inflated
 from warmstart.core.compiling import build_keras
 from warmstart.core.listing import Entries
 from warmstart.core.model import Model
+from warmstart.core.precision import fastest
 from warmstart.core.resolver import (
     OWN,
     Opened,
@@ -37,7 +39,9 @@ class LoadOptions(TypedDict, total=False):
 
     weights: str | PathLike[str] | None
     engine: Literal["auto", "litert", "openvino", "onnxruntime", "keras"]
-    precision: Literal["float32", "bfloat16", "int8"]
+    precision: Literal["float32", "bfloat16", "int8", "auto"]
+    calibration: Any
+    agreement: float
     device: Literal["auto", "cpu", "gpu"]
     revision: str | None
     offline: bool | None
@@ -51,6 +55,8 @@ def load(
     weights: str | PathLike[str] | None = "pretrained",
     engine: str = "auto",
     precision: str = "float32",
+    calibration: Any = None,
+    agreement: float = AGREEMENT,
     device: str = "auto",
     revision: str | None = None,
     offline: bool | None = None,
@@ -66,7 +72,16 @@ def load(
         weights: `"pretrained"` (also `"imagenet"`): the entry's own; a path or source of a
             checkpoint; `None`: random initialisation.
         engine: `"auto"`, `"litert"`, `"openvino"`, `"onnxruntime"` or `"keras"`.
-        precision: `"float32"`, `"bfloat16"` or `"int8"`.
+        precision: `"float32"`, `"bfloat16"`, `"int8"`, or `"auto"`: the fastest on this machine
+            that agrees with float32 as often as asked. It is found out once, with `calibration`,
+            before `load` returns; afterwards without.
+        calibration: real inputs for `"int8"` and `"auto"`, some 100 to 300, without labels: a list,
+            or what the model's `stream` takes, such as a folder of photos. With them int8 is
+            quantised ahead, which is faster; without, `"int8"` is the program of the bundle, the
+            one that was calibrated last, or quantises at run time.
+        agreement: with float32 on these inputs, the least that is accepted: for classifiers the
+            share of inputs with the same best class, 0 to 1. Layers stay in float32 where that
+            helps to reach it.
         device: `"auto"`: compiled models on the CPU, `engine="keras"` where TensorFlow runs it;
             `"cpu"`; `"gpu"`: the keras engine on a GPU that TensorFlow sees, or
             `engine="onnxruntime"` on one that it has a provider for.
@@ -92,6 +107,9 @@ def load(
     """
     engine = choose.for_device(engine, device)
     choose.check_options(engine, precision)
+    request = None if calibration is None else Request(calibration, agreement)
+    if request is not None and precision not in ("int8", "auto"):
+        raise UsageError(f"calibration is for precision='int8' and 'auto', not for {precision!r}.")
     if not isinstance(name, str | PathLike):
         raise UsageError(f"ws.load takes the name, folder or source of one model, not {name!r}.")
     name = name if isinstance(name, str) else Path(name)
@@ -111,12 +129,14 @@ def load(
         opened.weights,
         opened.labels,
         engine=engine,
-        precision=precision,
+        precision="float32" if precision == "auto" else precision,
         folder=opened.folder,
     )
     if opened.folder is not None and bundle.is_bundle(opened.folder):
         model.check_parts()
-    return model
+    if precision == "auto":
+        return fastest(model, request, agreement)[0]
+    return model.in_precision(precision, request)
 
 
 def backbone(

@@ -19,7 +19,7 @@ import numpy as np
 from warmstart.core import prefetch, table_inputs
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.first_use import answering
-from warmstart.core.inputs import Item, Prepared, Row, stacked
+from warmstart.core.inputs import Item, Prepared, Row
 from warmstart.core.many_results import Results, ResultStream
 from warmstart.core.options import SECTION, ProgressOptions, fields_of, unknown_option
 from warmstart.core.progress import reported
@@ -134,8 +134,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
             if start:
                 yield
             batch = rows[start : start + batch_size]
-            named = {name: stacked([row[name] for row in batch]) for name in batch[0]}
-            arrays = self.engine.run("forward", **named)
+            arrays = self.engine.run("forward", **self.batch(batch))
             outputs += [
                 {name: array[index] for name, array in arrays.items()}
                 for index in range(len(batch))

@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
-import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -26,13 +22,15 @@ from warmstart.engines.parity import TOLERANCE, compare
 from warmstart.engines.store import Artifact
 from warmstart.errors import EngineError, EngineUnavailableError, UsageError, is_installed, require
 from warmstart.hub import home
+from warmstart.hub.json_file import JsonFile
 
 ENGINES = ("auto", "litert", "openvino", "onnxruntime", "keras")
 DEVICES = ("auto", "cpu", "gpu")
-PRECISIONS = ("float32", "bfloat16", "int8")
+PRECISIONS = ("float32", "bfloat16", "int8", "auto")
 SMALL_MS = 2.0  # below this, another engine saves less per call than loading it costs
 CLEARLY_FASTER = 0.97
 CLEAR_RATIO = 0.75  # of two times, after two rounds; two more would not reverse the order
+MEASURED = JsonFile("engines.json")
 
 
 def check_options(engine: str, precision: str) -> None:
@@ -107,6 +105,11 @@ def open_engine(
     check_options(engine, precision)
     if engine == "keras":
         raise UsageError("The keras engine runs Keras models, not artifacts.")
+    if artifact.calibration is not None and engine not in ("auto", *artifact.engines):
+        raise EngineUnavailableError(
+            f"This int8 program is for {' and '.join(artifact.engines)}: on {engine} it did not agree "
+            "with float32 as often as asked, or was not measured. Leave engine= out, or calibrate again."
+        )
     if engine == "litert":
         return LiteRTEngine(artifact.path, artifact.signatures)
     if engine == "openvino" or (engine == "auto" and precision == "bfloat16"):
@@ -152,6 +155,8 @@ def measure(
 
 
 def _open_fastest(artifact: Artifact, precision: str) -> Engine:
+    if "litert" not in artifact.engines:
+        return _openvino(artifact, precision)
     litert = LiteRTEngine(artifact.path, artifact.signatures)
     openers = _candidates(artifact, precision)
     if not openers:
@@ -165,7 +170,7 @@ def _open_fastest(artifact: Artifact, precision: str) -> Engine:
                 names = [engine.name for engine in engines]
                 every = measure(engines, clear_ratio=CLEAR_RATIO)
                 times = dict(zip(names, every, strict=True))
-        _record(key, times)
+        MEASURED.update(key, times)
         log.info("engines measured, in ms: %s", times)
     for name in sorted(times.keys() & openers.keys(), key=lambda name: times[name]):
         if times[name] < CLEARLY_FASTER * times[litert.name]:
@@ -183,7 +188,7 @@ def _candidates(artifact: Artifact, precision: str) -> Mapping[str, Callable[[],
     openers: dict[str, Callable[[], Engine]] = {}
     if len(artifact.signatures) != 1:
         return openers
-    if is_installed("openvino"):
+    if is_installed("openvino") and "openvino" in artifact.engines:
         openers["openvino"] = lambda: _openvino(artifact, precision)
     if precision == "float32" and onnxruntime.is_stored(artifact) and is_installed("onnxruntime"):
         openers["onnxruntime"] = lambda: onnxruntime.open_artifact(artifact, None)
@@ -202,39 +207,48 @@ def _usable(
                 yield engine
 
 
+def openvino_runs() -> bool:
+    """Whether OpenVINO is installed and runs on this CPU; tried once for each machine."""
+    from warmstart.engines.openvino import probe_cpu
+
+    if not is_installed("openvino"):
+        return False
+    runs = _measurements().get("openvino runs", {}).get(machine())
+    if runs is None:
+        runs = float(probe_cpu())
+        MEASURED.update("openvino runs", {machine(): runs})
+    return bool(runs)
+
+
 def _openvino(artifact: Artifact, precision: str) -> Engine:
     from warmstart.engines import openvino
 
     require("openvino", extra="openvino", purpose="for engine='openvino' and for bfloat16")
-    runs = _measurements().get("openvino runs", {}).get(_machine())
-    if runs is None:
-        runs = float(openvino.probe_cpu())
-        _record("openvino runs", {_machine(): runs})
-    if not runs:
+    if not openvino_runs():
         raise EngineUnavailableError("OpenVINO does not run on this CPU; use engine='litert'.")
     return openvino.OpenVINOEngine(
-        artifact.path, artifact.signatures, precision=precision, cache=home() / "openvino"
+        artifact.openvino_path, artifact.signatures, precision=precision, cache=home() / "openvino"
     )
 
 
 def _key(artifact: Artifact, names: Iterable[str]) -> str:
     """The key of the times of an artifact on this machine by these engines."""
-    key = f"{artifact.sha256[:20]} {_machine()}"
+    key = f"{artifact.sha256[:20]} {machine()}"
     return f"{key} onnxruntime {_version('onnxruntime')}" if "onnxruntime" in names else key
 
 
-def _machine() -> str:
+def machine() -> str:
     """A digest of this CPU, the number of threads, and the engines' versions."""
     parts = [
         platform.machine(),
-        _cpu_model(),
+        cpu_model(),
         str(usable_cpus()),
         *map(_version, ("ai-edge-litert", "openvino")),
     ]
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:20]
 
 
-def _cpu_model() -> str:
+def cpu_model() -> str:
     with (
         contextlib.suppress(OSError),
         open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file,
@@ -254,27 +268,9 @@ def _version(package: str) -> str:
         return "none"
 
 
-def _measurements_file() -> Path:
-    return home() / "engines.json"
-
-
 def _measurements() -> dict[str, dict[str, float]]:
     try:
-        stored = json.loads(_measurements_file().read_text("utf-8"))
+        stored = MEASURED.read()
         return {str(k): {str(e): float(ms) for e, ms in v.items()} for k, v in stored.items()}
-    except (OSError, ValueError, AttributeError, TypeError):
-        return {}  # a lost or damaged file costs one more measurement
-
-
-def _record(key: str, times: Mapping[str, Any]) -> None:
-    with contextlib.suppress(OSError):  # a cache that cannot be written only means measuring again
-        from filelock import FileLock
-
-        path = _measurements_file()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
-            temporary = path.with_suffix(f".{os.getpid()}")
-            temporary.write_text(
-                json.dumps({**_measurements(), key: dict(times)}, indent=1), "utf-8"
-            )
-            os.replace(temporary, path)
+    except (ValueError, AttributeError, TypeError):
+        return {}  # a damaged file costs one more measurement

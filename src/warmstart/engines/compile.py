@@ -1,9 +1,9 @@
 """Compile a program to a `.tflite` file and verify it against the reference engine.
 
 Precisions: `float32`; `int8` (8-bit weights, activations quantised at run time: TensorFlow
-Lite's dynamic-range quantisation); `float16` (weights of 16 bits, arithmetic in float32), which
-only the embedded models use; `bfloat16` runs the float32 file on an engine that
-computes in bfloat16.
+Lite's dynamic-range quantisation; or calibrated, see `engines.int8`); `float16` (weights of 16
+bits, arithmetic in float32), which only the embedded models use; `bfloat16` runs the float32 file
+on an engine that computes in bfloat16.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import contextlib
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -88,10 +88,8 @@ def convert(
         report("tracing")
         names = save_module(program, Path(folder))
         report("converting")
-        try:
+        with converter_errors():
             content = _converted(folder, names, precision)
-        except Exception as error:  # the converter raises whatever its passes raise
-            raise CompileError(f"TensorFlow's converter failed: {_reason(str(error))}.") from error
     least = (
         0.8
         * bytes_per_weight
@@ -103,7 +101,7 @@ def convert(
         )
     path.write_bytes(content)
     return {
-        name: _with_tensor_names(path, name, signature)
+        name: with_tensor_names(path, name, signature)
         for name, signature in reference.signatures.items()
     }
 
@@ -144,7 +142,8 @@ def _reason(text: str) -> str:
     return (text.strip().splitlines() or ["no reason"])[0][:300].rstrip(".")
 
 
-def _with_tensor_names(path: Path, function: str, signature: Signature) -> Signature:
+def with_tensor_names(path: Path, function: str, signature: Signature) -> Signature:
+    """A signature with the names that its tensors have in a `.tflite`."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(path))
@@ -295,3 +294,14 @@ def _sources(path: Path, network: graph.Network) -> list[graph.Source] | None:
     with TFLiteCheckpoint(path) as program:
         constants = {name: program.read(name) for name in program.names()}
     return graph.sources(path.read_bytes(), constants, network)
+
+
+@contextlib.contextmanager
+def converter_errors() -> Iterator[None]:
+    """Make whatever the converter raises a `CompileError`."""
+    try:
+        yield
+    except CompileError:
+        raise
+    except Exception as error:  # the converter raises whatever its passes raise
+        raise CompileError(f"TensorFlow's converter failed: {_reason(str(error))}.") from error

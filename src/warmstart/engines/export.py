@@ -150,7 +150,7 @@ def _openvino(artifact: Artifact, program: Build, path: Path, report: Report) ->
         for name, (tflite, signature) in files.items():
             report(f"converting {name} to OpenVINO")
             try:
-                network = openvino.convert_model(str(tflite))
+                network = core.read_model(str(tflite))  # `convert_model` would send telemetry
                 for port, specs in (
                     (network.input, signature.inputs),
                     (network.output, signature.outputs),

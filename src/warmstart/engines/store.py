@@ -2,6 +2,8 @@
 
     $WARMSTART_HOME/artifacts/<key>-tf<version>/
         program.tflite   the program
+        program.xml, .bin  the same for OpenVINO alone: int8 that was calibrated by NNCF; beside
+                         program.tflite, or in its place
         probe.npz        the reference engine's outputs for the probe inputs
         artifact.json    the record: signatures, sha256, precision, versions, differences, and where
                          it is known, how the constants are made of the weights (see `graph`)
@@ -36,7 +38,8 @@ from warmstart.hub import home
 
 FORMAT = 1  # increment it when the meaning of programs changes: older artifacts are then rebuilt
 
-FILES = ("program.tflite", "probe.npz")
+PROGRAM, PROBE = "program.tflite", "probe.npz"
+OPENVINO = ("program.xml", "program.bin")
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Artifact:
         artifact = cls.recorded(folder)
         recorded = artifact.record["sha256"]
         try:
-            hashes = {name: sha256_file(folder / name) for name in (*FILES, *_rest(recorded))}
+            hashes = {name: sha256_file(folder / name) for name in _files(recorded)}
         except OSError as error:
             raise EngineError(f"The artifact {folder} is damaged: {error}") from error
         if hashes != recorded:
@@ -74,9 +77,11 @@ class Artifact:
         """
         try:
             record = json.loads((folder / RECORD).read_text("utf-8"))
-            _rest(record["sha256"])
+            hashes = record["sha256"]
+            for name in (PROBE, *((PROGRAM,) if PROGRAM in hashes else OPENVINO)):
+                hashes[name]
             artifact = cls(folder, record)
-            artifact.signatures  # noqa: B018 (checks that it is whole)
+            artifact.signatures, artifact.calibration_in_words  # noqa: B018 (are they whole?)
             same = record["format"] == FORMAT
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise EngineError(f"The artifact {folder} is damaged: {error}") from error
@@ -85,8 +90,55 @@ class Artifact:
         return artifact
 
     @property
+    def programs(self) -> tuple[Path, ...]:
+        """The files of the program, the one that engines open first."""
+        names = set(self.record["sha256"])
+        return tuple(self.folder / name for name in (PROGRAM, *OPENVINO) if name in names)
+
+    @property
     def path(self) -> Path:
-        return self.folder / "program.tflite"
+        """The program: `program.tflite` where there is one."""
+        return self.programs[0]
+
+    @property
+    def openvino_path(self) -> Path:
+        """The program that OpenVINO reads."""
+        own = self.folder / OPENVINO[0]
+        return own if own in self.programs else self.path
+
+    @property
+    def size(self) -> int:
+        """Bytes of the program."""
+        files = self.programs[:1] if self.path.name == PROGRAM else self.programs
+        return sum(file.stat().st_size for file in files)
+
+    @cached_property
+    def calibration(self) -> Mapping[str, Any] | None:
+        """How an int8 program was calibrated, and how far it agrees with float32; see
+        `engines.int8`. None for other programs.
+        """
+        calibration: Mapping[str, Any] | None = self.record.get("calibration")
+        return calibration
+
+    @property
+    def calibration_in_words(self) -> str:
+        """A sentence on the agreement with float32 and the speed; "" for other programs."""
+        if (facts := self.calibration) is None:
+            return ""
+        times = facts["milliseconds"]
+        engine = min(self.engines, key=lambda name: float(times[name]))
+        return (
+            f"Calibrated on {facts['inputs']} inputs; agreement with float32 "
+            f"{facts['agreement'][engine]:.1%} ({facts['measure']}); {times[engine]:.2f} ms an input "
+            f"on {engine}, float32 {times['float32']:.2f} ms ({facts['processor'] or 'a processor'})."
+        )
+
+    @cached_property
+    def engines(self) -> tuple[str, ...]:
+        """The engines that may run it: for a calibrated program those whose agreement was met."""
+        if self.calibration is None:
+            return ("litert", "openvino")
+        return tuple(map(str, self.calibration["agreement"]))
 
     def belongs_to(self, checkpoint: Path | None, digest: str) -> bool:
         """Whether it was compiled from these weights, or is itself their checkpoint."""
@@ -98,7 +150,10 @@ class Artifact:
 
     @property
     def sha256(self) -> str:
-        return str(self.record["sha256"]["program.tflite"])
+        hashes = [str(self.record["sha256"][file.name]) for file in self.programs]
+        if len(hashes) == 1:
+            return hashes[0]
+        return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
     @cached_property
     def signatures(self) -> Mapping[str, Signature]:
@@ -106,14 +161,25 @@ class Artifact:
 
     def copy_to(self, folder: Path) -> dict[str, Any]:
         """Copy the program and its reference outputs; returns their part of the new record."""
-        for name in FILES:
+        for name in self.files:
             shutil.copyfile(self.folder / name, folder / name)
-        return {key: self.record[key] for key in ("signatures", "differences", "made_with")}
+        return self.details
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the program's files and of its reference outputs."""
+        return (*(file.name for file in self.programs), PROBE)
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """The part of the record that stays true in another folder."""
+        names = ("signatures", "differences", "made_with", "calibration")
+        return {name: self.record[name] for name in names if name in self.record}
 
     def expected(self) -> dict[str, dict[str, np.ndarray]]:
         """The reference outputs: function -> output -> array."""
         outputs: dict[str, dict[str, np.ndarray]] = {}
-        with np.load(self.folder / "probe.npz", allow_pickle=False) as arrays:
+        with np.load(self.folder / PROBE, allow_pickle=False) as arrays:
             for key in arrays.files:
                 function, name = key.split("/", 1)
                 outputs.setdefault(function, {})[name] = arrays[key]
@@ -177,7 +243,7 @@ def make(key: str, precision: str, fill: Callable[[Path], Mapping[str, Any]]) ->
     Args:
         key: from `content_key`.
         precision: for the record.
-        fill: writes `program.tflite` and `probe.npz` into the folder and returns the rest of the
+        fill: writes the program and `probe.npz` into the folder and returns the rest of the
             record.
 
     Raises:
@@ -211,17 +277,17 @@ def write_record(folder: Path, precision: str, details: Mapping[str, Any]) -> No
     record = {
         "format": FORMAT,
         "precision": precision,
-        "sha256": {
-            name: sha256_file(folder / name) for name in (*FILES, *_rest(os.listdir(folder)))
-        },
+        "sha256": {name: sha256_file(folder / name) for name in _files(os.listdir(folder))},
         **details,
     }
     (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
 
 
-def _rest(names: Container[str]) -> tuple[str, ...]:
-    """The file of the weights that the program lacks, where it is one of these."""
-    return (REST,) if REST in names else ()
+def _files(names: Container[str]) -> tuple[str, ...]:
+    """Those of these names that are files of an artifact; `REST` has the weights that a program
+    lacks.
+    """
+    return tuple(name for name in (PROGRAM, *OPENVINO, PROBE, REST) if name in names)
 
 
 def _converter() -> str | None:

@@ -24,6 +24,7 @@ from warmstart.core.records.classes import ClassIndex
 from warmstart.core.records.options import EvaluateOptions, PartTable, PhotoTable
 from warmstart.core.results import Classification, Failed
 from warmstart.core.types import Data
+from warmstart.engines.agreement import Measure, Rule
 from warmstart.errors import UsageError
 from warmstart.image import preprocessing
 from warmstart.image.arrays import are_arrays, as_uint8, pairs
@@ -70,6 +71,13 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         "where a photo may have several labels",
         **FEATURE_NOTES,
     }
+
+    @property
+    def agreement_rule(self) -> Rule:
+        if not self.labels:
+            return Rule("vectors", ("features",))
+        measure: Measure = "labels" if self.entry.processing.get("multi_label") else "classes"
+        return Rule(measure, ("probabilities",), above=0.5)
 
     @overload
     @takes(ClassifyOptions)

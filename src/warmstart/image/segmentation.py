@@ -17,6 +17,7 @@ from warmstart.core.options import takes
 from warmstart.core.records.options import EvaluateOptions, MaskTable, PartTable
 from warmstart.core.results import Failed
 from warmstart.core.types import Data
+from warmstart.engines.agreement import Rule
 from warmstart.image.inputs import Photo
 from warmstart.image.label_maps import label_map
 from warmstart.image.model import FEATURE_NOTES, DensePhotoModel, PhotoOptions, image_program
@@ -55,6 +56,10 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
         "order of `labels`",
         **FEATURE_NOTES,
     }
+
+    @property
+    def agreement_rule(self) -> Rule:
+        return Rule("classes", ("logits",))
 
     @overload
     @takes(PhotoOptions)

@@ -22,6 +22,7 @@ from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.records.classes import ClassIndex
 from warmstart.core.results import Failed
 from warmstart.core.types import Data
+from warmstart.engines.agreement import Measure, Rule
 from warmstart.errors import InputError, UsageError
 from warmstart.text import data as text_data
 from warmstart.text.data import EvaluateTextsOptions
@@ -91,6 +92,12 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
         `"regression"`: values.
         """
         return str(self.entry.processing.get("problem", "single"))
+
+    @property
+    def agreement_rule(self) -> Rule:
+        measures: dict[str, Measure] = {"multi": "labels", "regression": "values"}
+        measure = measures.get(self.problem, "classes")
+        return Rule("values" if len(self.labels) == 1 else measure, ("logits",))
 
     @overload
     @takes(ClassifyTextOptions)

@@ -21,6 +21,7 @@ from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.results import Failed
 from warmstart.core.types import Data
+from warmstart.engines.agreement import Rule
 from warmstart.errors import BundleError, UsageError
 from warmstart.text import data as text_data
 from warmstart.text.data import EvaluateTextsOptions
@@ -75,6 +76,10 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
     def prompts(self) -> Mapping[str, str]:
         """The prompts of the checkpoint by name."""
         return MappingProxyType(dict(self.entry.processing.get("prompts", {})))
+
+    @property
+    def agreement_rule(self) -> Rule:
+        return Rule("vectors", ("features",))
 
     @property
     def option_names(self) -> tuple[str, ...]:

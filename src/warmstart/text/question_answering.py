@@ -24,6 +24,7 @@ from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.records.options import EvaluateOptions, PartTable, QuestionTable
 from warmstart.core.results import Failed
 from warmstart.core.types import Data
+from warmstart.engines.agreement import Rule
 from warmstart.errors import InputError
 from warmstart.text import squad
 from warmstart.text.encoder import TextModel, log_sum_exp
@@ -81,6 +82,10 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
     options = AnswerOptions
     evaluate_options = EvaluateAnswersOptions
     result = Answer
+
+    @property
+    def agreement_rule(self) -> Rule:
+        return Rule("positions", ENDS, mask="attention_mask")
 
     @overload
     @takes(AnswerOptions)

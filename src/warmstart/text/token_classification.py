@@ -19,6 +19,7 @@ from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.records.options import EvaluateOptions, PartTable, TokenTable
 from warmstart.core.results import Failed
 from warmstart.core.types import Data
+from warmstart.engines.agreement import Rule
 from warmstart.errors import UsageError
 from warmstart.text import conll
 from warmstart.text.encoder import TextModel, softmax
@@ -99,6 +100,10 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
     options = TagOptions
     evaluate_options = EvaluateTagsOptions
     result = Entities
+
+    @property
+    def agreement_rule(self) -> Rule:
+        return Rule("classes", ("logits",), mask="attention_mask")
 
     @overload
     @takes(TagOptions)

@@ -13,24 +13,24 @@ from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart.core.compiling import run_job
+from warmstart.core.precision import compare_precisions
 from warmstart.core.weights import Weights
 from warmstart.engines import store
 from warmstart.errors import CompileError, UsageError
-from warmstart.image.precision import compare_precisions
 
 pytestmark = pytest.mark.tensorflow
 PHOTO = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
 
 
-def test_int8_is_told_beside_float32(model, photos):
+def test_int8_is_compared_with_float32(model, photos):
     small = ws.load(CIFAR, precision="int8")
-    told = compare_precisions(small, model, photos)
-    assert told.count == 5
-    assert told.photos
-    assert 0 < told.difference < 0.2
-    assert told.ratio == told.milliseconds / told.float32_milliseconds
-    assert small.artifact.path.stat().st_size < model.artifact.path.stat().st_size
-    assert not compare_precisions(small, model).photos
+    compared = compare_precisions(small, model, photos)
+    assert compared.count == 5
+    assert compared.real
+    assert 0 < compared.difference < 0.2
+    assert compared.ratio == compared.milliseconds / compared.float32_milliseconds
+    assert small.artifact.size < model.artifact.size
+    assert not compare_precisions(small, model).real
     with pytest.raises(UsageError, match="same model"):
         compare_precisions(small, ws.load(CIFAR, weights=None))
 
@@ -113,7 +113,7 @@ def test_compile_command(photos):
     )
     assert done.returncode == 1
     assert "nonsense" in done.stderr
-    assert "of 5 photos" in done.stdout
+    assert "on 5 photos" in done.stdout
     assert "of the float32 time" in done.stdout
 
 

@@ -1,0 +1,189 @@
+"""Calibrated int8: accuracy and speed against float32 and against NNCF. Needs the folder of real
+data.
+
+    pip install -e '.[int8]'
+    python benchmarks/int8.py --markdown docs/benchmarks.md
+
+Each model is calibrated on other inputs than those on which it is judged. NNCF quantises the same
+network by its defaults, on the same inputs; all programs run in turns in one process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("NNCF_CI", "1")  # no telemetry
+
+import numpy as np
+
+from figures import Figure, markdown, summary, text_table, write_markdown
+from measure import fastest, machine, ratio, turns, versions
+from settings import tell
+from transfer_learning import SHARED
+
+MOBILENET = SHARED / "weights" / "mobilenet_v2_1.0_224_ptq.weights.h5"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, inputs to calibrate on, and others with labels to judge by.
+
+    Attributes:
+        name: for `ws.load`.
+        options: of it.
+        calibration: inputs.
+        data: what `evaluate` takes.
+        metric: of it.
+        output: of the program, whose best class is compared.
+    """
+
+    name: str
+    calibration: Any
+    data: Any
+    metric: str
+    output: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def cases(sentences: int) -> Iterator[Case]:
+    photos = sorted((SHARED / "images" / "hymenoptera").rglob("*.jpg"))
+    judged = [
+        (path, path.name.split("_")[0])
+        for path in sorted((SHARED / "images" / "imagenet-sample").glob("*.JPEG"))
+    ]
+    yield Case("mobilenet_v2", photos, judged, "top1", "probabilities", {"weights": str(MOBILENET)})
+    yield Case("efficientnet_lite0", photos, judged, "top1", "probabilities")
+    texts = SHARED / "text" / "sst2"
+    lines = (texts / "train.tsv").read_text("utf-8").splitlines()[:sentences]
+    train = [line.rpartition("\t")[0] for line in lines]
+    yield Case("sst2_bert_tiny", train, texts / "dev.tsv", "accuracy", "logits")
+
+
+def figures_of(case: Case, rounds: int, seconds: float) -> Iterator[Figure]:
+    """Accuracy, agreement and time of one model."""
+    import warmstart as ws
+    from warmstart.core.calibration import collect
+
+    tell(f"{case.name}: compiling and calibrating")
+    exact = ws.load(case.name, **case.options)
+    small = ws.load(case.name, precision="int8", calibration=case.calibration, **case.options)
+    facts = small.artifact.calibration
+    assert facts is not None
+    before, after = (
+        float(dict(model.evaluate(case.data))[case.metric]) for model in (exact, small)
+    )
+    what = f"{case.name}: {case.metric} lost by int8"
+    note = f"float32 {before:.1%}, int8 {after:.1%}; calibrated on {facts['inputs']} other inputs"
+    yield Figure(1, what, before - after, "share", 0.01, note=note)
+
+    inputs = collect(exact, case.calibration)
+    expected = inputs.decisions(exact.engine)
+    agreement = inputs.agreement(small.engine, expected)
+    tell(f"{case.name}: NNCF")
+    peer, peer_agreement = nncf_default(exact, inputs, expected)
+    first = next(inputs.batches())
+    calls = {
+        "float32": lambda: exact.engine.run("forward", **first),
+        "int8": lambda: small.engine.run("forward", **first),
+        "NNCF": lambda: peer(first),
+    }
+    times = turns({name: timer(call) for name, call in calls.items()}, rounds, seconds)
+    shown = ", ".join(f"{name} {statistics.median(each):.2f} ms" for name, each in times.items())
+    note = (
+        f"{shown}; agreement with float32: warmstart {agreement:.1%} on {small.engine.name}, "
+        f"NNCF {peer_agreement:.1%}; fastest: {fastest(times)}"
+    )
+    yield Figure(2, f"{case.name}: int8 against NNCF", ratio(times["int8"], times["NNCF"]),
+                 bar=1.0, note=note)  # fmt: skip
+    yield Figure(2, f"{case.name}: int8 against float32", ratio(times["int8"], times["float32"]))
+
+
+def timer(call: Any) -> Any:
+    def milliseconds(count: int) -> list[float]:
+        values = []
+        for _ in range(count):
+            start = time.perf_counter()
+            call()
+            values.append((time.perf_counter() - start) * 1e3)
+        return values
+
+    return milliseconds
+
+
+def nncf_default(exact: Any, inputs: Any, expected: Any) -> tuple[Any, float]:
+    """The network quantised by NNCF with its defaults: a call, and its agreement with float32."""
+    import nncf
+    import openvino
+
+    (signature,) = exact.artifact.signatures.values()
+    tensors = {spec.name: spec.tensor for spec in signature.inputs}
+    samples = [{tensors[n]: a for n, a in each.items()} for each in inputs.batches()]
+    transformer = nncf.ModelType.TRANSFORMER if "input_ids" in tensors else None
+    network = nncf.quantize(
+        openvino.Core().read_model(str(exact.artifact.path)),
+        nncf.Dataset(samples),
+        model_type=transformer,
+    )
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(network, "CPU", settings)
+
+    def call(row: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        outputs = compiled({tensors[name]: array for name, array in row.items()})
+        return {
+            spec.name: outputs[compiled.output(spec.tensor)].copy() for spec in signature.outputs
+        }
+
+    from warmstart.engines.agreement import joined
+
+    decisions = joined([inputs.rule.decide(row, call(row)) for row in inputs.batches()])
+    return call, inputs.rule.agreement(decisions, expected)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--only", help="names of models, with commas between")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=0.4, help="of each program in a round")
+    parser.add_argument("--sentences", type=int, default=300, help="to calibrate on")
+    parser.add_argument("--home", type=Path, help="a cache to keep; default: a temporary one")
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="write the table between its marker lines"
+    )
+    options = parser.parse_args(argv)
+    if not MOBILENET.is_file():
+        parser.error(
+            f"the real photos and weights are not in {SHARED}; name the folder of real data with "
+            "WARMSTART_SHARED_DATA"
+        )
+    hardware, start = machine(), time.perf_counter()
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="warmstart-int8-") as temporary:
+        os.environ["WARMSTART_HOME"] = str(options.home or temporary)
+        for case in cases(options.sentences):
+            if options.only and case.name not in options.only.split(","):
+                continue
+            for figure in figures_of(case, options.rounds, options.seconds):
+                figures.append(figure)
+                shown = f"{figure.what}: {figure.shown} {figure.bar_shown} {figure.verdict}"
+                print(f"    {shown}", file=sys.stderr, flush=True)
+    hardware["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
+    print(text_table(figures) + "\n\n" + summary(figures))
+    if options.markdown:
+        command = "python benchmarks/int8.py --markdown docs/benchmarks.md"
+        table = markdown(figures, hardware, versions(), command)
+        write_markdown(options.markdown, table, "int8")
+    return int(any(figure.verdict not in ("", "pass") for figure in figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,197 @@
+"""Calibrated int8 of a model: real inputs become arrays, and these decide the program.
+
+A program is stored by the digest of its inputs. Which one was made last is noted for each model, so
+that `precision="int8"` without calibration data opens it.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from warmstart import log
+from warmstart.catalog import Entry
+from warmstart.core import table_inputs
+from warmstart.core.compiling import artifact_key, job_of, run_process
+from warmstart.core.inputs import Item, Row
+from warmstart.core.terminal import counted
+from warmstart.core.weights import Weights
+from warmstart.engines import store
+from warmstart.engines.calibration import FORWARD, Calibration
+from warmstart.errors import InputError, UsageError, is_installed, require
+from warmstart.hub.json_file import JsonFile
+
+if TYPE_CHECKING:
+    from warmstart.core.model import Model
+
+AGREEMENT = 0.99
+"""The default of the agreement that is asked for."""
+LEAST, MOST = 10, 300
+"""Inputs of a calibration; of more, `MOST` are chosen at random, the same ones every time."""
+MEMORY = 2**29
+"""Bytes of the arrays of a calibration, at most."""
+LATEST = JsonFile("calibrated.json")
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What the user asks for: data to calibrate on, and an agreement with float32.
+
+    Attributes:
+        data: inputs of the model: a list, or what its `stream` takes. They need no labels.
+        threshold: the least agreement, above 0 and at most 1.
+    """
+
+    data: Any
+    threshold: float = AGREEMENT
+
+    def __post_init__(self) -> None:
+        is_number = isinstance(self.threshold, int | float) and not isinstance(self.threshold, bool)
+        if not is_number or not 0 < self.threshold <= 1:
+            raise UsageError(
+                f"agreement is a share above 0 and at most 1, such as 0.99, not {self.threshold!r}."
+            )
+
+    @cached_property
+    def _collected(self) -> dict[str, Calibration]:
+        return {}
+
+    def calibration(self, model: Model[Any, Any, Any]) -> Calibration:
+        """The data as the arrays of a model's program; they are read once."""
+        if model.task not in self._collected:
+            self._collected[model.task] = collect(model, self.data, self.threshold)
+        return self._collected[model.task]
+
+
+def collect(
+    model: Model[Any, Any, Any], data: Any, threshold: float = AGREEMENT, *, least: int = LEAST
+) -> Calibration:
+    """Real inputs as the arrays of a model's program.
+
+    Args:
+        model: prepares them.
+        data: see `Request`.
+        threshold: of the calibration.
+        least: fewer inputs are an error.
+
+    Raises:
+        UsageError: agreement is not defined for the task, or these are too few inputs.
+        InputError: an input is unusable.
+    """
+    rule = model.agreement_rule
+    if rule is None:
+        raise UsageError(
+            f"Precisions cannot be calibrated or compared for {model.task}: agreement is not "
+            "defined for it. Leave calibration out; precision='int8' then quantises the weights only."
+        )
+    options = model.options()
+    inputs = table_inputs.selected(data, options, model.input_kind)
+    items = _chosen(model.stream_items(inputs, options), MOST)
+    if len(items) < least:
+        raise UsageError(
+            f"Calibration needs {least} inputs or more, and some 100 to 300 like those that the "
+            f"model will meet; there are {counted(len(items), 'input')}."
+        )
+
+    def rows(item: Item) -> Sequence[Row]:
+        if isinstance(item.value, InputError):
+            raise item.value
+        return model.prepare(item, options).rows
+
+    size = sum(array.nbytes for row in rows(items[0]) for array in row.values())
+    if len(items) > (most := max(least, MEMORY // size)):
+        log.info("calibration: %d of %d inputs, for the memory", most, len(items))
+        items = [items[number * len(items) // most] for number in range(most)]
+    return Calibration(model.batch([row for one in items for row in rows(one)]), rule, threshold)
+
+
+def _chosen(items: Iterator[Item], most: int) -> list[Item]:
+    """At most so many items, each as likely as the others, in their order (reservoir sampling)."""
+    chosen: list[tuple[int, Item]] = []
+    generator = random.Random(0)
+    for index, item in enumerate(items):
+        if len(chosen) < most:
+            chosen.append((index, item))
+        elif (replaced := generator.randrange(index + 1)) < most:
+            chosen[replaced] = (index, item)
+    return [item for _, item in sorted(chosen, key=lambda pair: pair[0])]
+
+
+def artifact(model: Any, request: Request) -> store.Artifact:
+    """The calibrated int8 program of a model: from the store, or compiled now.
+
+    Raises:
+        UsageError: the task or the data does not suit.
+        CompileError: no program agrees with float32 as often as asked.
+        MissingPackageError: it is not in the store, and TensorFlow is not installed.
+    """
+    calibration = request.calibration(model)
+    if (found := _find(model, calibration)) is None:
+        require(
+            "tensorflow",
+            extra="tensorflow",
+            purpose=f"once, to calibrate {model.name}, and not afterwards",
+        )
+        exact = model.in_precision("float32").artifact
+        if list(exact.signatures) != [FORWARD]:
+            raise UsageError(
+                f"{model.name} is a program of {', '.join(exact.signatures)}; calibrated are programs "
+                "of one function only. Leave calibration out."
+            )
+
+        def fill(folder: Path) -> Mapping[str, Any]:
+            return _run_job(model, calibration, {"artifact": exact, "folder": folder})
+
+        found = store.make(_key(model, calibration, is_installed("nncf")), "int8", fill)
+    name = found.folder.name.partition("-")[0]
+    if LATEST.read().get(model_key := _model_key(model.entry, model.weights)) != name:
+        LATEST.update(model_key, name)
+    return found
+
+
+def stored(model: Any, request: Request) -> store.Artifact | None:
+    """The calibrated int8 program, where it was compiled before."""
+    return _find(model, request.calibration(model))
+
+
+def latest(entry: Entry, weights: Weights) -> store.Artifact | None:
+    """The int8 program of a model that was calibrated last on this machine."""
+    key = LATEST.read().get(_model_key(entry, weights))
+    return store.find(key) if isinstance(key, str) and key.isalnum() else None
+
+
+def _run_job(model: Any, calibration: Calibration, job: Mapping[str, Any]) -> Mapping[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="warmstart-") as folder:
+        saved = calibration.save(Path(folder) / "inputs.npz")
+        exact = job["artifact"]
+        return run_process(
+            job_of(model.entry, model.weights)
+            | {
+                "calibration": saved,
+                "artifact": str(exact.folder.absolute()),
+                "folder": str(job["folder"]),
+            },
+            f"Calibrating {model.name}",
+            model.on_stage,
+        )
+
+
+def _find(model: Any, calibration: Calibration) -> store.Artifact | None:
+    """The program of a calibration; one without NNCF only where that is not installed."""
+    if (found := store.find(_key(model, calibration, True))) or is_installed("nncf"):
+        return found
+    return store.find(_key(model, calibration, False))
+
+
+def _key(model: Any, calibration: Calibration, by_nncf: bool) -> str:
+    base = _model_key(model.entry, model.weights)
+    return store.content_key(base, {"calibration": calibration.digest, "nncf": by_nncf}, "int8")
+
+
+def _model_key(entry: Entry, weights: Weights) -> str:
+    return artifact_key(entry, weights, "float32")

@@ -1,0 +1,299 @@
+"""What a lower precision costs and brings, and which is the fastest that is good enough."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from warmstart import log
+from warmstart.catalog import Entry
+from warmstart.core import bundle
+from warmstart.core.calibration import AGREEMENT, Request, collect
+from warmstart.core.compiling import artifact_key
+from warmstart.core.model import Model
+from warmstart.core.weights import Weights
+from warmstart.engines import choose
+from warmstart.engines.base import Engine
+from warmstart.engines.calibration import FORWARD, Calibration
+from warmstart.errors import EngineError, UsageError
+from warmstart.hub.json_file import JsonFile
+
+ModelT = TypeVar("ModelT", bound=Model[Any, Any, Any])
+
+PROBES = 16
+CHOSEN = JsonFile("precisions.json")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A precision that was considered.
+
+    Attributes:
+        precision: its name.
+        engine: the fastest engine for it here; "" where there is none.
+        milliseconds: of one input.
+        agreement: with float32, 0 to 1.
+        reason: why it was not measured.
+    """
+
+    precision: str
+    engine: str = ""
+    milliseconds: float = 0.0
+    agreement: float = 0.0
+    reason: str = ""
+
+    @property
+    def words(self) -> str:
+        """One line."""
+        if self.reason:
+            return f"{self.precision}: {self.reason}"
+        agreement = "" if self.precision == "float32" else f", agreement {self.agreement:.1%}"
+        return f"{self.precision}: {self.milliseconds:.2f} ms an input ({self.engine}){agreement}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The fastest precision on this machine that agrees with float32 as often as asked.
+
+    Attributes:
+        precision: its name.
+        candidates: those that were considered, float32 first.
+        threshold: the agreement that was asked for.
+        inputs: on how many inputs it was measured.
+        digest: of these.
+        measure: what the agreement is.
+    """
+
+    precision: str
+    candidates: tuple[Candidate, ...]
+    threshold: float
+    inputs: int
+    digest: str
+    measure: str
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What was chosen, and why."""
+        asked = f"an agreement of {self.threshold:.1%} ({self.measure}, {self.inputs} inputs)"
+        return (
+            f"{self.precision}: the fastest here with {asked}",
+            *(one.words for one in self.candidates),
+        )
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Choice:
+        candidates = tuple(Candidate(**one) for one in data["candidates"])
+        return cls(**{**data, "candidates": candidates})
+
+
+def fastest(
+    exact: ModelT, request: Request | None, threshold: float = AGREEMENT
+) -> tuple[ModelT, Choice]:
+    """A model in the fastest precision whose agreement with float32 is high enough.
+
+    Args:
+        exact: in float32.
+        request: real inputs, and the agreement that is asked for; None: what was chosen on this
+            machine before, or of the programs of its bundle.
+        threshold: the agreement, where there is no request.
+
+    Raises:
+        UsageError: nothing was chosen before, and there is no request.
+    """
+    choice = _recorded(exact, request, threshold)
+    if choice is None:
+        choice = choose_precision(exact, request) if request else _of_bundle(exact, threshold)
+    if choice is None:
+        raise UsageError(
+            f"precision='auto' compares precisions of {exact.name} on real inputs: give "
+            "calibration=DATA, or run `warmstart compile NAME --precision auto --calibration FOLDER` "
+            "once."
+        )
+    log.info("%s: %s", exact.name, "; ".join(choice.lines))
+    chosen = request if choice.precision == "int8" else None
+    return exact.in_precision(choice.precision, chosen), choice
+
+
+def choose_precision(exact: Model[Any, Any, Any], request: Request) -> Choice:
+    """Compile, compare and measure each precision, and record the choice for this machine."""
+    inputs = request.calibration(exact)
+    expected = inputs.decisions(exact.engine)
+    engines: dict[str, Engine] = {"float32": exact.engine}
+    agreements, refused = {"float32": 1.0}, []
+    for precision in ("bfloat16", "int8"):
+        try:
+            choose.check_options(exact.asked_engine, precision)
+            other = exact.in_precision(precision, request if precision == "int8" else None)
+            agreement = inputs.agreement(engine := other.engine, expected)
+        except (EngineError, UsageError) as error:
+            refused.append(Candidate(precision, reason=str(error)))
+            continue
+        engines[precision], agreements[precision] = engine, agreement
+    facts = {"inputs": len(inputs), "digest": inputs.digest, "measure": inputs.rule.words}
+    measured = _measured(engines, agreements)
+    return _chosen(exact, (*measured, *refused), inputs.threshold, facts)
+
+
+def _of_bundle(exact: Model[Any, Any, Any], threshold: float) -> Choice | None:
+    """The choice between float32 and the calibrated program of a bundle, by its record."""
+    other = exact.in_precision("int8")
+    facts = artifact.calibration if (artifact := other.own_artifact()) else None
+    if facts is None:
+        return None
+    engines = {"float32": exact.engine, "int8": other.engine}
+    agreements = {"float32": 1.0, "int8": float(facts["agreement"][other.engine.name])}
+    return _chosen(exact, _measured(engines, agreements), threshold, facts)
+
+
+def _measured(
+    engines: Mapping[str, Engine], agreements: Mapping[str, float]
+) -> tuple[Candidate, ...]:
+    times = choose.measure(list(engines.values()))
+    return tuple(
+        Candidate(name, engine.name, round(time, 3), round(agreements[name], 6))
+        for (name, engine), time in zip(engines.items(), times, strict=True)
+    )
+
+
+def _chosen(
+    exact: Model[Any, Any, Any],
+    candidates: tuple[Candidate, ...],
+    threshold: float,
+    facts: Mapping[str, Any],
+) -> Choice:
+    """Choose among candidates, float32 first, and record the choice for this machine."""
+    float32 = candidates[0]
+    good = [
+        one
+        for one in candidates[1:]
+        if not one.reason
+        and one.agreement >= threshold
+        and one.milliseconds < choose.CLEARLY_FASTER * float32.milliseconds
+    ]
+    best = min(good, key=lambda one: one.milliseconds, default=float32).precision
+    inputs = {name: facts[name] for name in ("inputs", "digest", "measure")}
+    choice = Choice(best, candidates, threshold, **inputs)
+    CHOSEN.update(_key(exact.entry, exact.weights, exact.asked_engine), asdict(choice))
+    is_bundle = exact.folder is not None and bundle.is_bundle(exact.folder)
+    if exact.weights.published and exact.asked_engine == "auto" and not is_bundle:
+        CHOSEN.update(_published_key(exact.entry), asdict(choice))
+    return choice
+
+
+def noted_choice(entry: Entry, weights: Weights | None = None) -> Choice | None:
+    """What `auto` takes for a model on this machine, if that was found out.
+
+    Args:
+        entry: of the model.
+        weights: None: the published ones of the entry.
+    """
+    if weights is None:
+        return _choice(_published_key(entry))
+    return _choice(_key(entry, weights, "auto"))
+
+
+def _choice(key: str) -> Choice | None:
+    try:
+        return Choice.from_dict(CHOSEN.read()[key])
+    except (KeyError, TypeError, ValueError):
+        return None  # nothing, or a damaged record
+
+
+def _recorded(
+    exact: Model[Any, Any, Any], request: Request | None, threshold: float
+) -> Choice | None:
+    choice = _choice(_key(exact.entry, exact.weights, exact.asked_engine))
+    if choice is None or (choice.precision == "int8" and not _has_int8(exact, request)):
+        return None
+    if request is not None:
+        return choice if choice.digest == request.calibration(exact).digest else None
+    return choice if choice.threshold >= threshold else None
+
+
+def _has_int8(exact: Model[Any, Any, Any], request: Request | None) -> bool:
+    return exact.in_precision("int8", request).is_compiled()
+
+
+def _key(entry: Entry, weights: Weights, engine: str) -> str:
+    return f"{artifact_key(entry, weights, 'float32')} {engine} {choose.machine()}"
+
+
+def _published_key(entry: Entry) -> str:
+    """The key of an entry whose published weights are not looked up."""
+    return f"{entry.name} {choose.machine()}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A model in another precision beside its float32 self.
+
+    Attributes:
+        milliseconds, float32_milliseconds: of one input, median.
+        agreement: with float32, 0 to 1.
+        measure: what the agreement is, such as "same best class".
+        difference: largest difference of any output that is compared.
+        count: inputs compared.
+        real: whether they were the user's, or made up.
+    """
+
+    milliseconds: float
+    float32_milliseconds: float
+    agreement: float
+    measure: str
+    difference: float
+    count: int
+    real: bool
+
+    @property
+    def ratio(self) -> float:
+        """Time relative to float32; above 1 it is slower."""
+        return self.milliseconds / self.float32_milliseconds
+
+
+def compare_precisions(
+    model: Model[Any, Any, Any], exact: Model[Any, Any, Any], data: Any = None
+) -> Comparison:
+    """Run both on the same inputs.
+
+    Args:
+        model: in the other precision.
+        exact: the same model in float32.
+        data: what to compare on, as for `Request`; default: inputs made up by the probe, which tell
+            less.
+
+    Raises:
+        InputError: an input is unusable.
+        UsageError: the models differ, or agreement is not defined for the task.
+    """
+    if model.name != exact.name or model.weights != exact.weights:
+        raise UsageError("Only the same model in two precisions can be compared.")
+    inputs = _probes(exact) if data is None else collect(exact, data, least=1)
+    names = inputs.rule.outputs
+    difference = max(
+        float(
+            np.abs(model.engine.run(FORWARD, **row)[n] - exact.engine.run(FORWARD, **row)[n]).max()
+        )
+        for row in inputs.batches()
+        for n in names
+    )
+    milliseconds, float32_milliseconds = choose.measure([model.engine, exact.engine])
+    return Comparison(
+        milliseconds=milliseconds,
+        float32_milliseconds=float32_milliseconds,
+        agreement=inputs.agreement(model.engine, inputs.decisions(exact.engine)),
+        measure=inputs.rule.words,
+        difference=difference,
+        count=len(inputs),
+        real=data is not None,
+    )
+
+
+def _probes(exact: Model[Any, Any, Any]) -> Calibration:
+    """Inputs made up, as the arrays of the program."""
+    if (rule := exact.agreement_rule) is None or list(exact.engine.signatures) != [FORWARD]:
+        raise UsageError(f"Precisions cannot be compared for {exact.task}.")
+    probe = exact.engine.signatures[FORWARD].probe(seed=1, size=PROBES)
+    return Calibration(probe, rule, AGREEMENT)

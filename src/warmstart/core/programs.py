@@ -1,0 +1,152 @@
+"""Where the compiled program of a model comes from, and which engine runs it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from warmstart.catalog import Entry, Label
+from warmstart.core import calibration
+from warmstart.core.compiling import artifact_key, compiled
+from warmstart.core.training_files import TrainingFiles
+from warmstart.core.weights import Weights
+from warmstart.engines import choose, store
+from warmstart.engines.agreement import Rule
+from warmstart.engines.base import Engine
+from warmstart.errors import EngineError
+
+if TYPE_CHECKING:
+    from keras import Model as KerasModel
+
+    from warmstart.engines.keras import Program
+
+
+class CompiledModel(TrainingFiles):
+    """The part of a loaded model that is about its program; see `LoadedModel`."""
+
+    entry: Entry
+    weights: Weights
+    labels: tuple[Label, ...]
+    precision: str
+    on_stage: Callable[[str], None]
+    program: Callable[[Entry, KerasModel], Program]
+    _engine_name: str
+    _folder: Path | None
+    _engine: Engine | None
+    _lock: threading.RLock
+    _calibration: calibration.Request | None = None
+
+    @property
+    def keras(self) -> KerasModel:
+        raise NotImplementedError
+
+    @property
+    def agreement_rule(self) -> Rule | None:
+        """What counts as the same answer in two precisions; None where that is not defined."""
+        return None
+
+    @property
+    def asked_engine(self) -> str:
+        """The engine it was opened with: `"auto"` where it may choose."""
+        return self._engine_name
+
+    def on_engine(self, name: str) -> Self:
+        """The same model on a certain engine: itself where it has it, else opened anew."""
+        if name == (self._engine.name if self._engine else self._engine_name):
+            return self
+        return self._anew(name, self.precision, self._calibration)
+
+    def in_precision(self, precision: str, request: calibration.Request | None = None) -> Self:
+        """The same model in another precision, opened anew.
+
+        Args:
+            precision: `"float32"`, `"bfloat16"` or `"int8"`.
+            request: calibrates int8.
+        """
+        if precision == self.precision and request is None:
+            return self
+        return self._anew(self._engine_name, precision, request)
+
+    def _anew(self, engine: str, precision: str, request: calibration.Request | None) -> Self:
+        other = type(self)(  # type: ignore[call-arg]  # the arguments of `LoadedModel`
+            self.entry,
+            self.weights,
+            self.labels,
+            engine=engine,
+            precision=precision,
+            folder=self._folder,
+        )
+        other.on_stage, other._calibration = self.on_stage, request
+        return other
+
+    def with_engine(self, engine: Engine) -> Self:
+        """The same model with another engine for its program, to be used at the same time."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, _engine=engine, _lock=threading.RLock())
+        return other
+
+    @property
+    def artifact(self) -> store.Artifact:
+        """The compiled program: the bundle's own, the store's, or compiled now."""
+        with self._lock:
+            if self._calibration is not None:
+                return calibration.artifact(self, self._calibration)
+            return self._stored_artifact() or compiled(
+                self.entry, self.weights, self.precision, self.on_stage
+            )
+
+    @property
+    def stored_precision(self) -> str:
+        """The precision of the weights in the program's file: `"int8 kernels"` where a bundle has
+        such; else the model's own.
+        """
+        artifact = self._recorded_artifact()
+        return self.precision if artifact is None else artifact.precision
+
+    def is_compiled(self) -> bool:
+        """Whether predicting needs neither TensorFlow nor waiting."""
+        if self._calibration is not None:
+            return calibration.stored(self, self._calibration) is not None
+        return bool(
+            self._stored_artifact()
+            or store.find(artifact_key(self.entry, self.weights, self.precision))
+        )
+
+    def _open_engine(self) -> Engine:
+        if self._engine_name == "keras":
+            from warmstart.engines.keras import KerasEngine
+
+            return KerasEngine(self.program(self.entry, self.keras))
+        return choose.open_engine(self.artifact, self._engine_name, self.precision, self._onnx)
+
+    def _onnx(self, path: Path) -> object:
+        return import_module("warmstart.core.exporting").write(self, "onnx", path)
+
+    def _stored_artifact(self) -> store.Artifact | None:
+        """The bundle's own program, or in int8 the one that was calibrated on this machine."""
+        if (own := self.own_artifact()) is not None:
+            return own
+        return calibration.latest(self.entry, self.weights) if self.precision == "int8" else None
+
+    def own_artifact(self, precision: str | None = None) -> store.Artifact | None:
+        """The program of its bundle, in this precision or another; None where there is none."""
+        return self._own_artifact(store.Artifact.load, precision)
+
+    def _recorded_artifact(self) -> store.Artifact | None:
+        """The bundle's program by its record; its files are not read."""
+        return self._own_artifact(store.Artifact.recorded)
+
+    def _own_artifact(
+        self, read: Callable[[Path], store.Artifact], precision: str | None = None
+    ) -> store.Artifact | None:
+        if self._folder is None:
+            return None
+        numbers = "int8" if (precision or self.precision) == "int8" else "float32"
+        try:
+            artifact = read(self._folder / "artifacts" / numbers)
+        except EngineError:
+            return None  # damaged or not there: compiled anew from the weights
+        return artifact if artifact.belongs_to(self.weights.path, self.weights.digest) else None

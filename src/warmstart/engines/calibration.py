@@ -1,0 +1,78 @@
+"""Real inputs on which a lower precision is calibrated and compared with float32."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from warmstart.engines.agreement import Decisions, Rule, joined
+from warmstart.engines.base import Engine
+
+FORWARD = "forward"
+"""The function that is calibrated; programs with others are not."""
+BATCH = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Inputs of `forward`, and the agreement with float32 that is asked for.
+
+    Attributes:
+        inputs: by name, (N, …) each; all rows have one shape.
+        rule: what counts as the same answer.
+        threshold: the least agreement that a program must have, 0 to 1.
+    """
+
+    inputs: Mapping[str, np.ndarray]
+    rule: Rule
+    threshold: float
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the inputs, the rule and the threshold: what decides the quantised numbers."""
+        parts = json.dumps([self.rule.to_dict(), self.threshold], sort_keys=True)
+        digest = hashlib.sha256(parts.encode())
+        for name, array in sorted(self.inputs.items()):
+            digest.update(f"{name} {array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
+
+    def save(self, path: Path) -> dict[str, Any]:
+        """Write the inputs to an `.npz`; returns what `load` takes, as JSON values."""
+        arrays: Any = self.inputs
+        np.savez(path, **arrays)
+        return {"inputs": str(path), "rule": self.rule.to_dict(), "threshold": self.threshold}
+
+    @classmethod
+    def load(cls, saved: Mapping[str, Any]) -> Calibration:
+        with np.load(saved["inputs"], allow_pickle=False) as arrays:
+            inputs = {name: arrays[name] for name in arrays.files}
+        return cls(inputs, Rule.from_dict(saved["rule"]), saved["threshold"])
+
+    def batches(self, size: int = 1) -> Iterator[dict[str, np.ndarray]]:
+        """The inputs of calls with `size` rows each."""
+        for start in range(0, len(self), size):
+            yield {name: array[start : start + size] for name, array in self.inputs.items()}
+
+    def decisions(self, engine: Engine) -> Decisions:
+        """What an engine answers to all inputs."""
+        first = engine.signatures[FORWARD].inputs[0].shape[0]
+        size = first if isinstance(first, int) else BATCH
+        parts = [
+            self.rule.decide(batch, engine.run(FORWARD, **batch)) for batch in self.batches(size)
+        ]
+        return joined(parts)
+
+    def agreement(self, engine: Engine, expected: Decisions) -> float:
+        """How far an engine agrees with `expected`, the decisions of the float32 program."""
+        return self.rule.agreement(self.decisions(engine), expected)

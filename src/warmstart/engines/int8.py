@@ -1,0 +1,200 @@
+"""Calibrated int8: static quantisation by real inputs, per channel, with a measured agreement.
+
+The ranges of all activations are measured on the inputs of a `Calibration`, so that nothing is
+quantised at run time. Two ways lead to a program, and an artifact has each that agrees with float32
+as often as asked:
+
+| file | quantised by | run by |
+|---|---|---|
+| `program.tflite` | TensorFlow Lite | LiteRT, and OpenVINO where there is no other |
+| `program.xml`, `.bin` | NNCF, if it is installed | OpenVINO |
+
+Where the agreement is not met, layers are left in float32: with TensorFlow Lite those that lose
+most by the noise of 8 bits (`quantization_noise`), more of them until it is met; NNCF ranks and
+reverts them by its own measure. The record of the artifact says under `calibration`:
+
+    {"inputs": 120, "digest": "…", "threshold": 0.99, "measure": "same best class",
+     "agreement": {"litert": 0.992, "openvino": 1.0}, "float_layers": 3,
+     "milliseconds": {"float32": 3.9, "litert": 2.4, "openvino": 1.7}, "processor": "…"}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from warmstart import log
+from warmstart.engines import choose
+from warmstart.engines.agreement import Decisions
+from warmstart.engines.base import Engine
+from warmstart.engines.calibration import FORWARD, Calibration
+from warmstart.engines.litert import LiteRTEngine
+from warmstart.engines.parity import compare
+from warmstart.engines.quantization_noise import loudest_layers
+from warmstart.engines.store import OPENVINO, PROBE, PROGRAM, Artifact
+from warmstart.errors import CompileError, EngineError, is_installed
+
+if TYPE_CHECKING:
+    from warmstart.engines.keras import Program
+
+Report = Callable[[str], None]
+FLOAT_SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6)
+"""Shares of the layers that stay in float32, tried in this order."""
+NOISE_INPUTS = 8
+"""Inputs by which layers are ranked."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A quantised program.
+
+    Attributes:
+        engine: runs it.
+        agreement: with float32, measured.
+        float_layers: layers that TensorFlow Lite left in float32; None: NNCF's choice.
+    """
+
+    engine: Engine
+    agreement: float
+    float_layers: int | None = None
+
+
+def compile_int8(
+    program: Program, exact: Artifact, folder: Path, calibration: Calibration, report: Report
+) -> dict[str, Any]:
+    """Fill `folder` with the quantised programs and `probe.npz`; returns their part of the record.
+
+    Args:
+        program: of the Keras model; it has one function, `forward`.
+        exact: the same in float32, compiled: what the result must agree with.
+        folder: of the new artifact.
+        calibration: real inputs, and the agreement that is asked for.
+        report: called with a description of each step.
+
+    Raises:
+        CompileError: the converter failed, or no program agrees as often as asked.
+    """
+    import keras
+    import tensorflow as tf
+
+    reference = LiteRTEngine(exact.path, exact.signatures)
+    expected = calibration.decisions(reference)
+    failure: CompileError | None = None
+    attempts: list[Attempt] = []
+    try:
+        attempts.append(_by_litert(program, exact, folder, calibration, expected, report))
+    except CompileError as error:
+        failure = error
+    usable = [one for one in attempts if one.agreement >= calibration.threshold]
+    if not usable:
+        (folder / PROGRAM).unlink(missing_ok=True)
+    if choose.openvino_runs():
+        attempts += _on_openvino(exact, reference, folder, usable, calibration, expected, report)
+        usable = [one for one in attempts if one.agreement >= calibration.threshold]
+    if not usable:
+        raise failure or CompileError(_refusal(attempts, calibration))
+    report("measuring")
+    names = ["float32", *(one.engine.name for one in usable)]
+    times = choose.measure([reference, *(one.engine for one in usable)])
+    (folder / PROBE).write_bytes((exact.folder / PROBE).read_bytes())
+    made_with = {"tensorflow": tf.__version__, "keras": keras.__version__}
+    if (folder / OPENVINO[0]).exists():
+        made_with["nncf"] = version("nncf")
+    return {
+        "signatures": {FORWARD: usable[-1].engine.signatures[FORWARD].to_dict()},
+        "differences": compare(usable[0].engine, exact.expected()),
+        "made_with": made_with,
+        "calibration": {
+            "inputs": len(calibration),
+            "digest": calibration.digest,
+            "threshold": calibration.threshold,
+            "measure": calibration.rule.words,
+            "agreement": {one.engine.name: round(one.agreement, 6) for one in usable},
+            "float_layers": usable[0].float_layers,
+            "milliseconds": {name: round(t, 3) for name, t in zip(names, times, strict=True)},
+            "processor": choose.cpu_model().partition(":")[2].strip(),
+        },
+    }
+
+
+def _by_litert(
+    program: Program,
+    exact: Artifact,
+    folder: Path,
+    calibration: Calibration,
+    expected: Decisions,
+    report: Report,
+) -> Attempt:
+    """Write `program.tflite`, with as few layers in float32 as the agreement allows."""
+    from warmstart.engines.compile import with_tensor_names
+    from warmstart.engines.quantizer import quantizing
+
+    path, best = folder / PROGRAM, None
+    with quantizing(program, calibration, folder, report) as quantizer:
+        layers: list[list[str]] = []
+        for share in FLOAT_SHARES:
+            if share and not layers:
+                report("ranking layers by their noise in 8 bits")
+                samples = islice(calibration.batches(), NOISE_INPUTS)
+                layers = loudest_layers(quantizer.float_program, samples)
+            count = round(share * len(layers))
+            chosen = [name for names in layers[:count] for name in names]
+            report(f"quantising, {count} layers in float32" if count else "quantising")
+            path.write_bytes(quantizer.quantized(chosen))
+            named = with_tensor_names(path, FORWARD, exact.signatures[FORWARD])
+            engine = LiteRTEngine(path, {FORWARD: named})
+            attempt = Attempt(engine, calibration.agreement(engine, expected), count)
+            log.info("int8 with %d layers in float32: agreement %.4f", count, attempt.agreement)
+            if attempt.agreement >= calibration.threshold:
+                return attempt
+            if best is None or attempt.agreement > best.agreement:
+                best = attempt
+    assert best is not None
+    return best
+
+
+def _on_openvino(
+    exact: Artifact,
+    reference: Engine,
+    folder: Path,
+    litert: Sequence[Attempt],
+    calibration: Calibration,
+    expected: Decisions,
+    report: Report,
+) -> list[Attempt]:
+    """NNCF's program if that is installed, else LiteRT's on OpenVINO; none that OpenVINO cannot run."""
+    from warmstart.engines.openvino import OpenVINOEngine
+
+    attempts = []
+    try:
+        if is_installed("nncf"):
+            from warmstart.engines import nncf
+
+            nncf.quantize(exact, reference, folder, calibration, report)
+            engine = OpenVINOEngine(folder / OPENVINO[0], exact.signatures)
+            attempts.append(Attempt(engine, calibration.agreement(engine, expected)))
+        else:
+            for one in litert:
+                engine = OpenVINOEngine(folder / PROGRAM, one.engine.signatures)
+                agreement = calibration.agreement(engine, expected)
+                attempts.append(Attempt(engine, agreement, one.float_layers))
+    except EngineError as error:
+        log.info("int8 on OpenVINO: %s", error)
+    if not any(one.agreement >= calibration.threshold for one in attempts):
+        for name in OPENVINO:
+            (folder / name).unlink(missing_ok=True)
+    return attempts
+
+
+def _refusal(attempts: Sequence[Attempt], calibration: Calibration) -> str:
+    best = max(attempts, key=lambda one: one.agreement)
+    rest = f", with {best.float_layers} layers in float32" if best.float_layers else ""
+    return (
+        f"int8 does not agree with float32 as often as asked: {calibration.rule.words} "
+        f"{best.agreement:.1%} on {len(calibration)} inputs{rest}, asked {calibration.threshold:.1%}. "
+        "Use float32, ask for less agreement, or calibrate on more inputs."
+    )

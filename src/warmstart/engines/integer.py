@@ -1,0 +1,106 @@
+"""Programs of integers only, as microcontrollers and accelerators take them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from warmstart.engines.calibration import FORWARD, Calibration
+from warmstart.engines.litert import LiteRTEngine
+from warmstart.engines.parity import compare
+from warmstart.engines.store import Artifact
+from warmstart.errors import CompileError
+
+if TYPE_CHECKING:
+    from warmstart.engines.keras import Program
+
+Scale = tuple[float, int]
+"""Of a tensor: value = scale * (integer - zero point)."""
+
+
+class IntegerEngine(LiteRTEngine):
+    """Runs a `.tflite` whose inputs and outputs are int8 as if they were float32: the signatures
+    are those of the program in float32.
+    """
+
+    name = "litert, integers"
+
+    def scales(self, function: str) -> dict[str, Scale]:
+        """Scale and zero point of the quantised inputs and outputs, by name."""
+        runner = self._runners[function]
+        details = {**runner.get_input_details(), **runner.get_output_details()}
+        return {
+            name: (float(one["quantization"][0]), int(one["quantization"][1]))
+            for name, one in details.items()
+            if one["dtype"] == np.int8
+        }
+
+    def _run(self, function: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        scales = self.scales(function)
+        quantised = {
+            name: _quantised(array, scales[name]) if name in scales else array
+            for name, array in arrays.items()
+        }
+        outputs = super()._run(function, quantised)
+        return {
+            name: _real(array, scales[name]) if name in scales else array
+            for name, array in outputs.items()
+        }
+
+
+def _quantised(array: np.ndarray, scale: Scale) -> np.ndarray:
+    step, zero = scale
+    return np.clip(np.round(array / step) + zero, -128, 127).astype(np.int8)
+
+
+def _real(array: np.ndarray, scale: Scale) -> np.ndarray:
+    step, zero = scale
+    values: np.ndarray[Any, Any] = (array.astype(np.float32) - zero) * np.float32(step)
+    return values
+
+
+def export_integer(
+    exact: Artifact,
+    program: Program,
+    calibration: Calibration,
+    path: Path,
+    report: Callable[[str], None],
+) -> dict[str, Any]:
+    """Write a `.tflite` of integers only, and compare it with the program in float32.
+
+    Args:
+        exact: the program in float32, compiled.
+        program: the same, of the Keras model.
+        calibration: real inputs, and the agreement that is asked for.
+        path: the file.
+        report: called with a description of each step.
+
+    Returns:
+        `difference`: the largest from float32 on random inputs; `agreement`: with float32 on the
+        calibration's; `scales`: scale and zero point by the name of the input or output.
+
+    Raises:
+        CompileError: an operator has no int8 form, or it does not agree as often as asked.
+    """
+    from warmstart.engines.quantizer import convert_integer
+
+    convert_integer(program, calibration, path, report)
+    report("verifying")
+    engine = IntegerEngine(path, exact.signatures)
+    expected = calibration.decisions(LiteRTEngine(exact.path, exact.signatures))
+    agreement = calibration.agreement(engine, expected)
+    if agreement < calibration.threshold:
+        raise CompileError(
+            f"With integers only, agreement with float32 is {agreement:.1%} "
+            f"({calibration.rule.words}) on {len(calibration)} inputs, asked "
+            f"{calibration.threshold:.1%}. Leave integer_io out, which leaves some layers in float32 "
+            "where it helps, or ask for less agreement."
+        )
+    return {
+        "difference": max(compare(engine, exact.expected()).values()),
+        "agreement": agreement,
+        "scales": engine.scales(FORWARD),
+    }

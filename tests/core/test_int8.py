@@ -1,0 +1,144 @@
+"""Calibrated int8 and `precision="auto"` as users meet them: compiled once, then without
+TensorFlow.
+"""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+from tests.photos import CIFAR, write_photos
+
+import warmstart as ws
+from warmstart.cli import main
+from warmstart.errors import MissingPackageError, UsageError
+
+pytestmark = pytest.mark.tensorflow
+ASKED = 0.8
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def _one_cache(home, monkeypatch):
+    monkeypatch.setenv("WARMSTART_HOME", str(home))
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    write_photos(folder, 24)
+    return folder
+
+
+@pytest.fixture
+def calibrated(photos):
+    return ws.load(CIFAR, precision="int8", calibration=photos, agreement=ASKED)
+
+
+@pytest.fixture
+def compiled(calibrated, monkeypatch):
+    """The calibrated model, compiled; nothing can be compiled afterwards."""
+    calibrated.artifact  # noqa: B018 (compiles)
+    monkeypatch.setattr("warmstart.core.compiling.COMPILER", ("/bin/false",))
+    return calibrated
+
+
+def test_a_calibrated_program_agrees_and_is_compiled_once(compiled, photos):
+    facts = compiled.artifact.calibration
+    assert facts["inputs"] == 24
+    assert facts["threshold"] == ASKED
+    assert min(facts["agreement"].values()) >= ASKED
+    exact = ws.load(CIFAR)
+    paths = sorted(photos.iterdir())
+    same = [a.label == b.label for a, b in zip(compiled(paths), exact(paths), strict=True)]
+    assert np.mean(same) == pytest.approx(facts["agreement"][compiled.engine.name], abs=1e-6)
+    assert compiled.artifact.size < 0.5 * exact.artifact.size
+
+    again = ws.load(CIFAR, precision="int8", calibration=paths, agreement=ASKED)
+    assert again.artifact.sha256 == compiled.artifact.sha256
+    assert ws.load(CIFAR, precision="int8").artifact.sha256 == compiled.artifact.sha256
+    other = ws.load(CIFAR, precision="int8", calibration=paths[:20], agreement=ASKED)
+    assert not other.is_compiled()
+
+
+def test_a_bundle_has_both_programs(compiled, photos, tmp_path, monkeypatch):
+    folder = compiled.save(tmp_path / "bundle")
+    monkeypatch.setenv("WARMSTART_HOME", str(tmp_path / "empty"))
+    photo = next(photos.iterdir())
+    small = ws.load(folder, precision="int8")
+    assert small.artifact.folder == folder / "artifacts" / "int8"
+    assert small(photo).score == pytest.approx(compiled(photo).score, abs=1e-6)
+    assert ws.load(folder)(photo).score == pytest.approx(ws.load(CIFAR)(photo).score, abs=1e-6)
+    assert "agreement with float32" in (folder / "README.md").read_text()
+    fastest = ws.load(folder, precision="auto", agreement=ASKED)
+    assert fastest.precision in ("float32", "int8")
+    assert ws.load(folder, precision="auto", agreement=1.0).precision in ("float32", "int8")
+
+
+@pytest.fixture
+def printed(monkeypatch, capsys):
+    """`printed(*arguments)`: what `warmstart …` prints."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["warmstart", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        output = capsys.readouterr()
+        assert ended.value.code == 0, output.err
+        return output.out
+
+    return call
+
+
+def test_auto_is_found_out_once_and_says_why(compiled, photos, printed):
+    with pytest.raises(UsageError, match=r"calibration=DATA.*warmstart compile"):
+        ws.load(CIFAR, precision="auto")
+    chosen = ws.load(CIFAR, precision="auto", calibration=photos, agreement=ASKED)
+    assert chosen.precision in ("float32", "bfloat16", "int8")
+    assert ws.load(CIFAR, precision="auto").precision == chosen.precision
+    reason = f"{chosen.precision}: the fastest here with an agreement of {ASKED:.1%}"
+    shown = printed("info", CIFAR)
+    assert reason in shown
+    assert "int8: " in shown
+    options = ("--precision", "auto", "--calibration", photos, "--agreement", ASKED)
+    assert reason in printed("compile", CIFAR, *options)
+
+
+def test_integers_only(calibrated, photos, tmp_path):
+    path = calibrated.export(tmp_path / "whole.tflite", integer_io=True)
+    note = json.loads((tmp_path / "whole.tflite.json").read_text())
+    (described,) = note["functions"]["forward"]["inputs"]
+    assert (described["dtype"], note["precision"]) == ("int8", "int8, integers only")
+    assert note["agreement"] >= ASKED
+    runner = Interpreter(str(path)).get_signature_runner("forward")
+    same = []
+    for photo in photos.iterdir():
+        array = calibrated.preprocess(photo)[None] / described["scale"] + described["zero_point"]
+        outputs = runner(images=np.clip(np.round(array), -128, 127).astype(np.int8))
+        assert outputs["probabilities"].dtype == np.int8
+        best = note["labels"][outputs["probabilities"][0].argmax()]
+        same.append(best == ws.load(CIFAR)(photo).label)
+    assert np.mean(same) == pytest.approx(note["agreement"], abs=1e-6)
+
+
+def test_what_cannot_be_calibrated_says_so(photos, monkeypatch):
+    with pytest.raises(UsageError, match=r"10 inputs or more.*there are 9 inputs"):
+        ws.load(CIFAR, precision="int8", calibration=sorted(photos.iterdir())[:9]).artifact  # noqa: B018
+    with pytest.raises(UsageError, match="agreement is a share"):
+        ws.load(CIFAR, precision="int8", calibration=photos, agreement=99)
+    with pytest.raises(UsageError, match="not for 'float32'"):
+        ws.load(CIFAR, calibration=photos)
+    writer = ws.load("shakespeare_gpt2", precision="int8", calibration=["text"] * 20)
+    with pytest.raises(UsageError, match="text-generation"):
+        writer.artifact  # noqa: B018
+    with pytest.raises(UsageError, match="integer_io is for litert"):
+        ws.load(CIFAR, precision="int8").export("x.tflite", integer_io=True)
+    monkeypatch.setattr("warmstart.errors.is_installed", lambda package: package != "tensorflow")
+    fresh = ws.load(CIFAR, precision="int8", calibration=photos, agreement=0.5)
+    with pytest.raises(MissingPackageError, match="to calibrate cifar10_resnet20"):
+        fresh.artifact  # noqa: B018
