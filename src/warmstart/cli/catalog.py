@@ -91,6 +91,7 @@ def info(name: str, as_json: bool) -> None:
     from warmstart.core import bundle
     from warmstart.core.resolver import find_folder
 
+    contents: Contents | None
     if bundle.is_bundle(Path(name)):
         contents = bundle.read(Path(name))
         entry, classes = contents.entry, len(contents.labels)

@@ -135,8 +135,7 @@ def _compile(model: Model[Any, Any, Any], engine: str) -> None:
         artifact = model.artifact
         name = model.engine.name
     print(
-        f"{model.name}: {model.precision}, {artifact.size / 1e6:.1f} MB, "
-        f"{_chosen(engine)}: {name}"
+        f"{model.name}: {model.precision}, {artifact.size / 1e6:.1f} MB, {_chosen(engine)}: {name}"
     )
     if artifact.calibration is not None:
         print(f"  {artifact.calibration_in_words}")

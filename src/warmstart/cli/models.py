@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,11 +30,16 @@ def typed_inputs(model: Model[Any, Any, Any], typed: str | None) -> Any:
     lines of a file, or the files of a folder or pattern.
     """
     from warmstart.bulk.predict_table import is_table, table_inputs
+    from warmstart.errors import UsageError
 
     if typed is None:
         return None
     if is_table(typed) and not model.input_kind.table_suffixes:
-        return table_inputs(model, typed)
+        try:
+            return table_inputs(model, typed)
+        except UsageError as error:  # there is no option that names columns
+            reason = re.sub(r"Name the columns with \w+, or add", "Add", str(error))
+            raise UsageError(reason) from None
     return typed if model.input_kind.is_file else Path(typed)
 
 

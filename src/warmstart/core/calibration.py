@@ -20,6 +20,7 @@ from warmstart.core import table_inputs
 from warmstart.core.compiling import artifact_key, job_of, run_process
 from warmstart.core.inputs import Item, Row
 from warmstart.core.terminal import counted
+from warmstart.core.types import Data
 from warmstart.core.weights import Weights
 from warmstart.engines import store
 from warmstart.engines.calibration import FORWARD, Calibration
@@ -47,7 +48,7 @@ class Request:
         threshold: the least agreement, above 0 and at most 1.
     """
 
-    data: Any
+    data: Data
     threshold: float = AGREEMENT
 
     def __post_init__(self) -> None:
@@ -69,7 +70,7 @@ class Request:
 
 
 def collect(
-    model: Model[Any, Any, Any], data: Any, threshold: float = AGREEMENT, *, least: int = LEAST
+    model: Model[Any, Any, Any], data: Data, threshold: float = AGREEMENT, *, least: int = LEAST
 ) -> Calibration:
     """Real inputs as the arrays of a model's program.
 
@@ -131,7 +132,7 @@ def artifact(model: Any, request: Request) -> store.Artifact:
         MissingPackageError: it is not in the store, and TensorFlow is not installed.
     """
     calibration = request.calibration(model)
-    if (found := _find(model, calibration)) is None:
+    if (program := _find(model, calibration)) is None:
         require(
             "tensorflow",
             extra="tensorflow",
@@ -147,11 +148,11 @@ def artifact(model: Any, request: Request) -> store.Artifact:
         def fill(folder: Path) -> Mapping[str, Any]:
             return _run_job(model, calibration, {"artifact": exact, "folder": folder})
 
-        found = store.make(_key(model, calibration, is_installed("nncf")), "int8", fill)
-    name = found.folder.name.partition("-")[0]
+        program = store.make(_key(model, calibration, is_installed("nncf")), "int8", fill)
+    name = program.folder.name.partition("-")[0]
     if LATEST.read().get(model_key := _model_key(model.entry, model.weights)) != name:
         LATEST.update(model_key, name)
-    return found
+    return program
 
 
 def stored(model: Any, request: Request) -> store.Artifact | None:
@@ -183,8 +184,8 @@ def _run_job(model: Any, calibration: Calibration, job: Mapping[str, Any]) -> Ma
 
 def _find(model: Any, calibration: Calibration) -> store.Artifact | None:
     """The program of a calibration; one without NNCF only where that is not installed."""
-    if (found := store.find(_key(model, calibration, True))) or is_installed("nncf"):
-        return found
+    if (program := store.find(_key(model, calibration, True))) or is_installed("nncf"):
+        return program
     return store.find(_key(model, calibration, False))
 
 

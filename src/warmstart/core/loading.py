@@ -26,6 +26,7 @@ from warmstart.core.resolver import (
 )
 from warmstart.core.task import task_class, task_of
 from warmstart.core.terminal import counted
+from warmstart.core.types import Data
 from warmstart.core.weights import Weights
 from warmstart.engines import choose
 from warmstart.errors import DownloadError, MismatchError, OfflineError, UsageError
@@ -40,8 +41,8 @@ class LoadOptions(TypedDict, total=False):
     weights: str | PathLike[str] | None
     engine: Literal["auto", "litert", "openvino", "onnxruntime", "keras"]
     precision: Literal["float32", "bfloat16", "int8", "auto"]
-    calibration: Any
-    agreement: float
+    calibration: Data | None
+    agreement: float | None
     device: Literal["auto", "cpu", "gpu"]
     revision: str | None
     offline: bool | None
@@ -55,8 +56,8 @@ def load(
     weights: str | PathLike[str] | None = "pretrained",
     engine: str = "auto",
     precision: str = "float32",
-    calibration: Any = None,
-    agreement: float = AGREEMENT,
+    calibration: Data | None = None,
+    agreement: float | None = None,
     device: str = "auto",
     revision: str | None = None,
     offline: bool | None = None,
@@ -73,15 +74,15 @@ def load(
             checkpoint; `None`: random initialisation.
         engine: `"auto"`, `"litert"`, `"openvino"`, `"onnxruntime"` or `"keras"`.
         precision: `"float32"`, `"bfloat16"`, `"int8"`, or `"auto"`: the fastest on this machine
-            that agrees with float32 as often as asked. It is found out once, with `calibration`,
+            that agrees with float32 as often as asked. It is measured once, with `calibration`,
             before `load` returns; afterwards without.
         calibration: real inputs for `"int8"` and `"auto"`, some 100 to 300, without labels: a list,
             or what the model's `stream` takes, such as a folder of photos. With them int8 is
             quantised ahead, which is faster; without, `"int8"` is the program of the bundle, the
             one that was calibrated last, or quantises at run time.
         agreement: with float32 on these inputs, the least that is accepted: for classifiers the
-            share of inputs with the same best class, 0 to 1. Layers stay in float32 where that
-            helps to reach it.
+            share of inputs with the same best class, 0 to 1; default: 0.99. Layers stay in float32
+            where that helps to reach it.
         device: `"auto"`: compiled models on the CPU, `engine="keras"` where TensorFlow runs it;
             `"cpu"`; `"gpu"`: the keras engine on a GPU that TensorFlow sees, or
             `engine="onnxruntime"` on one that it has a provider for.
@@ -107,7 +108,8 @@ def load(
     """
     engine = choose.for_device(engine, device)
     choose.check_options(engine, precision)
-    request = None if calibration is None else Request(calibration, agreement)
+    least = AGREEMENT if agreement is None else agreement
+    request = None if calibration is None else Request(calibration, least)
     if request is not None and precision not in ("int8", "auto"):
         raise UsageError(f"calibration is for precision='int8' and 'auto', not for {precision!r}.")
     if not isinstance(name, str | PathLike):

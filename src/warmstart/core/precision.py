@@ -90,7 +90,7 @@ class Choice:
 
 
 def fastest(
-    exact: ModelT, request: Request | None, threshold: float = AGREEMENT
+    exact: ModelT, request: Request | None, threshold: float | None = None
 ) -> tuple[ModelT, Choice]:
     """A model in the fastest precision whose agreement with float32 is high enough.
 
@@ -98,14 +98,15 @@ def fastest(
         exact: in float32.
         request: real inputs, and the agreement that is asked for; None: what was chosen on this
             machine before, or of the programs of its bundle.
-        threshold: the agreement, where there is no request.
+        threshold: the agreement, where there is no request; None: what was asked for then.
 
     Raises:
         UsageError: nothing was chosen before, and there is no request.
     """
     choice = _recorded(exact, request, threshold)
     if choice is None:
-        choice = choose_precision(exact, request) if request else _of_bundle(exact, threshold)
+        least = AGREEMENT if threshold is None else threshold
+        choice = choose_precision(exact, request) if request else _of_bundle(exact, least)
     if choice is None:
         raise UsageError(
             f"precision='auto' compares precisions of {exact.name} on real inputs: give "
@@ -184,7 +185,7 @@ def _chosen(
 
 
 def noted_choice(entry: Entry, weights: Weights | None = None) -> Choice | None:
-    """What `auto` takes for a model on this machine, if that was found out.
+    """What `auto` takes for a model on this machine, if that was measured.
 
     Args:
         entry: of the model.
@@ -203,14 +204,14 @@ def _choice(key: str) -> Choice | None:
 
 
 def _recorded(
-    exact: Model[Any, Any, Any], request: Request | None, threshold: float
+    exact: Model[Any, Any, Any], request: Request | None, threshold: float | None
 ) -> Choice | None:
     choice = _choice(_key(exact.entry, exact.weights, exact.asked_engine))
     if choice is None or (choice.precision == "int8" and not _has_int8(exact, request)):
         return None
     if request is not None:
         return choice if choice.digest == request.calibration(exact).digest else None
-    return choice if choice.threshold >= threshold else None
+    return choice if threshold is None or choice.threshold >= threshold else None
 
 
 def _has_int8(exact: Model[Any, Any, Any], request: Request | None) -> bool:
@@ -228,7 +229,7 @@ def _published_key(entry: Entry) -> str:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A model in another precision beside its float32 self.
+    """A model in another precision, compared with itself in float32.
 
     Attributes:
         milliseconds, float32_milliseconds: of one input, median.

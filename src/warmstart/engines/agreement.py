@@ -61,12 +61,12 @@ class Rule:
             inputs: of the call, (B, …) each.
             outputs: of the program, (B, …) each.
         """
-        mask = inputs[self.mask] > 0 if self.mask in inputs else None
+        mask = inputs[self.mask] > 0 if self.mask and self.mask in inputs else None
         return tuple(self._decide(outputs[name], mask) for name in self.outputs)
 
     def _decide(self, values: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
         if self.measure == "classes":
-            best = values.argmax(axis=-1)
+            best: np.ndarray = values.argmax(axis=-1)
             return best.ravel() if mask is None or best.shape != mask.shape else best[mask]
         if self.measure == "labels":
             return values > self.above

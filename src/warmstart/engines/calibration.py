@@ -44,7 +44,7 @@ class Calibration:
         digest = hashlib.sha256(parts.encode())
         for name, array in sorted(self.inputs.items()):
             digest.update(f"{name} {array.dtype} {array.shape}".encode())
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def save(self, path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ as often as asked:
 
 | file | quantised by | run by |
 |---|---|---|
-| `program.tflite` | TensorFlow Lite | LiteRT, and OpenVINO where there is no other |
+| `program.tflite` | TensorFlow Lite | LiteRT; OpenVINO runs such files slowly |
 | `program.xml`, `.bin` | NNCF, if it is installed | OpenVINO |
 
 Where the agreement is not met, layers are left in float32: with TensorFlow Lite those that lose
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from warmstart.engines.keras import Program
 
 Report = Callable[[str], None]
-FLOAT_SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6)
+FLOAT_SHARES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.6)
 """Shares of the layers that stay in float32, tried in this order."""
 NOISE_INPUTS = 8
 """Inputs by which layers are ranked."""
@@ -78,9 +78,6 @@ def compile_int8(
     Raises:
         CompileError: the converter failed, or no program agrees as often as asked.
     """
-    import keras
-    import tensorflow as tf
-
     reference = LiteRTEngine(exact.path, exact.signatures)
     expected = calibration.decisions(reference)
     failure: CompileError | None = None
@@ -92,8 +89,8 @@ def compile_int8(
     usable = [one for one in attempts if one.agreement >= calibration.threshold]
     if not usable:
         (folder / PROGRAM).unlink(missing_ok=True)
-    if choose.openvino_runs():
-        attempts += _on_openvino(exact, reference, folder, usable, calibration, expected, report)
+    if is_installed("nncf") and choose.openvino_runs():
+        attempts += _by_nncf(exact, reference, folder, calibration, expected, report)
         usable = [one for one in attempts if one.agreement >= calibration.threshold]
     if not usable:
         raise failure or CompileError(_refusal(attempts, calibration))
@@ -101,13 +98,11 @@ def compile_int8(
     names = ["float32", *(one.engine.name for one in usable)]
     times = choose.measure([reference, *(one.engine for one in usable)])
     (folder / PROBE).write_bytes((exact.folder / PROBE).read_bytes())
-    made_with = {"tensorflow": tf.__version__, "keras": keras.__version__}
-    if (folder / OPENVINO[0]).exists():
-        made_with["nncf"] = version("nncf")
+    packages = ["tensorflow", "keras", *(["nncf"] if (folder / OPENVINO[0]).exists() else [])]
     return {
         "signatures": {FORWARD: usable[-1].engine.signatures[FORWARD].to_dict()},
         "differences": compare(usable[0].engine, exact.expected()),
-        "made_with": made_with,
+        "made_with": {name: version(name) for name in packages},
         "calibration": {
             "inputs": len(calibration),
             "digest": calibration.digest,
@@ -157,31 +152,23 @@ def _by_litert(
     return best
 
 
-def _on_openvino(
+def _by_nncf(
     exact: Artifact,
     reference: Engine,
     folder: Path,
-    litert: Sequence[Attempt],
     calibration: Calibration,
     expected: Decisions,
     report: Report,
 ) -> list[Attempt]:
-    """NNCF's program if that is installed, else LiteRT's on OpenVINO; none that OpenVINO cannot run."""
+    """NNCF's program; none that it cannot make, or OpenVINO not run."""
+    from warmstart.engines import nncf
     from warmstart.engines.openvino import OpenVINOEngine
 
     attempts = []
     try:
-        if is_installed("nncf"):
-            from warmstart.engines import nncf
-
-            nncf.quantize(exact, reference, folder, calibration, report)
-            engine = OpenVINOEngine(folder / OPENVINO[0], exact.signatures)
-            attempts.append(Attempt(engine, calibration.agreement(engine, expected)))
-        else:
-            for one in litert:
-                engine = OpenVINOEngine(folder / PROGRAM, one.engine.signatures)
-                agreement = calibration.agreement(engine, expected)
-                attempts.append(Attempt(engine, agreement, one.float_layers))
+        nncf.quantize(exact, reference, folder, calibration, report)
+        engine = OpenVINOEngine(folder / OPENVINO[0], exact.signatures)
+        attempts.append(Attempt(engine, calibration.agreement(engine, expected)))
     except EngineError as error:
         log.info("int8 on OpenVINO: %s", error)
     if not any(one.agreement >= calibration.threshold for one in attempts):

@@ -19,6 +19,10 @@ from warmstart.engines.store import OPENVINO, Artifact
 from warmstart.errors import EngineError
 
 Report = Callable[[str], None]
+REVERTED, RANKED = 20, 50
+"""Operations that are reverted at most, and inputs by which they are ranked: an operation costs a
+pass over these.
+"""
 
 
 def quantize(
@@ -71,6 +75,9 @@ def quantize(
             agreement,
             max_drop=1 - calibration.threshold,
             model_type=nncf.ModelType.TRANSFORMER if per_token else None,
+            advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
+                max_num_iterations=REVERTED, ranking_subset_size=RANKED
+            ),
         )
         openvino.save_model(quantized, str(folder / OPENVINO[0]), compress_to_fp16=False)
     except Exception as error:  # NNCF raises whatever its passes raise

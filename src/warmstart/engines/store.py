@@ -2,8 +2,8 @@
 
     $WARMSTART_HOME/artifacts/<key>-tf<version>/
         program.tflite   the program
-        program.xml, .bin  the same for OpenVINO alone: int8 that was calibrated by NNCF; beside
-                         program.tflite, or in its place
+        program.xml, .bin  int8 that NNCF calibrated, for OpenVINO only; with program.tflite or
+                         without
         probe.npz        the reference engine's outputs for the probe inputs
         artifact.json    the record: signatures, sha256, precision, versions, differences, and where
                          it is known, how the constants are made of the weights (see `graph`)

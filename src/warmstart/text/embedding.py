@@ -196,13 +196,15 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
         """The tokenizer, `config.json`, and the files of sentence-transformers."""
         return {**super().files(), **module_files(self.folder)}
 
-    def export(self, path: str | Path, format: str | None = None) -> Path:
+    def export(
+        self, path: str | Path, format: str | None = None, *, integer_io: bool = False
+    ) -> Path:
         if self._dense:
             raise UsageError(
                 f"{self.name} has Dense modules behind its network, which an export would lack; "
                 "use its bundle."
             )
-        return super().export(path, format)
+        return super().export(path, format, integer_io=integer_io)
 
     @takes(EvaluateTextsOptions)
     def evaluate(self, data: Data, options: EvaluateTextsOptions) -> Evaluation:
