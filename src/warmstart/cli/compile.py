@@ -152,14 +152,14 @@ def _compare(model: Model[Any, Any, Any], exact: Model[Any, Any, Any], check: st
     if check is None and model.artifact.calibration is not None:
         return
     figures = compare_precisions(model, exact, typed_inputs(model, check))
-    kind = model.input_kind
-    inputs = kind.plural if figures.real else "synthetic inputs (use --check for your own)"
+    accepted = model.input_kind
+    inputs = accepted.plural if figures.real else "synthetic inputs (use --check for your own)"
     print(
         f"  agreement with float32: {figures.agreement:.1%} ({figures.measure}) on {figures.count} "
         f"{inputs}; outputs differ by up to {figures.difference:.2g}"
     )
     print(
-        f"  {figures.milliseconds:.1f} ms a {kind.noun}, float32 "
+        f"  {figures.milliseconds:.1f} ms a {accepted.noun}, float32 "
         f"{figures.float32_milliseconds:.1f} ms: {figures.ratio:.2f} of the float32 time"
     )
     if figures.ratio > 1:
