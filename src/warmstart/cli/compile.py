@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     examples=(
         "warmstart compile mobilenet_v2 efficientnet_b0",
         "warmstart compile mobilenet_v2 --precision auto --calibration photos/",
-        "warmstart compile ./my-model --precision int8 --calibration photos/ --agreement 0.995",
+        "warmstart compile ./my-model --precision int8 --calibration photos/",
         "warmstart compile mobilenet_v2 --precision int8 --check photos/",
     ),
     params=[

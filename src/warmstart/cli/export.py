@@ -17,7 +17,7 @@ from warmstart.cli.parameters import agreement_option, calibration_option, weigh
         "warmstart export mobilenet_v2 model.tflite",
         "warmstart export ./my-model served --format saved_model",
         "warmstart export ./my-model model.onnx",
-        "warmstart export ./my-model model.tflite --precision int8 --calibration photos/ --integer-io",
+        "warmstart export ./mine m.tflite --precision int8 --calibration photos/",
     ),
     params=[
         Argument(
