@@ -43,13 +43,11 @@ def deepar(job: dict[str, Any]) -> dict[str, Any]:
         "deepar",
         past,
         horizon=job["horizon"],
-        validation=False,
         epochs=job["steps"] // 50,
         batches_per_epoch=50,
         batch_size=32,
+        patience=None,  # every step is counted
         seed=job["seed"],
-        items=job["items"],
-        sampling=job["sampling"],
         callbacks=[timer],
     )
     model(past[:3], samples=100)  # the engine is there
@@ -100,7 +98,7 @@ SHORT = {
 
 def short(job: dict[str, Any]) -> dict[str, Any]:
     """Few seasons of 100 ± 20 with little noise: error and coverage of the steps that follow."""
-    freq, season, steps, horizon, count = SHORT[job["name"]]
+    freq, season, steps, horizon, count = SHORT[job["history"]]
     random = np.random.default_rng(job["seed"])
     times = np.arange(steps + horizon)
     shifts = np.arange(count)[:, None] / max(count, 1)
