@@ -32,7 +32,7 @@ SPREAD = 2.0
 
 
 def layers_of_a_user() -> tuple[Any, Any, Any]:
-    """(model, base, head): MobileNetV2 as a user builds a classifier on it."""
+    """(model, base, head): a classifier on MobileNetV2, as a user would build it."""
     import keras
     from keras import layers
 
@@ -47,7 +47,7 @@ def layers_of_a_user() -> tuple[Any, Any, Any]:
 
 
 def network() -> Any:
-    """The model with random weights, and statistics of photos in its normalisations."""
+    """The model with random weights, and normalisation statistics from photos."""
     import keras
     from keras import layers
 
@@ -65,7 +65,7 @@ def network() -> Any:
 
 
 def exact(model: Any, photos: np.ndarray) -> np.ndarray:
-    """The probabilities of the same network in double precision, by which rounding is told from
+    """The probabilities of the same network in double precision, to distinguish rounding from
     errors.
     """
     import keras

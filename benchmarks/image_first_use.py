@@ -1,5 +1,5 @@
-"""Part 9: what a new user waits for: the first answer in an empty cache, and compiling a network of
-an architecture that was compiled before.
+"""Part 9: waiting times of a new user: the first answer with an empty cache, and compiling a
+network whose architecture was compiled before.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def first_use(settings: Settings) -> Iterator[Figure]:
 
 
 def seconds_of(script: str, environment: Mapping[str, str], home: str) -> list[float]:
-    """The numbers that a script prints, which has the cache folder to itself."""
+    """The numbers printed by a script that runs with its own cache folder."""
     done = subprocess.run(
         [sys.executable, "-c", script],
         env={**environment, "WARMSTART_HOME": str(Path(home)), "WARMSTART_FIRST_CALL": "keras"},

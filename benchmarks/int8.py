@@ -4,8 +4,8 @@ data.
     pip install -e '.[int8]'
     python benchmarks/int8.py --markdown docs/benchmarks.md
 
-Each model is calibrated on other inputs than those on which it is judged. NNCF quantises the same
-network by its defaults, on the same inputs; all programs run in turns in one process.
+Calibration inputs and evaluation inputs are different. NNCF quantises the same network with its
+defaults, on the same inputs; all programs run in turns in one process.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MOBILENET = SHARED / "weights" / "mobilenet_v2_1.0_224_ptq.weights.h5"
 
 @dataclass(frozen=True)
 class Case:
-    """A model, inputs to calibrate on, and others with labels to judge by.
+    """A model, calibration inputs, and labelled inputs to evaluate it on.
 
     Attributes:
         name: for `ws.load`.

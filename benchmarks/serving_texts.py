@@ -84,7 +84,7 @@ def prompts(count: int) -> list[str]:
 
 
 class Client:
-    """One that keeps its connection."""
+    """A client with a persistent connection."""
 
     def __init__(self, address: str, name: str):
         self._connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=600)
@@ -176,8 +176,8 @@ def texts(options: argparse.Namespace) -> list[Figure]:
 
 
 def steady(clients: list[Client], asked: list[str], seconds: float) -> tuple[float, list[float]]:
-    """Clients that begin one after the other and ask on and on: tokens a second, and seconds to
-    the first token of all but the first text of each, in ascending order.
+    """Clients that start one after the other and send requests continuously: tokens per second, and
+    the seconds to the first token, in ascending order, without the first text of each client.
     """
     firsts: list[float] = []
     done: list[tuple[float, int]] = []

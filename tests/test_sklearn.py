@@ -78,7 +78,7 @@ def test_features_of_photos_and_columns():
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ("text", "one input goes into a list"),
+        ("text", "put a single input into a list"),
         (3, "is a list, array or column"),
         (np.array([["a", "b"]]), "2 columns"),
     ],
@@ -116,5 +116,5 @@ def test_a_fine_tuned_classifier(tmp_path):
     assert classifier.predict(TEXTS).dtype == LABELS.dtype
     assert classifier.score(TEXTS, LABELS * 10) > 0.5
     assert ws.load(tmp_path / "own").labels
-    with pytest.raises(UsageError, match="epochs is given twice"):
+    with pytest.raises(UsageError, match="epochs is set twice"):
         ws.sklearn.Classifier(epochs=1, options={"epochs": 2}).fit(TEXTS, LABELS)

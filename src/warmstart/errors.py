@@ -51,11 +51,12 @@ class WarmstartError(Exception):
     """Base of all errors of this package.
 
     Attributes:
-        section: where the documentation explains it, such as "weights.md#cache"; "" for nowhere.
+        section: the section of the documentation that explains it, such as "weights.md#cache"; ""
+            for none.
     """
 
     usual_section: ClassVar[str] = ""
-    """The section of errors that do not name one."""
+    """The default section of this class."""
 
     def __init__(self, message: str = "", *, section: str = ""):
         super().__init__(_SYSTEM.sub("", message))  # numbers of the system's errors help nobody
@@ -195,7 +196,7 @@ class TrainingError(WarmstartError):
 
 @contextmanager
 def documented_in(section: str) -> Iterator[None]:
-    """Errors that leave the block point to a section of the documentation, unless they do so."""
+    """Add a section of the documentation to errors that leave the block without one."""
     try:
         yield
     except WarmstartError as error:
@@ -204,7 +205,7 @@ def documented_in(section: str) -> Iterator[None]:
 
 
 def explained(error: BaseException) -> str:
-    """The message of an error, and under it where the documentation explains it."""
+    """The message of an error, with its section of the documentation on a second line."""
     return "\n".join([str(error), *getattr(error, "__notes__", ())])
 
 

@@ -1,4 +1,4 @@
-"""Packages whose names are imported when they are first used."""
+"""Lazy packages: names are imported when they are first used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ def names_of(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
 
     Args:
         package: its name.
-        modules: for each name the module of the package that defines it, or which it is.
+        modules: name -> the module of the package that defines it; a module's own name maps to
+            itself.
     """
 
     def attribute(name: str) -> Any:

@@ -7,8 +7,8 @@
     make_pipeline(ws.sklearn.Features("efficientnet_lite0"), LogisticRegression()).fit(photos, labels)
     ws.sklearn.Classifier("sst2_bert_tiny", epochs=3).fit(texts, labels).predict(more_texts)
 
-Inputs are what the model takes, in a list, an array or a column: paths or arrays of photos, texts.
-Importing this module needs scikit-learn.
+Inputs are what the model takes, such as texts, or paths or arrays of photos, in a list, an array or
+a column. Importing this module needs scikit-learn.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from warmstart.training import finetune
 
 require("sklearn", extra="sklearn", purpose="for ws.sklearn")
 
-from sklearn.base import (  # noqa: E402 (after the sentence that says how to install it)
+from sklearn.base import (  # noqa: E402 (after the error that says how to install it)
     BaseEstimator,
     ClassifierMixin,
     TransformerMixin,
@@ -45,11 +45,11 @@ if TYPE_CHECKING:
 __all__ = ["Classifier", "Features"]
 
 OPEN_MODELS = 4
-"""Models opened by name that stay in memory."""
+"""Maximum number of models opened by name that stay in memory."""
 
 
 class _Estimator(BaseEstimator):
-    """What both share: a model instead of numbers in, and no copies of it."""
+    """The base of both estimators: inputs are not numbers, and models are shared, not copied."""
 
     def __sklearn_clone__(self) -> Self:
         return type(self)(**self.get_params(deep=False))  # a model is shared, not copied
@@ -62,7 +62,7 @@ class _Estimator(BaseEstimator):
         return tags
 
     def __getstate__(self) -> Any:
-        """Models in attributes are pickled as the name or folder that opens them."""
+        """Pickle models as the name or folder that they can be loaded from."""
         state: Mapping[str, Any] = super().__getstate__()
         return {
             key: source_of(value) if isinstance(value, Model) else value
@@ -74,7 +74,7 @@ class Features(TransformerMixin, _Estimator):
     """Turns inputs into the features of a pretrained model, float32 (N, D); nothing is trained.
 
     Args:
-        model: what `ws.load` takes, or a model that it returned.
+        model: an argument of `ws.load`, or a model that it returned.
         batch_size: inputs per call of the engine; default: the model's own.
     """
 
@@ -93,7 +93,7 @@ class Features(TransformerMixin, _Estimator):
         Raises:
             UsageError: it has none.
         """
-        self._model.feature_size  # noqa: B018 (raises where there are none)
+        self._model.feature_size  # noqa: B018 (raises if there are none)
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
@@ -111,7 +111,7 @@ class Features(TransformerMixin, _Estimator):
         return vectors
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
-        """Names of the columns: that of the model, with a number."""
+        """Names of the columns: the name of the model with a number."""
         model = self._model
         return np.array([f"{model.name}_{i}" for i in range(model.feature_size)], dtype=object)
 
@@ -132,12 +132,13 @@ class Classifier(ClassifierMixin, _Estimator):
     """Fine-tunes a pretrained model on inputs and labels.
 
     Args:
-        base: what `ws.finetune` takes: a name, folder or source, or a model.
-        task: what the result does; default: what the base does.
-        epochs, learning_rate, batch_size: of `ws.finetune`; default: its own.
+        base: an argument of `ws.finetune`: a name, folder or source, or a model.
+        task: the task of the fine-tuned model; default: that of the base.
+        epochs, learning_rate, batch_size: as for `ws.finetune`, with its defaults.
         random_state: the seed; default: that of `ws.finetune`.
-        options: others of `ws.finetune`, such as `{"freeze": "backbone", "output": "my-model"}`.
-        frozen: use a classifier as it is: `fit` only checks that it knows the labels.
+        options: other options of `ws.finetune`, such as `{"freeze": "backbone", "output":
+            "my-model"}`.
+        frozen: use a classifier without training: `fit` only checks that it knows the labels.
 
     Attributes:
         classes_: the labels, sorted.
@@ -170,10 +171,11 @@ class Classifier(ClassifierMixin, _Estimator):
 
         Args:
             X: inputs.
-            y: a label for each, strings or numbers; two that are written alike are an error.
+            y: a label for each input, strings or numbers; two labels with the same text are an
+                error.
 
         Raises:
-            UsageError: inputs and labels do not fit, or an option is wrong.
+            UsageError: inputs and labels do not match, or an option is wrong.
         """
         if y is None:
             raise ValueError("Classifier requires y to be passed, but the target y is None.")
@@ -184,12 +186,12 @@ class Classifier(ClassifierMixin, _Estimator):
         if labels.ndim != 1 or len(labels) != len(inputs):
             raise UsageError(
                 f"There are {len(inputs)} inputs and labels of the shape {labels.shape}; "
-                "Classifier takes one label an input."
+                "Classifier takes one label per input."
             )
         classes = unique_labels(labels)
         names = [str(label) for label in classes]
         if len(set(names)) < len(names):
-            raise UsageError("Two labels are written alike; give strings.")
+            raise UsageError("Two labels have the same text; pass labels as strings.")
         if self.frozen:
             self.model_ = opened(self.base, self.task)
         else:
@@ -207,8 +209,8 @@ class Classifier(ClassifierMixin, _Estimator):
         return predicted
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """The probabilities of `classes_`: float64 (N, classes). Their sum is below 1 where a frozen
-        model has more classes.
+        """The probabilities of `classes_`: float64 (N, classes). They sum to less than 1 if a
+        frozen model has more classes.
 
         Raises:
             InputError: an input is unusable.
@@ -237,12 +239,14 @@ class Classifier(ClassifierMixin, _Estimator):
         }
         named = {name: value for name, value in own.items() if value is not None}
         if twice := named.keys() & (self.options or {}).keys():
-            raise UsageError(f"The option {min(twice)} is given twice.")
+            raise UsageError(f"The option {min(twice)} is set twice.")
         return {"verbose": False, **named, **(self.options or {})}
 
 
 def opened(model: str | PathLike[str] | AnyModel, task: str | None = None) -> AnyModel:
-    """A model, or that of a name, folder or source; errors are those of `ws.load`."""
+    """The model itself, or the one loaded from a name, folder or source; raises what `ws.load`
+    raises.
+    """
     return model if isinstance(model, Model) else _loaded(str(model), task)
 
 
@@ -252,7 +256,7 @@ def _loaded(name: str, task: str | None) -> AnyModel:
 
 
 def source_of(model: AnyModel) -> str:
-    """What opens a model in another process: its folder, or its name."""
+    """The folder or name that a model can be loaded from in another process."""
     return model.name if model.folder is None else str(model.folder.absolute())
 
 
@@ -263,17 +267,19 @@ def inputs_of(X: Any) -> list[Any]:
         UsageError: it is one input, or has several columns.
     """
     if isinstance(X, str | bytes | PathLike) or not isinstance(X, Iterable):
-        raise UsageError("X is a list, array or column of inputs; one input goes into a list.")
+        raise UsageError(
+            "X must be a list, array or column of inputs; put a single input into a list."
+        )
     columns = getattr(X, "columns", None)
     if columns is not None:  # a table
         if len(columns) != 1:
             raise UsageError(
-                f"X has {len(columns)} columns; name the one with the inputs, such as X['text']."
+                f"X has {len(columns)} columns; pass the one with the inputs, such as X['text']."
             )
         table: Any = X
         return list(table[columns[0]])
     if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.char in "OUS":
         if X.shape[1] != 1:
-            raise UsageError(f"X has {X.shape[1]} columns; give the one with the inputs.")
+            raise UsageError(f"X has {X.shape[1]} columns; pass the one with the inputs.")
         X = X[:, 0]
     return [str(one) if isinstance(one, np.str_) else one for one in X]

@@ -207,7 +207,7 @@ def test_workers_need_no_tensorflow_and_say_what_is_wrong(
     with pytest.raises(BatchError, match=r"the disk is full; imported: \[\]"):
         ws.batch(model, photos / "a", tmp_path / "run", **ONE)
     monkeypatch.undo()
-    with pytest.raises(UsageError, match="Ray gives a worker"):
+    with pytest.raises(UsageError, match="The options of a Ray worker"):
         ws.batch(model, photos / "a", tmp_path / "out", worker={"cpus": 3}, **ONE)
 
 

@@ -137,7 +137,7 @@ def test_what_cannot_be_calibrated_says_so(photos, monkeypatch):
     writer = ws.load("shakespeare_gpt2", precision="int8", calibration=["text"] * 20)
     with pytest.raises(UsageError, match="text-generation"):
         writer.artifact  # noqa: B018
-    with pytest.raises(UsageError, match="integer_io is for litert"):
+    with pytest.raises(UsageError, match="integer_io needs the format litert"):
         ws.load(CIFAR, precision="int8").export("x.tflite", integer_io=True)
     monkeypatch.setattr("warmstart.errors.is_installed", lambda package: package != "tensorflow")
     fresh = ws.load(CIFAR, precision="int8", calibration=photos, agreement=0.5)

@@ -201,7 +201,7 @@ def test_splits_and_groups(file):
     assert [one.group for one in found] == ["1", "1", None, "2"]
     (one, *_) = read_texts(file("a.csv", f"text,label,x,who\n{rows}"), split_column="x")
     assert one.part == "train"
-    with pytest.raises(UsageError, match=r"a.csv:2: 'one' in the column 'split' is none of train"):
+    with pytest.raises(UsageError, match=r"a.csv:2: 'one' in the column 'split' must be train"):
         texts(file("a.csv", "text,label,split\na,x,one\n"))
     # a column that is called `set`, and says something else, is none of splits
     assert texts(file("a.csv", "text,label,set\na,x,one\n")) == [("a", "x")]

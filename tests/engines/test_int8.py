@@ -50,7 +50,7 @@ def test_layers_stay_in_float32_until_the_agreement_is_met(program, artifact, tm
 
 
 def test_an_agreement_out_of_reach_is_an_error(program, artifact, tmp_path):
-    with pytest.raises(CompileError, match=r"on 12 inputs.*asked 100.0%"):
+    with pytest.raises(CompileError, match=r"on 12 inputs.*requested 100.0%"):
         quantised(program, artifact, tmp_path / "int8", 1.0)
 
 

@@ -157,7 +157,7 @@ def test_a_program_of_openvino_alone(tmp_path):
     assert artifact.path == artifact.openvino_path == artifact.folder / "program.xml"
     assert artifact.size == len("<net/>") + len(b"numbers")
     assert artifact.engines == ("openvino",)
-    assert "99.5% (same best class); 2.00 ms an input on openvino" in artifact.calibration_in_words
+    assert "99.5% (same best class); 2.00 ms per input on openvino" in artifact.calibration_in_words
     details = artifact.copy_to(tmp_path)
     store.write_record(tmp_path, "int8", details)
     assert store.Artifact.load(tmp_path).record == artifact.record

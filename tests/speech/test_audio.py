@@ -94,7 +94,7 @@ def test_arrays():
         (TONE, "sampling rate"),
         ((TONE, 1e9), "samples a second"),
         ((TONE, 0), "samples a second"),
-        ((TONE, float("nan")), "no sampling rate"),
+        ((TONE, float("nan")), "not a sampling rate"),
         ((np.zeros((2, 3, 4)), RATE), r"\(2, 3, 4\)"),
         ((np.array(["a"]), RATE), "numbers"),
         (3, "int"),

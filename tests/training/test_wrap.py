@@ -204,7 +204,7 @@ def test_code_is_not_kept(tmp_path):
         ({}, {"labels": ["a", "b"]}, "labels names 2 classes, but the model has 3"),
         ({}, {"labels": ["a", "b", "a"]}, "names the class 'a' twice"),
         ({}, {"activation": "softmax"}, "would apply a second one"),
-        ({}, {"size": 100}, "size=100 is another"),
+        ({}, {"size": 100}, "not size=100"),
         ({"activation": None}, {}, "may be logits or probabilities"),
         ({"units": 1}, {}, "only with a sigmoid"),
         ({}, {"features": "nothing"}, "no layer 'nothing'"),

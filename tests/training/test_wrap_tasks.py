@@ -211,7 +211,7 @@ def test_forecasting(scaling, tmp_path):
     np.testing.assert_allclose(forecast.quantile(0.5), first, rtol=1e-4)
     longer = own(SERIES, horizon=5)
     np.testing.assert_allclose(longer.quantile(0.9), np.concatenate([first, second])[:5], rtol=1e-3)
-    assert any("build on forecasts" in note for note in longer.notes)
+    assert any("are based on forecasts" in note for note in longer.notes)
     with pytest.raises(InputError, match="has 4 steps, and demand takes 6"):
         own(SERIES[:4])
     gap = SERIES.copy()
@@ -237,7 +237,7 @@ def test_forecasting_quantiles():
         ({"context": 5, "quantiles": levels}, "how its windows were scaled"),
         ({"scaling": "none", "context": 5}, "\\(None, horizon, levels\\) with quantiles"),
         ({"scaling": "none", "quantiles": levels}, "say which: context=96"),
-        ({"scaling": "none", "quantiles": (0.9, 0.5, 0.1), "context": 5}, "must rise"),
+        ({"scaling": "none", "quantiles": (0.9, 0.5, 0.1), "context": 5}, "ascending order"),
     ]:
         with pytest.raises(UsageError, match=message):
             ws.wrap(model, task="forecasting", **options)

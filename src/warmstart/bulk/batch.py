@@ -157,7 +157,7 @@ def batch(
         UsageError: an option is wrong, there is nothing to read, or the folder holds something else
             or a run that began with other settings.
         BatchError: the run cannot go on: the disk is full, the folder read-only, a worker dies
-            again and again. What is done is not lost.
+            again and again. Finished rows are not lost.
 
     Example:
         >>> done = ws.batch("sst2_bert_tiny", ["a delight", "a waste of time"], "sentiments")

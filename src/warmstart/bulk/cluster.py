@@ -182,7 +182,9 @@ def mapped(
 
     resources = {"num_cpus": 1, **worker}
     if strange := resources.keys() - WORKER_OPTIONS:
-        raise UsageError(f"Ray gives a worker {', '.join(WORKER_OPTIONS)}, not {min(strange)!r}.")
+        raise UsageError(
+            f"The options of a Ray worker are {', '.join(WORKER_OPTIONS)}, not {min(strange)!r}."
+        )
     processors = float(resources["num_cpus"] or 1)
     count = workers or max(int(ray.cluster_resources().get("CPU", 1) // processors), 1)
     blocks = -(-len(rows) // per_call)

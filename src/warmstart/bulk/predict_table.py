@@ -87,7 +87,7 @@ def predict_table(
 
 
 def table_inputs(model: Model[Any, Any, Any], path: str, columns: Sequence[str] = ()) -> list[Any]:
-    """The inputs of a model that are in the rows of a table; arguments as for `predict_table`.
+    """The inputs in the rows of a table; arguments as for `predict_table`.
 
     Raises:
         UsageError: the columns are not there or ambiguous.

@@ -61,7 +61,7 @@ def run_shard(
     Raises:
         BatchError: the files cannot be written.
         WarmstartError: the model does not work at all: each single row fails, and for no fault of
-        its own.
+            its own.
     """
     results: list[dict[str, Any]] = []
     failures: list[dict[str, Any]] = []
@@ -109,7 +109,7 @@ def _results(
 def _one_by_one(
     model: Model[Any, Any, Any], rows: Sequence[Row], options: Mapping[str, Any], first: Exception
 ) -> Iterator[dict[str, Any] | InputError]:
-    """Each row by itself, after a batch of them has failed as a whole.
+    """Compute rows one by one, after a batch of them failed as a whole.
 
     Raises:
         Exception: `first`, where not a single row can be answered.

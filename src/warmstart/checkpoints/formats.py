@@ -74,7 +74,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
 
 
 def _preset(path: Path, whole: Checkpoint) -> Checkpoint:
-    """A preset of KerasHub with its head."""
+    """A KerasHub preset with its head."""
     head = path.with_name(PRESET_HEAD)
     if not head.is_file():
         return keras_hub.PresetCheckpoint(whole, None)

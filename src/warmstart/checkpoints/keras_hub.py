@@ -1,10 +1,10 @@
-"""Weights of KerasHub's presets: names that say what an array is, and the axes of PyTorch.
+"""Weights of KerasHub's presets, renamed and transposed to PyTorch's conventions.
 
-A preset is a folder with `config.json`, `model.weights.h5` and, of a model with a head,
+A preset is a folder with `config.json`, `model.weights.h5` and, for a model with a head,
 `task.weights.h5`. Keras names arrays by the class of their layer and a count:
-`layers/transformer_encoder_3/_self_attention_layer/_query_dense/vars/0`. Here that is
-`transformer_encoder.3.self_attention_layer.query_dense.weight`; of the head's file, with `task.` in
-front. A family's rules turn it into the name that its public checkpoints have.
+`layers/transformer_encoder_3/_self_attention_layer/_query_dense/vars/0`. Here this becomes
+`transformer_encoder.3.self_attention_layer.query_dense.weight`, with the prefix `task.` for arrays
+of the head. The rules of a family turn it into the name used in its public checkpoints.
 
 Source: KerasHub's presets, https://keras.io/keras_hub/.
 """
@@ -22,23 +22,23 @@ from warmstart.checkpoints.base import Checkpoint
 from warmstart.checkpoints.derived import Derived, DerivedCheckpoint
 
 NORMALISED = ("weight", "bias", "running_mean", "running_var")
-"""The variables of normalisations, in their order."""
+"""The variables of a normalisation layer, in their order."""
 AXES = {2: (1, 0), 4: (3, 2, 0, 1)}
-"""Of kernels, by their number: from those of Keras to those of PyTorch."""
+"""Rank of a kernel -> the permutation of its axes from Keras to PyTorch."""
 
 OPTIMIZER = "optimizer/"
-"""The beginning of names that belong to training."""
+"""Prefix of names that belong to the optimizer."""
 SEEDS = "seed_generator"
-"""What holds the state of random numbers, which are not weights."""
+"""Part of the names of random generator states, which are not weights."""
 
 Rename = Callable[[list[str]], Mapping[str, str]]
-"""From the names of layers, as above, to those of a family's modules; others stay as they are, so
-that filling a model names them in its error.
+"""Maps names of layers, as above, to those of a family's modules. Unknown names are not changed;
+the error for filling a model then names them.
 """
 
 
 class PresetCheckpoint(Checkpoint):
-    """The weights of a preset and, where there are some, those of its head."""
+    """The weights of a preset and, if it has one, of its head."""
 
     layout = "keras-hub"
 
@@ -77,7 +77,7 @@ class PresetCheckpoint(Checkpoint):
 
 
 def _readable(name: str) -> str:
-    """The name of an array with the number of its layer as a part of its own, and without `layers`,
+    """The name of an array with the number of its layer as a separate part, and without `layers`,
     `vars` and leading underscores: "conv2d.0.vars0".
     """
     *parts, _, index = name.split("/")
@@ -96,14 +96,14 @@ def pytorch_arrays(
     joined: Mapping[str, tuple[str, ...]] | None = None,
     rows_before: Mapping[str, int] | None = None,
 ) -> Checkpoint:
-    """A preset's arrays under the names and with the axes of a family's public checkpoints.
+    """A preset's arrays with the names and axes of a family's public checkpoints.
 
     Args:
         checkpoint: a `PresetCheckpoint`.
         rename: from names of layers to those of modules.
         transposed: whether PyTorch's kernels of dense layers are (out, in).
-        joined: name of a module -> the names of those that it is made of, side by side.
-        rows_before: name of an array -> rows of zeros before it.
+        joined: name of a module -> the names of the modules that are concatenated into it.
+        rows_before: name of an array -> number of rows of zeros to put in front of it.
     """
     by_layer: dict[str, list[tuple[int, str]]] = {}
     for name in checkpoint.names():
@@ -143,7 +143,7 @@ def _variable(layer: str, index: int, shape: tuple[int, ...], count: int) -> str
 
 
 def _turned(array: np.ndarray, *, layer: str, index: int, transposed: bool) -> np.ndarray:
-    """An array with the axes of PyTorch: heads of attention are one axis with their numbers."""
+    """An array with the axes of PyTorch, where attention heads and their size are one axis."""
     if index == 0 and array.ndim == 3:  # (in, heads, size), of the output (heads, size, out)
         is_output = layer.endswith("output_dense")
         shape = (-1, array.shape[2]) if is_output else (array.shape[0], -1)

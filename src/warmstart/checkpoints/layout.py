@@ -68,7 +68,7 @@ class Layout:
         squeezed: patterns of our names that files may hold with a leading axis of length 1.
         optional: patterns of arrays in files that are left out where the model has no variable for
             them.
-        keras_hub: from the arrays of a preset of KerasHub to the reference's names and axes.
+        keras_hub: converts the arrays of a KerasHub preset to the reference's names and axes.
     """
 
     modules: Rules = ()
@@ -133,7 +133,7 @@ def fill(
 
     Raises:
         MismatchError: an array without a variable, a variable without an array, another shape, or
-        no head.
+            no head.
     """
     if layout.keras_hub is not None and checkpoint.layout == "keras-hub":
         checkpoint = layout.keras_hub(checkpoint)

@@ -48,8 +48,8 @@ class ArraySource(NamedTuple):
 
 
 class ProgramCheckpoint(Checkpoint):
-    """A model's arrays, most of them out of its compiled program; `path` is the record next to the
-    program.
+    """A model's arrays, most of them read from its compiled program; `path` is the record next to
+    the program.
 
     Raises:
         CorruptCheckpointError: a file is missing or another one, or the record does not fit the

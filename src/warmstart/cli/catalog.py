@@ -148,7 +148,7 @@ def _facts(entry: Entry, classes: int) -> Iterator[tuple[str, str]]:
 
 
 def _precisions(entry: Entry, contents: Contents | None) -> Iterator[tuple[str, str]]:
-    """The int8 program of a bundle, and the precision that `auto` takes on this machine."""
+    """The int8 program of a bundle, and the precision that `auto` chooses on this machine."""
     from warmstart.core.precision import noted_choice
     from warmstart.core.weights import Weights
     from warmstart.engines.store import Artifact

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
         Option(
             ["--check"],
             metavar="INPUTS",
-            help="Other inputs (a folder, pattern, table or file) to compare with float32 on.",
+            help="Other inputs to compare with float32 on: a folder, pattern, table or file.",
         ),
     ],
 )
@@ -101,7 +101,7 @@ def _opened(
     calibration: str | None,
     agreement: float,
 ) -> tuple[Model[Any, Any, Any], Model[Any, Any, Any] | None]:
-    """The model in its precision, and in float32 where they are to be compared."""
+    """The model in the requested precision, and in float32 if the two are to be compared."""
     from warmstart.cli.models import calibration_request, compiling, open_model
     from warmstart.core.precision import fastest
     from warmstart.engines.choose import check_options
@@ -109,7 +109,7 @@ def _opened(
 
     check_options(engine, precision)
     if calibration is not None and precision not in ("int8", "auto"):
-        raise UsageError("--calibration is for --precision int8 and auto.")
+        raise UsageError("--calibration needs --precision int8 or auto.")
     exact = open_model(name, weights=None if weights == "random" else weights, engine=engine)
     request = calibration_request(exact, calibration, agreement)
     if precision == "float32":
@@ -159,7 +159,7 @@ def _compare(model: Model[Any, Any, Any], exact: Model[Any, Any, Any], check: st
         f"{inputs}; outputs differ by up to {figures.difference:.2g}"
     )
     print(
-        f"  {figures.milliseconds:.1f} ms a {accepted.noun}, float32 "
+        f"  {figures.milliseconds:.1f} ms per {accepted.noun}, float32 "
         f"{figures.float32_milliseconds:.1f} ms: {figures.ratio:.2f} of the float32 time"
     )
     if figures.ratio > 1:

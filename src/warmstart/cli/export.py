@@ -38,7 +38,7 @@ from warmstart.cli.parameters import agreement_option, calibration_option, weigh
         Option(
             ["--integer-io"],
             is_flag=True,
-            help="With --calibration: nothing in float32, inputs and outputs in int8, for "
+            help="With --calibration: int8 only, inputs and outputs included, for "
             "microcontrollers and accelerators.",
         ),
     ],
@@ -64,7 +64,7 @@ def command(
     from warmstart.errors import UsageError
 
     if calibration is not None and precision != "int8":
-        raise UsageError("--calibration is for --precision int8.")
+        raise UsageError("--calibration needs --precision int8.")
     opened = open_model(model, weights=weights, precision=precision)
     request = calibration_request(opened, calibration, agreement)
     opened = opened.in_precision(precision, request)

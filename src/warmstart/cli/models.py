@@ -46,7 +46,7 @@ def typed_inputs(model: Model[Any, Any, Any], typed: str | None) -> Any:
 def calibration_request(
     model: Model[Any, Any, Any], typed: str | None, agreement: float
 ) -> Request | None:
-    """What `--calibration` and `--agreement` ask for; None without the first."""
+    """The request of `--calibration` and `--agreement`; None without `--calibration`."""
     from warmstart.core.calibration import Request
 
     return None if typed is None else Request(typed_inputs(model, typed), agreement)

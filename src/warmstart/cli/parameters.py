@@ -15,7 +15,7 @@ from warmstart.core.options import Field, fields_of
 DEVICES = ("auto", "cpu", "gpu")
 ENGINES = ("auto", "litert", "openvino", "onnxruntime", "keras")
 COMPILED = ENGINES[:-1]
-"""Engines that run compiled programs, and the choice among them."""
+"""Engines that run compiled programs, and `auto`, which chooses among them."""
 PRECISIONS = ("float32", "bfloat16", "int8", "auto")
 _TYPE_NAMES: Mapping[type, str] = {int: "integer", float: "number", str: "text"}
 
@@ -174,8 +174,8 @@ def calibration_option(panel: str = OPTIONS) -> Option:
     return Option(
         ["--calibration"],
         metavar="INPUTS",
-        help="Some 100 to 300 real inputs, without labels, that int8 is calibrated on: a folder, "
-        "pattern, table, or file with one a line.",
+        help="About 100 to 300 real inputs, without labels, to calibrate int8 on: a folder, "
+        "pattern, table, or file with one input per line.",
         panel=panel,
     )
 
@@ -187,7 +187,8 @@ def agreement_option(panel: str = OPTIONS) -> Option:
         type=click.FloatRange(0, 1, min_open=True),
         default=0.99,
         metavar="SHARE",
-        help="The least agreement with float32 on these inputs; layers stay in float32 to reach it.",
+        help="Minimum agreement with float32 on these inputs; layers stay in float32 if needed "
+        "to reach it.",
         panel=panel,
     )
 
@@ -198,8 +199,8 @@ def device_option(panel: str = OPTIONS) -> Option:
         ["--device"],
         default="auto",
         metavar=f"[{'|'.join(DEVICES)}]",
-        help="auto: compiled models on the CPU; gpu: the keras engine on a GPU of TensorFlow, or "
-        "onnxruntime on one of its own.",
+        help="auto: compiled models run on the CPU; gpu: the keras engine on a GPU that "
+        "TensorFlow sees, or onnxruntime on one that it supports.",
         panel=panel,
         rare=True,
     )

@@ -47,7 +47,8 @@ LIMIT_OPTIONS: tuple[tuple[str, click.ParamType[Any], float, str], ...] = (
         "max-cached-tokens",
         POSITIVE,
         4096,
-        "Tokens of the texts that a model generates at once, with their prompts; more texts wait.",
+        "Maximum tokens, with prompts, of the texts that a model generates at once; other texts "
+        "wait.",
     ),
     (
         "max-generated",
@@ -106,7 +107,7 @@ USUAL = {"max-batch", "max-delay", "queue", "deadline", "max-inputs"}
         Option(
             ["--trace"],
             is_flag=True,
-            help="Send a span of each request to OpenTelemetry, where OTEL_EXPORTER_OTLP_ENDPOINT says.",
+            help="Export an OpenTelemetry span for each request to OTEL_EXPORTER_OTLP_ENDPOINT.",
             rare=True,
         ),
         Option(

@@ -1,7 +1,7 @@
-"""Calibrated int8 of a model: real inputs become arrays, and these decide the program.
+"""Calibrated int8 of a model: converts real inputs to arrays, and compiles a program with them.
 
-A program is stored by the digest of its inputs. Which one was made last is noted for each model, so
-that `precision="int8"` without calibration data opens it.
+A program is stored by the digest of its calibration inputs. The latest one of each model is
+recorded, so that `precision="int8"` without calibration data opens it.
 """
 
 from __future__ import annotations
@@ -31,21 +31,23 @@ if TYPE_CHECKING:
     from warmstart.core.model import Model
 
 AGREEMENT = 0.99
-"""The default of the agreement that is asked for."""
+"""The default minimum agreement."""
 LEAST, MOST = 10, 300
-"""Inputs of a calibration; of more, `MOST` are chosen at random, the same ones every time."""
+"""Minimum and maximum number of calibration inputs; of more, `MOST` are sampled, the same ones
+every time.
+"""
 MEMORY = 2**29
-"""Bytes of the arrays of a calibration, at most."""
+"""Maximum bytes of the arrays of a calibration."""
 LATEST = JsonFile("calibrated.json")
 
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """What the user asks for: data to calibrate on, and an agreement with float32.
+    """The user's request: data to calibrate on, and the minimum agreement with float32.
 
     Attributes:
         data: inputs of the model: a list, or what its `stream` takes. They need no labels.
-        threshold: the least agreement, above 0 and at most 1.
+        threshold: the minimum agreement, above 0 and at most 1.
     """
 
     data: Data
@@ -55,7 +57,7 @@ class Request:
         is_number = isinstance(self.threshold, int | float) and not isinstance(self.threshold, bool)
         if not is_number or not 0 < self.threshold <= 1:
             raise UsageError(
-                f"agreement is a share above 0 and at most 1, such as 0.99, not {self.threshold!r}."
+                f"agreement must be above 0 and at most 1, such as 0.99, not {self.threshold!r}."
             )
 
     @cached_property
@@ -63,7 +65,7 @@ class Request:
         return {}
 
     def calibration(self, model: Model[Any, Any, Any]) -> Calibration:
-        """The data as the arrays of a model's program; they are read once."""
+        """The data as inputs of a model's program; it is read once."""
         if model.task not in self._collected:
             self._collected[model.task] = collect(model, self.data, self.threshold)
         return self._collected[model.task]
@@ -72,13 +74,13 @@ class Request:
 def collect(
     model: Model[Any, Any, Any], data: Data, threshold: float = AGREEMENT, *, least: int = LEAST
 ) -> Calibration:
-    """Real inputs as the arrays of a model's program.
+    """Convert real inputs to inputs of a model's program.
 
     Args:
         model: prepares them.
         data: see `Request`.
         threshold: of the calibration.
-        least: fewer inputs are an error.
+        least: the minimum number of inputs.
 
     Raises:
         UsageError: agreement is not defined for the task, or these are too few inputs.
@@ -95,8 +97,8 @@ def collect(
     items = _chosen(model.stream_items(inputs, options), MOST)
     if len(items) < least:
         raise UsageError(
-            f"Calibration needs {least} inputs or more, and some 100 to 300 like those that the "
-            f"model will meet; there are {counted(len(items), 'input')}."
+            f"Calibration needs {least} inputs or more, preferably 100 to 300 similar to those "
+            f"that the model will see; there are {counted(len(items), 'input')}."
         )
 
     def rows(item: Item) -> Sequence[Row]:
@@ -112,7 +114,7 @@ def collect(
 
 
 def _chosen(items: Iterator[Item], most: int) -> list[Item]:
-    """At most so many items, each as likely as the others, in their order (reservoir sampling)."""
+    """A uniform sample of at most `most` items, in their order (reservoir sampling)."""
     chosen: list[tuple[int, Item]] = []
     generator = random.Random(0)
     for index, item in enumerate(items):
@@ -127,8 +129,8 @@ def artifact(model: Any, request: Request) -> store.Artifact:
     """The calibrated int8 program of a model: from the store, or compiled now.
 
     Raises:
-        UsageError: the task or the data does not suit.
-        CompileError: no program agrees with float32 as often as asked.
+        UsageError: the task or the data is not suitable.
+        CompileError: no program reaches the requested agreement with float32.
         MissingPackageError: it is not in the store, and TensorFlow is not installed.
     """
     calibration = request.calibration(model)
@@ -141,8 +143,8 @@ def artifact(model: Any, request: Request) -> store.Artifact:
         exact = model.in_precision("float32").artifact
         if list(exact.signatures) != [FORWARD]:
             raise UsageError(
-                f"{model.name} is a program of {', '.join(exact.signatures)}; calibrated are programs "
-                "of one function only. Leave calibration out."
+                f"The program of {model.name} has the functions {', '.join(exact.signatures)}; "
+                "only programs of one function can be calibrated. Leave calibration out."
             )
 
         def fill(folder: Path) -> Mapping[str, Any]:
@@ -156,12 +158,12 @@ def artifact(model: Any, request: Request) -> store.Artifact:
 
 
 def stored(model: Any, request: Request) -> store.Artifact | None:
-    """The calibrated int8 program, where it was compiled before."""
+    """The calibrated int8 program, if it was compiled before."""
     return _find(model, request.calibration(model))
 
 
 def latest(entry: Entry, weights: Weights) -> store.Artifact | None:
-    """The int8 program of a model that was calibrated last on this machine."""
+    """The int8 program of a model that was calibrated most recently on this machine."""
     key = LATEST.read().get(_model_key(entry, weights))
     return store.find(key) if isinstance(key, str) and key.isalnum() else None
 
@@ -183,7 +185,7 @@ def _run_job(model: Any, calibration: Calibration, job: Mapping[str, Any]) -> Ma
 
 
 def _find(model: Any, calibration: Calibration) -> store.Artifact | None:
-    """The program of a calibration; one without NNCF only where that is not installed."""
+    """The program of a calibration; one made without NNCF only if NNCF is not installed."""
     if (program := store.find(_key(model, calibration, True))) or is_installed("nncf"):
         return program
     return store.find(_key(model, calibration, False))

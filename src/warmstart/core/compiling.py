@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Report = Callable[[str], None]
 Started = Callable[["subprocess.Popen[str]"], None]
 NUMBERS = ("temperature",)
-"""Keys of configs that fine-tuning sets anew each time, and that are numbers in the program."""
+"""Config keys that fine-tuning changes and that are constants in the program."""
 COMPILER = (sys.executable, "-m", "warmstart.core.compile_job")
 
 
@@ -77,14 +77,16 @@ def artifact_key(entry: Entry, weights: Weights, precision: str) -> str:
 
 
 def graph_key(entry: Entry, precision: str) -> str:
-    """The key under which the store notes a program of the same network with any weights."""
+    """The key under which the store records a program of the same network with any weights."""
     config = _key_config(entry)
     config["config"] = {k: v for k, v in config["config"].items() if k not in NUMBERS}
     return store.content_key("any", config, _file_precision(precision))
 
 
 def numbers(entry: Entry) -> dict[str, float]:
-    """Of the config, those in which networks of one architecture differ as they do in weights."""
+    """The values of `NUMBERS` in the config; like weights, they differ between networks of one
+    graph.
+    """
     return {k: float(v) for k, v in entry.config.items() if k in NUMBERS}
 
 
@@ -124,8 +126,8 @@ def compiled(
         entry, weights: the model.
         precision: of the program.
         report: called with what is being done.
-        started: called with the other process, which Ctrl+C in the terminal then does not reach;
-            nothing is done in this one.
+        started: called with the other process. Ctrl+C in the terminal then does not reach it, and
+            nothing is compiled in this process.
 
     Raises:
         CompileError: the model could not be compiled, or the program strays from Keras.
@@ -174,14 +176,14 @@ def fill_graph(
     report: Report,
     like: store.Artifact,
 ) -> dict[str, Any] | None:
-    """Compile into `folder` by the graph of another artifact; returns the artifact's record.
+    """Compile into `folder` by reusing the graph of another artifact.
 
     Args:
-        build: makes the network, filled with the weights.
+        build: builds the network with its weights.
         like: an artifact of the same network with other weights.
 
     Returns:
-        The record; None where that does not give Keras' outputs.
+        The artifact's record; None if the outputs differ from those of Keras.
     """
     from warmstart.engines.compile import fill_program
 
@@ -191,7 +193,7 @@ def fill_graph(
 
 
 def origin(entry: Entry, weights: Weights) -> dict[str, Any]:
-    """What the record of an artifact says of its model."""
+    """The part of an artifact's record that identifies its model."""
     return {"model": entry.name, "weights": weights.digest}
 
 
@@ -234,7 +236,7 @@ def run_process(
         job: JSON values.
         what: what it is, for the message should the process die.
         report: called with what is being done.
-        started: called with the process, which then is in a session of its own.
+        started: called with the process, which then runs in its own session.
 
     Raises:
         CompileError: the process died; any error of `errors` that it raised is raised here.

@@ -69,8 +69,8 @@ def export(
     artifact = model.in_precision("float32").artifact if calibration else model.artifact
     if format == "litert" and artifact.path.suffix != ".tflite":
         raise UsageError(
-            "The int8 program of NNCF runs on OpenVINO only, and LiteRT's own did not agree with "
-            "float32 as often as asked; ask for less agreement, or export in float32."
+            "The int8 program of NNCF runs on OpenVINO only, and the agreement of LiteRT's with "
+            "float32 was too low; request less agreement, or export in float32."
         )
     is_file = format in SUFFIXES and not (format == "onnx" and len(artifact.signatures) > 1)
     if is_file and path.suffix != SUFFIXES[format]:
@@ -115,16 +115,16 @@ def export(
 def write(
     model: Exported, format: str, path: Path, calibration: Calibration | None = None
 ) -> Mapping[str, Any]:
-    """Write the program of a model as another format in a process of its own, without the note on
+    """Write the program of a model in another format, in a separate process, without the note on
     inputs and outputs.
 
     Returns:
-        What was measured: `difference`, the largest from the outputs of the model, and what else
-        `describe` takes.
+        The measurements: `difference`, the largest from the outputs of the model, and the others
+        that `describe` takes.
 
     Raises:
         CompileError: the format cannot hold the program, or the result differs from it.
-        MissingPackageError: what writes the format is not installed.
+        MissingPackageError: a package that writes the format is not installed.
     """
     _require_packages(format)
     exact = model if calibration is None else model.in_precision("float32")
@@ -140,7 +140,7 @@ def write(
 
 
 def _require_packages(format: str) -> None:
-    """Check that what writes a format is installed.
+    """Check that the packages that write a format are installed.
 
     Raises:
         MissingPackageError: it is not.
@@ -157,21 +157,21 @@ def note_of(exported: Path) -> Path:
 
 
 def _calibration(model: Exported, format: str) -> Calibration:
-    """The calibration of an export of integers only.
+    """The calibration for an integer-only export.
 
     Raises:
-        UsageError: the model was not loaded with one, or the format has no such exports.
+        UsageError: the model was loaded without one, or the format does not support it.
     """
     if format != "litert" or model.precision != "int8" or model._calibration is None:
         raise UsageError(
-            "integer_io is for litert, and for a model that was loaded with precision='int8' and "
+            "integer_io needs the format litert, and a model loaded with precision='int8' and "
             "calibration=DATA."
         )
     return model._calibration.calibration(cast("Any", model))
 
 
 def _tensor(spec: TensorSpec, scales: Mapping[str, tuple[float, int]]) -> dict[str, Any]:
-    """An input or output as JSON values; `scales` has those that are int8."""
+    """An input or output as JSON values; `scales` contains the quantised ones."""
     described: dict[str, Any] = {
         "name": spec.name,
         "dtype": spec.dtype,
@@ -186,8 +186,8 @@ def _tensor(spec: TensorSpec, scales: Mapping[str, tuple[float, int]]) -> dict[s
 def describe(
     model: Exported, artifact: Artifact, format: str, record: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What whoever runs the export must know: functions, how inputs are made, what outputs mean;
-    `record` is that of the job.
+    """What you need to run the export: functions, how inputs are made, what outputs mean; `record`
+    is that of the job.
     """
     entry, meaning = model.entry.to_dict(), dict(model.output_notes)
     functions = {

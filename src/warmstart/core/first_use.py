@@ -1,9 +1,9 @@
-"""The first calls of a model that was never compiled here: Keras answers, as soon as it has started,
-while another process compiles.
+"""The first calls of a model that is not compiled on this machine: Keras answers them, while
+another process compiles the model.
 
-When the program is there, the next call uses it. At the end of the process a compilation that is
-under way is finished, because the next process would begin it anew; Ctrl+C stops it. What it had
-written by then is removed, and never taken for a program.
+Once the program is ready, calls use it. A process that exits waits for its running compilations,
+because the next process would have to start again; Ctrl+C cancels them. Their partial files are
+removed, and never used as a program.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 ModelT = TypeVar("ModelT", bound="LoadedModel")
 
 VARIABLE = "WARMSTART_FIRST_CALL"
-"""The environment variable: `"keras"` (default), or `"wait"` for the compiled program."""
+"""The environment variable: `"keras"` (default), or `"wait"` to wait for the compiled program."""
 CANCELLING = 5.0
-"""Seconds within which a compilation that was cancelled has removed its files."""
+"""Seconds to wait until a cancelled compilation has removed its files."""
 _running: set[FirstUse] = set()
 _of_models: WeakKeyDictionary[LoadedModel, FirstUse] = WeakKeyDictionary()
 _lock = threading.Lock()
@@ -41,11 +41,10 @@ class FirstUse:
     """A model that is compiled in the background.
 
     Args:
-        model: not compiled, of an engine that is chosen automatically.
+        model: not compiled yet, with `engine="auto"`.
 
     Attributes:
-        stand_in: the same model on Keras; None once the program is there, or turned out to be
-            impossible.
+        stand_in: the same model on Keras; None once the program is ready, or compiling failed.
     """
 
     def __init__(self, model: LoadedModel):
@@ -53,7 +52,7 @@ class FirstUse:
         self._name = model.name
         self._process: subprocess.Popen[str] | None = None
         self._is_cancelled = self._is_begun = False
-        # Not `Thread.join`: interrupted by Ctrl+C, it takes the thread for ended (bpo-45274).
+        # Not `Thread.join`: after Ctrl+C it considers the thread as ended (bpo-45274).
         self._over = threading.Event()
         self._thread = threading.Thread(
             target=self._compile, args=(model,), name=f"warmstart-compile-{model.name}", daemon=True
@@ -65,30 +64,30 @@ class FirstUse:
         return self._is_begun and not self._over.is_set() and self._thread.is_alive()
 
     def start(self) -> None:
-        """Begin to compile, where that has not begun."""
+        """Start compiling, unless it has started already."""
         with _lock:
             if self._is_begun:
                 return
             self._is_begun = True
             _running.add(self)
             _tell(
-                f"{self._name} is compiled in the background, once; 10 to 60 seconds. Until then "
-                "Keras answers."
+                f"{self._name} is being compiled in the background, once; this takes 10 to 60 "
+                "seconds. Until then, Keras answers."
             )
             self._thread.start()
 
     def finish(self) -> None:
-        """Wait for the end; Ctrl+C cancels."""
+        """Wait until it is compiled; Ctrl+C cancels."""
         try:
             if self.is_alive:
-                _tell(f"{self._name} is still being compiled, for the next time; Ctrl+C stops it.")
+                _tell(f"{self._name} is still being compiled, for the next run; Ctrl+C cancels it.")
             while self.is_alive:
                 self._over.wait(0.1)
         except KeyboardInterrupt:
             self.cancel()
 
     def cancel(self) -> None:
-        """Stop compiling; its files are removed."""
+        """Stop compiling, and remove its files."""
         self._is_cancelled = True
         if self._process is not None:
             self._process.kill()
@@ -100,9 +99,9 @@ class FirstUse:
             compiled(
                 model.entry, model.weights, model.precision, self._report, started=self._started
             )
-            engine = model.engine  # opened and measured here, not in somebody's call
-            _tell(f"{self._name} is compiled, and runs on {engine.name}.")
-        except WarmstartError as error:  # the next call compiles itself, and raises it
+            engine = model.engine  # opened and timed here, not during a call
+            _tell(f"{self._name} is compiled and now runs on {engine.name}.")
+        except WarmstartError as error:  # the next call compiles, and raises it
             log.info("%s: not compiled in the background: %s", self._name, error)
         finally:
             self.stand_in = None
@@ -138,9 +137,7 @@ def waits() -> bool:
 
 @contextlib.contextmanager
 def answering(model: ModelT) -> Iterator[ModelT]:
-    """The model that answers a call: the same, or where it was never compiled here, its stand-in
-    until it is.
-    """
+    """The model that answers a call: itself or, until it is compiled, its stand-in."""
     first = None if model.is_open else _first_use(model)
     stand_in = first.stand_in if first else None
     if first is None or stand_in is None:
@@ -149,7 +146,7 @@ def answering(model: ModelT) -> Iterator[ModelT]:
     try:
         yield cast("ModelT", stand_in)
     finally:
-        first.start()  # not before: the two would share the processors
+        first.start()  # not earlier: the two would compete for the processors
 
 
 def _first_use(model: LoadedModel) -> FirstUse | None:
@@ -169,7 +166,7 @@ def _is_needed(model: LoadedModel) -> bool:
 
 @atexit.register
 def _end() -> None:
-    """Finish what is being compiled; where Ctrl+C ends the process, stop it."""
+    """Wait for running compilations; if Ctrl+C ends the process, cancel them."""
     interrupted = issubclass(getattr(sys, "last_type", None) or Exception, KeyboardInterrupt)
     for one in list(_running):
         with contextlib.suppress(Exception):

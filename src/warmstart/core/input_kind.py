@@ -205,9 +205,7 @@ class InputKind(ABC):
         return False
 
     def trial(self) -> Any:
-        """A small input for a model to be tried with; None: there is none that suits
-        most models.
-        """
+        """A small input to try a model with; None: there is none that suits most models."""
         return None
 
     def from_tensors(self, arrays: Mapping[str, NDArray[Any]], limits: Limits) -> list[Any]:

@@ -1,4 +1,6 @@
-"""Work whose inputs join and leave between steps, so that none waits for another to be finished."""
+"""Continuous batching: inputs join and leave a batch between steps, so that none waits for another
+to finish.
+"""
 
 from __future__ import annotations
 
@@ -13,28 +15,28 @@ from warmstart.core.model import InputT, Model, OptionsT, ResultT
 class StepBatch(ABC):
     """Inputs that are computed together, step by step: each joins and leaves between two steps.
 
-    What becomes of an input does not depend on the others. Not for several threads at once.
+    The result of an input does not depend on the others. Not thread-safe.
     """
 
     @abstractmethod
     def __len__(self) -> int:
-        """What is computed side by side: the rows of a step."""
+        """The number of rows of a step."""
 
     @abstractmethod
     def size(self, prepared: Prepared) -> int:
-        """Tokens of the cache that an input takes at most while it is part of the batch."""
+        """The maximum number of cached tokens of an input while it is part of the batch."""
 
     @abstractmethod
     def join(self, prepared: Prepared) -> None:
-        """Compute this input as well, from the next step on."""
+        """Add an input, from the next step on."""
 
     @abstractmethod
     def leave(self, prepared: Prepared) -> None:
-        """Leave out an input that has not ended."""
+        """Remove an input that has not ended."""
 
     @abstractmethod
     def step(self) -> Sequence[tuple[Prepared, Any]]:
-        """Compute one step; there must be an input.
+        """Compute one step; the batch must not be empty.
 
         Returns:
             The inputs that end with it, which are then no longer part of the batch, each with its
@@ -46,25 +48,25 @@ class StepBatch(ABC):
 
     @abstractmethod
     def piece(self, prepared: Prepared) -> str:
-        """What has become certain of the text of an input since the last call; also after it has
+        """The text of an input that became final since the last call; also works after it has
         ended.
         """
 
 
 class JoinableModel(Model[InputT, ResultT, OptionsT]):
-    """A model whose inputs may join others that are being computed."""
+    """A model that supports continuous batching."""
 
     @abstractmethod
     def joins(self, options: OptionsT) -> bool:
-        """Whether inputs with these options may."""
+        """Whether inputs with these options can join a batch."""
 
     @abstractmethod
     def step_batch(self) -> StepBatch:
-        """A new batch, without inputs."""
+        """A new, empty batch."""
 
     @abstractmethod
     def check_streamed(self, options: OptionsT) -> None:
-        """Refuse options with which a result cannot be sent while it is computed.
+        """Refuse options with which a result cannot be streamed.
 
         Raises:
             UsageError: it cannot.

@@ -110,7 +110,7 @@ class LoadedModel(CompiledModel, ABC):
         Raises:
             CompileError: the model could not be compiled.
             EngineUnavailableError: TensorFlow is needed once and is not installed, or the engine is
-            not there.
+                not there.
         """
         with self._lock:
             if self._engine is None:
@@ -122,7 +122,7 @@ class LoadedModel(CompiledModel, ABC):
 
     @property
     def is_open(self) -> bool:
-        """Whether the engine is there, so that nothing is compiled any more."""
+        """Whether the engine is open, so that nothing needs to be compiled."""
         return self._engine is not None
 
     def ready(self) -> None:
@@ -271,7 +271,8 @@ class LoadedModel(CompiledModel, ABC):
     def compare_served(
         cls, entry: Entry, engine: Engine, functions: Mapping[str, Runner]
     ) -> Mapping[str, Any]:
-        """Facts, as JSON values, on the functions that only a SavedModel has (`Program.served`).
+        """Compare the functions that only a SavedModel has (`Program.served`) with the model;
+        returns facts as JSON values.
 
         Args:
             entry: of the model.

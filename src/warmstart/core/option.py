@@ -83,8 +83,8 @@ class Field:
         default: of the field; `MISSING` where it must be set.
         option: its meaning and bounds.
         lone: whether one item without a list is valid, too (`float | Sequence[float]`).
-        numbered: whether an integer is valid in place of a name (`str | int`); the bounds are
-            those of this integer.
+        numbered: whether an integer is valid instead of a choice (`str | int`); `ge` and the other
+            bounds apply to this integer.
     """
 
     name: str

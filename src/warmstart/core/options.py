@@ -42,7 +42,7 @@ OptionsT = TypeVar("OptionsT")
 ResultT = TypeVar("ResultT")
 
 SECTION = "quickstart.md#from-python"
-"""Where the documentation explains options; an options class may have a `section` of its own."""
+"""Section of the documentation on options; an options class may define its own `section`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class ProgressOptions:
         Progress | bool | None,
         Option(
             "True: a line on standard error where the work takes longer than a second; a function: "
-            "called with the name of the model, the inputs so far, and in all or None.",
+            "called with the name of the model, the inputs done, and the total or None.",
             http=False,
             cli=False,
             read=progress_of,

@@ -1,4 +1,4 @@
-"""What a lower precision costs and brings, and which is the fastest that is good enough."""
+"""Compares precisions, and chooses the fastest one that reaches the requested agreement."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Candidate:
 
     Attributes:
         precision: its name.
-        engine: the fastest engine for it here; "" where there is none.
+        engine: the fastest engine for it here; "" if there is none.
         milliseconds: of one input.
         agreement: with float32, 0 to 1.
         reason: why it was not measured.
@@ -51,19 +51,19 @@ class Candidate:
         if self.reason:
             return f"{self.precision}: {self.reason}"
         agreement = "" if self.precision == "float32" else f", agreement {self.agreement:.1%}"
-        return f"{self.precision}: {self.milliseconds:.2f} ms an input ({self.engine}){agreement}"
+        return f"{self.precision}: {self.milliseconds:.2f} ms per input ({self.engine}){agreement}"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The fastest precision on this machine that agrees with float32 as often as asked.
+    """The fastest precision on this machine that reaches the requested agreement with float32.
 
     Attributes:
         precision: its name.
         candidates: those that were considered, float32 first.
-        threshold: the agreement that was asked for.
-        inputs: on how many inputs it was measured.
-        digest: of these.
+        threshold: the requested agreement.
+        inputs: the number of inputs that it was measured on.
+        digest: of these inputs.
         measure: what the agreement is.
     """
 
@@ -96,9 +96,9 @@ def fastest(
 
     Args:
         exact: in float32.
-        request: real inputs, and the agreement that is asked for; None: what was chosen on this
-            machine before, or of the programs of its bundle.
-        threshold: the agreement, where there is no request; None: what was asked for then.
+        request: real inputs, and the requested agreement; None: use the choice recorded on this
+            machine, or choose among the programs of the bundle.
+        threshold: the agreement, if there is no request; None: that of the recorded choice.
 
     Raises:
         UsageError: nothing was chosen before, and there is no request.
@@ -109,9 +109,9 @@ def fastest(
         choice = choose_precision(exact, request) if request else _of_bundle(exact, least)
     if choice is None:
         raise UsageError(
-            f"precision='auto' compares precisions of {exact.name} on real inputs: give "
-            "calibration=DATA, or run `warmstart compile NAME --precision auto --calibration FOLDER` "
-            "once."
+            f"precision='auto' compares precisions of {exact.name} on real inputs: pass "
+            "calibration=DATA, or run `warmstart compile NAME --precision auto --calibration "
+            "FOLDER` once."
         )
     log.info("%s: %s", exact.name, "; ".join(choice.lines))
     chosen = request if choice.precision == "int8" else None
@@ -139,7 +139,7 @@ def choose_precision(exact: Model[Any, Any, Any], request: Request) -> Choice:
 
 
 def _of_bundle(exact: Model[Any, Any, Any], threshold: float) -> Choice | None:
-    """The choice between float32 and the calibrated program of a bundle, by its record."""
+    """Choose between float32 and the calibrated program of a bundle, by its recorded agreement."""
     other = exact.in_precision("int8")
     facts = artifact.calibration if (artifact := other.own_artifact()) else None
     if facts is None:
@@ -185,7 +185,7 @@ def _chosen(
 
 
 def noted_choice(entry: Entry, weights: Weights | None = None) -> Choice | None:
-    """What `auto` takes for a model on this machine, if that was measured.
+    """The recorded choice of `auto` for a model on this machine; None if there is none.
 
     Args:
         entry: of the model.
@@ -237,7 +237,7 @@ class Comparison:
         measure: what the agreement is, such as "same best class".
         difference: largest difference of any output that is compared.
         count: inputs compared.
-        real: whether they were the user's, or made up.
+        real: whether they were the user's inputs, or synthetic.
     """
 
     milliseconds: float
@@ -262,8 +262,8 @@ def compare_precisions(
     Args:
         model: in the other precision.
         exact: the same model in float32.
-        data: what to compare on, as for `Request`; default: inputs made up by the probe, which tell
-            less.
+        data: inputs to compare on, as for `Request`; default: synthetic ones, which are less
+            meaningful.
 
     Raises:
         InputError: an input is unusable.
@@ -293,7 +293,7 @@ def compare_precisions(
 
 
 def _probes(exact: Model[Any, Any, Any]) -> Calibration:
-    """Inputs made up, as the arrays of the program."""
+    """Synthetic inputs of the program."""
     if (rule := exact.agreement_rule) is None or list(exact.engine.signatures) != [FORWARD]:
         raise UsageError(f"Precisions cannot be compared for {exact.task}.")
     probe = exact.engine.signatures[FORWARD].probe(seed=1, size=PROBES)

@@ -56,7 +56,7 @@ class Presentation:
         return html.table(self.csv_columns()[1:], [row[1:] for row in self.csv_rows()])
 
     def table_rows(self) -> Iterator[dict[str, Any]]:
-        """The rows of the result in a table of many results, by column: one by default."""
+        """The rows of this result in a table of many results, by column; one row by default."""
         values = self.to_dict()
         names = self.summary or tuple(name for name in values if name not in ("input", "model"))
         yield {"input": self.input} | {

@@ -45,22 +45,22 @@ class CompiledModel(TrainingFiles):
 
     @property
     def agreement_rule(self) -> Rule | None:
-        """What counts as the same answer in two precisions; None where that is not defined."""
+        """How agreement between precisions is measured; None if it is not defined for the task."""
         return None
 
     @property
     def asked_engine(self) -> str:
-        """The engine it was opened with: `"auto"` where it may choose."""
+        """The engine that was requested, such as `"auto"`."""
         return self._engine_name
 
     def on_engine(self, name: str) -> Self:
-        """The same model on a certain engine: itself where it has it, else opened anew."""
+        """The same model on another engine; itself if it uses that engine already."""
         if name == (self._engine.name if self._engine else self._engine_name):
             return self
         return self._anew(name, self.precision, self._calibration)
 
     def in_precision(self, precision: str, request: calibration.Request | None = None) -> Self:
-        """The same model in another precision, opened anew.
+        """A new model with the same weights in another precision.
 
         Args:
             precision: `"float32"`, `"bfloat16"` or `"int8"`.
@@ -83,14 +83,14 @@ class CompiledModel(TrainingFiles):
         return other
 
     def with_engine(self, engine: Engine) -> Self:
-        """The same model with another engine for its program, to be used at the same time."""
+        """A copy of the model that uses another engine, for concurrent use."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__, _engine=engine, _lock=threading.RLock())
         return other
 
     @property
     def artifact(self) -> store.Artifact:
-        """The compiled program: the bundle's own, the store's, or compiled now."""
+        """The compiled program: from the bundle, from the store, or compiled now."""
         with self._lock:
             if self._calibration is not None:
                 return calibration.artifact(self, self._calibration)
@@ -100,8 +100,8 @@ class CompiledModel(TrainingFiles):
 
     @property
     def stored_precision(self) -> str:
-        """The precision of the weights in the program's file: `"int8 kernels"` where a bundle has
-        such; else the model's own.
+        """The precision of the weights in the program's file: `"int8 kernels"` if the bundle has
+        these, else the model's precision.
         """
         artifact = self._recorded_artifact()
         return self.precision if artifact is None else artifact.precision
@@ -126,7 +126,7 @@ class CompiledModel(TrainingFiles):
         return import_module("warmstart.core.exporting").write(self, "onnx", path)
 
     def _stored_artifact(self) -> store.Artifact | None:
-        """The bundle's own program, or in int8 the one that was calibrated on this machine."""
+        """The program of the bundle, or for int8 the one that was calibrated on this machine."""
         if (own := self.own_artifact()) is not None:
             return own
         return calibration.latest(self.entry, self.weights) if self.precision == "int8" else None

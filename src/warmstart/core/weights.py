@@ -38,8 +38,8 @@ class Weights:
 
 
 def checkpoint_digest(path: Path, sha256: Callable[[Path], str]) -> str:
-    """The sha256 of a checkpoint; of one in several files (its index, or the first of a preset of
-    KerasHub), of all of them together.
+    """The sha256 of a checkpoint. If it has several files (an index, or a KerasHub preset), of all
+    of them together.
     """
     if path.suffix not in (".json", ".index") and not is_preset(path):
         return sha256(path)

@@ -1,4 +1,4 @@
-"""How often two engines come to the same answer on the same inputs."""
+"""How far the answers of two engines agree on the same inputs."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ WORDS: Mapping[str, str] = {
     "vectors": "mean cosine similarity",
 }
 Decisions = tuple[np.ndarray, ...]
-"""What is compared, for each output of a rule: an entry for each input, pixel or token."""
+"""The compared values for each output of a rule: one per input, pixel or token."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What counts as the same answer.
+    """How agreement between two engines is measured.
 
     Attributes:
-        measure: `"classes"`: the highest value of the last axis has the same index; for tokens and
-            pixels, the share of these. `"labels"`: the same values of the last axis are above
-            `above`. `"positions"`: the highest of the tokens has the same index, for every output.
-            `"values"`: the coefficient of determination of the values, 0 where it is negative.
-            `"vectors"`: the mean cosine of the angle between two vectors.
+        measure: `"classes"`: the share of inputs, tokens or pixels with the same argmax over the
+            last axis. `"labels"`: the share of inputs for which the same values of the last axis
+            are above `above`. `"positions"`: the share of inputs with the same argmax over the
+            tokens, for every output. `"values"`: the coefficient of determination, 0 if it is
+            negative. `"vectors"`: the mean cosine similarity.
         outputs: names of the program's outputs that are compared.
-        mask: the input that is 0 where a token is padding, which does not count.
+        mask: the input that is 0 for padding, which is ignored.
         above: the value above which a label applies.
     """
 
@@ -49,13 +49,13 @@ class Rule:
 
     @property
     def words(self) -> str:
-        """What the number is: "same best class"."""
+        """A description of the number, such as "same best class"."""
         return WORDS[self.measure]
 
     def decide(
         self, inputs: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]
     ) -> Decisions:
-        """What is compared of one call of the engine.
+        """The compared values of one call of the engine.
 
         Args:
             inputs: of the call, (B, …) each.
@@ -77,7 +77,7 @@ class Rule:
         return values.reshape(-1) if self.measure == "values" else values
 
     def agreement(self, actual: Decisions, expected: Decisions) -> float:
-        """How far two series of decisions agree, 0 to 1; 1 is the same."""
+        """How far two series of decisions agree, from 0 to 1."""
         if self.measure == "values":
             return min(map(_determination, actual, expected))
         if self.measure == "vectors":

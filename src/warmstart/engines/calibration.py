@@ -16,18 +16,18 @@ from warmstart.engines.agreement import Decisions, Rule, joined
 from warmstart.engines.base import Engine
 
 FORWARD = "forward"
-"""The function that is calibrated; programs with others are not."""
+"""The function that is calibrated; programs with other functions cannot be calibrated."""
 BATCH = 8
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Inputs of `forward`, and the agreement with float32 that is asked for.
+    """Inputs of `forward`, and the requested agreement with float32.
 
     Attributes:
-        inputs: by name, (N, …) each; all rows have one shape.
-        rule: what counts as the same answer.
-        threshold: the least agreement that a program must have, 0 to 1.
+        inputs: by name, (N, …) each; all rows have the same shape.
+        rule: how agreement is measured.
+        threshold: the minimum agreement of a program, 0 to 1.
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -39,7 +39,7 @@ class Calibration:
 
     @cached_property
     def digest(self) -> str:
-        """Of the inputs, the rule and the threshold: what decides the quantised numbers."""
+        """Digest of the inputs, the rule and the threshold, which determine the program."""
         parts = json.dumps([self.rule.to_dict(), self.threshold], sort_keys=True)
         digest = hashlib.sha256(parts.encode())
         for name, array in sorted(self.inputs.items()):
@@ -48,7 +48,7 @@ class Calibration:
         return digest.hexdigest()
 
     def save(self, path: Path) -> dict[str, Any]:
-        """Write the inputs to an `.npz`; returns what `load` takes, as JSON values."""
+        """Write the inputs to an `.npz` file; returns the argument of `load` as JSON values."""
         arrays: Any = self.inputs
         np.savez(path, **arrays)
         return {"inputs": str(path), "rule": self.rule.to_dict(), "threshold": self.threshold}
@@ -60,12 +60,12 @@ class Calibration:
         return cls(inputs, Rule.from_dict(saved["rule"]), saved["threshold"])
 
     def batches(self, size: int = 1) -> Iterator[dict[str, np.ndarray]]:
-        """The inputs of calls with `size` rows each."""
+        """The inputs in batches of `size` rows."""
         for start in range(0, len(self), size):
             yield {name: array[start : start + size] for name, array in self.inputs.items()}
 
     def decisions(self, engine: Engine) -> Decisions:
-        """What an engine answers to all inputs."""
+        """The decisions of an engine on all inputs."""
         first = engine.signatures[FORWARD].inputs[0].shape[0]
         size = first if isinstance(first, int) else BATCH
         parts = [

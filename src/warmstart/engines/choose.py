@@ -45,7 +45,7 @@ def check_options(engine: str, precision: str) -> None:
         )
     if engine == "onnxruntime" and precision != "float32":
         raise UsageError(
-            "The ONNX form of a program is float32; choose another engine for other precisions."
+            "The onnxruntime engine runs float32 only; choose another engine for other precisions."
         )
     if engine == "litert" and precision == "bfloat16":
         raise UsageError(
@@ -54,8 +54,8 @@ def check_options(engine: str, precision: str) -> None:
 
 
 def for_device(engine: str, device: str) -> str:
-    """The engine for a device: LiteRT and OpenVINO run on the CPU, Keras where TensorFlow may, ONNX
-    Runtime where it has a provider.
+    """The engine for a device: LiteRT and OpenVINO run on the CPU, Keras on the devices that
+    TensorFlow sees, and ONNX Runtime on those that it has a provider for.
 
     Args:
         engine: as the user named it.
@@ -69,7 +69,7 @@ def for_device(engine: str, device: str) -> str:
         raise UsageError(
             f"There is no device {device!r}; there are {', '.join(DEVICES)}. Compiled models run on "
             "the CPU; engine='keras' and fine-tuning use the GPUs that TensorFlow sees, and "
-            "engine='onnxruntime' those that it has a provider for."
+            "engine='onnxruntime' uses those that it has a provider for."
         )
     if engine == "onnxruntime" or (engine == "auto" and device != "gpu"):
         onnxruntime.use_device(device)
@@ -96,7 +96,7 @@ def open_engine(
             artifacts.
         precision: `"float32"`, `"int8"` (the artifact was compiled so) or `"bfloat16"` (OpenVINO
             only).
-        write_onnx: writes the ONNX form of the program to a path, for `"onnxruntime"`.
+        write_onnx: converts the program to ONNX and writes it to a path, for `"onnxruntime"`.
 
     Raises:
         EngineUnavailableError: the engine is not installed or cannot run here.
@@ -107,8 +107,9 @@ def open_engine(
         raise UsageError("The keras engine runs Keras models, not artifacts.")
     if artifact.calibration is not None and engine not in ("auto", *artifact.engines):
         raise EngineUnavailableError(
-            f"This int8 program is for {' and '.join(artifact.engines)}: on {engine} it did not agree "
-            "with float32 as often as asked, or was not measured. Leave engine= out, or calibrate again."
+            f"This int8 program is for {' and '.join(artifact.engines)}: on {engine} its "
+            "agreement with float32 was too low, or was not measured. Leave engine= out, or "
+            "calibrate again."
         )
     if engine == "litert":
         return LiteRTEngine(artifact.path, artifact.signatures)
@@ -180,10 +181,9 @@ def _open_fastest(artifact: Artifact, precision: str) -> Engine:
 
 
 def _candidates(artifact: Artifact, precision: str) -> Mapping[str, Callable[[], Engine]]:
-    """What opens the engines that may be faster than LiteRT, by name.
-
-    ONNX Runtime is one where the ONNX form is there: to convert takes longer than most processes
-    would win by it.
+    """Functions that open the engines that may be faster than LiteRT, by name. ONNX Runtime is
+    included only if the program was converted to ONNX: converting takes longer than most processes
+    would save.
     """
     openers: dict[str, Callable[[], Engine]] = {}
     if len(artifact.signatures) != 1:
@@ -198,7 +198,7 @@ def _candidates(artifact: Artifact, precision: str) -> Mapping[str, Callable[[],
 def _usable(
     artifact: Artifact, precision: str, openers: Mapping[str, Callable[[], Engine]]
 ) -> Iterator[Engine]:
-    """The engines that run here and, in float32, give the reference's numbers."""
+    """The engines that run here and, in float32, match the reference."""
     for opener in openers.values():
         with contextlib.suppress(EngineError):
             engine = opener()
@@ -273,4 +273,4 @@ def _measurements() -> dict[str, dict[str, float]]:
         stored = MEASURED.read()
         return {str(k): {str(e): float(ms) for e, ms in v.items()} for k, v in stored.items()}
     except (ValueError, AttributeError, TypeError):
-        return {}  # a damaged file costs one more measurement
+        return {}  # if the file is damaged, the engines are measured again

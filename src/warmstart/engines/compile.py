@@ -143,7 +143,7 @@ def _reason(text: str) -> str:
 
 
 def with_tensor_names(path: Path, function: str, signature: Signature) -> Signature:
-    """A signature with the names that its tensors have in a `.tflite`."""
+    """A signature with the tensor names of a `.tflite` file."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(path))
@@ -182,11 +182,11 @@ def compile_program(
     record.
 
     Args:
-        program: what is compiled.
+        program: the program to compile.
         folder: for the files.
         precision: `"float32"`, `"int8"` or `"float16"`.
         report: called with what is being done.
-        numbers: of the network's config that may be in the program, by name.
+        numbers: values of the network's config that may be constants of the program, by name.
 
     Raises:
         CompileError: the conversion failed, or the result differs from the reference.
@@ -213,16 +213,16 @@ def fill_program(
     *,
     numbers: Mapping[str, float] | None = None,
 ) -> dict[str, Any] | None:
-    """As `compile_program`, without converting: the graph of another artifact is filled with the
-    weights of this network.
+    """Like `compile_program`, but without a conversion: copies the program of another artifact and
+    replaces its constants with those of this network.
 
     Args:
         like: a float32 artifact of the same network with other weights, with `constants` in its
             record.
 
     Returns:
-        The part of the record; None where the result differs from the reference, or other versions
-        converted the graph.
+        The part of the record; None if the outputs differ from the reference, or the graph was
+        converted by other versions.
     """
     if like.record["made_with"] != _made_with():
         return None
@@ -246,7 +246,7 @@ def _record(
     differences: Mapping[str, float],
     sources: Sequence[graph.Source] | None,
 ) -> dict[str, Any]:
-    """Write the reference's outputs; returns the record."""
+    """Write the outputs of the reference, and return the record."""
     arrays: Any = {
         f"{function}/{name}": v
         for function, values in expected.items()
@@ -269,7 +269,7 @@ def _made_with() -> dict[str, str]:
 
 
 def _network(program: Program, numbers: Mapping[str, float]) -> graph.Network:
-    """What the program is made of."""
+    """The arrays, normalisations and numbers of a program."""
     import keras
 
     variables = list(program.model.variables)
@@ -290,7 +290,7 @@ def _network(program: Program, numbers: Mapping[str, float]) -> graph.Network:
 
 
 def _sources(path: Path, network: graph.Network) -> list[graph.Source] | None:
-    """How the constants of a program are made, where that is known."""
+    """How the constants of a program are made from the weights; None if it is not known."""
     with TFLiteCheckpoint(path) as program:
         constants = {name: program.read(name) for name in program.names()}
     return graph.sources(path.read_bytes(), constants, network)
@@ -298,7 +298,7 @@ def _sources(path: Path, network: graph.Network) -> list[graph.Source] | None:
 
 @contextlib.contextmanager
 def converter_errors() -> Iterator[None]:
-    """Make whatever the converter raises a `CompileError`."""
+    """Turn every exception of the converter into a `CompileError`."""
     try:
         yield
     except CompileError:

@@ -230,7 +230,7 @@ def _saved_model(artifact: Artifact, program: Build, path: Path, report: Report)
 
 @lru_cache(1)  # verified, then compared
 def saved_functions(path: Path) -> dict[str, Runner]:
-    """The functions of a SavedModel, by name; `serving_default` is left out."""
+    """The functions of a SavedModel, by name, without `serving_default`."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))

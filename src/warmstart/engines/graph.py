@@ -1,17 +1,17 @@
-"""The graph of a compiled program, filled with other weights of the same network.
+"""Reuse the graph of a compiled program for other weights of the same network.
 
-Converting takes most of the time of compiling, and two networks of one architecture and config give
-programs that differ in numbers only. So each constant of a program is looked for among what a
-converter makes of the network's arrays:
+Conversion takes most of the time of compiling, and two networks of one architecture and config give
+programs that differ only in their constants. So each constant of a program is matched with what a
+converter derives from the network's arrays:
 
     constant = array, with its axes in another order
     constant = array * scale            of a normalisation, along one axis, or of a number of the config
     constant = array * scale + shift    of a normalisation: a bias
     constant = scale, constant = shift  of a normalisation
 
-with, for a normalisation, scale = gamma / sqrt(variance + epsilon), shift = beta - mean * scale.
-Where every array of the network is accounted for, and every constant in one way only, the program
-can be filled with other arrays. Its outputs are compared with Keras' afterwards, like those of any
+where a normalisation has scale = gamma / sqrt(variance + epsilon), shift = beta - mean * scale. If
+every array of the network is matched, and every constant in one way only, the constants can be
+replaced by those of other arrays. The outputs are then compared with those of Keras, as for any
 program.
 """
 
@@ -26,18 +26,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROUNDING = 2e-6
-"""By how much, in parts of its largest number, a constant may differ from what it is made of."""
+"""Tolerance of a match, relative to the largest absolute value of the constant."""
 MAX_SIZE = 50_000_000
-"""Numbers of a network; in larger ones nothing is looked for."""
+"""Numbers of a network; larger ones are not matched."""
 LOOKS = 16
-"""Numbers that are compared before all of them are."""
+"""Numbers of a constant to compare before comparing all of them."""
 
 Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Norm:
-    """A normalisation: indices of its arrays, None for one that it lacks."""
+    """A normalisation layer: the indices of its arrays; None for one that it does not have."""
 
     gamma: int | None
     beta: int | None
@@ -48,12 +48,12 @@ class Norm:
 
 @dataclass(frozen=True)
 class Network:
-    """What a program is made of.
+    """The arrays, normalisations and numbers of a program.
 
     Attributes:
         arrays: of the network, in its own order; those that are not float32 are never in a program.
         norms: its normalisations.
-        numbers: of its config that may be in a program.
+        numbers: values of its config that may be constants of a program.
     """
 
     arrays: Sequence[NDArray[Any]]
@@ -65,7 +65,7 @@ class Network:
         return sum(array.size for array in self.arrays)
 
     def scale(self, name: int | str) -> Array:
-        """The scale of a normalisation (C,), or of a number of the config: `"1/name"` is its
+        """The scale of a normalisation, (C,), or a number of the config; `"1/name"` is its
         reciprocal.
         """
         if isinstance(name, str):
@@ -86,15 +86,15 @@ class Network:
 
 @dataclass(frozen=True)
 class Source:
-    """How a constant is made.
+    """How a constant is derived from the network's arrays.
 
     Attributes:
         offset: of its bytes in the program.
         shape: of the constant.
-        array: index of the array; None: only the scale or the shift.
-        axes: the order of the array's axes in the constant.
-        scale: of what it is multiplied with: a normalisation or a number; None: nothing.
-        axis: of the constant along which the scale runs.
+        array: index of the array; None if the constant is only a scale or a shift.
+        axes: permutation of the array's axes.
+        scale: the normalisation or number that it is multiplied with; None: nothing.
+        axis: the axis of the constant that the scale applies to.
         is_shifted: whether the shift of the normalisation is added.
     """
 
@@ -126,7 +126,7 @@ class Source:
         return np.ascontiguousarray(value, np.float32)
 
     def used(self, network: Network) -> Iterator[int | str]:
-        """The arrays and numbers that it accounts for."""
+        """The arrays and numbers that it is derived from."""
         if self.array is not None:
             yield self.array
         if isinstance(self.scale, str):
@@ -142,16 +142,16 @@ class Source:
 def sources(
     program: bytes, constants: Mapping[str, NDArray[Any]], network: Network
 ) -> list[Source] | None:
-    """How the constants of a program are made of the network's arrays.
+    """Match the constants of a program with the network's arrays.
 
     Args:
         program: the file.
-        constants: its tensors with numbers, by name.
-        network: that it was converted from.
+        constants: its constant tensors, by name.
+        network: the network that it was converted from.
 
     Returns:
-        A source for each constant that is made of arrays; None where an array is not accounted for,
-        or a constant in more than one way.
+        A source for each constant that is derived from arrays; None if an array has no match, or a
+        constant has more than one.
     """
     if network.size > MAX_SIZE:
         return None
@@ -183,7 +183,7 @@ def filled(program: bytes, sources: Sequence[Source], network: Network) -> bytes
 
 
 def _matches(constant: Array, network: Network) -> Iterator[Source]:
-    """Every way in which a constant can be made."""
+    """All sources that give a constant."""
     flat = constant.reshape(-1)
     looks = np.unique(np.linspace(0, constant.size - 1, LOOKS).astype(int))
     limit = ROUNDING * max(float(np.abs(flat).max()), 1e-30)
@@ -220,8 +220,8 @@ def _matches(constant: Array, network: Network) -> Iterator[Source]:
 def _turned(
     constant: Array, network: Network
 ) -> Iterator[tuple[int, tuple[int, ...], NDArray[Any]]]:
-    """(index, order of the axes, numbers in that order) of arrays that have the shape of a constant,
-    but for axes of length 1.
+    """(index, permutation of the axes, flat values) of arrays with the shape of a constant,
+    ignoring axes of length 1.
     """
     shape = _long(constant.shape)
     for index, array in enumerate(network.arrays):
@@ -237,7 +237,7 @@ def _turned(
 
 
 def _scales(shape: tuple[int, ...], network: Network) -> Iterator[tuple[int | str, int]]:
-    """The scales that may be in a constant of this shape, each with the axis along which it runs."""
+    """The scales that fit a constant of this shape, each with its axis."""
     for name in network.numbers:
         yield name, 0
         yield f"1/{name}", 0
@@ -249,7 +249,7 @@ def _scales(shape: tuple[int, ...], network: Network) -> Iterator[tuple[int | st
 
 
 def _along(scale: Array, axis: int, axes: int) -> Array:
-    """A scale that multiplies an array of so many axes along one of them."""
+    """A scale, reshaped to multiply an array with `axes` axes along one of them."""
     return (
         scale if len(scale) == 1 else scale.reshape([-1 if n == axis else 1 for n in range(axes)])
     )

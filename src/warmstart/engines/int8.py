@@ -1,17 +1,18 @@
-"""Calibrated int8: static quantisation by real inputs, per channel, with a measured agreement.
+"""Calibrated int8: static quantisation per channel, with ranges and agreement measured on real
+inputs.
 
 The ranges of all activations are measured on the inputs of a `Calibration`, so that nothing is
-quantised at run time. Two ways lead to a program, and an artifact has each that agrees with float32
-as often as asked:
+quantised at run time. Two tools make a program; an artifact contains each program that reaches the
+requested agreement with float32:
 
 | file | quantised by | run by |
 |---|---|---|
 | `program.tflite` | TensorFlow Lite | LiteRT; OpenVINO runs such files slowly |
 | `program.xml`, `.bin` | NNCF, if it is installed | OpenVINO |
 
-Where the agreement is not met, layers are left in float32: with TensorFlow Lite those that lose
-most by the noise of 8 bits (`quantization_noise`), more of them until it is met; NNCF ranks and
-reverts them by its own measure. The record of the artifact says under `calibration`:
+If the agreement is too low, layers stay in float32: with TensorFlow Lite first those with the most
+quantisation noise (`quantization_noise`), and more of them until it is reached; NNCF ranks and
+reverts them by its own measure. The record of the artifact has, under `calibration`:
 
     {"inputs": 120, "digest": "…", "threshold": 0.99, "measure": "same best class",
      "agreement": {"litert": 0.992, "openvino": 1.0}, "float_layers": 3,
@@ -45,7 +46,7 @@ Report = Callable[[str], None]
 FLOAT_SHARES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.6)
 """Shares of the layers that stay in float32, tried in this order."""
 NOISE_INPUTS = 8
-"""Inputs by which layers are ranked."""
+"""Number of inputs for ranking layers."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Attempt:
     Attributes:
         engine: runs it.
         agreement: with float32, measured.
-        float_layers: layers that TensorFlow Lite left in float32; None: NNCF's choice.
+        float_layers: number of layers that TensorFlow Lite left in float32; None for NNCF.
     """
 
     engine: Engine
@@ -70,13 +71,13 @@ def compile_int8(
 
     Args:
         program: of the Keras model; it has one function, `forward`.
-        exact: the same in float32, compiled: what the result must agree with.
+        exact: the compiled float32 program, the reference.
         folder: of the new artifact.
-        calibration: real inputs, and the agreement that is asked for.
+        calibration: real inputs, and the requested agreement.
         report: called with a description of each step.
 
     Raises:
-        CompileError: the converter failed, or no program agrees as often as asked.
+        CompileError: the converter failed, or no program reaches the requested agreement.
     """
     reference = LiteRTEngine(exact.path, exact.signatures)
     expected = calibration.decisions(reference)
@@ -124,7 +125,7 @@ def _by_litert(
     expected: Decisions,
     report: Report,
 ) -> Attempt:
-    """Write `program.tflite`, with as few layers in float32 as the agreement allows."""
+    """Write `program.tflite`, with as few float32 layers as the agreement needs."""
     from warmstart.engines.compile import with_tensor_names
     from warmstart.engines.quantizer import quantizing
 
@@ -160,7 +161,7 @@ def _by_nncf(
     expected: Decisions,
     report: Report,
 ) -> list[Attempt]:
-    """NNCF's program; none that it cannot make, or OpenVINO not run."""
+    """The program of NNCF; empty if NNCF cannot make it, or OpenVINO cannot run it."""
     from warmstart.engines import nncf
     from warmstart.engines.openvino import OpenVINOEngine
 
@@ -181,7 +182,8 @@ def _refusal(attempts: Sequence[Attempt], calibration: Calibration) -> str:
     best = max(attempts, key=lambda one: one.agreement)
     rest = f", with {best.float_layers} layers in float32" if best.float_layers else ""
     return (
-        f"int8 does not agree with float32 as often as asked: {calibration.rule.words} "
-        f"{best.agreement:.1%} on {len(calibration)} inputs{rest}, asked {calibration.threshold:.1%}. "
-        "Use float32, ask for less agreement, or calibrate on more inputs."
+        f"int8 agrees too little with float32: {calibration.rule.words} "
+        f"{best.agreement:.1%} on {len(calibration)} inputs{rest}, requested "
+        f"{calibration.threshold:.1%}. Use float32, request less agreement, or calibrate on more "
+        "inputs."
     )

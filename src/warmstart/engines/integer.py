@@ -1,4 +1,4 @@
-"""Programs of integers only, as microcontrollers and accelerators take them."""
+"""Integer-only programs, for microcontrollers and accelerators."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from warmstart.engines.keras import Program
 
 Scale = tuple[float, int]
-"""Of a tensor: value = scale * (integer - zero point)."""
+"""(scale, zero point) of a tensor: value = scale * (integer - zero point)."""
 
 
 class IntegerEngine(LiteRTEngine):
-    """Runs a `.tflite` whose inputs and outputs are int8 as if they were float32: the signatures
-    are those of the program in float32.
+    """Runs a `.tflite` file with int8 inputs and outputs, and converts them from and to float32:
+    its signatures are those of the float32 program.
     """
 
     name = "litert, integers"
@@ -69,12 +69,12 @@ def export_integer(
     path: Path,
     report: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Write a `.tflite` of integers only, and compare it with the program in float32.
+    """Write an integer-only `.tflite` file, and compare it with the float32 program.
 
     Args:
         exact: the program in float32, compiled.
-        program: the same, of the Keras model.
-        calibration: real inputs, and the agreement that is asked for.
+        program: the same program of the Keras model.
+        calibration: real inputs, and the requested agreement.
         path: the file.
         report: called with a description of each step.
 
@@ -83,7 +83,7 @@ def export_integer(
         calibration's; `scales`: scale and zero point by the name of the input or output.
 
     Raises:
-        CompileError: an operator has no int8 form, or it does not agree as often as asked.
+        CompileError: an operator has no int8 version, or the agreement is too low.
     """
     from warmstart.engines.quantizer import convert_integer
 
@@ -94,10 +94,10 @@ def export_integer(
     agreement = calibration.agreement(engine, expected)
     if agreement < calibration.threshold:
         raise CompileError(
-            f"With integers only, agreement with float32 is {agreement:.1%} "
-            f"({calibration.rule.words}) on {len(calibration)} inputs, asked "
-            f"{calibration.threshold:.1%}. Leave integer_io out, which leaves some layers in float32 "
-            "where it helps, or ask for less agreement."
+            "With integers only, the agreement with float32 is too low: "
+            f"{calibration.rule.words} {agreement:.1%} on {len(calibration)} inputs, requested "
+            f"{calibration.threshold:.1%}. Leave integer_io out, so that layers can stay in "
+            "float32, or request less agreement."
         )
     return {
         "difference": max(compare(engine, exact.expected()).values()),

@@ -31,10 +31,10 @@ class Program:
     """Named functions and the Keras model whose variables they use.
 
     Attributes:
-        functions: by name.
-        model: whose variables they use.
-        served: makers of further `tf.function`s by name, which only an exported SavedModel has:
-            those that take files, for instance, which no other format can read.
+        functions: the functions, by name.
+        model: the model whose variables they use.
+        served: builders of further `tf.function`s, by name, that only an exported SavedModel has,
+            such as one that takes JPEG files, which no other format can decode.
     """
 
     functions: Mapping[str, Function]

@@ -107,7 +107,7 @@ class _InPlaceSession(Session):
         self._signature = engine.signatures[function]
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._inside = False
-        self._written: dict[str, list[Any]] = {}  # indices, since the state was copied in
+        self._written: dict[str, list[Any]] = {}  # indices written since the state was copied in
         self._native = engine._interpreter._interpreter
         self._graph = self._native.GetSubgraphIndexFromSignature(function)
         indices = engine._interpreter._get_full_signature_list()[function]
@@ -172,7 +172,7 @@ class _InPlaceSession(Session):
         self._shapes, self._inside = shapes, True
 
     def leave(self) -> None:
-        """Copy what has changed of the state out of the memory of the engine."""
+        """Copy the changed parts of the state out of the engine's memory."""
         if self._inside:
             for name, array in self._arrays.items():
                 memory, indices = self._memory(name), self._written[name]

@@ -1,8 +1,8 @@
 """Calibrated int8 for OpenVINO, by NNCF (https://github.com/openvinotoolkit/nncf).
 
 NNCF quantises per channel and corrects biases; for transformers it smooths outliers of activations
-into the weights (Xiao et al., "SmoothQuant", 2023, arXiv:2211.10438). Where the agreement with
-float32 is not met, it ranks the quantised operations by what they cost and reverts them.
+into the weights (Xiao et al., "SmoothQuant", 2023, arXiv:2211.10438). If the agreement with float32
+is too low, it ranks the quantised operations by the agreement that they cost, and reverts them.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from warmstart.errors import EngineError
 
 Report = Callable[[str], None]
 REVERTED, RANKED = 20, 50
-"""Operations that are reverted at most, and inputs by which they are ranked: an operation costs a
-pass over these.
+"""Maximum number of reverted operations, and number of inputs for ranking them: ranking an
+operation takes a pass over these.
 """
 
 
@@ -38,7 +38,7 @@ def quantize(
         exact: the program in float32.
         reference: runs it.
         folder: of the new artifact.
-        calibration: real inputs, and the agreement that is asked for.
+        calibration: real inputs, and the requested agreement.
         report: called with a description of each step.
 
     Raises:

@@ -1,8 +1,8 @@
-"""The optional engine: ONNX Runtime, on an accelerator that it has a provider for, else on the CPU.
+"""The optional engine ONNX Runtime, on an accelerator that it has a provider for, or on the CPU.
 
-It runs the program's ONNX form, which is converted once, compared with the program (see
-`engines.export`), and stored in `$WARMSTART_HOME/onnx`. Float32 is asked for explicitly: CUDA's
-default rounds the factors of products to 10 bits (TF32).
+It runs the program converted to ONNX. The conversion is done once, compared with the program (see
+`engines.export`), and stored in `$WARMSTART_HOME/onnx`. Float32 is requested explicitly, because
+CUDA by default rounds factors to TF32, with 10 bits.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from warmstart.errors import CacheError, EngineError, EngineUnavailableError, re
 from warmstart.hub import home
 
 Write = Callable[[Path], object]
-"""Writes the ONNX form of a program, verified, to a path."""
+"""Converts a program to ONNX, verifies it, and writes it to a path."""
 CPU = "CPUExecutionProvider"
 ACCELERATORS: Mapping[str, Mapping[str, str]] = {
     "CUDAExecutionProvider": {"use_tf32": "0"},
@@ -32,11 +32,11 @@ ACCELERATORS: Mapping[str, Mapping[str, str]] = {
     "DmlExecutionProvider": {},
     "CoreMLExecutionProvider": {},
 }
-"""Providers by preference, with the options by which they compute in float32."""
+"""Providers in order of preference, with the options that make them compute in float32."""
 NO_MEMORY_PATTERN = ("DmlExecutionProvider",)
 """Providers that need ONNX Runtime's reuse of memory turned off."""
 QUIET = 3
-"""The severity of messages from which on they are shown: errors."""
+"""The minimum severity of messages that are shown: errors."""
 
 _device = "auto"
 
@@ -84,7 +84,7 @@ class ONNXRuntimeEngine(Engine):
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=[*chosen, CPU]
             )
-        except Exception as error:  # ONNX Runtime's errors have no class of their own in common
+        except Exception as error:  # ONNX Runtime's errors have no common base class
             raise EngineError(f"ONNX Runtime cannot run {path}: {_first_line(error)}") from error
 
     @property
@@ -122,8 +122,8 @@ def require_library(purpose: str) -> None:
 
 
 def use_device(device: str) -> None:
-    """Let ONNX Runtime use a device in this process: `"auto"` an accelerator that it has a provider
-    for, `"cpu"` none, `"gpu"` one that must be there.
+    """Set the device of ONNX Runtime in this process: `"auto"` uses an accelerator that it has a
+    provider for, `"cpu"` none, and `"gpu"` requires one.
 
     Raises:
         MissingPackageError: device is `"gpu"`, and ONNX Runtime is not installed.
@@ -162,12 +162,11 @@ def check_functions(signatures: Mapping[str, Signature]) -> None:
 
 
 def open_artifact(artifact: Artifact, write: Write | None) -> ONNXRuntimeEngine:
-    """An engine for a program: on an accelerator that gives the reference's numbers, else on the
-    CPU.
+    """An engine for a program: on an accelerator that matches the reference, or else on the CPU.
 
     Args:
         artifact: the compiled program.
-        write: writes its ONNX form where it is not stored.
+        write: converts it to ONNX, if that is not stored yet.
 
     Raises:
         EngineError: it cannot be converted or run.
@@ -188,12 +187,12 @@ def open_artifact(artifact: Artifact, write: Write | None) -> ONNXRuntimeEngine:
 
 
 def is_stored(artifact: Artifact) -> bool:
-    """Whether the ONNX form of a program was written; its file is not read."""
+    """Whether a program was converted to ONNX; the file is not read."""
     return _path(artifact).is_file()
 
 
 def stored(artifact: Artifact) -> Path | None:
-    """The ONNX form of a program; None where it was not written, or is another file by now."""
+    """The ONNX file of a program; None if there is none, or its hash has changed."""
     path = _path(artifact)
     try:
         record = json.loads(_record(path).read_text("utf-8"))
@@ -203,14 +202,14 @@ def stored(artifact: Artifact) -> Path | None:
 
 
 def make(artifact: Artifact, write: Write | None) -> Path:
-    """Write the ONNX form of a program, unless another process does it meanwhile.
+    """Convert a program to ONNX, unless another process does so at the same time.
 
     Raises:
-        EngineUnavailableError: nothing here writes it.
+        EngineUnavailableError: `write` is None.
         CacheError: the folder cannot be written.
     """
     if write is None:
-        raise EngineUnavailableError("The ONNX form of this program was not written.")
+        raise EngineUnavailableError("This program was not converted to ONNX.")
     from filelock import FileLock
 
     path = _path(artifact)

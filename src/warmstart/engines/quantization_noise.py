@@ -1,4 +1,4 @@
-"""Which layers of a program lose most in 8 bits, measured on real inputs."""
+"""Ranks the layers of a program by their quantisation noise in 8 bits, measured on real inputs."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ STEPS = 255
 
 
 def loudest_layers(program: bytes, samples: Iterable[Mapping[str, np.ndarray]]) -> list[list[str]]:
-    """The layers by the noise that 8 bits would add to their inputs and outputs, most first.
+    """The layers by the noise that 8 bits would add to their inputs and outputs, noisiest first.
 
-    A tensor between `low` and `high` is rounded to steps of (high - low) / 255, which adds noise of
-    a twelfth of the squared step; relative to the variance of the tensor, this is what a layer
-    loses. A few outliers make the range wide, and all other values coarse.
+    A tensor between `low` and `high` is rounded to steps of (high - low) / 255, which adds noise
+    with a variance of step² / 12. This is taken relative to the variance of the tensor: a few
+    outliers widen the range and make all other values coarse.
 
     Args:
         program: the float `.tflite`.
-        samples: inputs of `forward` of the same shapes, a few.
+        samples: a few inputs of `forward`, of the same shapes.
 
     Returns:
         For each layer the names of its output tensors.

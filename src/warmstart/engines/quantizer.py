@@ -1,4 +1,4 @@
-"""TensorFlow Lite's static quantisation, by ranges that are measured on real inputs."""
+"""TensorFlow Lite's static quantisation, with ranges measured on real inputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from warmstart.engines.keras import Program
 
 
 class Quantizer:
-    """Quantises a program of one function by ranges that are measured once; see `quantizing`.
+    """Quantises a program of one function with ranges that are measured once; see `quantizing`.
 
     Attributes:
         float_program: the `.tflite` with the measured ranges, in float32.
@@ -56,10 +56,10 @@ def quantizing(
 
 
 def convert_integer(program: Program, calibration: Calibration, path: Path, report: Report) -> None:
-    """Write a `.tflite` of integers only: int8 inputs and outputs, no operator in float32.
+    """Write an integer-only `.tflite` file: int8 inputs and outputs, no operator in float32.
 
     Raises:
-        CompileError: the converter failed, or an operator has no int8 form.
+        CompileError: the converter failed, or an operator has no int8 version.
     """
     import tensorflow as tf
 
@@ -74,7 +74,7 @@ def convert_integer(program: Program, calibration: Calibration, path: Path, repo
 def _calibrated_converter(
     program: Program, calibration: Calibration, folder: Path, report: Report
 ) -> Iterator[Any]:
-    """TensorFlow's converter for a program, with real inputs; its errors are `CompileError`s."""
+    """TensorFlow's converter for a program, with real inputs; errors become `CompileError`s."""
     import tensorflow as tf
 
     with (

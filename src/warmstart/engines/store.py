@@ -91,13 +91,13 @@ class Artifact:
 
     @property
     def programs(self) -> tuple[Path, ...]:
-        """The files of the program, the one that engines open first."""
+        """The files of the program; the first is the one that engines open."""
         names = set(self.record["sha256"])
         return tuple(self.folder / name for name in (PROGRAM, *OPENVINO) if name in names)
 
     @property
     def path(self) -> Path:
-        """The program: `program.tflite` where there is one."""
+        """The program: `program.tflite` if there is one."""
         return self.programs[0]
 
     @property
@@ -114,8 +114,8 @@ class Artifact:
 
     @cached_property
     def calibration(self) -> Mapping[str, Any] | None:
-        """How an int8 program was calibrated, and how far it agrees with float32; see
-        `engines.int8`. None for other programs.
+        """How an int8 program was calibrated, and its agreement with float32; see `engines.int8`.
+        None for other programs.
         """
         calibration: Mapping[str, Any] | None = self.record.get("calibration")
         return calibration
@@ -129,13 +129,14 @@ class Artifact:
         engine = min(self.engines, key=lambda name: float(times[name]))
         return (
             f"Calibrated on {facts['inputs']} inputs; agreement with float32 "
-            f"{facts['agreement'][engine]:.1%} ({facts['measure']}); {times[engine]:.2f} ms an input "
-            f"on {engine}, float32 {times['float32']:.2f} ms ({facts['processor'] or 'a processor'})."
+            f"{facts['agreement'][engine]:.1%} ({facts['measure']}); {times[engine]:.2f} ms per "
+            f"input on {engine}, float32 {times['float32']:.2f} ms "
+            f"({facts['processor'] or 'a processor'})."
         )
 
     @cached_property
     def engines(self) -> tuple[str, ...]:
-        """The engines that may run it: for a calibrated program those whose agreement was met."""
+        """The engines that may run it: for a calibrated program, those that reach the agreement."""
         if self.calibration is None:
             return ("litert", "openvino")
         return tuple(map(str, self.calibration["agreement"]))
@@ -219,7 +220,9 @@ def find(key: str) -> Artifact | None:
 
 
 def like(key: str) -> Artifact | None:
-    """An artifact whose graph other weights may fill, noted by `note` under the key of the graph."""
+    """An artifact whose graph can be reused for other weights, recorded by `note` under the key of
+    the graph.
+    """
     try:
         artifact = Artifact.load(root() / _note(key).read_text("utf-8").strip())
     except (OSError, EngineError):
@@ -228,9 +231,9 @@ def like(key: str) -> Artifact | None:
 
 
 def note(key: str, artifact: Artifact) -> None:
-    """Note an artifact for `like`, where it is known how its constants are made."""
+    """Record an artifact for `like`, if it is known how its constants are made."""
     if artifact.record.get("constants"):
-        with contextlib.suppress(OSError):  # the next one is compiled in whole, too
+        with contextlib.suppress(OSError):  # then the next one is converted as well
             temporary = _note(key).with_suffix(f".{os.getpid()}")
             temporary.write_text(artifact.folder.name, "utf-8")
             os.replace(temporary, _note(key))
@@ -284,8 +287,8 @@ def write_record(folder: Path, precision: str, details: Mapping[str, Any]) -> No
 
 
 def _files(names: Container[str]) -> tuple[str, ...]:
-    """Those of these names that are files of an artifact; `REST` has the weights that a program
-    lacks.
+    """Those of `names` that are files of an artifact; `REST` has the weights that are not in the
+    program.
     """
     return tuple(name for name in (PROGRAM, *OPENVINO, PROBE, REST) if name in names)
 

@@ -1,4 +1,4 @@
-"""Small facts that outlive a process, such as measured times: a JSON object in the cache folder."""
+"""Small persistent facts, such as measured times: a JSON object in the cache folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from warmstart.hub.home import home
 
 @dataclass(frozen=True)
 class JsonFile:
-    """A JSON object by the name of its file; what is lost or damaged counts as empty."""
+    """A JSON object in a file of the cache; a missing or damaged file counts as empty."""
 
     name: str
 
@@ -30,7 +30,7 @@ class JsonFile:
         return stored if isinstance(stored, dict) else {}
 
     def update(self, key: str, value: Any) -> None:
-        """Set one key; a cache that cannot be written only means to find the value out again."""
+        """Set one key. If the cache cannot be written, the value is only lost."""
         with contextlib.suppress(OSError):
             from filelock import FileLock
 

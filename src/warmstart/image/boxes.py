@@ -8,7 +8,7 @@ import numpy as np
 
 from warmstart.core.results import best
 
-SUPPRESSED_AT_ONCE = 1000  # the most confident of a class that suppression looks at
+SUPPRESSED_AT_ONCE = 1000  # most confident boxes of a class that suppression considers
 
 
 def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -24,9 +24,9 @@ Photo: TypeAlias = Union[str, "os.PathLike[str]", bytes, Readable, "Image", "NDA
 
 
 LARGE = 16_000_000
-"""Pixels; the photo takes four bytes for each, and more on the way."""
+"""Pixels; a decoded photo takes four bytes for each, and more while it is decoded."""
 DECODING = {"WEBP": 3, "AVIF": 2, "HEIF": 2}
-"""How many times as much memory as others these formats take for a pixel while they are decoded."""
+"""Memory per pixel while decoding, relative to other formats."""
 
 
 class PhotoKind(FileKind):

@@ -40,14 +40,14 @@ PROBE_RANGES = {
 }
 
 PHOTOS = "photos"
-"""The function of a SavedModel that takes files."""
+"""The SavedModel function that takes files."""
 PHOTOS_NOTE = (
     "image_bytes: the bytes of JPEG files (PNG and GIF, too, without transparency); they are decoded, "
-    "turned upright, resized and scaled by TensorFlow, whose results differ from those of Pillow "
-    "by what follows; the outputs are those of `forward`"
+    "turned upright, resized and scaled by TensorFlow, which differs from Pillow by the figures "
+    "below; the outputs are those of `forward`"
 )
 EXAMPLES = Path(__file__).parents[1] / "serve" / "page" / "examples" / "image"
-"""Photos of the package, on which this function is compared."""
+"""Photos of the package, used to compare this function with the model."""
 FEATURE_NOTES = {"features": "(batch, D): the last feature map, averaged over its pixels"}
 """Of the output that all tasks share."""
 
@@ -201,12 +201,12 @@ def image_spec(entry: Entry) -> TensorSpec:
 
 
 def image_program(entry: Entry, outputs: keras.Model, *, files: bool = False) -> Program:
-    """The program of one function, `forward`, from images to the outputs of a Keras model.
+    """A program with one function, `forward`, from images to the outputs of a Keras model.
 
     Args:
         entry: of the model.
         outputs: the Keras model.
-        files: whether a SavedModel also has the function `photos`, which takes JPEG files.
+        files: whether a SavedModel also gets the function `photos`, which takes JPEG files.
     """
     from warmstart.engines.keras import Function, Program
 

@@ -85,7 +85,7 @@ def scale(array: np.ndarray, rules: ImagePreprocessing) -> np.ndarray:
         out = _standardised(array, rules.mean, rules.std)
     else:
         raise UsageError(
-            f"scaling {scaling!r} is none of 'tf', 'torch', 'caffe', 'raw', 'standard'"
+            f"scaling must be 'tf', 'torch', 'caffe', 'raw' or 'standard', not {scaling!r}"
         )
     return out
 
@@ -103,7 +103,7 @@ def decode_target(rules: ImagePreprocessing) -> tuple[int, int] | None:
 
 
 def covering(rules: ImagePreprocessing) -> tuple[int, int]:
-    """(height, width) that "crop" shrinks a photo to at least, before it cuts out the centre."""
+    """(height, width) that "crop" resizes a photo to cover, before it cuts out the centre."""
     height, width = rules.size
     if not 0 < rules.crop_ratio <= 1:
         raise UsageError(f"crop_ratio must be in (0, 1], not {rules.crop_ratio}")

@@ -56,7 +56,7 @@ class Family:
         architecture: what entries and bundles call it.
         model_types: those of `config.json` that it reads.
         timm: a pattern of the architectures of timm that it reads.
-        keras_hub: the class of KerasHub's backbones that it reads.
+        keras_hub: the KerasHub backbone class that it reads.
     """
 
     package: str

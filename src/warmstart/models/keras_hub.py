@@ -1,7 +1,7 @@
-"""KerasHub's presets: what `config.json` and, of a model with a head, `task.json` say.
+"""KerasHub's presets: reads `config.json` and, for a model with a head, `task.json`.
 
-The family whose row names the class of the backbone makes an `Entry` of it. Presets hold data;
-nothing of them is run.
+The family whose row in `FAMILIES` names the class of the backbone turns it into an `Entry`. Only
+data is read; no code of a preset is run.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ LARGEST_SIZE = 2**24
 
 @dataclass(frozen=True)
 class Preset:
-    """What a preset says of its model.
+    """The contents of a preset's config files.
 
     Attributes:
         path: of its `config.json`.
         backbone: the class of the backbone, without "Backbone".
         config: of the backbone.
-        task: the class of the model with its head, without the name of the backbone; "" without.
+        task: the class of the model with its head, without the name of the backbone; "" without a
+            head.
         options: of the model with its head.
     """
 
@@ -55,10 +56,10 @@ class Preset:
 
     @property
     def classes(self) -> int:
-        """Of its head.
+        """The number of classes of its head.
 
         Raises:
-            BundleError: it does not say how many.
+            BundleError: `num_classes` is missing or invalid.
         """
         count = self.options.get("num_classes")
         if not isinstance(count, int) or isinstance(count, bool) or not 0 < count <= MOST_CLASSES:
@@ -66,7 +67,7 @@ class Preset:
         return count
 
     def head(self, known: Mapping[str, str], default: str) -> str:
-        """What `known` says of its task; the default where it has no head, or another one."""
+        """The value of its task in `known`; the default if it has no head, or another one."""
         return known.get(self.task, default)
 
 
@@ -82,7 +83,7 @@ def class_of(config: Mapping[str, Any]) -> str:
 
 
 def preset_of(config: Mapping[str, Any], head: Mapping[str, Any], path: Path) -> Preset:
-    """What a preset says.
+    """Parse the config files of a preset.
 
     Args:
         config: of `config.json`.
@@ -94,7 +95,7 @@ def preset_of(config: Mapping[str, Any], head: Mapping[str, Any], path: Path) ->
     """
     own, options = config.get("config"), head.get("config")
     if not isinstance(own, Mapping):
-        raise BundleError(f"{path} has no config of its backbone; fetch it again.")
+        raise BundleError(f"{path} has no config for its backbone; fetch it again.")
     backbone = class_of(config).removesuffix("Backbone")
     task = str(head.get("class_name", "")).removeprefix(backbone)
     return Preset(path, backbone, own, task, options if isinstance(options, Mapping) else {})

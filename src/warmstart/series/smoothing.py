@@ -33,20 +33,21 @@ class Parameters(NamedTuple):
 
 
 PRIOR_COUNT = 20
-"""Errors at a horizon that weigh as much as the assumption that those of one step explain them."""
+"""Weight, in number of errors, of the prior that one-step errors explain the spread at a horizon.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Smoother:
-    """One series at its end.
+    """The smoothing state at the end of one series.
 
     Attributes:
         parameters: (alpha, beta, gamma, phi).
-        level, trend: behind the last step.
+        level, trend: after the last step.
         profile: of the season, (season,); the first belongs to the next step.
-        errors: of forecasts of one step, (E,).
-        loss: mean squared error of one step; 0 where the parameters were chosen by other errors.
-        spread: the mean absolute error at some horizons, and the count of independent errors.
+        errors: one-step forecast errors, (E,).
+        loss: mean squared one-step error; 0 if the parameters were chosen by other errors.
+        spread: horizon -> (mean absolute error, number of independent errors).
     """
 
     parameters: tuple[float, float, float, float]
@@ -58,7 +59,7 @@ class Smoother:
     spread: dict[int, tuple[float, int]] = field(default_factory=dict)
 
     def paths(self, horizon: int, count: int, random: np.random.Generator) -> Array:
-        """Sample paths, float64 (count, horizon): each error is one of the past."""
+        """Sample paths, float64 (count, horizon); errors are resampled from past ones."""
         alpha, beta, gamma, phi = self.parameters
         errors = random.choice(self.errors, (horizon, count))
         level, trend = np.full(count, self.level), np.full(count, self.trend)
@@ -77,10 +78,10 @@ class Smoother:
         return np.ascontiguousarray(paths.T)
 
     def _widths(self, distances: Array) -> Array:
-        """Factors (horizon,) of the distances of sample paths from the point forecast.
+        """Factors (horizon,) that rescale the distances of sample paths from the point forecast.
 
         Args:
-            distances: of the sample paths, their means.
+            distances: mean distances of the sample paths.
         """
         horizons = [horizon for horizon in self.spread if horizon <= len(distances)]
         logs = []
@@ -93,7 +94,7 @@ class Smoother:
 
 
 def reach(steps: int | NDArray[np.int64], phi: float | Array) -> Array:
-    """How many trends a forecast lies ahead: phi + phi² + …"""
+    """The factor of the trend after `steps` steps: phi + phi² + …"""
     is_damped = phi < 1
     safe = np.where(is_damped, phi, 0.0)
     return np.where(is_damped, safe * (1 - safe**steps) / (1 - safe), steps)
@@ -108,14 +109,14 @@ def smoothed(
     profiles: Array,
     parameters: Parameters,
 ) -> Iterator[tuple[Array, Array, Array]]:
-    """Yield the errors of each step, and the levels and trends behind it, (N, K) each.
+    """Yield the errors of each step, and the levels and trends after it, (N, K) each.
 
     Args:
-        values: (N, T); shorter series stand at the end.
-        is_observed: (N, T); other values count as no error.
+        values: (N, T); shorter series are aligned to the end.
+        is_observed: (N, T); other values have no error.
         starts: the first step of each series, (N,).
         levels, trends: before the first step, (N, K).
-        profiles: by step modulo the season, (N, season, K); they are updated.
+        profiles: by step modulo the season, (N, season, K); updated in place.
     """
     alpha, beta, gamma, phi = parameters
     season = profiles.shape[1]

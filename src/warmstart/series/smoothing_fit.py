@@ -1,8 +1,8 @@
-"""Parameters of exponential smoothing: those of a grid with the smallest errors in the past.
+"""Fit exponential smoothing: choose the parameters of a grid with the smallest past errors.
 
-`sample_seasonal` takes series as they are, and chooses the season and the parameters with the
-smallest squared errors of one step. `fit_adjusted` takes series without seasons, and chooses by the
-errors at several horizons, to which it also fits the width of the sample paths. Both follow
+`sample_seasonal` takes raw series, and chooses the season and the parameters with the smallest
+squared one-step errors. `fit_adjusted` takes seasonally adjusted series, and chooses by the errors
+at several horizons, to which it also fits the width of the sample paths. Both are equivariant under
 y -> a y + b.
 """
 
@@ -23,23 +23,25 @@ LONGEST_SEASONAL, LONGEST_ADJUSTED = 2000, 600
 """Steps of history that a fit uses."""
 LONGEST_SEASON = 200
 GROUP_SEASONAL, GROUP_ADJUSTED = 16, 64
-"""Series that are smoothed together: at most 33 MB."""
+"""Number of series that are smoothed together, which take at most 33 MB."""
 RESIDUALS, LEAST_RESIDUALS = 500, 40
-"""The latest errors, which sample paths add: those of the latter half, within these bounds, as the
-size of errors changes.
+"""Bounds on the number of recent errors for sample paths. Those of the second half of a series are
+used, because the size of errors changes.
 """
 LEAST_SKIPPED = 10
-"""Steps at the beginning whose errors do not count, at least; two seasons where that is more."""
+"""Minimum number of initial steps whose errors are ignored; two seasons if that is more."""
 STREAM = 1
-"""Of random numbers; the network draws from another one."""
+"""Number of the random stream; the network uses another one."""
 WARM_UP = 0.2
-"""Share of the steps of adjusted series whose errors do not count."""
+"""Share of initial steps of adjusted series whose errors are ignored."""
 HORIZONS = (1, 2, 4, 7, 12, 20, 32, 48)
-"""Those whose errors choose the parameters of adjusted series."""
+"""Horizons whose errors choose the parameters of adjusted series."""
 OUTLIER = 5.0
-"""Errors beyond this many median ones are clipped: beyond 3.4 standard deviations of a normal."""
+"""Errors above this multiple of the median error are clipped: 3.4 standard deviations of a normal
+distribution.
+"""
 COMPLEXITY = 1.02
-"""A trend must be better than none by this factor."""
+"""Factor by which a trend must be better than none."""
 
 
 def _seasonal_parameters(season: int) -> Parameters:
@@ -119,10 +121,10 @@ def sample_seasonal(
 
 
 def _fit_seasonal(targets: Sequence[Array], season: int, skip: int) -> list[Smoother]:
-    """Fitted to series of any lengths; missing values are filled, and count as no errors.
+    """Smoothers fitted to series of any lengths; missing values are filled, and have no error.
 
     Args:
-        skip: steps at the beginning, at most a third, whose errors do not count.
+        skip: initial steps whose errors are ignored, at most a third.
     """
     length = min(max(map(len, targets)), LONGEST_SEASONAL)
     values, is_observed = np.zeros((len(targets), length)), np.zeros((len(targets), length), bool)
@@ -142,7 +144,7 @@ def _fit_seasonal(targets: Sequence[Array], season: int, skip: int) -> list[Smoo
     steps = smoothed(values, is_observed, starts, levels, trends, profiles, parameters)
     for step, (error, last_levels, last_trends) in enumerate(steps):
         errors[step], levels, trends = error, last_levels, last_trends
-    # The first steps have their errors from the beginning, not from the parameters.
+    # The errors of the first steps come from the initial state, not from the parameters.
     is_usual = np.arange(length)[:, None] >= starts + np.minimum(skip, (length - starts) // 3)
     is_measured = is_usual & is_observed.T
     loss = np.einsum("tnk,tnk,tn->nk", errors, errors, is_measured.astype(float))
@@ -195,7 +197,7 @@ def _chosen(parameters: Parameters, index: np.intp) -> tuple[float, float, float
 
 
 def fit_adjusted(rows: Sequence[Array], horizon: int) -> list[Smoother]:
-    """Fitted to series (T,) without missing values, for forecasts of `horizon` steps."""
+    """Smoothers fitted to series (T,) without missing values, for forecasts of `horizon` steps."""
     smoothers: list[Smoother] = []
     for first in range(0, len(rows), GROUP_ADJUSTED):
         some = [values[-LONGEST_ADJUSTED:] for values in rows[first : first + GROUP_ADJUSTED]]
@@ -208,7 +210,7 @@ def fit_adjusted(rows: Sequence[Array], horizon: int) -> list[Smoother]:
 
 
 def _states(rows: Sequence[Array]) -> tuple[Array, Array]:
-    """Levels and trends behind each step, (T, N, K) each; shorter series stand at the end."""
+    """Levels and trends after each step, (T, N, K) each; shorter series are aligned to the end."""
     length, shape = max(map(len, rows)), (len(rows), len(ADJUSTED.alpha))
     starts = length - np.array([len(series) for series in rows])
     values = np.zeros((len(rows), length))
@@ -259,6 +261,6 @@ def _best(values: Array, levels: Array, trends: Array, horizon: int) -> Smoother
 
 
 def _winsorized(errors: Array) -> Array:
-    """Without outliers: one shift of the level must not widen all forecasts behind it."""
+    """Clip outliers: one level shift must not widen all later forecasts."""
     bound = OUTLIER * float(np.median(np.abs(errors)))
     return np.clip(errors, -bound, bound) if bound > 0 else errors

@@ -1,4 +1,4 @@
-"""A wrapped model of series: a window of past values in, the next steps out."""
+"""A wrapped forecaster: takes a window of past values, and returns the next steps."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 BATCH = 64
 MEDIAN = 0.5
 SMALLEST_SCALE = 1e-8
-"""Of a constant window."""
+"""The scale of a constant window."""
 
 
 class WindowModel:
     """One model; see `series.method.Method`.
 
-    Its entry says under `processing`: `context` and `horizon` in steps, `levels` of quantiles (one,
-    0.5, of a model that forecasts one number a step), `scaling` of windows ("none"; "standard", by
-    their mean and standard deviation; "mean", by the mean of their absolute values; or two
-    numbers), and `freq`, the frequency of series without timestamps.
+    The `processing` of its entry has: `context` and `horizon` in steps, `levels` of quantiles (only
+    0.5 for a model that makes point forecasts), `scaling` of windows ("none"; "standard", by their
+    mean and standard deviation; "mean", by the mean of their absolute values; or two numbers), and
+    `freq`, the frequency of series without timestamps.
     """
 
     sampled = False
@@ -49,7 +49,7 @@ class WindowModel:
     def check(self, series: TimeSeries, horizon: int) -> None:
         if len(series) < self.context:
             raise InputError(
-                f"{series.name}: has {len(series)} steps, and {self.name} takes {self.context}",
+                f"{series.name}: has {len(series)} steps, and {self.name} needs {self.context}",
                 series.name,
             )
         if not np.isfinite(series.target[-self.context :]).any():
@@ -69,7 +69,9 @@ class WindowModel:
         seeds: Sequence[Sequence[int]],
         keep: bool,
     ) -> Generator[None, None, list[dict[str, Any]]]:
-        """Quantiles of each series; beyond the model's own horizon its medians are taken as past."""
+        """Quantiles of each series; beyond the model's own horizon, its medians are used as past
+        values.
+        """
         context = np.stack([filled(one.target[-self.context :]) for one in series])
         parts: list[NDArray[Any]] = []
         while sum(part.shape[-1] for part in parts) < horizon:
@@ -92,9 +94,9 @@ class WindowModel:
     def _notes(self, horizon: int) -> list[str]:
         notes = []
         if len(self.levels) == 1:
-            notes.append("the model forecasts one number a step: all quantiles are this number")
+            notes.append("the model makes point forecasts: all quantiles are equal")
         if horizon > self.horizon:
-            notes.append(f"steps beyond {self.horizon} build on forecasts")
+            notes.append(f"steps beyond {self.horizon} are based on forecasts")
         return notes
 
     def _medians(self, quantiles: NDArray[Any]) -> NDArray[Any]:
@@ -119,7 +121,7 @@ class WindowModel:
         return quantiles
 
     def _statistics(self, context: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """(what is subtracted, what is divided by) of windows, (N, 1) each."""
+        """(offset, divisor) of windows, (N, 1) each."""
         zeros = np.zeros((len(context), 1))
         if self.scaling == "standard":
             scale = context.std(1, keepdims=True)
@@ -157,7 +159,7 @@ class WindowModel:
 
 
 def filled(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A window without gaps: they are interpolated, at the ends repeated."""
+    """A window without gaps: missing values are interpolated, and repeated at the ends."""
     observed = np.flatnonzero(np.isfinite(values))
     if len(observed) == len(values):
         return values

@@ -4,9 +4,9 @@
     app          routes -> the ASGI application
     running      uvicorn around it: signals, draining, protocol errors
     registry     the models that are served; loading them again when their bundles change
-    queue        a bounded queue in front of a model; knows nothing of HTTP, like the next two
-    batching     the threads that empty it in batches
-    steps        the threads that compute it step by step, in a batch that inputs join and leave
+    queue        a bounded queue in front of a model; independent of HTTP, like the next two
+    batching     the threads that answer it in batches
+    steps        the threads that answer it step by step, with continuous batching
     texts        generated texts, as work of `steps`
     answering    from what a request asks to a model's answers
     kinds        what a task takes: from bytes or JSON to an input of the model

@@ -1,4 +1,4 @@
-"""The threads that empty the queue of a model in batches.
+"""The threads that answer the queue of a model in batches.
 
 Inputs of the same key go through the engine together. While the engine is idle nothing waits; while
 it is busy, inputs gather until the batch is full or the oldest has waited long enough.
@@ -17,7 +17,8 @@ from warmstart.errors import CancelledError, UsageError
 from warmstart.serve.queue import OVERDUE, Expired, Job, Outcome, Queue
 
 Observe = Callable[[int, float, list[float], int], None]
-"""Called after each batch with (size, seconds, seconds that each input waited, how many failed)."""
+"""Called after each batch with (size, seconds, seconds that each input waited, number of failures).
+"""
 
 
 Run = Callable[[Any, Sequence[Any]], Sequence[Any]]

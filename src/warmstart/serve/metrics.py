@@ -110,8 +110,8 @@ class Metrics:
         self._seconds.labels(model).observe(seconds)
 
     def batch(self, model: str, size: int, seconds: float, waited: Sequence[float]) -> None:
-        """One batch of a model, or one step of a batch that inputs join and leave; `waited`:
-        seconds of each input that is new in it.
+        """Record one batch of a model, or one step of a continuous batch; `waited`: seconds that
+        each new input waited.
         """
         self._batch.labels(model).observe(size)
         self._inference.labels(model).observe(seconds)
@@ -120,7 +120,7 @@ class Metrics:
             queue.observe(each)
 
     def first_text(self, model: str, seconds: float) -> None:
-        """A generated text has begun, so long after its prompt came."""
+        """Record the seconds from the arrival of a prompt to its first text."""
         self._first.labels(model).observe(seconds)
 
     def reload(self, model: str, outcome: str) -> None:

@@ -1,7 +1,7 @@
-"""Parse large request bodies in a process of its own.
+"""Parse large request bodies in a separate process.
 
-Parsing holds the interpreter's lock, so that one large body would stall the answers to all other
-requests. The process has a low priority and a limit of memory, and ends when nobody waits for it.
+Parsing holds Python's global interpreter lock, so one large body would delay all other requests.
+The process has a low priority and a memory limit, and is killed when nobody waits for its answer.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ ArgumentsT = TypeVarTuple("ArgumentsT")
 
 COMMAND = (sys.executable, "-m", "warmstart.serve.parsing_process")
 IDLE_SECONDS = 60.0
-"""After which the process ends, and its memory is free."""
+"""Seconds without work after which the process ends and frees its memory."""
 _SIZE = struct.Struct("<Q")
 
 
 class Parser:
-    """Runs functions in one other process, one at a time; it starts with the first of them."""
+    """Runs functions in one other process, one at a time; the first call starts it."""
 
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
@@ -47,20 +47,19 @@ class Parser:
         data: bytes,
         *arguments: *ArgumentsT,
     ) -> T:
-        """`function(data, *arguments)`; the arguments, and what is returned or raised, must be
-        possible to pickle.
+        """Run `function(data, *arguments)`; arguments, results and exceptions must be picklable.
 
         Args:
-            deadline: of `time.monotonic`.
-            gone: is done when the client has closed its connection.
-            function: of a module.
+            deadline: a time of `time.monotonic`.
+            gone: done when the client has closed its connection.
+            function: a function at the top level of a module.
             data: a body, or a part of one.
             arguments: the others.
 
         Raises:
             TimeoutError: the deadline passed.
             Refused: the client has gone.
-            MemoryError: the process had too little memory.
+            MemoryError: the process ran out of memory.
         """
         work = asyncio.ensure_future(self._run((function, arguments), data))
         ends: set[asyncio.Future[Any]] = {work} if gone is None else {work, gone}
@@ -106,8 +105,8 @@ class Parser:
         return result
 
     def _exchange(self, call: object, data: bytes, abandoned: threading.Event) -> tuple[bool, Any]:
-        """Send a call to the process and wait for its answer: whether it is an error, and the
-        value.
+        """Send a call to the process and wait for its answer: (whether it failed, the value or
+        exception).
         """
         process = self._started()
         if abandoned.is_set():  # while it was started
@@ -130,7 +129,7 @@ class Parser:
         return self._process
 
     def _forget(self) -> None:
-        """Release what belongs to a process that has ended."""
+        """Release the resources of a process that has ended."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -142,7 +141,7 @@ class Parser:
 
 
 def send(file: IO[bytes], value: object, data: bytes = b"") -> None:
-    """Write a value, whose arrays are not copied, and data."""
+    """Write a value and data; arrays in the value are not copied."""
     buffers: list[pickle.PickleBuffer] = []
     head = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
     parts = [memoryview(data), memoryview(head), *(buffer.raw() for buffer in buffers)]

@@ -23,7 +23,8 @@ def main() -> None:
         os.nice(NICE)
     _limit_memory()
     calls, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not be an answer
+    # A stray print must not be taken for an answer.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         while True:
             (function, arguments), data = receive(calls)
@@ -38,7 +39,7 @@ def main() -> None:
 
 
 def _limit_memory() -> None:
-    """Refuse memory beyond what the process has already and `MEMORY`, where the system can."""
+    """Limit the memory of the process to what it uses now plus `MEMORY`, if supported."""
     if sys.platform != "linux":
         return
     import resource

@@ -72,7 +72,7 @@ def freeze(chosen: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
 
 
 class _Inputs(NamedTuple):
-    """What a body asks.
+    """The contents of a request body.
 
     Attributes:
         names: of the inputs, for messages and results.

@@ -1,4 +1,4 @@
-"""A bounded queue in front of one model: what waits, what has expired, and the answers to it."""
+"""A bounded queue in front of one model: waiting and expired inputs, and their answers."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class Closed(Exception):
 
 
 class Expired(Exception):
-    """The deadline passed before the input's turn came."""
+    """The deadline passed before the input was started."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """An answer, and how it came about.
+    """An answer, and how it was computed.
 
     Attributes:
-        value: of the one input.
-        queued, running: seconds of waiting, and of the batch it was in.
+        value: the result of the input.
+        queued, running: seconds in the queue, and of its batch.
         batch: inputs of that batch.
     """
 
@@ -48,14 +48,14 @@ class Answer(Future[Outcome]):
     abandoned_at = float("inf")
 
     def abandon(self) -> None:
-        """Nobody waits for it: it is not begun, and work on it stops at the next step."""
+        """Give up waiting: the input is not started, or work on it stops at the next step."""
         self.abandoned_at = min(self.abandoned_at, time.monotonic())
         self.cancel()
 
 
 @dataclass(eq=False)
 class Job:
-    """One input in a queue; inputs of equal keys may be computed together."""
+    """One input in a queue; inputs with equal keys may be computed together."""
 
     key: Hashable
     value: Any
@@ -64,22 +64,24 @@ class Job:
     future: Answer = field(default_factory=Answer)
 
     def is_over(self, seconds: float = 0.0) -> bool:
-        """Whether nobody has waited for the answer for so many seconds."""
+        """Whether nobody has waited for the answer for this many seconds."""
         end = min(self.future.abandoned_at, self.deadline)
         return end + seconds <= time.monotonic() or self.future.cancelled()
 
 
 OVERDUE = 1.0
-"""Seconds that work may go on after its last request has gone, before its thread counts as stuck."""
+"""Seconds that work may continue after its last request has left, before its thread counts as
+stuck.
+"""
 FAILURES = 3
-"""Answers in a row that fail by no fault of their input, after which a model counts as broken."""
+"""Consecutive failures not caused by their inputs, after which a model counts as broken."""
 
 
 class Queue(ABC):
-    """Inputs that wait for their turn; subclasses start the threads that answer them.
+    """A bounded queue of inputs; subclasses start the threads that answer them.
 
     Args:
-        capacity: inputs that may wait.
+        capacity: maximum number of waiting inputs.
     """
 
     def __init__(self, capacity: int):
@@ -94,18 +96,18 @@ class Queue(ABC):
 
     @property
     def waiting(self) -> int:
-        """Inputs whose turn has not come."""
+        """The number of inputs that are not started."""
         return len(self._waiting)
 
     @property
     @abstractmethod
     def busy(self) -> int:
-        """Batches that are being computed."""
+        """The number of batches that are being computed."""
 
     @property
     @abstractmethod
     def stuck(self) -> bool:
-        """Whether nothing gets on, with work that nobody has waited for since `OVERDUE`."""
+        """Whether nobody has waited for any of the running work for `OVERDUE` seconds."""
 
     @property
     def full(self) -> bool:
@@ -114,11 +116,11 @@ class Queue(ABC):
 
     @property
     def broken(self) -> bool:
-        """Whether the last answers all failed, by no fault of their inputs."""
+        """Whether the last answers all failed for reasons other than their inputs."""
         return self._failures >= FAILURES
 
     def recovered(self) -> None:
-        """The model answers again."""
+        """Reset the count of failures: the model answers again."""
         self._failures = 0
 
     def submit(
@@ -127,16 +129,17 @@ class Queue(ABC):
         """Queue inputs, all or none.
 
         Args:
-            key: inputs of one key are answered together.
+            key: inputs with the same key may be answered together.
             values: as the work takes them.
-            deadline: of `time.monotonic`; an input that has not begun by then gets `Expired`.
+            deadline: a time of `time.monotonic`; an input that is not started by then gets
+                `Expired`.
 
         Returns:
             The answer to each.
 
         Raises:
-            Full: there is no room. More inputs than there is ever room for are taken where nothing
-                waits.
+            Full: there is no room. More inputs than the capacity are accepted if the queue is
+                empty.
             Closed: after `close`.
         """
         jobs = [Job(key, value, deadline) for value in values]
@@ -152,7 +155,7 @@ class Queue(ABC):
         return [job.future for job in jobs]
 
     def close(self) -> None:
-        """Take nothing more; what is queued is still answered."""
+        """Accept no more inputs; queued ones are still answered."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -165,11 +168,11 @@ class Queue(ABC):
         return not any(thread.is_alive() for thread in self._threads)
 
     def _wake(self, count: int) -> None:
-        """So many inputs have come; the caller has the lock."""
+        """`count` inputs were added; the caller has the lock."""
         self._changed.notify_all()
 
     def _drop(self) -> None:
-        """Leave out what was cancelled or is late; the caller has the lock."""
+        """Drop inputs that were cancelled or are late; the caller has the lock."""
         over = {job for job in self._waiting if job.is_over()}
         for job in over:
             if job.future.set_running_or_notify_cancel():
@@ -178,7 +181,7 @@ class Queue(ABC):
             self._waiting = deque(job for job in self._waiting if job not in over)
 
     def _count(self, result: Any) -> None:
-        """Count failures in a row; those of an input or a deadline say nothing about the model."""
+        """Count consecutive failures; those caused by an input or a deadline are ignored."""
         if not isinstance(result, BaseException):
             self._failures = 0
         elif not isinstance(result, InputError | UsageError | Expired | MemoryError):

@@ -41,8 +41,8 @@ class Served:
         kind: what it takes.
         version: counts from 1; a changed bundle is the next.
         loaded: seconds since 1970.
-        batcher: the queue of what is computed in whole batches.
-        texts: the queue of texts that it generates step by step; None for other tasks.
+        batcher: the queue for work in whole batches.
+        texts: the queue for texts that are generated step by step; None for other tasks.
         statistics: what it has answered.
         stored_precision: of the weights in its program's file, such as "int8 kernels".
     """
@@ -92,12 +92,12 @@ class Served:
 
     @property
     def waiting(self) -> int:
-        """Inputs whose turn has not come."""
+        """The number of inputs that are not started."""
         return sum(queue.waiting for queue in self._queues)
 
     @property
     def busy(self) -> int:
-        """Batches that are being computed."""
+        """The number of batches that are being computed."""
         return sum(queue.busy for queue in self._queues)
 
     @property
@@ -107,20 +107,21 @@ class Served:
 
     @property
     def cached_tokens(self) -> int:
-        """Tokens of the cache that the texts which are being generated may take."""
+        """The maximum number of cached tokens of the texts that are being generated."""
         return self.texts.reserved if self.texts else 0
 
     def submit(self, key: Any, values: Sequence[Any], deadline: float) -> list[Answer]:
-        """Queue inputs, all or none, where their work is done; see `Queue.submit`.
+        """Add inputs to the right queue, all or none; see `Queue.submit`.
 
         Args:
-            key: (work, …): `work(served, key, values)`; texts are generated step by step where
-                their options allow it.
+            key: (work, …): `work(served, key, values)`; texts are generated step by step if their
+                options allow it.
             values: inputs.
             deadline: of `time.monotonic`.
 
         Raises:
-            UsageError: an option is wrong. Full, Closed: of the queue.
+            UsageError: an option is wrong.
+            Full, Closed: the queue takes no more.
         """
         model = self.model
         if self.texts and isinstance(model, JoinableModel) and key[0] is Served.answer:
@@ -135,19 +136,19 @@ class Served:
         """Queue one prompt; `write` is called with each piece of its text, in a thread of the queue.
 
         Raises:
-            UsageError: an option is wrong, or the text cannot be streamed. Full, Closed: of the
-            queue.
+            UsageError: an option is wrong, or the text cannot be streamed.
+            Full, Closed: the queue takes no more.
         """
         model = self.model
         if self.texts is None or not isinstance(model, JoinableModel):
-            raise UsageError(f"{self.name} generates no texts.")
+            raise UsageError(f"{self.name} does not generate text.")
         request = TextRequest.of(model, options, write)
         model.check_streamed(request.options)
         [answer] = self.texts.submit(request, [prompt], deadline)
         return answer
 
     def close(self) -> None:
-        """Take nothing more; what is queued is still answered."""
+        """Accept no more inputs; queued ones are still answered."""
         for queue in self._queues:
             queue.close()
 

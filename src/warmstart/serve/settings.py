@@ -51,8 +51,8 @@ class Settings:
         max_columns: columns of one table.
         max_new_tokens: tokens that one input may generate.
         max_tokens: tokens that all inputs of a request may generate, times beams.
-        max_cached_tokens: tokens of the texts that a model generates at once, with their prompts; more
-            texts wait. For each the model has keys and values in memory.
+        max_cached_tokens: maximum tokens, with prompts, of the texts that a model generates at
+            once; other texts wait. The keys and values of each token take memory.
         max_generated: other values that a request may generate step by step: steps times sample
             paths of all series, samples of sound.
         budgets: the highest value of other options that make work, by name.
@@ -70,7 +70,7 @@ class Settings:
         cors: origins whose pages may use the server, such as "https://app.example.com"; "*": all.
         hosts: names besides localhost that a server on a loopback address answers to: of the proxy
             in front of it.
-        tracing: whether each request is a span of OpenTelemetry.
+        tracing: whether to export an OpenTelemetry span for each request.
     """
 
     max_batch: int = 4

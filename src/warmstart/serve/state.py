@@ -95,8 +95,8 @@ class State:
         data: bytes,
         *arguments: *ArgumentsT,
     ) -> ResultT:
-        """`function(data, …)`: at once where the data are few, else in the parser's process, so that
-        other requests go on; see `Parser.run`.
+        """Run `function(data, …)`: directly for small data, else in the parser's process, so that
+        other requests are not delayed; see `Parser.run`.
         """
         if len(data) <= body.INLINE:
             return function(data, *arguments)
@@ -160,8 +160,8 @@ async def all_done(
         gone: is done when the client has closed its connection.
 
     Raises:
-        TimeoutError: the deadline passed. Refused: the client has gone. All answers are abandoned
-        then.
+        TimeoutError: the deadline passed; all answers are abandoned.
+        Refused: the client has left; all answers are abandoned.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()

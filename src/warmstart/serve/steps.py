@@ -1,5 +1,5 @@
-"""The threads that compute the queue of a model step by step, in one batch: inputs join it when
-they come and leave it when they end, so that none waits for another to be finished.
+"""The threads that answer the queue of a model with continuous batching: inputs join the batch when
+they arrive and leave it when they end, so that none waits for another to finish.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ PREPARED = 4
 
 
 class StepWork(Protocol):
-    """What is done with the inputs of a key; each method is called by one thread at a time."""
+    """The work on inputs; each method is called by one thread at a time."""
 
     def batch(self) -> StepBatch:
         """A new batch."""
 
     def prepare(self, key: Any, value: Any) -> Prepared:
-        """An input for the batch."""
+        """Prepare an input for the batch."""
 
     def result(self, key: Any, prepared: Prepared, outputs: Any) -> Any:
         """The answer to an input that has ended."""
 
     def write(self, key: Any, piece: str) -> None:
-        """A piece of the text of an input, while it is computed."""
+        """Send a piece of the text of an input while it is computed."""
 
 
 class StepObserver(Protocol):
-    """Counts and measures what happens."""
+    """Is notified of steps and results, for metrics."""
 
     def stepped(self, rows: int, seconds: float, waited: Sequence[float]) -> None:
-        """A step of so many rows; `waited`: seconds of each input that joined for it."""
+        """A step with `rows` rows ended; `waited`: seconds that each new input waited."""
 
     def began(self, seconds: float) -> None:
-        """The first text of an input, so long after it came."""
+        """The first text of an input is ready, `seconds` after its arrival."""
 
     def ended(self, seconds: float, waited: float, is_failure: bool) -> None:
-        """An input, after so long in the batch."""
+        """An input ended, after `seconds` in the batch."""
 
 
 @dataclass(eq=False)
@@ -62,16 +62,16 @@ class _Member:
 
 
 class StepBatcher(Queue):
-    """Answers inputs in one batch that they join and leave between steps, first come, first served.
+    """Answers inputs with continuous batching, first come, first served.
 
     One thread prepares inputs, another computes the steps.
 
     Args:
-        work: what is done.
-        observer: of what happens.
-        tokens: of the cache that the inputs of the batch may take together; the next ones wait.
-            One that takes more by itself gets `TooLargeError`.
-        capacity: inputs that may wait.
+        work: the work on inputs.
+        observer: is notified of steps and results.
+        tokens: maximum number of cached tokens of the batch; further inputs wait. An input that
+            needs more by itself gets `TooLargeError`.
+        capacity: maximum number of waiting inputs.
         name: of the threads.
     """
 
@@ -90,7 +90,7 @@ class StepBatcher(Queue):
         self._ready: deque[_Member] = deque()
         self._all_prepared = False
         self._members: dict[Prepared, _Member] = {}
-        self._joined: list[float] = []  # what those have waited that joined since the last step
+        self._joined: list[float] = []  # seconds waited, of the latest inputs
         self._threads = [
             threading.Thread(target=target, name=f"warmstart-{name}-{what}", daemon=True)
             for target, what in ((self._prepare, "prepare"), (self._compute, "steps"))
@@ -108,7 +108,7 @@ class StepBatcher(Queue):
 
     @property
     def reserved(self) -> int:
-        """Tokens of the cache that the inputs of the batch take together at most."""
+        """The maximum number of cached tokens of the inputs in the batch."""
         return sum(member.size for member in list(self._members.values()))
 
     @property
@@ -118,15 +118,15 @@ class StepBatcher(Queue):
             return bool(jobs) and all(job.is_over(OVERDUE) for job in jobs)
 
     def _prepare(self) -> None:
-        """Prepare what waits, a few inputs ahead of the batch."""
+        """Prepare waiting inputs, a few ahead of the batch."""
         while (job := self._next()) is not None:
             try:
                 prepared = self._work.prepare(job.key, job.value)
                 member = _Member(job, prepared, self._batch.size(prepared))
                 if member.size > self._tokens:
                     raise TooLargeError(
-                        f"{prepared.name}: prompt and answer may take {member.size:,} tokens of the "
-                        f"cache, which has {self._tokens:,} on this server; ask for fewer",
+                        f"{prepared.name}: prompt and answer may take {member.size:,} tokens of "
+                        f"the cache, and this server has {self._tokens:,}; request fewer tokens",
                         prepared.name,
                     )
             except Exception as error:
@@ -161,8 +161,8 @@ class StepBatcher(Queue):
                 self._step()
 
     def _admit(self) -> bool:
-        """Let inputs join for whose tokens there is room; wait where there are none at all. False
-        after `close`, when all is answered.
+        """Let inputs join while their tokens fit; wait if there are no inputs. False after `close`,
+        once everything is answered.
         """
         with self._changed:
             while not (self._members or self._ready):
@@ -185,7 +185,7 @@ class StepBatcher(Queue):
         return True
 
     def _leave(self) -> None:
-        """Leave out inputs for which nobody waits any more."""
+        """Remove inputs that nobody waits for any more."""
         for member in list(self._members.values()):
             if member.job.is_over():
                 self._batch.leave(member.prepared)
@@ -195,7 +195,7 @@ class StepBatcher(Queue):
         rows, start = len(self._batch), time.monotonic()
         try:
             ended = self._batch.step()
-        except Exception as error:  # the engine failed, so all that it had is lost
+        except Exception as error:  # the engine failed, so the state of the batch is lost
             self._batch = self._work.batch()
             for member in list(self._members.values()):
                 self._remove(member, error)

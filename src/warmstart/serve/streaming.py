@@ -1,5 +1,5 @@
-"""A text that is sent while it is generated: from the thread of its batch to the event loop, piece
-by piece.
+"""Stream a text while it is generated, piece by piece, from the thread of its batch to the event
+loop.
 """
 
 from __future__ import annotations

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class TextRequest:
-    """How prompts are to be continued.
+    """The options of a request, as a key of the queue.
 
     Attributes:
-        options: of the model's class.
-        write: is called with each piece of the one text; None: it is not streamed.
+        options: an instance of the model's options class.
+        write: called with each piece of the text; None if it is not streamed.
     """
 
     options: Any
@@ -34,7 +34,7 @@ class TextRequest:
         options: Mapping[str, Any],
         write: Callable[[str], None] | None = None,
     ) -> TextRequest:
-        """From the options of a request.
+        """Parse the options of a request.
 
         Raises:
             UsageError: one is wrong.
@@ -49,7 +49,7 @@ class TextWork:
 
     Args:
         model: the text generator.
-        settings: with the limits of inputs.
+        settings: has the limits of inputs.
     """
 
     def __init__(self, model: JoinableModel[Any, Any, Any], settings: Settings):

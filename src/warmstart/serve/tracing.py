@@ -1,8 +1,8 @@
-"""Spans of requests for OpenTelemetry, around everything else; off unless it is asked for.
+"""OpenTelemetry spans of requests, as the outermost middleware; off by default.
 
 Names and attributes are those of the semantic conventions for HTTP servers,
-https://opentelemetry.io/docs/specs/semconv/http/. A request that comes with a `traceparent` header
-becomes a part of that trace. Nothing of inputs or answers is recorded.
+https://opentelemetry.io/docs/specs/semconv/http/. A request with a `traceparent` header becomes
+part of that trace. Inputs and answers are not recorded.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from warmstart.version import __version__
 SERVICE = "warmstart"
 MODEL = "warmstart.model"
 OF_A_MODEL = re.compile(r"(/v\d/(?:predict|models)/)([^/]+)")
-"""The beginning of addresses that name a model."""
+"""Prefix of URLs that name a model."""
 FIRST_ERROR = 500
-"""The lowest status that is the server's own fault."""
+"""The lowest status code of a server error."""
 
 
 class Tracing:
@@ -60,7 +60,7 @@ class Tracing:
             await self._app(scope, receive, sent)
 
     def _describe(self, span: Any, scope: Scope, status: int) -> None:
-        """Say what was asked and answered; names of models in addresses are not part of the span's
+        """Add route, model and status to a span; the name of the model is not part of the span's
         name.
         """
         span.set_attribute("http.response.status_code", status)
@@ -68,7 +68,7 @@ class Tracing:
         if match := OF_A_MODEL.match(route):
             span.set_attribute(MODEL, match[2])
             route = f"{match[1]}{{model}}{route[match.end() :]}"
-        if status != 404:  # an address that is not there could be anything
+        if status != 404:  # an unknown URL could be anything
             span.set_attribute("http.route", route)
             span.update_name(f"{scope['method']} {route}")
         if status >= FIRST_ERROR:
@@ -80,7 +80,7 @@ def export_spans() -> contextlib.ExitStack:
     (OTEL_EXPORTER_OTLP_ENDPOINT and others), unless the process has a tracer provider already.
 
     Returns:
-        What sends the last spans when it is closed.
+        A context manager that sends the last spans when it is closed.
     """
     require("opentelemetry", extra="otel", purpose="to trace requests")
     from opentelemetry import trace

@@ -121,7 +121,9 @@ async def infer(request: Request) -> Response:
         outputs = await _raw(request, state, served, arrays, parameters, deadline)
     else:
         if parameters:
-            raise invalid(f"Arrays of the program have no parameter {min(parameters)[:100]!r}.")
+            raise invalid(
+                f"Requests with arrays of the program take no parameter {min(parameters)[:100]!r}."
+            )
         key, rows = signatures.program_rows(served, arrays)
         _check_rows(len(rows), state)
         answers = await state.ask(request, served, key, rows, deadline)
@@ -177,7 +179,7 @@ async def _read(
     """The request's JSON and its tensors."""
     length = request.headers.get(HEADER, str(len(data)))
     if not (length.isascii() and length.isdigit()) or not 0 <= int(length[:20]) <= len(data):
-        raise invalid(f"{HEADER} must be a number of bytes, at most those of the body.")
+        raise invalid(f"{HEADER} must be a number of bytes, at most the length of the body.")
     if int(length) == 0 and HEADER in request.headers:
         return {}, _only(served, data)
     head: bytes = data[: int(length)]

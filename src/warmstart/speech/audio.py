@@ -199,7 +199,7 @@ def _array(
             name,
         )
     if not isinstance(array_rate, int | float | np.number) or not math.isfinite(array_rate):
-        raise InputError(f"{name}: {array_rate!r} is no sampling rate", name)
+        raise InputError(f"{name}: {array_rate!r} is not a sampling rate", name)
     if array.ndim == 2 and array.shape[0] < array.shape[1]:
         array = array.T
     if array.ndim not in (1, 2) or (array.ndim == 2 and not 1 <= array.shape[1] <= MAX_CHANNELS):

@@ -1,4 +1,4 @@
-"""Recordings whose channels are transcribed one by one, which means that they are read several times."""
+"""Recordings whose channels are transcribed separately, so that they must be read several times."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from warmstart.speech.audio import parts_of
 
 
 def count_channels(value: Any, name: str, array_rate: float | None) -> int:
-    """The channels of a recording; arguments and errors as for `audio.parts_of`."""
+    """The number of channels of a recording; arguments and errors as for `audio.parts_of`."""
     parts, _ = parts_of(value, name, array_rate)
     first = next((part for part in parts if len(part)), None)
     if first is None:
@@ -21,7 +21,7 @@ def count_channels(value: Any, name: str, array_rate: float | None) -> int:
 
 
 def repeatable(value: Any, name: str) -> Any:
-    """A recording that can be read several times: the bytes of what can be read only once."""
+    """A recording that can be read several times; streams become bytes."""
     if scheme(value) is not None or hasattr(value, "read") or _is_pipe(value):
         with opened(value, name) as file:
             return file.read()

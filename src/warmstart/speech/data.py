@@ -42,7 +42,7 @@ TABLES = tuple(
 
 
 BEGINS = ("offset", "start", "start_time", "start_seconds", "begin", "begin_time")
-"""Columns that say where in its file a recording begins, in lower case."""
+"""Columns with the start of a segment in its file, in lower case."""
 
 
 class Example(NamedTuple):
@@ -120,8 +120,8 @@ def examples(
             value = record.values.get(column)
             if _is_positive(value):
                 raise record.error(
-                    f"begins at {column} {value} of its file; cut such recordings out, or remove the "
-                    "column where they are cut already"
+                    f"begins at {column} {value} of its file; save such segments as files of "
+                    "their own, or remove the column if they already are"
                 )
         sound = _in_folder(table.file(record, recording, "recording"), table.folder)
         return Example(sound, table.text(record, text), *table.split(record, split))

@@ -34,8 +34,8 @@ class TranscribeOptions(RecordingOptions):
     channel: Annotated[
         Literal["each"] | int | None,
         Option(
-            "The channel that is transcribed, from 1, such as one speaker of a call; each: all, one "
-            "by one; default: all, mixed.",
+            "The channel to transcribe, from 1, such as one speaker of a call; each: every "
+            "channel separately; default: all channels mixed.",
             ge=1,
             rare=True,
         ),

@@ -50,10 +50,10 @@ class Recognizer(ABC):
         """Transcribe one recording in constant memory; yields between windows.
 
         Args:
-            name: of the recording.
-            recording: that is transcribed.
-            options: of the call, but for `channel`.
-            channel: the one that is transcribed, from 1; None: all, mixed.
+            name: the name of the recording.
+            recording: the recording to transcribe.
+            options: the options of the call; `channel` is ignored.
+            channel: the channel to transcribe, from 1; None: all channels mixed.
 
         Raises:
             InputError: the recording is unusable.

@@ -198,7 +198,7 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
             )
         if self._engine_name == "onnxruntime":
             raise UsageError(
-                "ONNX Runtime would copy the states of a text at every token; use engine='litert'."
+                "ONNX Runtime would copy the cache of a text for every token; use engine='litert'."
             )
         if not self._fits_program and self._engine_name != "keras":
             if self.precision != "float32" or self._engine_name == "litert":

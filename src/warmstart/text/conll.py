@@ -186,10 +186,10 @@ def _is_numbered(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _check_order(rows: Sequence[Sequence[Sequence[str]]], path: Path) -> None:
-    """Refuse files whose tags come first.
+    """Refuse files with the tags in the first column.
 
     Raises:
-        UsageError: the first column holds nothing but tags, and the last one no tag at all.
+        UsageError: the first column contains only tags, and the last column none.
     """
     first, last = ([row[column] for some in rows for row in some] for column in (0, -1))
     if all(map(_TAG.fullmatch, first)) and not any(map(_TAG.fullmatch, last)):
@@ -224,8 +224,8 @@ class _Columns:
         self._width, self._by_spaces = 0, False
 
     def fits(self, row: Sequence[str]) -> bool:
-        """Whether a row has as many columns as the first one, where spaces are between them: a
-        word of two parts would be cut.
+        """Whether a row has as many columns as the first one, if columns are separated by spaces: a
+        word with a space would be cut.
         """
         if not self._by_spaces:
             return True
@@ -233,13 +233,13 @@ class _Columns:
         return len(row) == self._width
 
     def fault(self, row: Sequence[str]) -> str:
-        """What is wrong with a row without a tag, or of another width."""
+        """What is wrong with a row that has no tag, or another number of columns."""
         if len(row) < 2 or not row[-1]:
-            reason = "has no tag after the word; separate them by a tab or a space"
+            reason = "has no tag after the word; separate the two by a tab or a space"
             return f"{reason}, or set delimiter="
         return (
-            f"has {len(row)} columns where the first line has {self._width}; separate them by tabs "
-            "where words have spaces"
+            f"has {len(row)} columns, but the first line has {self._width}; separate columns by "
+            "tabs if words contain spaces"
         )
 
     def split(self, line: str) -> list[str]:

@@ -24,12 +24,13 @@ from warmstart.text.inputs import PROMPT, Text
 from warmstart.text.results import Generation
 
 PART = 64
-"""Tokens of prompts that are read before the texts of a running batch have their next token: by that
-much they are delayed."""
+"""Prompt tokens to process before the texts of a running batch get their next token, which bounds
+their delay.
+"""
 
 
 class PromptBatch(StepBatch):
-    """Prompts with all their texts, in a batch that each joins and leaves between steps."""
+    """A continuous batch of prompts, each with all its texts."""
 
     def __init__(self, texts: TextBatch):
         self._texts = texts
@@ -39,7 +40,7 @@ class PromptBatch(StepBatch):
         return len(self._texts)
 
     def size(self, prepared: Prepared) -> int:
-        """Tokens that its texts have in the cache at most."""
+        """The maximum number of cached tokens of its texts."""
         return sum(text.most_cached for text in prepared.context)
 
     def join(self, prepared: Prepared) -> None:
@@ -139,10 +140,10 @@ class TextGenerator(AutoregressiveModel, JoinableModel[Text, Generation, Generat
         return TextStream(text, self._extended([text]))
 
     def check_streamed(self, options: GenerateOptions) -> None:
-        """Refuse options with which there is more than one text to stream.
+        """Refuse options that give more than one text.
 
         Raises:
-            UsageError: there is.
+            UsageError: there would be several texts.
         """
         options = options.with_defaults(self.defaults)
         if options.is_search or options.num_return_sequences > 1:

@@ -1,4 +1,4 @@
-"""The tokenizers of KerasHub's presets: `tokenizer.json` is a config, the vocabulary lies in
+"""The tokenizers of KerasHub's presets: `tokenizer.json` is a config, and the vocabulary is in
 `assets/tokenizer/`.
 
 Source: KerasHub's presets, https://keras.io/keras_hub/.
@@ -15,14 +15,14 @@ from warmstart.text import vocabulary_files as files
 
 CONFIG = "tokenizer.json"
 ASSETS = ("assets/tokenizer", "assets")
-"""Where vocabularies are, in newer and older presets."""
+"""Folders of vocabularies in newer and older presets."""
 WORDS, PAIRS = "vocabulary.txt", "vocabulary.json"
 CLASSES = ("RobertaTokenizer", "GPT2Tokenizer")
-"""Tokenizers of byte pairs."""
+"""Byte-pair tokenizers."""
 
 
 def is_preset(folder: Path) -> bool:
-    """Whether a folder has the config of a tokenizer of KerasHub."""
+    """Whether a folder has the config of a KerasHub tokenizer."""
     path = folder / CONFIG
     return path.is_file() and "registered_name" in files.read_object(path)
 

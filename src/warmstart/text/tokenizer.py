@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PADDED_ROWS = 1024
 """How many more rows than tokens an embedding may have: some are padded to a round number."""
 LONG_TEXT = 10_000
-"""Characters from which on a text is encoded as a batch of one, which has a cost of its own."""
+"""Texts with more characters are encoded as a batch of one, which costs extra time."""
 LARGEST_TEXT = 16 * 2**20
 """Characters of one text; more are refused."""
 
@@ -52,7 +52,7 @@ class Encoded:
         return len(self.ids)
 
     def without_encoding(self) -> Encoded:
-        """The same, without the tokens that were left out, which `encoding` holds as well."""
+        """The same, without `encoding`, which also stores the truncated tokens."""
         known = {"offsets": self.offsets, "sequences": self.sequences, "words": self.words}
         other = replace(self, encoding=None)
         other.__dict__.update(known)  # these are cached properties
@@ -207,7 +207,7 @@ class Tokenizer:
 
         Raises:
             InputError: the text cannot be encoded, or the first text of a pair leaves no room for
-            the second.
+                the second.
         """
         try:
             encoding = self._encoding(
@@ -264,7 +264,7 @@ class Tokenizer:
             self._lock,
         ):
             self._truncate(cut)
-            if len(text) + len(pair or "") > LONG_TEXT:  # a batch leaves the interpreter to others
+            if len(text) + len(pair or "") > LONG_TEXT:  # a batch releases the GIL
                 both = text if pair is None else (text, pair)
                 return self._backend.encode_batch([both], add_special_tokens=special)[0]
             return self._backend.encode(text, pair, add_special_tokens=special)

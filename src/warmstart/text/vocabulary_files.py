@@ -1,4 +1,4 @@
-"""Reading the files of a tokenizer: sizes are checked first, and damage is a BundleError."""
+"""Read the files of a tokenizer: sizes are checked first, and damaged files raise `BundleError`."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class TrainOptions:
     """What every fine-tuning takes. A task that has another default says why in a comment."""
 
     section: ClassVar[str] = "fine-tuning.md#options"
-    """Where the documentation explains them."""
+    """Section of the documentation on these options."""
 
     epochs: Annotated[
         int, Option("Passes over the training data, at most; the best epoch is kept.", ge=1)

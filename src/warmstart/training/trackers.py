@@ -206,10 +206,10 @@ class Trackers:
 
 @contextlib.contextmanager
 def _failures(name: str) -> Iterator[None]:
-    """Say which tracker failed; the libraries raise classes of their own.
+    """Name the tracker in errors; the libraries raise classes of their own.
 
     Raises:
-        TrainingError: something failed.
+        TrainingError: the tracker failed.
     """
     try:
         yield

@@ -78,7 +78,7 @@ class LabelReader:
         return self._name(record, value)
 
     def _written(self, record: Record, value: Any) -> list[Any] | None:
-        """The labels of a list that is written into the cell of a file."""
+        """The labels in a cell that contains a list."""
         if not isinstance(value, str) or self.several is False:
             return None
         try:

@@ -34,7 +34,7 @@ class Labelled:
         name: of its record, for messages.
         value: the photo or text; a tuple of two texts is a pair.
         label: the name of its class; a tuple of names where it may have several.
-        part: "train", "validation" or "test", as a column of splits says; None without one.
+        part: "train", "validation" or "test", from the split column; None without one.
         group: examples of the same group stay together; None: it has none.
     """
 
@@ -46,7 +46,7 @@ class Labelled:
 
 
 class HasPart(Protocol):
-    """An example that may be of a part: "train", "validation" or "test"; None: of none."""
+    """An example that may belong to a part: "train", "validation" or "test", else None."""
 
     @property
     def part(self) -> str | None: ...
@@ -210,7 +210,7 @@ def _understood(
     label_of: LabelReader,
     split: SplitColumns,
 ) -> None:
-    """Add to `columns` what each column of the table was taken for."""
+    """Add to `columns` how each column of the table was interpreted."""
     table.describe(columns, inputs)
     if columns is not None and not table.positional:
         columns.append(label_of.describe())
@@ -223,7 +223,7 @@ def _text_or_pair(table: Table, record: Record, column: str) -> Any:
 
 
 def measured(examples: Iterable[PartT]) -> list[PartT]:
-    """Those to test where the data names them, else those to validate, else all."""
+    """The test examples if the data has any, else the validation examples, else all."""
     everything = list(examples)
     parts = ([one for one in everything if one.part == part] for part in ("test", "validation"))
     return next(filter(None, parts), everything)

@@ -52,11 +52,11 @@ class SplitColumns(NamedTuple):
 
 
 class Split(NamedTuple):
-    """To what a record belongs.
+    """The part and the group of a record.
 
     Attributes:
-        part: "train", "validation" or "test"; None where nothing says it.
-        group: what stays in one part; None where it has none.
+        part: "train", "validation" or "test"; None if not stated.
+        group: records of the same group stay in the same part; None: no group.
     """
 
     part: str | None
@@ -174,8 +174,8 @@ class Table:
         """The records.
 
         Args:
-            problems: takes what is wrong with unusable records, which are left out; None: the
-            first one is raised.
+            problems: takes what is wrong with unusable records, which are left out; None: the first
+                one is raised.
 
         Raises:
             RecordError: a record cannot be read.
@@ -205,8 +205,8 @@ class Table:
         name = None if values.is_missing(part) else str(part).strip()
         if name is not None and name.lower() not in PARTS:
             raise UsageError(
-                f"{record.name}: {name!r} in the column {columns.part!r} is none of train, "
-                f"validation and test; name another column with {PART.option}."
+                f"{record.name}: {name!r} in the column {columns.part!r} must be train, "
+                f"validation or test; name another column with {PART.option}."
             )
         return Split(
             None if name is None else PARTS[name.lower()],

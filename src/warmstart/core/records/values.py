@@ -45,8 +45,7 @@ def as_list(value: Any) -> list[Any] | None:
 
 
 def structure(text: str) -> list[Any] | Mapping[str, Any] | None:
-    """The list or mapping that a cell of a CSV file writes, as JSON or as Python does; None where
-    it is another text.
+    """The list or mapping in a cell of a CSV file, in JSON or Python syntax; None for other text.
 
     Raises:
         ValueError: it is a list without commas, as NumPy writes arrays; the message completes

@@ -41,7 +41,7 @@ def files_of(path: Path) -> list[tuple[Path, str | None]]:
 
 
 def _by_content(folder: Path) -> list[Path]:
-    """The JSON files of a folder, one for each part at most, where all have the three lists."""
+    """The JSON files of a folder, at most one for each part, if all have COCO's three lists."""
     files = sorted(folder.glob("*.json"))
     few = 0 < len(files) <= len({*PARTS.values()})
     return files if few and all(map(_has_lists, files)) else []
@@ -127,8 +127,8 @@ def _refuse_corners(
 
 
 def key_of(value: Any) -> Any:
-    """An id as a key of a mapping: the text of a number is that number, as writers mix the two; what
-    is neither matches nothing.
+    """An id as a key of a mapping: a numeric string equals its number, because some tools mix the
+    two; other values match nothing.
     """
     if isinstance(value, str) and value.isdecimal() and str(int(value)) == value:
         return int(value)

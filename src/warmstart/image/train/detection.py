@@ -48,9 +48,10 @@ class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
         entry = self.model.entry
         if entry.task == self.task and entry.architecture != "fcos":
             raise UsageError(
-                f"{self.model.name} is for prediction only: its family, {entry.family}, has no training "
-                "here. Detectors are fine-tuned from a classifier such as mobilenet_v2, whose network "
-                "becomes the backbone of an FCOS, from bccd_fcos, or from such a detector of your own."
+                f"{self.model.name} cannot be fine-tuned: training is not implemented for its "
+                f"family, {entry.family}. Start from a classifier such as mobilenet_v2, whose "
+                "network becomes the backbone of an FCOS, from bccd_fcos, or from an FCOS of "
+                "your own."
             )
 
     def read_photos(

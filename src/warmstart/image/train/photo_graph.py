@@ -1,10 +1,11 @@
-"""Files of photos as the input of a network inside a TensorFlow graph, for a SavedModel that takes
-JPEGs: decoded, turned upright, resized and scaled as `image.decoder` and `image.preprocessing` do.
+"""Decoding and preprocessing of photos in a TensorFlow graph, for a SavedModel that takes JPEG
+files: photos are decoded, turned upright, resized and scaled as `image.decoder` and
+`image.preprocessing` do it.
 
-Decoder and kernels are those of Pillow: libjpeg-turbo; triangle, Keys with -0.5, Lanczos of 3
-lobes. Differences remain: a level here and there, which is rounded the other way; large JPEGs,
-which Pillow unpacks at half their size or less; transparency, which is dropped here, and EXIF's
-orientation, which is read of JPEGs only.
+The decoder and the kernels match those of Pillow: libjpeg-turbo; triangle, Keys with -0.5, Lanczos
+with 3 lobes. Differences remain: some pixels are rounded the other way; Pillow decodes large JPEGs
+at half their size or less; transparency is dropped here, and EXIF orientation is read from JPEGs
+only.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ INPUT = "image_bytes"
 """The name of the input; TensorFlow Serving reads base64 where a name ends with `_bytes`."""
 KERNELS = {"bilinear": "triangle", "bicubic": "keyscubic", "lanczos": "lanczos3"}
 HEAD = 65_536
-"""Bytes of a file in which its EXIF data begins and ends: those of one segment."""
+"""Bytes at the beginning of a file that contain its EXIF data: those of one segment."""
 EXIF = b"Exif\0\0"
 ORIENTATION = {b"I": b"\x12\x01\x03\0\x01\0\0\0", b"M": b"\x01\x12\0\x03\0\0\0\x01"}
 """Byte order -> the entry of EXIF's orientation: its tag, the type SHORT, one value."""
@@ -35,7 +36,7 @@ def photo_function(
     forward: Callable[[Any], Mapping[str, Any]],
     batch: int | None,
 ) -> Any:
-    """A function from files to what `forward` makes of photos.
+    """A function from files to the outputs of `forward`.
 
     Args:
         rules: of the model.
@@ -63,21 +64,21 @@ def decoded(data: Any) -> Any:
 
 
 def orientation(data: Any) -> Any:
-    """EXIF's orientation of a JPEG, int32 from 1 to 8; 1 where there is none."""
+    """EXIF orientation of a JPEG, int32 from 1 to 8; 1 if there is none."""
     head = tf.cast(tf.io.decode_raw(tf.strings.substr(data, 0, HEAD), tf.uint8), tf.int32)
     begin = _end_of(head, EXIF)
     body = head[begin:]
     value = tf.constant(1)
     for order, entry in ORIENTATION.items():
         end = _end_of(body, entry)
-        last = end + (0 if order == b"I" else 1)  # of the two bytes of a value the lower one
+        last = end + (0 if order == b"I" else 1)  # the lower of the two bytes of the value
         is_there = (begin > 0) & (end > 0) & (_at(body, 0) == order[0])
         value = tf.where(is_there, _at(body, last), value)
     return tf.where((value >= 1) & (value <= 8), value, 1)
 
 
 def _end_of(values: Any, pattern: bytes) -> Any:
-    """The index after the first occurrence of a pattern; 0 where there is none."""
+    """The index after the first occurrence of a pattern; 0 if there is none."""
     starts = tf.maximum(tf.size(values) - len(pattern) + 1, 0)
     equal = [values[n : n + starts] == byte for n, byte in enumerate(pattern)]
     matches = tf.reduce_all(tf.stack(equal), 0)
@@ -138,9 +139,9 @@ def _crop(sides: Any, rules: ImagePreprocessing) -> tuple[Any, Any]:
 
 
 def _sampled(pixels: Any, corner: Any, box: Any, size: Any, rules: ImagePreprocessing) -> Any:
-    """The pixels of a box of the photo at a size (height, width), rounded to whole numbers.
+    """A box of the photo, resized to `size` (height, width) and rounded to whole numbers.
 
-    The width changes first and then the height, with rounding between, as Pillow does it.
+    Resizes the width first and then the height, rounding in between, as Pillow does.
     """
     corner, box = tf.cast(corner, tf.float64), tf.cast(box, tf.float64)
     low, high = tf.cast(corner, tf.float32), tf.cast(corner + box, tf.float32)  # as Pillow has them
@@ -157,7 +158,7 @@ def _sampled(pixels: Any, corner: Any, box: Any, size: Any, rules: ImagePreproce
 def _filtered(
     pixels: Any, axis: int, start: Any, length: Any, count: Any, rules: ImagePreprocessing
 ) -> Any:
-    """`count` pixels along an axis, from a stretch of it: weighted sums of those around them."""
+    """`count` pixels along an axis, from a range of it: weighted sums of neighbouring pixels."""
     scale = tf.cast(count, tf.float64) / length
     sides = tf.shape(pixels)[:2]
     along = tf.one_hot(axis, 2, dtype=tf.float32)
@@ -175,7 +176,7 @@ def _filtered(
 def _nearest(
     pixels: Any, axis: int, start: Any, length: Any, count: Any, rules: ImagePreprocessing
 ) -> Any:
-    """`count` pixels along an axis, from a stretch of it: those that lie at the centres."""
+    """`count` pixels along an axis, from a range of it: the nearest pixels to the centres."""
     step = length / tf.cast(count, tf.float64)
     steps = tf.concat([[start + step * 0.5], tf.fill([count - 1], step)], 0)
     centres = tf.cumsum(steps)
@@ -185,7 +186,7 @@ def _nearest(
 def _averaged(
     pixels: Any, axis: int, start: Any, length: Any, count: Any, rules: ImagePreprocessing
 ) -> Any:
-    """`count` pixels along an axis, from a stretch of it: means of those that lie in each."""
+    """`count` pixels along an axis, from a range of it: means of the pixels in each cell."""
     step = length / tf.cast(count, tf.float64)
     centres = start + (tf.range(count, dtype=tf.float64) + 0.5) * step
     width, side = tf.maximum(step, 1.0), tf.shape(pixels)[axis]
@@ -212,8 +213,8 @@ def _within(indices: Any, last: Any) -> Any:
 def scaled(pixels: Any, rules: ImagePreprocessing) -> Any:
     """Pixels of 0 to 255, (H, W, 3), as the family expects them; see `preprocessing.scale`.
 
-    Every rule is a linear map of the channels, which what it makes of black, red, green and blue
-    gives.
+    Every rule is an affine map of the channels, so its values for black, red, green and blue
+    determine it.
     """
     probe = np.zeros((4, 1, 3), np.float32)
     probe[1:, 0] = 255 * np.eye(3)

@@ -1,4 +1,4 @@
-"""A Keras model of the user as an image classifier: its classes, and a check of its scaling."""
+"""Wrap a user's model as an image classifier: its classes, and a check of its scaling."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 FEATURES = "features"
-"""The activation of a model whose outputs are features."""
+"""The value of `activation` for a model whose outputs are features."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class WrapPhotoOptions(PhotoRuleOptions, LabelOptions):
 
     embedding: Annotated[
         bool,
-        Option("The outputs are features of photos, not classes: the model has no labels."),
+        Option("The outputs are features, not class scores: the model has no labels."),
     ] = False
     check: Annotated[
         Examples,
@@ -38,7 +38,7 @@ class WrapPhotoOptions(PhotoRuleOptions, LabelOptions):
 
 
 class ImageClassifierWrapper(PhotoWrapper[WrapPhotoOptions]):
-    """Says how outputs become probabilities."""
+    """Decides how outputs become probabilities."""
 
     task = "image-classification"
     options: ClassVar = WrapPhotoOptions

@@ -1,4 +1,4 @@
-"""A model of the user as a segmenter or a detector: the form of its maps, or of its boxes."""
+"""Wrap a user's model as a segmenter or a detector: the format of its maps, or of its boxes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from warmstart.training.wrap.classes import class_labels, last_activation
 BACKGROUND = ("background", "object")
 """The classes of a map of one channel."""
 CORNERS = 4
-LABELS = "Names of the classes: a file with one a line, in the order of the outputs."
+LABELS = "Names of the classes: a file with one per line, in the order of the outputs."
 
 
 @dataclass(frozen=True, kw_only=True)
 class DenseOptions(PhotoRuleOptions):
-    """What wrapping a segmenter or a detector takes besides the rules for photos."""
+    """Options of wrapping a segmenter or a detector, in addition to those for photos."""
 
     labels: Annotated[ClassNames, Option(LABELS)] = None
     features: Annotated[
@@ -37,36 +37,37 @@ class WrapSegmenterOptions(DenseOptions):
     channels: Annotated[
         Literal["last", "first"] | None,
         Option(
-            "Where the scores of the classes are: last, (rows, columns, classes), or first. "
-            "Default: as many as there are labels, else as in the input."
+            "Axis of the classes: last, (rows, columns, classes), or first. Default: the one as "
+            "long as labels, else as in the input."
         ),
     ] = None
     activation: Annotated[
         Literal["sigmoid", "none"] | None,
         Option(
-            "Of a map of one channel: sigmoid where it is a logit, none where it is a probability. "
+            "For a map of one channel: sigmoid if it is a logit, none if it is a probability. "
             "Default: what the last layer says."
         ),
     ] = None
 
 
 class SegmenterWrapper(PhotoWrapper[WrapSegmenterOptions]):
-    """Says which axis of the output counts the classes."""
+    """Decides which axis of the output has the classes."""
 
     task = "image-segmentation"
     options: ClassVar = WrapSegmenterOptions
 
     @cached_property
     def form(self) -> tuple[str, str, int]:
-        """(form, where the channels are, their number; 0 of a map of class indices)."""
+        """(form, position of the channels, number of channels; 0 for a map of class indices)."""
         outputs = self.source.model.outputs
         shape = tuple(outputs[0].shape)
         is_integer = "int" in str(outputs[0].dtype)
         if len(outputs) != 1 or len(shape) not in ((3, 4) if is_integer else (4,)):
             shapes = ", ".join(str(tuple(tensor.shape)) for tensor in outputs)
             raise UsageError(
-                "A segmenter has one output: scores (None, rows, columns, classes) or (None, classes, "
-                f"rows, columns), or integers (None, rows, columns); this model gives {shapes}."
+                "A segmenter has one output: scores (None, rows, columns, classes) or (None, "
+                "classes, rows, columns), or integers (None, rows, columns). The outputs of "
+                f"this model are {shapes}."
             )
         if is_integer:
             return "indices", "last", 0
@@ -88,7 +89,7 @@ class SegmenterWrapper(PhotoWrapper[WrapSegmenterOptions]):
 
     @cached_property
     def activation(self) -> str:
-        """Of a map of one channel; "none" of others."""
+        """The activation for a map of one channel; "none" for others."""
         if self.form[2] != 1:
             return "none"
         own = last_activation(self.source.model)
@@ -117,9 +118,7 @@ class SegmenterWrapper(PhotoWrapper[WrapSegmenterOptions]):
         asked = self.asked.labels
         if form == "indices":
             if asked is None or isinstance(asked, str) or not isinstance(asked, Sequence):
-                raise UsageError(
-                    "The model gives indices of classes: labels must name the classes."
-                )
+                raise UsageError("The model returns class indices: labels must name the classes.")
             count = len(asked)
         elif count == 1:
             count, asked = 2, BACKGROUND if asked is None else asked
@@ -139,21 +138,21 @@ class WrapDetectorOptions(DenseOptions):
     ] = None
     units: Annotated[
         Literal["pixels", "fractions"] | None,
-        Option("Of these numbers: pixels of the model's input, or fractions of it. Required."),
+        Option("Unit of these numbers: pixels of the model's input, or fractions of it. Required."),
     ] = None
     activation: Annotated[
         Literal["none", "softmax", "sigmoid"],
-        Option("What makes probabilities of the scores."),
+        Option("Turns scores into probabilities."),
     ] = "none"
     background: Annotated[
         Literal["none", "first", "last"],
-        Option("Where the scores have one for no object, which the labels do not name."),
+        Option("Position of the background score, if there is one; the labels do not name it."),
     ] = "none"
     suppression: Annotated[
         float | None,
         Option(
-            "Of two boxes of a class with a larger intersection over union, the less likely one is "
-            "dropped. Default: none is.",
+            "Non-maximum suppression: of two boxes of a class whose intersection over union is "
+            "larger, the less likely one is dropped. Default: off.",
             gt=0,
             le=1,
         ),
@@ -162,31 +161,33 @@ class WrapDetectorOptions(DenseOptions):
 
 
 class DetectorWrapper(PhotoWrapper[WrapDetectorOptions]):
-    """Says which output has boxes, and what their numbers are."""
+    """Decides which output has boxes, and what their numbers mean."""
 
     task = "object-detection"
     options: ClassVar = WrapDetectorOptions
 
     @cached_property
     def layout(self) -> tuple[dict[str, Any], int]:
-        """(where boxes and scores are, the number of scores of a box).
+        """(the layout of boxes and scores, the number of scores of a box).
 
         Raises:
-            UsageError: the outputs are no boxes and scores.
+            UsageError: the outputs are not boxes and scores.
         """
         shapes = [tuple(tensor.shape) for tensor in self.source.model.outputs]
         names = self.asked.labels
         if len(shapes) == 1 and len(shapes[0]) == 3:
             if names is None:
-                raise UsageError("One output with boxes and scores: labels must name the classes.")
+                raise UsageError(
+                    "The model has one output for boxes and scores: labels must name the classes."
+                )
             return self._joined(shapes[0], len(class_names(names)))
         boxes = [index for index, shape in enumerate(shapes) if shape[2:] == (CORNERS,)]
         scores = [index for index, shape in enumerate(shapes) if len(shape) == 3]
         if len(boxes) != 1 or len(scores) != 2:
             shown = ", ".join(map(str, shapes))
             raise UsageError(
-                "A detector gives boxes (None, N, 4) and scores (None, N, classes), or both in one "
-                f"output (None, N, 4 + classes); this model gives {shown}."
+                "A detector returns boxes (None, N, 4) and scores (None, N, classes), or both "
+                f"in one output (None, N, 4 + classes). The outputs of this model are {shown}."
             )
         (other,) = (index for index in scores if index != boxes[0])
         count = shapes[other][-1]
@@ -201,16 +202,16 @@ class DetectorWrapper(PhotoWrapper[WrapDetectorOptions]):
                 if side == CORNERS + objectness + count:
                     return {"joined": joined, "objectness": objectness}, count
         raise UsageError(
-            f"The output {shape} does not hold 4 numbers of a box and the scores of {count} classes "
-            "(or 5, with one for any object) along an axis; check the labels."
+            f"No axis of the output {shape} has the 4 numbers of a box and {count} class scores, "
+            "with or without an objectness score; check the labels."
         )
 
     def config(self) -> dict[str, Any]:
         self.check_input()
         if self.asked.boxes is None or self.asked.units is None:
             raise UsageError(
-                "Nothing in the model says what the numbers of a box are: give boxes='xyxy', 'yxyx', "
-                "'xywh' or 'cxcywh', and units='pixels' or 'fractions'."
+                "Nothing in the model says what the numbers of a box are: pass boxes='xyxy', "
+                "'yxyx', 'xywh' or 'cxcywh', and units='pixels' or 'fractions'."
             )
         layout, _ = self.layout
         return {
@@ -236,7 +237,7 @@ class DetectorWrapper(PhotoWrapper[WrapDetectorOptions]):
 
 
 def class_names(labels: Any) -> Sequence[Any]:
-    """The names of the option `labels`, of which a file has one a line."""
+    """The names of the option `labels`: a sequence, or a file with one name per line."""
     if isinstance(labels, Sequence) and not isinstance(labels, str):
         return labels
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""What wrapping shares for models of photos: their size, their scaling, the order of their axes."""
+"""Wrapping models of photos: size, scaling and order of axes of the input."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ SCALINGS: Mapping[str, Mapping[str, Any]] = {
     "imagenet": {"scaling": "torch"},
     "caffe": {"scaling": "caffe"},
 }
-"""What a model takes -> the rules that make it of pixels 0..255."""
+"""Name of a scaling -> the rules that compute it from pixels 0..255."""
 LEAST_SPAN, LARGEST_SPAN = 0.5, 12.0
-"""Of the numbers that a network computes with, from black to white."""
+"""Range of plausible distances between black and white after the first layers."""
 RGB, GREY = 3, 1
 PER_CHANNEL = ("imagenet", "caffe")
-"""Scalings by numbers of each colour."""
+"""Scalings with different numbers for each colour."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,30 +42,30 @@ class PhotoRuleOptions(WrapOptions):
     scaling: Annotated[
         Literal["0..255", "0..1", "-1..1", "imagenet", "caffe"] | None,
         Option(
-            "Pixels as the model takes them; imagenet: 0..1, then ImageNet's mean and deviation; "
-            "caffe: BGR less ImageNet's mean. Default: 0..255 where the model begins with a layer "
-            "that scales them."
+            "Pixels as the model takes them; imagenet: 0..1, then ImageNet's mean and "
+            "deviation; caffe: BGR minus ImageNet's mean. Default: 0..255 if the model begins "
+            "with a layer that scales them."
         ),
     ] = None
     resize: Annotated[
         Literal["squash", "crop", "pad"],
-        Option("How a photo gets the model's size: squash ignores its aspect ratio."),
+        Option("How photos are resized to the model's size: squash ignores the aspect ratio."),
     ] = "squash"
     crop_ratio: Annotated[
-        float, Option("The part of the shorter side that crop takes.", gt=0, le=1)
+        float, Option("The fraction of the shorter side that crop uses.", gt=0, le=1)
     ] = 1.0
     interpolation: Annotated[
         Literal["nearest", "bilinear", "bicubic", "lanczos", "area"], Option("Of resizing.")
     ] = "bilinear"
     size: Annotated[
         int | None,
-        Option("Height and width in pixels, where the model takes any.", ge=1, le=4096),
+        Option("Height and width in pixels, if the model takes any.", ge=1, le=4096),
     ] = None
     preprocessing: Annotated[
         PhotoRules,
         Option(
-            "Instead of scaling, resize, crop_ratio and interpolation: an ImagePreprocessing, its "
-            "fields, or the name of a model of the catalogue with the same."
+            "Instead of scaling, resize, crop_ratio and interpolation: an ImagePreprocessing, "
+            "its fields, or the name of a model of the catalogue with the same preprocessing."
         ),
     ] = None
 
@@ -74,10 +74,10 @@ RulesT = TypeVar("RulesT", bound=PhotoRuleOptions)
 
 
 class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
-    """Says how photos become inputs; subclasses what the outputs mean.
+    """Decides how photos become inputs; subclasses decide what the outputs mean.
 
     Attributes:
-        channels_first: whether the model has channels before rows and columns.
+        channels_first: whether the model takes (channels, rows, columns).
     """
 
     def __init__(self, source: Source, options: RulesT):
@@ -105,8 +105,8 @@ class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
         if len(inputs) != 1 or len(shape) != 4 or shape[-1] not in (RGB, GREY):
             shapes = ", ".join(str(tuple(tensor.shape)) for tensor in inputs)
             raise UsageError(
-                "A model of photos takes (None, height, width, 3) or (…, 1); this model takes "
-                f"{shapes}. Wrap it for the task 'tensors'."
+                "A model of photos takes (None, height, width, 3) or (…, 1). This model takes "
+                f"{shapes}; wrap it for the task 'tensors'."
             )
 
     def _size(self) -> tuple[int, int]:
@@ -115,23 +115,19 @@ class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
         asked = self.asked.size
         if isinstance(height, int) and isinstance(width, int):
             if asked not in (None, height, width):
-                raise UsageError(
-                    f"The model takes {height} x {width} pixels; size={asked} is another."
-                )
+                raise UsageError(f"The model takes {height} x {width} pixels, not size={asked}.")
             return height, width
         front = self._front
         size = (asked, asked) if asked else front.size if front else None
         if size is None:
             raise UsageError(
-                "The model takes photos of any size; say at which it is good: size=224."
+                "The model takes photos of any size; say which it was trained for: size=224."
             )
         return size
 
     @cached_property
     def _front(self) -> Front | None:
-        """What the first layers do to pixels; None where they do not scale them, or that is not
-        known.
-        """
+        """What the first layers do to pixels; None if they do not scale them, or it is unknown."""
         if self.source.network is None:
             return None
         try:
@@ -153,7 +149,7 @@ class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
         return arrays
 
     def _scaling(self) -> str:
-        """The key of `SCALINGS`: as asked, or as the first layers of the model say.
+        """The key of `SCALINGS`: as requested, or as the first layers of the model imply.
 
         Raises:
             UsageError: neither says it, or they contradict each other.
@@ -162,24 +158,28 @@ class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
         if own is None and asked is None:
             raise UsageError(
                 "Nothing in the model says how pixels are scaled. Say what it was trained on: "
-                f"scaling={', '.join(map(repr, SCALINGS))}; or preprocessing= the name of a model "
-                "of the catalogue with the same."
+                f"scaling={', '.join(map(repr, SCALINGS))}; or preprocessing= the name of a "
+                "model of the catalogue with the same preprocessing."
             )
         if asked is None:
             assert own is not None
             return own
         if asked in PER_CHANNEL and self.source.model.inputs[0].shape[-1] == GREY:
-            raise UsageError(f"The model takes grey photos, and scaling={asked!r} is for colours.")
+            raise UsageError(
+                f"The model takes grey photos, but scaling={asked!r} is for colour photos."
+            )
         if own not in (None, asked):
             raise UsageError(
                 f"The first layers of the model take pixels of {own} and scale them; with "
-                f"scaling={asked!r} they would be scaled twice. Leave scaling out; or, where both is "
-                "meant, give preprocessing={'scaling': …}."
+                f"scaling={asked!r} they would be scaled twice. Leave scaling out; or, if both "
+                "are intended, pass preprocessing={'scaling': …}."
             )
         return asked
 
     def _recognised(self) -> str | None:
-        """What the first layers take: pixels of 0..255 or of 0..1, by what they make of them."""
+        """Whether the first layers take pixels of 0..255 or of 0..1, by their output range; else
+        None.
+        """
         front = self._front
         if front is None or not front.scales:
             return None
@@ -194,7 +194,7 @@ def rules_of(rules: Any, size: tuple[int, int]) -> ImagePreprocessing:
     """The rules of the option `preprocessing`.
 
     Raises:
-        UsageError: it is none of them, or a field is unknown.
+        UsageError: the value has another type, or a field is unknown.
     """
     if isinstance(rules, ImagePreprocessing):
         return rules
@@ -205,7 +205,8 @@ def rules_of(rules: Any, size: tuple[int, int]) -> ImagePreprocessing:
         return own
     if not isinstance(rules, Mapping):
         raise UsageError(
-            "preprocessing is an ImagePreprocessing, a mapping of its fields, or the name of a model."
+            "preprocessing must be an ImagePreprocessing, a mapping of its fields, or the name "
+            "of a model."
         )
     fields = {"size": size, "resize": "squash", "crop_ratio": 1.0, **rules}
     fields |= SCALINGS.get(str(fields.get("scaling")), {})

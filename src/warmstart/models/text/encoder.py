@@ -239,9 +239,9 @@ def encode(
     *,
     position_padding: int | None = None,
 ) -> tuple[Any, layers.Embedding, Any]:
-    """The hidden states float32 (B, T, D) as a layer named `last_hidden_state` (or the average of
-    those of the last layers, where the head takes it), the word embedding, and the mask int32
-    (B, T).
+    """The hidden states float32 (B, T, D) as a layer named `last_hidden_state` (or their average
+    over the last four layers, for heads that use it), the word embedding, and the mask int32 (B,
+    T).
     """
     ids = inputs["input_ids"]
     mask = Fill(1, name="mask_or_ones")(ids, inputs["attention_mask"])

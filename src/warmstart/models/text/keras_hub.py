@@ -1,4 +1,4 @@
-"""KerasHub's presets of texts: configs with the keys of Hugging Face, and names of modules."""
+"""KerasHub's presets of text models: configs with Hugging Face's keys, and names of modules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from warmstart.checkpoints.layout import Rules
 from warmstart.models.keras_hub import Preset
 
 ENCODER_TASKS = {"TextClassifier": "ForSequenceClassification"}
-"""What KerasHub calls a task -> the end of the class's name in transformers."""
+"""Task class of KerasHub -> suffix of the class name in transformers."""
 EPSILON = 1e-12
 
 
@@ -20,7 +20,7 @@ def encoder_config(preset: Preset, model_type: str, prefix: str) -> dict[str, An
     Args:
         preset: of the backbone.
         model_type: of transformers.
-        prefix: what the names of its classes start with.
+        prefix: the prefix of its class names in transformers.
     """
     own = preset.sizes(
         "vocabulary_size",
@@ -51,7 +51,7 @@ def encoder_config(preset: Preset, model_type: str, prefix: str) -> dict[str, An
 
 
 def modules(names: list[str], rules: Rules) -> Mapping[str, str]:
-    """The module of each layer that a rule names; the first that fits counts."""
+    """Layer name -> module name, by the first rule that matches."""
     named = {}
     for name in names:
         for pattern, replacement in rules:

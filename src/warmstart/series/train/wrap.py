@@ -1,4 +1,4 @@
-"""A Keras model of windows as a forecaster: its context, its horizon, its quantiles, its scaling."""
+"""Wrap a user's model as a forecaster: context, horizon, quantiles and scaling."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ class WrapForecasterOptions(WrapOptions):
     scaling: Annotated[
         str | None,
         Option(
-            "What a window was scaled by in training: none; standard, its mean and standard "
-            "deviation; mean, the mean of its absolute values; or two numbers for all windows, what "
-            "is subtracted and divided by: 120.5,33.1. Required."
+            "How windows were scaled in training: none; standard, by their mean and standard "
+            "deviation; mean, by the mean of their absolute values; or an offset and a divisor "
+            "for all windows: 120.5,33.1. Required."
         ),
     ] = None
     quantiles: Annotated[
         Sequence[float],
         Option(
-            "Levels of the last axis of the output, where the model gives quantiles.", gt=0, lt=1
+            "Levels of the last axis of the output, if the model returns quantiles.", gt=0, lt=1
         ),
     ] = ()
     freq: Annotated[
         str, Option("Frequency of series without timestamps, a pandas alias.", max_length=20)
     ] = "D"
     context: Annotated[
-        int | None, Option("Steps of a window, where the model takes any number.", ge=1)
+        int | None, Option("Steps of a window, if the model takes any number.", ge=1)
     ] = None
 
 
 class ForecasterWrapper(Wrapper[WrapForecasterOptions]):
-    """Says what a window is, and what the outputs are."""
+    """Decides what a window is, and what the outputs mean."""
 
     task = "forecasting"
     options: ClassVar = WrapForecasterOptions
@@ -56,18 +56,18 @@ class ForecasterWrapper(Wrapper[WrapForecasterOptions]):
         if len(inputs) != 1 or not is_window or "float" not in str(inputs[0].dtype):
             shapes = ", ".join(str(tuple(tensor.shape)) for tensor in inputs)
             raise UsageError(
-                "A forecaster takes one window of one series, (None, steps) or (None, steps, 1); this "
-                f"model takes {shapes}. Wrap it for the task 'tensors'."
+                "A forecaster takes one window of one series, (None, steps) or (None, steps, "
+                f"1). This model takes {shapes}; wrap it for the task 'tensors'."
             )
         steps, asked = shape[1], self.asked.context
         if isinstance(steps, int):
             if asked not in (None, steps):
-                raise UsageError(
-                    f"The model takes {steps} steps; context={asked} is another number."
-                )
+                raise UsageError(f"The model takes {steps} steps, not context={asked}.")
             return steps
         if asked is None:
-            raise UsageError("The model takes windows of any length; say which: context=96.")
+            raise UsageError(
+                "The model takes windows of any length; choose one, such as context=96."
+            )
         return asked
 
     @cached_property
@@ -84,14 +84,14 @@ class ForecasterWrapper(Wrapper[WrapForecasterOptions]):
             shapes = ", ".join(str(tuple(tensor.shape)) for tensor in outputs)
             form = f"(None, horizon, {levels})" if levels > 1 else "(None, horizon)"
             raise UsageError(
-                f"A forecaster gives the next steps, {form}, or (None, horizon, levels) with "
-                f"quantiles= their levels; this model gives {shapes}."
+                f"A forecaster returns the next steps, {form}, or (None, horizon, levels) with "
+                f"quantiles= their levels. The outputs of this model are {shapes}."
             )
         return shape[1]
 
     @cached_property
     def scaling(self) -> str | list[float]:
-        """As the bundle says it."""
+        """The scaling as stored in the bundle."""
         asked = self.asked.scaling
         if asked in SCALINGS:
             return str(asked)
@@ -101,9 +101,8 @@ class ForecasterWrapper(Wrapper[WrapForecasterOptions]):
             numbers = []
         if len(numbers) != 2 or not numbers[1] > 0:
             raise UsageError(
-                "Nothing in the model says how its windows were scaled: give scaling='none', "
-                "'standard', 'mean', or two numbers, what is subtracted and divided by, such as "
-                "scaling='120.5,33.1'."
+                "Nothing in the model says how its windows were scaled: pass scaling='none', "
+                "'standard', 'mean', or an offset and a divisor, such as scaling='120.5,33.1'."
             )
         return numbers
 
@@ -113,7 +112,7 @@ class ForecasterWrapper(Wrapper[WrapForecasterOptions]):
     def processing(self) -> dict[str, Any]:
         levels = list(self.asked.quantiles) or [MEDIAN]
         if sorted({*levels}) != levels:
-            raise UsageError("quantiles must rise.")
+            raise UsageError("quantiles must be in ascending order.")
         return {
             "context": self.context,
             "horizon": self.horizon,

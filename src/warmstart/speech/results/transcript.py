@@ -19,7 +19,7 @@ class Word(Record):
     """One word: when it was spoken, in seconds, and its probability, 0 to 1.
 
     Attributes:
-        channel: of the recording, from 1, where each was transcribed.
+        channel: the channel of the recording, from 1, if each was transcribed separately.
 
     Example:
         >>> word = ws.load("digits_wavenet_asr")("digits.flac").words[-1]
@@ -42,7 +42,7 @@ class Segment(Record):
         start, end: in seconds.
         score: probability, 0 to 1; the mean over the words or tokens.
         silence: probability of silence, 0 to 1; None where the model does not give it.
-        channel: of the recording, from 1, where each was transcribed.
+        channel: the channel of the recording, from 1, if each was transcribed separately.
 
     Example:
         >>> segment = ws.Segment(text="And so, my fellow Americans", start=0.0, end=2.4, score=0.93)
@@ -60,7 +60,7 @@ class Segment(Record):
 
 @dataclass(frozen=True)
 class ChannelText(Record):
-    """The text of one channel, in the JSON of a transcript of each."""
+    """The text of one channel, in the JSON of a transcript with several."""
 
     channel: int
     text: str
@@ -80,9 +80,9 @@ class Transcript(Result):
         segments: with their times; empty where the option `timestamps` is off, or the model has
             none.
         duration: of the recording, in seconds.
-        channel: the one that was transcribed, from 1, in a transcript of `channels`.
-        channels: with `channel="each"` a transcript for each channel; `segments` and `words` are
-            those of all channels then, in order of time, and say their `channel`.
+        channel: the channel that was transcribed, from 1, in an element of `channels`.
+        channels: with `channel="each"`, a transcript for each channel; `segments` and `words` then
+            are those of all channels, in order of time, with their `channel`.
 
     Example:
         >>> transcript = ws.load("digits_wavenet_asr")("digits.flac")
@@ -118,7 +118,7 @@ class Transcript(Result):
 
     @classmethod
     def of_channels(cls, transcripts: Sequence[Transcript]) -> Transcript:
-        """The transcript of a recording from those of its channels, one or more, in order."""
+        """Merge the transcripts of the channels of a recording, one or more, in order."""
         channels = tuple(
             replace(
                 one,
@@ -189,7 +189,8 @@ class Transcript(Result):
         return super().to_html() if self.segments or self.words else html.paragraph(html.text(self))
 
     def to_srt(self, *, line_length: int = 42, lines: int = 2, seconds: float = 7.0) -> str:
-        """As a SubRip file; cues of a transcript of each channel begin with "[1] ", its number.
+        """As a SubRip file; with several channels, cues begin with the number of the channel, such
+        as "[1] ".
 
         Args:
             line_length: characters of a line at most.
@@ -209,8 +210,8 @@ class Transcript(Result):
         )
 
     def to_vtt(self, *, line_length: int = 42, lines: int = 2, seconds: float = 7.0) -> str:
-        """As a WebVTT file, in which channels are voices (`<v 1>`); arguments and errors as for
-        `to_srt`.
+        """As a WebVTT file; with several channels, they are voices (`<v 1>`). Arguments and errors
+        as for `to_srt`.
         """
         limits = subtitles.Limits(line_length, lines, seconds)
         cues = (
@@ -223,7 +224,7 @@ class Transcript(Result):
     def _subtitles(
         self, limits: subtitles.Limits, mark: Callable[[int | None], str]
     ) -> Iterator[tuple[str, subtitles.Cue]]:
-        """The cues with the marks of their channels; cues of two channels may overlap."""
+        """The cues with their channels marked; cues of two channels may overlap."""
         cues = [
             (mark(one.channel), cue)
             for one in self.channels or (self,)

@@ -1,9 +1,9 @@
-"""Texts that are continued together: each joins and leaves between steps.
+"""Continuous batching of texts: each joins and leaves the batch between steps.
 
 As in Yu, Jeong, Kim, Kim, Chun, "Orca: A Distributed Serving System for Transformer-Based
-Generative Models" (2022), section 3; long prompts are read in parts, as in Agrawal, Panwar, Mohan,
-Kwatra, Gulavani, Ramjee, "Sarathi: Efficient LLM Inference by Piggybacking Decodes with Chunked
-Prefills" (2023), so that no step is long.
+Generative Models" (2022), section 3. Long prompts are processed in chunks, so that every step is
+short, as in Agrawal, Panwar, Mohan, Kwatra, Gulavani, Ramjee, "Sarathi: Efficient LLM Inference by
+Piggybacking Decodes with Chunked Prefills" (2023).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class _LongPrompt:
-    """A text whose prompt is read in parts, in a cache of its own."""
+    """A text whose prompt is processed in parts, in a separate cache."""
 
     def __init__(self, text: Continuation, engine: Engine, max_length: int):
         self.text = text
@@ -30,37 +30,37 @@ class _LongPrompt:
         self.decoder = Decoder(engine, max_length)
 
     def read(self, count: int) -> NDArray[np.float32]:
-        """Read so many tokens more; float32 (1, V): logits of what follows."""
+        """Process `count` more tokens; float32 (1, V): logits of the next token."""
         part, self.unread = self.unread[:count], self.unread[count:]
         return self.decoder.extend(part, only_last=True)
 
 
 class TextBatch:
-    """Texts that are continued side by side, a token a step.
+    """Texts that are continued together, one token per step.
 
-    What becomes of a text depends on its own prompt, options and seed, not on the others.
+    The result of a text depends on its own prompt, options and seed only.
 
     Args:
         engine: of the model.
-        max_length: the most tokens of its context.
-        part: tokens of prompts that are read before the other texts have their next token; None:
-            all of all prompts.
+        max_length: the length of its context in tokens.
+        part: number of prompt tokens to process before the other texts get their next token; None:
+            all.
     """
 
     def __init__(self, engine: Engine, max_length: int, part: int | None = None):
         self._engine, self._max_length, self._part = engine, max_length, part
         self._decoder = Decoder(engine, max_length)
         self._texts: list[Continuation] = []  # in the order of the decoder
-        self._prompts: deque[Continuation] = deque()  # each is read in one step
+        self._prompts: deque[Continuation] = deque()  # each is processed in one step
         self._long: deque[_LongPrompt] = deque()
         self._has_read_part = False  # when a prompt was last read
-        self._read_count = 0  # tokens of prompts, since the texts had their last token
+        self._read_count = 0  # prompt tokens processed since the texts got their last token
 
     def __len__(self) -> int:
         return len(self._texts) + len(self._prompts) + len(self._long)
 
     def join(self, texts: Sequence[Continuation]) -> None:
-        """Continue these texts as well, from the next step on."""
+        """Add texts, from the next step on."""
         for text in texts:
             if self._part is None or len(text.context) <= self._part:
                 self._prompts.append(text)
@@ -68,15 +68,15 @@ class TextBatch:
                 self._long.append(_LongPrompt(text, self._engine, self._max_length))
 
     def leave(self, texts: Collection[Continuation]) -> None:
-        """Leave out texts that have not ended."""
+        """Remove texts that have not ended."""
         leaving = set(map(id, texts))
         self._prompts = deque(text for text in self._prompts if id(text) not in leaving)
         self._long = deque(prompt for prompt in self._long if id(prompt.text) not in leaving)
         self._keep([id(text) not in leaving for text in self._texts])
 
     def step(self) -> None:
-        """Read a prompt, or a part of it, and choose its first token, or choose the next token of
-        every text that has one: in turns, where there is both to do.
+        """Process a prompt, or a part of it, and choose its first token; or choose the next token
+        of every other text. If there is both to do, take turns.
 
         A text that has ended (`Continuation.ended`) is no longer part of the batch.
         """
@@ -96,23 +96,25 @@ class TextBatch:
         self._slide()
 
     def _next_count(self, is_part: bool) -> int:
-        """Tokens of prompts that the next step would read; 0 where there are none to read."""
+        """Number of prompt tokens that the next step would process; 0 if there are none."""
         if is_part:
             return min(len(self._long[0].unread), self._part or 0)
         return len(self._prompts[0].context) if self._prompts else 0
 
     def _may_read(self, count: int) -> bool:
-        """Whether so many tokens may be read before the texts that go on have their next one."""
+        """Whether `count` prompt tokens may be processed before the other texts get their next
+        token.
+        """
         return self._part is None or not self._read_count or self._read_count + count <= self._part
 
     def _read(self) -> None:
-        """Read the prompt that has waited longest."""
+        """Process the prompt that has waited longest."""
         text = self._prompts.popleft()
         self._extend([text], self._decoder.add([text.context]))
         self._texts.append(text)
 
     def _read_part(self) -> None:
-        """Read a part of a long prompt; such prompts take turns."""
+        """Process a part of a long prompt; long prompts take turns."""
         prompt = self._long.popleft()
         assert self._part is not None
         logits = prompt.read(self._part)
@@ -124,7 +126,7 @@ class TextBatch:
             self._texts.append(prompt.text)
 
     def _slide(self) -> None:
-        """Read those texts anew that have filled the context: their later half."""
+        """For texts that have filled the context, process their later half again."""
         full = self._decoder.full
         if full.any():
             texts = [text for text, is_full in zip(self._texts, full, strict=True) if is_full]
@@ -141,7 +143,7 @@ class TextBatch:
 
     @staticmethod
     def _extend(texts: Sequence[Continuation], logits: NDArray[np.float32]) -> None:
-        """Choose the next token of each; one that fails ends, and the others go on."""
+        """Choose the next token of each text; a text that fails ends, and the others continue."""
         for text, row in zip(texts, logits, strict=True):
             try:
                 text.extend(row)

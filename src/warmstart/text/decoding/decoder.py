@@ -23,9 +23,9 @@ class Decoder:
     """Several texts that are continued token by token, side by side in one cache.
 
     A column of the cache belongs to one token of one text, or of several that begin alike (beams);
-    a mask says who sees whom. So texts of different lengths need no padding, and choosing among
-    beams copies no cache. Texts may be added and left out between steps: the columns that no text
-    sees any more are used again, and the cache shrinks when most of it is unused.
+    a mask says which texts attend to it. So texts of different lengths need no padding, and
+    choosing among beams copies no cache. Texts may be added and removed between steps: columns that
+    no text attends to are reused, and the cache shrinks when most of it is unused.
 
     Args:
         engine: runs a program with the function `step` (see `models.text.gpt2.network.GPT2.step`).
@@ -41,12 +41,12 @@ class Decoder:
         self._cache = tuple(spec for spec in inputs if spec.name.startswith(("keys_", "values_")))
         self._session = engine.session("step", tuple(spec.name for spec in self._cache))
         self._mask: NDArray[np.float32] = np.empty((0, 0), np.float32)  # (N, S), added to scores
-        self._width = 0  # rows of the last step
+        self._width = 0  # number of rows of the last step
         self.lengths: NDArray[np.int32] = np.empty(0, np.int32)
 
     @property
     def size(self) -> int:
-        """Tokens that the cache has memory for."""
+        """The number of tokens that the cache has memory for."""
         return int(self._mask.shape[1])
 
     @property
@@ -60,20 +60,18 @@ class Decoder:
         return tokens if fits else tokens[len(tokens) - self._max_length // 2 :]
 
     def start(self, prompts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Read prompts instead of all texts; float32 (N, V): logits of what follows each."""
+        """Replace all texts by prompts; float32 (N, V): logits of the next token of each."""
         self.keep([])
         return self.add(prompts)
 
     def add(self, prompts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Read prompts, which come after the texts that there are; float32 (N, V): logits of what
-        follows each.
-        """
+        """Add prompts after the present texts; float32 (N, V): logits of the next token of each."""
         outputs = [self._read(np.asarray(prompt, np.int32)) for prompt in prompts]
         self._insert([output["rows"] for output in outputs])
         return np.concatenate([output["logits"] for output in outputs])
 
     def add_from(self, other: Decoder) -> None:
-        """Take over the one text of another decoder of the same engine, after those that there are."""
+        """Add the only text of another decoder of the same engine, after the present texts."""
         columns = np.flatnonzero(other._mask[0] == 0)
         self._insert(
             [np.stack([other._session.read(s.name, (slice(None), columns)) for s in self._cache])]
@@ -104,14 +102,14 @@ class Decoder:
         return logits
 
     def extend(self, tokens: Sequence[int], *, only_last: bool = False) -> NDArray[np.float32]:
-        """Append several tokens to the one text.
+        """Append several tokens to the only text.
 
         Args:
-            tokens: T of them.
-            only_last: whether only the logits after the last one are needed.
+            tokens: T token ids.
+            only_last: whether only the logits after the last token are needed.
 
         Returns:
-            float32 (T, V), or (1, V): logits of what follows each token.
+            float32 (T, V), or (1, V): logits of the token after each one.
         """
         ids = np.asarray(tokens, np.int32)
         count = len(ids)
@@ -148,10 +146,8 @@ class Decoder:
             self._compact(used)
 
     def _rows(self, count: int) -> int:
-        """Rows of a step for so many texts.
-
-        Another number moves the cache in the engine's memory, so that of the step before is taken
-        where it has few unused ones.
+        """Number of rows of a step for `count` texts. Changing it moves the cache in the engine's
+        memory, so the number of the previous step is reused if few of its rows would be unused.
         """
         return self._width if 0.75 * self._width < count <= self._width else count
 
@@ -175,7 +171,7 @@ class Decoder:
         )
 
     def _insert(self, texts: Sequence[NDArray[np.float32]]) -> None:
-        """Add texts by their keys and values, (2L, H, T, D) each."""
+        """Add texts with these keys and values, (2L, H, T, D) each."""
         counts = [rows.shape[2] for rows in texts]
         columns = self._columns(sum(counts), spare=BLOCK // 2)
         mask = np.full((len(texts), self.size), HIDDEN, np.float32)
@@ -193,8 +189,8 @@ class Decoder:
             self._session.write(spec.name, (slice(None), columns), values)
 
     def _columns(self, count: int, spare: int = 0) -> NDArray[np.intp]:
-        """Columns that no text sees, for so many tokens; where there are too few, the cache grows,
-        by `spare` more.
+        """Unused columns for `count` tokens; if there are too few, the cache grows, with `spare`
+        more.
         """
         free = np.flatnonzero((self._mask < 0).all(axis=0))
         if len(free) < count:
@@ -204,7 +200,7 @@ class Decoder:
         return free[:count]
 
     def _resize(self, tokens: int) -> None:
-        """Room for so many tokens, rounded up to a block."""
+        """Resize the cache to this many tokens, rounded up to a block."""
         size = -(-tokens // BLOCK) * BLOCK
         self._session.resize(
             {spec.name: (_fixed(spec, 0), size, _fixed(spec, 2)) for spec in self._cache}
@@ -215,7 +211,7 @@ class Decoder:
         self._mask = mask
 
     def _compact(self, used: NDArray[np.intp]) -> None:
-        """Move these columns to the front, and give back the memory of the others."""
+        """Move these columns to the front, and free the memory of the others."""
         count = len(used)
         values = np.stack([self._session.read(s.name, (slice(None), used)) for s in self._cache])
         mask = self._mask[:, used]

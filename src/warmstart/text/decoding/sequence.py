@@ -112,12 +112,12 @@ class Continuation:
 
     @property
     def ended(self) -> bool:
-        """Whether it is whole, or could not be continued."""
+        """Whether it is complete, or has failed."""
         return self.finish is not None or self.error is not None
 
     @property
     def most_cached(self) -> int:
-        """Tokens of the prompt and the continuation that are in memory at once, at most."""
+        """The maximum number of cached tokens of the prompt and the continuation."""
         return min(self._prompt_length + self.max_tokens, self._model.max_length)
 
     @property
@@ -162,7 +162,7 @@ class Continuation:
         self.finish = "stop" if self._detokenizer.stopped else reason
 
     def take(self) -> str:
-        """The text that is certain and was not taken before."""
+        """The final text that was not returned by earlier calls."""
         piece, self._pieces = self._pieces, ""
         return piece
 

@@ -116,8 +116,8 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
 
     def head_config(self) -> dict[str, Any]:
         """Of a base whose sentence vectors are the mean of the tokens, this mean is classified: what
-        it has learned of sentences is there, and not in the first token. Of the last four layers,
-        as a linear probe on 192 sentences of SST-2 has 0.756 with them, and 0.720 with the last.
+        it has learned of sentences is there, and not in the first token. It has the last four
+        layers: a linear probe on 192 sentences of SST-2 has 0.756 with them, 0.720 with the last.
         """
         return {"classifier_pooling": MEAN_OF_FOUR} if embeds_by_mean(self.model) else {}
 
@@ -310,7 +310,7 @@ def classes(
         order: all labels, where the caller names them.
 
     Raises:
-        UsageError: there is only one, one has no examples, or one may mean that there is none.
+        UsageError: there is only one label, one has no examples, or one may mark unlabelled data.
     """
     labels = {label for example in train for label in example.labels}
     if order is not None:
@@ -323,8 +323,8 @@ def classes(
     numbers = {str(number) for number in range(len(labels) - 1)}
     if labels == {"-1", *numbers} and len(numbers) > 2:  # two may be -1, 0 and 1
         raise UsageError(
-            f"The label -1, next to 0 to {len(numbers) - 1}, may mean no label, as data sets of Hugging "
-            "Face have it, or be a class; remove its examples, or name all classes with class_names."
+            f"The label -1, next to 0 to {len(numbers) - 1}, may be a class, or mean no label, as in "
+            "data sets of Hugging Face; remove its examples, or name all classes with class_names."
         )
     if len(labels) < 2:
         raise UsageError(

@@ -1,6 +1,4 @@
-"""A Keras model of token ids as a classifier or embedder of texts: its tokenizer, its length, its
-outputs.
-"""
+"""Wrap a user's model of token ids as a text classifier or embedder."""
 
 from __future__ import annotations
 
@@ -71,17 +69,17 @@ class WrapEmbedderOptions(TokenOptions):
     pooling: Annotated[
         Literal["mean", "cls", "max"] | None,
         Option(
-            "How the states of the tokens become one vector. Required where the model gives them."
+            "How the states of the tokens become one vector. Required if the model returns them."
         ),
     ] = None
-    normalize: Annotated[bool, Option("Whether vectors get the length 1.")] = False
+    normalize: Annotated[bool, Option("Whether vectors are scaled to length 1.")] = False
 
 
 TokensT = TypeVar("TokensT", bound=TokenOptions)
 
 
 class TextWrapper(Wrapper[TokensT], Generic[TokensT]):
-    """Says how texts become token ids; subclasses what the outputs mean."""
+    """Decides how texts become token ids; subclasses decide what the outputs mean."""
 
     def __init__(self, source: Source, options: TokensT):
         vectorization = leading_vectorization(source.model)
@@ -193,7 +191,7 @@ class TextWrapper(Wrapper[TokensT], Generic[TokensT]):
 
 
 class TextClassifierWrapper(TextWrapper[WrapTextOptions]):
-    """Says how outputs become logits."""
+    """Decides how outputs become logits."""
 
     task = "text-classification"
     options: ClassVar = WrapTextOptions
@@ -217,7 +215,7 @@ class TextClassifierWrapper(TextWrapper[WrapTextOptions]):
 
 
 class TextEmbedderWrapper(TextWrapper[WrapEmbedderOptions]):
-    """Says how outputs become one vector."""
+    """Decides how outputs become one vector."""
 
     task = "text-embedding"
     options: ClassVar = WrapEmbedderOptions
@@ -228,17 +226,17 @@ class TextEmbedderWrapper(TextWrapper[WrapEmbedderOptions]):
         if len(outputs) != 1 or len(shape) not in (2, 3) or not isinstance(shape[-1], int):
             shapes = ", ".join(str(tuple(tensor.shape)) for tensor in outputs)
             raise UsageError(
-                "A text embedder has one output: a vector (None, D), or a state for each token (None, "
-                f"tokens, D); this model gives {shapes}."
+                "A text embedder has one output: a vector (None, D), or a state for each token "
+                f"(None, tokens, D). The outputs of this model are {shapes}."
             )
         pooling = self.asked.pooling
         if len(shape) == 3 and pooling is None:
             raise UsageError(
-                "The model gives a state for each token; say how they become one vector: "
+                "The model returns a state for each token; choose how they become one vector: "
                 "pooling='mean', 'cls' or 'max'."
             )
         if len(shape) == 2 and pooling is not None:
-            raise UsageError("The model gives one vector a text already; leave pooling out.")
+            raise UsageError("The model already returns one vector per text; leave pooling out.")
         own = {"pooling": pooling or "none", "normalize": self.asked.normalize}
         return {**super().config(), **own, "hidden_size": shape[-1]}
 

@@ -1,4 +1,4 @@
-"""`.onnx` and `.tflite` files as Keras models, compared with what runs them elsewhere."""
+"""`.onnx` and `.tflite` files as Keras models, compared with ONNX Runtime and LiteRT."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from warmstart.training.wrap.onnx.graph import Graph
 from warmstart.training.wrap.onnx.layer import model_of
 
 Run = Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]
-"""The outputs of a file for its inputs, both in their order."""
+"""Computes the outputs of a file from its inputs, both in the file's order."""
 AXES = {4: ("batch", "rows", "columns")}
-"""Names of open sides by rank, for the sizes of probes."""
+"""Rank -> names of dynamic axes, for the sizes of probes."""
 TEXT_AXES = ("batch", "tokens")
 PREFIX, SUFFIX = "serving_default_", ":0"
-"""What TensorFlow's converter puts around the names of inputs."""
+"""What TensorFlow's converter adds to the names of inputs."""
 
 
 def onnx_model(path: Path, name: str) -> tuple[keras.Model, int | None]:
-    """(the model of an ONNX file, the rows that it takes at once; None: any number).
+    """(the model of an ONNX file, its batch size; None: any).
 
     Raises:
         UsageError: it cannot be read, or has operators that are not supported.
-        CompileError: TensorFlow computes something else of it than ONNX Runtime.
+        CompileError: TensorFlow's outputs differ from those of ONNX Runtime.
     """
     require("onnx", extra="onnx", purpose="to wrap ONNX files")
     require_library("to wrap ONNX files")
@@ -51,12 +51,12 @@ def onnx_model(path: Path, name: str) -> tuple[keras.Model, int | None]:
 
 
 def tflite_model(path: Path, name: str) -> tuple[keras.Model, int | None]:
-    """(the model of a `.tflite` file, the rows that it takes at once; None: any number).
+    """(the model of a `.tflite` file, its batch size; None: any).
 
     Raises:
         UsageError: it is not one, computes in 8-bit numbers, or has operators that are not
             supported.
-        CompileError: TensorFlow computes something else of it than LiteRT.
+        CompileError: TensorFlow's outputs differ from those of LiteRT.
     """
     require("tf2onnx", "onnx", extra="onnx", purpose="to wrap .tflite files")
     signature, run = _interpreted(path)
@@ -67,8 +67,8 @@ def tflite_model(path: Path, name: str) -> tuple[keras.Model, int | None]:
         except Exception as error:  # tf2onnx raises whatever its passes raise
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise UsageError(
-                f"{path} has operators that are not supported ({first[:200]}); wrap the Keras model "
-                "or the SavedModel folder that it was made of."
+                f"{path} has operators that are not supported ({first[:200]}); wrap the Keras "
+                "model or the SavedModel folder that it was converted from."
             ) from error
         read = onnx_graph.read(converted)
     order = [spec.name for spec in signature.inputs]
@@ -108,8 +108,9 @@ def _interpreted(path: Path) -> tuple[Signature, Run]:
     for details in (*inputs.values(), *outputs.values()):
         if np.dtype(details["dtype"]).itemsize == 1 and details["quantization"][0]:
             raise UsageError(
-                f"{path} takes or gives 8-bit numbers: it was quantised. Wrap the model in float32 "
-                "that it was made of; `precision='int8'` quantises the weights again."
+                f"{path} takes or returns 8-bit numbers: it was quantised. Wrap the float32 "
+                "model that it was converted from; `precision='int8'` quantises the weights "
+                "again."
             )
     signature = Signature(_specs(inputs), _specs(outputs))
 
@@ -145,7 +146,7 @@ def _short(name: str) -> str:
 
 
 def _check(model: keras.Model, graph: Graph, reference: Run, path: Path, other: str) -> None:
-    """Compare a model with what else runs its file, on one random input.
+    """Compare a model with a reference implementation of its file, on one random input.
 
     Raises:
         CompileError: they differ.
@@ -167,6 +168,6 @@ def _check(model: keras.Model, graph: Graph, reference: Run, path: Path, other: 
     worst = max(differences(actual, expected).values())
     if not worst <= TOLERANCE:
         raise CompileError(
-            f"{path}: what TensorFlow computes of it differs from {other} by {worst:.2g} (allowed: "
-            f"{TOLERANCE:g}), so it is not wrapped. Wrap the model that it was made of."
+            f"{path}: what TensorFlow computes differs from {other} by {worst:.2g} (allowed: "
+            f"{TOLERANCE:g}), so it cannot be wrapped. Wrap the model that it was converted from."
         )

@@ -18,7 +18,7 @@ from warmstart.models.tensors.wrapped import family
 
 KERAS_FILES = (".keras", ".h5", ".hdf5")
 CHANNELS = (1, 3)
-"""Of grey photos and of those in colour."""
+"""Channels of photos in grey and in colour."""
 CHANNELS_FIRST = "it takes photos with channels first"
 GRAPH = "saved_model.pb"
 SIGNATURE = "serving_default"
@@ -36,7 +36,7 @@ class Source:
         name: for the catalogue, from its file or its own name.
         network: its JSON, where it is made of Keras' own layers.
         reason: why there is no such JSON; "" where there is.
-        rows: the inputs that it takes at once, where its file says so.
+        rows: the batch size, if its file fixes one.
     """
 
     model: keras.Model
@@ -50,8 +50,8 @@ class Source:
         return replace(_source(model, self.name), rows=self.rows)
 
     def channels_last(self) -> Source:
-        """The same for photos (height, width, channels), where it takes (channels, height, width),
-        as PyTorch's models do.
+        """The same source, but for photos (height, width, channels), if it takes (channels, height,
+        width), as PyTorch's models do.
         """
         model = self.model
         shape = tuple(model.inputs[0].shape)

@@ -42,7 +42,7 @@ class WrapOptions:
     """What wrapping takes for every task."""
 
     section: ClassVar[str] = "wrap.md"
-    """Where the documentation explains them."""
+    """Section of the documentation on these options."""
 
     name: Annotated[
         str | None, Option("Name of the model; default: that of its file or itself.")

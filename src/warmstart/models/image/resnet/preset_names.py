@@ -1,4 +1,4 @@
-"""ResNet in KerasHub's presets: its arrays in the order of layers, and its photos.
+"""ResNet in KerasHub's presets: names of arrays, class names and preprocessing.
 
 Keras orders the layers of a functional model by depth and, at one depth, by their creation. In the
 first block of a stage the convolution of the shortcut is created first, and is as deep as the last
@@ -86,13 +86,15 @@ def _stem_norm(index: int) -> str:
 
 
 def _has_shortcut(kernels: list[tuple[int, ...]], size: int, before: int) -> bool:
-    """Whether the convolution before the last of a block is that of its shortcut."""
+    """Whether the second last convolution of a block belongs to its shortcut."""
     shortcut, last = kernels[size - 1], kernels[size]
     return shortcut[0] == 1 and shortcut[2] == before and shortcut[3] == last[3]
 
 
 def labels(classes: int, folder: Path) -> tuple[Label, ...]:
-    """The classes of a preset, which do not have names: those of ImageNet where its name says so."""
+    """The classes of a preset, which have no names there; those of ImageNet if the folder's name
+    says so.
+    """
     if classes == IMAGENET_CLASSES and "imagenet" in folder.resolve().name.lower():
         return catalog.labels("imagenet")
     names = [f"LABEL_{index}" for index in range(classes)]
@@ -100,7 +102,9 @@ def labels(classes: int, folder: Path) -> tuple[Label, ...]:
 
 
 def preprocessing(folder: Path) -> ImagePreprocessing:
-    """The rules of a preset's `ImageConverter`; without one those of ImageNet in PyTorch."""
+    """The preprocessing of a preset's `ImageConverter`; without one, that of PyTorch's ImageNet
+    models.
+    """
     path = folder / PREPROCESSOR
     converter: Any = (
         read_json(path).get("config", {}).get("image_converter") if path.is_file() else None

@@ -1,4 +1,4 @@
-"""Models of grey photos take photos in colour, too."""
+"""Let models of grey photos take photos in colour as well."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 LUMA = (0.299, 0.587, 0.114)
-"""Of red, green and blue in the grey of a photo (ITU-R BT.601)."""
+"""Weights of red, green and blue in the grey of a photo (ITU-R BT.601)."""
 
 
 def in_colour(model: keras.Model, outputs: Mapping[str, Any], features: Any) -> keras.Model:

@@ -1,6 +1,6 @@
-"""What a wrapped model of photos gives besides classes of photos: maps of classes, and boxes.
+"""Outputs of wrapped segmenters and detectors: maps of classes, and boxes.
 
-The config says the form of the outputs:
+The config describes the format of the outputs:
 
     form          of maps: "scores" (B, h, w, classes), or "indices" (B, h, w) of classes
     channels      of maps: "last", or "first" (B, classes, h, w)

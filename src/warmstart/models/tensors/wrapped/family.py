@@ -15,7 +15,7 @@ from warmstart.errors import UsageError
 
 ARCHITECTURE = "wrapped"
 RUNNER = "warmstart.series.window_model:WindowModel"
-"""What runs wrapped models of series."""
+"""The class that runs wrapped forecasters."""
 MODELS = ("Functional", "Sequential")
 CLASSES: Mapping[str, tuple[str, ...]] = {
     "keras": (*MODELS, "DTypePolicy"),

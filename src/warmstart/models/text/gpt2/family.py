@@ -86,7 +86,7 @@ def keras_hub_arrays(checkpoint: Checkpoint) -> Checkpoint:
 
 
 VOCABULARY, END = "assets/tokenizer/vocabulary.json", "<|endoftext|>"
-"""Of a preset of KerasHub: its vocabulary, and the token between texts."""
+"""In a KerasHub preset: the vocabulary, and the token that separates texts."""
 BLOCK_OF_PRESET = re.compile(r"transformer_decoder\.(\d+)\.")
 LAYOUT = Layout(
     keras_hub=keras_hub_arrays,

@@ -27,7 +27,7 @@ OUTSIDE = ("classifier.*", "qa_outputs.*", "lm_head.*")
 HEADS = ("pooler.*", *OUTSIDE)
 DECODER = "lm_head"
 PADDING = 2
-"""Positions before that of the first token, which KerasHub's tables do not have."""
+"""Unused positions before the first token, which KerasHub's embedding tables do not have."""
 POSITIONS = "embeddings.position_embeddings.weight"
 KERAS_HUB: Rules = (
     *keras_hub.TOGETHER,

@@ -1,6 +1,6 @@
-"""ONNX graphs as Keras models: `graph` reads a file, `layer` runs it by TensorFlow's operations.
+"""ONNX graphs as Keras models: `graph` reads a file, `layer` runs it with TensorFlow operations.
 
-Operators: https://onnx.ai/onnx/operators/. What differs from TensorFlow is the order of axes: ONNX
-has channels second, TensorFlow last. `evaluator` keeps a feature map in the order in which it was
-computed, and changes it only where an operator needs the other one.
+Operators: https://onnx.ai/onnx/operators/. The order of axes differs from TensorFlow: ONNX has
+channels first, TensorFlow last. `evaluator` leaves a feature map in the order in which it was
+computed, and transposes it only if an operator needs the other order.
 """

@@ -12,7 +12,7 @@ from warmstart.training.wrap.onnx.evaluator import TO_LAST, Evaluator, Last, han
 from warmstart.training.wrap.onnx.graph import Node
 
 LAST_AXIS = {0: 0, 1: 3, 2: 1, 3: 2}
-"""Axis of a map with channels second -> with channels last."""
+"""Axis of a map with channels first -> with channels last."""
 
 
 def _gelu(x: Any, node: Node) -> Any:
@@ -109,7 +109,7 @@ def binary(run: Evaluator, node: Node) -> Any:
 
 
 def aligned(run: Evaluator, names: list[str]) -> tuple[list[Any], bool]:
-    """Operands that are broadcast to each other, all with channels last or none."""
+    """Operands to broadcast, either all with channels last or none."""
     others = [name for name in names if not run.is_last(name)]
     if len(others) == len(names) or not all(_can_turn(run(name)) for name in others):
         return [run(name) for name in names], False
@@ -117,12 +117,12 @@ def aligned(run: Evaluator, names: list[str]) -> tuple[list[Any], bool]:
 
 
 def _can_turn(value: Any) -> bool:
-    """Whether an operand of a map can get the axes of one with channels last."""
+    """Whether an operand of a map can be transposed to channels last."""
     return _rank(value) in (0, 4) or (_rank(value) < 4 and None not in tuple(value.shape))
 
 
 def _turned(run: Evaluator, name: str) -> Any:
-    """An operand of a map with channels last."""
+    """An operand, transposed to fit a map with channels last."""
     value = run(name)
     if _rank(value) == 0:
         return value

@@ -18,7 +18,7 @@ CENTRES = ("half_pixel", "pytorch_half_pixel")
 
 
 def _spatial(run: Evaluator, name: str) -> tuple[Any, int]:
-    """(map (B, H, W, C), spatial axes): sequences (B, C, T) are maps of one row."""
+    """(map (B, H, W, C), number of spatial axes); sequences (B, C, T) become maps of one row."""
     if run.is_last(name):
         return run.last(name), 2
     x = run(name)
@@ -40,7 +40,7 @@ def _numbers(node: Node, key: str, axes: int, default: int = 1) -> list[int]:
 
 
 def _pads(node: Node, x: Any, kernel: Sequence[int], strides: Sequence[int], axes: int) -> Pads:
-    """What is added before and after each of two spatial axes."""
+    """The padding before and after each of two spatial axes."""
     dilations = _numbers(node, "dilations", axes)
     wide = [(side - 1) * rate + 1 for side, rate in zip(kernel, dilations, strict=True)]
     auto = node.attributes.get("auto_pad", "NOTSET")
@@ -51,7 +51,9 @@ def _pads(node: Node, x: Any, kernel: Sequence[int], strides: Sequence[int], axe
         for axis in range(2):
             size = x.shape[1 + axis]
             if size is None:
-                raise UsageError("The ONNX graph pads maps of any size; fix their sizes.")
+                raise UsageError(
+                    "The ONNX graph pads maps of unknown size; export it with fixed input sizes."
+                )
             total = max((-(-size // strides[axis]) - 1) * strides[axis] + wide[axis] - size, 0)
             less, more = total // 2, total - total // 2
             pads.append((less, more) if auto == "SAME_UPPER" else (more, less))
@@ -63,9 +65,11 @@ def _pads(node: Node, x: Any, kernel: Sequence[int], strides: Sequence[int], axe
         for axis in range(2):
             size = x.shape[1 + axis]
             if size is None:
-                raise UsageError("The ONNX graph rounds maps of any size; fix their sizes.")
+                raise UsageError(
+                    "The ONNX graph pools maps of unknown size; export it with fixed input sizes."
+                )
             more = -(size + sum(pads[axis]) - wide[axis]) % strides[axis]
-            start = size + sum(pads[axis]) + more - wide[axis]  # of a window that is added
+            start = size + sum(pads[axis]) + more - wide[axis]  # of the additional window
             if more and start < size + pads[axis][0]:
                 pads[axis] = (pads[axis][0], pads[axis][1] + more)
     return pads
@@ -198,7 +202,7 @@ def instance_normalization(run: Evaluator, node: Node) -> Any:
 def resize(run: Evaluator, node: Node) -> Any:
     x, axes = _spatial(run, node.inputs[0])
     if axes != 2:
-        raise UsageError("The ONNX operator Resize is supported for maps only.")
+        raise UsageError("The ONNX operator Resize is supported for feature maps only.")
     before = list(x.shape[1:3])
     size = _resized(run, node, before)
     mode = node.attributes.get("mode", "nearest")
@@ -207,7 +211,9 @@ def resize(run: Evaluator, node: Node) -> Any:
     images = tf.compat.v1.image
     if mode == "nearest":
         if any(new % old for new, old in zip(size, before, strict=True)):
-            raise UsageError("The ONNX operator Resize takes the nearest pixel at uneven ratios.")
+            raise UsageError(
+                "The ONNX operator Resize with mode nearest is supported for integer ratios only."
+            )
         return _result(images.resize_nearest_neighbor(x, size), axes)
     if mode != "linear" or (way not in (*CENTRES, "asymmetric", RESIZE_BY_CORNER)):
         raise UsageError(f"The ONNX operator Resize with {mode} and {way} is not supported.")
@@ -220,7 +226,9 @@ def resize(run: Evaluator, node: Node) -> Any:
 def _resized(run: Evaluator, node: Node, before: Sequence[int | None]) -> list[int]:
     """Height and width after resizing."""
     if None in before or len(before) != 2:
-        raise UsageError("The ONNX graph resizes maps of any size; fix their sizes.")
+        raise UsageError(
+            "The ONNX graph resizes maps of unknown size; export it with fixed input sizes."
+        )
     if has(node, 3):
         return [int(side) for side in run.constant(node.inputs[3], "sizes")[-2:]]
     index = 2 if run.graph.opset > 10 and node.operator == "Resize" else 1

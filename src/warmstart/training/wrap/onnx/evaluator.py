@@ -1,4 +1,4 @@
-"""Runs the nodes of an ONNX graph by TensorFlow's operations, one after the other."""
+"""Runs the nodes of an ONNX graph with TensorFlow operations, one after the other."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from warmstart.training.wrap.onnx.graph import Graph, Node
 
 Handler = Callable[["Evaluator", Node], Any]
 HANDLERS: dict[str, Handler] = {}
-"""By operator; filled by the modules of operators."""
+"""Operator -> handler; the modules of operators fill it."""
 TO_LAST, TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
-"""The axes of a map (B, C, H, W) with channels last, and back."""
+"""Permutations from (B, C, H, W) to channels last, and back."""
 
 
 def handles(*operators: str) -> Callable[[Handler], Handler]:
-    """Register the handler of operators."""
+    """Register the decorated function as the handler of operators."""
 
     def register(handler: Handler) -> Handler:
         HANDLERS.update(dict.fromkeys(operators, handler))
@@ -29,17 +29,17 @@ def handles(*operators: str) -> Callable[[Handler], Handler]:
 
 
 class Last:
-    """What a handler returns of a map whose channels are its last axis."""
+    """The result of a handler: a map with channels last."""
 
     def __init__(self, tensor: Any):
         self.tensor = tensor
 
 
 class Evaluator:
-    """The arrays of one run by name.
+    """Runs a graph once; has its arrays by name.
 
-    A value is a numpy array where it is known before any input is, else a tensor. A map of four
-    axes may be there with channels second, as ONNX has it, with channels last, or both.
+    A value is a numpy array if it does not depend on inputs, else a tensor. A map of four axes may
+    be stored with channels first, as in ONNX, with channels last, or both.
     """
 
     def __init__(self, graph: Graph, values: Mapping[str, Any]):
@@ -47,7 +47,7 @@ class Evaluator:
         self._first: dict[str, Any] = dict(values)
         self._last: dict[str, Any] = {}
         self.sides: dict[str, tuple[int | None, ...]] = {}
-        """Of the outputs of the operator Shape: the sides as far as they are known."""
+        """The statically known sides in the outputs of the operator Shape."""
 
     def run(self) -> list[Any]:
         """The outputs of the graph, from the values of its inputs and constants."""
@@ -69,23 +69,23 @@ class Evaluator:
         return [self(port.name) for port in self.graph.outputs]
 
     def __call__(self, name: str) -> Any:
-        """An array with the axes of ONNX."""
+        """An array with its axes in the order of ONNX."""
         if name not in self._first:
             self._first[name] = tf.transpose(self._last[name], TO_FIRST)
         return self._first[name]
 
     def last(self, name: str) -> Any:
-        """A map (B, H, W, C)."""
+        """A map with channels last, (B, H, W, C)."""
         if name not in self._last:
             self._last[name] = tf.transpose(self._first[name], TO_LAST)
         return self._last[name]
 
     def is_last(self, name: str) -> bool:
-        """Whether an array is there with channels last."""
+        """Whether an array is stored with channels last."""
         return name in self._last
 
     def constant(self, name: str, what: str) -> np.ndarray:
-        """An array that is known before any input is.
+        """An array that does not depend on inputs.
 
         Raises:
             UsageError: it depends on the inputs.
@@ -95,15 +95,17 @@ class Evaluator:
             return value
         static = tf.get_static_value(value)
         if static is None:
-            raise UsageError(f"The ONNX graph computes {what} from its inputs; fix their sizes.")
+            raise UsageError(
+                f"The ONNX graph computes {what} from its inputs; export it with fixed input sizes."
+            )
         return np.asarray(static)
 
     def optional(self, node: Node, index: int) -> Any:
-        """An input that may be left out; None where it is."""
+        """An optional input; None if it is left out."""
         return self(node.inputs[index]) if has(node, index) else None
 
     def axes(self, node: Node, index: int = 1) -> list[int] | None:
-        """The attribute or input `axes`; None where there is neither."""
+        """The attribute or input `axes`; None if there is neither."""
         if "axes" in node.attributes:
             return [int(axis) for axis in node.attributes["axes"]]
         if has(node, index):
@@ -112,12 +114,12 @@ class Evaluator:
 
 
 def has(node: Node, index: int) -> bool:
-    """Whether an optional input is there."""
+    """Whether an optional input is present."""
     return len(node.inputs) > index and bool(node.inputs[index])
 
 
 def _constant(result: Any) -> np.ndarray:
-    """What a handler gives, computed, with the axes of ONNX."""
+    """The result of a handler as a numpy array, with its axes in the order of ONNX."""
     is_last = isinstance(result, Last)
     return np.asarray(tf.transpose(result.tensor, TO_FIRST) if is_last else result)
 

@@ -13,13 +13,13 @@ from warmstart.errors import UsageError, require
 
 LARGEST_FILE = 2**31
 FIRST_OPSET = 9
-"""Older ones have operators of other meanings."""
+"""In older opsets some operators have other meanings."""
 DOMAINS = ("", "ai.onnx")
 
 
 @dataclass(frozen=True)
 class Node:
-    """An operator with the names of its inputs ("" where one is left out) and outputs."""
+    """An operator with the names of its inputs ("" if one is left out) and outputs."""
 
     operator: str
     name: str
@@ -30,7 +30,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output of a graph; None is a side of any length."""
+    """An input or output of a graph; None in its shape is a dynamic axis."""
 
     name: str
     dtype: str
@@ -39,7 +39,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Graph:
-    """What a file holds."""
+    """The contents of an ONNX file."""
 
     nodes: Sequence[Node]
     constants: Mapping[str, np.ndarray]
@@ -49,11 +49,11 @@ class Graph:
 
     @property
     def rows(self) -> int | None:
-        """The rows that it takes at once; None where it takes any number."""
+        """The batch size; None if it is dynamic."""
         return self.inputs[0].shape[0]
 
     def producer(self, name: str) -> Node | None:
-        """The node that gives an array."""
+        """The node that computes an array."""
         return next((node for node in self.nodes if name in node.outputs), None)
 
 
@@ -68,7 +68,7 @@ def read(path: Path) -> Graph:
     import onnx
 
     if path.stat().st_size > LARGEST_FILE:
-        raise UsageError(f"{path} has more than 2 GiB; ONNX files of that size are not wrapped.")
+        raise UsageError(f"{path} is larger than 2 GiB; ONNX files of that size are not supported.")
     try:
         proto = onnx.load(str(path))  # external data is checked by onnx
         onnx.checker.check_model(proto)
@@ -85,10 +85,12 @@ def of(proto: Any, path: Path) -> Graph:
 
     opset = next((one.version for one in proto.opset_import if one.domain in DOMAINS), 0)
     if opset < FIRST_OPSET:
-        raise UsageError(f"{path} is of ONNX opset {opset}; export it with {FIRST_OPSET} or later.")
+        raise UsageError(f"{path} uses ONNX opset {opset}; export it with {FIRST_OPSET} or later.")
     graph = proto.graph
     if foreign := sorted({node.domain for node in graph.node} - set(DOMAINS)):
-        raise UsageError(f"{path} has operators of {foreign[0]!r}, which are not those of ONNX.")
+        raise UsageError(
+            f"{path} has operators of the domain {foreign[0]!r}; only ONNX's own are supported."
+        )
     constants = {one.name: np.array(onnx.numpy_helper.to_array(one)) for one in graph.initializer}
     nodes = [
         Node(

@@ -1,4 +1,4 @@
-"""A graph of ONNX as one layer, and as a Keras model with inputs and outputs by name."""
+"""An ONNX graph as one layer, and as a Keras model with named inputs and outputs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from warmstart.training.wrap.onnx.graph import Graph
 OPERATORS = (arithmetic, convolutions, shapes)
 """The modules whose import fills `HANDLERS`."""
 SMALL = 64
-"""Numbers of a constant up to which it may be a shape or a limit, and stays in the graph."""
+"""Constants with at most this many numbers may be shapes or limits, and stay in the graph."""
 ACTIVATIONS = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 
 
@@ -25,7 +25,7 @@ class GraphLayer(keras.layers.Layer):
     """Runs a graph; its weights are the larger constants.
 
     Attributes:
-        activation: what its one output goes through last, as layers of Keras have it.
+        activation: the last activation before its only output, as for a Keras layer.
     """
 
     def __init__(self, graph: Graph, names: Sequence[str], **options: Any):
@@ -70,7 +70,7 @@ class GraphLayer(keras.layers.Layer):
         }
 
     def get_config(self) -> dict[str, Any]:
-        raise NotImplementedError("it is a graph of ONNX, not layers of Keras")
+        raise NotImplementedError("an ONNX graph has no Keras config")
 
 
 def model_of(graph: Graph, name: str) -> keras.Model:

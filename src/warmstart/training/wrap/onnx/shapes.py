@@ -21,7 +21,7 @@ from warmstart.training.wrap.onnx.evaluator import (
 from warmstart.training.wrap.onnx.graph import Node
 
 END = 2**31 - 1
-"""Ends of slices from which on they mean the whole axis."""
+"""Slice ends of at least this value mean the end of the axis."""
 
 
 @handles("Constant")
