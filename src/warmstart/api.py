@@ -416,15 +416,15 @@ def load(
             checkpoint; `None`: random initialisation.
         engine: `"auto"`, `"litert"`, `"openvino"`, `"onnxruntime"` or `"keras"`.
         precision: `"float32"`, `"bfloat16"`, `"int8"`, or `"auto"`: the fastest on this machine
-            that agrees with float32 as often as asked. It is measured once, with `calibration`,
-            before `load` returns; afterwards without.
-        calibration: real inputs for `"int8"` and `"auto"`, some 100 to 300, without labels: a list,
-            or what the model's `stream` takes, such as a folder of photos. With them int8 is
-            quantised ahead, which is faster; without, `"int8"` is the program of the bundle, the
-            one that was calibrated last, or quantises at run time.
-        agreement: with float32 on these inputs, the least that is accepted: for classifiers the
-            share of inputs with the same best class, 0 to 1; default: 0.99. Layers stay in float32
-            where that helps to reach it.
+            that reaches the requested agreement with float32. This is measured once, with
+            `calibration`, before `load` returns; later calls need no `calibration`.
+        calibration: real inputs for `"int8"` and `"auto"`, about 100 to 300, without labels: a
+            list, or what the model's `stream` takes, such as a folder of photos. With them int8 is
+            quantised in advance, which is faster. Without, `"int8"` uses the program of the bundle,
+            or the one that was calibrated last, or quantises activations at run time.
+        agreement: the minimum agreement with float32 on these inputs: for classifiers the share of
+            inputs with the same best class, 0 to 1; default: 0.99. Layers stay in float32 if needed
+            to reach it.
         device: `"auto"`: compiled models on the CPU, `engine="keras"` where TensorFlow runs it;
             `"cpu"`; `"gpu"`: the keras engine on a GPU that TensorFlow sees, or
             `engine="onnxruntime"` on one that it has a provider for.

@@ -38,7 +38,7 @@ from warmstart.cli.parameters import agreement_option, calibration_option, weigh
         Option(
             ["--integer-io"],
             is_flag=True,
-            help="With --calibration: int8 only, inputs and outputs included, for "
+            help="With --calibration: int8 only, including inputs and outputs, for "
             "microcontrollers and accelerators.",
         ),
     ],

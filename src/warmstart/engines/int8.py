@@ -35,7 +35,7 @@ from warmstart.engines.base import Engine
 from warmstart.engines.calibration import FORWARD, Calibration
 from warmstart.engines.litert import LiteRTEngine
 from warmstart.engines.parity import compare
-from warmstart.engines.quantization_noise import loudest_layers
+from warmstart.engines.quantization_noise import noisiest_layers
 from warmstart.engines.store import OPENVINO, PROBE, PROGRAM, Artifact
 from warmstart.errors import CompileError, EngineError, is_installed
 
@@ -136,7 +136,7 @@ def _by_litert(
             if share and not layers:
                 report("ranking layers by their noise in 8 bits")
                 samples = islice(calibration.batches(), NOISE_INPUTS)
-                layers = loudest_layers(quantizer.float_program, samples)
+                layers = noisiest_layers(quantizer.float_program, samples)
             count = round(share * len(layers))
             chosen = [name for names in layers[:count] for name in names]
             report(f"quantising, {count} layers in float32" if count else "quantising")

@@ -13,7 +13,7 @@ from warmstart.engines.noise import quiet
 STEPS = 255
 
 
-def loudest_layers(program: bytes, samples: Iterable[Mapping[str, np.ndarray]]) -> list[list[str]]:
+def noisiest_layers(program: bytes, samples: Iterable[Mapping[str, np.ndarray]]) -> list[list[str]]:
     """The layers by the noise that 8 bits would add to their inputs and outputs, noisiest first.
 
     A tensor between `low` and `high` is rounded to steps of (high - low) / 255, which adds noise
@@ -51,10 +51,10 @@ def loudest_layers(program: bytes, samples: Iterable[Mapping[str, np.ndarray]]) 
             values.add(interpreter.get_tensor(index))
     noise = {index: values.noise for index, values in tensors.items()}
 
-    def loudness(layer: Mapping[str, Any]) -> float:
+    def layer_noise(layer: Mapping[str, Any]) -> float:
         return max(noise.get(int(index), 0.0) for index in (*layer["inputs"], *layer["outputs"]))
 
-    ordered = sorted(layers, key=loudness, reverse=True)
+    ordered = sorted(layers, key=layer_noise, reverse=True)
     return [[names[int(index)] for index in layer["outputs"]] for layer in ordered]
 
 

@@ -16,7 +16,7 @@ class Detokenizer:
 
     Args:
         decode: token ids -> text; bytes that are no whole characters become U+FFFD.
-        stops: strings that end the text; they are no part of it.
+        stops: strings that end the text; they are not part of it.
 
     Attributes:
         text: all that was returned.

@@ -98,7 +98,7 @@ class GenerateOptions(BatchOptions, ColumnOptions):
         Option("What is added to the scores of words, by word.", http=False, cli=False),
     ] = None
     stop: Annotated[
-        Sequence[str] | str, Option("Strings that end the text; they are no part of it.")
+        Sequence[str] | str, Option("Strings that end the text; they are not part of it.")
     ] = ()
     seed: Annotated[int | None, Option("Random seed.", ge=0)] = None
     overflow: Annotated[

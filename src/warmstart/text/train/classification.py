@@ -115,9 +115,9 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
         return self.batched(encoded, batch, shuffle)
 
     def head_config(self) -> dict[str, Any]:
-        """Of a base whose sentence vectors are the mean of the tokens, this mean is classified: what
-        it has learned of sentences is there, and not in the first token. It has the last four
-        layers: a linear probe on 192 sentences of SST-2 has 0.756 with them, 0.720 with the last.
+        """If the base embeds sentences by the mean of their tokens, its classifier uses this mean,
+        over the last four layers: what the base has learned of sentences is not in the first token.
+        A linear probe on 192 sentences of SST-2 has 0.756 with four layers, 0.720 with the last.
         """
         return {"classifier_pooling": MEAN_OF_FOUR} if embeds_by_mean(self.model) else {}
 
