@@ -79,7 +79,7 @@ def test_features_of_photos_and_columns():
     ("inputs", "message"),
     [
         ("text", "put a single input into a list"),
-        (3, "is a list, array or column"),
+        (3, "must be a list, array or column"),
         (np.array([["a", "b"]]), "2 columns"),
     ],
 )

@@ -130,7 +130,7 @@ def test_integers_only(calibrated, photos, tmp_path):
 def test_what_cannot_be_calibrated_says_so(photos, monkeypatch):
     with pytest.raises(UsageError, match=r"10 inputs or more.*there are 9 inputs"):
         ws.load(CIFAR, precision="int8", calibration=sorted(photos.iterdir())[:9]).artifact  # noqa: B018
-    with pytest.raises(UsageError, match="agreement is a share"):
+    with pytest.raises(UsageError, match="agreement must be above 0"):
         ws.load(CIFAR, precision="int8", calibration=photos, agreement=99)
     with pytest.raises(UsageError, match="not for 'float32'"):
         ws.load(CIFAR, calibration=photos)

@@ -261,7 +261,7 @@ def test_tags_in_the_first_column_and_words_of_two_parts_are_refused(tmp_path):
     with pytest.raises(UsageError, match="tags seem to be in the first column"):
         conll.sentences(path)
     path.write_text("Paris B-LOC\nis O\n\nNew York B-LOC\n")
-    with pytest.raises(InputError, match=r"a.conll:4: has 3 columns where the first line has 2"):
+    with pytest.raises(InputError, match=r"a.conll:4: has 3 columns, but the first line has 2"):
         conll.sentences(path)
     path.write_text(path.read_text().replace(" B", "\tB").replace(" O", "\tO"))
     assert conll.sentences(path)[1].words == ("New York",)

@@ -59,7 +59,7 @@ def test_the_file_is_written_once_and_again_where_it_is_damaged(artifact, write)
     choose.open_engine(artifact, "onnxruntime", write_onnx=write)
     assert write.count == 2
     path.unlink()
-    with pytest.raises(EngineUnavailableError, match="was not written"):
+    with pytest.raises(EngineUnavailableError, match="was not converted"):
         choose.open_engine(artifact, "onnxruntime")
 
 
@@ -83,7 +83,7 @@ def test_auto_measures_it_where_its_file_is_there(artifact, write, monkeypatch):
 
 
 def test_what_it_does_not_run(artifact, write):
-    with pytest.raises(UsageError, match="is float32"):
+    with pytest.raises(UsageError, match="runs float32 only"):
         choose.open_engine(artifact, "onnxruntime", "int8", write_onnx=write)
     ((_, signature),) = artifact.signatures.items()
     with pytest.raises(EngineError, match="one function only"):

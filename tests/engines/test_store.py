@@ -161,7 +161,7 @@ def test_a_program_of_openvino_alone(tmp_path):
     details = artifact.copy_to(tmp_path)
     store.write_record(tmp_path, "int8", details)
     assert store.Artifact.load(tmp_path).record == artifact.record
-    with pytest.raises(EngineUnavailableError, match="on litert it did not agree"):
+    with pytest.raises(EngineUnavailableError, match="on litert its agreement"):
         choose.open_engine(artifact, "litert", "int8")
     (artifact.folder / "program.bin").write_bytes(b"others!")
     assert store.find("key") is None

@@ -104,7 +104,7 @@ def test_photos_of_a_preset():
             UsageError,
             "T5Backbone",
         ),
-        ("bert", "config.json", {"config": None}, BundleError, "no config of its backbone"),
+        ("bert", "config.json", {"config": None}, BundleError, "no config for its backbone"),
         ("bert", "task.json", {"config": {"num_classes": 0}}, BundleError, "num_classes is 0"),
         ("bert", "config.json", {"config": {"num_layers": -1}}, BundleError, "must be a size"),
         (

@@ -124,7 +124,7 @@ def test_the_next_input_waits_until_there_is_room_for_it():
     answers = batcher.submit("a", [6, 5, 4, 1])
     assert [value(one) for one in answers] == [12, 10, 8, 2]
     assert work.sizes[:6] == [[6], [5], [4], [3], [2], [1]]  # first come, first served
-    with pytest.raises(TooLargeError, match="11 tokens of the cache, which has 10"):
+    with pytest.raises(TooLargeError, match="11 tokens of the cache, and this server has 10"):
         value(batcher.submit("a", [11])[0])
     assert batcher.reserved == 0
     batcher.close()

@@ -104,7 +104,7 @@ def test_a_request_that_needs_more_of_the_cache_than_there_is(server):
     ask = {"inputs": "A", "options": {"max_new_tokens": 200, "num_return_sequences": 8, "seed": 1}}
     answer = server.post(PATH, ask)
     assert answer.status == 413
-    assert "tokens of the cache, which has 1,000 on this server" in answer.json["error"]
+    assert "tokens of the cache, and this server has 1,000" in answer.json["error"]
     waiting = {"inputs": ["A"] * 12, "options": {"max_new_tokens": 100}}  # 1,212 tokens: in turns
     start = time.monotonic()
     answer = server.post(PATH, waiting)

@@ -102,7 +102,7 @@ def test_parts_of_longer_recordings_are_refused(tmp_path):
     path.write_text("path,Start,end,text\na.wav,0,1.5,one\na.wav,1.5,3,two\n")
     problems: list[str] = []
     assert pairs(path, problems=problems) == [(str(tmp_path / "a.wav"), "one")]
-    assert problems[0].endswith("remove the column where they are cut already")
+    assert problems[0].endswith("remove the column if they already are")
     assert "a.csv:3: begins at Start 1.5 of its file" in problems[0]
 
 

@@ -121,7 +121,7 @@ FORM = {"boxes": "xyxy", "units": "pixels"}
             lambda: constant(BOXES),
             "object-detection",
             FORM | {"labels": ["a"] * 9},
-            "hold 4 numbers",
+            "has the 4 numbers",
         ),
         (lambda: constant(BOXES), "object-detection", FORM, "labels must name the classes"),
         (lambda: mapped(2), "object-detection", FORM, "boxes \\(None, N, 4\\) and scores"),
@@ -212,7 +212,7 @@ def test_forecasting(scaling, tmp_path):
     longer = own(SERIES, horizon=5)
     np.testing.assert_allclose(longer.quantile(0.9), np.concatenate([first, second])[:5], rtol=1e-3)
     assert any("are based on forecasts" in note for note in longer.notes)
-    with pytest.raises(InputError, match="has 4 steps, and demand takes 6"):
+    with pytest.raises(InputError, match="has 4 steps, and demand needs 6"):
         own(SERIES[:4])
     gap = SERIES.copy()
     gap[-3] = np.nan
@@ -236,7 +236,7 @@ def test_forecasting_quantiles():
     for options, message in [
         ({"context": 5, "quantiles": levels}, "how its windows were scaled"),
         ({"scaling": "none", "context": 5}, "\\(None, horizon, levels\\) with quantiles"),
-        ({"scaling": "none", "quantiles": levels}, "say which: context=96"),
+        ({"scaling": "none", "quantiles": levels}, "choose one, such as context=96"),
         ({"scaling": "none", "quantiles": (0.9, 0.5, 0.1), "context": 5}, "ascending order"),
     ]:
         with pytest.raises(UsageError, match=message):
