@@ -22,7 +22,7 @@ SLEEPS = (sys.executable, "-c", "import time; time.sleep(60)")
 class Net:
     """A model that is not compiled, and what is done with it."""
 
-    name, precision, asked_engine, has_stand_in = "net", "float32", "auto", True
+    name, precision, requested_engine, has_stand_in = "net", "float32", "auto", True
 
     def __init__(self, **changed):
         model = ws.load(CIFAR)
@@ -100,7 +100,7 @@ def test_what_cannot_be_compiled_says_so_in_the_next_call(monkeypatch):
     [
         {"compiled": True},
         {"is_open": True},
-        {"asked_engine": "litert"},
+        {"requested_engine": "litert"},
         {"precision": "int8"},
         {"has_stand_in": False},
     ],

@@ -281,7 +281,7 @@ def _job(
 
 
 class _Reporter:
-    """Counts what is done, and reports progress."""
+    """Counts finished rows, and reports progress."""
 
     def __init__(
         self,

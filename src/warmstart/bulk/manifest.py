@@ -71,7 +71,7 @@ def of(model: Model[Any, Any, Any], engine: str, job: Job, plan: Plan, rows: int
             "weights": model.weights.digest,
             "precision": model.precision,
             "entry": hashlib.sha256((entry + labels).encode()).hexdigest(),
-            "engine": model.asked_engine,
+            "engine": model.requested_engine,
             "runs_on": engine,
         },
         "options": json.loads(json.dumps(dict(job.options))),

@@ -64,7 +64,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class ListedRow:
-    """One row of a listing; `value` where there is no table."""
+    """One row of a listing; `value` is set if it is not from a table."""
 
     format: str
     path: str = ""

@@ -149,7 +149,7 @@ def _facts(entry: Entry, classes: int) -> Iterator[tuple[str, str]]:
 
 def _precisions(entry: Entry, contents: Contents | None) -> Iterator[tuple[str, str]]:
     """The int8 program of a bundle, and the precision that `auto` chooses on this machine."""
-    from warmstart.core.precision import noted_choice
+    from warmstart.core.precision import recorded_choice
     from warmstart.core.weights import Weights
     from warmstart.engines.store import Artifact
     from warmstart.errors import EngineError
@@ -159,7 +159,7 @@ def _precisions(entry: Entry, contents: Contents | None) -> Iterator[tuple[str, 
             words = Artifact.recorded(contents.folder / "artifacts" / "int8").calibration_in_words
             yield "int8", words or "quantised at run time"
     weights = None if contents is None else Weights(contents.weights, contents.digest)
-    if choice := noted_choice(entry, weights):
+    if choice := recorded_choice(entry, weights):
         first, *rest = choice.lines
         yield "precision auto", first
         yield from (("", line) for line in rest)

@@ -237,7 +237,7 @@ ws.load("path/of/this/folder"){call}
 
 
 def _int8_section(int8: store.Artifact | None) -> str:
-    """What the card says of a calibrated program; "" where there is none."""
+    """The section of the card on a calibrated program; "" if there is none."""
     words = "" if int8 is None else int8.calibration_in_words
     return f"\n## int8\n\n{words}\n" if words else ""
 

@@ -30,9 +30,9 @@ def _compile(
     from warmstart.engines.store import Artifact
 
     folder, model = Path(job["folder"]), build()
-    if "like" in job:
-        like = Artifact.load(Path(job["like"]))
-        if record := fill_graph(entry, weights, folder, lambda: model, report, like):
+    if "template" in job:
+        template = Artifact.load(Path(job["template"]))
+        if record := fill_graph(entry, weights, folder, lambda: model, report, template):
             return record
     program = task_class(entry.task).program(entry, model)
     made = compile_program(program, folder, job["precision"], report, numbers=numbers(entry))

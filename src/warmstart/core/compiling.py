@@ -150,20 +150,20 @@ def compiled(
     )
     begun = time.monotonic()
     graph = graph_key(entry, precision)
-    like = store.like(graph)
+    template = store.template(graph)
 
     def fill(folder: Path) -> Mapping[str, Any]:
         is_here = "tensorflow" in sys.modules  # starting it would take longest
-        if like is not None and is_here and started is None:
+        if template is not None and is_here and started is None:
             record = fill_graph(
-                entry, weights, folder, lambda: build_keras(entry, weights), report, like
+                entry, weights, folder, lambda: build_keras(entry, weights), report, template
             )
             if record is not None:
                 return record
-        return run_job(entry, weights, file_precision, folder, report, like, started)
+        return run_job(entry, weights, file_precision, folder, report, template, started)
 
     artifact = store.make(key, file_precision, fill)
-    store.note(graph, artifact)
+    store.add_template(graph, artifact)
     log.info("%s: compiled in %.1f s, %s", entry.name, time.monotonic() - begun, artifact.path)
     return artifact
 
@@ -174,13 +174,13 @@ def fill_graph(
     folder: Path,
     build: Callable[[], keras.Model],
     report: Report,
-    like: store.Artifact,
+    template: store.Artifact,
 ) -> dict[str, Any] | None:
     """Compile into `folder` by reusing the graph of another artifact.
 
     Args:
         build: builds the network with its weights.
-        like: an artifact of the same network with other weights.
+        template: an artifact of the same network with other weights.
 
     Returns:
         The artifact's record; None if the outputs differ from those of Keras.
@@ -188,7 +188,7 @@ def fill_graph(
     from warmstart.engines.compile import fill_program
 
     program = task_class(entry.task).program(entry, build())
-    record = fill_program(program, folder, like, report, numbers=numbers(entry))
+    record = fill_program(program, folder, template, report, numbers=numbers(entry))
     return None if record is None else {**record, **origin(entry, weights)}
 
 
@@ -203,13 +203,13 @@ def run_job(
     precision: str,
     folder: Path,
     report: Report,
-    like: store.Artifact | None = None,
+    template: store.Artifact | None = None,
     started: Started | None = None,
 ) -> Mapping[str, Any]:
     """Compile in a subprocess into `folder`; returns the artifact's record."""
     job = {"precision": precision, "folder": str(folder)}
-    if like is not None:
-        job["like"] = str(like.folder)
+    if template is not None:
+        job["template"] = str(template.folder)
     return run_process(
         job_of(entry, weights) | job,
         f"Compiling {entry.name}",

@@ -118,7 +118,7 @@ class FirstUse:
 
 
 def _tell(text: str) -> None:
-    """Show what is done where somebody looks."""
+    """Print a message if standard error is a terminal."""
     if sys.stderr.isatty():
         say(text)
 
@@ -159,7 +159,7 @@ def _first_use(model: LoadedModel) -> FirstUse | None:
 
 
 def _is_needed(model: LoadedModel) -> bool:
-    if not model.has_stand_in or model.asked_engine != "auto" or model.precision != "float32":
+    if not model.has_stand_in or model.requested_engine != "auto" or model.precision != "float32":
         return False
     return not waits() and is_installed("tensorflow") and not model.is_compiled()
 

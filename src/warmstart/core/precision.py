@@ -126,7 +126,7 @@ def choose_precision(exact: Model[Any, Any, Any], request: Request) -> Choice:
     agreements, refused = {"float32": 1.0}, []
     for precision in ("bfloat16", "int8"):
         try:
-            choose.check_options(exact.asked_engine, precision)
+            choose.check_options(exact.requested_engine, precision)
             other = exact.in_precision(precision, request if precision == "int8" else None)
             agreement = inputs.agreement(engine := other.engine, expected)
         except (EngineError, UsageError) as error:
@@ -177,14 +177,14 @@ def _chosen(
     best = min(good, key=lambda one: one.milliseconds, default=float32).precision
     inputs = {name: facts[name] for name in ("inputs", "digest", "measure")}
     choice = Choice(best, candidates, threshold, **inputs)
-    CHOSEN.update(_key(exact.entry, exact.weights, exact.asked_engine), asdict(choice))
+    CHOSEN.update(_key(exact.entry, exact.weights, exact.requested_engine), asdict(choice))
     is_bundle = exact.folder is not None and bundle.is_bundle(exact.folder)
-    if exact.weights.published and exact.asked_engine == "auto" and not is_bundle:
+    if exact.weights.published and exact.requested_engine == "auto" and not is_bundle:
         CHOSEN.update(_published_key(exact.entry), asdict(choice))
     return choice
 
 
-def noted_choice(entry: Entry, weights: Weights | None = None) -> Choice | None:
+def recorded_choice(entry: Entry, weights: Weights | None = None) -> Choice | None:
     """The recorded choice of `auto` for a model on this machine; None if there is none.
 
     Args:
@@ -206,7 +206,7 @@ def _choice(key: str) -> Choice | None:
 def _recorded(
     exact: Model[Any, Any, Any], request: Request | None, threshold: float | None
 ) -> Choice | None:
-    choice = _choice(_key(exact.entry, exact.weights, exact.asked_engine))
+    choice = _choice(_key(exact.entry, exact.weights, exact.requested_engine))
     if choice is None or (choice.precision == "int8" and not _has_int8(exact, request)):
         return None
     if request is not None:

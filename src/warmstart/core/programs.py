@@ -49,7 +49,7 @@ class CompiledModel(TrainingFiles):
         return None
 
     @property
-    def asked_engine(self) -> str:
+    def requested_engine(self) -> str:
         """The engine that was requested, such as `"auto"`."""
         return self._engine_name
 
@@ -57,7 +57,7 @@ class CompiledModel(TrainingFiles):
         """The same model on another engine; itself if it uses that engine already."""
         if name == (self._engine.name if self._engine else self._engine_name):
             return self
-        return self._anew(name, self.precision, self._calibration)
+        return self._reopened(name, self.precision, self._calibration)
 
     def in_precision(self, precision: str, request: calibration.Request | None = None) -> Self:
         """A new model with the same weights in another precision.
@@ -68,9 +68,9 @@ class CompiledModel(TrainingFiles):
         """
         if precision == self.precision and request is None:
             return self
-        return self._anew(self._engine_name, precision, request)
+        return self._reopened(self._engine_name, precision, request)
 
-    def _anew(self, engine: str, precision: str, request: calibration.Request | None) -> Self:
+    def _reopened(self, engine: str, precision: str, request: calibration.Request | None) -> Self:
         other = type(self)(  # type: ignore[call-arg]  # the arguments of `LoadedModel`
             self.entry,
             self.weights,
@@ -132,11 +132,11 @@ class CompiledModel(TrainingFiles):
         return calibration.latest(self.entry, self.weights) if self.precision == "int8" else None
 
     def own_artifact(self, precision: str | None = None) -> store.Artifact | None:
-        """The program of its bundle, in this precision or another; None where there is none."""
+        """The program of its bundle, in this precision or another; None if there is none."""
         return self._own_artifact(store.Artifact.load, precision)
 
     def _recorded_artifact(self) -> store.Artifact | None:
-        """The bundle's program by its record; its files are not read."""
+        """The bundle's program, from its record; the program's files are not read."""
         return self._own_artifact(store.Artifact.recorded)
 
     def _own_artifact(

@@ -208,7 +208,7 @@ def compile_program(
 def fill_program(
     program: Program,
     folder: Path,
-    like: Artifact,
+    template: Artifact,
     report: Report,
     *,
     numbers: Mapping[str, float] | None = None,
@@ -217,26 +217,26 @@ def fill_program(
     replaces its constants with those of this network.
 
     Args:
-        like: a float32 artifact of the same network with other weights, with `constants` in its
+        template: a float32 artifact of the same network with other weights, with `constants` in its
             record.
 
     Returns:
         The part of the record; None if the outputs differ from the reference, or the graph was
         converted by other versions.
     """
-    if like.record["made_with"] != _made_with():
+    if template.record["made_with"] != _made_with():
         return None
     report("filling the graph")
-    sources = [graph.Source.from_dict(one) for one in like.record["constants"]]
+    sources = [graph.Source.from_dict(one) for one in template.record["constants"]]
     network = _network(program, numbers or {})
     path = folder / PROGRAM
-    path.write_bytes(graph.filled(like.path.read_bytes(), sources, network))
+    path.write_bytes(graph.filled(template.path.read_bytes(), sources, network))
     report("verifying")
     expected = reference_outputs(program)
-    differences = compare(LiteRTEngine(path, like.signatures), expected)
+    differences = compare(LiteRTEngine(path, template.signatures), expected)
     if max(differences.values()) > TOLERANCE:
         return None
-    return _record(folder, like.signatures, expected, differences, sources)
+    return _record(folder, template.signatures, expected, differences, sources)
 
 
 def _record(

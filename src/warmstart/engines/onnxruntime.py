@@ -139,7 +139,7 @@ def use_device(device: str) -> None:
 
 
 def accelerators() -> list[str]:
-    """The accelerators that the installed ONNX Runtime has providers for, the preferred first.
+    """The accelerators that the installed ONNX Runtime has providers for, in order of preference.
 
     Raises:
         MissingPackageError: ONNX Runtime is not installed.

@@ -219,10 +219,8 @@ def find(key: str) -> Artifact | None:
     return None
 
 
-def like(key: str) -> Artifact | None:
-    """An artifact whose graph can be reused for other weights, recorded by `note` under the key of
-    the graph.
-    """
+def template(key: str) -> Artifact | None:
+    """An artifact whose graph can be reused for other weights; see `add_template`."""
     try:
         artifact = Artifact.load(root() / _note(key).read_text("utf-8").strip())
     except (OSError, EngineError):
@@ -230,8 +228,8 @@ def like(key: str) -> Artifact | None:
     return artifact if artifact.record.get("constants") else None
 
 
-def note(key: str, artifact: Artifact) -> None:
-    """Record an artifact for `like`, if it is known how its constants are made."""
+def add_template(key: str, artifact: Artifact) -> None:
+    """Record an artifact under the key of its graph, if it is known how its constants are made."""
     if artifact.record.get("constants"):
         with contextlib.suppress(OSError):  # then the next one is converted as well
             temporary = _note(key).with_suffix(f".{os.getpid()}")

@@ -87,7 +87,7 @@ def preset_of(config: Mapping[str, Any], head: Mapping[str, Any], path: Path) ->
 
     Args:
         config: of `config.json`.
-        head: of `task.json`; empty where there is none.
+        head: of `task.json`; empty if there is none.
         path: of `config.json`.
 
     Raises:

@@ -323,7 +323,7 @@ def classes(
     numbers = {str(number) for number in range(len(labels) - 1)}
     if labels == {"-1", *numbers} and len(numbers) > 2:  # two may be -1, 0 and 1
         raise UsageError(
-            f"The label -1, next to 0 to {len(numbers) - 1}, may be a class, or mean no label, as in "
+            f"The label -1, next to 0 to {len(numbers) - 1}, may be a class or mean no label, as in "
             "data sets of Hugging Face; remove its examples, or name all classes with class_names."
         )
     if len(labels) < 2:

@@ -51,7 +51,7 @@ class Dataset:
         classes: names, in the order of the model's outputs.
         multi_label: whether an example may have several labels, or none.
         train, validation: never empty.
-        test: never used for training or for choosing; None where there is none.
+        test: never used for training or model selection; None if there is none.
         problems: what is wrong with each input that is left out.
         warnings: what the user should know of the data, in sentences.
         columns: what the columns of a table were taken for.

@@ -13,8 +13,8 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 def in_colour(model: keras.Model, outputs: Mapping[str, Any], features: Any) -> keras.Model:
-    """A model of one photo with outputs by name and, where there are some, `features` (B, D); it
-    takes (B, H, W, 3) also where the model takes (B, H, W, 1).
+    """A model of one photo with named outputs and, unless it is None, `features` (B, D). It takes
+    (B, H, W, 3), even if `model` takes (B, H, W, 1).
     """
     named = dict(outputs) if features is None else {**outputs, "features": features}
     if model.inputs[0].shape[-1] != 1:
