@@ -20,8 +20,8 @@ CHROMIUM = (
     or shutil.which("chromium")
     or shutil.which("chromium-browser")
 )
-GOOD = """<!doctype html><html lang="en"><meta name="color-scheme" content="light dark">
-<title>good</title><style>p { color: #595959; background: #fff }</style>
+GOOD = """<!doctype html><html lang="en">
+<title>good</title><style>body { color: #111; background: #fff } a { color: #00c } p { color: #595959 }</style>
 <p id="use">text</p><img src="p.png" alt=""><a href="good.html#use">link</a>
 <label>name <input name="q"></label></html>
 """

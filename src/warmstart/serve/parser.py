@@ -18,12 +18,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any, TypeVar, TypeVarTuple
 
+from warmstart.errors import CancelledError
+from warmstart.serve import large
 from warmstart.serve.errors import Refused
 
 T = TypeVar("T")
 ArgumentsT = TypeVarTuple("ArgumentsT")
 
 COMMAND = (sys.executable, "-m", "warmstart.serve.parsing_process")
+LARGE = 2**22
+"""Bytes; parsing takes several times their memory."""
 IDLE_SECONDS = 60.0
 """Seconds without work after which the process ends and frees its memory."""
 _SIZE = struct.Struct("<Q")
@@ -62,12 +66,15 @@ class Parser:
             MemoryError: the process ran out of memory.
         """
         work = asyncio.ensure_future(self._run((function, arguments), data))
+        del data
         ends: set[asyncio.Future[Any]] = {work} if gone is None else {work, gone}
         left = max(deadline - time.monotonic(), 0)
         await asyncio.wait(ends, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         if work.done():
-            result: T = work.result()
-            return result
+            try:
+                return work.result()
+            finally:
+                del work, ends  # an exception refers to this frame: no cycle must keep the body
         work.cancel()
         if gone is not None and gone.done():
             raise Refused(499, "disconnected", "The client left.")
@@ -88,6 +95,7 @@ class Parser:
             self._is_exchanging = True
             abandoned = threading.Event()
             exchange = loop.run_in_executor(self._thread, self._exchange, call, data, abandoned)
+            del data
             try:
                 is_error, value = await asyncio.shield(exchange)
             except asyncio.CancelledError:
@@ -100,7 +108,10 @@ class Parser:
                 self._is_exchanging = False
                 self._idle = loop.call_later(IDLE_SECONDS, self.close)
         if is_error:
-            raise value
+            try:
+                raise value
+            finally:
+                del value
         result: T = value
         return result
 
@@ -108,6 +119,17 @@ class Parser:
         """Send a call to the process and wait for its answer: (whether it failed, the value or
         exception).
         """
+
+        def check() -> None:
+            if abandoned.is_set():
+                raise CancelledError("Nobody waits for it.")
+
+        if len(data) <= LARGE:
+            return self._answer(call, data, abandoned)
+        with large.turn(check):
+            return self._answer(call, data, abandoned)
+
+    def _answer(self, call: object, data: bytes, abandoned: threading.Event) -> tuple[bool, Any]:
         process = self._started()
         if abandoned.is_set():  # while it was started
             process.kill()

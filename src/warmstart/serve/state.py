@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar, TypeVarTuple
 
 import msgspec
@@ -144,7 +145,10 @@ class State:
             elif isinstance(error, InputError):
                 answers.append(error)
             else:
-                raise error
+                try:
+                    raise error
+                finally:
+                    del error, future, futures  # no cycle with this frame must keep the inputs
         note(request, outcomes)
         return answers
 
@@ -164,15 +168,16 @@ async def all_done(
         Refused: the client has left; all answers are abandoned.
     """
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[None] = loop.create_future()
+    # An exception would refer to this frame, and the frame to it: what is to be raised is made late.
+    done: asyncio.Future[Callable[[], Exception] | None] = loop.create_future()
     left = itertools.count(len(answers) - 1, -1)
 
-    def finish(error: BaseException | None = None) -> None:
+    def finish(error: Callable[[], Exception] | None = None) -> None:
         if not done.done():
-            done.set_result(None) if error is None else done.set_exception(error)
+            done.set_result(error)
 
     def leave(gone: asyncio.Future[None]) -> None:
-        finish(Refused(499, "disconnected", "The client left."))
+        finish(partial(Refused, 499, "disconnected", "The client left."))
 
     def one_done(future: Any) -> None:
         if next(left) == 0 and not loop.is_closed():
@@ -180,11 +185,13 @@ async def all_done(
 
     for answer in answers:
         answer.add_done_callback(one_done)
-    timer = loop.call_later(max(deadline - time.monotonic(), 0), finish, TimeoutError())
+    timer = loop.call_later(max(deadline - time.monotonic(), 0), finish, TimeoutError)
     if gone is not None:
         gone.add_done_callback(leave)
     try:
-        await done
+        error = await done
+        if error is not None:
+            raise error()
     except BaseException:
         for answer in answers:
             answer.abandon()

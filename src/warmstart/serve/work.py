@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from warmstart.core import cancellation
@@ -13,15 +12,11 @@ from warmstart.core.model import Model
 from warmstart.core.options import fields_of, make
 from warmstart.core.results import Failed
 from warmstart.errors import InputError, TooLargeError
+from warmstart.serve import large
 
 if TYPE_CHECKING:
     from warmstart.core.input_kind import InputKind
     from warmstart.serve.settings import Settings
-
-
-TURN_SECONDS = 0.1
-"""Between looks whether anybody still waits for a large input."""
-_large_inputs = threading.Lock()
 
 
 def predict(
@@ -49,7 +44,7 @@ def predict(
     inputs = [values[index] for index in usable]
     is_batch = model.batched and len(inputs) > 1 and not is_large
     together = is_batch and not any(map(kind.is_several, inputs))
-    with _turn() if is_large else contextlib.nullcontext():
+    with large.turn(cancellation.check) if is_large else contextlib.nullcontext():
         if together:
             size = {"batch_size": len(inputs)} if "batch_size" in fields_of(model.options) else {}
             answers = model(inputs, **options, **size)
@@ -58,17 +53,6 @@ def predict(
     for index, answer in zip(usable, answers, strict=True):
         results[index] = answer.error if isinstance(answer, Failed) else answer
     return results
-
-
-@contextlib.contextmanager
-def _turn() -> Iterator[None]:
-    """Wait until no other large input is answered, as long as anybody waits for this one."""
-    while not _large_inputs.acquire(timeout=TURN_SECONDS):
-        cancellation.check()
-    try:
-        yield
-    finally:
-        _large_inputs.release()
 
 
 def _one(

@@ -1,0 +1,29 @@
+"""Large inputs are parsed and answered one at a time, so that the memory of only one is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+
+from warmstart.engines import heap
+
+LOOK_SECONDS = 0.1
+"""Between looks whether anybody still waits."""
+_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def turn(check: Callable[[], None]) -> Iterator[None]:
+    """Wait until no other large input is worked on.
+
+    Args:
+        check: raises an exception where nobody waits for this one.
+    """
+    while not _lock.acquire(timeout=LOOK_SECONDS):
+        check()
+    try:
+        yield
+    finally:
+        heap.trim()
+        _lock.release()
