@@ -128,16 +128,16 @@ class State:
         """
         while True:
             try:
-                futures = served.submit(key, values, deadline)
+                pending = served.submit(key, values, deadline)
                 break
             except Closed:
                 newer = self.registry[served.name]
                 if newer is served:
                     raise
                 served = newer
-        await all_done(futures, deadline, request.scope.get(GONE))
+        await all_done(pending, deadline, request.scope.get(GONE))
         answers, outcomes = [], []
-        for future in futures:
+        for future in pending:
             error = future.exception()
             if error is None:
                 outcomes.append(future.result())
@@ -148,7 +148,7 @@ class State:
                 try:
                     raise error
                 finally:
-                    del error, future, futures  # no cycle with this frame must keep the inputs
+                    del error, future, pending  # no cycle with this frame must keep the inputs
         note(request, outcomes)
         return answers
 
