@@ -126,6 +126,18 @@ def test_the_process_ends_at_the_deadline(server):
 
 
 @linux
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_to_the_whole_group_leave_the_process_to_the_server(server, number):
+    media = {"Content_Type": "application/json"}
+    assert server.post(SERIES, NUMBERS, **media).status == 413
+    before = server.processes()
+    for pid in before:
+        os.kill(pid, number)
+    assert "4,000,000 at most" in server.post(SERIES, NUMBERS, **media).json["error"]
+    assert server.processes() == before
+
+
+@linux
 def test_the_process_is_killed(server):
     media = {"Content_Type": "application/json"}
     assert server.post(SERIES, NUMBERS, **media).status == 413

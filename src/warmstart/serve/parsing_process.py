@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -19,13 +20,15 @@ MALLOC = {heap.MMAP_THRESHOLD: 2**20, heap.TRIM_THRESHOLD: 2**22}
 def main() -> None:
     """Answer until standard input ends."""
     heap.set_options(MALLOC)
+    for number in (signal.SIGINT, signal.SIGTERM):  # the server still answers: it ends this process
+        signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(OSError, AttributeError):
         os.nice(NICE)
     _limit_memory()
     calls, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # A stray print must not be taken for an answer.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
+    with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             (function, arguments), data = receive(calls)
             try:
