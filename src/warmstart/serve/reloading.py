@@ -10,7 +10,6 @@ its program.
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import os
 import shutil
@@ -26,6 +25,7 @@ from filelock import FileLock, Timeout
 
 from warmstart.engines import heap
 from warmstart.errors import UsageError
+from warmstart.serve import garbage
 from warmstart.serve.metrics import Metrics
 from warmstart.serve.registry import Registry, Served
 
@@ -206,7 +206,7 @@ class Reloader:
             log.info("%s has changed and is served as version %d", folder, after.version)
             before.join(LONGEST)
             before = None
-            gc.collect()  # an engine and its program refer to each other
+            garbage.settle()  # an engine and its program refer to each other
             heap.trim()
             self._remove(self._copies.get(name))
             self._copies[name] = copy

@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 
 from warmstart.engines import heap
 from warmstart.errors import UsageError
+from warmstart.serve import garbage
 from warmstart.serve.connections import Connections
 from warmstart.serve.origins import is_loopback
 from warmstart.serve.protocol import Protocol
@@ -185,6 +186,7 @@ def run(
     heap.set_options(MALLOC)
     state: State = app.state.warmstart
     _allow_files(state.settings.max_connections + OTHER_FILES)
+    garbage.settle()
     server.run(sockets)
     if not state.registry.close(state.settings.grace):
         log.error("gave up on requests that ran longer than %g s", state.settings.grace)
