@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from figures import Figure, markdown, summary, text_table, write_markdown
-from forecasting_data import FINETUNED
+from forecasting_data import FINETUNED, SHORT
 from measure import machine, usable_cpus, versions
 from settings import tell
 
@@ -285,18 +285,9 @@ def finetuned(jobs: Jobs) -> Iterator[Figure]:
         yield Figure(6, f"geometric mean of these {len(ratios)}", mean, bar=0.8)
 
 
-HISTORIES = (
-    "24 months",
-    "8 quarters",
-    "2 days of 15 minutes",
-    "3 days of hours",
-    "20 items of 24 months",
-)
-
-
 def small(jobs: Jobs) -> Iterator[Figure]:
     """Fine-tuned with the defaults on few seasons, and with a covariate that explains everything."""
-    for name in HISTORIES:
+    for name in SHORT:
         results = [
             jobs(f"short-{name}-seed{seed}", "ours", kind="short", history=name, seed=seed)
             for seed in range(jobs.options.seeds)

@@ -47,6 +47,16 @@ be trained on.
 """
 
 
+SHORT = {
+    "24 months": ("MS", 12, 24, 12, 1),
+    "8 quarters": ("QS", 4, 8, 4, 1),
+    "2 days of 15 minutes": ("15min", 96, 192, 24, 1),
+    "3 days of hours": ("h", 24, 72, 24, 1),
+    "20 items of 24 months": ("MS", 12, 24, 12, 20),
+}
+"""Short histories of the part on them: frequency, season, steps of history, horizon, series."""
+
+
 def single(folder: Path, name: str, column: str, freq: str, times: str) -> Split:
     """A file of one series, whose last windows are held out; in any order of its rows."""
     table = pd.read_csv(folder / f"{name}.csv")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 import warmstart as ws
-from forecasting_data import Clock, load, serve
+from forecasting_data import SHORT, Clock, load, serve
 from memory import peak_mb
 from warmstart.series.time_series import TimeSeries
 
@@ -84,16 +84,6 @@ def finetuned(job: dict[str, Any]) -> dict[str, Any]:
         samples=200,
     )
     return {"metrics": metrics, "validation": model.method.validation}
-
-
-SHORT = {
-    "24 months": ("MS", 12, 24, 12, 1),
-    "8 quarters": ("QS", 4, 8, 4, 1),
-    "2 days of 15 minutes": ("15min", 96, 192, 24, 1),
-    "3 days of hours": ("h", 24, 72, 24, 1),
-    "20 items of 24 months": ("MS", 12, 24, 12, 20),
-}
-"""Frequency, season, steps of history, horizon, series."""
 
 
 def short(job: dict[str, Any]) -> dict[str, Any]:

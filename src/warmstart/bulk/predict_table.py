@@ -15,8 +15,8 @@ from warmstart.bulk import listing
 from warmstart.checkpoints.atomic import atomic_file
 from warmstart.core.inputs import Item
 from warmstart.core.model import Model
-from warmstart.core.reading import is_file_name, printable
-from warmstart.core.records import SUFFIXES, Record, read_table
+from warmstart.core.reading import printable
+from warmstart.core.records import Record, read_table
 from warmstart.core.records.table import Table
 from warmstart.core.results import Failed
 from warmstart.core.wire import wire_of
@@ -42,11 +42,6 @@ class PredictedTable:
     columns: tuple[str, ...]
     rows: Iterator[dict[str, Any]]
     error: str
-
-
-def is_table(path: str) -> bool:
-    """Whether this names a table: it has the suffix of one, and is not a text that ends with it."""
-    return path.lower().endswith(SUFFIXES) and is_file_name(path)
 
 
 def predict_table(

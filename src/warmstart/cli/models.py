@@ -29,12 +29,13 @@ def typed_inputs(model: Model[Any, Any, Any], typed: str | None) -> Any:
     """The inputs that an option names, as a model's `stream` takes them: the rows of a table, the
     lines of a file, or the files of a folder or pattern.
     """
-    from warmstart.bulk.predict_table import is_table, table_inputs
+    from warmstart.bulk.predict_table import table_inputs
+    from warmstart.core.records.suffixes import names_table
     from warmstart.errors import UsageError
 
     if typed is None:
         return None
-    if is_table(typed) and not model.input_kind.table_suffixes:
+    if names_table(typed) and not model.input_kind.table_suffixes:
         try:
             return table_inputs(model, typed)
         except UsageError as error:  # there is no option that names columns

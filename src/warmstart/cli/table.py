@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from warmstart.cli.progress import counting
-from warmstart.core.reading import is_file_name
-from warmstart.core.records import SUFFIXES
+from warmstart.core.records.suffixes import names_table
 from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def is_table(request: Request) -> bool:
         UsageError: there is a table among other inputs.
     """
     typed = request.arguments.typed
-    tables = [name for name in typed if name.lower().endswith(SUFFIXES) and is_file_name(name)]
+    tables = [name for name in typed if names_table(name)]
     if not tables or request.batch.keys() - {"column"}:
         return False
     if request.task.input_kind().table_suffixes:

@@ -1,23 +1,25 @@
 """The HTTP server: models of every task behind protocols that existing clients speak. Needs the extra `serve`.
 
-    settings     limits and addresses
-    app          routes -> the ASGI application
-    running      uvicorn around it: signals, draining, protocol errors
-    registry     the models that are served; loading them again when their bundles change
-    queue        a bounded queue in front of a model; independent of HTTP, like the next two
-    batching     the threads that answer it in batches
-    steps        the threads that answer it step by step, with continuous batching
-    texts        generated texts, as work of `steps`
-    answering    from what a request asks to a model's answers
-    kinds        what a task takes: from bytes or JSON to an input of the model
-    options      what may be asked of each task, as JSON schemas
-    predict, v2, openai    the protocols; V2's arrays are coded by `tensors` and named by `signatures`
-    state        what all endpoints share; putting questions to a model
-    streaming    a text that is sent while it is written
-    opening, reloading    from the command line to models; bundles that change on disk
-    body, forms            request bodies, read within limits
-    openapi, results    the document of all this
-    errors, metrics, middleware, logs, protocol
+    settings            limits and addresses
+    app                 routes -> the ASGI application
+    running, protocol   uvicorn around it: signals, draining, limits before a request is whole
+    registry            the models that are served, with their queues
+    queue               a bounded queue in front of a model; independent of HTTP, like the next four
+    batching            the threads that answer it in batches
+    steps               the threads that answer it step by step, with continuous batching
+    texts               generated texts, as work of `steps`
+    work                inputs through a model, and its results as JSON values
+    large               large inputs take turns
+    options             the options of a request, within the server's limits
+    body, forms         request bodies, read within limits
+    parser              large bodies, parsed in another process (`parsing_process`)
+    predict, v2, openai, openai_audio    the protocols; V2's arrays are coded by `tensors` and
+                        named by `signatures`
+    state               what all endpoints share; putting questions to a model
+    streaming           a text that is sent while it is generated
+    opening, reloading  from the command line to models; bundles that change on disk
+    openapi, card       descriptions of the server and of its models
+    errors, metrics, statistics, tracing, middleware, logs, access_log
 
 TensorFlow is never imported.
 """

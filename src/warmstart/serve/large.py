@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterator
 from warmstart.engines import heap
 
 LOOK_SECONDS = 0.1
-"""Between looks whether anybody still waits."""
+"""Between two checks whether a client still waits."""
 _lock = threading.Lock()
 
 
 @contextlib.contextmanager
 def turn(check: Callable[[], None]) -> Iterator[None]:
-    """Wait until no other large input is worked on.
+    """Wait until no other large input is being handled.
 
     Args:
-        check: raises an exception where nobody waits for this one.
+        check: raises an exception if no client waits for this one.
     """
     while not _lock.acquire(timeout=LOOK_SECONDS):
         check()

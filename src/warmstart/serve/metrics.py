@@ -48,57 +48,33 @@ class Metrics:
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
 
-        def make(
-            kind: type, name: str, what: str, labels: tuple[str, ...], **more: object
-        ) -> object:
-            return kind(f"warmstart_{name}", what, labels, registry=self.registry, **more)
+        def counter(name: str, what: str, *labels: str) -> Counter:
+            return Counter(f"warmstart_{name}", what, labels, registry=self.registry)
 
-        self._requests: Counter = make(  # type: ignore[assignment]
-            Counter,
-            "requests",
-            "Requests by model, status and reason",
-            ("model", "status", "reason"),
+        def histogram(name: str, what: str, buckets: Sequence[float] = SECONDS) -> Histogram:
+            return Histogram(
+                f"warmstart_{name}", what, ("model",), registry=self.registry, buckets=buckets
+            )
+
+        self._requests = counter(
+            "requests", "Requests by model, status and reason", "model", "status", "reason"
         )
-        self._seconds: Histogram = make(  # type: ignore[assignment]
-            Histogram,
-            "request_seconds",
-            "From the request's headers to the end of its answer",
-            ("model",),
-            buckets=SECONDS,
+        self._seconds = histogram(
+            "request_seconds", "From the request's headers to the end of its answer"
         )
-        self._queue: Histogram = make(  # type: ignore[assignment]
-            Histogram,
-            "queue_seconds",
-            "What each input waited for its turn",
-            ("model",),
-            buckets=SECONDS,
-        )
-        self._inference: Histogram = make(  # type: ignore[assignment]
-            Histogram,
+        self._queue = histogram("queue_seconds", "What each input waited for its turn")
+        self._inference = histogram(
             "inference_seconds",
             "What each batch, or step of generated texts, took, preprocessing included",
-            ("model",),
-            buckets=SECONDS,
         )
-        self._batch: Histogram = make(  # type: ignore[assignment]
-            Histogram,
-            "batch_size",
-            "Inputs of each batch, or step of generated texts",
-            ("model",),
-            buckets=SIZES,
+        self._batch = histogram(
+            "batch_size", "Inputs of each batch, or step of generated texts", SIZES
         )
-        self._first: Histogram = make(  # type: ignore[assignment]
-            Histogram,
-            "first_text_seconds",
-            "From a prompt's coming to its first generated text",
-            ("model",),
-            buckets=SECONDS,
+        self._first = histogram(
+            "first_text_seconds", "From the arrival of a prompt to its first generated text"
         )
-        self._reloads: Counter = make(  # type: ignore[assignment]
-            Counter,
-            "reloads",
-            "Changed bundles by outcome: loaded or refused",
-            ("model", "outcome"),
+        self._reloads = counter(
+            "reloads", "Changed bundles by outcome: loaded or refused", "model", "outcome"
         )
         self.open: Gauge = Gauge(
             "warmstart_open_requests", "Requests that are being answered", registry=self.registry

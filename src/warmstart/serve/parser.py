@@ -74,7 +74,7 @@ class Parser:
             try:
                 return work.result()
             finally:
-                del work, ends  # an exception refers to this frame: no cycle must keep the body
+                del work, ends  # a cycle of exception and frame would keep the body
         work.cancel()
         if gone is not None and gone.done():
             raise Refused(499, "disconnected", "The client left.")
@@ -122,7 +122,7 @@ class Parser:
 
         def check() -> None:
             if abandoned.is_set():
-                raise CancelledError("Nobody waits for it.")
+                raise CancelledError("No client waits for it.")
 
         if len(data) <= LARGE:
             return self._answer(call, data, abandoned)

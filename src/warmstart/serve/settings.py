@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -103,7 +104,7 @@ class Settings:
 
     def __reduce__(self) -> tuple[Any, ...]:
         values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return _made, ({**values, "budgets": dict(self.budgets)},)
+        return partial(Settings, **{**values, "budgets": dict(self.budgets)}), ()
 
     def __post_init__(self) -> None:
         budgets = {**self.budgets, "max_new_tokens": self.max_new_tokens}
@@ -142,7 +143,3 @@ class Settings:
                 raise UsageError(
                     f"{origin!r} is not an origin: a scheme and a host, such as https://app.example.com."
                 )
-
-
-def _made(values: dict[str, Any]) -> Settings:
-    return Settings(**values)

@@ -148,7 +148,7 @@ class State:
                 try:
                     raise error
                 finally:
-                    del error, future, pending  # no cycle with this frame must keep the inputs
+                    del error, future, pending  # a cycle with this frame would keep the inputs
         note(request, outcomes)
         return answers
 
@@ -168,7 +168,7 @@ async def all_done(
         Refused: the client has left; all answers are abandoned.
     """
     loop = asyncio.get_running_loop()
-    # An exception would refer to this frame, and the frame to it: what is to be raised is made late.
+    # A function that makes the exception: stored here, one would form a cycle with this frame.
     done: asyncio.Future[Callable[[], Exception] | None] = loop.create_future()
     left = itertools.count(len(answers) - 1, -1)
 
