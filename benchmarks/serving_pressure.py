@@ -66,12 +66,15 @@ class Usage:
         self._folder = Path(f"/proc/{server.process.pid}")
 
     def memory(self) -> float:
-        """MB that are resident now, together."""
-        total = 0
+        """MB that are resident now, together; pages of files, such as those of libraries that both
+        have mapped, count once."""
+        own, shared = 0, 0
         for folder in self._processes():
             with contextlib.suppress(OSError):  # it has just ended
-                total += int((folder / "statm").read_text().split()[1]) * PAGE
-        return total / 1e6
+                resident, of_files = map(int, (folder / "statm").read_text().split()[1:3])
+                own += resident - of_files
+                shared = max(shared, of_files)
+        return (own + shared) * PAGE / 1e6
 
     def _processes(self) -> Iterator[Path]:
         yield self._folder

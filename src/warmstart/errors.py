@@ -42,8 +42,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
+ErrorT = TypeVar("ErrorT", bound=BaseException)
 _SYSTEM = re.compile(r"\[(?:Errno|WinError) -?\d+\] ")
 
 
@@ -259,3 +260,14 @@ def require(*packages: str, extra: str, purpose: str) -> None:
             raise MissingPackageError(
                 f"The package {package} is needed {purpose}: pip install 'warmstart[{extra}]'."
             )
+
+
+def without_frames(error: ErrorT) -> ErrorT:
+    """The same error, for use as a value: without tracebacks, whose frames would keep the input
+    and what was made of it alive. Its causes are cleared, too.
+    """
+    one: BaseException | None = error
+    while one is not None and one.__traceback__ is not None:
+        one.__traceback__ = None
+        one = one.__cause__ or one.__context__
+    return error

@@ -1,11 +1,15 @@
 """Results: iteration, dictionaries, and the failed input that cannot be mistaken for an answer."""
 
 import copy
+import gc
+import io
 import json
 import pickle
+import weakref
 
 import pytest
 
+import warmstart as ws
 from warmstart.core.results import Classification, Failed, Prediction
 from warmstart.errors import InputError
 
@@ -52,3 +56,21 @@ def test_failed_is_a_plain_false_value():
     assert str(failed) == "x.jpg is empty."
     assert failed.to_dict() == {"input": "x.jpg", "error": "x.jpg is empty."}
     assert copy.copy(failed).input == pickle.loads(pickle.dumps(failed)).input == "x.jpg"
+
+
+@pytest.mark.parametrize("data", [b"", b"GIF89a", b"no photo"])
+def test_failed_does_not_keep_its_input(data):
+    model = ws.load("leaf_deeplabv3", engine="litert")
+    file = io.BytesIO(data)
+    reference = weakref.ref(file)
+    gc.disable()  # no cycle either
+    try:
+        (failed,) = model([file])
+        del file
+        assert reference() is None
+    finally:
+        gc.enable()
+    assert isinstance(failed, Failed)
+    with pytest.raises(InputError) as caught:
+        raise failed.error
+    assert caught.value is failed.error

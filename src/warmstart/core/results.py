@@ -11,7 +11,7 @@ import numpy as np
 from warmstart.core import html
 from warmstart.core.terminal import bars
 from warmstart.core.wire import Record, Result, Score
-from warmstart.errors import InputError
+from warmstart.errors import InputError, without_frames
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -120,6 +120,9 @@ class Failed:
 
     input: str
     error: InputError
+
+    def __post_init__(self) -> None:
+        without_frames(self.error)
 
     def __bool__(self) -> Literal[False]:
         return False

@@ -77,7 +77,8 @@ def prepared(series: TimeSeries, horizon: int) -> tuple[TimeSeries, Adjustment]:
     adjustment = Adjustment.of(series.target, series.freq)
     target = adjustment.removed(series.target)
     steps = len(target) + horizon
-    known = {name: np.full(steps, value) for name, value in described(series, adjustment).items()}
+    numbers = described(series, adjustment)
+    known = {name: np.broadcast_to(value, (steps,)) for name, value in numbers.items()}
     ahead = np.clip(np.arange(1, steps + 1) - len(target), 0, FAR)
     known["ahead"] = np.log1p(ahead) / np.log1p(FAR)
     return replace(series, target=target, known=known), adjustment

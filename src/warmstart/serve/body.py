@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import zlib
 from collections.abc import Callable
 from typing import Any, TypeVar, TypeVarTuple
@@ -39,17 +40,15 @@ async def read(request: Request, settings: Settings) -> bytes:
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length[:20]) > settings.max_body:
         raise too_large(f"The body has {length[:20]} bytes; {settings.max_body} at most.")
-    chunks: list[bytes] = []
-    size = 0
+    content = io.BytesIO()  # its value is not a copy, as that of joined chunks would be
     try:
         async with asyncio.timeout(settings.body_timeout):
             while True:
                 message = await request.receive()
                 if message["type"] == "http.disconnect":
                     raise Refused(499, "disconnected", "The client left.")
-                chunks.append(message.get("body", b""))
-                size += len(chunks[-1])
-                if size > settings.max_body:
+                content.write(message.get("body", b""))
+                if content.tell() > settings.max_body:
                     raise too_large(f"The body has more than {settings.max_body} bytes.")
                 if not message.get("more_body"):
                     break
@@ -57,11 +56,12 @@ async def read(request: Request, settings: Settings) -> bytes:
         raise Refused(
             408, "slow", f"The body took longer than {settings.body_timeout:g} s."
         ) from None
-    data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    data = content.getvalue()
+    content.close()
     packed = request.headers.get("content-encoding", "identity").strip().lower()
     if packed in ("", "identity"):
         return data
-    return await aside(size * 10, unpacked, data, packed, settings.max_body)
+    return await aside(len(data) * 10, unpacked, data, packed, settings.max_body)
 
 
 def unpacked(data: bytes, encoding: str, limit: int) -> bytes:

@@ -11,7 +11,7 @@ from warmstart.core import cancellation
 from warmstart.core.model import Model
 from warmstart.core.options import fields_of, make
 from warmstart.core.results import Failed
-from warmstart.errors import InputError, TooLargeError
+from warmstart.errors import InputError, TooLargeError, without_frames
 from warmstart.serve import large
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def predict(
             is_large = bool(kind.check_size(value, settings)) or is_large
             usable.append(index)
         except InputError as error:
-            results[index] = error
+            results[index] = without_frames(error)
     inputs = [values[index] for index in usable]
     is_batch = model.batched and len(inputs) > 1 and not is_large
     together = is_batch and not any(map(kind.is_several, inputs))
@@ -72,7 +72,7 @@ def _one(
         _check_total(model, sum(model.generated(item.value, made) for item in items), settings)
         return list(model.results(items, made, is_list=True))
     except InputError as error:
-        return error
+        return without_frames(error)
 
 
 def check_generated(
