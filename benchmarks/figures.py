@@ -57,7 +57,8 @@ class Figure:
             return "not measured"
         if self.bar is None:
             return ""
-        kept = self.value >= self.bar if self.at_least else self.value <= self.bar
+        value = round(self.value, 9)  # 0.90 - 0.89 is not above 0.01
+        kept = value >= self.bar if self.at_least else value <= self.bar
         return "pass" if kept else "MISSED"
 
     @property

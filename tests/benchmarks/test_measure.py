@@ -80,6 +80,7 @@ def test_machine_and_versions_are_told(measure):
     [
         (0.5, 0.5, False, "pass"),
         (0.51, 0.5, False, "MISSED"),
+        (0.90 - 0.89, 0.01, False, "pass"),
         (0.85, 0.85, True, "pass"),
         (0.8, 0.85, True, "MISSED"),
         (float("nan"), 0.5, False, "MISSED"),

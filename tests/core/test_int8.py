@@ -57,7 +57,9 @@ def test_a_calibrated_program_agrees_and_is_compiled_once(compiled, photos):
     paths = sorted(photos.iterdir(), key=lambda path: int(path.stem.removeprefix("photo")))
     same = [a.label == b.label for a, b in zip(compiled(paths), exact(paths), strict=True)]
     assert np.mean(same) == pytest.approx(facts["agreement"][compiled.engine.name], abs=1e-6)
-    assert compiled.artifact.size < exact.artifact.size
+    assert compiled.artifact.size_on(compiled.engine.name) < exact.artifact.size_on(
+        exact.engine.name
+    )
 
     again = ws.load(CIFAR, precision="int8", calibration=paths, agreement=ASKED)
     assert again.artifact.sha256 == compiled.artifact.sha256
@@ -106,6 +108,7 @@ def test_auto_is_found_out_once_and_says_why(compiled, photos, printed):
     shown = printed("info", CIFAR)
     assert reason in shown
     assert "int8: " in shown
+    assert compiled.artifact.calibration_in_words in shown
     options = ("--precision", "auto", "--calibration", photos, "--agreement", ASKED)
     assert reason in printed("compile", CIFAR, *options)
 

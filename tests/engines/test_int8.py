@@ -1,15 +1,21 @@
-"""Static int8 by TensorFlow Lite: as many layers in float32 as the agreement asks for, no more."""
+"""Static int8: by TensorFlow Lite with as many layers in float32 as the agreement needs, and by NNCF
+for OpenVINO.
+"""
+
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from warmstart.engines.agreement import Rule
 from warmstart.engines.calibration import Calibration
+from warmstart.engines.choose import open_engine
 from warmstart.engines.int8 import compile_int8
 from warmstart.engines.integer import IntegerEngine, export_integer
 from warmstart.engines.litert import LiteRTEngine
 from warmstart.engines.store import Artifact, write_record
-from warmstart.errors import CompileError
+from warmstart.errors import CompileError, EngineUnavailableError
 
 pytestmark = pytest.mark.tensorflow
 
@@ -34,7 +40,7 @@ def test_layers_stay_in_float32_until_the_agreement_is_met(program, artifact, tm
     facts = whole.calibration
     assert facts["inputs"] == 12
     assert facts["float_layers"] == 0
-    assert whole.size < artifact.size
+    assert whole.size_on("litert") < artifact.size_on("litert")
     reached = facts["agreement"]["litert"]
     assert 0.1 <= reached < 1
     engine = LiteRTEngine(whole.path, whole.signatures)
@@ -64,3 +70,88 @@ def test_integers_only(program, artifact, tmp_path):
     assert dtypes == {np.int8}
     with pytest.raises(CompileError, match="integers only"):
         export_integer(artifact, program, calibration(1.0), tmp_path / "b.tflite", silent)
+
+
+@pytest.fixture
+def small(program, artifact, tmp_path):
+    """`small(threshold)`: the calibrated artifact."""
+    pytest.importorskip("openvino")
+    return lambda threshold: quantised(program, artifact, tmp_path / "int8", threshold)
+
+
+def test_nncf_makes_a_second_program_for_openvino(small, artifact):
+    pytest.importorskip("nncf")
+    made = small(0.1)
+    reached = made.calibration["agreement"]
+    assert list(reached) == ["litert", "openvino"]
+    assert {"nncf", "tensorflow"} <= set(made.record["made_with"])
+    assert made.size_on("openvino") != made.size_on("litert")
+    inputs = calibration(0.1)
+    expected = inputs.decisions(LiteRTEngine(artifact.path, artifact.signatures))
+    agreement = inputs.agreement(open_engine(made, "openvino", "int8"), expected)
+    assert agreement == pytest.approx(reached["openvino"], abs=1e-3)
+    assert 0.1 <= agreement < 1
+
+
+class FakeNNCF:
+    """Returns the network in float32, or with rounded outputs, after it has asked for the
+    agreement of the network on a part of the inputs.
+    """
+
+    ModelType = SimpleNamespace(TRANSFORMER="transformer")
+    Dataset = list
+    AdvancedAccuracyRestorerParameters = SimpleNamespace
+
+    def __init__(self, rounds: bool):
+        self.rounds, self.calls = rounds, []
+
+    def quantize_with_accuracy_control(
+        self, network, data, validation, agreement, *, max_drop, model_type, **options
+    ):
+        import openvino
+
+        assert len(data) == len(validation) == 12
+        if self.rounds:
+            for result in network.get_results():
+                output = result.input_value(0)
+                step = openvino.opset8.round(output, "half_to_even")
+                step.output(0).get_tensor().set_names(output.get_tensor().get_names())
+                result.input(0).replace_source_output(step.output(0))
+        settings = {"INFERENCE_PRECISION_HINT": "f32"}
+        compiled = openvino.Core().compile_model(network, "CPU", settings)
+        self.calls.append((agreement(compiled, validation[3:7]), max_drop, model_type))
+        return network
+
+
+@pytest.fixture
+def with_nncf(monkeypatch):
+    """`with_nncf(fake)`: as if NNCF were installed."""
+
+    def install(fake):
+        monkeypatch.setitem(sys.modules, "nncf", fake)
+        monkeypatch.setattr("warmstart.engines.int8.is_installed", lambda package: True)
+        monkeypatch.setattr("warmstart.engines.int8.version", lambda package: "1")
+        return fake
+
+    return install
+
+
+def test_a_program_of_nncf_that_agrees_is_used(small, with_nncf):
+    fake = with_nncf(FakeNNCF(rounds=False))
+    made = small(0.999999)
+    ((agreement, max_drop, model_type),) = fake.calls
+    assert agreement == pytest.approx(1, abs=1e-6)
+    assert max_drop == pytest.approx(1e-6)
+    assert model_type is None
+    assert made.engines == ("openvino",)
+    assert [path.name for path in made.programs] == ["program.xml", "program.bin"]
+    assert open_engine(made, "auto", "int8").name == "openvino"
+    with pytest.raises(EngineUnavailableError, match="This int8 program is for openvino"):
+        open_engine(made, "litert", "int8")
+
+
+def test_a_program_of_nncf_that_agrees_too_little_is_left_out(small, with_nncf):
+    with_nncf(FakeNNCF(rounds=True))
+    made = small(0.1)
+    assert made.engines == ("litert",)
+    assert sorted(path.name for path in made.folder.glob("program*")) == ["program.tflite"]

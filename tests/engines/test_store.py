@@ -155,7 +155,7 @@ def test_a_program_of_openvino_alone(tmp_path):
     artifact = store.make("key", "int8", _calibrated)
     assert store.find("key") == artifact
     assert artifact.path == artifact.openvino_path == artifact.folder / "program.xml"
-    assert artifact.size == len("<net/>") + len(b"numbers")
+    assert artifact.size_on("openvino") == len("<net/>") + len(b"numbers")
     assert artifact.engines == ("openvino",)
     assert "99.5% (same best class); 2.00 ms per input on openvino" in artifact.calibration_in_words
     details = artifact.copy_to(tmp_path)

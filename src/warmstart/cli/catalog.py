@@ -148,17 +148,20 @@ def _facts(entry: Entry, classes: int) -> Iterator[tuple[str, str]]:
 
 
 def _precisions(entry: Entry, contents: Contents | None) -> Iterator[tuple[str, str]]:
-    """The int8 program of a bundle, and the precision that `auto` chooses on this machine."""
+    """The int8 program of a bundle or of this machine, and the precision that `auto` chooses here."""
+    from warmstart.core import calibration
     from warmstart.core.precision import recorded_choice
     from warmstart.core.weights import Weights
     from warmstart.engines.store import Artifact
     from warmstart.errors import EngineError
 
+    weights = None if contents is None else Weights(contents.weights, contents.digest)
+    int8 = None
     if contents is not None:
         with contextlib.suppress(EngineError):
-            words = Artifact.recorded(contents.folder / "artifacts" / "int8").calibration_in_words
-            yield "int8", words or "quantised at run time"
-    weights = None if contents is None else Weights(contents.weights, contents.digest)
+            int8 = Artifact.recorded(contents.folder / "artifacts" / "int8")
+    if int8 := int8 or calibration.latest(entry, weights):
+        yield "int8", int8.calibration_in_words or "quantised at run time"
     if choice := recorded_choice(entry, weights):
         first, *rest = choice.lines
         yield "precision auto", first

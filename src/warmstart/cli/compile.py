@@ -76,7 +76,7 @@ def command(
     for name in names:
         try:
             model, exact = _opened(name, precision, weights, engine, calibration, agreement)
-            _compile(model, engine)
+            _compile(model, engine, calibration)
             if exact is not None:
                 _compare(model, exact, check)
         except WarmstartError as error:
@@ -116,6 +116,7 @@ def _opened(
         return exact, None
     with compiling(exact):
         exact.engine  # noqa: B018 (compiles)
+    with compiling(exact, _work(calibration)):
         if precision != "auto":
             return exact.in_precision(precision, request), exact
         model, choice = fastest(exact, request, agreement)
@@ -128,17 +129,22 @@ def _chosen(engine: str) -> str:
     return "fastest engine here" if engine == "auto" else "engine"
 
 
-def _compile(model: Model[Any, Any, Any], engine: str) -> None:
+def _work(calibration: str | None) -> str:
+    return "Compiling" if calibration is None else "Calibrating"
+
+
+def _compile(model: Model[Any, Any, Any], engine: str, calibration: str | None) -> None:
     from warmstart.cli.models import compiling
 
-    with compiling(model):
+    with compiling(model, _work(calibration)):
         artifact = model.artifact
         name = model.engine.name
-    print(
-        f"{model.name}: {model.precision}, {artifact.size / 1e6:.1f} MB, {_chosen(engine)}: {name}"
-    )
-    if artifact.calibration is not None:
+    size = artifact.size_on(name) / 1e6
+    print(f"{model.name}: {model.precision}, {size:.1f} MB, {_chosen(engine)}: {name}")
+    if (facts := artifact.calibration) is not None:
         print(f"  {artifact.calibration_in_words}")
+        if facts["milliseconds"][name] > facts["milliseconds"]["float32"]:
+            _say_slower(model)
     if model.precision == "float32":
         worst = max(artifact.record["differences"].values())
         print(f"  largest difference from Keras on the probe: {worst:.1g}")
@@ -163,4 +169,8 @@ def _compare(model: Model[Any, Any, Any], exact: Model[Any, Any, Any], check: st
         f"{figures.float32_milliseconds:.1f} ms: {figures.ratio:.2f} of the float32 time"
     )
     if figures.ratio > 1:
-        print(f"  {model.precision} is slower than float32 here; use float32.")
+        _say_slower(model)
+
+
+def _say_slower(model: Model[Any, Any, Any]) -> None:
+    print(f"  {model.precision} is slower than float32 here; use float32.")

@@ -99,10 +99,15 @@ def licences_printed() -> Iterator[None]:
         yield
 
 
+_DURATIONS = {"Compiling": "once; 10 to 60 seconds", "Calibrating": "once; 1 to 5 minutes"}
+
+
 @contextlib.contextmanager
 def compiling(model: Model[Any, Any, Any], what: str = "Compiling") -> Iterator[None]:
-    """Show the progress of compiling (or exporting), if the model is compiled inside this context."""
-    long = "once; 10 to 60 seconds" if what == "Compiling" else "seconds to minutes"
+    """Show the progress of compiling (or calibrating, or exporting), if the model is compiled inside
+    this context.
+    """
+    long = _DURATIONS.get(what, "seconds to minutes")
     with contextlib.ExitStack() as stack:
         status: list[Any] = []
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from warmstart import log
 from warmstart.catalog import Entry
-from warmstart.core import table_inputs
+from warmstart.core import bundle, table_inputs
 from warmstart.core.compiling import artifact_key, job_of, run_process
 from warmstart.core.inputs import Item, Row
 from warmstart.core.terminal import counted
@@ -152,8 +152,12 @@ def artifact(model: Any, request: Request) -> store.Artifact:
 
         program = store.make(_key(model, calibration, is_installed("nncf")), "int8", fill)
     name = program.folder.name.partition("-")[0]
-    if LATEST.read().get(model_key := _model_key(model.entry, model.weights)) != name:
-        LATEST.update(model_key, name)
+    keys = [_model_key(model.entry, model.weights)]
+    if has_published_weights(model):
+        keys.append(model.entry.name)
+    for key in keys:
+        if LATEST.read().get(key) != name:
+            LATEST.update(key, name)
     return program
 
 
@@ -162,10 +166,21 @@ def stored(model: Any, request: Request) -> store.Artifact | None:
     return _find(model, request.calibration(model))
 
 
-def latest(entry: Entry, weights: Weights) -> store.Artifact | None:
-    """The int8 program of a model that was calibrated most recently on this machine."""
-    key = LATEST.read().get(_model_key(entry, weights))
+def latest(entry: Entry, weights: Weights | None) -> store.Artifact | None:
+    """The int8 program of a model that was calibrated most recently on this machine.
+
+    Args:
+        entry: of the model.
+        weights: None: the published ones of the entry, which are not looked up.
+    """
+    key = LATEST.read().get(entry.name if weights is None else _model_key(entry, weights))
     return store.find(key) if isinstance(key, str) and key.isalnum() else None
+
+
+def has_published_weights(model: Model[Any, Any, Any]) -> bool:
+    """Whether the name of a model says which weights it has."""
+    is_bundle = model.folder is not None and bundle.is_bundle(model.folder)
+    return model.weights.published and not is_bundle
 
 
 def _run_job(model: Any, calibration: Calibration, job: Mapping[str, Any]) -> Mapping[str, Any]:

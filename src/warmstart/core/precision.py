@@ -10,8 +10,7 @@ import numpy as np
 
 from warmstart import log
 from warmstart.catalog import Entry
-from warmstart.core import bundle
-from warmstart.core.calibration import AGREEMENT, Request, collect
+from warmstart.core.calibration import AGREEMENT, Request, collect, has_published_weights
 from warmstart.core.compiling import artifact_key
 from warmstart.core.model import Model
 from warmstart.core.weights import Weights
@@ -178,8 +177,7 @@ def _chosen(
     inputs = {name: facts[name] for name in ("inputs", "digest", "measure")}
     choice = Choice(best, candidates, threshold, **inputs)
     CHOSEN.update(_key(exact.entry, exact.weights, exact.requested_engine), asdict(choice))
-    is_bundle = exact.folder is not None and bundle.is_bundle(exact.folder)
-    if exact.weights.published and exact.requested_engine == "auto" and not is_bundle:
+    if has_published_weights(exact) and exact.requested_engine == "auto":
         CHOSEN.update(_published_key(exact.entry), asdict(choice))
     return choice
 

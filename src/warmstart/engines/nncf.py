@@ -69,7 +69,7 @@ def quantize(
     try:
         data = nncf.Dataset(samples)
         quantized = nncf.quantize_with_accuracy_control(
-            openvino.Core().read_model(str(exact.path)),
+            float_network(exact.path),
             data,
             data,
             agreement,
@@ -82,3 +82,25 @@ def quantize(
         openvino.save_model(quantized, str(folder / OPENVINO[0]), compress_to_fp16=False)
     except Exception as error:  # NNCF raises whatever its passes raise
         raise EngineError(f"NNCF could not quantise the program: {error}") from error
+
+
+def float_network(path: Path) -> Any:
+    """The network of a program with its weights as constants in float32, for OpenVINO and NNCF.
+
+    NNCF does not recognise weights that are stored in int8 and scaled when they are used: half of the
+    convolutions of such a network would stay in float32, and no bias would be corrected.
+    """
+    import openvino
+    from openvino.passes import ConstantFolding, Manager
+
+    network = openvino.Core().read_model(str(path))
+    for node in network.get_ops():
+        if node.get_type_name() == "Convert":
+            stored = node.input_value(0).get_node()
+            if stored.get_type_name() == "Constant":
+                values = stored.data.astype(node.get_element_type().to_dtype())
+                node.output(0).replace(openvino.op.Constant(values).output(0))
+    manager = Manager()
+    manager.register_pass(ConstantFolding())
+    manager.run_passes(network)
+    return network

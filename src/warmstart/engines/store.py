@@ -106,11 +106,11 @@ class Artifact:
         own = self.folder / OPENVINO[0]
         return own if own in self.programs else self.path
 
-    @property
-    def size(self) -> int:
-        """Bytes of the program."""
-        files = self.programs[:1] if self.path.name == PROGRAM else self.programs
-        return sum(file.stat().st_size for file in files)
+    def size_on(self, engine: str) -> int:
+        """Bytes of the program that an engine runs."""
+        path = self.openvino_path if engine == "openvino" else self.path
+        names = OPENVINO if path.name == OPENVINO[0] else (path.name,)
+        return sum((self.folder / name).stat().st_size for name in names)
 
     @cached_property
     def calibration(self) -> Mapping[str, Any] | None:

@@ -313,7 +313,7 @@ def _judge(
         loss=score.loss,
         logme=logme(vectors, chosen.targets),
         milliseconds=milliseconds,
-        megabytes=model.artifact.size / 1e6,
+        megabytes=model.artifact.size_on(engine.name) / 1e6,
         parameters=model.entry.parameters,
         input=(height, width),
         familiarity=_familiarity(model, confidence),
