@@ -1,12 +1,11 @@
 """Many photos with `on="ray"` against `on="local"`, and both while they are killed.
 
     pip install -e '.[all,ray]'
-    python benchmarks/batch.py --photos FOLDER [--only 1] [--markdown docs/benchmarks.md]
+    python benchmarks/batch.py --photos FOLDER [--only 1]
 
 Part 1: rows a second from the first finished shard to the last, of two workers on Ray and of one
 process; the same files. Part 2: workers killed 5 times during a run. Part 3: the run killed and
-started again 5 times, on one machine and on Ray. What a part has found stays in --work, so that
-parts can be run one by one; --markdown writes all there is.
+started again 5 times, on one machine and on Ray.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from figures import Figure, markdown, text_table, write_markdown
+import results
+from figures import Figure, text_table
 from measure import machine, versions
 from settings import tell
 
@@ -54,21 +53,15 @@ def main() -> int:
     )
     parser.add_argument("--some", type=int, default=1000)
     parser.add_argument("--only", type=int, choices=(1, 2, 3))
-    parser.add_argument("--markdown", type=Path)
+    results.add_option(parser)
     settings = parser.parse_args()
     settings.work.mkdir(parents=True, exist_ok=True)
-    told = machine()
+    told, found = machine(), list[Figure]()
     for number, part in ((1, throughput), (2, killed_workers), (3, killed_runs)):
         if settings.only in (None, number):
-            found = [asdict(figure) for figure in part(settings)]
-            (settings.work / f"part-{number}.json").write_text(json.dumps(found))
-    paths = sorted(settings.work.glob("part-*.json"))
-    found = [Figure(**data) for path in paths for data in json.loads(path.read_text())]
+            found += part(settings)
     print(text_table(found))
-    if settings.markdown:
-        command = "python benchmarks/batch.py --photos FOLDER --markdown docs/benchmarks.md"
-        packages = {**versions(), **_versions("ray", "pyarrow")}
-        write_markdown(settings.markdown, markdown(found, told, packages, command), "batch")
+    results.save(settings, "batch", found, told, {**versions(), **_versions("ray", "pyarrow")})
     return 0
 
 

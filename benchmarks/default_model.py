@@ -1,7 +1,7 @@
 """The default image classifier: accuracy as it is, fine-tuned on few photos, and its latency. Needs
 the folder of real data.
 
-    python benchmarks/default_model.py --markdown docs/benchmarks.md
+    python benchmarks/default_model.py
 
 A run that is cut off goes on where it was when it is given the same --work folder.
 """
@@ -19,7 +19,8 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from figures import Figure, markdown, summary, text_table, write_markdown
+import results
+from figures import Figure, summary, text_table
 from image_latency import latency
 from measure import machine, versions
 from settings import ROOT, Settings
@@ -162,9 +163,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--work", type=Path, help="a folder for results so far; default: a temporary one"
     )
     parser.add_argument("--kept", action="store_true", help="train nothing, show what --work has")
-    parser.add_argument(
-        "--markdown", type=Path, metavar="FILE", help="write the table between its marker lines"
-    )
+    results.add_option(parser)
     options = parser.parse_args(argv)
     if not (SHARED / "weights" / CHECKPOINT).is_file():
         parser.error(
@@ -187,10 +186,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         minutes = (time.perf_counter() - start) / 60
         hardware["duration of the run"] = f"{minutes:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
-    if options.markdown:
-        command = "python benchmarks/default_model.py --markdown docs/benchmarks.md"
-        table = markdown(figures, hardware, versions(), command)
-        write_markdown(options.markdown, table, "default model")
+    results.save(options, "default model", figures, hardware, versions())
     return int(any(figure.verdict not in ("", "pass") for figure in figures))
 
 

@@ -2,7 +2,7 @@
 and memory.
 
     pip install -e '.[all]' -r benchmarks/requirements.txt
-    python benchmarks/detection.py --markdown docs/benchmarks.md
+    python benchmarks/detection.py
 
 Both decode the same JPEG, scale it, run the network and give 300 boxes in the photo's pixels.
 """

@@ -1,6 +1,6 @@
 """What an ImageNet backbone is worth: two detectors of blood cells, as many steps each, one from random numbers.
 
-    python benchmarks/detection_backbone.py BCCD --weights mobilenet.h5 --markdown docs/benchmarks.md
+    python benchmarks/detection_backbone.py BCCD --weights mobilenet.h5
 
 `BCCD` is that folder of https://github.com/Shenggan/BCCD_Dataset. Both runs are short: same photos, same varied views,
 same rates, everything learns; they take the same processor time. Measured on the test part.
@@ -9,14 +9,14 @@ same rates, everything learns; they take the same processor time. Measured on th
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from figures import Figure, markdown, summary, text_table, write_markdown
+import results
+from figures import Figure, summary, text_table
 from measure import machine, versions
 from settings import tell
 
@@ -52,9 +52,7 @@ def main() -> int:
         "--weights", type=Path, required=True, help=f"ImageNet weights of {BACKBONE}"
     )
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument(
-        "--markdown", type=Path, metavar="FILE", help="write the table between the marker lines"
-    )
+    results.add_option(parser)
     options = parser.parse_args()
     told, start = machine(), time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
@@ -82,21 +80,7 @@ def main() -> int:
     ]
     told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
-    if options.markdown:
-        command = shlex.join(
-            [
-                "python",
-                "benchmarks/detection_backbone.py",
-                options.data.name,
-                "--weights",
-                options.weights.name,
-                "--epochs",
-                str(options.epochs),
-                "--markdown",
-                str(options.markdown),
-            ]
-        )
-        write_markdown(options.markdown, markdown(figures, told, versions(), command), "backbone")
+    results.save(options, "backbone", figures, told, versions())
     return 0
 
 

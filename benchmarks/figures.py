@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
-
-from settings import tell
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 FORMATS = {
@@ -38,6 +34,9 @@ class Figure:
         bar: what the value has to keep; None for a figure that only informs.
         at_least: whether the bar is a lower bound.
         note: what the number is made of.
+        spread: the lowest and highest value of a round.
+        values: what each tool took, ours first, for the chart.
+        values_unit: of these, a key of `FORMATS`.
     """
 
     part: int
@@ -47,6 +46,14 @@ class Figure:
     bar: float | None = None
     at_least: bool = False
     note: str = ""
+    spread: tuple[float, float] | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
+    values_unit: str = "ms"
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Figure:
+        spread = data.get("spread")
+        return cls(**{**data, "spread": tuple(spread) if spread else None})
 
     @property
     def verdict(self) -> str:
@@ -57,13 +64,16 @@ class Figure:
             return "not measured"
         if self.bar is None:
             return ""
-        value = round(self.value, 9)  # 0.90 - 0.89 is not above 0.01
-        kept = value >= self.bar if self.at_least else value <= self.bar
+        above = round(self.value - self.bar, 9)  # 0.90 - 0.89 is not above 0.01
+        kept = above >= 0 if self.at_least else above <= 0
         return "pass" if kept else "MISSED"
 
     @property
     def shown(self) -> str:
-        return "-" if self.value is None else show(self.value, self.unit)
+        if self.value is None:
+            return "-"
+        between = " to ".join(show(each, self.unit) for each in self.spread or ())
+        return show(self.value, self.unit) + (f" ({between})" if between else "")
 
     @property
     def bar_shown(self) -> str:
@@ -73,8 +83,28 @@ class Figure:
             return show(self.bar, self.unit)
         return f"{'≥' if self.at_least else '≤'} {_bar(self.bar, self.unit)}"
 
-    def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "verdict": self.verdict}
+
+def compared(
+    part: int, what: str, times: Mapping[str, Sequence[float]], peer: str, **more: Any
+) -> Figure:
+    """The time of the first tool relative to that of a peer, with its spread.
+
+    Args:
+        part, what: of the figure.
+        times: by the names of the tools, one value per round.
+        peer: the name of the tool to compare with.
+        more: further fields of the figure.
+    """
+    ours, theirs = next(iter(times.values())), times[peer]
+    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+    return Figure(
+        part,
+        what,
+        statistics.median(ratios),
+        spread=(min(ratios), max(ratios)),
+        values={name: statistics.median(each) for name, each in times.items()},
+        **more,
+    )
 
 
 def show(value: float, unit: str) -> str:
@@ -85,8 +115,8 @@ def show(value: float, unit: str) -> str:
 
 def _bar(value: float, unit: str) -> str:
     """A bar as it was set, without digits nobody wrote."""
-    told = {"ratio": f"{value:g}", "share": f"{100 * value:g}%", "difference": f"{value:.0e}"}
-    return told.get(unit, show(value, unit))
+    shown = {"ratio": f"{value:g}", "share": f"{100 * value:g}%", "difference": f"{value:.0e}"}
+    return shown.get(unit, show(value, unit))
 
 
 def _rows(figures: Iterable[Figure]) -> list[tuple[str, ...]]:
@@ -111,10 +141,8 @@ def text_table(figures: Iterable[Figure]) -> str:
     return "\n".join(lines)
 
 
-def markdown(
-    figures: Sequence[Figure], machine: Mapping[str, str], versions: Mapping[str, str], command: str
-) -> str:
-    """The whole result as Markdown: command, machine, versions, table."""
+def markdown_table(figures: Sequence[Figure]) -> str:
+    """The table as Markdown, and how many bars were kept."""
 
     def row(cells: Iterable[str]) -> str:
         return (
@@ -125,17 +153,8 @@ def markdown(
         bold = f"**{cells[4]}**" if cells[4] == "MISSED" else cells[4]
         return (*cells[:4], bold, cells[5])
 
-    lines = [f"Made by `{command}`.", ""]
-    lines += [f"- {name}: {value}" for name, value in machine.items()]
-    lines += [f"- versions: {', '.join(f'{name} {value}' for name, value in versions.items())}", ""]
-    lines += [
-        row(HEAD),
-        row(["---"] * len(HEAD)),
-        *(row(result(cells)) for cells in _rows(figures)),
-        "",
-    ]
-    lines += [summary(figures)]
-    return "\n".join(lines) + "\n"
+    lines = [row(HEAD), row(["---"] * len(HEAD)), *(row(result(cells)) for cells in _rows(figures))]
+    return "\n".join([*lines, "", summary(figures)]) + "\n"
 
 
 def summary(figures: Iterable[Figure]) -> str:
@@ -147,49 +166,15 @@ def summary(figures: Iterable[Figure]) -> str:
     )
 
 
-def write_markdown(path: Path, content: str, topic: str = "") -> None:
-    """Write `content` to a file; in one with the two marker lines, only what stands between them is
-    replaced.
-
-    A page with the figures of several benchmarks has a `topic` in the marker lines of each.
+def marked(text: str, content: str, topic: str) -> str:
+    """A page with `content` between the two marker lines of a topic.
 
     Raises:
-        ValueError: the file exists and lacks the markers; it is left as it is.
+        ValueError: the page lacks the markers.
     """
-    first, last = (
-        line.replace("figures", f"figures {topic}") if topic else line for line in (BEGIN, END)
-    )
-    if path.exists() and path.stat().st_size:
-        before, begin, rest = path.read_text("utf-8").partition(first)
-        _, end, after = rest.partition(last)
-        if not begin or not end:
-            raise ValueError(
-                f"{path} has no lines {first} and {last}; name another file, nothing was written."
-            )
-    else:
-        before = after = ""
-    path.write_text(f"{before}{first}\n{content}{last}{after or chr(10)}", "utf-8")
-
-
-def run_parts(
-    parts: Mapping[int, Callable[[Any], Iterable[Figure]]], options: argparse.Namespace
-) -> list[Figure]:
-    """The figures of the parts named by `options.only`, and those that `options.keep` has of others.
-
-    Args:
-        parts: number -> what measures that part.
-        options: of the command line; `options.keep` is a JSON file that is written after each part.
-    """
-    results: dict[str, list[dict[str, Any]]] = {}
-    if options.keep and options.keep.is_file():
-        results = json.loads(options.keep.read_text("utf-8"))
-    for part in map(int, filter(None, options.only.split(","))):
-        tell(f"part {part}: {parts[part].__name__}")
-        results[str(part)] = [figure.to_dict() for figure in parts[part](options)]
-        if options.keep:
-            options.keep.write_text(json.dumps(results, indent=1), "utf-8")
-    return [
-        Figure(**{name: value for name, value in row.items() if name != "verdict"})
-        for part in sorted(results, key=int)
-        for row in results[part]
-    ]
+    first, last = (line.replace("figures", f"figures {topic}") for line in (BEGIN, END))
+    before, begin, rest = text.partition(first)
+    _, end, after = rest.partition(last)
+    if not begin or not end:
+        raise ValueError(f"The page has no lines {first} and {last}.")
+    return f"{before}{first}\n{content}{last}{after}"

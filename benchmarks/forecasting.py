@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import statistics
 import subprocess
 import sys
@@ -25,7 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from figures import Figure, markdown, summary, text_table, write_markdown
+import results
+from figures import Figure, summary, text_table
 from forecasting_data import FINETUNED, SHORT
 from measure import machine, usable_cpus, versions
 from settings import tell
@@ -346,9 +346,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--kept", action="store_true", help="measure nothing, take the results that are kept"
     )
-    parser.add_argument(
-        "--markdown", type=Path, help="write the table between its marks in this file"
-    )
+    results.add_option(parser)
     options = parser.parse_args(argv)
     told = dict(machine())
     jobs = Jobs(options)
@@ -356,13 +354,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     found = [figure for part in options.only for figure in parts[part](jobs)]
     found.sort(key=lambda figure: figure.part)
     print(text_table(found) + "\n\n" + summary(found))
-    if options.markdown:
-        command = shlex.join(
-            ["python", "benchmarks/forecasting.py", *(sys.argv[1:] if argv is None else argv)]
-        )
-        told |= {"measured": f"{min(jobs.when)} to {max(jobs.when)}"} if jobs.when else {}
-        page = markdown(found, told, {**versions(), **peers(options.work)}, command)
-        write_markdown(options.markdown, page, "forecasting")
+    told |= {"measured": f"{min(jobs.when)} to {max(jobs.when)}"} if jobs.when else {}
+    results.save(options, "forecasting", found, told, {**versions(), **peers(options.work)})
     return int(bool(jobs.failed))
 
 

@@ -2,7 +2,7 @@
 KerasHub.
 
     pip install -e '.[all]' -r benchmarks/requirements.txt
-    python benchmarks/generation.py --tokenizer gpt2/tokenizer.json --markdown docs/benchmarks.md
+    python benchmarks/generation.py --tokenizer gpt2/tokenizer.json
 
 All choose the likeliest token, one text at a time, from token ids to token ids; they are measured
 in turns. With `--prompts 20` warmstart and transformers also write 200 tokens after each of so many
@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import shlex
 import statistics
 import sys
 import tempfile
@@ -23,7 +22,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from figures import Figure, markdown, summary, text_table, write_markdown
+import results
+from figures import Figure, summary, text_table
 from measure import machine, ratio, versions
 from workers import Worker
 
@@ -76,6 +76,8 @@ def run(options: argparse.Namespace, scratch: Path) -> tuple[list[Figure], dict[
             bar=BARS[precision] if peer == "transformers" or precision == "float32" else None,
             at_least=True,
             note=note,
+            values={f"warmstart, {precision}": speed[precision], peer: speed[peer]},
+            values_unit="per second",
         )
         for precision in BARS
         for peer in ("transformers", "KerasHub")
@@ -137,31 +139,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--home", type=Path, help="WARMSTART_HOME, to keep compiled models between runs"
     )
-    parser.add_argument(
-        "--markdown", type=Path, metavar="FILE", help="write the table between the marker lines"
-    )
+    results.add_option(parser)
     options = parser.parse_args(argv)
     told, used, start = machine(), versions(), time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
         figures, more = run(options, Path(scratch))
     told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
-    if options.markdown:
-        command = shlex.join(
-            [
-                "python",
-                "benchmarks/generation.py",
-                "--tokenizer",
-                options.tokenizer.name,
-                "--prompts",
-                str(options.prompts),
-                "--rounds",
-                str(options.rounds),
-            ]
-        )
-        write_markdown(
-            options.markdown, markdown(figures, told, used | more, command), "generation"
-        )
+    results.save(options, "generation", figures, told, used | more)
     return 0
 
 

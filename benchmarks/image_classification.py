@@ -2,7 +2,7 @@
 bar.
 
     pip install -e '.[all]' -r benchmarks/requirements.txt
-    python benchmarks/image_classification.py --markdown docs/benchmarks.md
+    python benchmarks/image_classification.py
 
 Random weights serve for speed, so nothing is downloaded; parts 5 and 7 want photos, and 7 a
 checkpoint. A missed bar is a result: the exit code is 1 only where a part crashed.
@@ -11,9 +11,7 @@ checkpoint. A missed bar is a result: the exit code is 1 only where a part crash
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import shlex
 import signal
 import sys
 import tempfile
@@ -26,7 +24,8 @@ import image_first_use
 import image_latency
 import image_photos
 import image_startup
-from figures import Figure, markdown, summary, text_table, write_markdown
+import results
+from figures import Figure, summary, text_table
 from measure import machine, versions
 from settings import ROOT, Settings
 
@@ -82,14 +81,11 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="WARMSTART_HOME, to keep compiled models between runs; "
         "default: a new one, so that everything is compiled and chosen anew",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
-    parser.add_argument(
-        "--markdown",
-        type=Path,
-        metavar="FILE",
-        help="write the table as Markdown; in a file with the marker lines, between them",
-    )
-    return parser.parse_args(argv)
+    results.add_option(parser)
+    options = parser.parse_args(argv)
+    if options.quick and options.results:
+        parser.error("--results takes no figures of --quick")
+    return options
 
 
 def _parts(text: str) -> list[int]:
@@ -183,26 +179,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.quick:
         told["note"] = f"this was a smoke run (--quick); {SMOKE}"
         print(told["note"])
-    command = shlex.join(
-        ["python", "benchmarks/image_classification.py", *(sys.argv[1:] if argv is None else argv)]
-    )
-    if options.json:
-        options.json.write_text(
-            json.dumps(
-                {
-                    "command": command,
-                    "machine": told,
-                    "versions": used,
-                    "figures": [f.to_dict() for f in figures],
-                },
-                indent=1,
-            )
-            + "\n",
-            "utf-8",
-        )
-    if options.markdown:
-        write_markdown(options.markdown, markdown(figures, told, used, command))
-    return int(any("CRASHED" in figure.what for figure in figures))
+    crashed = {figure.part for figure in figures if "CRASHED" in figure.what}
+    whole = [figure for figure in figures if figure.part not in crashed]
+    results.save(options, "image classification", whole, told, used)
+    return int(bool(crashed))
 
 
 if __name__ == "__main__":

@@ -11,8 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from figures import Figure
-from measure import ratio
+from figures import Figure, compared
 from settings import Settings, tell
 
 MODEL = "mobilenet_v2"
@@ -69,20 +68,22 @@ for number in range(3):
 
 def first_use(settings: Settings) -> Iterator[Figure]:
     """Whole processes until their first answer, in turns; then compiling three times."""
-    values: dict[str, list[float]] = {"warmstart": [], "keras": []}
+    values: dict[str, list[float]] = {"warmstart": [], "Keras": []}
     about = {"model": MODEL, "weights": None, "photo": str(settings.photo)}
     for number in range(settings.processes + 1):
         tell(f"first answers, round {number} of {settings.processes}")
-        for name, script in (("warmstart", OURS), ("keras", KERAS)):
+        for name, script in (("warmstart", OURS), ("Keras", KERAS)):
             with tempfile.TemporaryDirectory(dir=settings.scratch) as home:
                 first = seconds_of(script.format(**about), settings.environment, home)[0]
             if number:
                 values[name].append(first)
-    ours, theirs = (statistics.median(values[name]) for name in ("warmstart", "keras"))
-    yield Figure(
+    ours, theirs = (statistics.median(each) for each in values.values())
+    yield compared(
         9,
         f"first answer of {MODEL} in an empty cache, against `keras.Model.predict`'s first",
-        ratio(values["warmstart"], values["keras"]),
+        values,
+        "Keras",
+        values_unit="s",
         bar=1.15,
         note=f"{ours:.2f} and {theirs:.2f} s from `import` to the answer; medians of "
         f"{settings.processes}; random weights",

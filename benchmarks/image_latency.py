@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from figures import Figure
+from figures import Figure, compared
 from measure import fastest, ratio, turns
 from settings import ROOT, Settings, tell
 from workers import Worker, WorkerError
@@ -89,10 +89,11 @@ def _figures(
     ms = {name: statistics.median(times) for name, times in values.items()}
     own = f"{ms['call']:.2f} ms = {engine} {ms['engine']:.2f} + preprocessing {ms['preprocessing']:.2f}"
     if 3 in parts and "Keras predict" in values:
-        yield Figure(
+        yield compared(
             3,
             f"one image, `ws.load({model!r})(array)` against `keras.Model.predict`",
-            ratio(values["call"], values["Keras predict"]),
+            {"warmstart": values["call"], "Keras": values["Keras predict"]},
+            "Keras",
             bar=AGAINST_PREDICT.get(model, 0.5),
             note=f"{own}; Keras {ms['Keras predict']:.1f} ms",
         )
@@ -109,10 +110,11 @@ def _figures(
         best = fastest(others)
         told = ", ".join(f"{title} {ms[title]:.2f}" for title in sorted(others, key=ms.__getitem__))
         gone = "".join(f"; {title}: {why}" for title, why in missing.items())
-        yield Figure(
+        yield compared(
             4,
             what,
-            ratio(values["call"], others[best]),
+            {"warmstart": values["call"], **others},
+            best,
             bar=1.05,
             note=f"{own}; ms of the others: {told}{gone}",
         )

@@ -2,7 +2,7 @@
 data.
 
     pip install -e '.[int8]'
-    python benchmarks/int8.py --markdown docs/benchmarks.md
+    python benchmarks/int8.py
 
 Calibration inputs and evaluation inputs are different. NNCF quantises the same network with its
 defaults, on the same inputs; all programs run in turns in one process.
@@ -26,8 +26,9 @@ os.environ.setdefault("NNCF_CI", "1")  # no telemetry
 
 import numpy as np
 
-from figures import Figure, markdown, summary, text_table, write_markdown
-from measure import fastest, machine, ratio, turns, versions
+import results
+from figures import Figure, compared, summary, text_table
+from measure import fastest, machine, turns, versions
 from settings import tell
 from transfer_learning import SHARED
 
@@ -120,10 +121,15 @@ def figures_of(case: Case, rounds: int, seconds: float) -> Iterator[Figure]:
     }
     times = turns({name: timer(call) for name, call in calls.items()}, rounds, seconds)
     shown = ", ".join(f"{name} {statistics.median(each):.2f} ms" for name, each in times.items())
+    named = {
+        "warmstart, int8": times["int8"],
+        "warmstart, float32": times["float32"],
+        "NNCF": times["NNCF"],
+    }
     note = f"{shown}; int8 on {small.engine.name}; fastest: {fastest(times)}"
-    yield Figure(2, f"{case.name}: time of int8 against NNCF, at its agreement",
-                 ratio(times["int8"], times["NNCF"]), bar=1.0, note=note)  # fmt: skip
-    yield Figure(2, f"{case.name}: int8 against float32", ratio(times["int8"], times["float32"]))
+    what = f"{case.name}: time of int8 against NNCF, at its agreement"
+    yield compared(2, what, named, "NNCF", bar=1.0, note=note)
+    yield compared(2, f"{case.name}: int8 against float32", named, "warmstart, float32")
 
 
 def agreement_of(call: Any, exact: Any, inputs: Any) -> float:
@@ -182,9 +188,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=0.4, help="of each program in a round")
     parser.add_argument("--sentences", type=int, default=300, help="to calibrate on")
     parser.add_argument("--home", type=Path, help="a cache to keep; default: a temporary one")
-    parser.add_argument(
-        "--markdown", type=Path, metavar="FILE", help="write the table between its marker lines"
-    )
+    results.add_option(parser)
     options = parser.parse_args(argv)
     if not MOBILENET.is_file():
         parser.error(
@@ -204,10 +208,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 print(f"    {shown}", file=sys.stderr, flush=True)
     hardware["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
-    if options.markdown:
-        command = "python benchmarks/int8.py --markdown docs/benchmarks.md"
-        table = markdown(figures, hardware, versions(), command)
-        write_markdown(options.markdown, table, "int8")
+    results.save(options, "int8", figures, hardware, versions())
     return int(any(figure.verdict not in ("", "pass") for figure in figures))
 
 

@@ -2,7 +2,7 @@
 and memory.
 
     pip install -e '.[all]' -r benchmarks/requirements.txt
-    python benchmarks/segmentation.py --markdown docs/benchmarks.md
+    python benchmarks/segmentation.py
 
 Both decode the same JPEG, scale it, run the network and give a class for every pixel of the photo.
 """

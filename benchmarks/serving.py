@@ -2,11 +2,10 @@
 `serving_pressure.py` measures what attackers and time do to it.
 
     pip install -e '.[all,test]' -r benchmarks/requirements.txt
-    python benchmarks/serving.py --markdown docs/benchmarks.md
+    python benchmarks/serving.py
 
 Server and clients share the machine. `--only 1,2` runs some of the parts: 1 latency, 2 throughput,
-3 overload, 4 endings and reloads, 5 contracts, 6 generated texts. With `--keep FILE` figures of
-several runs of parts are put together.
+3 overload, 4 endings and reloads, 5 contracts, 6 generated texts.
 """
 
 from __future__ import annotations
@@ -29,14 +28,8 @@ sys.path[:0] = [str(ROOT / "tests" / "serve")]
 
 from processes import Load, copy_of, running, until  # noqa: E402
 
-from figures import (  # noqa: E402
-    Figure,
-    markdown,
-    run_parts,
-    summary,
-    text_table,
-    write_markdown,
-)
+import results  # noqa: E402
+from figures import Figure, summary, text_table  # noqa: E402
 from measure import machine, versions  # noqa: E402
 from serving_clients import Connection, closed_loop, open_loop, request  # noqa: E402
 from serving_texts import texts  # noqa: E402
@@ -385,24 +378,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--home", type=Path, help="WARMSTART_HOME, to keep compiled models between runs"
     )
-    parser.add_argument(
-        "--keep",
-        type=Path,
-        metavar="FILE",
-        help="keep figures, and show those of earlier parts too",
-    )
-    parser.add_argument(
-        "--markdown", type=Path, metavar="FILE", help="write the table between the marker lines"
-    )
+    results.add_option(parser)
     options = parser.parse_args(argv)
     system, used = machine(), versions()
     with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
         os.environ["WARMSTART_HOME"] = str(options.home or scratch)
-        figures = run_parts(PARTS, options)
+        figures = [
+            figure for part in map(int, options.only.split(",")) for figure in PARTS[part](options)
+        ]
     print(text_table(figures) + "\n\n" + summary(figures))
-    if options.markdown:
-        command = "python benchmarks/serving.py --protocol open_inference_rest.yaml --markdown docs/benchmarks.md"
-        write_markdown(options.markdown, markdown(figures, system, used, command), "serving")
+    results.save(options, "serving", figures, system, used)
     return 0
 
 

@@ -2,11 +2,10 @@
 reloads, and an hour of everything at once.
 
     pip install -e '.[all,test]' -r benchmarks/requirements.txt
-    python benchmarks/serving_pressure.py --markdown docs/benchmarks.md
+    python benchmarks/serving_pressure.py
 
 Server and clients share the machine. `--only 1,2` runs some of the parts: 1 hostile requests, 2
-abandoned work, 3 reloads, 4 mixed load for `--minutes`. With `--keep FILE` figures of several runs
-of parts are put together.
+abandoned work, 3 reloads, 4 mixed load for `--minutes`.
 """
 
 from __future__ import annotations
@@ -32,14 +31,8 @@ sys.path[:0] = [str(ROOT / "tests" / "serve")]
 
 from processes import Process, copy_of, running, until  # noqa: E402
 
-from figures import (  # noqa: E402
-    Figure,
-    markdown,
-    run_parts,
-    summary,
-    text_table,
-    write_markdown,
-)
+import results  # noqa: E402
+from figures import Figure, summary, text_table  # noqa: E402
 from measure import machine, versions  # noqa: E402
 from serving_clients import Connection, open_loop, request  # noqa: E402
 from serving_hostile import CASES, Hostile  # noqa: E402
@@ -375,15 +368,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--reloads", type=int, default=300)
     parser.add_argument("--minutes", type=float, default=60.0, help="of mixed load")
     parser.add_argument("--clients", type=int, default=4, help="of mixed load")
-    parser.add_argument("--keep", type=Path, metavar="FILE", help="figures of other parts")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="the page to write them to")
+    results.add_option(parser)
     options = parser.parse_args(argv)
     system, used = machine(), versions()
-    figures = run_parts(PARTS, options)
+    figures = [
+        figure for part in map(int, options.only.split(",")) for figure in PARTS[part](options)
+    ]
     print(text_table(figures) + "\n\n" + summary(figures))
-    if options.markdown:
-        command = "python benchmarks/serving_pressure.py --markdown docs/benchmarks.md"
-        write_markdown(options.markdown, markdown(figures, system, used, command), "pressure")
+    results.save(options, "pressure", figures, system, used)
     return 0
 
 

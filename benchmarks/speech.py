@@ -2,7 +2,7 @@
 speaking.
 
     pip install -e '.[all]' -r benchmarks/requirements.txt
-    python benchmarks/speech.py fsdd --markdown docs/benchmarks.md
+    python benchmarks/speech.py fsdd
 
 `fsdd` is the folder `recordings` of the Free Spoken Digit Dataset. The generator of 50 layers has
 random weights; it and a plain cached loop in TensorFlow with one call per sample say the same
@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import statistics
 import subprocess
 import sys
@@ -30,8 +29,9 @@ from typing import Any
 import numpy as np
 import soundfile
 
+import results
 import warmstart as ws
-from figures import Figure, markdown, summary, text_table, write_markdown
+from figures import Figure, summary, text_table
 from measure import machine, ratio, turns, versions
 from settings import ROOT, tell
 from speech_peers import AT_ONCE, RATE
@@ -328,9 +328,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--speed-only", action="store_true", help="leave the error rates out")
-    parser.add_argument(
-        "--markdown", type=Path, metavar="FILE", help="write the table between the marker lines"
-    )
+    results.add_option(parser)
     options = parser.parse_args(argv)
     if (options.whisper is None) != (options.read is None):
         parser.error("--whisper needs --read, and --read needs --whisper")
@@ -351,11 +349,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ]
     told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
-    if options.markdown:
-        command = shlex.join(
-            ["python", "benchmarks/speech.py", "fsdd", "--markdown", str(options.markdown)]
-        )
-        write_markdown(options.markdown, markdown(figures, told, used, command), "speech")
+    results.save(options, "speech", figures, told, used)
     return 0
 
 

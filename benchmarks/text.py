@@ -11,20 +11,18 @@ SST-2, `--runs` the folder in which part 6 fine-tunes it and goes on after a kil
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import shlex
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from figures import Figure, markdown, summary, text_table, write_markdown
-from measure import machine, ratio, time_process, versions
+import results
+from figures import Figure, compared, summary, text_table
+from measure import machine, time_process, versions
 from settings import tell
 from workers import Worker
 
@@ -146,10 +144,11 @@ class Bench:
                     f"{statistics.median(other):.0f} ms, {info['transformers']['threads']} threads; medians of "
                     f"{self.options.rounds} rounds"
                 )
-                yield Figure(
+                yield compared(
                     3,
                     f"BERT base, {words}, {precision}: time against transformers",
-                    ratio(ours, other),
+                    {"warmstart": ours, "transformers": other},
+                    "transformers",
                     bar=BARS[precision, what],
                     note=note,
                 )
@@ -208,10 +207,11 @@ class Bench:
                 if number:
                     found.append(milliseconds)
         ours, theirs = times.values()
-        yield Figure(
+        yield compared(
             5,
             "first sentence by `sst2_bert_tiny`, whole process, against `import tensorflow`",
-            ratio(ours, theirs),
+            {"warmstart": ours, "import tensorflow": theirs},
+            "import tensorflow",
             bar=0.3,
             note=f"{statistics.median(ours) / 1e3:.2f} s and "
             f"{statistics.median(theirs) / 1e3:.2f} s; medians of {self.options.rounds}",
@@ -302,12 +302,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--home", type=Path, help="WARMSTART_HOME, to keep compiled models between runs"
     )
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="keep the figures of all parts between runs"
-    )
-    parser.add_argument(
-        "--markdown", type=Path, metavar="FILE", help="write the table between the marker lines"
-    )
+    results.add_option(parser)
     options = parser.parse_args(argv)
     told, used, start = machine(), versions(), time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
@@ -316,36 +311,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     peers = {
         name: str(bench.told[name]) for name in ("torch", "transformers") if name in bench.told
     }
-    if options.json:
-        kept = (
-            json.loads(options.json.read_text())
-            if options.json.exists()
-            else {"figures": [], "peers": {}}
-        )
-        kept["figures"] = [each for each in kept["figures"] if each["part"] not in options.only]
-        kept = {
-            "figures": sorted(
-                [*kept["figures"], *map(asdict, figures)], key=lambda each: each["part"]
-            ),
-            "peers": kept["peers"] | peers,
-        }
-        options.json.write_text(json.dumps(kept, indent=1) + "\n")
-        figures, peers = [Figure(**each) for each in kept["figures"]], kept["peers"]
     used |= peers
     told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
-    if options.markdown:
-        command = shlex.join(
-            [
-                "python",
-                "benchmarks/text.py",
-                "--only",
-                *map(str, options.only),
-                "--rounds",
-                str(options.rounds),
-            ]
-        )
-        write_markdown(options.markdown, markdown(figures, told, used, command), "text")
+    results.save(options, "text", figures, told, used)
     return 0
 
 

@@ -1,7 +1,7 @@
 """Fine-tuning against the textbook script, with real weights and photos. Needs the folder of real
 data.
 
-    python benchmarks/transfer_learning.py --markdown docs/benchmarks.md
+    python benchmarks/transfer_learning.py
 
 Everything that is compared is measured in turns, seed by seed. A run that is cut off goes on where
 it was when it is given the same --work folder. Part 7 (how well `pick` ranks models) is added by
@@ -28,7 +28,8 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from figures import Figure, markdown, summary, text_table, write_markdown
+import results
+from figures import Figure, summary, text_table
 from measure import machine, versions
 from settings import tell
 
@@ -394,7 +395,7 @@ def measured(work: Work, seeds: Sequence[int]) -> Iterator[Figure]:
             )
         )
     told = f"{len(CIFAR_CLASSES)} classes of CIFAR-10, {CIFAR_TRAIN} photos each"
-    for name, results in (
+    for name, runs in (
         ("textbook script", book),
         ("phase 1 alone", head),
         ("both phases", both),
@@ -402,9 +403,9 @@ def measured(work: Work, seeds: Sequence[int]) -> Iterator[Figure]:
         yield Figure(
             6,
             f"{told}: {name}",
-            median_of(results, "accuracy"),
+            median_of(runs, "accuracy"),
             "share",
-            note=f"{all_of(results)}; {median_of(results, 'seconds'):.1f} s",
+            note=f"{all_of(runs)}; {median_of(runs, 'seconds'):.1f} s",
         )
     if Path(__file__).with_name("transfer_pick.py").exists():
         from transfer_pick import figures as pick_figures
@@ -412,12 +413,12 @@ def measured(work: Work, seeds: Sequence[int]) -> Iterator[Figure]:
         yield from pick_figures(7, work.folder)
 
 
-def median_of(results: Sequence[Result], key: str) -> float:
-    return statistics.median(result[key] for result in results)
+def median_of(runs: Sequence[Result], key: str) -> float:
+    return statistics.median(result[key] for result in runs)
 
 
-def all_of(results: Sequence[Result]) -> str:
-    return "seeds: " + ", ".join(f"{result['accuracy']:.1%}" for result in results)
+def all_of(runs: Sequence[Result]) -> str:
+    return "seeds: " + ", ".join(f"{result['accuracy']:.1%}" for result in runs)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -427,10 +428,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--work", type=Path, help="a folder for results so far; default: a temporary one"
     )
     parser.add_argument("--kept", action="store_true", help="measure nothing, show what --work has")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
-    parser.add_argument(
-        "--markdown", type=Path, metavar="FILE", help="write the table between its marker lines"
-    )
+    results.add_option(parser)
     options = parser.parse_args(argv)
     if not (SHARED / "weights" / CHECKPOINT).is_file():
         parser.error(
@@ -454,13 +452,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not options.kept:
         told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
-    if options.json:
-        options.json.write_text(json.dumps([figure.to_dict() for figure in figures], indent=1))
-    if options.markdown:
-        command = "python benchmarks/transfer_learning.py --markdown docs/benchmarks.md"
-        write_markdown(
-            options.markdown, markdown(figures, told, versions(), command), "transfer learning"
-        )
+    results.save(options, "transfer learning", figures, told, versions())
     return int(any(figure.verdict not in ("", "pass") for figure in figures))
 
 

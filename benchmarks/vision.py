@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import statistics
 import sys
 import tempfile
@@ -15,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from figures import Figure, markdown, summary, text_table, write_markdown
-from measure import machine, ratio, turns, versions
+import results
+from figures import Figure, compared, summary, text_table
+from measure import machine, turns, versions
 from settings import ROOT, tell
 from workers import Worker
 
@@ -63,15 +63,19 @@ def run(
         f"{ms['network']:.1f}; {told['threads']} threads; medians of {options.rounds} rounds"
     )
     figures = [
-        Figure(
+        compared(
             1,
             f"{what}, one photo from the JPEG to the answer, against transformers on PyTorch",
-            ratio(values["ours"], values["theirs"]),
+            {"warmstart": values["ours"], "transformers": values["theirs"]},
+            "transformers",
             bar=BAR,
             note=note,
         ),
-        Figure(
-            1, "the network alone, against the same", ratio(values["engine"], values["network"])
+        compared(
+            1,
+            "the network alone, against the same",
+            {"warmstart": values["engine"], "transformers": values["network"]},
+            "transformers",
         ),
         Figure(2, same, answered["same"], "share", bar=0.99, at_least=True),
     ]
@@ -110,9 +114,7 @@ def main(topic: str, what: str, kind: str, same: str, argv: Sequence[str] | None
         "--photos", type=int, default=1000, help="how often, for the memory; 0 leaves it out"
     )
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument(
-        "--markdown", type=Path, metavar="FILE", help="write the table between the marker lines"
-    )
+    results.add_option(parser)
     options = parser.parse_args(argv)
     told, start = machine(), time.perf_counter()
     used: Mapping[str, str] = versions()
@@ -121,18 +123,5 @@ def main(topic: str, what: str, kind: str, same: str, argv: Sequence[str] | None
     used = {**used, "torch": peer["torch"], "transformers": peer["transformers"]}
     told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
-    if options.markdown:
-        command = shlex.join(
-            [
-                "python",
-                f"benchmarks/{topic}.py",
-                "--rounds",
-                str(options.rounds),
-                "--photos",
-                str(options.photos),
-                "--markdown",
-                str(options.markdown),
-            ]
-        )
-        write_markdown(options.markdown, markdown(figures, told, used, command), topic)
+    results.save(options, topic, figures, told, used)
     return 0

@@ -2,7 +2,7 @@
 PyTorch.
 
     pip install -e '.[all]' -r benchmarks/requirements.txt
-    python benchmarks/whisper.py whisper-base talk.flac --markdown docs/benchmarks.md
+    python benchmarks/whisper.py whisper-base talk.flac
 
 `whisper-base` is a folder in the layout of `hf://openai/whisper-base`. Both are given the same
 samples, compute the features, encode, and decode greedily with the rules of Whisper; the texts must
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import statistics
 import sys
 import tempfile
@@ -23,8 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from figures import Figure, markdown, summary, text_table, write_markdown
-from measure import machine, ratio, turns, versions
+import results
+from figures import Figure, compared, summary, text_table
+from measure import machine, turns, versions
 from warmstart.speech import audio
 from workers import Worker
 
@@ -66,18 +66,20 @@ def run(options: argparse.Namespace, scratch: Path) -> list[Figure]:
         f"threads; medians of {rounds} rounds"
     )
     return [
-        Figure(
+        compared(
             1,
             f"{len(samples[: LONGEST * RATE]) / RATE:.0f} s of speech to {tokens} tokens, Whisper base, "
             "against transformers on PyTorch",
-            ratio(values["ours"], values["theirs"]),
+            {"warmstart": values["ours"], "transformers": values["theirs"]},
+            "transformers",
             bar=BAR,
             note=note,
         ),
-        Figure(
+        compared(
             1,
             "the encoder alone, against the same",
-            ratio(values["our encoder"], values["their encoder"]),
+            {"warmstart": values["our encoder"], "transformers": values["their encoder"]},
+            "transformers",
         ),
         Figure(2, "the texts are the same", float(same), "share", bar=1.0, at_least=True),
     ]
@@ -102,27 +104,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--home", type=Path, metavar="DIR", help="keep the compiled program here between runs"
     )
-    parser.add_argument(
-        "--markdown", type=Path, metavar="FILE", help="write the table between the marker lines"
-    )
+    results.add_option(parser)
     options = parser.parse_args(argv)
     told, used, start = machine(), versions(), time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
         figures = run(options, Path(scratch))
     told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
-    if options.markdown:
-        command = shlex.join(
-            [
-                "python",
-                "benchmarks/whisper.py",
-                options.whisper.name,
-                *(path.name for path in options.recordings),
-                "--markdown",
-                str(options.markdown),
-            ]
-        )
-        write_markdown(options.markdown, markdown(figures, told, used, command), "whisper")
+    results.save(options, "whisper", figures, told, used)
     return 0
 
 

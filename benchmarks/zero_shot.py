@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 import warmstart as ws
-from figures import write_markdown
+from figures import marked
 from warmstart.series import baselines, frequency, smoothing_fit
 from warmstart.series.adjustment import Adjustment
 from warmstart.series.metrics import LEVELS, Scores, quantiles_of
@@ -261,7 +261,8 @@ def main() -> None:
         result["m4"] = {key: found[key] for key in ("mean_wQL", "coverage_80")}
         print(f"M4 hourly: {result['m4']}")
     if options.markdown:
-        write_markdown(options.markdown, page(result), "zero-shot")
+        text = options.markdown.read_text("utf-8")
+        options.markdown.write_text(marked(text, page(result), "zero-shot"), "utf-8")
     (options.work / "zero_shot.json").write_text(json.dumps(result, indent=1), "utf-8")
 
 

@@ -5,25 +5,22 @@ there.
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
-@pytest.fixture
-def figures(monkeypatch) -> ModuleType:
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return import_module("figures")
+def _fixture(name: str) -> Any:
+    @pytest.fixture(name=name)
+    def imported(monkeypatch) -> ModuleType:
+        monkeypatch.syspath_prepend(BENCHMARKS)
+        return import_module(name)
+
+    return imported
 
 
-@pytest.fixture
-def measure(monkeypatch) -> ModuleType:
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return import_module("measure")
-
-
-@pytest.fixture
-def workers(monkeypatch) -> ModuleType:
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return import_module("workers")
+figures, measure, workers, results, page, run = map(
+    _fixture, ("figures", "measure", "workers", "results", "page", "run")
+)

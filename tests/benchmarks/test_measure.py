@@ -2,7 +2,6 @@
 protocol.
 """
 
-import json
 import os
 import sys
 
@@ -117,26 +116,9 @@ def test_tables_hold_every_figure(figures):
     ]
     text = figures.text_table(made)
     assert [line.split()[-1] for line in text.splitlines()] == ["result", "MISSED", "ms", "pass"]
-    page = figures.markdown(made, {"processor": "some"}, {"numpy": "2"}, "python x.py")
+    page = figures.markdown_table(made)
     assert "| 3 | one \\| image | 0.700 | ≤ 0.5 | **MISSED** | 7 ms |" in page
     assert "1 of 2 bars kept, 1 missed, 0 not measured." in page
-    assert json.dumps([figure.to_dict() for figure in made])
-
-
-def test_markdown_replaces_only_what_stands_between_the_markers(figures, tmp_path):
-    page = tmp_path / "page.md"
-    page.write_text(f"# Title\n\n{figures.BEGIN}\nold\n{figures.END}\n\nText after.\n", "utf-8")
-    for _ in range(2):
-        figures.write_markdown(page, "new\n")
-        assert (
-            page.read_text("utf-8")
-            == f"# Title\n\n{figures.BEGIN}\nnew\n{figures.END}\n\nText after.\n"
-        )
-    foreign = tmp_path / "foreign.md"
-    foreign.write_text("mine", "utf-8")
-    with pytest.raises(ValueError, match="nothing was written"):
-        figures.write_markdown(foreign, "new\n")
-    assert foreign.read_text("utf-8") == "mine"
 
 
 def test_workers_time_and_their_failures_are_told(workers, tmp_path):

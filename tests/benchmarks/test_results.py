@@ -1,0 +1,101 @@
+"""The results of machines, the page that is made of them, and the run of all benchmarks."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+SAVES = """
+import argparse, sys
+sys.path.insert(0, {benchmarks!r})
+import results
+from figures import Figure
+from measure import machine, versions
+parser = argparse.ArgumentParser()
+parser.add_argument("--only", type=int, default=1)
+results.add_option(parser)
+options = parser.parse_args()
+if options.only == 3:
+    sys.exit(3)
+results.save(options, "fake", [Figure(options.only, "a", 1.5, bar=1.0)], machine(), versions())
+sys.exit(1)  # a bar was missed
+"""
+
+
+@pytest.fixture
+def made(results, figures):
+    """`made(part, value, processor, day, topic)`: a run of one figure."""
+
+    def make(
+        part, value, processor="Some CPU, 2 logical cores usable", day="2026-01-01", topic="a"
+    ):
+        about = {"processor": processor, "memory": "8 GiB", "system": "Linux", "python": "3.11"}
+        times = {"warmstart": [value, value, 2 * value], "peer": [1.0, 1.0, 1.0]}
+        figure = figures.compared(part, f"part {part}", times, "peer", bar=1.0)
+        return results.Run(topic, part, day, "python x.py", about, {"numpy": "2"}, (figure,))
+
+    return make
+
+
+def test_the_page_is_current(page):
+    text, charts = page.page(page.PAGE.read_text("utf-8"), list(page.results.read_all()))
+    assert page.PAGE.read_text("utf-8") == text, "run python benchmarks/page.py"
+    assert {path.name: path.read_text("utf-8") for path in page.CHARTS.glob("*.svg")} == charts
+
+
+def test_a_run_replaces_only_its_own_part(results, made, tmp_path):
+    path = results.path_of(tmp_path, made(1, 0.5).about)
+    assert path.name == "some-cpu-2-logical-cores-8-gib.json"
+    results.add(path, [made(1, 0.5), made(2, 0.6)])
+    results.add(path, [made(2, 0.7, day="2026-01-02")])
+    first, second = results.read(path)
+    assert first == made(1, 0.5)
+    assert (second.day, second.figures[0].value) == ("2026-01-02", 0.7)
+    assert second.figures[0].spread == (0.7, 1.4)
+    assert list(results.read_all(tmp_path)) == [first, second]
+
+
+def test_tables_never_mix_machines_or_days(page, made):
+    before = "text\n<!-- figures a: begin -->\nold\n<!-- figures a: end -->\nrest\n"
+    runs = [made(2, 0.6), made(1, 0.5), made(1, 0.7, "Other"), made(3, 0.8, day="2026-01-02")]
+    text, charts = page.page(before, runs)
+    assert text.startswith("text\n<!-- figures a: begin -->\nMeasured on 2026-01-02")
+    assert text.endswith("<!-- figures a: end -->\nrest\n")
+    tables = text.split("Measured on ")[1:]
+    assert len(tables) == len(charts) == 3
+    rows = [
+        [line[:4] for line in table.splitlines() if line[:3] in ("| 1", "| 2", "| 3")]
+        for table in tables
+    ]
+    assert sorted(rows) == [["| 1 "], ["| 1 ", "| 2 "], ["| 3 "]]
+    assert "| 1 | part 1 | 0.500 (0.500 to 1.000) | ≤ 1 | pass |" in text
+    assert page.page(text, runs)[0] == text
+    (drawn,) = (chart for name, chart in charts.items() if "other" in name)
+    assert ">peer</text>" in drawn
+    assert ">0.7 ms</text>" in drawn
+    with pytest.raises(ValueError, match="no lines <!-- figures b: begin -->"):
+        page.page(before, [made(1, 0.5, topic="b")])
+
+
+@pytest.fixture
+def fake(run, results, measure, monkeypatch, tmp_path):
+    """The options of a run whose only benchmark is a small script."""
+    (tmp_path / "fake.py").write_text(SAVES.format(benchmarks=str(Path(results.__file__).parent)))
+    monkeypatch.setattr(run, "SCRIPTS", tmp_path)
+    monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
+    monkeypatch.setattr(run, "JOBS", (run.Job("fake", "fake.py", "", (1, 2, 3)),))
+    return argparse.Namespace(work=tmp_path / "work", peers=tmp_path / "none", whisper=tmp_path)
+
+
+def test_what_is_done_is_not_measured_again(run, fake):
+    (job,) = run.JOBS
+    assert list(run.pending([], False)) == [(job, 1), (job, 2), (job, 3)]
+    assert run.measured(job, 1, fake) == ""
+    assert run.measured(job, 3, fake) == "no result, exit status 3"
+    assert list(run.pending([], False)) == [(job, 2), (job, 3)]
+    assert list(run.pending(["fake:1"], False)) == []
+    assert list(run.pending(["fake:1"], True)) == [(job, 1)]
+    assert list(run.pending(["other"], True)) == []
+    needs = replace(job, arguments="--reference {peers}")
+    assert run.measured(needs, 2, fake).endswith("none is missing")
