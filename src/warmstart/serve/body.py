@@ -31,11 +31,11 @@ MOST_CONTAINERS = 1_000_000
 """Of a body of JSON, counted before it is parsed: each takes some 30, 60 and 100 bytes of memory."""
 
 
-async def read(request: Request, settings: Settings) -> bytes:
-    """The body, unpacked where it is packed by gzip or deflate.
+async def receive(request: Request, settings: Settings) -> bytes:
+    """The body as it comes.
 
     Raises:
-        Refused: it is too large, comes too slowly, is cut off, or packed otherwise.
+        Refused: it is too large, comes too slowly, or is cut off.
     """
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length[:20]) > settings.max_body:
@@ -56,12 +56,13 @@ async def read(request: Request, settings: Settings) -> bytes:
         raise Refused(
             408, "slow", f"The body took longer than {settings.body_timeout:g} s."
         ) from None
-    data = content.getvalue()
-    content.close()
-    packed = request.headers.get("content-encoding", "identity").strip().lower()
-    if packed in ("", "identity"):
-        return data
-    return await aside(len(data) * 10, unpacked, data, packed, settings.max_body)
+    return content.getvalue()
+
+
+def packing(request: Request) -> str:
+    """The Content-Encoding of the body; "" if it is not packed."""
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    return "" if encoding == "identity" else encoding
 
 
 def unpacked(data: bytes, encoding: str, limit: int) -> bytes:

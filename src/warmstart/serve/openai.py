@@ -104,7 +104,7 @@ async def read_request(
     state = state_of(request)
     body.require_json(request)
     deadline = state.deadline(request)
-    data = await body.read(request, state.settings)
+    data = await state.read(request, deadline)
     asked: RequestT = await state.parse(request, deadline, body.parse_json, data, form)
     return asked, state.model(request, asked.model, [task]), deadline
 

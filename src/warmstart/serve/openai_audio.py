@@ -79,7 +79,8 @@ class TranscriptionRequest(msgspec.Struct, forbid_unknown_fields=True):
 async def transcriptions(request: Request) -> Response:
     """What is said in a recording."""
     state = state_of(request)
-    data = await body.read(request, state.settings)
+    deadline = state.deadline(request)
+    data = await state.read(request, deadline)
     if body.media_type(request) != "multipart/form-data":
         raise Refused(
             415,
@@ -110,9 +111,7 @@ async def transcriptions(request: Request) -> Response:
     chosen: dict[str, Any] = {"language": asked.language, "initial_prompt": asked.prompt}
     chosen |= {"temperature": asked.temperature or None, "words": words or None}
     chosen = {name: value for name, value in chosen.items() if value is not None}
-    [answer] = await state.ask(
-        request, served, (Served.answer, freeze(chosen)), files, state.deadline(request)
-    )
+    [answer] = await state.ask(request, served, (Served.answer, freeze(chosen)), files, deadline)
     if isinstance(answer, InputError):
         raise refusal(answer, "the recording")
     match asked.response_format:

@@ -35,7 +35,7 @@ async def predict(request: Request) -> Response:
     deadline = state.deadline(request)
     query = options.from_text(dict(request.query_params), served.model)
     asked = options.check(served.model, query, state.settings)
-    data = await body.read(request, state.settings)
+    data = await state.read(request, deadline)
     length = len(data)
     inputs = await _read_inputs(request, state, served, data, deadline)
     del data  # up to 64 MiB

@@ -18,9 +18,9 @@ MOST_PIXELS = 16_000_000
 
 async def preview(request: Request) -> Response:
     """A picture in any format that models read, such as TIFF, as WebP."""
-    settings = state_of(request).settings
-    data = await body.read(request, settings)
-    most = min(MOST_PIXELS, settings.max_pixels)
+    state = state_of(request)
+    data = await state.read(request, state.deadline(request))
+    most = min(MOST_PIXELS, state.settings.max_pixels)
     content = await body.aside(body.SLOW, _as_webp, data, most)
     return Response(content, media_type="image/webp")
 

@@ -31,6 +31,8 @@ GONE = "warmstart.gone"
 """The key of an ASGI scope whose value is a future that is done when the client has gone."""
 CROWDED = "warmstart.crowded"
 """The key of a scope that says whether there are too many connections; see `connections`."""
+UNPACKED = 10
+"""How many times as large a packed body is expected to be when it is unpacked."""
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -87,6 +89,21 @@ class State:
                 raise invalid("X-Request-Timeout is a number of seconds above 0.")
             seconds = min(seconds, wanted)
         return time.monotonic() + seconds
+
+    async def read(self, request: Request, deadline: float) -> bytes:
+        """The body, unpacked where it is packed by gzip or deflate.
+
+        Raises:
+            Refused: it is too large, comes too slowly, is cut off, or packed otherwise.
+        """
+        data = await body.receive(request, self.settings)
+        if not (packing := body.packing(request)):
+            return data
+        most = self.settings.max_body
+        if len(data) * UNPACKED <= body.INLINE:
+            return body.unpacked(data, packing, most)
+        gone = request.scope.get(GONE)
+        return await self.parser.run(deadline, gone, body.unpacked, data, packing, most)
 
     async def parse(
         self,

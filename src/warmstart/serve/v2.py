@@ -102,7 +102,7 @@ async def infer(request: Request) -> Response:
     state.model(request, served.name)  # raises where the queue is full
     body.require_json(request, "", "application/octet-stream")
     deadline = state.deadline(request)
-    data = await body.read(request, state.settings)
+    data = await state.read(request, deadline)
     asked, arrays = await _read(request, state, served, data, deadline)
     parameters = dict(asked.get("parameters", {}))
     as_binary = parameters.pop("binary_data_output", False)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -12,7 +11,6 @@ import numpy as np
 
 from warmstart.catalog import Label
 from warmstart.core.model import Model
-from warmstart.core.records.dialects import is_number
 from warmstart.errors import UsageError
 from warmstart.models.text import sentence_modules
 from warmstart.models.text.encoder_config import MEAN_OF_FOUR
@@ -24,22 +22,21 @@ from warmstart.text.train.batches import TextBatches
 from warmstart.text.train.encoder import EncoderTrainer
 from warmstart.text.train.options import TextClassificationOptions
 from warmstart.text.train.probe import head_layer, solve_head
+from warmstart.text.train.problems import check_problem, classes, problem_of
 from warmstart.training.batches import example_weights, is_sparse
+from warmstart.training.fit import standard_error
 from warmstart.training.page import MISTAKES, Section, class_section, mistakes
 from warmstart.training.sorted_batches import SortedBatches
 from warmstart.training.summary import in_words
 
 MONITORS = {"single": "val_accuracy", "multi": "val_f1", "regression": "val_pearson"}
 THRESHOLD = 0.5
-MOST_FRACTIONS = 10
-"""Different labels with fractions up to which they may as well be classes."""
 
 
 class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Example, TextClassifier]):
     """Classes, several classes, or a number for each text."""
 
     task = "text-classification"
-    prefer_later = True
 
     def examples(self, data: Any) -> list[Example]:
         problem = self.options.problem
@@ -59,6 +56,11 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
         if self.options.class_weight is not None and self.problem != "single":
             raise UsageError("class_weight is for one class per text.")
 
+    def tolerance(self, best: float) -> float:
+        if self.problem == "regression":
+            return 0.0
+        return standard_error(best, len(self.validation_examples))
+
     def labels_of(self, example: Example) -> Sequence[str]:
         return () if self.problem == "regression" else example.labels
 
@@ -66,8 +68,8 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
         if self.problem == "regression":
             self.labels = (Label(0, "value", "value"),)
         else:
-            names, order = self.options.names or {}, self.options.class_names
-            self.labels = classes(self.train_examples, names, order)
+            options = self.options
+            self.labels = classes(self.train_examples, options.names or {}, options.class_names)
             known = {label.id for label in self.labels}
             for one in self.validation_examples:
                 if unknown := [label for label in one.labels if label not in known]:
@@ -83,20 +85,22 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
             mean = np.mean([float(one.labels[0]) for one in self.train_examples])
             truth = np.array([float(one.labels[0]) for one in self.validation_examples])
             return f"always {mean:.3f}, the mean: root mean squared error {np.sqrt(np.mean((truth - mean) ** 2)):.4g}"
-        counts = Counter(label for one in self.train_examples for label in one.labels)
-        usual = max(counts, key=lambda label: counts[label])
         right = self.trivial_figures()["accuracy"]
         return (
-            f"always {usual!r}, the most frequent class: {right:.1%} of the validation texts right"
+            f"always {self._most_frequent()!r}, the most frequent class: {right:.1%} of the "
+            "validation texts right"
         )
 
     def trivial_figures(self) -> dict[str, float]:
         if not self.validation_examples or self.problem == "regression":
             return {}
-        counts = Counter(label for one in self.train_examples for label in one.labels)
-        usual = max(counts, key=lambda label: counts[label])
-        right = np.mean([one.labels == (usual,) for one in self.validation_examples])
+        labels = (self._most_frequent(),)
+        right = np.mean([one.labels == labels for one in self.validation_examples])
         return {"accuracy": float(right)}
+
+    def _most_frequent(self) -> str:
+        counts = Counter(label for one in self.train_examples for label in one.labels)
+        return max(counts, key=lambda label: counts[label])
 
     def identity(self) -> dict[str, Any]:
         return {**super().identity(), "problem": self.problem}
@@ -165,9 +169,8 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
 
     def _weights(self, targets: np.ndarray) -> np.ndarray | None:
         names = [label.id for label in self.labels]
-        if self.options.class_weight is None:
-            return None
-        return example_weights(self.options.class_weight, targets.argmax(1), names)
+        weight = self.options.class_weight
+        return None if weight is None else example_weights(weight, targets.argmax(1), names)
 
     def learner(self) -> keras.Model:
         size = self.options.adversarial
@@ -255,88 +258,6 @@ def embeds_by_mean(base: Model[Any, Any, Any]) -> bool:
     folder = base._folder
     return bool(processing.get("normalize")) or (
         folder is not None and (folder / sentence_modules.MODULES).is_file()
-    )
-
-
-def problem_of(examples: Sequence[Example]) -> str:
-    """What the labels look like: "single", "multi", or "regression" for numbers with fractions.
-
-    Raises:
-        UsageError: they may be classes or values.
-    """
-    if any(len(example.labels) != 1 for example in examples):
-        return "multi"
-    labels = {example.labels[0] for example in examples}
-    if not all(map(is_number, labels)) or all(float(one).is_integer() for one in labels):
-        return "single"
-    if len(labels) > MOST_FRACTIONS:
-        return "regression"
-    few = ", ".join(sorted(labels))
-    raise UsageError(
-        f"The labels are the numbers {few}: say problem='single' where they are classes, or "
-        "problem='regression' where they are values."
-    )
-
-
-def check_problem(examples: Sequence[Example], problem: str) -> None:
-    """Refuse labels that are none of this problem.
-
-    Raises:
-        UsageError: there is one; the message names its record.
-    """
-    for one in examples:
-        if problem == "regression" and not (
-            len(one.labels) == 1
-            and is_number(one.labels[0])
-            and math.isfinite(float(one.labels[0]))
-        ):
-            raise UsageError(
-                f"{one.name}: regression learns a number for each text, not {', '.join(one.labels)!r}."
-            )
-        if problem == "single" and len(one.labels) != 1:
-            raise UsageError(
-                f"{one.name} has {len(one.labels)} labels; problem='multi' allows that."
-            )
-
-
-def classes(
-    train: Sequence[Example], names: Mapping[str, str], order: Sequence[str] | None = None
-) -> tuple[Label, ...]:
-    """The labels that occur, in order: numbers by their size, others by the alphabet.
-
-    Args:
-        train: what is trained on.
-        names: readable ones by label.
-        order: all labels, where the caller names them.
-
-    Raises:
-        UsageError: there is only one label, one has no examples, or one may mark unlabelled data.
-    """
-    labels = {label for example in train for label in example.labels}
-    if order is not None:
-        if missing := [label for label in order if label not in labels]:
-            raise UsageError(
-                f"There is nothing to train on for {missing[0]!r}: add examples, or leave it out of "
-                "class_names."
-            )
-        return tuple(Label(index, one, names.get(one, one)) for index, one in enumerate(order))
-    numbers = {str(number) for number in range(len(labels) - 1)}
-    if labels == {"-1", *numbers} and len(numbers) > 2:  # two may be -1, 0 and 1
-        raise UsageError(
-            f"The label -1, next to 0 to {len(numbers) - 1}, may be a class or mean no label, as in "
-            "data sets of Hugging Face; remove its examples, or name all classes with class_names."
-        )
-    if len(labels) < 2:
-        raise UsageError(
-            f"The examples have only the label {next(iter(labels))!r}; there must be two or more."
-        )
-
-    def key(label: str) -> tuple[bool, int, str]:
-        return not label.isdecimal(), int(label) if label.isdecimal() else 0, label
-
-    return tuple(
-        Label(index, label, names.get(label, label))
-        for index, label in enumerate(sorted(labels, key=key))
     )
 
 

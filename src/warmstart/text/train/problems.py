@@ -1,0 +1,96 @@
+"""What the labels of texts are: classes, several of them for a text, or numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from warmstart.catalog import Label
+from warmstart.core.records.dialects import is_number
+from warmstart.errors import UsageError
+from warmstart.text.data import Example
+
+MOST_FRACTIONS = 10
+"""Different labels with fractions up to which they may as well be classes."""
+
+
+def problem_of(examples: Sequence[Example]) -> str:
+    """What the labels look like: "single", "multi", or "regression" for numbers with fractions.
+
+    Raises:
+        UsageError: they may be classes or values.
+    """
+    if any(len(example.labels) != 1 for example in examples):
+        return "multi"
+    labels = {example.labels[0] for example in examples}
+    if not all(map(is_number, labels)) or all(float(one).is_integer() for one in labels):
+        return "single"
+    if len(labels) > MOST_FRACTIONS:
+        return "regression"
+    few = ", ".join(sorted(labels))
+    raise UsageError(
+        f"The labels are the numbers {few}: say problem='single' where they are classes, or "
+        "problem='regression' where they are values."
+    )
+
+
+def check_problem(examples: Sequence[Example], problem: str) -> None:
+    """Refuse labels that are none of this problem.
+
+    Raises:
+        UsageError: there is one; the message names its record.
+    """
+    for one in examples:
+        if problem == "regression" and not (
+            len(one.labels) == 1
+            and is_number(one.labels[0])
+            and math.isfinite(float(one.labels[0]))
+        ):
+            raise UsageError(
+                f"{one.name}: regression learns a number for each text, not {', '.join(one.labels)!r}."
+            )
+        if problem == "single" and len(one.labels) != 1:
+            raise UsageError(
+                f"{one.name} has {len(one.labels)} labels; problem='multi' allows that."
+            )
+
+
+def classes(
+    train: Sequence[Example], names: Mapping[str, str], order: Sequence[str] | None = None
+) -> tuple[Label, ...]:
+    """The labels that occur, in order: numbers by their size, others by the alphabet.
+
+    Args:
+        train: what is trained on.
+        names: readable ones by label.
+        order: all labels, where the caller names them.
+
+    Raises:
+        UsageError: there is only one label, one has no examples, or one may mark unlabelled data.
+    """
+    labels = {label for example in train for label in example.labels}
+    if order is not None:
+        if missing := [label for label in order if label not in labels]:
+            raise UsageError(
+                f"There is nothing to train on for {missing[0]!r}: add examples, or leave it out of "
+                "class_names."
+            )
+        return tuple(Label(index, one, names.get(one, one)) for index, one in enumerate(order))
+    numbers = {str(number) for number in range(len(labels) - 1)}
+    if labels == {"-1", *numbers} and len(numbers) > 2:  # two may be -1, 0 and 1
+        raise UsageError(
+            f"The label -1, next to 0 to {len(numbers) - 1}, may be a class or mean no label, as in "
+            "data sets of Hugging Face; remove its examples, or name all classes with class_names."
+        )
+    if len(labels) < 2:
+        raise UsageError(
+            f"The examples have only the label {next(iter(labels))!r}; there must be two or more."
+        )
+
+    def key(label: str) -> tuple[bool, int, str]:
+        return not label.isdecimal(), int(label) if label.isdecimal() else 0, label
+
+    return tuple(
+        Label(index, label, names.get(label, label))
+        for index, label in enumerate(sorted(labels, key=key))
+    )
