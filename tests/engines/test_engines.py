@@ -130,6 +130,16 @@ def test_unknown_engine_and_impossible_precision(artifact):
         choose.open_engine(artifact, "litert", "bfloat16")
 
 
+def test_bfloat16_says_why_it_is_not_used(artifact, monkeypatch):
+    monkeypatch.setattr(openvino, "computes_in_bfloat16", lambda: False)
+    with pytest.raises(EngineUnavailableError, match="This processor does not compute in bfloat16"):
+        choose.open_engine(artifact, "auto", "bfloat16")
+    signatures = {name: artifact.signatures["forward"].to_dict() for name in ("encode", "decode")}
+    two = Artifact(artifact.folder, {**artifact.record, "signatures": signatures})
+    with pytest.raises(EngineUnavailableError, match=r"has encode, decode\. Use precision='int8'"):
+        choose.open_engine(two, "openvino", "bfloat16")
+
+
 def test_litert_refuses_a_file_that_is_no_program(tmp_path, artifact):
     broken = tmp_path / "x.tflite"
     for content in (b"", b"hello", artifact.path.read_bytes()[:1000]):

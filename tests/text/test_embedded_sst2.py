@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 import warmstart as ws
+from warmstart.core.precision import compare_precisions
+from warmstart.engines.openvino import computes_in_bfloat16
 
 
 def test_it_is_small_and_answers_without_tensorflow():
@@ -32,6 +34,24 @@ def test_evaluation_takes_the_part_to_test():
     ]
     figures = ws.load("sst2_bert_tiny").evaluate(rows)
     assert (figures["count"], figures["accuracy"]) == (1, 1.0)
+
+
+def test_bfloat16_agrees_with_float32():
+    pytest.importorskip("openvino")
+    if not computes_in_bfloat16():
+        pytest.skip("this processor has no bfloat16")
+    exact = ws.load("sst2_bert_tiny")
+    rough = ws.load("sst2_bert_tiny", precision="bfloat16")
+    nouns = ("film", "plot", "cast", "score", "script")
+    texts = [
+        f"the {noun} is {word}"
+        for noun in nouns
+        for word in ("warm and moving", "dull and far too long", "a joy to watch", "a mess")
+    ]
+    compared = compare_precisions(rough, exact, texts)
+    assert compared.count == 20
+    assert compared.agreement >= 0.99
+    assert 0 < compared.difference < 0.1  # the numbers are those of bfloat16
 
 
 @pytest.mark.shared

@@ -254,8 +254,11 @@ def test_wrong_options(model, options, words):
 def test_engines(model):
     reference = ws.load(GOLDEN / "plain", engine="keras")
     assert reference("a", max_new_tokens=8).tokens == model("a", max_new_tokens=8).tokens
-    for options in ({"engine": "openvino"}, {"precision": "bfloat16"}):
-        with pytest.raises(UsageError, match="litert"):
+    for options, way_out in (
+        ({"engine": "openvino"}, "use engine='litert'"),
+        ({"precision": "bfloat16"}, "Use precision='int8' or precision='float32'"),
+    ):
+        with pytest.raises(UsageError, match=way_out):
             ws.load(GOLDEN / "plain", **options)("a")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from warmstart.cli.help import Argument, Command, Option
+from warmstart.cli.help import Argument, Command, Option, in_flags
 from warmstart.cli.parameters import (
     COMPILED,
     agreement_option,
@@ -80,7 +80,8 @@ def command(
             if exact is not None:
                 _compare(model, exact, check)
         except WarmstartError as error:
-            complain(f"{name}: {explained(error)}")
+            reason = in_flags(explained(error), click.get_current_context().command.params)
+            complain(f"{name}: {reason}")
             failed += 1
     if names and not failed:
         precise = "" if precision == "float32" else f" --precision {precision}"

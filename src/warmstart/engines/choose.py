@@ -226,9 +226,26 @@ def _openvino(artifact: Artifact, precision: str) -> Engine:
     require("openvino", extra="openvino", purpose="for engine='openvino' and for bfloat16")
     if not openvino_runs():
         raise EngineUnavailableError("OpenVINO does not run on this CPU; use engine='litert'.")
+    if precision == "bfloat16":
+        _check_bfloat16(artifact)
     return openvino.OpenVINOEngine(
         artifact.openvino_path, artifact.signatures, precision=precision, cache=home() / "openvino"
     )
+
+
+def _check_bfloat16(artifact: Artifact) -> None:
+    """Raise `EngineUnavailableError` unless the program and this processor can use bfloat16."""
+    from warmstart.engines import openvino
+
+    if len(artifact.signatures) > 1:
+        raise EngineUnavailableError(
+            "bfloat16 needs OpenVINO, which reads programs of one function; this one has "
+            f"{', '.join(artifact.signatures)}. Use precision='int8' or precision='float32'."
+        )
+    if not openvino.computes_in_bfloat16():
+        raise EngineUnavailableError(
+            "This processor does not compute in bfloat16; use precision='int8' or precision='float32'."
+        )
 
 
 def _key(artifact: Artifact, names: Iterable[str]) -> str:

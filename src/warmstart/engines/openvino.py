@@ -39,14 +39,21 @@ def probe_cpu() -> bool:
     return done.returncode == 0
 
 
+@cache
+def computes_in_bfloat16() -> bool:
+    """Whether this processor does; on others OpenVINO would compute in float32, or emulate it."""
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 class OpenVINOEngine(Engine):
     """Runs one `.tflite` file that has a single function.
 
     Args:
         path: the file.
         signatures: its one function.
-        precision: `"float32"` or `"bfloat16"` (needs a CPU with bfloat16 instructions to be
-            faster).
+        precision: `"float32"` or `"bfloat16"`; see `computes_in_bfloat16`.
         cache: a folder for OpenVINO's compiled blobs, which halve the time of the next start.
 
     Raises:

@@ -192,7 +192,12 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
         }
 
     def _open_engine(self) -> Engine:
-        if self._engine_name == "openvino" or self.precision == "bfloat16":
+        if self.precision == "bfloat16":
+            raise UsageError(
+                "Text generation does not run in bfloat16: that needs OpenVINO, which compiles a "
+                "network anew for every length of text. Use precision='int8' or precision='float32'."
+            )
+        if self._engine_name == "openvino":
             raise UsageError(
                 "OpenVINO compiles a network anew for every length of text; use engine='litert'."
             )
