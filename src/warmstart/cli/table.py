@@ -71,7 +71,7 @@ def run(request: Request) -> None:
             if target or not sys.stdout.isatty():  # else the rows themselves show how far it is
                 progress(model.name, count, None)
     if target:
-        say(f"written: {target}, {count:,} rows")
+        say(f"written: {target}, {count:,} row{'s' * (count != 1)}")
     if failures:
         complain(f"\n{len(failures):,} of {count:,} rows failed:")
         for failure in failures:

@@ -121,7 +121,8 @@ class OutputFiles:
     def report(self) -> None:
         """Say on standard error what was written."""
         if self.count:
-            what = f"{self.count:,} {self.output.noun} in " if not self.is_file else ""
+            noun = self.output.noun.removesuffix("s") if self.count == 1 else self.output.noun
+            what = "" if self.is_file else f"{self.count:,} {noun} in "
             say(f"written: {what}{self.target}")
 
     @contextmanager

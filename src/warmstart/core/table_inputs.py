@@ -18,9 +18,8 @@ MOST_NAMED = 20
 
 def is_table(value: Any) -> bool:
     """Whether this is a table, whose elements are its columns."""
-    return hasattr(value, "columns") and (
-        hasattr(value, "iloc") or hasattr(value, "iter_rows") or hasattr(value, "to_pylist")
-    )
+    is_readable = any(hasattr(value, name) for name in ("iloc", "iter_rows", "to_pylist"))
+    return is_readable and hasattr(value, "columns")
 
 
 def is_column(value: Any) -> bool:
@@ -66,8 +65,10 @@ def selected(inputs: Any, options: Any, input_kind: InputKind) -> Any:
 
 def _selected(table: Any, column: str | Sequence[str], input_kind: InputKind) -> Any:
     if not is_table(table):
+        is_lazy = hasattr(table, "collect")
+        advice = "call its .collect() first" if is_lazy else "leave it out"
         raise UsageError(
-            f"column= names a column of a table, and this is {type(table).__name__}; leave it out."
+            f"column= names a column of a table, and this is {type(table).__name__}; {advice}."
         )
     names = [column] if isinstance(column, str) else list(column)
     known = _names(table)

@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union
 
 import numpy as np
 
-from warmstart.core.input_kind import InputKind, Limits, ListOf, decoded_text
+from warmstart.core.input_kind import (
+    ArrowColumn,
+    InputKind,
+    Limits,
+    ListOf,
+    SeriesColumn,
+    decoded_text,
+)
 from warmstart.core.inputs import Item, is_single, iter_items
 from warmstart.core.reading import printable
 from warmstart.core.records import columns
+from warmstart.core.types import ArrowTable
 from warmstart.errors import InputError, UsageError
 from warmstart.series import dates, table_files, tables
 from warmstart.series.column_types import holds_numbers
@@ -33,14 +41,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Series: TypeAlias = Union[
-    TimeSeries, "pd.Series[Any]", "NDArray[Any]", ListOf[float], tuple[float, ...]
+    TimeSeries,
+    "pd.Series[Any]",
+    SeriesColumn,
+    ArrowColumn,
+    "NDArray[Any]",
+    ListOf[float],
+    tuple[float, ...],
 ]
-"""A pandas Series, an array (T,), or a list of numbers; timestamps are the index of the pandas
-Series.
+"""A column of pandas, polars or pyarrow, an array (T,), or a list of numbers; timestamps are the
+index of the pandas Series.
 """
-Table: TypeAlias = Union["pd.DataFrame", str, "os.PathLike[str]", Mapping[str, Series]]
-"""Several series: a DataFrame, the path of a CSV or Parquet file, or a mapping from names to
-series.
+Table: TypeAlias = Union["pd.DataFrame", ArrowTable, str, "os.PathLike[str]", Mapping[str, Series]]
+"""Several series: a table of pandas, polars or pyarrow, the path of a CSV or Parquet file, or a
+mapping from names to series.
 """
 SeveralSeries: TypeAlias = Table | ListOf[Series] | ListOf[Table] | ListOf[Series | Table]
 """A table, or a list of series and table_files."""

@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from warmstart.core import table_inputs
 from warmstart.errors import InputError, UsageError, require
-from warmstart.series import dates, decimals, frequency, grid, table_files, tables
+from warmstart.series import arrow_tables, dates, decimals, frequency, grid, table_files, tables
 from warmstart.series.date_column import Dates
 from warmstart.series.grid import Arrays
 from warmstart.series.layout import Layout
@@ -92,12 +93,12 @@ NamedSeries: TypeAlias = "tuple[str, TimeSeries | InputError]"
 
 
 def is_series(value: Any) -> bool:
-    """Whether this is one series: a `TimeSeries`, a pandas Series, a 1-d array, or a list or tuple
-    of numbers, of which some may be None.
+    """Whether this is one series: a `TimeSeries`, a column of pandas, polars or pyarrow, a 1-d
+    array, or a list or tuple of numbers, of which some may be None.
     """
     if isinstance(value, TimeSeries):
         return True
-    if getattr(value, "ndim", None) == 1:
+    if getattr(value, "ndim", None) == 1 or table_inputs.is_column(value):
         return not _has_levels(value)
     return (
         isinstance(value, list | tuple)
@@ -112,18 +113,17 @@ def _has_levels(value: Any) -> bool:
 
 
 def is_table(value: Any) -> bool:
-    """Whether this may hold several series: a DataFrame, a pandas Series with an index of (item,
-    timestamp), the path of a table, or a mapping from names to series.
+    """Whether this may hold several series: a table of pandas, polars or pyarrow, a pandas Series
+    with an index of (item, timestamp), the path of a table, or a mapping from names to series.
     """
-    if isinstance(value, str | os.PathLike | Mapping) or _has_levels(value):
-        return True
-    return any(base.__name__ == "DataFrame" for base in type(value).__mro__)
+    is_source = isinstance(value, str | os.PathLike | Mapping)
+    return is_source or _has_levels(value) or table_inputs.is_table(value)
 
 
 def name_of(value: Any, number: int) -> str:
     """The series' own name, else "series 3"."""
     name = getattr(value, "name", None)
-    return str(name) if name is not None else f"series {number}"
+    return f"series {number}" if name is None or name == "" else str(name)
 
 
 def iter_series(data: Any, layout: Layout | None = None) -> Iterator[NamedSeries]:
@@ -158,8 +158,8 @@ def refusal(value: Any) -> str:
     """What may stand for series instead of this."""
     what = "None" if value is None else f"an object of type {type(value).__name__}"
     return (
-        f"Cannot take series from {what}; give a pandas Series or DataFrame, an array, a CSV or Parquet file, "
-        "or a list of these."
+        f"Cannot take series from {what}; give a Series or DataFrame of pandas or polars, an array, a CSV or "
+        "Parquet file, or a list of these."
     )
 
 
@@ -171,6 +171,7 @@ def iter_table(data: Any, layout: Layout) -> Iterator[NamedSeries]:
     elif isinstance(data, str | os.PathLike):
         yield from _frame_series(table_files.read(os.fspath(data)), layout, Path(data).name)
     else:
+        data = arrow_tables.to_pandas(data)
         if data.ndim == 1:
             data = data.to_frame("target" if data.name is None else data.name)
         yield from _frame_series(data, layout, "the table")
@@ -186,6 +187,7 @@ def read_series(name: str, value: Any, layout: Layout) -> TimeSeries:
 
     if isinstance(value, TimeSeries):
         return value
+    value = arrow_tables.to_pandas(value)
     if isinstance(value, pd.Series):
         index: Any = value.index
         if isinstance(index, pd.PeriodIndex):

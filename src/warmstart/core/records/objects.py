@@ -38,7 +38,7 @@ def read_object(data: Any, fields: Sequence[Field], example_rank: int = 0) -> Ta
     if hasattr(data, "to_pylist") and hasattr(data, "schema"):  # a table or batch of pyarrow
         columns = unique_columns(data.schema.names, NAME)
         return _of_rows(columns, _arrow_rows(data), class_names_of(data.schema.metadata))
-    if hasattr(data, "collect") and hasattr(data, "schema"):
+    if hasattr(data, "collect") and hasattr(type(data), "schema"):
         raise UsageError(
             f"Cannot read an object of type {type(data).__name__} before it is computed; give .collect()."
         )
