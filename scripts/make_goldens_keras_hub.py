@@ -119,6 +119,77 @@ MAKERS["resnet_basic"] = lambda: resnet("basic_block")
 MAKERS["resnet_bottleneck"] = lambda: resnet("bottleneck_block")
 
 
+@maker
+def efficientnet() -> Any:
+    backbone = keras_hub.models.EfficientNetBackbone(
+        stackwise_width_coefficients=[0.25] * 3,
+        stackwise_depth_coefficients=[1.1] * 3,
+        stackwise_kernel_sizes=[3, 5, 3],
+        stackwise_num_repeats=[1, 2, 1],
+        stackwise_input_filters=[32, 16, 24],
+        stackwise_output_filters=[16, 24, 40],
+        stackwise_expansion_ratios=[1, 6, 6],
+        stackwise_squeeze_and_excite_ratios=[0.25, 0.25, 0],
+        stackwise_strides=[1, 2, 2],
+        stackwise_block_types=["v1"] * 3,
+    )
+    converter = keras_hub.layers.EfficientNetImageConverter(
+        image_size=(32, 48), scale=1 / 127.5, offset=-1.0, interpolation="bicubic"
+    )
+    preprocessor = keras_hub.models.EfficientNetImageClassifierPreprocessor(converter)
+    return keras_hub.models.EfficientNetImageClassifier(backbone, 3, preprocessor)
+
+
+def mobilenet(stride: int) -> Any:
+    """The first block of stride 1 has a sum, that of stride 2 squeezes and excites."""
+    backbone = keras_hub.models.MobileNetBackbone(
+        stackwise_expansion=[[40, 56], [64]],
+        stackwise_num_blocks=[2, 1],
+        stackwise_num_filters=[[24, 24], [40]],
+        stackwise_kernel_size=[[3, 3], [5]],
+        stackwise_num_strides=[[2, 1], [2]],
+        stackwise_se_ratio=[[None, 0.25], [0.25]],
+        stackwise_activation=[["relu", "relu"], ["hard_swish"]],
+        stackwise_padding=[[1, 1], [2]],
+        output_num_filters=64,
+        depthwise_filters=16 if stride == 1 else 8,
+        depthwise_stride=stride,
+        depthwise_residual=stride == 1,
+        last_layer_filter=48,
+        squeeze_and_excite=None if stride == 1 else 0.5,
+    )
+    converter = keras_hub.layers.MobileNetImageConverter(image_size=(32, 48), scale=1 / 255)
+    preprocessor = keras_hub.models.MobileNetImageClassifierPreprocessor(converter)
+    return keras_hub.models.MobileNetImageClassifier(
+        backbone, 3, num_features=32, preprocessor=preprocessor
+    )
+
+
+MAKERS["mobilenet_large"] = lambda: mobilenet(1)
+MAKERS["mobilenet_small"] = lambda: mobilenet(2)
+
+
+@maker
+def segformer() -> Any:
+    encoder = keras_hub.models.MiTBackbone(
+        layerwise_depths=[1, 2],
+        num_layers=2,
+        layerwise_num_heads=[1, 2],
+        layerwise_sr_ratios=[2, 1],
+        max_drop_path_rate=0.1,
+        layerwise_patch_sizes=[7, 3],
+        layerwise_strides=[4, 2],
+        image_shape=(32, 32, 3),
+        hidden_dims=[8, 12],
+    )
+    backbone = keras_hub.models.SegFormerBackbone(encoder, projection_filters=16)
+    converter = keras_hub.layers.SegFormerImageConverter(
+        image_size=(32, 32), crop_to_aspect_ratio=False, scale=1 / 255
+    )
+    preprocessor = keras_hub.models.SegFormerImageSegmenterPreprocessor(converter)
+    return keras_hub.models.SegFormerImageSegmenter(backbone, 3, preprocessor)
+
+
 def shake(model: Any) -> None:
     """Random numbers everywhere: fresh models have zeros where errors of loading would hide."""
     random = np.random.default_rng(0)
@@ -144,8 +215,13 @@ def write(name: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     model.save_to_preset(str(folder))
     (folder / "README.md").unlink(missing_ok=True)
-    if name.startswith("resnet"):
+    if name == "segformer":
         photos = np.random.default_rng(1).normal(size=(2, 32, 32, 3)).astype(np.float32)
+        head = keras.Model(model.inputs, model.get_layer(index=-2).output)
+        arrays = {"images": photos, "maps": np.asarray(head(photos, training=False))}
+    elif hasattr(model.preprocessor, "image_converter"):
+        size = model.preprocessor.image_converter.image_size
+        photos = np.random.default_rng(1).normal(size=(2, *size, 3)).astype(np.float32)
         features = model.backbone.predict(photos, verbose=0).mean((1, 2))
         logits = np.asarray(model(photos, training=False))  # `predict` would preprocess them
         arrays = {"images": photos, "logits": logits, "features": features}

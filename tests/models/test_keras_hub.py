@@ -15,7 +15,12 @@ from warmstart.text.tokenizer import Tokenizer
 GOLDEN = Path(__file__).parents[1] / "golden" / "keras_hub"
 NAMES = sorted(path.name for path in GOLDEN.iterdir())
 TEXTS = ("The films was good.", "a film")
-TASKS = {"gpt2": "text-generation", "resnet": "image-classification"}
+PHOTOS = ("efficientnet", "mobilenet", "resnet")
+TASKS = {
+    "gpt2": "text-generation",
+    "segformer": "image-segmentation",
+    **dict.fromkeys(PHOTOS, "image-classification"),
+}
 
 
 def expected(name):
@@ -36,6 +41,10 @@ def test_equal_to_keras_hub(name):
     model = module.build(entry.config)
     with open_checkpoint(GOLDEN / name) as checkpoint:
         module.load(model, checkpoint, entry.config)
+    if "maps" in arrays:
+        maps = np.asarray(model(arrays["images"], training=False))
+        np.testing.assert_allclose(maps, arrays["maps"], atol=1e-4, rtol=0)
+        return
     assert model.count_params() == entry.parameters
     if "images" in arrays:
         from warmstart.models.image.outputs import classifier_outputs
@@ -44,7 +53,8 @@ def test_equal_to_keras_hub(name):
         shifted = np.exp(arrays["logits"] - arrays["logits"].max(-1, keepdims=True))
         scores = shifted / shifted.sum(-1, keepdims=True)
         np.testing.assert_allclose(outputs["probabilities"], scores, atol=1e-4, rtol=0)
-        np.testing.assert_allclose(outputs["features"], arrays["features"], atol=1e-4, rtol=0)
+        if not name.startswith("mobilenet"):  # its features are those that its head takes
+            np.testing.assert_allclose(outputs["features"], arrays["features"], atol=1e-4, rtol=0)
         assert [label.name for label in labels] == ["LABEL_0", "LABEL_1", "LABEL_2"]
         return
     inputs = {"input_ids": arrays["token_ids"], "attention_mask": arrays["padding_mask"]}
@@ -60,7 +70,9 @@ def test_equal_to_keras_hub(name):
     np.testing.assert_allclose(actual, arrays["logits"], atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "resnet" not in name])
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if not name.startswith((*PHOTOS, "segformer"))]
+)
 def test_tokens_are_those_of_keras_hub(name):
     tokenizer = Tokenizer.open(GOLDEN / name)
     arrays = expected(name)
@@ -92,6 +104,34 @@ def test_a_preset_is_used_saved_and_used_again(tmp_path):
 def test_photos_of_a_preset():
     rules = repository.read(GOLDEN / "resnet_basic")[0].preprocessing
     assert (rules.size, rules.scaling, rules.resize) == ((32, 32), "torch", "crop")
+    rules = repository.read(GOLDEN / "efficientnet")[0].preprocessing
+    assert (rules.size, rules.scaling, rules.interpolation) == ((32, 48), "tf", "bicubic")
+    rules = repository.read(GOLDEN / "segformer")[0].preprocessing
+    assert (rules.size, rules.resize, rules.std) == ((32, 32), "squash", (1.0, 1.0, 1.0))
+
+
+def test_text_preprocessor():
+    assert repository.read(GOLDEN / "bert")[0].processing["max_length"] == 12
+    assert repository.read(GOLDEN / "roberta")[0].processing["max_length"] == 24
+
+
+def test_tokenizer_options_that_are_not_supported(tmp_path):
+    folder = tmp_path / "roberta"
+    shutil.copytree(GOLDEN / "roberta", folder)
+    path = folder / "tokenizer.json"
+    config = json.loads(path.read_text())
+    config["config"]["add_prefix_space"] = True
+    path.write_text(json.dumps(config))
+    with pytest.raises(UsageError, match="add_prefix_space=True"):
+        Tokenizer.open(folder)
+
+
+def test_image_converter_without_preprocessor(tmp_path):
+    folder = tmp_path / "preset"
+    shutil.copytree(GOLDEN / "efficientnet", folder)
+    (folder / "preprocessor.json").unlink()
+    own, whole = (repository.read(path)[0] for path in (folder, GOLDEN / "efficientnet"))
+    assert own.preprocessing == whole.preprocessing
 
 
 @pytest.mark.parametrize(
@@ -106,6 +146,13 @@ def test_photos_of_a_preset():
         ),
         ("bert", "config.json", {"config": None}, BundleError, "no config for its backbone"),
         ("bert", "task.json", {"config": {"num_classes": 0}}, BundleError, "num_classes is 0"),
+        (
+            "bert",
+            "preprocessor.json",
+            {"config": {"truncate": "waterfall"}},
+            UsageError,
+            "waterfall",
+        ),
         ("bert", "config.json", {"config": {"num_layers": -1}}, BundleError, "must be a size"),
         (
             "resnet_basic",
@@ -113,6 +160,66 @@ def test_photos_of_a_preset():
             {"config": {"use_pre_activation": True}},
             UsageError,
             "use_pre",
+        ),
+        (
+            "resnet_basic",
+            "config.json",
+            {"config": {"input_conv_kernel_sizes": [3]}},
+            UsageError,
+            "input_conv_kernel_sizes",
+        ),
+        ("resnet_basic", "task.json", {"config": {"pooling": "max"}}, UsageError, "pooling 'max'"),
+        ("bert", "task.json", {"config": {"activation": "sigmoid"}}, UsageError, "activation"),
+        (
+            "efficientnet",
+            "config.json",
+            {"config": {"stackwise_block_types": ["v1", "fused", "v1"]}},
+            UsageError,
+            "block_types 'fused'",
+        ),
+        ("efficientnet", "config.json", {"config": {"activation": "relu6"}}, UsageError, "relu6"),
+        (
+            "efficientnet",
+            "config.json",
+            {"config": {"stackwise_strides": [1, 2]}},
+            UsageError,
+            "stackwise_strides must have one value a stage",
+        ),
+        (
+            "mobilenet_small",
+            "config.json",
+            {"config": {"depthwise_residual": True}},
+            UsageError,
+            "depthwise_residual",
+        ),
+        (
+            "mobilenet_small",
+            "config.json",
+            {"config": {"input_activation": "relu6"}},
+            UsageError,
+            "input_activation 'relu6'",
+        ),
+        (
+            "segformer",
+            "config.json",
+            {"config": {"image_encoder": {"class_name": "ViTBackbone"}}},
+            UsageError,
+            "ViTBackbone",
+        ),
+        ("segformer", "task.json", {"class_name": "Other"}, UsageError, "no head"),
+        (
+            "mobilenet_small",
+            "preprocessor.json",
+            {"config": {"image_converter": {"config": {"interpolation": "lanczos5"}}}},
+            UsageError,
+            "lanczos5",
+        ),
+        (
+            "mobilenet_small",
+            "preprocessor.json",
+            {"config": {"image_converter": {"config": {"rotation": 90}}}},
+            UsageError,
+            "rotation",
         ),
     ],
 )

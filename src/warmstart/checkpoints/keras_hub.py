@@ -23,8 +23,8 @@ from warmstart.checkpoints.derived import Derived, DerivedCheckpoint
 
 NORMALISED = ("weight", "bias", "running_mean", "running_var")
 """The variables of a normalisation layer, in their order."""
-AXES = {2: (1, 0), 4: (3, 2, 0, 1)}
-"""Rank of a kernel -> the permutation of its axes from Keras to PyTorch."""
+CONVOLUTION, DEPTHWISE = (3, 2, 0, 1), (2, 3, 0, 1)
+"""The permutations of a kernel's axes from Keras to PyTorch."""
 
 OPTIMIZER = "optimizer/"
 """Prefix of names that belong to the optimizer."""
@@ -151,10 +151,18 @@ def _turned(array: np.ndarray, *, layer: str, index: int, transposed: bool) -> n
         return array.T if transposed else array
     if index == 1 and array.ndim == 2:
         return array.reshape(-1)
-    is_dense = "dense" in layer.rpartition(".")[2] or re.match(r"(task\.)?dense\.", layer)
-    if index == 0 and array.ndim == 2 and is_dense:
+    name = _layer_name(layer)
+    if index == 0 and array.ndim == 2 and "embedding" not in name:
         return array.T if transposed else array
-    return array.transpose(AXES[4]) if array.ndim == 4 else array
+    if array.ndim == 4:
+        is_depthwise = "dwconv" in name or "depthwise_conv2d" in name
+        return array.transpose(DEPTHWISE if is_depthwise else CONVOLUTION)
+    return array
+
+
+def _layer_name(layer: str) -> str:
+    """The name of a layer without those around it, and without its number."""
+    return re.sub(r"\.\d+$", "", layer).rpartition(".")[2]
 
 
 def _with_rows(array: Derived, rows: int) -> Derived:

@@ -56,14 +56,14 @@ class Family:
         architecture: what entries and bundles call it.
         model_types: those of `config.json` that it reads.
         timm: a pattern of the architectures of timm that it reads.
-        keras_hub: the KerasHub backbone class that it reads.
+        keras_hub: the classes of KerasHub backbones that it reads.
     """
 
     package: str
     architecture: str
     model_types: tuple[str, ...] = ()
     timm: str = ""
-    keras_hub: str = ""
+    keras_hub: tuple[str, ...] = ()
 
 
 FAMILIES = (
@@ -81,7 +81,7 @@ FAMILIES = (
         "resnet",
         ("resnet",),
         r"resnet(10|14|18|26|34|50|101|152|200)[cdst]?|wide_resnet(50|101)_2",
-        "ResNetBackbone",
+        ("ResNetBackbone",),
     ),
     Family(
         "image.convnext",
@@ -93,22 +93,23 @@ FAMILIES = (
         "image.efficientnet",
         "efficientnet",
         timm=r"(tf_)?(efficientnet_b[0-8]|mobilenetv3_(large|small)(_minimal)?_(050|075|100))",
+        keras_hub=("EfficientNetBackbone", "MobileNetBackbone"),
     ),
-    Family("image.segformer", "segformer", ("segformer",)),
+    Family("image.segformer", "segformer", ("segformer",), keras_hub=("SegFormerBackbone",)),
     Family("image.deeplabv3_mobilenet_v2", "deeplabv3_mobilenet_v2", ("mobilenet_v2",)),
     Family("image.deeplabv3", "deeplabv3"),
     Family("image.dfine", "dfine", ("d_fine",)),
     Family("image.fcos", "fcos"),
     Family("image.transfer", "transfer"),
-    Family("text.bert", "bert", ("bert",), keras_hub="BertBackbone"),
-    Family("text.distilbert", "distilbert", ("distilbert",), keras_hub="DistilBertBackbone"),
+    Family("text.bert", "bert", ("bert",), keras_hub=("BertBackbone",)),
+    Family("text.distilbert", "distilbert", ("distilbert",), keras_hub=("DistilBertBackbone",)),
     Family(
         "text.roberta",
         "roberta",
         ("roberta", "xlm-roberta", "camembert"),
-        keras_hub="RobertaBackbone",
+        keras_hub=("RobertaBackbone",),
     ),
-    Family("text.gpt2", "gpt2", ("gpt2",), keras_hub="GPT2Backbone"),
+    Family("text.gpt2", "gpt2", ("gpt2",), keras_hub=("GPT2Backbone",)),
     Family("speech.whisper", "whisper", ("whisper",)),
     Family("speech.wavenet", "wavenet"),
     Family("speech.wavenet_asr", "wavenet_asr"),

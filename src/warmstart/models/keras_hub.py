@@ -13,9 +13,12 @@ from typing import Any
 
 from warmstart.checkpoints.file_names import PRESET_CLASS
 from warmstart.errors import BundleError
+from warmstart.models.checks import integer, one_of
 
-TASK_CONFIG = "task.json"
+TASK_CONFIG, PREPROCESSOR = "task.json", "preprocessor.json"
 MOST_CLASSES = 65_536
+ACTIVATIONS = (None, "linear", "softmax")
+"""Of a classifier's head: with each of them its classes have the softmax of the same logits."""
 LARGEST_SIZE = 2**24
 
 
@@ -66,6 +69,15 @@ class Preset:
             raise BundleError(f"{self.path.with_name(TASK_CONFIG)}: num_classes is {count!r}.")
         return count
 
+    def check_head(self, **supported: tuple[Any, ...]) -> None:
+        """Compare options of its head with the values that are supported, the default first.
+
+        Raises:
+            UsageError: one has another value.
+        """
+        for key, values in supported.items():
+            one_of(self.options, key, self.path.with_name(TASK_CONFIG), values[0], values)
+
     def head(self, known: Mapping[str, str], default: str) -> str:
         """The value of its task in `known`; the default if it has no head, or another one."""
         return known.get(self.task, default)
@@ -99,3 +111,17 @@ def preset_of(config: Mapping[str, Any], head: Mapping[str, Any], path: Path) ->
     backbone = class_of(config).removesuffix("Backbone")
     task = str(head.get("class_name", "")).removeprefix(backbone)
     return Preset(path, backbone, own, task, options if isinstance(options, Mapping) else {})
+
+
+def preset_limits(preprocessor: Mapping[str, Any], path: Path) -> list[int]:
+    """The most tokens of a text by a `preprocessor.json`; empty where it does not say.
+
+    Raises:
+        UsageError: `sequence_length` is not a number of tokens, or pairs are truncated in another
+            way than token by token from the longer text.
+    """
+    config = preprocessor.get("config")
+    if not isinstance(config, Mapping) or config.get("sequence_length") is None:
+        return []
+    one_of(config, "truncate", path, "round_robin", ("round_robin",))
+    return [integer(config, "sequence_length", path, 512, 3, LARGEST_SIZE)]

@@ -78,7 +78,7 @@ def _read_preset(
     config: Mapping[str, Any], folder: Path, task: str | None
 ) -> tuple[Entry, tuple[Label, ...]]:
     name = keras_hub.class_of(config)
-    rows = {row.keras_hub: row for row in FAMILIES if row.keras_hub}
+    rows = {backbone: row for row in FAMILIES for backbone in row.keras_hub}
     if name not in rows:
         raise UsageError(
             f"{folder / CONFIG} is KerasHub's {name}, which is not supported; supported are: "

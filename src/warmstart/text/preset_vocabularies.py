@@ -46,12 +46,17 @@ def read(folder: Path) -> tuple[Path, Mapping[str, Any]]:
         name = str(config.get("class_name"))
         if name not in CLASSES:
             raise UsageError(f"{path}: the tokenizer {name} is not supported.")
+        _check(options, {"add_prefix_space": False, "special_tokens_in_strings": False}, path)
         return vocabulary, {"tokenizer_class": name}
     usual = {"split": True, "split_on_cjk": True, "suffix_indicator": "##", "oov_token": "[UNK]"}
-    for key, value in usual.items():
-        if options.get(key, value) != value:
-            raise UsageError(f"{path}: {key}={options[key]!r} is not supported.")
+    _check(options, {**usual, "special_tokens_in_strings": False}, path)
     return vocabulary, {
         "do_lower_case": bool(options.get("lowercase", False)),
         "strip_accents": bool(options.get("strip_accents", False)),
     }
+
+
+def _check(options: Mapping[str, Any], supported: Mapping[str, Any], path: Path) -> None:
+    for key, value in supported.items():
+        if options.get(key, value) != value:
+            raise UsageError(f"{path}: {key}={options[key]!r} is not supported.")

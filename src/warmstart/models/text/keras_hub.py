@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from warmstart.checkpoints.layout import Rules
-from warmstart.models.keras_hub import Preset
+from warmstart.models.keras_hub import ACTIVATIONS, Preset
 
 ENCODER_TASKS = {"TextClassifier": "ForSequenceClassification"}
 """Task class of KerasHub -> suffix of the class name in transformers."""
@@ -46,6 +46,7 @@ def encoder_config(preset: Preset, model_type: str, prefix: str) -> dict[str, An
         "layer_norm_eps": EPSILON,
     }
     if end != "Model":
+        preset.check_head(activation=ACTIVATIONS)
         config["num_labels"] = preset.classes
     return config
 

@@ -8,6 +8,7 @@ from typing import Any
 from warmstart.catalog.entry import Entry, Label
 from warmstart.checkpoints.formats import open_checkpoint
 from warmstart.errors import BundleError, CheckpointError, UsageError
+from warmstart.models import keras_hub
 from warmstart.models.repository import class_names, read_json
 
 HEADS = {
@@ -186,10 +187,15 @@ def _activation(config: Mapping[str, Any]) -> str:
 
 
 def max_length(folder: Path, positions: int) -> int:
-    """The most tokens of one text: what the positions, the tokenizer's and sentence-transformers'
-    configs allow.
+    """The most tokens of one text: what the positions, the tokenizer's, sentence-transformers' and
+    KerasHub's configs allow.
+
+    Raises:
+        UsageError: KerasHub's preprocessor truncates pairs in a way that is not supported.
     """
     limits = [positions]
+    if (path := folder / keras_hub.PREPROCESSOR).is_file():
+        limits += keras_hub.preset_limits(read_json(path), path)
     for name, key in (
         ("tokenizer_config.json", "model_max_length"),
         ("sentence_bert_config.json", "max_seq_length"),

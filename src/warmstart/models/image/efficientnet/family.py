@@ -1,19 +1,21 @@
-"""EfficientNet and MobileNetV3 of timm: sizes, and the names of their arrays."""
+"""EfficientNet and MobileNetV3 as timm has them: sizes, and the names of their arrays."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from warmstart.catalog.entry import Entry, Label
 from warmstart.checkpoints.layout import Layout
-from warmstart.errors import BundleError, UsageError
-from warmstart.models.configs import sizes
-from warmstart.models.image import timm
-from warmstart.models.image.classifiers import array_shapes, check_task
+from warmstart.errors import BundleError
+from warmstart.models.image import keras_hub, timm
+from warmstart.models.image.classifiers import array_shapes, check_task, repository_entry
+from warmstart.models.image.efficientnet import presets
+from warmstart.models.image.efficientnet.config import EfficientNetConfig
+from warmstart.models.keras_hub import Preset
 from warmstart.models.repository import CONFIG
 
 PAPER = (
@@ -23,7 +25,7 @@ PAPER = (
 PAPER_MOBILE = "Howard et al.: Searching for MobileNetV3, 2019, arXiv:1905.02244"
 BACKBONE = True
 LAYOUT = Layout()
-ACTIVATIONS = ("silu", "hard_silu", "relu")
+"""The names of timm."""
 STRIDES = {
     "efficientnet": (1, 2, 2, 2, 1, 2, 1),
     "mobilenetv3_large": (1, 2, 2, 2, 1, 2),
@@ -32,54 +34,6 @@ STRIDES = {
 """Of the first block of each stage, which the arrays do not say."""
 RECTIFIED = {"mobilenetv3_large": 3, "mobilenetv3_small": 2}
 """First stages of MobileNetV3 whose activation is ReLU (tables 1 and 2 of its paper)."""
-
-
-@dataclass(frozen=True)
-class EfficientNetConfig:
-    """Sizes of one network.
-
-    Attributes:
-        stem: channels of the first convolution.
-        stages: blocks of each stage, as (kernel, stride, width, channels, squeeze, activation):
-            `width` is that of the depthwise convolution, 0 where it is as wide as the input and no
-            convolution widens it before; `squeeze` the channels inside of the
-            squeeze-and-excitation part, 0 without one.
-        top: channels of the convolution after the last stage.
-        mobile: whether the head is that of MobileNetV3: a further layer between pool and classes.
-        hidden: width of that layer.
-        activation: of stem and head.
-        same: whether padding is TensorFlow's ("same"), and not as wide on both sides.
-        epsilon: of the normalisations.
-        classes: outputs; 0: no head.
-        input_size: (height, width) in pixels.
-    """
-
-    stem: int
-    stages: tuple[Any, ...]
-    top: int
-    mobile: bool = False
-    hidden: int = 0
-    activation: str = "silu"
-    same: bool = False
-    epsilon: float = 1e-5
-    classes: int = 1000
-    input_size: tuple[int, int] = (224, 224)
-
-    @classmethod
-    def of(cls, config: EfficientNetConfig | Mapping[str, Any]) -> EfficientNetConfig:
-        """From the values of an entry.
-
-        Raises:
-            UsageError: a key is unknown, or a block is not one.
-        """
-        made = sizes(cls, config, "efficientnet")
-        blocks = [block for stage in made.stages for block in stage]
-        used = {made.activation, *(block[-1] for block in blocks if len(block) == 6)}
-        if not blocks or any(len(block) != 6 for block in blocks) or used - {*ACTIVATIONS}:
-            raise UsageError(
-                "efficientnet: a block is (kernel, stride, width, channels, squeeze, activation)"
-            )
-        return made
 
 
 def read_timm(
@@ -111,6 +65,28 @@ def read_timm(
         parameters=parameters(values),
     )
     return entry, labels
+
+
+def read_keras_hub(
+    preset: Preset, folder: Path, task: str | None
+) -> tuple[Entry, tuple[Label, ...]]:
+    """See `models.repository.read`."""
+    check_task(folder, task)
+    classes = keras_hub.classes_of(preset)
+    rules = keras_hub.preprocessing(folder)
+    made = presets.config_of(preset)
+    values = asdict(made) | {"classes": classes, "input_size": list(rules.size)}
+    entry = repository_entry(
+        folder,
+        family="mobilenetv3" if made.mobile else "efficientnet",
+        architecture="efficientnet",
+        config=values,
+        rules=rules,
+        licence="NOASSERTION",
+        paper=PAPER_MOBILE if made.mobile else PAPER,
+        parameters=parameters(values),
+    )
+    return entry, keras_hub.labels(classes, folder)
 
 
 def _from_shapes(name: str, shapes: Mapping[str, tuple[int, ...]]) -> EfficientNetConfig:

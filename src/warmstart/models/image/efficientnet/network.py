@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -21,8 +22,8 @@ from keras import layers
 
 from warmstart.checkpoints.layout import fill, layout_arrays
 from warmstart.models.image.classifier_head import classifier_head, pooled_top
-from warmstart.models.image.efficientnet import family
-from warmstart.models.image.efficientnet.family import EfficientNetConfig
+from warmstart.models.image.efficientnet import family, presets
+from warmstart.models.image.efficientnet.config import EfficientNetConfig
 from warmstart.models.image.padding import padded
 
 if TYPE_CHECKING:
@@ -121,7 +122,8 @@ def _norm(x: Any, c: EfficientNetConfig, name: str, activation: str | None = Non
 
 
 def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) -> None:
-    """Fill the model from a checkpoint with the names of timm: all of it, or an error.
+    """Fill the model from a checkpoint with the names of timm, or from a preset of KerasHub: all of
+    it, or an error.
 
     Raises:
         MismatchError: the arrays do not fit the model.
@@ -130,7 +132,8 @@ def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) 
     ignore = []
     if not any(layer.name == "classifier" for layer in model.layers):
         ignore = ["classifier.*", *(["conv_head.*"] if c.mobile else [])]
-    fill(model, checkpoint, family.LAYOUT, ignore=ignore)
+    layout = replace(family.LAYOUT, keras_hub=partial(presets.arrays, config=c))
+    fill(model, checkpoint, layout, ignore=ignore)
 
 
 def arrays(model: keras.Model, config: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ from warmstart.checkpoints.layout import Layout
 from warmstart.errors import BundleError, UsageError
 from warmstart.models.checks import integer, integers, one_of
 from warmstart.models.configs import sizes
-from warmstart.models.image import timm
+from warmstart.models.image import keras_hub, timm
 from warmstart.models.image.classifiers import (
     array_shapes,
     check_task,
@@ -174,6 +174,7 @@ def read_keras_hub(
     blocks = tuple(f"{block}_block" for block in BLOCK_TYPES)
     block = one_of(config, "block_type", path, "", blocks).removesuffix("_block")
     one_of(config, "use_pre_activation", path, False, (False,))
+    one_of(config, "input_conv_kernel_sizes", path, [7], ([7],))
     stages = len(config.get("stackwise_num_blocks", ()))
     most = min(stages, STAGES)
     depths = integers(config, "stackwise_num_blocks", path, [], 1, MOST_BLOCKS, most)
@@ -181,9 +182,9 @@ def read_keras_hub(
     strides = integers(config, "stackwise_num_strides", path, [], 1, 2, most)
     if strides[1:] != [2] * (most - 1):
         raise UsageError(f"{path}: stackwise_num_strides={strides} is not supported.")
-    classes = preset.classes if preset.task == "ImageClassifier" else 0
-    names = preset_names.labels(classes, folder)
-    rules = preset_names.preprocessing(folder)
+    classes = keras_hub.classes_of(preset)
+    names = keras_hub.labels(classes, folder)
+    rules = keras_hub.preprocessing(folder)
     made = ResNetConfig(
         block=block,
         depths=tuple(depths),

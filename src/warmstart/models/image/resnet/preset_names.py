@@ -1,4 +1,4 @@
-"""ResNet in KerasHub's presets: names of arrays, class names and preprocessing.
+"""ResNet in KerasHub's presets: the names of its arrays.
 
 Keras orders the layers of a functional model by depth and, at one depth, by their creation. In the
 first block of a stage the convolution of the shortcut is created first, and is as deep as the last
@@ -9,21 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
 
-from warmstart import catalog
-from warmstart.catalog.entry import ImagePreprocessing, Label
 from warmstart.checkpoints.base import Checkpoint
 from warmstart.checkpoints.keras_hub import pytorch_arrays
 from warmstart.errors import MismatchError
-from warmstart.models.image.repository import normalisation, three
-from warmstart.models.repository import read_json
-
-PREPROCESSOR = "preprocessor.json"
-SIZE = (224, 224)
-IMAGENET_CLASSES = 1000
-CONVOLUTION, NORMALISATION = "conv2d", "batch_normalization"
+from warmstart.models.image.keras_hub import CONVOLUTION, NORMALISATION, numbered
 
 
 def arrays(checkpoint: Checkpoint) -> Checkpoint:
@@ -35,24 +25,18 @@ def arrays(checkpoint: Checkpoint) -> Checkpoint:
     }
 
     def rename(names: list[str]) -> Mapping[str, str]:
-        kernels = [shapes[name] for name in _counted(names, CONVOLUTION)]
+        kernels = [shapes[name] for name in numbered(names, CONVOLUTION)]
         modules = list(_modules(kernels))
         if len(modules) != len(kernels):
             raise MismatchError(f"{checkpoint.path} holds no ResNet of KerasHub.")
         convolutions, normalisations = zip(*modules, strict=True)
         return {
-            **dict(zip(_counted(names, CONVOLUTION), convolutions, strict=True)),
-            **dict(zip(_counted(names, NORMALISATION), normalisations, strict=False)),
+            **dict(zip(numbered(names, CONVOLUTION), convolutions, strict=True)),
+            **dict(zip(numbered(names, NORMALISATION), normalisations, strict=False)),
             **{name: "fc" for name in names if re.fullmatch(r"task\.dense\.\d+", name)},
         }
 
     return pytorch_arrays(checkpoint, rename)
-
-
-def _counted(names: list[str], layer: str) -> list[str]:
-    """The layers of a class in their order."""
-    own = [name for name in names if re.fullmatch(rf"{layer}\.\d+", name)]
-    return sorted(own, key=lambda name: int(name.rpartition(".")[2]))
 
 
 def _modules(kernels: list[tuple[int, ...]]) -> Iterator[tuple[str, str]]:
@@ -89,51 +73,3 @@ def _has_shortcut(kernels: list[tuple[int, ...]], size: int, before: int) -> boo
     """Whether the second last convolution of a block belongs to its shortcut."""
     shortcut, last = kernels[size - 1], kernels[size]
     return shortcut[0] == 1 and shortcut[2] == before and shortcut[3] == last[3]
-
-
-def labels(classes: int, folder: Path) -> tuple[Label, ...]:
-    """The classes of a preset, which have no names there; those of ImageNet if the folder's name
-    says so.
-    """
-    if classes == IMAGENET_CLASSES and "imagenet" in folder.resolve().name.lower():
-        return catalog.labels("imagenet")
-    names = [f"LABEL_{index}" for index in range(classes)]
-    return tuple(Label(index, str(index), name) for index, name in enumerate(names))
-
-
-def preprocessing(folder: Path) -> ImagePreprocessing:
-    """The preprocessing of a preset's `ImageConverter`; without one, that of PyTorch's ImageNet
-    models.
-    """
-    path = folder / PREPROCESSOR
-    converter: Any = (
-        read_json(path).get("config", {}).get("image_converter") if path.is_file() else None
-    )
-    config = (converter or {}).get("config", {})
-    size = config.get("image_size") or SIZE
-    height, width = (int(side) for side in size)
-    scale, offset = config.get("scale"), config.get("offset")
-    if not config:
-        rules: dict[str, Any] = {"scaling": "torch"}
-    elif scale is None and offset is None:
-        rules = {"scaling": "raw"}
-    else:
-        rules = _normalisation(scale, offset, path)
-    crop = "crop" if config.get("crop_to_aspect_ratio", True) else "squash"
-    return ImagePreprocessing(
-        size=(height, width),
-        resize="pad" if config.get("pad_to_aspect_ratio") else crop,
-        crop_ratio=1.0,
-        interpolation=str(config.get("interpolation", "bilinear")),
-        **rules,
-    )
-
-
-def _normalisation(scale: Any, offset: Any, path: Path) -> dict[str, Any]:
-    """Pixels of 0..255 times `scale` plus `offset`, as mean and standard deviation of 0..1."""
-    scales = [scale] * 3 if isinstance(scale, int | float) else scale
-    offsets = [offset or 0.0] * 3 if not isinstance(offset, list) else offset
-    factors, shifts = three(scales, path, "scale"), three(offsets, path, "offset")
-    std = tuple(round(1 / (255 * factor), 6) for factor in factors)
-    mean = tuple(round(-shift * one, 6) for shift, one in zip(shifts, std, strict=True))
-    return normalisation(three(mean, path, "offset"), three(std, path, "scale std"))

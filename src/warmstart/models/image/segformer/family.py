@@ -13,6 +13,7 @@ from warmstart.checkpoints.layout import Layout
 from warmstart.errors import UsageError
 from warmstart.models.checks import integer, integers, one_of
 from warmstart.models.configs import sizes
+from warmstart.models.image import keras_hub
 from warmstart.models.image.repository import (
     IMAGENET,
     check_task,
@@ -20,6 +21,8 @@ from warmstart.models.image.repository import (
     make_entry,
     preprocessing,
 )
+from warmstart.models.image.segformer import presets
+from warmstart.models.keras_hub import Preset
 from warmstart.models.repository import CONFIG
 
 PAPER = (
@@ -43,7 +46,13 @@ SEGMENTATION = True
 
 @dataclass(frozen=True)
 class SegformerConfig:
-    """Sizes of one network; tuples have one number a stage."""
+    """Sizes of one network; tuples have one number a stage.
+
+    Attributes:
+        hidden_act: the activation of the convolutions between linear layers; "gelu_pytorch_tanh" is
+            GELU by its approximation with tanh.
+        block_epsilon: of the normalisations inside of blocks, except of reduced maps.
+    """
 
     depths: tuple[int, ...] = (2, 2, 2, 2)
     hidden_sizes: tuple[int, ...] = (32, 64, 160, 256)
@@ -57,6 +66,7 @@ class SegformerConfig:
     classes: int = 150
     input_size: tuple[int, int] = (512, 512)
     dropout: float = 0.1
+    block_epsilon: float = 1e-5
 
     @classmethod
     def of(cls, config: SegformerConfig | Mapping[str, Any]) -> SegformerConfig:
@@ -116,3 +126,22 @@ def read(
         "segformer", "image-segmentation", "segformer", values, rules, SEGFORMER, PAPER
     )
     return entry, labels
+
+
+def read_keras_hub(
+    preset: Preset, folder: Path, task: str | None
+) -> tuple[Entry, tuple[Label, ...]]:
+    """See `models.repository.read`."""
+    if preset.task != "ImageSegmenter":
+        raise UsageError(
+            f"{folder} has no head that is supported: it is not a SegFormerImageSegmenter."
+        )
+    if task not in (None, "image-segmentation"):
+        raise UsageError(f"{folder} does image-segmentation, not {task}.")
+    values = presets.sizes_of(preset, {key: largest for key, _, largest in STAGES}, WIDEST)
+    rules = keras_hub.preprocessing(folder, tuple(values["input_size"]))
+    values |= {"classes": preset.classes, "input_size": list(rules.size)}
+    entry = make_entry(
+        "segformer", "image-segmentation", "segformer", values, rules, "NOASSERTION", PAPER
+    )
+    return entry, keras_hub.labels(preset.classes, folder)

@@ -16,6 +16,7 @@ SegformerForSemanticSegmentation.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -25,8 +26,9 @@ from keras import layers, ops
 from warmstart.checkpoints.layout import fill, layout_arrays
 from warmstart.errors import UsageError
 from warmstart.models.image.padding import padded
-from warmstart.models.image.segformer import family
+from warmstart.models.image.segformer import family, presets
 from warmstart.models.image.segformer.family import SegformerConfig
+from warmstart.models.image.segformer.presets import GELU_TANH
 
 if TYPE_CHECKING:
     from warmstart.checkpoints.base import Checkpoint
@@ -84,8 +86,8 @@ def _linear(x: Any, width: int, name: str) -> Any:
     return layers.Dense(width, name=name)(x)
 
 
-def _norm(x: Any, name: str) -> Any:
-    return layers.LayerNormalization(epsilon=NORM_EPSILON, name=name)(x)
+def _norm(x: Any, name: str, epsilon: float = NORM_EPSILON) -> Any:
+    return layers.LayerNormalization(epsilon=epsilon, name=name)(x)
 
 
 def _stage(x: Any, c: SegformerConfig, stage: int) -> Any:
@@ -98,10 +100,10 @@ def _stage(x: Any, c: SegformerConfig, stage: int) -> Any:
     x = _norm(x, f"{name}.layer_norm")
     for block in range(c.depths[stage]):
         name = f"{ENCODER}.block.{stage}.{block}"
-        x = layers.Add()(
-            [x, _attention(_norm(x, f"{name}.layer_norm_1"), c, stage, f"{name}.attention")]
-        )
-        x = layers.Add()([x, _mix_ffn(_norm(x, f"{name}.layer_norm_2"), c, stage, f"{name}.mlp")])
+        y = _norm(x, f"{name}.layer_norm_1", c.block_epsilon)
+        x = layers.Add()([x, _attention(y, c, stage, f"{name}.attention")])
+        y = _norm(x, f"{name}.layer_norm_2", c.block_epsilon)
+        x = layers.Add()([x, _mix_ffn(y, c, stage, f"{name}.mlp")])
     return _norm(x, f"{ENCODER}.layer_norm.{stage}")
 
 
@@ -138,11 +140,10 @@ def _mix_ffn(x: Any, c: SegformerConfig, stage: int, name: str) -> Any:
     channels = x.shape[-1]
     y = _linear(x, channels * c.mlp_ratios[stage], f"{name}.dense1")
     y = layers.DepthwiseConv2D(3, padding="same", name=f"{name}.dwconv.dwconv")(y)
-    y = (
-        keras.activations.gelu(y, approximate=False)
-        if c.hidden_act == "gelu"
-        else layers.Activation(c.hidden_act)(y)
-    )
+    if c.hidden_act.startswith("gelu"):
+        y = keras.activations.gelu(y, approximate=c.hidden_act == GELU_TANH)
+    else:
+        y = layers.Activation(c.hidden_act)(y)
     return _linear(y, channels, f"{name}.dense2")
 
 
@@ -169,13 +170,16 @@ def feature_map(model: keras.Model) -> keras.KerasTensor:
 
 
 def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]) -> None:
-    """Fill the model from a checkpoint in Hugging Face layout: all of it, or an error.
+    """Fill the model from a checkpoint in Hugging Face layout, or from a preset of KerasHub: all of
+    it, or an error.
 
     Raises:
         MismatchError: the arrays do not fit the model.
     """
     has_head = any(layer.name.startswith(HEAD) for layer in model.layers)
-    fill(model, checkpoint, family.LAYOUT, ignore=() if has_head else (f"{HEAD}.*",))
+    depths = SegformerConfig.of(config).depths
+    layout = replace(family.LAYOUT, keras_hub=partial(presets.arrays, depths=depths))
+    fill(model, checkpoint, layout, ignore=() if has_head else (f"{HEAD}.*",))
 
 
 def arrays(model: keras.Model, config: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -1,0 +1,130 @@
+"""KerasHub's presets of image models: classes, preprocessing, the order of layers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from warmstart import catalog
+from warmstart.catalog.entry import ImagePreprocessing, Label
+from warmstart.errors import UsageError
+from warmstart.models.checks import integer, one_of
+from warmstart.models.image.repository import LARGEST_SIDE, normalisation, three
+from warmstart.models.keras_hub import ACTIVATIONS, PREPROCESSOR, Preset
+from warmstart.models.repository import read_json
+
+CONVERTER = "image_converter.json"
+SIZE = (224, 224)
+IMAGENET_CLASSES = 1000
+OPTIONS = {
+    "image_size", "scale", "offset", "interpolation", "crop_to_aspect_ratio", "pad_to_aspect_ratio",
+    "name", "trainable", "dtype", "antialias", "bounding_box_format", "data_format",
+}  # fmt: skip
+"""Of an `ImageConverter`; those of the second line do not change what a model gets, except
+`antialias`, which the Pillow library always does.
+"""
+INTERPOLATIONS = {
+    "bilinear": "bilinear",
+    "nearest": "nearest",
+    "bicubic": "bicubic",
+    "lanczos3": "lanczos",
+}
+CONVOLUTION, DEPTHWISE = "conv2d", "depthwise_conv2d"
+NORMALISATION = "batch_normalization"
+
+
+def numbered(names: Sequence[str], layer: str) -> list[str]:
+    """The layers of a class in their order."""
+    own = [name for name in names if re.fullmatch(rf"{layer}\.\d+", name)]
+    return sorted(own, key=lambda name: int(name.rpartition(".")[2]))
+
+
+def classes_of(preset: Preset) -> int:
+    """The number of classes of an `ImageClassifier`; 0 where the preset has no such head.
+
+    Raises:
+        UsageError: an option of its head is not supported.
+        BundleError: the number is missing or invalid.
+    """
+    if preset.task != "ImageClassifier":
+        return 0
+    preset.check_head(pooling=("avg",), activation=ACTIVATIONS)
+    return preset.classes
+
+
+def labels(classes: int, folder: Path) -> tuple[Label, ...]:
+    """The classes of a preset, which have no names there; those of ImageNet if the folder's name
+    says so.
+    """
+    if classes == IMAGENET_CLASSES and "imagenet" in folder.resolve().name.lower():
+        return catalog.labels("imagenet")
+    names = [f"LABEL_{index}" for index in range(classes)]
+    return tuple(Label(index, str(index), name) for index, name in enumerate(names))
+
+
+def preprocessing(folder: Path, size: tuple[int, int] = SIZE) -> ImagePreprocessing:
+    """The preprocessing of a preset's `ImageConverter`; without one, that of PyTorch's ImageNet
+    models.
+
+    Args:
+        folder: of the preset.
+        size: (height, width) where the converter does not resize.
+
+    Raises:
+        UsageError: an option of the converter is not supported.
+    """
+    path, config = _converter(folder)
+    if unknown := sorted({*config} - OPTIONS):
+        raise UsageError(
+            f"{path}: the option {unknown[0]!r} of the image converter is not supported."
+        )
+    sides = config.get("image_size") or size
+    if not isinstance(sides, list | tuple) or len(sides) != 2:
+        raise UsageError(f"{path}: image_size must be [height, width], not {sides!r}.")
+    height, width = (
+        integer({"image_size": side}, "image_size", path, 0, 16, LARGEST_SIDE) for side in sides
+    )
+    scale, offset = config.get("scale"), config.get("offset")
+    if not config:
+        rules: dict[str, Any] = {"scaling": "torch"}
+    elif scale is None and offset is None:
+        rules = {"scaling": "raw"}
+    else:
+        rules = _normalisation(1.0 if scale is None else scale, offset, path)
+    crop = "crop" if config.get("crop_to_aspect_ratio", True) else "squash"
+    name = one_of(config, "interpolation", path, "bilinear", tuple(INTERPOLATIONS))
+    return ImagePreprocessing(
+        size=(height, width),
+        resize="pad" if config.get("pad_to_aspect_ratio") else crop,
+        crop_ratio=1.0,
+        interpolation=INTERPOLATIONS[name],
+        **rules,
+    )
+
+
+def _converter(folder: Path) -> tuple[Path, Mapping[str, Any]]:
+    """The file and the config of a preset's `ImageConverter`; an empty config without one."""
+    for name in (PREPROCESSOR, CONVERTER):
+        path = folder / name
+        if not path.is_file():
+            continue
+        own = read_json(path)
+        converter = own if name == CONVERTER else (own.get("config") or {}).get("image_converter")
+        config = (converter or {}).get("config")
+        if isinstance(config, Mapping):
+            return path, config
+    return folder / PREPROCESSOR, {}
+
+
+def _normalisation(scale: Any, offset: Any, path: Path) -> dict[str, Any]:
+    """Pixels of 0..255 times `scale` plus `offset`, as mean and standard deviation of 0..1."""
+    scales = [scale] * 3 if isinstance(scale, int | float) else scale
+    offsets = offset if isinstance(offset, list) else [offset or 0.0] * 3
+    factors, shifts = three(scales, path, "scale"), three(offsets, path, "offset")
+    if not all(factor > 0 for factor in factors):
+        raise UsageError(f"{path}: scale must be above 0, not {scale!r}.")
+    std = tuple(round(1 / (255 * factor), 6) for factor in factors)
+    mean = tuple(round(-shift * one, 6) for shift, one in zip(shifts, std, strict=True))
+    return normalisation(three(mean, path, "offset"), three(std, path, "scale std"))

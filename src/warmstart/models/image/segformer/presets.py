@@ -1,0 +1,114 @@
+"""SegFormer in KerasHub's presets: its config, and the names of its arrays."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from warmstart.checkpoints.base import Checkpoint
+from warmstart.checkpoints.keras_hub import pytorch_arrays
+from warmstart.errors import UsageError
+from warmstart.models.checks import integer, integers
+from warmstart.models.image.keras_hub import SIZE, numbered
+from warmstart.models.keras_hub import Preset
+
+GELU_TANH = "gelu_pytorch_tanh"
+BLOCK_EPSILON = 1e-6
+KEYS = {
+    "depths": "layerwise_depths",
+    "hidden_sizes": "hidden_dims",
+    "num_attention_heads": "layerwise_num_heads",
+    "sr_ratios": "layerwise_sr_ratios",
+    "patch_sizes": "layerwise_patch_sizes",
+    "strides": "layerwise_strides",
+}
+"""Our keys -> those of `MiTBackbone`."""
+MLP_RATIO = 4
+ENCODER = "functional.0"
+PARTS = {
+    "norm1": "layer_norm_1",
+    "norm2": "layer_norm_2",
+    "attn.q": "attention.self.query",
+    "attn.k": "attention.self.key",
+    "attn.v": "attention.self.value",
+    "attn.proj": "attention.output.dense",
+    "attn.sr": "attention.self.sr",
+    "attn.norm": "attention.self.layer_norm",
+    "mlp.fc1": "mlp.dense1",
+    "mlp.dwconv": "mlp.dwconv.dwconv",
+    "mlp.fc2": "mlp.dense2",
+}
+"""Of a block: KerasHub's names -> those of transformers."""
+
+
+def sizes_of(preset: Preset, largest: Mapping[str, int], widest: int) -> dict[str, Any]:
+    """The values of a `SegformerConfig` of a preset, without its classes.
+
+    Args:
+        preset: of a `SegFormerBackbone`.
+        largest: key -> the largest value of a stage.
+        widest: the most channels.
+
+    Raises:
+        UsageError: an option is not supported.
+    """
+    encoder = preset.config.get("image_encoder")
+    encoder = encoder if isinstance(encoder, Mapping) else {}
+    config = encoder.get("config")
+    if encoder.get("class_name") != "MiTBackbone" or not isinstance(config, Mapping):
+        raise UsageError(
+            f"{preset.path}: the image encoder {encoder.get('class_name')} is not supported; only "
+            "MiTBackbone is."
+        )
+    stages = integer(config, "num_layers", preset.path, 4, 1, 8)
+    values: dict[str, Any] = {
+        own: integers(config, key, preset.path, [], 1, largest[own], stages)
+        for own, key in KEYS.items()
+    }
+    width = integer(preset.config, "projection_filters", preset.path, 256, 1, widest)
+    shape = config.get("image_shape") or ()
+    return {
+        **values,
+        "mlp_ratios": [MLP_RATIO] * stages,
+        "decoder_hidden_size": width,
+        "hidden_act": GELU_TANH,
+        "block_epsilon": BLOCK_EPSILON,
+        "input_size": [side or usual for side, usual in zip(shape, SIZE, strict=False)],
+    }
+
+
+def arrays(checkpoint: Checkpoint, depths: Sequence[int]) -> Checkpoint:
+    """The arrays of a preset under the names of transformers; `depths` are blocks of each stage."""
+    return pytorch_arrays(checkpoint, partial(_modules, depths=depths))
+
+
+def _modules(names: list[str], depths: Sequence[int]) -> dict[str, str]:
+    modules = {
+        "sequential.0.conv2d": "decode_head.linear_fuse",
+        "sequential.0.batch_normalization": "decode_head.batch_norm",
+        "task.conv2d.0": "decode_head.classifier",
+    }
+    # the functional model meets its linear layers in the order of their sum: the last stage first
+    linear = reversed(numbered(names, "dense"))
+    modules |= {name: f"decode_head.linear_c.{stage}.proj" for stage, name in enumerate(linear)}
+    blocks = itertools.count()
+    for stage, depth in enumerate(depths):
+        patches = f"{ENCODER}.overlapping_patching_and_embedding{_suffix(stage)}"
+        own = f"segformer.encoder.patch_embeddings.{stage}"
+        norm = f"{ENCODER}.layer_normalization{_suffix(stage)}"
+        modules |= {
+            f"{patches}.proj": f"{own}.proj",
+            f"{patches}.norm": f"{own}.layer_norm",
+            norm: f"segformer.encoder.layer_norm.{stage}",
+        }
+        for block in range(depth):
+            layer = f"{ENCODER}.hierarchical_transformer_encoder{_suffix(next(blocks))}"
+            own = f"segformer.encoder.block.{stage}.{block}"
+            modules |= {f"{layer}.{part}": f"{own}.{name}" for part, name in PARTS.items()}
+    return modules
+
+
+def _suffix(index: int) -> str:
+    return f"_{index}" if index else ""
