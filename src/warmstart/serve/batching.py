@@ -90,7 +90,8 @@ class Batcher(Queue):
             finally:
                 with self._changed:
                     del self._running[threading.get_ident()]
-                    self._changed.notify_all()
+                    if self._waiting:  # for this lane
+                        self._changed.notify_all()
             del batch  # while waiting for the next one, this thread holds on to nobody's photos
 
     def _take(self) -> list[Job] | None:

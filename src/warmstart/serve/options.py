@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from inspect import get_annotations
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +24,15 @@ def fields(model: Model[Any, Any, Any]) -> dict[str, Field]:
     """The options that a request to this model may set, by name: those of its task, then inherited
     ones.
     """
-    own = get_annotations(model.options)
-    honoured = model.option_names
+    return dict(_fields(model.options, model.option_names))
+
+
+@cache
+def _fields(options: type, honoured: tuple[str, ...]) -> Mapping[str, Field]:
+    own = get_annotations(options)
     known = {
         name: field
-        for name, field in fields_of(model.options).items()
+        for name, field in fields_of(options).items()
         if field.option.http and name in honoured
     }
     return dict(sorted(known.items(), key=lambda item: item[0] not in own))
@@ -70,6 +75,8 @@ def check(model: Model[Any, Any, Any], values: Any, settings: Settings) -> dict[
     """
     if not isinstance(values, dict):
         raise invalid("options must be an object.")
+    if not values:  # as in most requests
+        return {}
     known = fields(model)
     checked = {}
     for name, value in values.items():
@@ -107,6 +114,8 @@ def from_text(values: Mapping[str, str], model: Model[Any, Any, Any]) -> dict[st
     Raises:
         Refused: a text stands for no valid value.
     """
+    if not values:
+        return {}
     known = fields(model)
     try:
         return {
