@@ -23,7 +23,7 @@ def saved(path, nodes, inputs, outputs, constants, opset=17):
     """Write a graph; nodes are (operator, inputs, outputs, attributes)."""
     types = {"f": TensorProto.FLOAT, "i": TensorProto.INT64}
     graph = helper.make_graph(
-        [helper.make_node(op, a.split(), b.split(), **more) for op, a, b, more in nodes],
+        [helper.make_node(op, _inputs(a), b.split(), **more) for op, a, b, more in nodes],
         "graph",
         [helper.make_tensor_value_info(n, types[t], shape) for n, t, shape in inputs],
         [helper.make_tensor_value_info(n, types[t], shape) for n, t, shape in outputs],
@@ -222,6 +222,78 @@ def _inputs(inputs):
     return ["" if part == "nothing" else part for part in inputs.split()]
 
 
+def recurrent(path, operator, steps="time", rows="batch", inputs="x w r b", **options):
+    """Two layers one behind the other, as PyTorch exports them, and the last step of both."""
+    gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[operator]
+    directions = 2 if options.get("direction") == "bidirectional" else 1
+    nodes = [
+        ("Transpose", "input", "x", {"perm": [1, 0, 2]}),
+        (operator, inputs, "all last", {"hidden_size": 5, **options}),
+        ("ReduceMean", "all", "mean", {"axes": [0], "keepdims": 0}),
+        ("Add", "mean last", "y0", {}),
+        ("Transpose", "y0", "y", {"perm": [1, 0, 2]}),
+    ]
+    constants = {
+        "w": weights(directions, gates * 5, 3),
+        "r": weights(directions, gates * 5, 5),
+        "b": weights(directions, 2 * gates * 5),
+        "lengths": np.array([4], np.int32),
+        "peepholes": weights(directions, 15),
+    }
+    return saved(
+        path,
+        nodes,
+        [("input", "f", [rows, steps, 3])],
+        [("y", "f", [rows, directions, 5])],
+        {name: value for name, value in constants.items() if name in inputs.split()},
+    )
+
+
+@pytest.mark.parametrize(
+    ("operator", "options"),
+    [
+        ("LSTM", {"direction": "bidirectional"}),
+        ("LSTM", {"activations": ["Sigmoid", "Relu", "Tanh"]}),
+        ("GRU", {"direction": "reverse"}),
+        ("GRU", {"linear_before_reset": 1, "direction": "bidirectional"}),
+        ("RNN", {"activations": ["Relu"], "inputs": "x w r"}),
+    ],
+)
+def test_recurrent_layers(operator, options, tmp_path):
+    path = recurrent(tmp_path / "series.onnx", operator, **options)
+    own, rows = files.onnx_model(path, "series")
+    assert rows is None
+    for size in ((1, 2, 3), (4, 11, 3)):
+        arrays = RANDOM.normal(0, 2, size).astype(np.float32)
+        (actual,) = own({"input": arrays}).values()
+        np.testing.assert_allclose(actual, run(path, {"input": arrays})["y"], atol=1e-5)
+
+
+def test_a_recurrent_model_is_wrapped(tmp_path):
+    path = recurrent(tmp_path / "series.onnx", "LSTM", steps=6)
+    model = ws.wrap(path, task="tensors")
+    arrays = RANDOM.normal(0, 2, (3, 6, 3)).astype(np.float32)
+    results = model([{"input": one} for one in arrays])
+    expected = run(path, {"input": arrays})["y"]
+    np.testing.assert_allclose([one["y"] for one in results], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"inputs": "x w r b lengths"}, "LSTM with lengths of sequences is not supported"),
+        ({"inputs": "x w r b nothing nothing nothing peepholes"}, "LSTM with peepholes"),
+        ({"clip": 1.0}, "LSTM with clip"),
+        ({"activations": ["Elu", "Tanh", "Tanh"]}, "the activation elu is not supported"),
+    ],
+)
+def test_recurrent_options_that_are_refused(options, message, tmp_path):
+    path = recurrent(tmp_path / "lstm.onnx", "LSTM", **options)
+    with pytest.raises(UsageError, match=f"^The ONNX operator.*{message}") as caught:
+        files.onnx_model(path, "lstm")
+    assert "\n" not in str(caught.value).partition("See docs")[0].strip()
+
+
 def test_a_difference_is_an_error(tmp_path, monkeypatch):
     from warmstart.training.wrap.onnx import evaluator
 
@@ -230,7 +302,7 @@ def test_a_difference_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setitem(
         evaluator.HANDLERS,
         "MaxPool",
-        lambda run, node: evaluator.Last(wrong(run, node).tensor + 0.01),
+        lambda run, node: evaluator.ChannelsLast(wrong(run, node).tensor + 0.01),
     )
     with pytest.raises(CompileError, match=r"net.onnx: what TensorFlow computes .* ONNX Runtime"):
         files.onnx_model(path, "net")
@@ -252,9 +324,10 @@ def test_files_that_are_refused(tmp_path):
     ]:
         with pytest.raises(UsageError, match=message):
             ws.wrap(path, task="tensors")
-    one = [("x", "f", [1, 1, 3])], [("y", "f", [1, 1, 1, 2])]
-    with pytest.raises(UsageError, match="operators LSTM are not supported"):
-        ws.wrap(saved(lstm, nodes, *one, constants), task="tensors")
+    nodes = [("NonZero", "x", "y", {})]
+    one = [("x", "f", [1, 3])], [("y", "i", [2, None])]
+    with pytest.raises(UsageError, match="operator NonZero is not supported"):
+        ws.wrap(saved(lstm, nodes, *one, {}), task="tensors")
 
 
 @pytest.mark.filterwarnings("ignore:Statistics for quantized inputs")  # of the converter

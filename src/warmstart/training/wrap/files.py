@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,7 @@ def _check(model: keras.Model, graph: Graph, reference: Run, path: Path, other: 
     """Compare a model with a reference implementation of its file, on one random input.
 
     Raises:
+        UsageError: an option of an operator is not supported.
         CompileError: they differ.
     """
     random = np.random.default_rng(0)
@@ -162,7 +164,8 @@ def _check(model: keras.Model, graph: Graph, reference: Run, path: Path, other: 
         is_mask = "mask" in port.name
         arrays.append(np.ones(shape, port.dtype) if is_mask else spec.probe(random, {}))
     inputs = dict(zip(model.input, arrays, strict=True))
-    outputs = model(inputs, training=False)
+    with _plain_errors():
+        outputs = model(inputs, training=False)
     actual = {name: keras.ops.convert_to_numpy(value) for name, value in outputs.items()}
     expected = dict(zip(outputs, map(np.asarray, reference(arrays)), strict=True))
     worst = max(differences(actual, expected).values())
@@ -171,3 +174,15 @@ def _check(model: keras.Model, graph: Graph, reference: Run, path: Path, other: 
             f"{path}: what TensorFlow computes differs from {other} by {worst:.2g} (allowed: "
             f"{TOLERANCE:g}), so it cannot be wrapped. Wrap the model that it was converted from."
         )
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Errors of layers as they are raised, without Keras' description of the call around them."""
+    was_on = keras.config.is_traceback_filtering_enabled()
+    keras.config.disable_traceback_filtering()
+    try:
+        yield
+    finally:
+        if was_on:
+            keras.config.enable_traceback_filtering()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from warmstart.training.wrap.onnx.evaluator import TO_LAST, Evaluator, Last, handles, has
+from warmstart.training.wrap.onnx.evaluator import TO_LAST, ChannelsLast, Evaluator, handles, has
 from warmstart.training.wrap.onnx.graph import Node
 
 LAST_AXIS = {0: 0, 1: 3, 2: 1, 3: 2}
@@ -69,7 +69,11 @@ UNARY: dict[str, Callable[[Any, Node], Any]] = {
 def unary(run: Evaluator, node: Node) -> Any:
     (name, *_) = node.inputs
     function = UNARY[node.operator]
-    return Last(function(run.last(name), node)) if run.is_last(name) else function(run(name), node)
+    return (
+        ChannelsLast(function(run.last(name), node))
+        if run.is_last(name)
+        else function(run(name), node)
+    )
 
 
 def _divide(a: Any, b: Any) -> Any:
@@ -105,7 +109,7 @@ def binary(run: Evaluator, node: Node) -> Any:
     result = tf.convert_to_tensor(operands[0])
     for other in operands[1:]:
         result = function(result, tf.convert_to_tensor(other))
-    return Last(result) if is_last else result
+    return ChannelsLast(result) if is_last else result
 
 
 def aligned(run: Evaluator, names: list[str]) -> tuple[list[Any], bool]:
@@ -148,7 +152,7 @@ def clip(run: Evaluator, node: Node) -> Any:
     else:
         x = x if low is None else tf.maximum(x, tf.cast(low, x.dtype))
         x = x if high is None else tf.minimum(x, tf.cast(high, x.dtype))
-    return Last(x) if is_last else x
+    return ChannelsLast(x) if is_last else x
 
 
 @handles("Where")
@@ -190,7 +194,7 @@ def reduction(run: Evaluator, node: Node) -> Any:
     if axes and run.is_last(name):
         moved = [LAST_AXIS[axis % 4] for axis in axes]
         if keep:
-            return Last(function(run.last(name), moved, True))
+            return ChannelsLast(function(run.last(name), moved, True))
         if sorted(moved) == [1, 2]:  # (B, C) in both orders
             return function(run.last(name), moved, False)
     return function(run(name), axes or None, keep)
@@ -201,7 +205,7 @@ def global_pool(run: Evaluator, node: Node) -> Any:
     function = tf.reduce_mean if node.operator == "GlobalAveragePool" else tf.reduce_max
     name = node.inputs[0]
     if run.is_last(name) or len(run(name).shape) == 4:
-        return Last(function(run.last(name), [1, 2], True))
+        return ChannelsLast(function(run.last(name), [1, 2], True))
     return function(run(name), list(range(2, len(run(name).shape))), True)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from warmstart.errors import UsageError
-from warmstart.training.wrap.onnx.evaluator import Evaluator, Last, handles, has
+from warmstart.training.wrap.onnx.evaluator import ChannelsLast, Evaluator, handles, has
 from warmstart.training.wrap.onnx.graph import Node
 
 Pads = list[tuple[int, int]]
@@ -30,7 +30,7 @@ def _spatial(run: Evaluator, name: str) -> tuple[Any, int]:
 
 
 def _result(x: Any, axes: int) -> Any:
-    return Last(x) if axes == 2 else tf.transpose(x[:, 0], (0, 2, 1))
+    return ChannelsLast(x) if axes == 2 else tf.transpose(x[:, 0], (0, 2, 1))
 
 
 def _numbers(node: Node, key: str, axes: int, default: int = 1) -> list[int]:
@@ -184,7 +184,7 @@ def batch_normalization(run: Evaluator, node: Node) -> Any:
     offset = bias - mean * factor
     name = node.inputs[0]
     if run.is_last(name) or len(run(name).shape) == 4:
-        return Last(run.last(name) * factor + offset)
+        return ChannelsLast(run.last(name) * factor + offset)
     x = run(name)
     sides = [1, -1, *[1] * (len(x.shape) - 2)]
     return x * tf.reshape(factor, sides) + tf.reshape(offset, sides)

@@ -28,7 +28,7 @@ def handles(*operators: str) -> Callable[[Handler], Handler]:
     return register
 
 
-class Last:
+class ChannelsLast:
     """The result of a handler: a map with channels last."""
 
     def __init__(self, tensor: Any):
@@ -62,7 +62,7 @@ class Evaluator:
             else:
                 results = _sequence(handler(self, node))
             for name, result in zip(node.outputs, results, strict=False):
-                if isinstance(result, Last):
+                if isinstance(result, ChannelsLast):
                     self._last[name] = result.tensor
                 else:
                     self._first[name] = result
@@ -120,7 +120,7 @@ def has(node: Node, index: int) -> bool:
 
 def _constant(result: Any) -> np.ndarray:
     """The result of a handler as a numpy array, with its axes in the order of ONNX."""
-    is_last = isinstance(result, Last)
+    is_last = isinstance(result, ChannelsLast)
     return np.asarray(tf.transpose(result.tensor, TO_FIRST) if is_last else result)
 
 

@@ -118,6 +118,8 @@ def _attribute(attribute: Any) -> Any:
     value = onnx.helper.get_attribute_value(attribute)
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
+    if attribute.type == onnx.AttributeProto.STRINGS:
+        return [one.decode("utf-8", "replace") for one in value]
     if isinstance(value, onnx.TensorProto):
         return np.array(onnx.numpy_helper.to_array(value))
     return value

@@ -10,11 +10,11 @@ import keras
 import numpy as np
 
 from warmstart.errors import UsageError
-from warmstart.training.wrap.onnx import arithmetic, convolutions, shapes
+from warmstart.training.wrap.onnx import arithmetic, convolutions, recurrent, shapes
 from warmstart.training.wrap.onnx.evaluator import HANDLERS, Evaluator
 from warmstart.training.wrap.onnx.graph import Graph
 
-OPERATORS = (arithmetic, convolutions, shapes)
+OPERATORS = (arithmetic, convolutions, recurrent, shapes)
 """The modules whose import fills `HANDLERS`."""
 SMALL = 64
 """Constants with at most this many numbers may be shapes or limits, and stay in the graph."""
@@ -31,8 +31,10 @@ class GraphLayer(keras.layers.Layer):
     def __init__(self, graph: Graph, names: Sequence[str], **options: Any):
         super().__init__(**options)
         if unknown := sorted({node.operator for node in graph.nodes} - HANDLERS.keys()):
+            some = "operators" if len(unknown) > 1 else "operator"
+            verb = "are" if len(unknown) > 1 else "is"
             raise UsageError(
-                f"The ONNX operators {', '.join(unknown[:8])} are not supported; convert the model "
+                f"The ONNX {some} {', '.join(unknown[:8])} {verb} not supported; convert the model "
                 "to a SavedModel folder, or run it with ONNX Runtime itself."
             )
         self.graph, self._names = graph, names

@@ -13,8 +13,8 @@ from warmstart.training.wrap.onnx.arithmetic import LAST_AXIS, aligned
 from warmstart.training.wrap.onnx.evaluator import (
     TO_FIRST,
     TO_LAST,
+    ChannelsLast,
     Evaluator,
-    Last,
     handles,
     has,
 )
@@ -119,7 +119,7 @@ def transpose(run: Evaluator, node: Node) -> Any:
     if axes == TO_LAST and run.is_last(name):
         return run.last(name)
     if axes == TO_FIRST and not run.is_last(name) and not isinstance(run(name), np.ndarray):
-        return Last(run(name))
+        return ChannelsLast(run(name))
     return tf.transpose(run(name), axes)
 
 
@@ -142,7 +142,7 @@ def concat(run: Evaluator, node: Node) -> Any:
     axis = node.attributes["axis"]
     operands, is_last = aligned(run, list(node.inputs))
     if is_last:
-        return Last(tf.concat(operands, LAST_AXIS[axis % 4]))
+        return ChannelsLast(tf.concat(operands, LAST_AXIS[axis % 4]))
     return tf.concat(operands, axis)
 
 
@@ -227,7 +227,7 @@ def pad(run: Evaluator, node: Node) -> Any:
         raise UsageError(f"The ONNX operator Pad with mode {mode!r} is not supported.")
     if run.is_last(name):
         turned = [pairs[axis] for axis in TO_LAST]
-        return Last(tf.pad(run.last(name), turned, modes[mode], fill))
+        return ChannelsLast(tf.pad(run.last(name), turned, modes[mode], fill))
     return tf.pad(run(name), pairs, modes[mode], fill)
 
 
@@ -235,12 +235,14 @@ def pad(run: Evaluator, node: Node) -> Any:
 def depth_to_space(run: Evaluator, node: Node) -> Any:
     size, x = int(node.attributes["blocksize"]), run.last(node.inputs[0])
     if node.attributes.get("mode", "DCR") == "DCR":
-        return Last(tf.nn.depth_to_space(x, size))
+        return ChannelsLast(tf.nn.depth_to_space(x, size))
     channels = int(x.shape[-1]) // size**2  # the blocks are the inner axis
     order = np.arange(channels * size**2).reshape(channels, size**2).T.ravel()
-    return Last(tf.nn.depth_to_space(tf.gather(x, order, axis=-1), size))
+    return ChannelsLast(tf.nn.depth_to_space(tf.gather(x, order, axis=-1), size))
 
 
 @handles("SpaceToDepth")
 def space_to_depth(run: Evaluator, node: Node) -> Any:
-    return Last(tf.nn.space_to_depth(run.last(node.inputs[0]), int(node.attributes["blocksize"])))
+    return ChannelsLast(
+        tf.nn.space_to_depth(run.last(node.inputs[0]), int(node.attributes["blocksize"]))
+    )
