@@ -166,6 +166,52 @@ def dfine(name: str, size: tuple[int, int], backbone: dict[str, Any], **sizes: A
     )
 
 
+def dfine_losses(name: str) -> None:
+    """`losses.npz`: random boxes, and the reference's losses of each stage of the decoder on them.
+
+    The stages are put together here: the loss of `DFineForObjectDetection` pairs the first boxes
+    with the distributions of the first layer, those of the first layer with the second, and so on.
+    """
+    from transformers.loss.loss_d_fine import DFineLoss
+
+    folder = GOLDEN / name
+    model = transformers.DFineForObjectDetection.from_pretrained(folder, dtype=torch.float32).eval()
+    model.model.decoder.training = True  # says what all layers answer; statistics stay
+    images = torch.from_numpy(np.load(folder / "expected.npz")["images"].astype(np.float32))
+    random = np.random.default_rng(3)
+    truth, labels = np.full((2, 6, 5), -1.0, np.float32), []
+    for photo, count in enumerate((5, 2)):
+        sizes = random.uniform(0.05, 0.5, (count, 2))
+        boxes = np.concatenate([random.uniform(sizes / 2, 1 - sizes / 2), sizes], axis=1)
+        truth[photo, :count] = np.concatenate([random.integers(0, 3, (count, 1)), boxes], axis=1)
+        own = torch.from_numpy(truth[photo, :count])
+        labels.append({"class_labels": own[:, 0].long(), "boxes": own[:, 1:]})
+    with torch.no_grad():
+        answer = model.model(images.permute(0, 3, 1, 2))
+        logits, boxes = answer.intermediate_logits, answer.intermediate_reference_points
+        corners, initial = answer.intermediate_predicted_corners, answer.initial_reference_points
+        layers = [
+            {
+                "logits": logits[:, index + 1],
+                "pred_boxes": boxes[:, index + 1].clamp(0, 1),
+                "pred_corners": corners[:, index],
+                "ref_points": initial[:, index],
+                "teacher_corners": corners[:, -1],
+                "teacher_logits": logits[:, -1],
+            }
+            for index in range(corners.shape[1])
+        ]
+        chosen = {"logits": answer.enc_topk_logits, "pred_boxes": answer.enc_topk_bboxes}
+        first = {"logits": logits[:, 0], "pred_boxes": boxes[:, 0]}
+        criterion = DFineLoss(model.config)
+        computed = criterion(
+            {**layers[-1], "auxiliary_outputs": [chosen, first, *layers[:-1]]}, labels
+        )
+    losses = {key: np.float32(value) for key, value in computed.items()}
+    np.savez_compressed(folder / "losses.npz", truth=truth, **losses)
+    print(name, losses)
+
+
 def coco() -> None:
     """Random boxes with crowds, ties, empty photos and all sizes, and pycocotools' figures for
     them.
@@ -329,6 +375,8 @@ def main() -> None:
         max_num_bins=16,
         reg_scale=8.0,
     )
+    dfine_losses("dfine_a")
+    dfine_losses("dfine_b")
     segformer(
         "segformer_a",
         (64, 64),

@@ -1,5 +1,6 @@
 """OpenAI's client against its endpoints."""
 
+import base64
 import io
 import json
 import math
@@ -54,7 +55,11 @@ class Listener(Recognizer):
         from warmstart.speech import audio
 
         yield
-        seconds = len(audio.decode(recording, name=name, sample_rate=16000)) / 16000
+        parts = audio.pieces(recording, name=name, sample_rate=16000, channel=channel)
+        samples = np.concatenate(list(parts))
+        if channel is not None:
+            samples = samples[samples > 0]  # the length of the sound
+        seconds = len(samples) / 16000
         text = f"{seconds:.1f} seconds"
         words = (Word("seconds", 0.0, seconds, 0.9),) if options.words else ()
         return Transcript(
@@ -107,6 +112,29 @@ def recording() -> bytes:
         sound.setparams((1, 2, 16000, 0, "NONE", ""))
         sound.writeframes(np.zeros(16000, "<i2").tobytes())
     return file.getvalue()
+
+
+def test_a_transcript_of_each_channel(server):
+    """In the body's options, in the query and in a form; a channel that is not there is refused."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setparams((2, 2, 16000, 0, "NONE", ""))
+        left, right = np.zeros((2, 16000), "<i2")
+        left[:8000], right[:4000] = 999, 999
+        sound.writeframes(np.stack([left, right], 1).tobytes())
+    path, content = "/v1/predict/listener", file.getvalue()
+    answer = server.post(f"{path}?channel=each", content, Content_Type="audio/wav")
+    assert answer.status == 200, answer.body
+    result = json.loads(answer.body)
+    assert result["text"] == "0.5 seconds\n0.2 seconds"
+    assert [one["text"] for one in result["channels"]] == ["0.5 seconds", "0.2 seconds"]
+    assert [segment["channel"] for segment in result["segments"]] == [1, 2]
+    body = {"inputs": base64.b64encode(content).decode(), "options": {"channel": "each"}}
+    assert json.loads(server.post(path, body).body)["channels"] == result["channels"]
+    body["options"]["channel"] = 3
+    refused = server.post(path, body)
+    assert refused.status == 400
+    assert b"2 channels, and no channel 3" in refused.body
 
 
 def test_models(openai):

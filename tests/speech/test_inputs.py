@@ -73,6 +73,11 @@ def test_a_recording_of_a_request():
         RECORDING.check_size(data, Settings(max_audio=0.05))
     with pytest.raises(InputError, match="can be read"):
         RECORDING.check_size(b"\xff\xd8\xff\xe0", settings)
+    stereo, limits = wav(np.stack([SOUND, SOUND], 1)), Settings(max_audio=0.15)
+    RECORDING.check_size(stereo, limits)
+    RECORDING.check_size(stereo, limits, {"channel": 1})
+    with pytest.raises(InputError, match=r"2 channels, which together are longer than 0\.15 s"):
+        RECORDING.check_size(stereo, limits, {"channel": "each"})
 
 
 @pytest.mark.parametrize(("value", "name", "word"), [

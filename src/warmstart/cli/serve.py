@@ -33,7 +33,7 @@ LIMIT_OPTIONS: tuple[tuple[str, click.ParamType[Any], float, str], ...] = (
     ("max-inputs", POSITIVE, 64, "Inputs of a request."),
     ("max-text", POSITIVE, 200_000, "Characters of a text."),
     ("max-pixels", POSITIVE, 50, "Millions of pixels of a picture."),
-    ("max-audio", TIMEOUT, 1800.0, "Seconds of a recording."),
+    ("max-audio", TIMEOUT, 1800.0, "Seconds of a recording; with channel=each, of all channels."),
     ("max-values", POSITIVE, 4_000_000, "Values of a series or table."),
     ("max-columns", POSITIVE, 1000, "Columns of a table."),
     ("max-new-tokens", POSITIVE, 2048, "Tokens that an input may generate."),

@@ -196,11 +196,13 @@ class InputKind(ABC):
         """Whether a JSON value is several inputs."""
         return isinstance(value, list)
 
-    def check_size(self, value: Any, limits: Limits) -> bool:
+    def check_size(
+        self, value: Any, limits: Limits, options: Mapping[str, Any] | None = None
+    ) -> bool:
         """Whether an input unpacks to so much that a server answers one at a time, by its header.
 
         Raises:
-            InputError: it unpacks to more than the limits.
+            InputError: with these options of the call it is more than the limits allow.
         """
         return False
 

@@ -54,7 +54,9 @@ class PhotoKind(FileKind):
     def trial(self) -> NDArray[Any]:
         return np.full((48, 64, 3), 128, np.uint8)
 
-    def check_size(self, value: Any, limits: Limits) -> bool:
+    def check_size(
+        self, value: Any, limits: Limits, options: Mapping[str, Any] | None = None
+    ) -> bool:
         from warmstart.image import decoder, formats
 
         if not isinstance(value, bytes):

@@ -179,7 +179,9 @@ class SeriesKind(InputKind):
 
     # Requests
 
-    def check_size(self, value: Any, limits: Limits) -> bool:
+    def check_size(
+        self, value: Any, limits: Limits, options: Mapping[str, Any] | None = None
+    ) -> bool:
         return int(getattr(value, "size", 0)) > LARGE
 
     def trial(self) -> NDArray[np.float64]:

@@ -47,7 +47,7 @@ class Settings:
         max_inputs: inputs of one request.
         max_text: characters of one text.
         max_pixels: pixels of one picture.
-        max_audio: seconds of one recording.
+        max_audio: seconds of one recording; with channel=each, of all channels together.
         max_values: numbers of one series or table.
         max_columns: columns of one table.
         max_new_tokens: tokens that one input may generate.

@@ -37,7 +37,7 @@ def predict(
         if isinstance(value, InputError):
             continue
         try:
-            is_large = bool(kind.check_size(value, settings)) or is_large
+            is_large = bool(kind.check_size(value, settings, options)) or is_large
             usable.append(index)
         except InputError as error:
             results[index] = without_frames(error)

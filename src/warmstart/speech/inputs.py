@@ -22,6 +22,7 @@ from warmstart.core.reading import printable
 from warmstart.core.records import columns
 from warmstart.errors import InputError, UsageError
 from warmstart.speech.audio import SUFFIXES, file_seconds, is_sound
+from warmstart.speech.channels import count_channels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,10 +68,18 @@ class RecordingKind(FileKind):
     def trial(self) -> tuple[NDArray[Any], float]:
         return np.zeros(8000, np.float32), 16000.0
 
-    def check_size(self, value: Any, limits: Limits) -> bool:
-        if isinstance(value, bytes) and file_seconds(value) > limits.max_audio:
-            message = f"the recording: is longer than {limits.max_audio:g} s"
-            raise InputError(message, "the recording")
+    def check_size(
+        self, value: Any, limits: Limits, options: Mapping[str, Any] | None = None
+    ) -> bool:
+        if not isinstance(value, bytes):
+            return False
+        name, count = "the recording", 1
+        seconds = file_seconds(value)
+        if (options or {}).get("channel") == "each":
+            count = count_channels(value, name, None)
+        if seconds * count > limits.max_audio:
+            what = "is" if count == 1 else f"has {count} channels, which together are"
+            raise InputError(f"{name}: {what} longer than {limits.max_audio:g} s", name)
         return False
 
 

@@ -1,16 +1,19 @@
-"""Fine-tuning a detector: FCOS on a classification backbone, or one that was fine-tuned before, on
-labelled boxes.
+"""Fine-tuning a detector on labelled boxes: FCOS on a classification backbone, or one that was
+fine-tuned before; D-FINE, see `dfine`, is another detector with the same data and figures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, ClassVar, TypeAlias
 
 import keras
 import numpy as np
 
+from warmstart.core.loading import load
+from warmstart.core.model import Model
+from warmstart.core.task_record import resolve
 from warmstart.errors import UsageError
 from warmstart.image.annotations.boxes import read_boxes
 from warmstart.image.annotations.collector import BoxData, BoxedPhoto
@@ -26,9 +29,12 @@ from warmstart.image.train.options import DetectionOptions
 from warmstart.models import architecture
 from warmstart.training.page import Section
 
+TRAINERS = {"dfine": "warmstart.image.train.dfine:DFineTrainer"}
+"""Architecture → the trainer of detectors that are not FCOS."""
 SUPPRESSION = 0.6
 CONSIDERED = 0.05
 """Least score that counts while measuring, as in COCO's evaluations of one-stage detectors."""
+Targets: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
@@ -41,17 +47,26 @@ class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
     rate = 2e-3
     clip_norm = 10.0
     variation = Variation()
+    suppression: ClassVar[float | None] = SUPPRESSION
+    """Overlap above which the less confident of two boxes of one class is dropped."""
     validation_photos: BoxBatches
+
+    @classmethod
+    def of(cls, base: Any, options: DetectionOptions) -> DetectionTrainer:
+        model = base if isinstance(base, Model) else load(base)
+        trainer = TRAINERS.get(model.entry.architecture)
+        trainer_class: type[DetectionTrainer] = cls if trainer is None else resolve(trainer)
+        return trainer_class(model, options)
 
     def open(self) -> None:
         super().open()
         entry = self.model.entry
-        if entry.task == self.task and entry.architecture != "fcos":
+        if entry.task == self.task and entry.architecture not in ("fcos", *TRAINERS):
             raise UsageError(
                 f"{self.model.name} cannot be fine-tuned: training is not implemented for its "
                 f"family, {entry.family}. Start from a classifier such as mobilenet_v2, whose "
-                "network becomes the backbone of an FCOS, from bccd_fcos, or from an FCOS of "
-                "your own."
+                "network becomes the backbone of an FCOS, from bccd_fcos, a D-FINE, or a "
+                "detector of your own."
             )
 
     def read_photos(
@@ -92,6 +107,10 @@ class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
     def loss(self) -> keras.losses.Loss:
         return fcos_targets.Loss(len(self.labels), input_size(self.config))
 
+    def targets(self, data: BoxData) -> Targets:
+        """From boxes and labels of one of these photos to what the loss takes."""
+        return fcos_targets.Targets(self.rules.size)
+
     def photo_batches(self, data: BoxData, part: str) -> BoxBatches:
         train, options = part == "train", self.options
         return BoxBatches(
@@ -102,11 +121,12 @@ class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
             batch_size=options.batch_size,
             seed=options.seed,
             vary=self.vary if train else None,
-            targets=fcos_targets.Targets(self.rules.size) if train else None,
+            targets=self.targets(data) if train else None,
         )
 
     def prediction(self) -> keras.Model:
-        return keras.Model(self.network.input, architecture("fcos").detections(self.network))
+        detections = architecture(self.module).detections(self.network)
+        return keras.Model(self.network.input, detections)
 
     def evaluate(self) -> dict[str, Any]:
         evaluation = CocoEvaluation(len(self.labels))
@@ -119,7 +139,8 @@ class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
         for row, outputs in self.outputs():
             photo = self.others.photos[row]
             boxes = np.clip(outputs["boxes"], 0, 1) * np.array(photo.size * 2)
-            index, label, score = choose(boxes, outputs["scores"], CONSIDERED, 100, SUPPRESSION)
+            scores = outputs["scores"]
+            index, label, score = choose(boxes, scores, CONSIDERED, 100, self.suppression)
             yield photo, PredictedBoxes(boxes[index], label, score)
 
     def own_entry(self, module: str) -> dict[str, Any]:

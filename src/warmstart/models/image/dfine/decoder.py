@@ -8,12 +8,16 @@ written with gathers, which every engine has; grid sampling they have not.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import log
 from typing import Any
 
+import keras
 import numpy as np
 from keras import layers, ops
 
 DECODER = "model.decoder"
+PRIOR = 0.01
+"""The first score of every class."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,17 @@ class DeformableSampling(layers.Layer):
         return ops.reshape(ops.matmul(share, samples), (-1, queries, channels))
 
 
+def offset_table(bins: int, up: Any, scale: Any) -> Any:
+    """The weighting function: the offset that each bin stands for, (bins + 1,); fine steps near 0,
+    coarse ones far out. `up` and `scale` are (1,).
+    """
+    bound = ops.abs(up) * ops.abs(scale)
+    power = np.arange(1, bins // 2, dtype=np.float32)
+    steps = (bound + 1) ** (2 / (bins - 2))
+    right = steps**power - 1
+    return ops.concatenate([-2 * bound, -ops.flip(right), ops.zeros_like(bound), right, 2 * bound])
+
+
 class Refinement(layers.Layer):
     """From distributions over the offsets of a box's four sides to the box; holds the two numbers
     that shape them.
@@ -133,13 +148,7 @@ class Refinement(layers.Layer):
         """logits (B, Q, 4 * (bins + 1)), box (B, Q, 4) -> box (B, Q, 4), centre and size."""
         logits, box = inputs
         queries, scale = logits.shape[1], ops.abs(self.reg_scale)
-        bound = ops.abs(self.up) * scale
-        power = np.arange(1, self.bins // 2, dtype=np.float32)
-        steps = (bound + 1) ** (2 / (self.bins - 2))
-        right = steps**power - 1  # the weighting function: fine steps near 0, coarse ones far out
-        table = ops.concatenate(
-            [-2 * bound, -ops.flip(right), ops.zeros_like(bound), right, 2 * bound]
-        )
+        table = offset_table(self.bins, self.up, self.reg_scale)
         share = ops.softmax(ops.reshape(logits, (-1, queries, 4, self.bins + 1)))
         move = ops.sum(share * table, axis=-1)
         centre, size = box[..., :2], box[..., 2:]
@@ -148,12 +157,41 @@ class Refinement(layers.Layer):
         return ops.concatenate([(low + high) / 2, high - low], axis=-1)
 
 
-def mlp(x: Any, widths: Sequence[int], name: str, activation: str = "relu") -> Any:
-    """Dense layers with an activation between."""
+def mlp(
+    x: Any,
+    widths: Sequence[int],
+    name: str,
+    activation: str = "relu",
+    *,
+    last: str = "glorot_uniform",
+) -> Any:
+    """Dense layers with an activation between; `last` initialises the last kernel."""
     for index, width in enumerate(widths):
-        x = layers.Dense(width, name=f"{name}.layers.{index}")(x)
-        x = layers.Activation(activation)(x) if index < len(widths) - 1 else x
+        end = index == len(widths) - 1
+        start = last if end else "glorot_uniform"
+        x = layers.Dense(width, kernel_initializer=start, name=f"{name}.layers.{index}")(x)
+        x = x if end else layers.Activation(activation)(x)
     return x
+
+
+def class_head(classes: int, name: str) -> layers.Dense:
+    """A linear layer whose first scores are low, so that the many queries without an object do not
+    rule the first steps (Lin et al. 2017, arXiv:1708.02002, section 4.1).
+    """
+    bias = keras.initializers.Constant(-log(1 / PRIOR - 1))
+    return layers.Dense(classes, bias_initializer=bias, name=name)
+
+
+def _around(heads: int, points: Sequence[int]) -> np.ndarray:
+    """First offsets of the samples: each head looks in a direction of its own, and each point of a
+    map one step further (Zhu et al. 2020, appendix A.4); (heads * points * 2,).
+    """
+    angles = np.arange(heads) * (2 * np.pi / heads)
+    direction = np.stack([np.cos(angles), np.sin(angles)], -1)
+    direction /= np.abs(direction).max(-1, keepdims=True)
+    steps = np.concatenate([np.arange(1, count + 1) for count in points])
+    offsets: np.ndarray = (direction[:, None] * steps[:, None]).ravel().astype(np.float32)
+    return offsets
 
 
 def norm(x: Any, c: Mapping[str, Any], name: str) -> Any:
@@ -187,7 +225,13 @@ def _cross_attention(
     """
     heads, points, queries = c["decoder_attention_heads"], c["decoder_n_points"], x.shape[1]
     total = sum(points)
-    offsets = layers.Dense(heads * total * 2, name=f"{name}.sampling_offsets")(x)
+    around = _around(heads, points)
+    offsets = layers.Dense(
+        heads * total * 2,
+        kernel_initializer="zeros",
+        bias_initializer=lambda shape, dtype=None: ops.convert_to_tensor(around, dtype),
+        name=f"{name}.sampling_offsets",
+    )(x)
     offsets = ops.reshape(offsets, (-1, queries, heads, total, 2))
     weights = layers.Dense(heads * total, name=f"{name}.attention_weights")(x)
     weights = ops.softmax(ops.reshape(weights, (-1, queries, heads, total)))
@@ -222,11 +266,37 @@ def _inverse_sigmoid(x: Any) -> Any:
     return ops.log(ops.maximum(x, 1e-5) / ops.maximum(1 - x, 1e-5))
 
 
-def decode(x: Any, reference_logits: Any, memory: Memory, c: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Queries (B, Q, C) and their first boxes as logits -> (class logits (B, Q, classes), boxes (B,
-    Q, 4)).
+@dataclass(frozen=True)
+class Stage:
+    """What one part of the decoder says of its queries.
+
+    Attributes:
+        logits: of the classes, (B, Q, classes).
+        boxes: centre and size in shares, (B, Q, 4).
+        corners: logits of the distributions over the offsets of the four sides, (B, Q, 4 * (bins +
+            1)); None where the boxes are not refined as distributions.
+        initial: the boxes that the offsets move, (B, Q, 4).
+    """
+
+    logits: Any
+    boxes: Any
+    corners: Any = None
+    initial: Any = None
+
+
+def decode(
+    x: Any, reference_logits: Any, memory: Memory, c: Mapping[str, Any], *, training: bool = False
+) -> list[Stage]:
+    """Queries (B, Q, C) and their first boxes as logits -> what the decoder says; the last stage is
+    the answer.
+
+    Args:
+        x, reference_logits, memory, c: queries, boxes, maps, config.
+        training: whether the first boxes and every layer are stages too, and gradients stop where
+            they do in the reference: each layer learns from its own errors.
     """
     width, corners, before = c["d_model"], 0, 0
+    detached = ops.stop_gradient if training else lambda value: value
     refine = Refinement(c["max_num_bins"], c["up"], c["reg_scale"], name=DECODER)
     references = ops.sigmoid(reference_logits)
     # The dense layers of this head are the same for every decoder layer: made once, called again.
@@ -234,22 +304,34 @@ def decode(x: Any, reference_logits: Any, memory: Memory, c: Mapping[str, Any]) 
         layers.Dense(2 * width, activation="relu", name=f"{DECODER}.query_pos_head.layers.0"),
         layers.Dense(width, name=f"{DECODER}.query_pos_head.layers.1"),
     ]
-    initial = None
+    initial, stages = None, []
     for index in range(c["decoder_layers"]):
         position = ops.clip(head[1](head[0](references)), -10, 10)
         x = _layer(x, position, references, memory, c, f"{DECODER}.layers.{index}")
+        answers = training or index == c["decoder_layers"] - 1
+        logits = class_head(c["classes"], f"{DECODER}.class_embed.{index}")(x) if answers else None
         if initial is None:
-            first = mlp(x, (width, width, 4), f"{DECODER}.pre_bbox_head")
-            initial = ops.sigmoid(first + _inverse_sigmoid(references))
+            first = mlp(x, (width, width, 4), f"{DECODER}.pre_bbox_head", last="zeros")
+            first = ops.sigmoid(first + _inverse_sigmoid(references))
+            initial = detached(first)
+            stages += [Stage(logits, first)] if training else []
         sides = (width, width, 4 * (c["max_num_bins"] + 1))
-        corners = corners + mlp(x + before, sides, f"{DECODER}.bbox_embed.{index}")
-        references = refine([corners, initial])
-        before = x
-    last = c["decoder_layers"] - 1
-    logits = layers.Dense(c["classes"], name=f"{DECODER}.class_embed.{last}")(x)
-    share = ops.softmax(ops.reshape(corners, (-1, x.shape[1], 4, c["max_num_bins"] + 1)))
-    best = ops.top_k(share, c["top_prob_values"])[0]
+        moves = mlp(x + before, sides, f"{DECODER}.bbox_embed.{index}", last="zeros")
+        corners = corners + moves
+        boxes = refine([corners, initial])
+        if answers:
+            logits = logits + _quality(corners, c, f"{DECODER}.lqe_layers.{index}")
+            stages.append(Stage(logits, boxes, corners, initial))
+        references, before = detached(boxes), detached(x)
+    return stages
+
+
+def _quality(corners: Any, c: Mapping[str, Any], name: str) -> Any:
+    """What the sharpness of the distributions adds to the class logits, (B, Q, 1)."""
+    queries, most = corners.shape[1], c["top_prob_values"]
+    share = ops.softmax(ops.reshape(corners, (-1, queries, 4, c["max_num_bins"] + 1)))
+    best = ops.top_k(share, most)[0]
     quality = ops.concatenate([best, ops.mean(best, axis=-1, keepdims=True)], axis=-1)
-    quality = ops.reshape(quality, (-1, x.shape[1], 4 * (c["top_prob_values"] + 1)))
+    quality = ops.reshape(quality, (-1, queries, 4 * (most + 1)))
     widths = [c["lqe_hidden_dim"]] * (c["lqe_layers"] - 1) + [1]
-    return logits + mlp(quality, widths, f"{DECODER}.lqe_layers.{last}.reg_conf"), references
+    return mlp(quality, widths, f"{name}.reg_conf", last="zeros")

@@ -3,12 +3,12 @@ suppression is needed.
 
 Source: Peng, Li, Wu, Zhang, Sun, Wu, "D-FINE: Redefine Regression Task in DETRs as Fine-grained
 Distribution Refinement" (2024), arXiv:2410.13842; the hybrid encoder is RT-DETR's (Zhao et al.
-2023, arXiv:2304.08069). The checkpoint layout is that of transformers' DFineForObjectDetection. For
-prediction only: the parts that training adds (denoising queries, the heads of later layers) are not
-built.
+2023, arXiv:2304.08069). The checkpoint layout is that of transformers' DFineForObjectDetection.
+`build` makes what predicting needs; `build_training` adds the heads of the layers before the last.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -21,6 +21,8 @@ from warmstart.models.image.dfine import family
 from warmstart.models.image.dfine.decoder import (
     GatherRows,
     Memory,
+    Stage,
+    class_head,
     decode,
     mlp,
     norm,
@@ -72,8 +74,7 @@ def build(
     if None in shape or shape[0] % 32 or shape[1] % 32:
         raise UsageError(f"dfine needs a known height and width, multiples of 32, not {shape[:2]}")
     images = keras.Input(shape, name="images")
-    maps = backbone(images, c["backbone_config"], "model.backbone.model")
-    maps[-1] = layers.Identity(name="backbone_features")(maps[-1])
+    maps = _backbone(images, c)
     if not include_top:
         x = maps[-1]
         if pooling:
@@ -81,6 +82,44 @@ def build(
                 name="pool"
             )(x)
         return keras.Model(images, x, name="dfine")
+    memory = _memory(maps, c)
+    queries, references, anchors, _ = _choose_queries(memory, c)
+    last = decode(queries, references, memory, c)[-1]
+    return _network(images, last, anchors)
+
+
+def build_training(config: Mapping[str, Any]) -> tuple[keras.Model, keras.Model]:
+    """The network of `build`, and one that shares its layers and says what the losses take.
+
+    Returns:
+        The network; and a model from the same photos to a list of a `Stage` as a dict for the
+        encoder's choice of queries, the first boxes and each layer of the decoder, in this order.
+    """
+    c = dict(config)
+    images = keras.Input((*c["input_size"], 3), name="images")
+    memory = _memory(_backbone(images, c), c)
+    queries, references, anchors, chosen = _choose_queries(memory, c)
+    detached = (ops.stop_gradient(queries), ops.stop_gradient(references))
+    stages = decode(*detached, memory, c, training=True)
+    outputs = [
+        {key: value for key, value in vars(stage).items() if value is not None}
+        for stage in (chosen, *stages)
+    ]
+    return _network(images, stages[-1], anchors), keras.Model(images, outputs, name="training")
+
+
+def _network(images: Any, stage: Stage, anchors: Any) -> keras.Model:
+    outputs = {"logits": stage.logits, "pred_boxes": stage.boxes, "anchors": anchors}
+    return keras.Model(images, outputs, name="dfine")
+
+
+def _backbone(images: Any, c: Mapping[str, Any]) -> list[Any]:
+    maps = backbone(images, c["backbone_config"], "model.backbone.model")
+    return [*maps[:-1], layers.Identity(name="backbone_features")(maps[-1])]
+
+
+def _memory(maps: list[Any], c: Mapping[str, Any]) -> Memory:
+    """The backbone's maps as the decoder sees them."""
     maps = _hybrid_encoder(
         [
             _projection(x, c["encoder_hidden_dim"], f"model.encoder_input_proj.{level}")
@@ -93,16 +132,11 @@ def build(
             _projection(x, c["d_model"], f"model.decoder_input_proj.{level}")
             for level, x in enumerate(maps)
         ]
-    memory = Memory(
+    return Memory(
         ops.concatenate(
             [ops.reshape(x, (-1, x.shape[1] * x.shape[2], x.shape[3])) for x in maps], axis=1
         ),
         [tuple(x.shape[1:3]) for x in maps],
-    )
-    queries, references, anchors = _choose_queries(memory, c)
-    logits, boxes = decode(queries, references, memory, c)
-    return keras.Model(
-        images, {"logits": logits, "pred_boxes": boxes, "anchors": anchors}, name="dfine"
     )
 
 
@@ -214,20 +248,24 @@ def _csp(x: Any, c: Mapping[str, Any], width: int, name: str) -> Any:
     return layers.Add()([y, _conv_norm(x, c, width, 1, f"{name}.conv2", activation=act)])
 
 
-def _choose_queries(memory: Memory, c: Mapping[str, Any]) -> tuple[Any, Any, Any]:
-    """The indices on the maps with the best class scores, with a first box each (its logits)."""
+def _choose_queries(memory: Memory, c: Mapping[str, Any]) -> tuple[Any, Any, Any, Stage]:
+    """The indices on the maps with the best class scores: their features, a first box each (its
+    logits), the indices, and scores and boxes.
+    """
     anchors, valid = _anchors(memory.shapes)
     x = layers.Dense(c["d_model"], name="model.enc_output.0")(
         memory.values * ops.convert_to_tensor(valid)
     )
     x = norm(x, c, "model.enc_output.1")
-    scores = ops.max(layers.Dense(c["classes"], name="model.enc_score_head")(x), axis=-1)
+    head = class_head(c["classes"], "model.enc_score_head")
+    scores = ops.max(head(x), axis=-1)
     indices = ops.top_k(scores, min(c["num_queries"], anchors.shape[1]))[1]
     indices = ops.cast(indices, "int32")
     queries = GatherRows()([x, indices])
     anchor = ops.take(ops.convert_to_tensor(anchors[0]), indices, axis=0)
-    boxes = mlp(queries, (c["d_model"], c["d_model"], 4), "model.enc_bbox_head")
-    return queries, boxes + anchor, indices
+    boxes = mlp(queries, (c["d_model"], c["d_model"], 4), "model.enc_bbox_head", last="zeros")
+    boxes = boxes + anchor
+    return queries, boxes, indices, Stage(head(queries), ops.sigmoid(boxes))
 
 
 def _anchors(shapes: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
@@ -276,23 +314,27 @@ def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]
     """Fill the model from a checkpoint in Hugging Face layout: all of it, or an error.
 
     Files have the heads of the decoder once or twice (`class_embed`, `model.decoder.class_embed`:
-    tied).
+    tied). A network for predicting leaves out the heads that only training uses.
 
     Raises:
         MismatchError: the arrays do not fit the model.
     """
     used = config["decoder_layers"]
-    unused = [f"model.decoder.layers.{layer}.*" for layer in range(used, MOST_LAYERS)]
-    for layer in range(MOST_LAYERS):
-        if layer >= used:
-            unused.append(f"model.decoder.bbox_embed.{layer}.*")
-        if (
-            layer != used - 1
-        ):  # only the last layer gives the classes, all layers up to it move the boxes
-            unused += [f"model.decoder.{head}.{layer}.*" for head in ("class_embed", "lqe_layers")]
-    if not isinstance(model.output, dict):
+    later = range(used, MOST_LAYERS)
+    unused = [
+        f"model.decoder.{part}.{layer}.*"
+        for layer in later
+        for part in ("layers", "bbox_embed", "class_embed", "lqe_layers")
+    ]
+    training = [
+        f"model.decoder.{head}.{layer}.*"
+        for layer in range(used - 1)
+        for head in ("class_embed", "lqe_layers")
+    ]
+    if not isinstance(model.output, dict | list):
         unused += ["model.encoder*", "model.decoder*", "model.enc_*"]
-    fill(model, checkpoint, family.LAYOUT, ignore=unused)
+    layout = replace(family.LAYOUT, optional=(*family.LAYOUT.optional, *training))
+    fill(model, checkpoint, layout, ignore=unused)
 
 
 def arrays(model: keras.Model, config: Mapping[str, Any]) -> dict[str, np.ndarray]:

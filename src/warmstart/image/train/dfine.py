@@ -1,0 +1,104 @@
+"""Fine-tuning D-FINE on labelled boxes: every layer of the decoder learns from boxes that are matched
+to its queries.
+
+The recipe is that of the paper (arXiv:2410.13842, appendix A.1) for few photos: gradients are
+clipped early, and the backbone learns at a tenth of the rate. Denoising queries and averaged
+weights, which shorten training from nothing, are left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from warmstart.checkpoints.naming import slots
+from warmstart.core.compiling import build_keras
+from warmstart.image.annotations.collector import BoxData
+from warmstart.image.train.dense import input_size, sized
+from warmstart.image.train.detection import DetectionTrainer
+from warmstart.image.train.dfine_loss import Loss, Targets, side_by_side
+from warmstart.models.image.dfine.decoder import DECODER
+from warmstart.models.image.dfine.network import build_training
+from warmstart.training.freeze import Block, freeze_statistics
+
+BACKBONE = "model.backbone."
+CLASS_HEADS = (f"{DECODER}.class_embed.", "model.enc_score_head")
+HEADS = ("class_embed", "lqe_layers")
+"""Of the decoder's layers; those of the layers before the last are used in training only."""
+
+
+class DFineTrainer(DetectionTrainer):
+    """D-FINE with a class head for the classes of the data."""
+
+    rate = 2e-4
+    clip_norm = 0.1
+    suppression = None
+    jit_compile = False  # matching runs outside of the compiled program
+    training_network: keras.Model
+
+    def network_config(self, data: BoxData) -> tuple[str, dict[str, Any]]:
+        config = {**self.model.entry.to_dict()["config"], "classes": len(data.labels)}
+        size = self.options.image_size or config["input_size"]
+        config["input_size"] = sized(size, [photo.size for photo in data.photos])
+        return "dfine", config
+
+    def build(self) -> keras.Model:
+        network, self.training_network = build_training(self.config)
+        if self.model.weights.path is not None:
+            self._fill(network)
+            self._share_heads()
+        return network
+
+    def _fill(self, network: keras.Model) -> None:
+        """Copy the base's weights; in the class heads, those of classes that it has by name."""
+        base = build_keras(self.model.entry, self.model.weights)
+        values = {slot.name: slot.variable.numpy() for slot in slots(base)}
+        known = {label.name: label.index for label in self.model.labels}
+        own = [label.index for label in self.labels if label.name in known]
+        others = [known[self.labels[index].name] for index in own]
+        for slot in slots(network):
+            value = values[slot.name]
+            if slot.name.startswith(CLASS_HEADS):
+                fresh = slot.variable.numpy().copy()
+                fresh[..., own] = value[..., others]
+                value = fresh
+            slot.variable.assign(value)
+
+    def _share_heads(self) -> None:
+        """Start the heads that only training uses from those of the last layer."""
+        layers = self.config["decoder_layers"]
+        values = {slot.name: slot.variable for slot in slots(self.training_network)}
+        for name, variable in values.items():
+            for head in HEADS:
+                last = f"{DECODER}.{head}.{layers - 1}"
+                for layer in range(layers - 1):
+                    start = f"{DECODER}.{head}.{layer}"
+                    if name.startswith((f"{start}.", f"{start}/")):
+                        variable.assign(values[last + name.removeprefix(start)].numpy())
+
+    def blocks(self) -> list[Block]:
+        layers = self.network.layers
+        return [[layer] for layer in layers if layer.weights and layer.name.startswith(BACKBONE)]
+
+    def freeze(self) -> None:
+        super().freeze()
+        if self.model.weights.path is not None:  # the encoder is pretrained, too
+            freeze_statistics(self.training_network.layers)
+
+    def learner(self) -> keras.Model:
+        training = self.training_network
+        return keras.Model(training.input, side_by_side(training.output), name="training")
+
+    def loss(self) -> keras.losses.Loss:
+        return Loss(len(self.labels), self.config)
+
+    def targets(self, data: BoxData) -> Targets:
+        photos = 4 if self.vary and self.vary.mosaic else 1
+        most = max(1, *(len(photo.boxes) for photo in data.photos)) * photos
+        queries = self.training_network.output[0]["logits"].shape[1]
+        return Targets(input_size(self.config), min(most, queries))
+
+    def own_entry(self, module: str) -> dict[str, Any]:
+        entry = self.model.entry
+        return {"name": self.model.name, "family": entry.family, "title": entry.title}
