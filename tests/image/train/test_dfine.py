@@ -4,6 +4,7 @@ scripts/make_goldens_vision.py), gradients against differences, and a run from d
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from shutil import copyfile
 
@@ -198,12 +199,14 @@ def test_a_dfine_from_data_to_predictions(base, pictures, tmp_path):
 
 
 @pytest.mark.tensorflow
-def test_heads_start_from_the_classes_that_the_base_knows(base, pictures):
+def test_heads_start_from_the_classes_that_the_base_knows(base, pictures, capsys):
     """Every layer's head has the base's numbers for "thing 1", and new ones for another class."""
     from warmstart.image.train.dfine import DFineTrainer
     from warmstart.image.train.options import DetectionOptions
 
-    options = DetectionOptions(labels=["new", "thing 1"], validation=0.34, verbose=False)
+    options = DetectionOptions(
+        labels=["new", "thing 1"], validation=0.34, verbose=True, freeze="backbone"
+    )
     trainer = DFineTrainer(base, options)
     trainer.open()
     trainer.read(pictures)
@@ -217,6 +220,16 @@ def test_heads_start_from_the_classes_that_the_base_knows(base, pictures):
                 assert not (kernel[:, 0] == known[0]).any()
     names = [layer.name for layer in trainer.training_network.layers]
     assert {"model.decoder.class_embed.0", "model.decoder.class_embed.1"} <= set(names)
+    trainer.network = network
+    trainer.freeze()
+    trained = {layer.name for layer in trainer.training_network.layers if layer.trainable_weights}
+    assert not any(name.startswith("model.backbone") for name in trained)
+    assert "model.decoder.layers.0.fc1" in trained
+    crowded = [
+        replace(photo, boxes=np.tile(photo.boxes, (50, 1))) for photo in trainer.training.photos
+    ]
+    assert trainer.targets(replace(trainer.training, photos=crowded)).most == 12
+    assert "50 boxes and the network 12 queries" in capsys.readouterr().err
 
 
 def repository_arrays(model):

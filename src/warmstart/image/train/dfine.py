@@ -95,9 +95,14 @@ class DFineTrainer(DetectionTrainer):
 
     def targets(self, data: BoxData) -> Targets:
         photos = 4 if self.vary and self.vary.mosaic else 1
-        most = max(1, *(len(photo.boxes) for photo in data.photos)) * photos
-        queries = self.training_network.output[0]["logits"].shape[1]
-        return Targets(input_size(self.config), min(most, queries))
+        most = max(1, *(len(photo.boxes) for photo in data.photos))
+        queries: int = self.training_network.output[0]["logits"].shape[1]
+        if most > queries:
+            self.terminal.say(
+                f"warning: a photo has {most} boxes and the network {queries} queries, so it detects "
+                f"no more than {queries}; cut such photos into parts"
+            )
+        return Targets(input_size(self.config), min(most * photos, queries))
 
     def own_entry(self, module: str) -> dict[str, Any]:
         entry = self.model.entry
