@@ -21,7 +21,7 @@ from warmstart.core.evaluation import Evaluation
 from warmstart.core.first_use import answering
 from warmstart.core.inputs import Item, Prepared, Row
 from warmstart.core.many_results import Results, ResultStream
-from warmstart.core.options import SECTION, ProgressOptions, fields_of, unknown_option
+from warmstart.core.options import SECTION, ProgressOptions, are_defaults, fields_of, unknown_option
 from warmstart.core.progress import reported
 from warmstart.core.results import Failed, raise_failed
 from warmstart.core.searchable import SearchableModel
@@ -185,9 +185,9 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         Raises:
             UsageError: one is set.
         """
-        names, fields = self.option_names, fields_of(type(options))
-        if len(names) == len(fields):
+        if are_defaults(options):  # as in most calls
             return
+        names, fields = self.option_names, fields_of(type(options))
         for name, field in fields.items():
             if name not in names and getattr(options, name) != field.default:
                 raise UsageError(unknown_option(self.name, name, names), section=SECTION)

@@ -154,6 +154,12 @@ def _defaults(options: Any) -> Any:
     return options()
 
 
+def are_defaults(options: Any) -> bool:
+    """Whether this is the object that `make` returns where no option is set."""
+    cls: Any = type(options)
+    return options is _defaults(cls)
+
+
 def make(options: Callable[..., OptionsT], values: Mapping[str, Any], owner: str) -> OptionsT:
     """An options object, checked.
 
