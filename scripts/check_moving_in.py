@@ -1,6 +1,8 @@
 """Check the lines of other libraries in docs/moving-in.md, in an environment that has the library.
 
-    python scripts/check_moving_in.py transformers timm torchvision gluonts chronos faster_whisper
+    python scripts/check_moving_in.py transformers timm torchvision gluonts chronos faster_whisper ultralytics
+    python scripts/check_moving_in.py keras_hub
+    python scripts/check_moving_in.py tensorflow_hub
 
 Needs no network: models are the tiny checkpoints of tests/golden, or have random weights. A library
 that is not installed is named and left out. What is shown is whether each line runs, and what comes
@@ -138,6 +140,99 @@ def of_chronos() -> Iterator[Check]:
     )
 
 
+def of_keras_hub() -> Iterator[Check]:
+    import keras_hub
+    import numpy as np
+
+    def preset(name: str) -> str:
+        return str(GOLDEN / "keras_hub" / name)
+
+    photos = np.zeros((2, 32, 32, 3), np.float32)
+    yield (
+        'ImageClassifier.from_preset("resnet_50_imagenet")',
+        lambda: keras_hub.models.ImageClassifier.from_preset(preset("resnet_basic")).predict(
+            photos, verbose=0
+        ),
+    )
+
+    def trained() -> Any:
+        model = keras_hub.models.BertTextClassifier.from_preset(preset("bert"), num_classes=2)
+        model.compile(
+            optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"]
+        )
+        return model.fit(["good", "bad"], np.array([1, 0]), verbose=0).history
+
+    yield 'BertTextClassifier.from_preset("bert_base_en", num_classes=2), compile, fit', trained
+    yield (
+        'GPT2CausalLM.from_preset("gpt2_base_en").generate(prompt, max_length=64)',
+        lambda: keras_hub.models.GPT2CausalLM.from_preset(preset("gpt2")).generate(
+            "a", max_length=16
+        ),
+    )
+
+
+def of_tensorflow_hub() -> Iterator[Check]:
+    import tempfile
+
+    import tensorflow as tf
+    import tensorflow_hub as hub
+
+    class Doubled(tf.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.factor = tf.Variable(2.0)
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 3])])
+        def __call__(self, values: Any) -> Any:
+            return values * self.factor
+
+    def called() -> Any:
+        with tempfile.TemporaryDirectory() as folder:
+            tf.saved_model.save(Doubled(), folder)
+            return hub.KerasLayer(folder, trainable=True)(tf.ones((1, 3))).numpy()
+
+    yield "hub.KerasLayer(url, trainable=True)", called
+
+
+def of_ultralytics() -> Iterator[Check]:
+    import tempfile
+
+    from ultralytics import YOLO
+
+    model = YOLO("yolo11n.yaml")
+    result = model(str(PHOTO), conf=0.0001, verbose=False)[0]
+    boxes = result.boxes
+    yield 'YOLO("yolo11n.pt")("street.jpg")[0].plot()', lambda: result.plot().shape
+    yield "result.boxes.xyxy, .conf, .cls", lambda: (boxes.xyxy.shape, boxes.conf.shape)
+    yield "result.to_df()", result.to_df
+
+    def crops() -> Any:
+        with tempfile.TemporaryDirectory() as folder:
+            result.save_crop(folder)
+            return sum(1 for path in Path(folder).rglob("*.jpg"))
+
+    yield "result.save_crop(…)", crops
+
+    def trained() -> Any:
+        import numpy as np
+        from PIL import Image
+
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "images").mkdir()
+            (folder / "labels").mkdir()
+            for index in range(4):
+                pixels = np.full((64, 64, 3), 60 * index, np.uint8)
+                Image.fromarray(pixels).save(folder / "images" / f"{index}.png")
+                (folder / "labels" / f"{index}.txt").write_text("0 0.5 0.5 0.4 0.4\n")
+            data = folder / "data.yaml"
+            data.write_text(f"path: {folder}\ntrain: images\nval: images\nnames:\n  0: square\n")
+            options = {"imgsz": 64, "plots": False, "verbose": False, "workers": 0}
+            return model.train(data=str(data), epochs=1, project=name, **options).results_dict
+
+    yield 'model.train(data="data.yaml", epochs=40)', trained
+
+
 def of_faster_whisper() -> Iterator[Check]:
     import inspect
 
@@ -162,6 +257,9 @@ CHECKS: dict[str, Callable[[], Iterator[Check]]] = {
     "gluonts": of_gluonts,
     "chronos": of_chronos,
     "faster_whisper": of_faster_whisper,
+    "keras_hub": of_keras_hub,
+    "tensorflow_hub": of_tensorflow_hub,
+    "ultralytics": of_ultralytics,
 }
 
 
