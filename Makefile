@@ -52,6 +52,8 @@ generated: $(TEST)/installed
 	$(TEST)/bin/python benchmarks/page.py --check
 	$(TEST)/bin/python scripts/make_chart.py --check
 
+# The site of this version, in site/VERSION; folders of other versions in site/ stay.
+docs: VERSION = $(shell $(TEST)/bin/python -c 'from warmstart.version import __version__; print(__version__)')
 docs: $(TEST)/installed
 	$(TEST)/bin/python scripts/make_api.py
 	$(TEST)/bin/python scripts/update_readme.py
@@ -60,7 +62,8 @@ docs: $(TEST)/installed
 	$(TEST)/bin/python scripts/make_chart.py
 	$(TEST)/bin/python scripts/run_tutorials.py
 	$(TEST)/bin/pip install --quiet --disable-pip-version-check 'sphinx>=8' 'myst-parser>=4' 'furo>=2024.8'
-	$(TEST)/bin/sphinx-build --fail-on-warning --keep-going -q -b html docs site
+	$(TEST)/bin/sphinx-build --fail-on-warning --keep-going -q -b html docs site/$(VERSION)
+	$(TEST)/bin/python scripts/list_versions.py site
 	if command -v chromium chromium-browser > /dev/null; then $(TEST)/bin/python scripts/check_site.py site; fi
 
 coverage: $(TEST)/installed

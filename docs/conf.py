@@ -23,7 +23,8 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
-exclude_patterns = ["conf.py", "images/*.md", "pictures/*.md"]
+templates_path = ["_templates"]
+exclude_patterns = ["conf.py", "_templates", "images/*.md", "pictures/*.md"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 
 myst_heading_anchors = 4

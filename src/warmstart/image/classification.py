@@ -107,6 +107,12 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
     ) -> ResultStream[Classification | Failed]:
         """Classify the photos of an iterator, a folder or a pattern (`"photos/*.jpg"`), in order, in
         constant memory.
+
+        Returns:
+            An iterator with a `Classification` for each input, or a `Failed` for an unusable one.
+
+        Raises:
+            UsageError: an option is wrong, or these are not photos to iterate over.
         """
         return self.predict_stream(photos, options)
 

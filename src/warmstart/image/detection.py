@@ -103,6 +103,12 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
     ) -> ResultStream[Detections | Failed]:
         """Find the objects in the photos of an iterator, a folder or a pattern, in order, in
         constant memory.
+
+        Returns:
+            An iterator with a `Detections` for each input, or a `Failed` for an unusable one.
+
+        Raises:
+            UsageError: an option is wrong, or these are not photos to iterate over.
         """
         return self.predict_stream(photos, options)
 

@@ -87,7 +87,14 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
     def stream(
         self, photos: Iterable[Photo] | Photo, options: PhotoOptions
     ) -> ResultStream[Segmentation | Failed]:
-        """Segment the photos of an iterator, a folder or a pattern, in order, in constant memory."""
+        """Segment the photos of an iterator, a folder or a pattern, in order, in constant memory.
+
+        Returns:
+            An iterator with a `Segmentation` for each input, or a `Failed` for an unusable one.
+
+        Raises:
+            UsageError: an option is wrong, or these are not photos to iterate over.
+        """
         return self.predict_stream(photos, options)
 
     def decode(self, prepared: Prepared, outputs: Any, options: PhotoOptions) -> Segmentation:

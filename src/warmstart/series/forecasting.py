@@ -109,6 +109,12 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
     ) -> ResultStream[Forecast | Failed]:
         """Forecast the series of an iterator, of a folder or pattern of tables, in order, in
         constant memory.
+
+        Returns:
+            An iterator with a `Forecast` for each input, or a `Failed` for an unusable one.
+
+        Raises:
+            UsageError: an option is wrong, or these are not series to iterate over.
         """
         return self.predict_stream(series, options)
 

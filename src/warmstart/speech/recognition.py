@@ -117,6 +117,12 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
     ) -> ResultStream[Transcript | Failed]:
         """Transcribe the recordings of an iterator, a folder or a pattern (`"talks/*.flac"`), in
         order, one at a time.
+
+        Returns:
+            An iterator with a `Transcript` for each input, or a `Failed` for an unusable one.
+
+        Raises:
+            UsageError: an option is wrong, or these are not recordings to iterate over.
         """
         return self.predict_stream(recordings, options)
 

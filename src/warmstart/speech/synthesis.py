@@ -41,9 +41,7 @@ LONGEST = 60.0
 """Seconds of one word at most."""
 
 Sound: TypeAlias = Utterance | Recording
-"""What a generator turns into sound: words by name or number; for a vocoder a recording, or mel
-frames (F, size).
-"""
+"""Words by name or number; for a vocoder a recording, or mel frames (F, size)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,8 +165,13 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
     def stream(
         self, utterances: Iterable[Sound] | Sound, options: SynthesizeOptions
     ) -> ResultStream[Audio | Failed]:
-        """Generate sound for the inputs of an iterator or of a file of lines (a `Path`), in order,
-        one at a time.
+        """Generate sound for an iterator of inputs or a file of lines (a `Path`), one at a time.
+
+        Returns:
+            An iterator with an `Audio` for each input, or a `Failed` for an unusable one.
+
+        Raises:
+            UsageError: an option is wrong, or these are not inputs to iterate over.
         """
         return self.predict_stream(utterances, options)
 

@@ -91,6 +91,12 @@ class ArrayModel(Model[ArrayInput, Arrays, ArrayOptions]):
     ) -> ResultStream[Arrays | Failed]:
         """The outputs of the inputs of an iterator, an `.npz` file (one input a row), a `.json` file
         or a table, in constant memory.
+
+        Returns:
+            An iterator with an `Arrays` for each input, or a `Failed` for an unusable one.
+
+        Raises:
+            UsageError: an option is wrong, or these are not inputs to iterate over.
         """
         return self.predict_stream(arrays, options)
 

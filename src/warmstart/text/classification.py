@@ -130,6 +130,12 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
     ) -> ResultStream[TextClassification | Failed]:
         """Classify the texts of an iterator, a column, or the `Path` of a file with one a line, in
         constant memory.
+
+        Returns:
+            An iterator with a `TextClassification` for each input, or a `Failed` for an unusable one.
+
+        Raises:
+            UsageError: an option is wrong, or these are not texts to iterate over.
         """
         return self.predict_stream(texts, options)
 

@@ -118,6 +118,12 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
     ) -> ResultStream[Embedding | Failed]:
         """Embed the texts of an iterator, a column, or the `Path` of a file with one a line, in
         constant memory.
+
+        Returns:
+            An iterator with an `Embedding` for each input, or a `Failed` for an unusable one.
+
+        Raises:
+            UsageError: an option is wrong, or these are not texts to iterate over.
         """
         return self.predict_stream(texts, options)
 

@@ -88,6 +88,12 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
     ) -> ResultStream[FilledMask | Failed]:
         """Fill the masks of an iterator, a column, or the `Path` of a file with a text a line, in
         constant memory.
+
+        Returns:
+            An iterator with a `FilledMask` for each input, or a `Failed` for an unusable one.
+
+        Raises:
+            UsageError: an option is wrong, or these are not texts to iterate over.
         """
         return self.predict_stream(texts, options)
 

@@ -119,6 +119,12 @@ class TextGenerator(AutoregressiveModel, JoinableModel[Text, Generation, Generat
         in constant memory.
 
         The text of one prompt while it is generated is `stream_text`.
+
+        Returns:
+            An iterator with a `Generation` for each input, or a `Failed` for an unusable one.
+
+        Raises:
+            UsageError: an option is wrong, or these are not prompts to iterate over.
         """
         return self.predict_stream(prompts, options)
 

@@ -116,7 +116,14 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
     def stream(
         self, questions: Iterable[QuestionInput] | os.PathLike[str], options: AnswerOptions
     ) -> ResultStream[Answer | Failed]:
-        """Answer the questions of an iterator, in order, in constant memory."""
+        """Answer the questions of an iterator, in order, in constant memory.
+
+        Returns:
+            An iterator with an `Answer` for each input, or a `Failed` for an unusable one.
+
+        Raises:
+            UsageError: an option is wrong, or these are not pairs to iterate over.
+        """
         return self.predict_stream(questions, options)
 
     def windows(self, text: str | Pair, name: str = "") -> Sequence[Encoded]:

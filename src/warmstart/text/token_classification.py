@@ -130,6 +130,12 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
     ) -> ResultStream[Entities | Failed]:
         """The entities of an iterator, a column, or the `Path` of a file with a text a line, in
         constant memory.
+
+        Returns:
+            An iterator with an `Entities` for each input, or a `Failed` for an unusable one.
+
+        Raises:
+            UsageError: an option is wrong, or these are not texts to iterate over.
         """
         return self.predict_stream(texts, options)
 
