@@ -194,7 +194,9 @@ def of_site(browser: Any, site: Path) -> Iterator[str]:
             name = str(path.relative_to(site))
             if not name.startswith(("_static", "_modules")):
                 yield from findings(page, f"{address}/{name}", name)
-        yield from unreached(page, f"{address}/index.html", "input[name=q]")
+        for index in sorted(site.glob("*/index.html")):  # of each version
+            name = index.relative_to(site).as_posix()
+            yield from unreached(page, f"{address}/{name}", "input[name=q]")
     page.close()
 
 

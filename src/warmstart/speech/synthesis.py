@@ -117,9 +117,7 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
 
     @property
     def option_names(self) -> tuple[str, ...]:
-        names = ["temperature", "seed"]
-        if not self.is_vocoder:
-            names.insert(0, "seconds")
+        names = ["temperature", "seed"] if self.is_vocoder else ["seconds", "temperature", "seed"]
         if len(self.classes) > 1:
             names.insert(0, "speaker")
         return (*names, "sample_rate") if self.is_vocoder else tuple(names)
