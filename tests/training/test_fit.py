@@ -98,33 +98,6 @@ def test_never_worse_than_the_start():
     np.testing.assert_array_equal(model.predict(x, verbose=0), before)
 
 
-@pytest.mark.parametrize(
-    ("scores", "best"),
-    [
-        ([0.5, 0.8, 0.74, 0.6], 2),  # within 0.1 of the best
-        ([0.5, 0.8, 0.74, 0.65], 2),  # of the best, not of the selected one
-        ([0.75, 0.8, 0.72, 0.74], 1),  # but not worse than before training
-        ([0.5, 0.8, float("nan"), 0.8], 3),
-        ([0.9, 0.8, 0.85, 0.7], 0),
-    ],
-)
-def test_the_latest_epoch_within_the_tolerance(scores, best):
-    from warmstart.training.fit import fit
-
-    values = iter(scores)
-    fitted = fit(
-        net(),
-        data(),
-        epochs=3,
-        measure=lambda: {"score_accuracy": next(values)},
-        monitor="val_score_accuracy",
-        keep_start=True,
-        tolerance=lambda value: 0.1,
-    )
-    assert fitted.best == best
-    assert fitted.metrics["val_score_accuracy"] == scores[best]
-
-
 @pytest.mark.parametrize(("scores", "share"), [
     ([0.5, 0.4, 0.3, 0.8, 0.7], 0.75),  # better than both
     ([0.5, 0.9, 0.3, 0.8, 0.7], None),

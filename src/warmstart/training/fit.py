@@ -9,7 +9,6 @@ nothing but the epoch. State inside `callbacks` of the user's is not stored.
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -58,13 +57,6 @@ class Fitted:
         return next(record for record in self.history if record["epoch"] == self.best)
 
 
-def standard_error(share: float, count: int) -> float:
-    """Of a share of so many examples. Epochs within one of the best do not differ significantly (Breiman,
-    Friedman, Olshen, Stone, "Classification and Regression Trees" (1984), section 3.4.3).
-    """
-    return math.sqrt(max(share * (1 - share), 0.0) / max(count, 1))
-
-
 def fit(
     model: keras.Model,
     data: Batches,
@@ -78,7 +70,7 @@ def fit(
     clip_norm: float | None = None,
     keep_start: bool = False,
     restart: Callable[[], None] | None = None,
-    tolerance: Callable[[float], float] | None = None,
+    prefer_later: bool = False,
     averages: Sequence[float] = (),
     callbacks: Sequence[keras.callbacks.Callback] = (),
     run: Run | None = None,
@@ -105,10 +97,9 @@ def fit(
             result is never worse than what it began with.
         restart: called before the first epoch, once the weights before training are a candidate;
             may set those from which training starts.
-        tolerance: how much worse than the best epoch's metric, its argument, that of the result may
-            be; the latest such epoch is the result, if it is not worse than the weights before
-            training. Its loss does not count: that of an overconfident classifier rises while its
-            decisions improve (Guo et al. 2017, arXiv:1706.04599, section 3).
+        prefer_later: whether the later one of equal epochs is better, whatever its loss: that of an
+            overconfident classifier rises while its decisions improve (Guo et al. 2017,
+            arXiv:1706.04599, section 3).
         averages: shares of the last weights in averages of those before and after training, which
             are candidates after the last epoch (Wortsman et al., "Robust fine-tuning of zero-shot
             models" (2022), arXiv:2109.01903); needs `keep_start`.
@@ -141,7 +132,7 @@ def fit(
         monitor,
         mode,
         patience,
-        tolerance,
+        prefer_later,
         averages,
     )
     keeper.resume()

@@ -46,8 +46,7 @@ class TrainerHooks(ABC, Generic[OptionsT]):
         averages: shares of the trained weights in averages of those before and after training, which
             are candidates too, where `keep_start` holds.
         restart: sets the weights from which training starts, where they are others.
-        tolerance: how much worse than the best epoch's metric, its argument, that of the selected
-            epoch may be; the latest such epoch is selected. None: the best epoch is.
+        prefer_later: whether the later one of equal epochs counts as better.
         measures: whether `measure` is called after each epoch.
         derived: options that `identity` covers.
         model: the base.
@@ -69,7 +68,7 @@ class TrainerHooks(ABC, Generic[OptionsT]):
     keep_start: bool = False
     averages: Sequence[float] = ()
     restart: Callable[[], None] | None = None
-    tolerance: Callable[[float], float] | None = None
+    prefer_later: ClassVar[bool] = False
     measures: bool = True
 
     model: Model[Any, Any, Any]

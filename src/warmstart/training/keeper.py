@@ -53,7 +53,7 @@ class Keeper(keras.callbacks.Callback):
         monitor: str,
         mode: str,
         patience: int | None,
-        tolerance: Callable[[float], float] | None,
+        prefer_later: bool,
         shares: Sequence[float],
     ):
         super().__init__()
@@ -65,7 +65,7 @@ class Keeper(keras.callbacks.Callback):
         self.files: dict[str, str] = {}
         self.started = time.monotonic()
         self.undefined = False
-        self.tolerance, self.shares = tolerance, shares
+        self.prefer_later, self.shares = prefer_later, shares
         self.first_arrays: dict[str, np.ndarray] | None = None
         self.averages: list[dict[str, float]] = []
         self.share: float | None = None
@@ -189,13 +189,9 @@ class Keeper(keras.callbacks.Callback):
             self._say_undefined()
         if first:
             return True
-        rank = self._rank(record)
-        if self.tolerance is None:
-            return rank > self._rank(self.best_record)
-        ranks = {one["epoch"]: self._rank(one)[:2] for one in self.history if one is not record}
-        is_defined, best = max(ranks.values())
-        allowed = best - self.tolerance(abs(best)) if is_defined else best
-        return rank[:2] >= max((is_defined, allowed), ranks.get(0, (False, -math.inf)))
+        best = self.best_record
+        rank, best_rank = self._rank(record), self._rank(best)
+        return rank[:2] >= best_rank[:2] if self.prefer_later else rank > best_rank
 
     @property
     def best_record(self) -> Mapping[str, float]:

@@ -146,7 +146,7 @@ class Trainer(TrainerHooks[OptionsT]):
                 keep_start=keep_start,
                 averages=self.averages if keep_start else (),
                 restart=self.restart,
-                tolerance=self.tolerance,
+                prefer_later=self.prefer_later,
                 workers=self.workers,
             )
 

@@ -24,7 +24,6 @@ from warmstart.text.train.options import TextClassificationOptions
 from warmstart.text.train.probe import head_layer, solve_head
 from warmstart.text.train.problems import check_problem, classes, problem_of
 from warmstart.training.batches import example_weights, is_sparse
-from warmstart.training.fit import standard_error
 from warmstart.training.page import MISTAKES, Section, class_section, mistakes
 from warmstart.training.sorted_batches import SortedBatches
 from warmstart.training.summary import in_words
@@ -37,6 +36,7 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
     """Classes, several classes, or a number for each text."""
 
     task = "text-classification"
+    prefer_later = True
 
     def examples(self, data: Any) -> list[Example]:
         problem = self.options.problem
@@ -55,11 +55,6 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
         self.processing = {"problem": self.problem}
         if self.options.class_weight is not None and self.problem != "single":
             raise UsageError("class_weight is for one class per text.")
-
-    def tolerance(self, best: float) -> float:
-        if self.problem == "regression":
-            return 0.0
-        return standard_error(best, len(self.validation_examples))
 
     def labels_of(self, example: Example) -> Sequence[str]:
         return () if self.problem == "regression" else example.labels
