@@ -170,7 +170,7 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
         """Rows as the arrays that the program takes, int32 (N, T), padded to the longest."""
         length = self.entry.config.get("length") or max(len(row["input_ids"]) for row in rows)
         if len(rows) == 1 and len(rows[0]["input_ids"]) == length:
-            return {name: values[None] for name, values in rows[0].items()}
+            return {name: np.asarray(values, np.int32)[None] for name, values in rows[0].items()}
         arrays = {}
         for name in rows[0]:
             fill = self.entry.config.get("pad_token_id", 0) if name == "input_ids" else 0
