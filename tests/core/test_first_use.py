@@ -162,6 +162,7 @@ while not Path({note!r}).exists() or not Path({note!r}).read_text():
 
 LATER = """
 import os, signal, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in jobs of shells without a terminal
 timer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT))
 timer.daemon = True
 timer.start()
