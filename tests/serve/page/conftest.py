@@ -177,26 +177,22 @@ def boxes() -> RandomEngine:
     return engine
 
 
-class SlowStream:
-    """The pieces of a text, slowly."""
-
-    def __init__(self, stream: Any):
-        self._stream = stream
-
-    def __iter__(self) -> Iterator[str]:
-        for piece in self._stream:
-            time.sleep(0.05)
-            yield piece
-
-    @property
-    def result(self) -> Any:
-        return self._stream.result
-
-
 def slowed(model: Any) -> Any:
     """A text generator that leaves time to be stopped, on any machine."""
-    stream_text = model.stream_text
-    model.stream_text = lambda prompt, **options: SlowStream(stream_text(prompt, **options))
+    step_batch = model.step_batch
+
+    def slow_batch() -> Any:
+        batch = step_batch()
+        step = batch.step
+
+        def slow_step() -> Any:
+            time.sleep(0.05)
+            return step()
+
+        batch.step = slow_step
+        return batch
+
+    model.step_batch = slow_batch
     return model
 
 
