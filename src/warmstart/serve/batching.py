@@ -90,7 +90,7 @@ class Batcher(Queue):
             finally:
                 with self._changed:
                     del self._running[threading.get_ident()]
-                    if self._waiting:  # for this lane
+                    if self._waiting:  # else there is nothing to wake a thread for
                         self._changed.notify_all()
             del batch  # while waiting for the next one, this thread holds on to nobody's photos
 
