@@ -56,12 +56,12 @@ def main() -> int:
     results.add_option(parser)
     settings = parser.parse_args()
     settings.work.mkdir(parents=True, exist_ok=True)
-    told, found = machine(), list[Figure]()
+    facts, figures = machine(), list[Figure]()
     for number, part in ((1, throughput), (2, killed_workers), (3, killed_runs)):
         if settings.only in (None, number):
-            found += part(settings)
-    print(text_table(found))
-    results.save(settings, "batch", found, told, {**versions(), **_versions("ray", "pyarrow")})
+            figures += part(settings)
+    print(text_table(figures))
+    results.save(settings, "batch", figures, facts, {**versions(), **_versions("ray", "pyarrow")})
     return 0
 
 
@@ -69,7 +69,7 @@ def throughput(settings: argparse.Namespace) -> list[Figure]:
     import warmstart as ws
 
     photos = sorted(str(path) for path in Path(settings.photos).glob("**/*.jp*g"))
-    found = []
+    figures = []
     for name, inputs, model in (
         (settings.small, photos, ws.load(settings.small)),
         (
@@ -85,7 +85,7 @@ def throughput(settings: argparse.Namespace) -> list[Figure]:
             rates[on], start = _rate(model, inputs, settings.work / on, rows, given)
             files[on] = _content(settings.work / on)
         same = files["local"] == files["ray"]
-        found += [
+        figures += [
             Figure(
                 1,
                 f"{len(inputs):,} photos, {name}: on Ray with 2 workers against one process, after start-up",
@@ -105,7 +105,7 @@ def throughput(settings: argparse.Namespace) -> list[Figure]:
                 f"{len(files['local'])} files",
             ),
         ]
-    return found
+    return figures
 
 
 def _rate(
@@ -149,11 +149,11 @@ def killed_workers(settings: argparse.Namespace) -> list[Figure]:
 
 
 def killed_runs(settings: argparse.Namespace) -> list[Figure]:
-    found = []
+    figures = []
     for on, given in (("local", {}), ("ray", {"workers": 2})):
         output, kills = settings.work / f"killed-{on}", 0
         shutil.rmtree(output, ignore_errors=True)
-        told = json.dumps(
+        arguments = json.dumps(
             {
                 "model": settings.small,
                 "engine": "litert",
@@ -167,7 +167,7 @@ def killed_runs(settings: argparse.Namespace) -> list[Figure]:
         total = -(-sum(1 for _ in Path(settings.photos).glob("**/*.jp*g")) // ROWS)
         for number in range(KILLS):
             tell(f"{on}: kill {number + 1}")
-            run = subprocess.Popen([sys.executable, "-c", RUN, told])
+            run = subprocess.Popen([sys.executable, "-c", RUN, arguments])
             while run.poll() is None and len(list(output.glob("part-*"))) < (
                 number + 1
             ) * total // (KILLS + 2):
@@ -175,11 +175,11 @@ def killed_runs(settings: argparse.Namespace) -> list[Figure]:
             kills += run.poll() is None
             run.kill()
             run.wait()
-        subprocess.run([sys.executable, "-c", RUN, told], check=True)
-        found.append(
+        subprocess.run([sys.executable, "-c", RUN, arguments], check=True)
+        figures.append(
             _once(3, f"on {on}, the run killed and started again {kills} times", output, settings)
         )
-    return found
+    return figures
 
 
 def _once(part: int, what: str, output: Path, settings: argparse.Namespace) -> Figure:
@@ -206,7 +206,7 @@ def _once(part: int, what: str, output: Path, settings: argparse.Namespace) -> F
 
 def _workers() -> list[int]:
     """The actors of the cluster that this process has started."""
-    found = []
+    process_ids = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             name = (process / "cmdline").read_bytes()
@@ -215,8 +215,8 @@ def _workers() -> list[int]:
         except (OSError, IndexError):
             continue
         if name.startswith(b"ray::MapWorker") and above == str(os.getpid()):
-            found.append(int(process.name))
-    return found
+            process_ids.append(int(process.name))
+    return process_ids
 
 
 def _content(folder: Path) -> dict[str, bytes]:

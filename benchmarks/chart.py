@@ -1,4 +1,4 @@
-"""Charts as SVG: a bar for each tool, ours in another colour; light or dark as the reader's scheme."""
+"""Bar charts as SVG, which follow the light or dark colour scheme of the reader."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STYLE = """svg { font: 13px system-ui, "Segoe UI", Helvetica, Arial, sans-serif 
 
 
 def svg(width: int, height: int, title: str, description: str, content: Sequence[str]) -> str:
-    """A picture with the colours of both schemes."""
+    """An SVG image with the colours of both schemes."""
     return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" \
 aria-labelledby="title description">
 <title id="title">{escape(title)}</title>
@@ -33,7 +33,7 @@ aria-labelledby="title description">
 
 
 def bars(figures: Sequence[Figure], title: str) -> str:
-    """A chart of all figures that have the values of several tools."""
+    """A chart of the figures that have values: a bar for each tool, that of warmstart in another colour."""
     lines, words, y = [f'<text x="16" y="24">{escape(title)}</text>'], [], 40
     for figure in (each for each in figures if each.values):
         lines.append(f'<text x="16" y="{y + 16}">{escape(figure.what.replace("`", ""))}</text>')

@@ -54,7 +54,7 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=5)
     results.add_option(parser)
     options = parser.parse_args()
-    told, start = machine(), time.perf_counter()
+    facts, start = machine(), time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
         tell("with the weights")
         known = train(options, options.weights, Path(scratch, "known"))
@@ -78,9 +78,9 @@ def main() -> int:
         Figure(1, "AP with ImageNet weights", known["ap"], "share", bar=fresh["ap"], at_least=True),
         Figure(1, "AP from random numbers", fresh["ap"], "share"),
     ]
-    told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
+    facts["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
-    results.save(options, "backbone", figures, told, versions())
+    results.save(options, "backbone", figures, facts, versions())
     return 0
 
 

@@ -34,9 +34,9 @@ class Figure:
         bar: what the value has to keep; None for a figure that only informs.
         at_least: whether the bar is a lower bound.
         note: what the number is made of.
-        spread: the lowest and highest value of a round.
-        values: what each tool took, ours first, for the chart.
-        values_unit: of these, a key of `FORMATS`.
+        spread: the lowest and the highest value of all rounds.
+        values: the value of each tool for the chart, that of warmstart first.
+        values_unit: their unit, a key of `FORMATS`.
     """
 
     part: int
@@ -65,8 +65,8 @@ class Figure:
         if self.bar is None:
             return ""
         above = round(self.value - self.bar, 9)  # 0.90 - 0.89 is not above 0.01
-        kept = above >= 0 if self.at_least else above <= 0
-        return "pass" if kept else "MISSED"
+        is_met = above >= 0 if self.at_least else above <= 0
+        return "pass" if is_met else "MISSED"
 
     @property
     def shown(self) -> str:
@@ -114,7 +114,7 @@ def show(value: float, unit: str) -> str:
 
 
 def _bar(value: float, unit: str) -> str:
-    """A bar as it was set, without digits nobody wrote."""
+    """A bar without further digits than it was set with."""
     shown = {"ratio": f"{value:g}", "share": f"{100 * value:g}%", "difference": f"{value:.0e}"}
     return shown.get(unit, show(value, unit))
 
@@ -142,7 +142,7 @@ def text_table(figures: Iterable[Figure]) -> str:
 
 
 def markdown_table(figures: Sequence[Figure]) -> str:
-    """The table as Markdown, and how many bars were kept."""
+    """The table as Markdown, and how many bars were met."""
 
     def row(cells: Iterable[str]) -> str:
         return (
@@ -161,13 +161,13 @@ def summary(figures: Iterable[Figure]) -> str:
     verdicts = [f.verdict for f in figures if f.bar is not None]
     counts = {kind: verdicts.count(kind) for kind in ("pass", "MISSED", "not measured")}
     return (
-        f"{counts['pass']} of {len(verdicts)} bars kept, {counts['MISSED']} missed, "
+        f"{counts['pass']} of {len(verdicts)} bars met, {counts['MISSED']} missed, "
         f"{counts['not measured']} not measured."
     )
 
 
 def marked(text: str, content: str, topic: str) -> str:
-    """A page with `content` between the two marker lines of a topic.
+    """The page with `content` between the two marker lines of a topic.
 
     Raises:
         ValueError: the page lacks the markers.

@@ -61,7 +61,7 @@ class Jobs:
         options.work.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, name: str, side: str, **job: Any) -> dict[str, Any] | None:
-        """The result; None where it failed, which is told, or is not there with `--kept`."""
+        """The result; None if it failed, which is reported, or is missing with `--kept`."""
         kept = self.options.work / f"{name}-{side}.json"
         if kept.exists():
             result = json.loads(kept.read_text("utf-8"))
@@ -223,16 +223,16 @@ def chronos(jobs: Jobs) -> Iterator[Figure]:
 
 
 def memory(jobs: Jobs) -> Iterator[Figure]:
-    found = jobs("memory", "ours", kind="memory", count=jobs.options.count, samples=20)
-    if found:
+    usage = jobs("memory", "ours", kind="memory", count=jobs.options.count, samples=20)
+    if usage:
         yield Figure(
             4,
-            f"peak memory while forecasting {found['count']:,} series of 500 points",
-            found["peak_mb"],
+            f"peak memory while forecasting {usage['count']:,} series of 500 points",
+            usage["peak_mb"],
             "MB",
             1500,
-            note=f"{found['early_mb']:.0f} MB after a tenth of them; 24 steps x 20 samples, "
-            f"{found['time']['processor']:.0f} s of processor time",
+            note=f"{usage['early_mb']:.0f} MB after a tenth of them; 24 steps x 20 samples, "
+            f"{usage['time']['processor']:.0f} s of processor time",
         )
 
 
@@ -305,8 +305,8 @@ def small(jobs: Jobs) -> Iterator[Figure]:
                 0.10,
                 note=f"seeds: {_list(errors)}; coverage of the 80 % interval {coverages}",
             )
-    found = [jobs(f"promotion-seed{n}", "ours", kind="promotion", seed=n) for n in range(5)]
-    errors = [result["error"] for result in found if result]
+    runs = [jobs(f"promotion-seed{n}", "ours", kind="promotion", seed=n) for n in range(5)]
+    errors = [result["error"] for result in runs if result]
     if errors:
         yield Figure(
             7,
@@ -323,10 +323,10 @@ def _list(values: Sequence[float]) -> str:
 
 
 def peers(work: Path) -> Mapping[str, str]:
-    found: dict[str, str] = {}
+    merged: dict[str, str] = {}
     for path in (*work.glob("*-peer.json"), *work.glob("*-ets.json")):
-        found |= json.loads(path.read_text("utf-8")).get("versions", {})
-    return found
+        merged |= json.loads(path.read_text("utf-8")).get("versions", {})
+    return merged
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -348,14 +348,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     results.add_option(parser)
     options = parser.parse_args(argv)
-    told = dict(machine())
+    facts = dict(machine())
     jobs = Jobs(options)
     parts = {1: m4, 2: embedded, 3: chronos, 4: memory, 5: others, 6: finetuned, 7: small}
-    found = [figure for part in options.only for figure in parts[part](jobs)]
-    found.sort(key=lambda figure: figure.part)
-    print(text_table(found) + "\n\n" + summary(found))
-    told |= {"measured": f"{min(jobs.when)} to {max(jobs.when)}"} if jobs.when else {}
-    results.save(options, "forecasting", found, told, {**versions(), **peers(options.work)})
+    figures = [figure for part in options.only for figure in parts[part](jobs)]
+    figures.sort(key=lambda figure: figure.part)
+    print(text_table(figures) + "\n\n" + summary(figures))
+    facts |= {"measured": f"{min(jobs.when)} to {max(jobs.when)}"} if jobs.when else {}
+    results.save(options, "forecasting", figures, facts, {**versions(), **peers(options.work)})
     return int(bool(jobs.failed))
 
 

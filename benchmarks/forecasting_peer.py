@@ -63,7 +63,7 @@ def deepar(job: dict[str, Any]) -> dict[str, Any]:
         truth += list(actual)
     levels = [n / 10 for n in range(1, 10)]
     metrics, _ = Evaluator(quantiles=levels, num_workers=None)(iter(truth), iter(found))
-    told = {
+    chosen = {
         "mean_wQL": metrics["mean_wQuantileLoss"],
         "ND": metrics["ND"],
         "MASE": metrics["MASE"],
@@ -73,7 +73,7 @@ def deepar(job: dict[str, Any]) -> dict[str, Any]:
     return {
         "train": trained,
         "predict": predicted,
-        "metrics": {k: float(v) for k, v in told.items()},
+        "metrics": {k: float(v) for k, v in chosen.items()},
         "parameters": sum(p.numel() for p in predictor.prediction_net.parameters()),
         "versions": versions(),
     }

@@ -101,8 +101,8 @@ def run(options: argparse.Namespace, scratch: Path) -> tuple[list[Figure], dict[
                 note=f"{said['same']} of {options.prompts}{gaps}",
             )
         )
-    told = {name: str(info["transformers"][name]) for name in ("torch", "transformers")}
-    return figures, told | (
+    facts = {name: str(info["transformers"][name]) for name in ("torch", "transformers")}
+    return figures, facts | (
         {"keras-hub": info["KerasHub"]["keras_hub"]} if "KerasHub" in info else {}
     )
 
@@ -141,12 +141,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     results.add_option(parser)
     options = parser.parse_args(argv)
-    told, used, start = machine(), versions(), time.perf_counter()
+    facts, used, start = machine(), versions(), time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
         figures, more = run(options, Path(scratch))
-    told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
+    facts["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
-    results.save(options, "generation", figures, told, used | more)
+    results.save(options, "generation", figures, facts, used | more)
     return 0
 
 

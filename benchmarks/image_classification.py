@@ -123,7 +123,7 @@ def settings_of(options: argparse.Namespace, scratch: Path) -> Settings:
 
 
 def run(settings: Settings, only: Sequence[int]) -> Iterator[Figure]:
-    """The figures of the parts, as they come; a part that crashes is told and does not stop the
+    """The figures of the parts, as they come; a part that crashes is reported and does not stop the
     others.
     """
     latency = [part for part in (3, 4) if part in only]
@@ -157,8 +157,8 @@ def run(settings: Settings, only: Sequence[int]) -> Iterator[Figure]:
 def main(argv: Sequence[str] | None = None) -> int:
     options = arguments(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the scratch folder goes, too
-    told, used = machine(), versions()
-    print("\n".join(f"{name}: {value}" for name, value in told.items()))
+    facts, used = machine(), versions()
+    print("\n".join(f"{name}: {value}" for name, value in facts.items()))
     print(
         "versions: " + ", ".join(f"{name} {value}" for name, value in used.items()) + "\n",
         flush=True,
@@ -174,14 +174,14 @@ def main(argv: Sequence[str] | None = None) -> int:
                 flush=True,
             )
     figures.sort(key=lambda figure: figure.part)
-    told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
+    facts["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
     if options.quick:
-        told["note"] = f"this was a smoke run (--quick); {SMOKE}"
-        print(told["note"])
+        facts["note"] = f"this was a smoke run (--quick); {SMOKE}"
+        print(facts["note"])
     crashed = {figure.part for figure in figures if "CRASHED" in figure.what}
     whole = [figure for figure in figures if figure.part not in crashed]
-    results.save(options, "image classification", whole, told, used)
+    results.save(options, "image classification", whole, facts, used)
     return int(bool(crashed))
 
 

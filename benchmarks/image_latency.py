@@ -108,7 +108,9 @@ def _figures(
             )
             return
         best = fastest(others)
-        told = ", ".join(f"{title} {ms[title]:.2f}" for title in sorted(others, key=ms.__getitem__))
+        listed = ", ".join(
+            f"{title} {ms[title]:.2f}" for title in sorted(others, key=ms.__getitem__)
+        )
         gone = "".join(f"; {title}: {why}" for title, why in missing.items())
         yield compared(
             4,
@@ -116,7 +118,7 @@ def _figures(
             {"warmstart": values["call"], **others},
             best,
             bar=1.05,
-            note=f"{own}; ms of the others: {told}{gone}",
+            note=f"{own}; ms of the others: {listed}{gone}",
         )
         yield Figure(
             4, f"the engine alone, {model}, against the same", ratio(values["engine"], others[best])

@@ -60,11 +60,11 @@ def throughput(settings: Settings) -> Iterator[Figure]:
             worker.time("decoding alone", 1, warm=False)  # reads every file once
             worker.time("engine alone", 1, warm=False)
             for _ in range(PASSES if settings.rounds > 2 else 1):
-                for what, found in values.items():
-                    found += worker.time(what, 1, warm=False)
+                for what, times in values.items():
+                    times += worker.time(what, 1, warm=False)
             engine = worker.info["engine"]
         rates = {
-            what: settings.jpegs / statistics.median(found) * 1e3 for what, found in values.items()
+            what: settings.jpegs / statistics.median(times) * 1e3 for what, times in values.items()
         }
         note = (
             f"{rates['end to end']:.1f} photos/s, engine alone ({engine}) {rates['engine alone']:.1f}, decoding "
@@ -141,20 +141,22 @@ def parity(settings: Settings) -> Iterator[Figure]:
 
 def _parity_figures(model: str, said: dict[str, Any]) -> Iterator[Figure]:
     count = said["count"]
-    for engine, found in said["engines"].items():
+    for engine, comparison in said["engines"].items():
         what = f"{model}, {engine} against Keras float32: largest difference of a probability"
-        if "missing" in found:
-            yield Figure(7, what, None, "difference", bar=1e-4, note=found["missing"])
+        if "missing" in comparison:
+            yield Figure(7, what, None, "difference", bar=1e-4, note=comparison["missing"])
             continue
-        yield Figure(7, what, found["difference"], "difference", bar=1e-4, note=f"{count} photos")
+        yield Figure(
+            7, what, comparison["difference"], "difference", bar=1e-4, note=f"{count} photos"
+        )
         yield Figure(
             7,
             f"{model}, {engine} and Keras name the same best class",
-            found["same top-1"] / count,
+            comparison["same top-1"] / count,
             "share",
             bar=1.0,
             at_least=True,
-            note=f"{found['same top-1']} of {count} photos",
+            note=f"{comparison['same top-1']} of {count} photos",
         )
     for engine, accuracy in said["accuracy"].items():
         for metric, bar in (("top1", 0.60), ("top5", 0.80)):

@@ -91,14 +91,14 @@ def imports(settings: Settings) -> Iterator[Figure]:
     }
     for case, job in cases.items():
         with settings.worker("modules", photo=str(settings.photo), **job) as worker:
-            found = worker.info["imported"]
+            modules = worker.info["imported"]
         yield Figure(
             2,
             f"`tensorflow` or `keras` in `sys.modules` after predicting with {case}",
-            len(found),
+            len(modules),
             "times",
             bar=0,
-            note=", ".join(found[:3]),
+            note=", ".join(modules[:3]),
         )
 
 
@@ -130,14 +130,14 @@ def installation(settings: Settings) -> Iterator[Figure]:
             time_process(predict, settings.environment) / 1e3 for _ in range(settings.processes + 1)
         ][1:]
     largest = sorted(sizes.items(), key=lambda pair: -pair[1])[:6]
-    told = ", ".join(f"{name} {size / 1e6:.0f}" for name, size in largest)
+    listed = ", ".join(f"{name} {size / 1e6:.0f}" for name, size in largest)
     yield Figure(
         8,
         "base install, without TensorFlow, on disk",
         sum(sizes.values()) / 1e6,
         "MB",
         bar=260,
-        note=f"site-packages without pip and setuptools; largest: {told}",
+        note=f"site-packages without pip and setuptools; largest: {listed}",
     )
     yield Figure(
         8,

@@ -43,8 +43,8 @@ class Case:
         name: for `ws.load`.
         options: of it.
         calibration: inputs.
-        data: labelled inputs, that are not calibrated on.
-        metric: of `evaluate`.
+        data: labelled inputs for the evaluation; none of them is used for calibration.
+        metric: the key of `evaluate` to compare.
     """
 
     name: str
@@ -133,7 +133,7 @@ def figures_of(case: Case, rounds: int, seconds: float) -> Iterator[Figure]:
 
 
 def agreement_of(call: Any, exact: Any, inputs: Any) -> float:
-    """How far a call agrees with the float32 program on inputs."""
+    """The agreement of a call with the float32 program on inputs, a share."""
     from warmstart.engines.agreement import joined
 
     decisions = joined([inputs.rule.decide(row, call(row)) for row in inputs.batches()])

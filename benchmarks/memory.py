@@ -10,6 +10,6 @@ def peak_mb() -> float:
     """Largest resident memory of this process so far. Linux: `ru_maxrss` counts what its parent had
     as well.
     """
-    told = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("ascii"))
-    assert told is not None
-    return int(told[1]) / 1024
+    facts = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("ascii"))
+    assert facts is not None
+    return int(facts[1]) / 1024

@@ -3,7 +3,7 @@
     python benchmarks/page.py [--check]
 
 A section has one table for each machine and day, the latest day first. `--check` writes nothing and
-exits with 1 where a file is not current.
+exits with 1 if a file is not current.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def tables(runs: list[Run]) -> list[tuple[Run, ...]]:
 
 
 def section(group: tuple[Run, ...], charts: dict[str, str]) -> str:
-    """The Markdown of one table; its chart is added to `charts` by name."""
+    """The Markdown of one table; its chart is added to `charts` under its file name."""
     figures = [figure for run in group for figure in run.figures]
     first = group[0]
     commands = dict.fromkeys(run.command for run in group)
@@ -49,7 +49,7 @@ def section(group: tuple[Run, ...], charts: dict[str, str]) -> str:
 
 
 def _facts(group: tuple[Run, ...]) -> Iterator[tuple[str, str]]:
-    """What the runs of a table have in common, and where they differ, all values."""
+    """The facts about the runs of a table: one value if they agree, else all of them."""
     names = dict.fromkeys([*SYSTEM, *(name for run in group for name in run.about)])
     for name in names:
         values = dict.fromkeys(run.about[name] for run in group if name in run.about)

@@ -27,7 +27,7 @@ from figures import Figure
 FOLDER = Path(__file__).parent / "results"
 MACHINE = ("processor", "memory")
 SYSTEM = (*MACHINE, "system", "python")
-"""The facts that two runs in one table have in common."""
+"""The facts that are equal for all runs of a table."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Run:
     """The figures of one part of a benchmark.
 
     Attributes:
-        topic: of the section in docs/benchmarks.md.
-        part: of the benchmark.
-        day: of the measurement, in ISO format.
-        command: that measured it.
-        about: the system, and the circumstances of the run.
-        versions: of the packages.
-        figures: of this part.
+        topic: the section in docs/benchmarks.md.
+        part: its number within the benchmark.
+        day: the date of the measurement, in ISO format.
+        command: the command that measured it.
+        about: facts about the machine and the run.
+        versions: the versions of the packages.
+        figures: the figures of this part.
     """
 
     topic: str
@@ -88,11 +88,11 @@ def save(
     """Add the figures of a benchmark, if `--results` names a folder.
 
     Args:
-        options: of the command line.
-        topic: of the section in docs/benchmarks.md.
-        figures: of one part or more.
-        about: `measure.machine()`, and more about the run.
-        versions: of the packages.
+        options: the options of the command line.
+        topic: the section in docs/benchmarks.md.
+        figures: those of one part or more.
+        about: `measure.machine()`, and further facts about the run.
+        versions: the versions of the packages.
     """
     if options.results is None:
         return
@@ -109,7 +109,7 @@ def save(
 
 
 def add(path: Path, runs: Any) -> None:
-    """Add runs to the file of a machine; each replaces an earlier one of its part."""
+    """Add runs to the file of a machine; each replaces an earlier run of the same part."""
     merged = {(run.topic, run.part): run for run in [*read(path), *runs]}
     ordered = [merged[key] for key in sorted(merged)]
     machine = {name: ordered[0].about[name] for name in MACHINE}
@@ -121,7 +121,7 @@ def add(path: Path, runs: Any) -> None:
 
 
 def path_of(folder: Path, about: Mapping[str, str]) -> Path:
-    """The file of a machine: its name is made of the processor and the memory."""
+    """The file of a machine, named after its processor and memory."""
     words = " ".join(about[name].replace("usable", "") for name in MACHINE)
     return folder / f"{re.sub(r'[^a-z0-9]+', '-', words.lower()).strip('-')}.json"
 

@@ -1,11 +1,11 @@
 """Run all benchmarks on this machine, one after the other, and write docs/benchmarks.md.
 
-    make benchmarks                                   # what has no result from this machine yet
-    make benchmarks TOPICS="int8 text:3"              # of these topics, or parts of topics
-    make benchmarks TOPICS=int8 AGAIN=--again         # once more
+    make benchmarks                                   # all that have no result from this machine yet
+    make benchmarks TOPICS="int8 text:3"              # these topics, or parts of topics
+    make benchmarks TOPICS=int8 AGAIN=--again         # measure it again
 
-A result is added to `results/MACHINE.json` as soon as a part has ended, so that the next call goes on
-after the last one. A part fails alone: the others are measured, and the exit status is 1.
+The result of a part is added to `results/MACHINE.json` when the part ends, so an interrupted run is
+continued by the next call. If a part fails, the others are still measured, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class Job:
     """A benchmark.
 
     Attributes:
-        topic: of its results; in commands with `-` for spaces.
+        topic: the topic of its results; in commands with `-` in place of spaces.
         script: its file.
-        arguments: of it; `command` fills in the places.
-        parts: that are run on their own, with `--only`; empty: it runs as a whole.
+        arguments: its arguments, with placeholders that `command` fills in.
+        parts: the parts that are run separately, with `--only`; empty: it is run as a whole.
     """
 
     topic: str
@@ -94,8 +94,8 @@ def pending(topics: Sequence[str], again: bool) -> Iterator[tuple[Job, int | Non
     """The parts to measure: `(job, part)`, or `(job, None)` for a job without parts.
 
     Args:
-        topics: `NAME` or `NAME:PART` each; empty: all.
-        again: also those that have a result from this machine.
+        topics: `NAME` or `NAME:PART`; empty: all.
+        again: whether to include parts that have a result from this machine.
     """
     path = results.path_of(results.FOLDER, machine())
     done = {(run.topic, run.part) for run in results.read(path)}
@@ -135,9 +135,9 @@ def command(job: Job, part: int | None, options: argparse.Namespace) -> list[str
 
 
 def measured(job: Job, part: int | None, options: argparse.Namespace) -> str:
-    """Measure one part; returns why it has no result, or nothing.
+    """Measure one part; returns why it has no result, or "".
 
-    The exit status of a benchmark does not say it: for some a missed bar is an error.
+    The exit status does not tell, because some benchmarks exit with 1 if a bar is missed.
     """
     path = results.path_of(results.FOLDER, machine())
     before = path.stat().st_mtime_ns if path.is_file() else 0
@@ -157,11 +157,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     names = ", ".join(job.name for job in JOBS)
     parser.add_argument("topics", nargs="*", metavar="TOPIC[:PART]", help=f"of {names}")
-    parser.add_argument("--again", action="store_true", help="also what has a result already")
+    parser.add_argument(
+        "--again", action="store_true", help="also measure parts that have a result"
+    )
     parser.add_argument("--list", action="store_true", help="print what would be measured")
     parser.add_argument("--work", type=Path, default=ROOT / "work" / "benchmarks")
     parser.add_argument(
-        "--peers", type=Path, default=Path(sys.executable), help="a Python that has the peers"
+        "--peers",
+        type=Path,
+        default=Path(sys.executable),
+        help="the Python of an environment with the peers",
     )
     parser.add_argument(
         "--whisper", type=Path, default=Path("whisper-base"), help="the folder of Whisper base"
@@ -181,7 +186,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if reason := measured(job, part, options):
                 failed.append(f"{_name(job, part)}: {reason}")
     except KeyboardInterrupt:
-        failed.append("the rest, because of Ctrl+C; the next call goes on there")
+        failed.append("the rest, because of Ctrl+C; the next call continues with it")
     for each in failed:
         print(f"not measured: {each}", file=sys.stderr)
     subprocess.run([sys.executable, str(SCRIPTS / "page.py")], check=True)

@@ -246,7 +246,7 @@ def endings(options: argparse.Namespace) -> list[Figure]:
             lost += accepted - load.counts["ok"]
             taken += accepted
             reset += load.counts["lost"]
-    found = [
+    figures = [
         Figure(
             4,
             f"SIGTERM under load, {options.endings} times: accepted requests lost",
@@ -283,7 +283,7 @@ def endings(options: argparse.Namespace) -> list[Figure]:
                     until(lambda good=good: loaded()[0] > good, 60)
             counts = dict(load.counts)
     wrong = sum(count for what, count in counts.items() if what != "ok")
-    found.append(
+    figures.append(
         Figure(
             4,
             f"reload and broken reload under load, {options.endings} times each: requests lost",
@@ -293,7 +293,7 @@ def endings(options: argparse.Namespace) -> list[Figure]:
             note=f"{counts.get('ok', 0)} were answered, by 16 clients",
         )
     )
-    return found
+    return figures
 
 
 def contracts(options: argparse.Namespace) -> list[Figure]:
@@ -301,10 +301,10 @@ def contracts(options: argparse.Namespace) -> list[Figure]:
     import contract
     import schemathesis
 
-    found = []
+    figures = []
     with running(DEFAULT, "shakespeare_gpt2", "deepar", "--no-access-log") as server:
         own = schemathesis.openapi.from_url(f"{server.address}/openapi.json")
-        found.append(_checked("our own OpenAPI document", own, contract, options))
+        figures.append(_checked("our own OpenAPI document", own, contract, options))
         if options.protocol:
             import yaml
 
@@ -313,8 +313,8 @@ def contracts(options: argparse.Namespace) -> list[Figure]:
                 .replace("${MODEL_NAME}", DEFAULT)
                 .replace("${MODEL_VERSION}", "1")
             )
-            told = yaml.safe_load(text)
-            for item in told["paths"].values():
+            document = yaml.safe_load(text)
+            for item in document["paths"].values():
                 item.pop("parameters", None)
                 for (
                     method
@@ -328,16 +328,16 @@ def contracts(options: argparse.Namespace) -> list[Figure]:
                         },
                     }
                     method["responses"].setdefault("4XX", refused)
-            theirs = schemathesis.openapi.from_dict(told)
+            theirs = schemathesis.openapi.from_dict(document)
             theirs.config.update(base_url=server.address)
             checked = _checked("the Open Inference Protocol's document", theirs, contract, options)
-            found.append(
+            figures.append(
                 replace(
                     checked,
                     note=checked.note + "; refusals other than its 400 are taken to be alike",
                 )
             )
-    return found
+    return figures
 
 
 def _checked(what: str, schema: Any, contract: Any, options: argparse.Namespace) -> Figure:

@@ -59,8 +59,8 @@ class Usage:
         self._folder = Path(f"/proc/{server.process.pid}")
 
     def memory(self) -> float:
-        """MB that are resident now, together; pages of files, such as those of libraries that both
-        have mapped, count once."""
+        """MB that are resident now, of all processes together; pages of files that they share, such as
+        those of libraries, are counted once."""
         own, shared = 0, 0
         for folder in self._processes():
             with contextlib.suppress(OSError):  # it has just ended

@@ -1,4 +1,4 @@
-"""What all parts of a benchmark are told."""
+"""Settings of all parts of a benchmark."""
 
 from __future__ import annotations
 

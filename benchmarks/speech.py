@@ -76,22 +76,22 @@ def error_rates(recordings: Path, left_out: Sequence[Path]) -> list[Figure]:
                 note=f"decoded with the ten words, as by default; the best path alone: {free:.2%}",
             )
         )
-    told = left_out_runs(left_out)
-    worst = max(told, key=lambda one: one["wer"], default=None)
+    runs = left_out_runs(left_out)
+    worst = max(runs, key=lambda one: one["wer"], default=None)
     note = (
         "no such run was given"
         if worst is None
-        else "; ".join(f"{r['speaker']} {r['wer']:.1%}" for r in told)
+        else "; ".join(f"{r['speaker']} {r['wer']:.1%}" for r in runs)
         + (
             "; trained "
-            + " or ".join(f"{STEPS * epochs:,}" for epochs in sorted({r["epochs"] for r in told}))
+            + " or ".join(f"{STEPS * epochs:,}" for epochs in sorted({r["epochs"] for r in runs}))
             + " steps"
         )
     )
     figures.append(
         Figure(
             1,
-            f"word error rate, one speaker left out of training, the worst of {len(told)} of six",
+            f"word error rate, one speaker left out of training, the worst of {len(runs)} of six",
             worst and worst["wer"],
             "share",
             bar=0.25,
@@ -157,7 +157,7 @@ def long_recording(options: argparse.Namespace, scratch: Path) -> list[Figure]:
     """A file of many hours through the recogniser in a process of its own: its memory, and what it
     hears.
     """
-    minute, told = a_minute(options.recordings), {}
+    minute, measured = a_minute(options.recordings), {}
     for hours in (options.hours / 10, options.hours):
         tell(f"a recording of {hours:g} hours")
         path = scratch / "long.flac"
@@ -167,9 +167,9 @@ def long_recording(options: argparse.Namespace, scratch: Path) -> list[Figure]:
         found = subprocess.run(
             [sys.executable, "-c", LONG, path, SCRIPT.parent], stdout=subprocess.PIPE, check=True
         )
-        told[hours] = json.loads(found.stdout)
-        told[hours]["file"] = path.stat().st_size / 2**20
-    short, long = told.values()
+        measured[hours] = json.loads(found.stdout)
+        measured[hours]["file"] = path.stat().st_size / 2**20
+    short, long = measured.values()
     return [
         Figure(
             6,
@@ -248,13 +248,13 @@ def speeds(options: argparse.Namespace, scratch: Path, speaks: bool) -> list[Fig
         values = turns(
             {"ours": ours.timer("samples"), "theirs": theirs.timer("samples")}, options.rounds, 1.0
         )
-        told, chunk = {**theirs.info, **ours.info}, ours.info["chunk"]
+        info, chunk = {**theirs.info, **ours.info}, ours.info["chunk"]
     each = {
         "ours": [ms / chunk for ms in values["ours"]],
         "theirs": [ms / AT_ONCE for ms in values["theirs"]],
     }
     middle = {name: statistics.median(times) for name, times in each.items()}
-    same = [np.mean(np.equal(told[one], told["uncached"])) for one in ("said", "cached")]
+    same = [np.mean(np.equal(info[one], info["uncached"])) for one in ("said", "cached")]
     figures = [
         Figure(
             3,
@@ -272,7 +272,7 @@ def speeds(options: argparse.Namespace, scratch: Path, speaks: bool) -> list[Fig
             bar=20.0,
             at_least=True,
             note=f"{middle['ours']:.3f} ms and {middle['theirs']:.3f} ms a sample, medians of {options.rounds} "
-            f"rounds, TensorFlow {told['tensorflow']}",
+            f"rounds, TensorFlow {info['tensorflow']}",
         ),
         Figure(4, f"its real-time factor at {RATE // 1000} kHz", middle["ours"] * RATE / 1e3),
     ]
@@ -332,7 +332,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if (options.whisper is None) != (options.read is None):
         parser.error("--whisper needs --read, and --read needs --whisper")
-    told, used, start = machine(), versions(), time.perf_counter()
+    facts, used, start = machine(), versions(), time.perf_counter()
     speaks = (Path(ws.__file__).parent / "embedded" / options.digits).is_dir() or Path(
         options.digits
     ).is_dir()
@@ -347,9 +347,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             *figures,
             *(whisper(options.whisper, options.read) if options.whisper else []),
         ]
-    told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
+    facts["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
-    results.save(options, "speech", figures, told, used)
+    results.save(options, "speech", figures, facts, used)
     return 0
 
 

@@ -46,7 +46,7 @@ class Bench:
         self.environment = {**os.environ, "WARMSTART_HOME": str(home), "TF_CPP_MIN_LOG_LEVEL": "3"}
         rows = (options.sst2 / "dev.tsv").read_text("utf-8").splitlines()
         self.texts = [row.rpartition("\t")[0] for row in rows if row.strip()]
-        self.told: dict[str, Any] = {}
+        self.facts: dict[str, Any] = {}
 
     def theirs(self, size: str, head: str, texts: Sequence[str]) -> tuple[Worker, dict[str, Any]]:
         folder = self.scratch / f"{size}-{head}"
@@ -62,7 +62,7 @@ class Bench:
             vocabulary=str(self.options.vocabulary),
             **job,
         )
-        self.told |= worker.info
+        self.facts |= worker.info
         return worker, job
 
     def parity(self) -> Iterator[Figure]:
@@ -162,9 +162,9 @@ class Bench:
         for number in range(self.options.rounds + 1):
             for name in names[number % len(names) :] + names[: number % len(names)]:
                 for what, calls in (("one", 5), ("many", 1)):
-                    found = statistics.median(workers[name].time(what, calls, warm=False))
+                    milliseconds = statistics.median(workers[name].time(what, calls, warm=False))
                     if number:
-                        values.setdefault((name, what), []).append(found)
+                        values.setdefault((name, what), []).append(milliseconds)
         return values
 
     def int8(self) -> Iterator[Figure]:
@@ -202,10 +202,10 @@ class Bench:
         code = "import warmstart as ws; ws.load('sst2_bert_tiny')('what a film')"
         times: dict[str, list[float]] = {code: [], "import tensorflow": []}
         for number in range(self.options.rounds + 1):
-            for one, found in times.items():
+            for one, values in times.items():
                 milliseconds = time_process([sys.executable, "-c", one], self.environment)
                 if number:
-                    found.append(milliseconds)
+                    values.append(milliseconds)
         ours, theirs = times.values()
         yield compared(
             5,
@@ -226,7 +226,7 @@ class Bench:
             return
         import warmstart as ws
 
-        found: list[float] = []
+        accuracies: list[float] = []
         took: list[float] = []
         for seed in self.options.seeds:
             tell(f"MiniLM on SST-2, seed {seed}")
@@ -243,22 +243,22 @@ class Bench:
                 names={"0": "negative", "1": "positive"},
                 output=self.options.runs / f"minilm-sst2-{seed}",
             )
-            found.append(
+            accuracies.append(
                 ws.load(model._folder, engine="keras").evaluate(self.options.sst2 / "dev.tsv")[
                     "accuracy"
                 ]
             )
             took.append(sum(record["seconds"] for record in model.history))
-            tell(f"seed {seed}: {found[-1]:.4f}")
+            tell(f"seed {seed}: {accuracies[-1]:.4f}")
         note = (
-            ", ".join(f"{value:.4f}" for value in found)
+            ", ".join(f"{value:.4f}" for value in accuracies)
             + "; batch 32, learning rate 1e-4, adversarial 1; no dev "
             f"sentence chose anything; {statistics.median(took) / 60:.0f} minutes a seed"
         )
         yield Figure(
             6,
-            f"{what}, median of {len(found)} seeds",
-            statistics.median(found),
+            f"{what}, median of {len(accuracies)} seeds",
+            statistics.median(accuracies),
             "share",
             bar=0.89,
             at_least=True,
@@ -304,17 +304,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     results.add_option(parser)
     options = parser.parse_args(argv)
-    told, used, start = machine(), versions(), time.perf_counter()
+    facts, used, start = machine(), versions(), time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
         bench = Bench(options, Path(scratch))
         figures = [figure for part in options.only for figure in PARTS[part](bench)]
     peers = {
-        name: str(bench.told[name]) for name in ("torch", "transformers") if name in bench.told
+        name: str(bench.facts[name]) for name in ("torch", "transformers") if name in bench.facts
     }
     used |= peers
-    told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
+    facts["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
-    results.save(options, "text", figures, told, used)
+    results.save(options, "text", figures, facts, used)
     return 0
 
 

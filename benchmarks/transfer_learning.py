@@ -153,14 +153,14 @@ def tuned(
         model, data, validation=validation, seed=seed, output=folder, verbose=False, **options
     )
     whole = time.perf_counter() - start
-    told = json.loads((folder / "training.json").read_text())
+    training = json.loads((folder / "training.json").read_text())
     return {
-        "accuracy": told["figures"]["validation"]["accuracy"],
-        "start": told["history"][0]["val_accuracy"],
-        "seconds": sum(told["seconds"].values()),
+        "accuracy": training["figures"]["validation"]["accuracy"],
+        "start": training["history"][0]["val_accuracy"],
+        "seconds": sum(training["seconds"].values()),
         "whole": whole,
         "name": result.name,
-        "error": told["figures"]["validation"]["calibration_error"],
+        "error": training["figures"]["validation"]["calibration_error"],
     }
 
 
@@ -183,8 +183,8 @@ def untouched(data: Path, seed: int, folder: Path) -> Result:
     """
     import warmstart as ws
 
-    told = tuned(data / "train", seed, folder)
-    return {**told, "accuracy": ws.load(folder).evaluate(data / "val")["top1"]}
+    result = tuned(data / "train", seed, folder)
+    return {**result, "accuracy": ws.load(folder).evaluate(data / "val")["top1"]}
 
 
 def killed(work: Path, data: Path) -> Result:
@@ -239,15 +239,15 @@ def _subprocess(folder: Path, data: Path) -> Result:
         raise RuntimeError(
             f"finetune ended with code {process.returncode}: {words.decode()[-400:]}"
         )
-    told = json.loads((folder / "training.json").read_text())
+    training = json.loads((folder / "training.json").read_text())
     history = [
         {key: value for key, value in record.items() if key != "seconds"}
-        for record in told["history"]
+        for record in training["history"]
     ]
     weights = json.loads((folder / "warmstart.json").read_text())["sha256"]["model.safetensors"]
     return {
-        "figures": told["figures"],
-        "temperature": told["temperature"],
+        "figures": training["figures"],
+        "temperature": training["temperature"],
         "history": history,
         "weights": weights,
     }
@@ -394,7 +394,7 @@ def measured(work: Work, seeds: Sequence[int]) -> Iterator[Figure]:
                 lambda s=seed: tuned(small, s, scratch / f"small both {s}"),
             )
         )
-    told = f"{len(CIFAR_CLASSES)} classes of CIFAR-10, {CIFAR_TRAIN} photos each"
+    what = f"{len(CIFAR_CLASSES)} classes of CIFAR-10, {CIFAR_TRAIN} photos each"
     for name, runs in (
         ("textbook script", book),
         ("phase 1 alone", head),
@@ -402,7 +402,7 @@ def measured(work: Work, seeds: Sequence[int]) -> Iterator[Figure]:
     ):
         yield Figure(
             6,
-            f"{told}: {name}",
+            f"{what}: {name}",
             median_of(runs, "accuracy"),
             "share",
             note=f"{all_of(runs)}; {median_of(runs, 'seconds'):.1f} s",
@@ -434,7 +434,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(
             f"the real weights are not in {SHARED}; name the folder of real data with WARMSTART_SHARED_DATA"
         )
-    told, start = machine(), time.perf_counter()
+    facts, start = machine(), time.perf_counter()
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="warmstart-transfer-") as temporary:
         try:
@@ -448,11 +448,11 @@ def main(argv: Sequence[str] | None = None) -> int:
                     flush=True,
                 )
         except NotMeasured as missing:
-            told["not measured yet"] = f"everything from {str(missing)!r} on"
+            facts["not measured yet"] = f"everything from {str(missing)!r} on"
     if not options.kept:
-        told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
+        facts["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
-    results.save(options, "transfer learning", figures, told, versions())
+    results.save(options, "transfer learning", figures, facts, versions())
     return int(any(figure.verdict not in ("", "pass") for figure in figures))
 
 

@@ -77,7 +77,7 @@ def figures(part: int, folder: Path) -> Iterator[Figure]:
         CANDIDATES, key=lambda name: (-ranking[name]["accuracy"], ranking[name]["loss"])
     )
     before = [float(-places.index(name)) for name in CANDIDATES]
-    told = ", ".join(
+    listed = ", ".join(
         f"{name} {ranking[name]['accuracy']:.1%} → {accuracy:.1%}"
         for name, accuracy in zip(CANDIDATES, after, strict=True)
     )
@@ -88,7 +88,7 @@ def figures(part: int, folder: Path) -> Iterator[Figure]:
         "ratio",
         0.6,
         at_least=True,
-        note=f"cross-validated → fine-tuned, median of {len(SEEDS)} seeds: {told}",
+        note=f"cross-validated → fine-tuned, median of {len(SEEDS)} seeds: {listed}",
     )
     scores = [ranking[name]["logme"] for name in CANDIDATES]
     yield Figure(part, "the same for the LogME score alone", kendall(scores, after))

@@ -54,13 +54,13 @@ def run(
             options.rounds,
             0.5,
         )
-        told, answered = theirs.info, ours.info
+        facts, answered = theirs.info, ours.info
     ms = {name: statistics.median(times) for name, times in values.items()}
     rest = ms["ours"] - ms["engine"] - ms["preprocessing"]
     note = (
         f"{ms['ours']:.1f} ms = decoding and scaling {ms['preprocessing']:.1f} + {answered['engine']} "
         f"{ms['engine']:.1f} + answer {max(rest, 0):.1f}; transformers {ms['theirs']:.1f} ms, its network "
-        f"{ms['network']:.1f}; {told['threads']} threads; medians of {options.rounds} rounds"
+        f"{ms['network']:.1f}; {facts['threads']} threads; medians of {options.rounds} rounds"
     )
     figures = [
         compared(
@@ -96,7 +96,7 @@ def run(
                     note=f"{worker.info['early']:.0f} MB, then {worker.info['end']:.0f} MB",
                 )
             )
-    return figures, told
+    return figures, facts
 
 
 def main(topic: str, what: str, kind: str, same: str, argv: Sequence[str] | None = None) -> int:
@@ -116,12 +116,12 @@ def main(topic: str, what: str, kind: str, same: str, argv: Sequence[str] | None
     parser.add_argument("--rounds", type=int, default=9)
     results.add_option(parser)
     options = parser.parse_args(argv)
-    told, start = machine(), time.perf_counter()
+    facts, start = machine(), time.perf_counter()
     used: Mapping[str, str] = versions()
     with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
         figures, peer = run(what, kind, same, options, Path(scratch))
     used = {**used, "torch": peer["torch"], "transformers": peer["transformers"]}
-    told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
+    facts["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
-    results.save(options, topic, figures, told, used)
+    results.save(options, topic, figures, facts, used)
     return 0

@@ -24,7 +24,7 @@ def dfine_transformers(job: Job) -> tuple[dict, dict]:
     from transformers import DFineConfig, DFineForObjectDetection
     from transformers.models.rt_detr.image_processing_pil_rt_detr import RTDetrImageProcessorPil
 
-    told = _threads(torch)
+    facts = _threads(torch)
     backbone = {
         "model_type": "hgnet_v2",
         "stem_channels": [3, 16, 16],
@@ -90,7 +90,7 @@ def dfine_transformers(job: Job) -> tuple[dict, dict]:
             axis=1,
         ),
     )
-    return {"call": call, "network": network}, told
+    return {"call": call, "network": network}, facts
 
 
 def segformer_transformers(job: Job) -> tuple[dict, dict]:
@@ -104,7 +104,7 @@ def segformer_transformers(job: Job) -> tuple[dict, dict]:
         SegformerImageProcessorPil,
     )
 
-    told = _threads(torch)
+    facts = _threads(torch)
     names = {n: f"thing {n}" for n in range(150)}
     model = SegformerForSemanticSegmentation(
         SegformerConfig(id2label=names, label2id={v: k for k, v in names.items()})
@@ -127,7 +127,7 @@ def segformer_transformers(job: Job) -> tuple[dict, dict]:
         return model(pixel_values=pixels)
 
     np.save(Path(job["folder"]) / "answer.npy", call().numpy())
-    return {"call": call, "network": network}, told
+    return {"call": call, "network": network}, facts
 
 
 def _threads(torch: Any) -> dict[str, Any]:
@@ -167,12 +167,12 @@ def vision_warmstart(job: Job) -> tuple[dict, dict]:
     options: dict[str, Any] = {"threshold": THRESHOLD} if model.task == "object-detection" else {}
     prepared = model.preprocess(job["photo"])[None]
     engine = model.engine
-    told = {"engine": engine.name, **_compared(job, model(job["photo"], **options))}
+    facts = {"engine": engine.name, **_compared(job, model(job["photo"], **options))}
     return {
         "call": lambda: model(job["photo"], **options),
         "engine": lambda: engine.run("forward", images=prepared),
         "preprocessing": lambda: model.preprocess(job["photo"]),
-    }, told
+    }, facts
 
 
 def _compared(job: Job, result: Any) -> dict[str, Any]:

@@ -106,12 +106,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     results.add_option(parser)
     options = parser.parse_args(argv)
-    told, used, start = machine(), versions(), time.perf_counter()
+    facts, used, start = machine(), versions(), time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
         figures = run(options, Path(scratch))
-    told["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
+    facts["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
-    results.save(options, "whisper", figures, told, used)
+    results.save(options, "whisper", figures, facts, used)
     return 0
 
 

@@ -4,9 +4,9 @@
 
 TORCH and KERAS are the Python programs of two environments, with the packages of
 scripts/comparison_models.py. Needs no network: the models of the other tools have random weights,
-in the layout and under the name that each line expects; where a line needs another spelling for a
-local file, `LOCAL` has it. What is shown is whether each line runs, the files that it writes, and
-the end of what it prints; exits with 1 where one fails.
+in the layout and under the name that each line expects. `LOCAL` replaces parts of lines that would
+need the network. Prints whether each line runs, which files it writes, and the end of its output;
+exits with 1 if one fails.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LOCAL = {
     "all_minilm_l6_v2": "sst2_bert_tiny",
     "transcribe recordings/": "transcribe recordings/ --model digits_wavenet_asr",
 }
-"""Text of a line -> the same for a model that needs no network."""
+"""Text of a line -> its replacement, which needs no network."""
 SERVER_START_S = 180
 TIMEOUT_S = 900
 
@@ -72,7 +72,7 @@ def write_files(folder: Path) -> None:
 
 
 def columns(text: str) -> tuple[list[str], list[str]]:
-    """The commands of warmstart, and the commands and code of the other tool, in a job's part."""
+    """The commands of warmstart, and the commands and code of the other tool, in the section of a job."""
     ours, theirs = [], []
     for language, block in BLOCK.findall(text):
         if language == "text":
@@ -93,7 +93,7 @@ def count(lines: list[str]) -> str:
 
 
 def run(text: str, folder: Path, environment: dict[str, str], python: str) -> tuple[bool, str]:
-    """Whether a command or a program succeeds, and what it prints; a server answers a photo first."""
+    """Whether a command or a program succeeds, and its output; a server has to answer a photo."""
     is_server = text.startswith("warmstart serve") or ".run(port=" in text
     if "\n" in text:
         program = folder / "program.py"
@@ -127,7 +127,7 @@ def run(text: str, folder: Path, environment: dict[str, str], python: str) -> tu
 
 
 def ask(photo: Path, process: subprocess.Popen[bytes]) -> str:
-    """The answer of a server to a photo, once it is up; empty where it ends or does not answer."""
+    """The answer of a server to a photo, once it is up; "" if it ends or does not answer."""
     boundary = "photo-boundary"
     form = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="photo"; filename="cat.jpg"\r\n'
@@ -164,7 +164,9 @@ def written(folder: Path, before: set[Path]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--peers", nargs=2, required=True, metavar=("TORCH", "KERAS"))
-    parser.add_argument("--jobs", nargs="*", default=[], help="parts of titles; all if left out")
+    parser.add_argument(
+        "--jobs", nargs="*", default=[], help="parts of titles of jobs; default: all jobs"
+    )
     arguments = parser.parse_args()
     torch, keras = (str(Path(one).absolute()) for one in arguments.peers)
     environment = {

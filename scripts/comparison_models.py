@@ -1,10 +1,10 @@
-"""Write the models that the other tools' lines in docs/comparison.md load, with random weights.
+"""Write the models, with random weights, that the lines of other tools in docs/comparison.md load.
 
     TORCH scripts/comparison_models.py FOLDER
 
 Run by scripts/check_comparison.py, in an environment with transformers, ultralytics,
 sentence-transformers, openai-whisper, chronos-forecasting, litserve, imageio-ffmpeg and matplotlib.
-Those of text and of forecasts are the tiny checkpoints of tests/golden.
+The models of text and forecasting are the tiny checkpoints of tests/golden.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
 SENTIMENT = "distilbert/distilbert-base-uncased-finetuned-sst-2-english"
-"""The model that transformers takes for text-classification where none is named."""
+"""The default model of transformers for text classification."""
 
 
 def write_ultralytics(folder: Path) -> None:
@@ -26,7 +26,7 @@ def write_ultralytics(folder: Path) -> None:
 
 
 def write_whisper(folder: Path) -> None:
-    """A model that hears "zero" until the fifth second, whatever it is given."""
+    """A model that transcribes every recording as "zero", from its start to the fifth second."""
     import imageio_ffmpeg
     import torch
     from whisper.model import ModelDimensions, Whisper

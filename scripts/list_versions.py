@@ -1,9 +1,9 @@
-"""List the versions of the built site, for the switch on each of its pages and for its first page.
+"""List the versions of the built site, for its first page and for the version menu of each page.
 
     python scripts/list_versions.py site
 
 Each folder of `site` with an `index.html` is a version. `site/versions.js` names their pages, so that
-the switch leads to the same page of another version, also where the site is opened as files.
+the menu leads to the same page of another version, also if the site is opened from files.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def release_order(version: str) -> tuple[list[int], bool, str]:
 
 
 def write_versions(site: Path) -> list[str]:
-    """Write `versions.js` and `index.html` into `site`; the versions, newest first."""
+    """Write `versions.js` and `index.html` into `site`; returns the versions, newest first."""
     folders = [path.parent for path in site.glob("*/index.html")]
     folders.sort(key=lambda folder: release_order(folder.name), reverse=True)
     pages = {

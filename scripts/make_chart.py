@@ -2,9 +2,9 @@
 
     python scripts/make_chart.py [--check]
 
-Each bar is a figure of benchmarks/results: the time that a job takes with warmstart, where the other
-tool takes 1. Bars of one machine and day stand together, below their names. `--check` writes nothing
-and exits with 1 where the chart is not current.
+Each bar is a figure of benchmarks/results: the time of a job with warmstart, relative to that of the
+other tool. Bars are grouped by machine and day. `--check` writes nothing and exits with 1 if the chart
+is not current.
 """
 
 from __future__ import annotations
@@ -32,10 +32,9 @@ class Bar(NamedTuple):
 
     Attributes:
         job: its name in the chart.
-        peer: what takes 1.
-        what: the beginning of its figure.
-        is_speed: whether that figure is a speed relative to the peer, of which the chart shows the
-            inverse.
+        peer: the other tool, whose time is 1.
+        what: the beginning of the name of its figure.
+        is_speed: whether that figure is a speed relative to the peer; the chart shows its inverse.
     """
 
     job: str
@@ -75,7 +74,7 @@ BARS = (
 
 
 def groups(runs: Iterable[Run]) -> dict[str, list[tuple[Bar, float]]]:
-    """Each bar with its ratio, the latest one, by machine and day.
+    """Each bar with its latest ratio, by machine and day.
 
     Raises:
         SystemExit: there is no figure for a bar.

@@ -141,7 +141,7 @@ def efficientnet() -> Any:
 
 
 def mobilenet(stride: int) -> Any:
-    """The first block of stride 1 has a sum, that of stride 2 squeezes and excites."""
+    """With stride 1 the first block has a residual, with stride 2 squeeze-and-excitation."""
     backbone = keras_hub.models.MobileNetBackbone(
         stackwise_expansion=[[40, 56], [64]],
         stackwise_num_blocks=[2, 1],

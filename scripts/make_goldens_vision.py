@@ -167,16 +167,16 @@ def dfine(name: str, size: tuple[int, int], backbone: dict[str, Any], **sizes: A
 
 
 def dfine_losses(name: str) -> None:
-    """`losses.npz`: random boxes, and the reference's losses of each stage of the decoder on them.
+    """`losses.npz`: random boxes, and the losses of the reference on them for each stage of the decoder.
 
-    The stages are put together here: the loss of `DFineForObjectDetection` pairs the first boxes
-    with the distributions of the first layer, those of the first layer with the second, and so on.
+    The stages are assembled here, because the loss of `DFineForObjectDetection` pairs the boxes of
+    each stage with the distributions of the next one.
     """
     from transformers.loss.loss_d_fine import DFineLoss
 
     folder = GOLDEN / name
     model = transformers.DFineForObjectDetection.from_pretrained(folder, dtype=torch.float32).eval()
-    model.model.decoder.training = True  # says what all layers answer; statistics stay
+    model.model.decoder.training = True  # returns the outputs of all layers; statistics stay
     images = torch.from_numpy(np.load(folder / "expected.npz")["images"].astype(np.float32))
     random = np.random.default_rng(3)
     truth, labels = np.full((2, 6, 5), -1.0, np.float32), []

@@ -263,8 +263,8 @@ def require(*packages: str, extra: str, purpose: str) -> None:
 
 
 def without_frames(error: ErrorT) -> ErrorT:
-    """The same error, for use as a value: without tracebacks, whose frames would keep the input
-    and what was made of it alive. Its causes are cleared, too.
+    """Remove the tracebacks of an error and of its causes, and return it: their frames would keep the
+    input, and all that was computed from it, in memory while the error is stored as a value.
     """
     one: BaseException | None = error
     while one is not None and one.__traceback__ is not None:

@@ -118,7 +118,7 @@ def test_tables_hold_every_figure(figures):
     assert [line.split()[-1] for line in text.splitlines()] == ["result", "MISSED", "ms", "pass"]
     page = figures.markdown_table(made)
     assert "| 3 | one \\| image | 0.700 | ≤ 0.5 | **MISSED** | 7 ms |" in page
-    assert "1 of 2 bars kept, 1 missed, 0 not measured." in page
+    assert "1 of 2 bars met, 1 missed, 0 not measured." in page
 
 
 def test_workers_time_and_their_failures_are_told(workers, tmp_path):

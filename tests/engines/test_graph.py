@@ -60,15 +60,15 @@ def program(one: graph.Network) -> bytes:
     return b"TFL3" + b"".join(np.ascontiguousarray(c).tobytes() for c in constants(one).values())
 
 
-def sources(one: graph.Network):
-    return graph.sources(program(one), constants(one), one)
+def formulas(one: graph.Network):
+    return graph.formulas(program(one), constants(one), one)
 
 
 def test_a_program_is_filled_with_other_weights():
     first, other = network(1), network(2)
-    found = sources(first)
+    found = formulas(first)
     assert len(found) == 6
-    again = [graph.Source.from_dict(json.loads(json.dumps(one.to_dict()))) for one in found]
+    again = [graph.Formula.from_dict(json.loads(json.dumps(one.to_dict()))) for one in found]
     filled = np.frombuffer(graph.filled(program(first), again, other)[4:-8], np.float32)
     np.testing.assert_allclose(filled, np.frombuffer(program(other)[4:-8], np.float32), rtol=1e-5)
 
@@ -76,13 +76,15 @@ def test_a_program_is_filled_with_other_weights():
 def test_a_weight_that_is_in_no_constant_is_not_overlooked():
     whole = network(1)
     more = graph.Network([*whole.arrays, np.ones(5, np.float32)], whole.norms, whole.numbers)
-    assert sources(whole)
-    assert graph.sources(program(whole), constants(whole), more) is None
+    assert formulas(whole)
+    assert graph.formulas(program(whole), constants(whole), more) is None
     for name in constants(whole):
         less = {key: value for key, value in constants(whole).items() if key != name}
-        assert (graph.sources(program(whole), less, whole) is None) == (name not in ("six", "axes"))
+        assert (graph.formulas(program(whole), less, whole) is None) == (
+            name not in ("six", "axes")
+        )
     number = graph.Network(whole.arrays, whole.norms, {**whole.numbers, "other": 3.5})
-    assert graph.sources(program(whole), constants(whole), number) is None
+    assert graph.formulas(program(whole), constants(whole), number) is None
 
 
 def test_what_could_be_made_in_two_ways_is_not_guessed():
@@ -97,9 +99,9 @@ def test_what_could_be_made_in_two_ways_is_not_guessed():
             }
         },
     ):
-        assert sources(network(1, **changed)) is None
+        assert formulas(network(1, **changed)) is None
     twice = network(1)
-    assert graph.sources(program(twice) * 2, constants(twice), twice) is None
+    assert graph.formulas(program(twice) * 2, constants(twice), twice) is None
 
 
 @pytest.mark.tensorflow

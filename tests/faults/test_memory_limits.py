@@ -46,7 +46,7 @@ READERS = {
     "tokenizer": lambda path: Tokenizer.open(path.parent, rows=10),
     "table": lambda path: SERIES.from_bytes(path.read_bytes(), Settings()),
     "json": lambda path: body.parse_json(path.read_bytes()),
-    "packed": lambda path: body.unpacked(path.read_bytes(), "gzip", 2**26),
+    "packed": lambda path: body.decompressed(path.read_bytes(), "gzip", 2**26),
 }
 used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]),) * 2)

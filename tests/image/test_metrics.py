@@ -119,17 +119,17 @@ def test_difficult_objects_are_neither_missed_nor_false():
 
 @pytest.mark.tensorflow
 def test_difficult_objects_are_learned_neither_as_objects_nor_as_background():
-    from warmstart.image.train.fcos_targets import IGNORED, Loss, Targets
+    from warmstart.image.train.fcos_targets import IGNORED, FCOSLoss, FCOSTargets
 
     boxes = np.array([[8, 8, 40, 40], [60, 60, 90, 90]], np.float32)
-    targets = Targets((96, 96))
+    targets = FCOSTargets((96, 96))
     both, marked = (targets(boxes, np.array(labels)) for labels in ([0, 1], [0, IGNORED]))
     ignored = marked[:, 0] == IGNORED
     assert ignored.any()
     assert not (ignored & (both[:, 0] == 0)).any()
     np.testing.assert_array_equal(marked[marked[:, 0] == 0], both[both[:, 0] == 0])
     outputs = np.random.default_rng(0).normal(size=(1, len(both), 7)).astype(np.float32)
-    loss = Loss(2, (96, 96))
+    loss = FCOSLoss(2, (96, 96))
     changed = outputs.copy()
     changed[0, ignored, :2] += 5
     assert float(loss(marked[None], changed)) == pytest.approx(float(loss(marked[None], outputs)))

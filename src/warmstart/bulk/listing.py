@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from warmstart.bulk import storage, tables
-from warmstart.bulk.plan import ListedRow
+from warmstart.bulk.plan import IN_MEMORY, ListedRow
 from warmstart.core import inputs as items
 from warmstart.core.input_kind import InputKind
 from warmstart.core.reading import printable, scheme
@@ -69,7 +69,7 @@ def _one(value: Any, reader: RowReader) -> Iterator[ListedRow | bytes]:
         for table in _tables(path):
             yield from _rows(table, reader)
     elif is_text and (isinstance(value, str) or _is_texts(value)):
-        yield ListedRow("given", value=value if isinstance(value, str | Mapping) else list(value))
+        yield ListedRow(IN_MEMORY, value=value if isinstance(value, str | Mapping) else list(value))
     else:
         what = "texts, pairs of texts" if is_text else f"paths and URLs of {input_kind.plural}"
         raise UsageError(

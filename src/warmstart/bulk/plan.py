@@ -12,13 +12,17 @@ from typing import Any
 
 from warmstart.core.task import task_of
 
+IN_MEMORY = "given"
+"""The format of rows that are texts in memory. Runs store it and compare it when they resume: it must
+not change."""
+
 
 @dataclass
 class Part:
     """Some consecutive rows of one file, or of a list.
 
     Attributes:
-        format: "files", "given", "series", or the format of the table: "txt", "jsonl", "csv",
+        format: "files", `IN_MEMORY`, "series", or the format of the table: "txt", "jsonl", "csv",
             "parquet".
         path: of the table.
         start: number of its first row within the table, from 0; of lines, the line.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from warmstart.bulk import listing, storage, tables
-from warmstart.bulk.plan import Part, Shard
+from warmstart.bulk.plan import IN_MEMORY, Part, Shard
 from warmstart.core import inputs
 from warmstart.core.input_kind import InputKind
 from warmstart.core.model import Model
@@ -97,7 +97,7 @@ def _read(part: Part, first: int, reader: RowReader) -> Iterator[tuple[str, Any]
     if part.format == "files":
         for path in part.values:
             yield printable(path), _file(path)
-    elif part.format == "given":
+    elif part.format == IN_MEMORY:
         for number, text in enumerate(part.values, first + 1):
             yield f"item {number}", tuple(text) if isinstance(text, list) else text
     elif part.format == "series":

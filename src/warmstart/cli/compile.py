@@ -117,7 +117,7 @@ def _opened(
         return exact, None
     with compiling(exact):
         exact.engine  # noqa: B018 (compiles)
-    with compiling(exact, _work(calibration)):
+    with compiling(exact, _verb(calibration)):
         if precision != "auto":
             return exact.in_precision(precision, request), exact
         model, choice = fastest(exact, request, agreement)
@@ -130,14 +130,14 @@ def _chosen(engine: str) -> str:
     return "fastest engine here" if engine == "auto" else "engine"
 
 
-def _work(calibration: str | None) -> str:
+def _verb(calibration: str | None) -> str:
     return "Compiling" if calibration is None else "Calibrating"
 
 
 def _compile(model: Model[Any, Any, Any], engine: str, calibration: str | None) -> None:
     from warmstart.cli.models import compiling
 
-    with compiling(model, _work(calibration)):
+    with compiling(model, _verb(calibration)):
         artifact = model.artifact
         name = model.engine.name
     size = artifact.size_on(name) / 1e6

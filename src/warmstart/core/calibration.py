@@ -170,15 +170,15 @@ def latest(entry: Entry, weights: Weights | None) -> store.Artifact | None:
     """The int8 program of a model that was calibrated most recently on this machine.
 
     Args:
-        entry: of the model.
-        weights: None: the published ones of the entry, which are not looked up.
+        entry: the entry of the model.
+        weights: its weights; None: the published ones of the entry, which are not resolved.
     """
     key = LATEST.read().get(entry.name if weights is None else _model_key(entry, weights))
     return store.find(key) if isinstance(key, str) and key.isalnum() else None
 
 
 def has_published_weights(model: Model[Any, Any, Any]) -> bool:
-    """Whether the name of a model says which weights it has."""
+    """Whether the name of a model determines its weights."""
     is_bundle = model.folder is not None and bundle.is_bundle(model.folder)
     return model.weights.published and not is_bundle
 

@@ -78,11 +78,11 @@ def _export(
     difference = export_program(
         artifact, lambda: task.program(entry, build()), job["format"], path, report
     )
-    served: Mapping[str, Any] = {}
+    saved_model: Mapping[str, Any] = {}
     if job["format"] == "saved_model":
         engine = LiteRTEngine(artifact.path, artifact.signatures)
-        served = task.compare_served(entry, engine, saved_functions(path))
-    return {"difference": difference, "served": served}
+        saved_model = task.compare_saved_model(entry, engine, saved_functions(path))
+    return {"difference": difference, "saved_model": saved_model}
 
 
 def main() -> int:

@@ -205,7 +205,7 @@ def describe(
         **_agreement(artifact, record),
         **({"functions": functions, "outputs": meaning} if format != "keras" else {}),
         "largest_difference": record["difference"],
-        **record.get("served", {}),
+        **record.get("saved_model", {}),
         **{key: entry[key] for key in ("preprocessing", "processing") if entry.get(key)},
         "labels": [label.name for label in model.labels],
         "licence": model.entry.licence,

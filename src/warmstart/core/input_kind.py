@@ -199,10 +199,10 @@ class InputKind(ABC):
     def check_size(
         self, value: Any, limits: Limits, options: Mapping[str, Any] | None = None
     ) -> bool:
-        """Whether an input unpacks to so much that a server answers one at a time, by its header.
+        """Whether an input will need so much memory, by its header, that a server processes it alone.
 
         Raises:
-            InputError: with these options of the call it is more than the limits allow.
+            InputError: it is larger than the limits allow, with these options of the call.
         """
         return False
 

@@ -268,10 +268,10 @@ class LoadedModel(CompiledModel, ABC):
         return {}
 
     @classmethod
-    def compare_served(
+    def compare_saved_model(
         cls, entry: Entry, engine: Engine, functions: Mapping[str, Runner]
     ) -> Mapping[str, Any]:
-        """Compare the functions that only a SavedModel has (`Program.served`) with the model;
+        """Compare the functions that only a SavedModel has (see `Program`) with the model;
         returns facts as JSON values.
 
         Args:

@@ -155,7 +155,7 @@ def _defaults(options: Any) -> Any:
 
 
 def are_defaults(options: Any) -> bool:
-    """Whether this is the object that `make` returns where no option is set."""
+    """Whether this is the object that `make` returns if no option is set."""
     cls: Any = type(options)
     return options is _defaults(cls)
 

@@ -38,7 +38,7 @@ def save_module(program: Program, folder: Path, *, export: bool = False) -> list
 
     Args:
         export: for use outside: also save the first function under the name that TensorFlow Serving
-            expects, the functions of `served`, and custom gradients, without which TensorFlow
+            expects, the `saved_model_functions`, and custom gradients, without which TensorFlow
             warns when it loads the model. Tracing them adds a quarter to the time of compiling.
     """
     import tensorflow as tf
@@ -53,7 +53,8 @@ def save_module(program: Program, folder: Path, *, export: bool = False) -> list
     if export:
         signatures.setdefault("serving_default", signatures[names[0]])
         signatures |= {
-            name: make().get_concrete_function() for name, make in program.served.items()
+            name: make().get_concrete_function()
+            for name, make in program.saved_model_functions.items()
         }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -201,8 +202,8 @@ def compile_program(
         raise CompileError(
             f"The compiled program differs from Keras by {worst:.2g} (allowed: {TOLERANCE:g})."
         )
-    sources = _sources(path, _network(program, numbers or {})) if precision == "float32" else None
-    return _record(folder, signatures, expected, differences, sources)
+    formulas = _formulas(path, _network(program, numbers or {})) if precision == "float32" else None
+    return _record(folder, signatures, expected, differences, formulas)
 
 
 def fill_program(
@@ -227,16 +228,16 @@ def fill_program(
     if template.record["made_with"] != _made_with():
         return None
     report("filling the graph")
-    sources = [graph.Source.from_dict(one) for one in template.record["constants"]]
+    formulas = [graph.Formula.from_dict(one) for one in template.record["constants"]]
     network = _network(program, numbers or {})
     path = folder / PROGRAM
-    path.write_bytes(graph.filled(template.path.read_bytes(), sources, network))
+    path.write_bytes(graph.filled(template.path.read_bytes(), formulas, network))
     report("verifying")
     expected = reference_outputs(program)
     differences = compare(LiteRTEngine(path, template.signatures), expected)
     if max(differences.values()) > TOLERANCE:
         return None
-    return _record(folder, template.signatures, expected, differences, sources)
+    return _record(folder, template.signatures, expected, differences, formulas)
 
 
 def _record(
@@ -244,7 +245,7 @@ def _record(
     signatures: Mapping[str, Signature],
     expected: Mapping[str, Mapping[str, np.ndarray]],
     differences: Mapping[str, float],
-    sources: Sequence[graph.Source] | None,
+    formulas: Sequence[graph.Formula] | None,
 ) -> dict[str, Any]:
     """Write the outputs of the reference, and return the record."""
     arrays: Any = {
@@ -257,7 +258,7 @@ def _record(
         "signatures": {name: signature.to_dict() for name, signature in signatures.items()},
         "differences": differences,
         "made_with": _made_with(),
-        **({"constants": [one.to_dict() for one in sources]} if sources else {}),
+        **({"constants": [one.to_dict() for one in formulas]} if formulas else {}),
     }
 
 
@@ -289,11 +290,11 @@ def _network(program: Program, numbers: Mapping[str, float]) -> graph.Network:
     return graph.Network([np.asarray(variable) for variable in variables], norms, numbers)
 
 
-def _sources(path: Path, network: graph.Network) -> list[graph.Source] | None:
+def _formulas(path: Path, network: graph.Network) -> list[graph.Formula] | None:
     """How the constants of a program are made from the weights; None if it is not known."""
     with TFLiteCheckpoint(path) as program:
         constants = {name: program.read(name) for name in program.names()}
-    return graph.sources(path.read_bytes(), constants, network)
+    return graph.formulas(path.read_bytes(), constants, network)
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ ROUNDING = 2e-6
 """Tolerance of a match, relative to the largest absolute value of the constant."""
 MAX_SIZE = 50_000_000
 """Numbers of a network; larger ones are not matched."""
-LOOKS = 16
+PROBED = 16
 """Numbers of a constant to compare before comparing all of them."""
 
 Array = NDArray[np.float32]
@@ -85,15 +85,15 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Source:
-    """How a constant is derived from the network's arrays.
+class Formula:
+    """How to compute a constant of a program from the arrays of the network.
 
     Attributes:
         offset: of its bytes in the program.
         shape: of the constant.
         array: index of the array; None if the constant is only a scale or a shift.
         axes: permutation of the array's axes.
-        scale: the normalisation or number that it is multiplied with; None: nothing.
+        scale: the normalisation or number whose scale it is multiplied by; None: not scaled.
         axis: the axis of the constant that the scale applies to.
         is_shifted: whether the shift of the normalisation is added.
     """
@@ -107,14 +107,14 @@ class Source:
     is_shifted: bool = False
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Source:
+    def from_dict(cls, data: Mapping[str, Any]) -> Formula:
         return cls(**{**data, "shape": tuple(data["shape"]), "axes": tuple(data["axes"])})
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     def value(self, network: Network) -> Array:
-        """The constant for a network."""
+        """The constant of a network."""
         value: NDArray[Any] = np.full(self.shape, float(not self.is_shifted), np.float32)
         if self.array is not None:
             value = network.arrays[self.array].transpose(self.axes).reshape(self.shape)
@@ -139,9 +139,9 @@ class Source:
                 yield from (index for index in (norm.gamma, norm.variance) if index is not None)
 
 
-def sources(
+def formulas(
     program: bytes, constants: Mapping[str, NDArray[Any]], network: Network
-) -> list[Source] | None:
+) -> list[Formula] | None:
     """Match the constants of a program with the network's arrays.
 
     Args:
@@ -150,12 +150,12 @@ def sources(
         network: the network that it was converted from.
 
     Returns:
-        A source for each constant that is derived from arrays; None if an array has no match, or a
+        A formula for each constant that is derived from arrays; None if an array has no match, or a
         constant has more than one.
     """
     if network.size > MAX_SIZE:
         return None
-    made: list[Source] = []
+    matched: list[Formula] = []
     for constant in constants.values():
         if constant.dtype != np.float32 or not constant.size:
             continue
@@ -166,53 +166,53 @@ def sources(
         offset = program.find(data)
         if len(matches) > 1 or offset < 0 or program.find(data, offset + 1) >= 0:
             return None
-        made.append(replace(matches[0], offset=offset))
-    used = {one for source in made for one in source.used(network)}
+        matched.append(replace(matches[0], offset=offset))
+    used = {one for formula in matched for one in formula.used(network)}
     needed: set[int | str] = set(network.numbers)
     needed |= {n for n, array in enumerate(network.arrays) if array.dtype == np.float32}
-    return made if needed <= used else None
+    return matched if needed <= used else None
 
 
-def filled(program: bytes, sources: Sequence[Source], network: Network) -> bytes:
+def filled(program: bytes, formulas: Sequence[Formula], network: Network) -> bytes:
     """The program with the constants of another network."""
     content = bytearray(program)
-    for source in sources:
-        data = source.value(network).tobytes()
-        content[source.offset : source.offset + len(data)] = data
+    for formula in formulas:
+        data = formula.value(network).tobytes()
+        content[formula.offset : formula.offset + len(data)] = data
     return bytes(content)
 
 
-def _matches(constant: Array, network: Network) -> Iterator[Source]:
-    """All sources that give a constant."""
+def _matches(constant: Array, network: Network) -> Iterator[Formula]:
+    """All formulas that give a constant."""
     flat = constant.reshape(-1)
-    looks = np.unique(np.linspace(0, constant.size - 1, LOOKS).astype(int))
+    probed = np.unique(np.linspace(0, constant.size - 1, PROBED).astype(int))
     limit = ROUNDING * max(float(np.abs(flat).max()), 1e-30)
 
-    def fits(source: Source) -> bool:
-        return bool(np.abs(source.value(network).reshape(-1) - flat).max() <= limit)
+    def fits(formula: Formula) -> bool:
+        return bool(np.abs(formula.value(network).reshape(-1) - flat).max() <= limit)
 
     vectors = [axis for axis, side in enumerate(constant.shape) if side == constant.size]
     for array, axes, turned in _turned(constant, network):
-        plain = Source(0, constant.shape, array, axes)
-        at_looks = turned[looks]
-        if np.abs(at_looks - flat[looks]).max() <= limit and fits(plain):
+        plain = Formula(0, constant.shape, array, axes)
+        probed_values = turned[probed]
+        if np.abs(probed_values - flat[probed]).max() <= limit and fits(plain):
             yield plain
         for scale, axis in _scales(constant.shape, network):
             factors = network.scale(scale)
-            along = np.unravel_index(looks, constant.shape)[axis] if len(factors) > 1 else 0
-            scaled = at_looks * factors[along]
-            source = Source(0, constant.shape, array, axes, scale, axis)
-            if np.abs(scaled - flat[looks]).max() <= limit and fits(source):
-                yield source
+            along = np.unravel_index(probed, constant.shape)[axis] if len(factors) > 1 else 0
+            scaled = probed_values * factors[along]
+            formula = Formula(0, constant.shape, array, axes, scale, axis)
+            if np.abs(scaled - flat[probed]).max() <= limit and fits(formula):
+                yield formula
             if vectors and isinstance(scale, int):
-                moved = Source(0, constant.shape, array, axes, scale, axis, is_shifted=True)
+                moved = Formula(0, constant.shape, array, axes, scale, axis, is_shifted=True)
                 if fits(moved):
                     yield moved
     if vectors:
         for scale, axis in _scales(constant.shape, network):
             if isinstance(scale, int) and axis == vectors[0]:
                 for is_shifted in (False, True):
-                    vector = Source(0, constant.shape, None, (), scale, axis, is_shifted)
+                    vector = Formula(0, constant.shape, None, (), scale, axis, is_shifted)
                     if fits(vector):
                         yield vector
 

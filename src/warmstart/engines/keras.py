@@ -33,13 +33,13 @@ class Program:
     Attributes:
         functions: the functions, by name.
         model: the model whose variables they use.
-        served: builders of further `tf.function`s, by name, that only an exported SavedModel has,
-            such as one that takes JPEG files, which no other format can decode.
+        saved_model_functions: builders, by name, of further `tf.function`s that only an exported
+            SavedModel has, such as one that takes JPEG files: no other format can decode them.
     """
 
     functions: Mapping[str, Function]
     model: Any
-    served: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+    saved_model_functions: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
 
     @cached_property
     def traced(self) -> Mapping[str, Any]:

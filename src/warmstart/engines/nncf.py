@@ -85,7 +85,7 @@ def quantize(
 
 
 def float_network(path: Path) -> Any:
-    """The network of a program with its weights as constants in float32, for OpenVINO and NNCF.
+    """A program as a network of OpenVINO whose weights are float32 constants, for NNCF.
 
     NNCF does not recognise weights that are stored in int8 and scaled when they are used: half of the
     convolutions of such a network would stay in float32, and no bias would be corrected.

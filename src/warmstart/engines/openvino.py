@@ -41,7 +41,7 @@ def probe_cpu() -> bool:
 
 @cache
 def computes_in_bfloat16() -> bool:
-    """Whether this processor does; on others OpenVINO would compute in float32, or emulate it."""
+    """Whether this processor computes in bfloat16; on others OpenVINO uses float32 or emulates it."""
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

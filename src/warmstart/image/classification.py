@@ -112,7 +112,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
             An iterator with a `Classification` for each input, or a `Failed` for an unusable one.
 
         Raises:
-            UsageError: an option is wrong, or these are not photos to iterate over.
+            UsageError: an option is invalid, or this is not a stream of photos.
         """
         return self.predict_stream(photos, options)
 

@@ -140,7 +140,7 @@ class PhotoModel(Model[Photo, ResultT, OptionsT], Generic[ResultT, OptionsT]):
         return decoder.decode(item.value, name=item.name, target=target, value_range=value_range)
 
     @classmethod
-    def compare_served(
+    def compare_saved_model(
         cls, entry: Entry, engine: Engine, functions: Mapping[str, Runner]
     ) -> Mapping[str, Any]:
         rules, output = entry.preprocessing, cls.class_output
@@ -223,5 +223,5 @@ def image_program(entry: Entry, outputs: keras.Model, *, files: bool = False) ->
         batch = spec.shape[0]
         return photo_function(rules, forward, batch if isinstance(batch, int) else None)
 
-    served = {PHOTOS: photos} if files else {}
-    return Program({"forward": Function(forward, (spec,))}, outputs, served)
+    saved_model = {PHOTOS: photos} if files else {}
+    return Program({"forward": Function(forward, (spec,))}, outputs, saved_model)

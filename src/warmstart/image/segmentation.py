@@ -93,7 +93,7 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
             An iterator with a `Segmentation` for each input, or a `Failed` for an unusable one.
 
         Raises:
-            UsageError: an option is wrong, or these are not photos to iterate over.
+            UsageError: an option is invalid, or this is not a stream of photos.
         """
         return self.predict_stream(photos, options)
 

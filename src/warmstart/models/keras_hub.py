@@ -18,7 +18,7 @@ from warmstart.models.checks import integer, one_of
 TASK_CONFIG, PREPROCESSOR = "task.json", "preprocessor.json"
 MOST_CLASSES = 65_536
 ACTIVATIONS = (None, "linear", "softmax")
-"""Of a classifier's head: with each of them its classes have the softmax of the same logits."""
+"""Supported activations of a classification head: the class scores are the softmax of its logits."""
 LARGEST_SIZE = 2**24
 
 
@@ -70,10 +70,10 @@ class Preset:
         return count
 
     def check_head(self, **supported: tuple[Any, ...]) -> None:
-        """Compare options of its head with the values that are supported, the default first.
+        """Check options of its head against the supported values, of which the first is the default.
 
         Raises:
-            UsageError: one has another value.
+            UsageError: an option has another value.
         """
         for key, values in supported.items():
             one_of(self.options, key, self.path.with_name(TASK_CONFIG), values[0], values)
@@ -114,7 +114,7 @@ def preset_of(config: Mapping[str, Any], head: Mapping[str, Any], path: Path) ->
 
 
 def preset_limits(preprocessor: Mapping[str, Any], path: Path) -> list[int]:
-    """The most tokens of a text by a `preprocessor.json`; empty where it does not say.
+    """The maximum number of tokens in a `preprocessor.json`, as a list; empty if it has none.
 
     Raises:
         UsageError: `sequence_length` is not a number of tokens, or pairs are truncated in another

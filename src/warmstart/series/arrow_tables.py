@@ -9,7 +9,7 @@ from warmstart.errors import require
 
 
 def to_pandas(value: Any) -> Any:
-    """A table or column of polars or pyarrow as one of pandas; all else is returned as it is.
+    """A table or column of polars or pyarrow as one of pandas; anything else is returned unchanged.
 
     Decimal numbers become float64, and dates datetime64.
 

@@ -114,7 +114,7 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
             An iterator with a `Forecast` for each input, or a `Failed` for an unusable one.
 
         Raises:
-            UsageError: an option is wrong, or these are not series to iterate over.
+            UsageError: an option is invalid, or this is not a stream of series.
         """
         return self.predict_stream(series, options)
 

@@ -50,7 +50,7 @@ class Method(Protocol):
         seeds: Sequence[Sequence[int]],
         keep: bool,
     ) -> Generator[None, None, list[dict[str, Any]]]:
-        """Fields of `Forecast` for each series: `samples`, or quantiles as `given`; yields between
+        """Fields of `Forecast` for each series: `samples`, or `quantile_values`; yields between
         steps.
         """
 

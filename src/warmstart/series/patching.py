@@ -64,7 +64,8 @@ class ChronosBolt:
         low, high = self.levels[0], self.levels[-1]
         notes = [f"quantiles below {low:g} and above {high:g} are those of {low:g} and {high:g}"]
         return [
-            {"given": dict(zip(self.levels, row, strict=True)), "notes": notes} for row in quantiles
+            {"quantile_values": dict(zip(self.levels, row, strict=True)), "notes": notes}
+            for row in quantiles
         ]
 
     def states(self, engine: Engine, series: Sequence[TimeSeries]) -> NDArray[Any]:

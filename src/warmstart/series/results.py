@@ -50,7 +50,7 @@ class Forecast(Result):
         horizon: steps.
         quantiles: levels that tables and plots show.
         samples: float32 (S, horizon), sample paths; None of a model that gives quantiles only.
-        given: quantiles by level, float32 (horizon,), of a model that gives these only.
+        quantile_values: float32 (horizon,) by level, of a model that gives quantiles only.
         parameters: the distribution's parameters, each float32 (S, horizon); empty unless asked
             for.
         notes: how the series was read and forecast, where that was a decision.
@@ -85,7 +85,7 @@ class Forecast(Result):
     horizon: int
     quantiles: Annotated[tuple[float, ...], Wire(Mapping[str, Sequence[Value | None]])]
     samples: NDArray[np.float32] | None = None
-    given: Mapping[float, NDArray[np.float32]] = field(default_factory=dict)
+    quantile_values: Mapping[float, NDArray[np.float32]] = field(default_factory=dict)
     parameters: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     notes: Annotated[tuple[str, ...], Wire(Sequence[str])] = ()
     validation: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
@@ -132,8 +132,8 @@ class Forecast(Result):
     def quantile(self, level: float) -> NDArray[np.float64]:
         """The value that the series stays below with probability `level`, float64 (horizon,).
 
-        Of samples it is the one at index round((S - 1) * level), as GluonTS takes it; between given
-        quantiles it is interpolated, and beyond the outermost ones it is these.
+        Of samples it is the one at index round((S - 1) * level), as GluonTS takes it; between
+        the quantiles of a model it is interpolated, and beyond the outermost ones it is these.
 
         Raises:
             UsageError: the level is not from 0 to 1.
@@ -146,8 +146,8 @@ class Forecast(Result):
                 np.float64
             )
             return values
-        levels = sorted(self.given)
-        table = np.stack([self.given[known] for known in levels])  # (L, horizon)
+        levels = sorted(self.quantile_values)
+        table = np.stack([self.quantile_values[known] for known in levels])  # (L, horizon)
         return np.array([np.interp(level, levels, column) for column in table.T])
 
     def _checked(self, actual: Any) -> NDArray[np.float64]:

@@ -87,7 +87,7 @@ class WindowModel:
             [f"{count} missing values were interpolated"] if count else [] for count in gaps
         ]
         return [
-            {"given": dict(zip(self.levels, row, strict=True)), "notes": [*notes, *own]}
+            {"quantile_values": dict(zip(self.levels, row, strict=True)), "notes": [*notes, *own]}
             for row, own in zip(quantiles, interpolated, strict=True)
         ]
 

@@ -90,9 +90,9 @@ class Batcher(Queue):
             finally:
                 with self._changed:
                     del self._running[threading.get_ident()]
-                    if self._waiting:  # else there is nothing to wake a thread for
+                    if self._waiting:  # else no thread has to be woken
                         self._changed.notify_all()
-            del batch  # while waiting for the next one, this thread holds on to nobody's photos
+            del batch  # while it waits for the next one, this thread keeps no photos in memory
 
     def _take(self) -> list[Job] | None:
         """The next batch; None after `close`, when all is answered."""

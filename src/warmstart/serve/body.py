@@ -18,8 +18,8 @@ ResultT = TypeVar("ResultT")
 ArgumentsT = TypeVarTuple("ArgumentsT")
 
 INLINE = 2**18
-"""Bytes that are unpacked or parsed at once; more is done in a thread, so that other requests go
-on.
+"""Up to so many bytes are decompressed or parsed at once; more is done in a thread, so that other
+requests go on.
 """
 SLOW = INLINE + 1
 """The size of work that is done in a thread however few its bytes are."""
@@ -32,7 +32,7 @@ MOST_CONTAINERS = 1_000_000
 
 
 async def receive(request: Request, settings: Settings) -> bytes:
-    """The body as it comes.
+    """The body as it was sent, which may be compressed.
 
     Raises:
         Refused: it is too large, comes too slowly, or is cut off.
@@ -40,7 +40,7 @@ async def receive(request: Request, settings: Settings) -> bytes:
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length[:20]) > settings.max_body:
         raise too_large(f"The body has {length[:20]} bytes; {settings.max_body} at most.")
-    content = io.BytesIO()  # its value is not a copy, as that of joined chunks would be
+    content = io.BytesIO()  # `getvalue` does not copy, unlike joining chunks
     try:
         async with asyncio.timeout(settings.body_timeout):
             while True:
@@ -59,43 +59,43 @@ async def receive(request: Request, settings: Settings) -> bytes:
     return content.getvalue()
 
 
-def packing(request: Request) -> str:
-    """The Content-Encoding of the body; "" if it is not packed."""
+def content_encoding(request: Request) -> str:
+    """The Content-Encoding of the body; "" if it has none."""
     encoding = request.headers.get("content-encoding", "").strip().lower()
     return "" if encoding == "identity" else encoding
 
 
-def unpacked(data: bytes, encoding: str, limit: int) -> bytes:
-    """The bytes behind a Content-Encoding.
+def decompressed(data: bytes, encoding: str, limit: int) -> bytes:
+    """The content of a compressed body.
 
     Raises:
-        Refused: they are more than `limit`, damaged, or the encoding is not known.
+        Refused: it has more than `limit` bytes, is damaged, or the encoding is not supported.
     """
     windows = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}.get(encoding)
     if windows is None:
         raise Refused(
             415,
             "invalid",
-            f"Content-Encoding {encoding[:40]!r} is not known; gzip and deflate are.",
+            f"Content-Encoding {encoding[:40]!r} is not supported; use gzip or deflate.",
             {"Accept-Encoding": "gzip, deflate"},
         )
     for window in windows:  # some clients send deflate without zlib's header
         stream = zlib.decompressobj(window)
         try:
-            found = stream.decompress(data, limit + 1)
+            content = stream.decompress(data, limit + 1)
         except zlib.error:
             continue
-        if len(found) > limit:
-            raise too_large(f"The body has more than {limit} bytes when it is unpacked.")
+        if len(content) > limit:
+            raise too_large(f"The body has more than {limit} bytes when it is decompressed.")
         if stream.eof and not stream.unused_data:
-            return found
-    raise invalid(f"The body is not whole {encoding} data.")
+            return content
+    raise invalid(f"The body is not complete {encoding} data.")
 
 
 async def aside(
     size: int, work: Callable[[*ArgumentsT], ResultT], *arguments: *ArgumentsT
 ) -> ResultT:
-    """Do something with `size` bytes: at once, or in a thread where it is much."""
+    """Do something with `size` bytes: at once, or in a thread if they are many."""
     if size <= INLINE:
         return work(*arguments)
     return await asyncio.get_running_loop().run_in_executor(None, work, *arguments)

@@ -31,8 +31,8 @@ GONE = "warmstart.gone"
 """The key of an ASGI scope whose value is a future that is done when the client has gone."""
 CROWDED = "warmstart.crowded"
 """The key of a scope that says whether there are too many connections; see `connections`."""
-UNPACKED = 10
-"""How many times as large a packed body is expected to be when it is unpacked."""
+EXPANSION = 10
+"""How many times larger a compressed body is expected to become when it is decompressed."""
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -82,28 +82,28 @@ class State:
         seconds = self.settings.deadline
         if (asked := request.headers.get("x-request-timeout")) is not None:
             try:
-                wanted = float(asked)
+                requested = float(asked)
             except ValueError:
-                wanted = math.nan
-            if not 0 < wanted < math.inf:
+                requested = math.nan
+            if not 0 < requested < math.inf:
                 raise invalid("X-Request-Timeout is a number of seconds above 0.")
-            seconds = min(seconds, wanted)
+            seconds = min(seconds, requested)
         return time.monotonic() + seconds
 
     async def read(self, request: Request, deadline: float) -> bytes:
-        """The body, unpacked where it is packed by gzip or deflate.
+        """The body, decompressed if its Content-Encoding is gzip or deflate.
 
         Raises:
-            Refused: it is too large, comes too slowly, is cut off, or packed otherwise.
+            Refused: it is too large, comes too slowly, is cut off, damaged, or has another encoding.
         """
         data = await body.receive(request, self.settings)
-        if not (packing := body.packing(request)):
+        if not (encoding := body.content_encoding(request)):
             return data
         most = self.settings.max_body
-        if len(data) * UNPACKED <= body.INLINE:
-            return body.unpacked(data, packing, most)
+        if len(data) * EXPANSION <= body.INLINE:
+            return body.decompressed(data, encoding, most)
         gone = request.scope.get(GONE)
-        return await self.parser.run(deadline, gone, body.unpacked, data, packing, most)
+        return await self.parser.run(deadline, gone, body.decompressed, data, encoding, most)
 
     async def parse(
         self,

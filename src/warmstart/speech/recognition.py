@@ -122,7 +122,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
             An iterator with a `Transcript` for each input, or a `Failed` for an unusable one.
 
         Raises:
-            UsageError: an option is wrong, or these are not recordings to iterate over.
+            UsageError: an option is invalid, or this is not a stream of recordings.
         """
         return self.predict_stream(recordings, options)
 

@@ -169,7 +169,7 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
             An iterator with an `Audio` for each input, or a `Failed` for an unusable one.
 
         Raises:
-            UsageError: an option is wrong, or these are not inputs to iterate over.
+            UsageError: an option is invalid, or this is not a stream of inputs.
         """
         return self.predict_stream(utterances, options)
 

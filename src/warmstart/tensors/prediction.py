@@ -96,7 +96,7 @@ class ArrayModel(Model[ArrayInput, Arrays, ArrayOptions]):
             An iterator with an `Arrays` for each input, or a `Failed` for an unusable one.
 
         Raises:
-            UsageError: an option is wrong, or these are not inputs to iterate over.
+            UsageError: an option is invalid, or this is not a stream of inputs.
         """
         return self.predict_stream(arrays, options)
 

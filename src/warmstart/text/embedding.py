@@ -123,7 +123,7 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
             An iterator with an `Embedding` for each input, or a `Failed` for an unusable one.
 
         Raises:
-            UsageError: an option is wrong, or these are not texts to iterate over.
+            UsageError: an option is invalid, or this is not a stream of texts.
         """
         return self.predict_stream(texts, options)
 

@@ -93,7 +93,7 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
             An iterator with a `FilledMask` for each input, or a `Failed` for an unusable one.
 
         Raises:
-            UsageError: an option is wrong, or these are not texts to iterate over.
+            UsageError: an option is invalid, or this is not a stream of texts.
         """
         return self.predict_stream(texts, options)
 

@@ -124,7 +124,7 @@ class TextGenerator(AutoregressiveModel, JoinableModel[Text, Generation, Generat
             An iterator with a `Generation` for each input, or a `Failed` for an unusable one.
 
         Raises:
-            UsageError: an option is wrong, or these are not prompts to iterate over.
+            UsageError: an option is invalid, or this is not a stream of prompts.
         """
         return self.predict_stream(prompts, options)
 

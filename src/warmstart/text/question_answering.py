@@ -122,7 +122,7 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
             An iterator with an `Answer` for each input, or a `Failed` for an unusable one.
 
         Raises:
-            UsageError: an option is wrong, or these are not pairs to iterate over.
+            UsageError: an option is invalid, or this is not a stream of pairs.
         """
         return self.predict_stream(questions, options)
 

@@ -135,7 +135,7 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
             An iterator with an `Entities` for each input, or a `Failed` for an unusable one.
 
         Raises:
-            UsageError: an option is wrong, or these are not texts to iterate over.
+            UsageError: an option is invalid, or this is not a stream of texts.
         """
         return self.predict_stream(texts, options)
 

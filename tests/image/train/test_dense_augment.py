@@ -82,10 +82,10 @@ def test_colours_change_within_bounds():
 
 
 def test_targets_of_fcos():
-    from warmstart.image.train.fcos_targets import Targets
+    from warmstart.image.train.fcos_targets import FCOSTargets
     from warmstart.models.image.fcos.network import grid
 
-    targets, points = Targets((128, 192)), grid((128, 192))
+    targets, points = FCOSTargets((128, 192)), grid((128, 192))
     boxes = np.array([[40, 40, 72, 72], [0, 0, 190, 126], [50, 50, 60, 60]], np.float32)
     told = targets(boxes, np.array([3, 1, 2]))
     for kind, box in zip((3, 1, 2), boxes, strict=True):
@@ -103,7 +103,7 @@ def test_targets_of_fcos():
 
 
 def test_losses_are_least_where_all_is_right():
-    from warmstart.image.train.fcos_targets import Loss, overlaps
+    from warmstart.image.train.fcos_targets import FCOSLoss, overlaps
 
     same = np.array([[[4.0, 4, 4, 4]]], np.float32)
     half = np.array([[[4.0, 4, 4, 0]]], np.float32)
@@ -112,7 +112,7 @@ def test_losses_are_least_where_all_is_right():
     assert general[0, 0] == pytest.approx(0.5)
     truth = np.array([[[1, 4, 4, 4, 4], [-1, 0, 0, 0, 0]]], np.float32)
     right = np.array([[[-9, 9, 4, 4, 4, 4, 9], [-9, -9, 1, 1, 1, 1, 0]]], np.float32)
-    loss = Loss(2, (64, 64))
+    loss = FCOSLoss(2, (64, 64))
     best = float(loss(truth, right))
     for place, value in (((0, 0, 1), -9.0), ((0, 1, 0), 9.0), ((0, 0, 3), 12.0), ((0, 0, 6), -9.0)):
         wrong = right.copy()
@@ -122,12 +122,12 @@ def test_losses_are_least_where_all_is_right():
 
 
 def test_the_loss_of_segmentation():
-    from warmstart.image.train.segmentation import Loss
+    from warmstart.image.train.segmentation import SegmentationLoss
 
     truth = np.array([[[0, 1], [255, 1]]], np.uint8)
     logits = np.zeros((1, 2, 2, 2), np.float32)
     logits[0, 0, 0, 0] = logits[0, 0, 1, 1] = logits[0, 1, 1, 1] = 20
-    loss = Loss(2)
+    loss = SegmentationLoss(2)
     best = float(loss(truth, logits))
     assert best < 0.01
     logits[0, 1, 0] = [50, -50]  # not counted

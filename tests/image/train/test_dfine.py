@@ -48,7 +48,7 @@ def test_matching_is_the_cheapest_of_all():
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("name", ["dfine_a", "dfine_b"])
 def test_losses_equal_the_reference(name):
-    from warmstart.image.train.dfine_loss import WEIGHTS, Loss, side_by_side
+    from warmstart.image.train.dfine_loss import WEIGHTS, DFineLoss, side_by_side
     from warmstart.models.image.dfine import network
 
     entry, _ = repository.read(GOLDEN / name)
@@ -57,7 +57,7 @@ def test_losses_equal_the_reference(name):
         network.load(training, checkpoint, entry.config)
     images = np.load(GOLDEN / name / "expected.npz")["images"].astype(np.float32)
     expected = np.load(GOLDEN / name / "losses.npz")
-    loss = Loss(entry.config["classes"], entry.config)
+    loss = DFineLoss(entry.config["classes"], entry.config)
     stages = training(images)
     last, total, compared = loss.layers + 1, 0.0, {"truth", "loss_ddf"}
     for number, losses in enumerate(loss.parts(expected["truth"], stages)):
@@ -111,12 +111,11 @@ def test_gradients_of_deformable_sampling_equal_differences():
 
 @pytest.mark.tensorflow
 def test_queries_inside_an_ignored_box_are_not_background():
-    from warmstart.image.train.dfine_loss import IGNORED, Targets
-    from warmstart.image.train.dfine_loss import Loss as DFineLoss
+    from warmstart.image.train.dfine_loss import IGNORED, DFineLoss, DFineTargets
 
     config = {"decoder_layers": 1, "max_num_bins": 8, "reg_scale": 4.0, "up": 0.5}
     boxes = np.array([[8, 8, 24, 24], [40, 8, 60, 28]], np.float32)
-    targets = Targets((32, 64), 3)
+    targets = DFineTargets((32, 64), 3)
     counted, ignored = (targets(boxes, np.array([0, label]))[None] for label in (1, IGNORED))
     np.testing.assert_allclose(counted[0, 0], [0, 0.25, 0.5, 0.25, 0.5])
     assert counted[0, 2, 0] < 0
@@ -228,8 +227,8 @@ def test_heads_start_from_the_classes_that_the_base_knows(base, pictures, capsys
     crowded = [
         replace(photo, boxes=np.tile(photo.boxes, (50, 1))) for photo in trainer.training.photos
     ]
-    assert trainer.targets(replace(trainer.training, photos=crowded)).most == 12
-    assert "50 boxes and the network 12 queries" in capsys.readouterr().err
+    assert trainer.targets(replace(trainer.training, photos=crowded)).max_boxes == 12
+    assert "50 boxes, but the network detects at most 12" in capsys.readouterr().err
 
 
 def repository_arrays(model):

@@ -22,7 +22,7 @@ from warmstart.image.annotations import cityscapes, coco, labelme, mask_files, m
 from warmstart.image.annotations.collector import check_names, few_of, name_of
 from warmstart.image.annotations.mask_values import NOT_COUNTED, Colours, Encoding, read_values
 from warmstart.image.annotations.outlines import (
-    Source,
+    RawMaskedPhoto,
     has_polygons,
     of_coco,
     of_labelme,
@@ -109,45 +109,47 @@ def read_masks(
         raise UsageError(f"There is no file or folder {path}.")
     if records.is_table(source) and (path is None or path.suffix.lower() != ".json"):
         name = "The table" if path is None else str(path)
-        sources, columns = _of_table(source, colours, problems, **reading)
-        data = _checked(name, sources, labels, problems, mask_encoding)
+        raw_photos, columns = _of_table(source, colours, problems, **reading)
+        data = _checked(name, raw_photos, labels, problems, mask_encoding)
         return replace(data, columns=tuple(columns))
     if named := [name for name, value in reading.items() if value is not None]:
         raise UsageError(f"Only a table of masks takes {listed(named)}.")
     if path is None:
-        sources, columns = _of_pairs(source, colours)
-        data = _checked("The list", sources, labels, problems, mask_encoding)
+        raw_photos, columns = _of_pairs(source, colours)
+        data = _checked("The list", raw_photos, labels, problems, mask_encoding)
         return replace(data, columns=tuple(columns))
     is_json = path.suffix.lower() == ".json"
     files = coco.files_of(path) if path.is_dir() or is_json else []
     if files or (path.is_file() and not has_polygons(path)):
-        sources, names = of_coco(files, path, labels, problems)
-        return _checked(str(path), sources, names, problems, Encoding(names))
+        raw_photos, names = of_coco(files, path, labels, problems)
+        return _checked(str(path), raw_photos, names, problems, Encoding(names))
     if labelme.is_labelme(path):
-        sources, names = of_labelme(path, labels, problems)
-        return _checked(str(path), sources, names, problems, Encoding(names))
+        raw_photos, names = of_labelme(path, labels, problems)
+        return _checked(str(path), raw_photos, names, problems, Encoding(names))
     if has_polygons(path) and not mask_files.has_masks(path):
-        sources, names = of_yolo(path, labels, problems)
-        return _checked(str(path), sources, names, problems, Encoding(names))
-    sources, listed_names = _of_folder(path, colours, problems)
-    return _checked(str(path), sources, labels or listed_names, problems, mask_encoding)
+        raw_photos, names = of_yolo(path, labels, problems)
+        return _checked(str(path), raw_photos, names, problems, Encoding(names))
+    raw_photos, listed_names = _of_folder(path, colours, problems)
+    return _checked(str(path), raw_photos, labels or listed_names, problems, mask_encoding)
 
 
-def _of_pairs(source: Any, colours: Colours | None) -> tuple[list[Source], list[str]]:
-    sources = []
+def _of_pairs(source: Any, colours: Colours | None) -> tuple[list[RawMaskedPhoto], list[str]]:
+    raw_photos = []
     for number, pair in enumerate(source, 1):
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise UsageError(f"Item {number} of the data is not (photo, mask).")
         photo, mask = pair
-        sources.append(Source(photo, name_of(photo, f"item {number}"), _reader(mask, colours)))
-    return _in_one_range(sources)
+        raw_photos.append(
+            RawMaskedPhoto(photo, name_of(photo, f"item {number}"), _reader(mask, colours))
+        )
+    return _in_one_range(raw_photos)
 
 
-def _in_one_range(sources: Sequence[Source]) -> tuple[list[Source], list[str]]:
-    """The sources with arrays of photos as uint8, and the range that they had, in words."""
-    photos = [one.photo for one in sources]
+def _in_one_range(raw_photos: Sequence[RawMaskedPhoto]) -> tuple[list[RawMaskedPhoto], list[str]]:
+    """The same with arrays of photos as uint8, and the range that these had, in words."""
+    photos = [one.photo for one in raw_photos]
     pixels = as_uint8([photos])
-    scaled = [replace(one, photo=photo) for one, photo in zip(sources, photos, strict=True)]
+    scaled = [replace(one, photo=photo) for one, photo in zip(raw_photos, photos, strict=True)]
     return scaled, [f"pixels: {pixels}"] if pixels else []
 
 
@@ -162,7 +164,7 @@ def _of_table(
     group_column: str | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
-) -> tuple[list[Source], list[str]]:
+) -> tuple[list[RawMaskedPhoto], list[str]]:
     table = records.read_table(
         source,
         (PHOTO, MASK),
@@ -176,17 +178,17 @@ def _of_table(
     columns: list[str] = []
     table.describe(columns, {"photo": photo, "mask": mask}, split)
 
-    def row(record: Record) -> Source:
+    def row(record: Record) -> RawMaskedPhoto:
         picture = table.file(record, photo, "photo")
-        return Source(
+        return RawMaskedPhoto(
             picture,
             name_of(picture, record.name),
             _reader(table.file(record, mask, "mask"), colours),
             *table.split(record, split),
         )
 
-    sources, pixels = _in_one_range(list(table.map(row, problems)))
-    return sources, columns + pixels
+    raw_photos, pixels = _in_one_range(list(table.map(row, problems)))
+    return raw_photos, columns + pixels
 
 
 def _reader(mask: Any, colours: Colours | None) -> Callable[[], np.ndarray]:
@@ -195,7 +197,7 @@ def _reader(mask: Any, colours: Colours | None) -> Callable[[], np.ndarray]:
 
 def _of_folder(
     path: Path, colours: Colours | None, problems: list[str]
-) -> tuple[list[Source], Sequence[str] | None]:
+) -> tuple[list[RawMaskedPhoto], Sequence[str] | None]:
     pairs = mask_files.pairs_of(path, problems)
     if colours is None and cityscapes.are_masks([pair.mask for pair in pairs]):
         readers = [_cityscapes_reader(pair.mask) for pair in pairs]
@@ -203,11 +205,11 @@ def _of_folder(
     else:
         readers = [_reader(pair.mask, colours) for pair in pairs]
         names = _names(path)
-    sources = [
-        Source(pair.photo, str(pair.photo), values, pair.part)
+    raw_photos = [
+        RawMaskedPhoto(pair.photo, str(pair.photo), values, pair.part)
         for pair, values in zip(pairs, readers, strict=True)
     ]
-    return sources, names
+    return raw_photos, names
 
 
 def _cityscapes_reader(mask: Path) -> Callable[[], np.ndarray]:
@@ -224,20 +226,20 @@ def _names(path: Path) -> Sequence[str] | None:
 
 def _checked(
     what: str,
-    sources: Sequence[Source],
+    raw_photos: Sequence[RawMaskedPhoto],
     labels: Sequence[str] | None,
     problems: list[str],
     encoding: Encoding | None,
 ) -> MaskData:
     counts: Counter[int] = Counter()
     usable = []
-    for source in sources:
+    for raw in raw_photos:
         try:
-            values = source.values()
-            width, height = decoder.size(source.photo, name=source.name)
+            values = raw.values()
+            width, height = decoder.size(raw.photo, name=raw.name)
             if values.shape != (height, width):
                 raise UsageError(
-                    f"{source.name}: its mask has {values.shape[1]}x{values.shape[0]} pixels, the "
+                    f"{raw.name}: its mask has {values.shape[1]}x{values.shape[0]} pixels, the "
                     f"photo {width}x{height}"
                 )
         except (InputError, UsageError) as error:
@@ -245,7 +247,7 @@ def _checked(
             continue
         distinct, pixels = np.unique(values, return_counts=True)
         counts.update(dict(zip(distinct.tolist(), pixels.tolist(), strict=True)))
-        usable.append(source)
+        usable.append(raw)
     if not usable:
         raise UsageError(f"{what} holds no photo with a mask that can be used{few_of(problems)}.")
     mask_values.unknown_colours(counts, what)

@@ -25,8 +25,8 @@ Shape = tuple[int, Any, str]
 
 
 @dataclass(frozen=True)
-class Source:
-    """A photo whose mask was not looked at yet; `values()` reads it: (H, W) whole numbers."""
+class RawMaskedPhoto:
+    """A photo whose mask has not been checked yet; `values()` reads it: (H, W) whole numbers."""
 
     photo: Any
     name: str
@@ -40,11 +40,11 @@ def of_coco(
     path: Path,
     labels: Sequence[str] | None,
     problems: list[str],
-) -> tuple[list[Source], tuple[str, ...]]:
+) -> tuple[list[RawMaskedPhoto], tuple[str, ...]]:
     """The photos of COCO's files, and the classes: the background and the categories."""
     if not files:
         raise UsageError(f"{path} is not a file of masks; {mask_files.HELP}.")
-    sources: list[Source] = []
+    raw_photos: list[RawMaskedPhoto] = []
     known = None if labels is None else tuple(labels)
     for file, part in files:
         data = coco.load(file)
@@ -61,14 +61,14 @@ def of_coco(
             shapes[image].append((known.index(name), record.get("segmentation"), what))
         for record, photo in coco.photos(data, file, problems):
             key = coco.key_of(record.get("id"))
-            _add_painted(sources, photo, str(photo), shapes.get(key, []), part, problems)
+            _add_painted(raw_photos, photo, str(photo), shapes.get(key, []), part, problems)
     assert known is not None
-    return sources, known
+    return raw_photos, known
 
 
 def of_labelme(
     path: Path, labels: Sequence[str] | None, problems: list[str]
-) -> tuple[list[Source], tuple[str, ...]]:
+) -> tuple[list[RawMaskedPhoto], tuple[str, ...]]:
     """The photos of labelme's files, and the classes: the background and the labels."""
     records = list(labelme.outlines(path, problems))
     named = {shape.label for *_, shapes, _ in records for shape in shapes}
@@ -76,7 +76,7 @@ def of_labelme(
     known = (BACKGROUND, *sorted(named)) if labels is None else tuple(labels)
     value = {name: index for index, name in enumerate(known)}
     value |= {labelme.IGNORED: NOT_COUNTED, labelme.BACKGROUND: 0}
-    sources: list[Source] = []
+    raw_photos: list[RawMaskedPhoto] = []
     for file, photo, outlines, faults in records:
         unknown = {shape.label for shape in outlines} - value.keys()
         faults += [f"{file}: the label {label!r:.40} is unknown" for label in sorted(unknown)]
@@ -88,13 +88,13 @@ def of_labelme(
             for shape in outlines
         ]
         name = str(file) if isinstance(photo, bytes) else str(photo)
-        _add_painted(sources, photo, name, shapes, None, problems)
-    return sources, known
+        _add_painted(raw_photos, photo, name, shapes, None, problems)
+    return raw_photos, known
 
 
 def of_yolo(
     path: Path, labels: Sequence[str] | None, problems: list[str]
-) -> tuple[list[Source], tuple[str, ...]]:
+) -> tuple[list[RawMaskedPhoto], tuple[str, ...]]:
     """The photos of a YOLO folder with polygons, and the classes: the background and the names.
 
     Raises:
@@ -102,7 +102,7 @@ def of_yolo(
     """
     config, photos = yolo.photos_of(path)
     known = (BACKGROUND, *config.names.values()) if labels is None else tuple(labels)
-    sources: list[Source] = []
+    raw_photos: list[RawMaskedPhoto] = []
     boxes = polygons = 0
     for photo, part, outlines, faults in yolo.shapes_of(photos, config, problems):
         shapes: list[Shape] = []
@@ -119,13 +119,13 @@ def of_yolo(
         if faults:
             problems += faults
             continue
-        _add_painted(sources, photo, str(photo), shapes, part, problems, scale=True)
+        _add_painted(raw_photos, photo, str(photo), shapes, part, problems, scale=True)
     if boxes and not polygons:
         raise UsageError(
             f"{path}: the text files hold boxes and no polygons; train a detector on them "
             "(task='object-detection'), or give polygons."
         )
-    return sources, known
+    return raw_photos, known
 
 
 def has_polygons(path: Path) -> bool:
@@ -134,7 +134,7 @@ def has_polygons(path: Path) -> bool:
 
 
 def _add_painted(
-    sources: list[Source],
+    raw_photos: list[RawMaskedPhoto],
     photo: Any,
     name: str,
     shapes: Sequence[Shape],
@@ -152,7 +152,7 @@ def _add_painted(
     except (InputError, UsageError) as error:
         problems.append(str(error))
         return
-    sources.append(Source(photo, name, lambda: mask, part))
+    raw_photos.append(RawMaskedPhoto(photo, name, lambda: mask, part))
 
 
 def _in_pixels(points: Sequence[float], size: tuple[int, int]) -> list[list[float]]:

@@ -1,5 +1,5 @@
-"""Fine-tuning a detector on labelled boxes: FCOS on a classification backbone, or one that was
-fine-tuned before; D-FINE, see `dfine`, is another detector with the same data and figures.
+"""Fine-tune a detector on labelled boxes: an FCOS on the backbone of a classifier, or an FCOS that was
+fine-tuned before. D-FINE has the same data and figures; see `dfine`.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from warmstart.models import architecture
 from warmstart.training.page import Section
 
 TRAINERS = {"dfine": "warmstart.image.train.dfine:DFineTrainer"}
-"""Architecture → the trainer of detectors that are not FCOS."""
+"""Architecture → trainer, for detectors other than FCOS."""
 SUPPRESSION = 0.6
 CONSIDERED = 0.05
-"""Least score that counts while measuring, as in COCO's evaluations of one-stage detectors."""
-Targets: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""The lowest score that is evaluated, as in COCO's evaluations of one-stage detectors."""
+TargetMaker: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
@@ -65,8 +65,8 @@ class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
             raise UsageError(
                 f"{self.model.name} cannot be fine-tuned: training is not implemented for its "
                 f"family, {entry.family}. Start from a classifier such as mobilenet_v2, whose "
-                "network becomes the backbone of an FCOS, from bccd_fcos, a D-FINE, or a "
-                "detector of your own."
+                "network becomes the backbone of an FCOS, or from bccd_fcos, a D-FINE or a detector "
+                "of your own."
             )
 
     def read_photos(
@@ -105,11 +105,11 @@ class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
         return keras.Model(self.network.input, flat, name="training")
 
     def loss(self) -> keras.losses.Loss:
-        return fcos_targets.Loss(len(self.labels), input_size(self.config))
+        return fcos_targets.FCOSLoss(len(self.labels), input_size(self.config))
 
-    def targets(self, data: BoxData) -> Targets:
-        """From boxes and labels of one of these photos to what the loss takes."""
-        return fcos_targets.Targets(self.rules.size)
+    def targets(self, data: BoxData) -> TargetMaker:
+        """Makes the array that the loss takes from the boxes and labels of a photo."""
+        return fcos_targets.FCOSTargets(self.rules.size)
 
     def photo_batches(self, data: BoxData, part: str) -> BoxBatches:
         train, options = part == "train", self.options

@@ -1,9 +1,9 @@
-"""Fine-tuning D-FINE on labelled boxes: every layer of the decoder learns from boxes that are matched
-to its queries.
+"""Fine-tuning D-FINE on labelled boxes: every layer of the decoder learns from the boxes that its
+queries are matched with.
 
-The recipe is that of the paper (arXiv:2410.13842, appendix A.1) for few photos: gradients are
-clipped early, and the backbone learns at a tenth of the rate. Denoising queries and averaged
-weights, which shorten training from nothing, are left out.
+The recipe is that of the paper (arXiv:2410.13842, appendix A.1) for small data sets: gradients are
+clipped to a small norm, and the backbone learns at a tenth of the learning rate. Denoising queries
+and averaged weights, which shorten training from scratch, are left out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from warmstart.core.compiling import build_keras
 from warmstart.image.annotations.collector import BoxData
 from warmstart.image.train.dense import input_size, sized
 from warmstart.image.train.detection import DetectionTrainer
-from warmstart.image.train.dfine_loss import Loss, Targets, side_by_side
+from warmstart.image.train.dfine_loss import DFineLoss, DFineTargets, side_by_side
 from warmstart.models.image.dfine.decoder import DECODER
 from warmstart.models.image.dfine.network import build_training
 from warmstart.training.freeze import Block, freeze_statistics
@@ -25,7 +25,7 @@ from warmstart.training.freeze import Block, freeze_statistics
 BACKBONE = "model.backbone."
 CLASS_HEADS = (f"{DECODER}.class_embed.", "model.enc_score_head")
 HEADS = ("class_embed", "lqe_layers")
-"""Of the decoder's layers; those of the layers before the last are used in training only."""
+"""Heads of the decoder's layers; those before the last layer are used in training only."""
 
 
 class DFineTrainer(DetectionTrainer):
@@ -34,7 +34,7 @@ class DFineTrainer(DetectionTrainer):
     rate = 2e-4
     clip_norm = 0.1
     suppression = None
-    jit_compile = False  # matching runs outside of the compiled program
+    jit_compile = False  # matching runs outside the compiled program
     training_network: keras.Model
 
     def network_config(self, data: BoxData) -> tuple[str, dict[str, Any]]:
@@ -51,22 +51,22 @@ class DFineTrainer(DetectionTrainer):
         return network
 
     def _fill(self, network: keras.Model) -> None:
-        """Copy the base's weights; in the class heads, those of classes that it has by name."""
+        """Copy the weights of the base; of its class heads, those of classes with the same names."""
         base = build_keras(self.model.entry, self.model.weights)
         values = {slot.name: slot.variable.numpy() for slot in slots(base)}
         known = {label.name: label.index for label in self.model.labels}
-        own = [label.index for label in self.labels if label.name in known]
-        others = [known[self.labels[index].name] for index in own]
+        indices = [label.index for label in self.labels if label.name in known]
+        base_indices = [known[self.labels[index].name] for index in indices]
         for slot in slots(network):
             value = values[slot.name]
             if slot.name.startswith(CLASS_HEADS):
                 fresh = slot.variable.numpy().copy()
-                fresh[..., own] = value[..., others]
+                fresh[..., indices] = value[..., base_indices]
                 value = fresh
             slot.variable.assign(value)
 
     def _share_heads(self) -> None:
-        """Start the heads that only training uses from those of the last layer."""
+        """Copy the heads of the last layer to those that only training uses."""
         layers = self.config["decoder_layers"]
         values = {slot.name: slot.variable for slot in slots(self.training_network)}
         for name, variable in values.items():
@@ -91,18 +91,18 @@ class DFineTrainer(DetectionTrainer):
         return keras.Model(training.input, side_by_side(training.output), name="training")
 
     def loss(self) -> keras.losses.Loss:
-        return Loss(len(self.labels), self.config)
+        return DFineLoss(len(self.labels), self.config)
 
-    def targets(self, data: BoxData) -> Targets:
+    def targets(self, data: BoxData) -> DFineTargets:
         photos = 4 if self.vary and self.vary.mosaic else 1
-        most = max(1, *(len(photo.boxes) for photo in data.photos))
+        max_boxes = max(1, *(len(photo.boxes) for photo in data.photos))
         queries: int = self.training_network.output[0]["logits"].shape[1]
-        if most > queries:
+        if max_boxes > queries:
             self.terminal.say(
-                f"warning: a photo has {most} boxes and the network {queries} queries, so it detects "
-                f"no more than {queries}; cut such photos into parts"
+                f"warning: a photo has {max_boxes} boxes, but the network detects at most {queries}, one for "
+                "each of its queries; cut such photos into parts"
             )
-        return Targets(input_size(self.config), min(most * photos, queries))
+        return DFineTargets(input_size(self.config), min(max_boxes * photos, queries))
 
     def own_entry(self, module: str) -> dict[str, Any]:
         entry = self.model.entry

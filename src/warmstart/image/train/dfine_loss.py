@@ -1,9 +1,9 @@
-"""What D-FINE learns from: the boxes of a picture, and the losses.
+"""The training targets of D-FINE and its losses.
 
 Source: Peng et al., "D-FINE" (2024), arXiv:2410.13842, sections 4.1 (fine-grained localisation) and
 4.2 (self-distillation); L1 and generalised intersection over union of DETR (Carion et al. 2020,
-arXiv:2005.12872); the varifocal loss is that of Zhang et al. (2021), arXiv:2008.13367, as RT-DETR
-(Zhao et al. 2023, arXiv:2304.08069) weighs it.
+arXiv:2005.12872); the varifocal loss is that of Zhang et al. (2021), arXiv:2008.13367, with the
+weights of RT-DETR (Zhao et al. 2023, arXiv:2304.08069).
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ TEMPERATURE = 5.0
 """Of the distributions in the self-distillation."""
 WEIGHTS = {"classes": 1.0, "sides": 5.0, "overlap": 2.0, "offsets": 0.15, "distilled": 1.5}
 COVERED = 0.5
-"""The share of a predicted box inside an ignored one from which on it is not learned as background:
-that of COCO's evaluation."""
+"""A predicted box of which a larger share lies inside an ignored box is not learned as background;
+the threshold of COCO's evaluation."""
 
 
-class Targets:
-    """Boxes and labels of a picture to what the loss takes.
+class DFineTargets:
+    """The array that the loss takes, from the boxes and labels of a picture.
 
     Args:
         size: (height, width) of the network's input.
-        most: boxes of a picture at most.
+        max_boxes: rows of the array; further boxes of a picture are dropped.
     """
 
-    def __init__(self, size: Sequence[int], most: int):
-        self.size, self.most = size, most
+    def __init__(self, size: Sequence[int], max_boxes: int):
+        self.size, self.max_boxes = size, max_boxes
 
     def __call__(self, boxes: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """(most, 5) float32: class, `IGNORED` or `NOTHING`; centre and size in shares."""
+        """(max_boxes, 5) float32: class, `IGNORED` or `NOTHING`; centre and size as shares of the picture."""
         height, width = self.size
-        out = np.zeros((self.most, 5), np.float32)
+        out = np.zeros((self.max_boxes, 5), np.float32)
         out[:, 0] = NOTHING
-        count = min(len(boxes), self.most)
+        count = min(len(boxes), self.max_boxes)
         shares = boxes[:count] / np.array([width, height] * 2, np.float32)
         out[:count, 0] = labels[:count]
         out[:count, 1:3] = (shares[:, :2] + shares[:, 2:]) / 2
@@ -53,14 +53,14 @@ class Targets:
 
 
 def side_by_side(stages: Sequence[Mapping[str, Any]]) -> Any:
-    """The stages of `build_training` as one tensor (B, Q, numbers), which the loss takes."""
+    """The stages of `build_training`, concatenated to the one tensor (B, Q, numbers) that the loss takes."""
     return ops.concatenate([stage[key] for stage in stages for key in sorted(stage)], axis=-1)
 
 
-class Loss(keras.losses.Loss):
-    """The sum of the losses of all stages; one number a batch.
+class DFineLoss(keras.losses.Loss):
+    """The sum of the losses of all stages; one number per batch.
 
-    Takes targets (B, M, 5) of `Targets` and `side_by_side` of the stages.
+    Takes targets (B, M, 5) of `DFineTargets` and the stages as `side_by_side` returns them.
 
     Args:
         classes: their number.
@@ -83,7 +83,7 @@ class Loss(keras.losses.Loss):
         return sum(WEIGHTS[name] * value for stage in losses for name, value in stage.items())
 
     def _stages(self, flat: Any) -> list[dict[str, Any]]:
-        """The opposite of `side_by_side`."""
+        """The stages again: the inverse of `side_by_side`."""
         plain = {"boxes": 4, "logits": self.classes}
         refined = {"boxes": 4, "corners": 4 * (self.bins + 1), "initial": 4, "logits": self.classes}
         start, stages = 0, []
@@ -96,7 +96,7 @@ class Loss(keras.losses.Loss):
         return stages
 
     def parts(self, truth: Any, stages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """The losses of each stage by the names of `WEIGHTS`, before they are weighted."""
+        """The losses of each stage by their names in `WEIGHTS`, not yet weighted."""
         stages = [{**stage, "boxes": ops.clip(stage["boxes"], 0, 1)} for stage in stages]
         logits = ops.stack([stage["logits"] for stage in stages], axis=1)
         boxes = ops.stack([stage["boxes"] for stage in stages], axis=1)
@@ -112,42 +112,42 @@ class Loss(keras.losses.Loss):
     ) -> dict[str, Any]:
         label = ops.cast(truth[..., 0], "int32")
         count = ops.maximum(ops.sum(ops.cast(label >= 0, "float32")), 1.0)
-        hit = ops.cast(queries >= 0, "float32")  # (B, M)
+        is_matched = ops.cast(queries >= 0, "float32")  # (B, M)
         index = ops.maximum(queries, 0)[..., None]
         boxes, true_boxes = ops.take_along_axis(stage["boxes"], index, axis=1), truth[..., 1:]
-        overlap, general = overlaps(boxes, true_boxes)
-        quality = ops.stop_gradient(overlap) * hit
-        where = ops.one_hot(queries, stage["logits"].shape[1])  # (B, M, Q)
+        overlap, generalised = overlaps(boxes, true_boxes)
+        quality = ops.stop_gradient(overlap) * is_matched
+        assignment = ops.one_hot(queries, stage["logits"].shape[1])  # (B, M, Q)
         losses = {
-            "classes": self._classes(truth, stage, where, quality),
-            "sides": ops.sum(ops.abs(boxes - true_boxes) * hit[..., None]),
-            "overlap": ops.sum((1 - general) * hit),
+            "classes": self._classes(truth, stage, assignment, quality),
+            "sides": ops.sum(ops.abs(boxes - true_boxes) * is_matched[..., None]),
+            "overlap": ops.sum((1 - generalised) * is_matched),
         }
         if "corners" in stage:
             losses["offsets"] = self._offsets(stage, index, true_boxes, quality)
         losses = {name: value / count for name, value in losses.items()}
         if teacher is not None and "corners" in stage:
-            losses["distilled"] = self._distilled(stage, teacher, where, quality)
+            losses["distilled"] = self._distilled(stage, teacher, assignment, quality)
         return losses
 
-    def _classes(self, truth: Any, stage: Mapping[str, Any], where: Any, quality: Any) -> Any:
-        """Cross entropy whose truth is the overlap, and in which easy background counts little."""
+    def _classes(self, truth: Any, stage: Mapping[str, Any], assignment: Any, quality: Any) -> Any:
+        """Cross entropy with the overlap as the target, in which easy background counts little."""
         logits, label = stage["logits"], ops.cast(truth[..., 0], "int32")
         classes = ops.one_hot(label, self.classes)  # (B, M, classes)
-        queries = ops.transpose(where, (0, 2, 1))
-        right = ops.matmul(queries, classes)
+        queries = ops.transpose(assignment, (0, 2, 1))
+        positive = ops.matmul(queries, classes)
         truth_score = ops.matmul(queries, classes * quality[..., None])
-        chance = ops.sigmoid(ops.stop_gradient(logits))
-        weight = ALPHA * chance**GAMMA * (1 - right) + truth_score
-        free = ops.cast(ops.sum(where, axis=1) == 0, "float32")  # (B, Q)
-        ignored = free * self._covered(stage["boxes"], truth)
+        probability = ops.sigmoid(ops.stop_gradient(logits))
+        weight = ALPHA * probability**GAMMA * (1 - positive) + truth_score
+        is_unmatched = ops.cast(ops.sum(assignment, axis=1) == 0, "float32")  # (B, Q)
+        ignored = is_unmatched * self._covered(stage["boxes"], truth)
         entropy = ops.binary_crossentropy(truth_score, logits, from_logits=True)
         return ops.sum(entropy * weight * (1 - ignored[..., None]))
 
     def _covered(self, boxes: Any, truth: Any) -> Any:
-        """Whether each query's box lies in a box that is `IGNORED`: (B, Q), 0 or 1."""
-        low, high = sides_of(ops.stop_gradient(boxes)[:, :, None])
-        true_low, true_high = sides_of(truth[:, None, :, 1:])
+        """Whether the box of each query lies inside a box that is `IGNORED`: (B, Q), 0 or 1."""
+        low, high = corners_of(ops.stop_gradient(boxes)[:, :, None])
+        true_low, true_high = corners_of(truth[:, None, :, 1:])
         shared = ops.minimum(high, true_high) - ops.maximum(low, true_low)
         shared = ops.prod(ops.maximum(shared, 0), axis=-1)  # (B, Q, M)
         area = ops.maximum(ops.prod(high - low, axis=-1), SMALLEST)
@@ -162,7 +162,7 @@ class Loss(keras.losses.Loss):
         corners = ops.reshape(corners, (-1, index.shape[1], 4, self.bins + 1))
         initial = ops.take_along_axis(ops.stop_gradient(stage["initial"]), index, axis=1)
         centre, unit = initial[..., :2], initial[..., 2:] / self.scale + 1e-16
-        low, high = sides_of(true_boxes)
+        low, high = corners_of(true_boxes)
         offset = ops.concatenate([(centre - low) / unit, (high - centre) / unit], axis=-1)
         offset = ops.clip(offset - 0.5 * self.scale, self.table[0], self.table[-1])
         below = ops.sum(ops.cast(self.table <= offset[..., None], "int32"), axis=-1) - 1
@@ -175,10 +175,10 @@ class Loss(keras.losses.Loss):
         return ops.sum(entropy * quality[..., None])
 
     def _distilled(
-        self, stage: Mapping[str, Any], teacher: Mapping[str, Any], where: Any, quality: Any
+        self, stage: Mapping[str, Any], teacher: Mapping[str, Any], assignment: Any, quality: Any
     ) -> Any:
-        """Divergence from the last layer's distributions (equation 6): queries that answer for a box
-        count by its overlap, the others by the last layer's score.
+        """Divergence from the last layer's distributions (equation 6): matched queries are
+        weighted by their overlap, the others by the score of the last layer.
         """
         queries = stage["corners"].shape[1]
         shape = (-1, queries, 4, self.bins + 1)
@@ -186,13 +186,13 @@ class Loss(keras.losses.Loss):
         target = ops.stop_gradient(ops.reshape(teacher["corners"], shape))
         target = ops.log_softmax(target / TEMPERATURE, axis=-1)
         divergence = ops.sum(ops.exp(target) * (target - own), axis=-1) * TEMPERATURE**2
-        hit = ops.sum(where, axis=1)  # (B, Q)
+        is_matched = ops.sum(assignment, axis=1)  # (B, Q)
         score = ops.max(ops.sigmoid(ops.stop_gradient(teacher["logits"])), axis=-1)
-        weight = ops.where(hit > 0, ops.sum(where * quality[..., None], axis=1), score)
+        weight = ops.where(is_matched > 0, ops.sum(assignment * quality[..., None], axis=1), score)
         divergence = ops.sum(divergence, axis=-1) * weight
-        pictures = ops.cast(ops.shape(hit)[0], "float32")
+        pictures = ops.cast(ops.shape(is_matched)[0], "float32")
         total, shares = 0.0, 0.0
-        for group in (hit, 1 - hit):
+        for group in (is_matched, 1 - is_matched):
             sides = 4 * ops.sum(group)
             share = ops.sqrt(sides / pictures)
             total = total + ops.sum(divergence * group) / ops.maximum(sides, 1.0) * share
@@ -201,7 +201,7 @@ class Loss(keras.losses.Loss):
 
 
 def matched_queries(logits: Any, boxes: Any, truth: Any) -> Any:
-    """`match` within a TensorFlow program; its choice has no gradient."""
+    """`match` inside a TensorFlow program; it has no gradient."""
     import tensorflow as tf
 
     arrays = [ops.cast(array, "float32") for array in (logits, boxes, truth)]
@@ -210,15 +210,15 @@ def matched_queries(logits: Any, boxes: Any, truth: Any) -> Any:
     return queries
 
 
-def sides_of(boxes: Any) -> tuple[Any, Any]:
+def corners_of(boxes: Any) -> tuple[Any, Any]:
     """(…, 4), centre and size → the corners (…, 2) with the lowest and the highest x and y."""
     half = boxes[..., 2:] / 2
     return boxes[..., :2] - half, boxes[..., :2] + half
 
 
 def overlaps(a: Any, b: Any) -> tuple[Any, Any]:
-    """Intersection over union, and its generalised form (-1 to 1), of boxes (…, 4), one by one."""
-    (low_a, high_a), (low_b, high_b) = sides_of(a), sides_of(b)
+    """Intersection over union, and its generalised form (-1 to 1), of pairs of boxes (…, 4)."""
+    (low_a, high_a), (low_b, high_b) = corners_of(a), corners_of(b)
     shared = ops.minimum(high_a, high_b) - ops.maximum(low_a, low_b)
     shared = ops.prod(ops.maximum(shared, 0), axis=-1)
     union = ops.prod(high_a - low_a, axis=-1) + ops.prod(high_b - low_b, axis=-1) - shared

@@ -1,4 +1,4 @@
-"""What FCOS learns from: which pixel answers for which box, and the losses.
+"""The training targets of FCOS (which pixel predicts which box) and its loss.
 
 Source: Tian et al. (2019), arXiv:1904.01355, section 3.1, with centre sampling; focal loss of Lin
 et al. (2017), arXiv:1708.02002; generalised intersection over union of Rezatofighi et al. (2019),
@@ -16,15 +16,15 @@ from keras import ops
 
 from warmstart.models.image.fcos.network import grid
 
-RADIUS = 1.5  # strides around a box's centre within which pixels answer for it
+RADIUS = 1.5  # strides around a box's centre within which pixels predict it
 ALPHA, GAMMA = 0.25, 2.0
 BOX_WEIGHT = 2.0
 NOTHING, IGNORED = -1, -2
-"""Instead of a class: background, and what is neither learned as an object nor as background."""
+"""In place of a class: background, and regions that are learned neither as an object nor as background."""
 
 
-class Targets:
-    """For pictures of one size: boxes to what each of the N pixels should say."""
+class FCOSTargets:
+    """The training target of each of the N pixels, from the boxes of a picture; for pictures of one size."""
 
     def __init__(self, size: Sequence[int]):
         self.grid = grid(size)
@@ -33,8 +33,8 @@ class Targets:
         """(N, 5) float32: class, `NOTHING` or `IGNORED`; and distances to left, top, right, bottom
         in pixels.
 
-        Of several boxes the smallest counts. Labels may be `IGNORED`: pixels inside of such a box
-        only are ignored.
+        Of several boxes around a pixel the smallest counts. A label may be `IGNORED`: pixels that are
+        only inside such boxes are ignored.
         """
         points = self.grid
         out = np.zeros((len(points.centres), 5), np.float32)
@@ -66,12 +66,12 @@ class Targets:
         return out
 
 
-class Loss(keras.losses.Loss):
-    """The sum of three: focal loss of the classes, GIoU of the boxes, and the foretold overlap; one
-    number a batch.
+class FCOSLoss(keras.losses.Loss):
+    """The sum of three: focal loss of the classes, GIoU of the boxes, and the predicted overlap; one
+    number per batch.
 
-    Takes targets (B, N, 5) of `Targets` and what the network says, (B, N, classes + 5), side by
-    side.
+    Takes targets (B, N, 5) of `FCOSTargets` and the concatenated outputs of the network, (B, N,
+    classes + 5).
     """
 
     def __init__(self, classes: int, size: Sequence[int], name: str = "fcos"):

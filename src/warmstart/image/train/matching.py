@@ -1,4 +1,4 @@
-"""Which of a detection transformer's queries answers for which box.
+"""Match the queries of a detection transformer with boxes.
 
 Source: Carion et al., "End-to-End Object Detection with Transformers" (2020), arXiv:2005.12872,
 section 3.1; the cost of the classes is that of Zhu et al., "Deformable DETR" (2020),
@@ -18,12 +18,12 @@ SMALLEST = 1e-8
 
 
 def match(logits: np.ndarray, boxes: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """The query of each box: those that cost least in all, each query for one box at most.
+    """The query of each box: the assignment of least total cost, each query to one box at most.
 
     Args:
-        logits: of S sets of queries, (B, S, Q, classes).
-        boxes: centre and size in shares of the picture, (B, S, Q, 4).
-        truth: (B, M, 5): class, or below 0 where there is no box; centre and size.
+        logits: (B, S, Q, classes), of S sets of queries.
+        boxes: (B, S, Q, 4), centre and size as shares of the picture.
+        truth: (B, M, 5): class, below 0 where there is no box; centre and size.
 
     Returns:
         int32 (B, S, M): indices of queries; `UNMATCHED` where there is no box, or no query is left.
@@ -46,15 +46,15 @@ def match(logits: np.ndarray, boxes: np.ndarray, truth: np.ndarray) -> np.ndarra
 def costs(
     logits: np.ndarray, boxes: np.ndarray, labels: np.ndarray, truth: np.ndarray
 ) -> np.ndarray:
-    """What it costs that a query answers for a box: (Q, M), finite.
+    """The cost of matching each query with each box: (Q, M), finite.
 
     Args:
         logits, boxes: (Q, classes), (Q, 4).
         labels, truth: (M,), (M, 4).
     """
-    chance = 1 / (1 + np.exp(-np.clip(logits[:, labels], -80, 80)))
-    right = ALPHA * (1 - chance) ** GAMMA * -np.log(chance + SMALLEST)
-    wrong = (1 - ALPHA) * chance**GAMMA * -np.log(1 - chance + SMALLEST)
+    probability = 1 / (1 + np.exp(-np.clip(logits[:, labels], -80, 80)))
+    right = ALPHA * (1 - probability) ** GAMMA * -np.log(probability + SMALLEST)
+    wrong = (1 - ALPHA) * probability**GAMMA * -np.log(1 - probability + SMALLEST)
     sides = np.abs(boxes[:, None] - truth[None]).sum(-1)
     overlap = generalised(corners(boxes), corners(truth))
     cost = CLASS_COST * (right - wrong) + SIDE_COST * sides - OVERLAP_COST * overlap

@@ -99,7 +99,7 @@ class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
         return module, {**config, "input_size": sized(size, photos), "classes": len(data.labels)}
 
     def loss(self) -> keras.losses.Loss:
-        return Loss(len(self.labels))
+        return SegmentationLoss(len(self.labels))
 
     def photo_batches(self, data: MaskData, part: str) -> MaskBatches:
         options = self.options
@@ -185,8 +185,8 @@ class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
         return {**figures, "iou": figures["iou"].tolist(), "dice": figures["dice"].tolist()}
 
 
-@keras.saving.register_keras_serializable("warmstart")
-class Loss(keras.losses.Loss):
+@keras.saving.register_keras_serializable("warmstart", name="Loss")  # the name in saved files
+class SegmentationLoss(keras.losses.Loss):
     """Cross entropy plus soft Dice (Milletari et al. 2016, arXiv:1606.04797), at the masks' size;
     one number a batch.
 

@@ -50,7 +50,7 @@ class ImageClassifierWrapper(PhotoWrapper[WrapPhotoOptions]):
             if self.asked.labels is not None or self.asked.activation is not None:
                 raise UsageError("An embedding has no classes; leave out labels and activation.")
             return FEATURES, 0, False
-        return chosen_activation(self.source.model, self.asked)
+        return chosen_activation(self.opened.model, self.asked)
 
     def config(self) -> dict[str, Any]:
         self.check_input()

@@ -59,7 +59,7 @@ class SegmenterWrapper(PhotoWrapper[WrapSegmenterOptions]):
     @cached_property
     def form(self) -> tuple[str, str, int]:
         """(form, position of the channels, number of channels; 0 for a map of class indices)."""
-        outputs = self.source.model.outputs
+        outputs = self.opened.model.outputs
         shape = tuple(outputs[0].shape)
         is_integer = "int" in str(outputs[0].dtype)
         if len(outputs) != 1 or len(shape) not in ((3, 4) if is_integer else (4,)):
@@ -92,7 +92,7 @@ class SegmenterWrapper(PhotoWrapper[WrapSegmenterOptions]):
         """The activation for a map of one channel; "none" for others."""
         if self.form[2] != 1:
             return "none"
-        own = last_activation(self.source.model)
+        own = last_activation(self.opened.model)
         if self.asked.activation is None and own != "sigmoid":
             raise UsageError(
                 "The map has one channel, which may be a logit or a probability. Say which: "
@@ -173,7 +173,7 @@ class DetectorWrapper(PhotoWrapper[WrapDetectorOptions]):
         Raises:
             UsageError: the outputs are not boxes and scores.
         """
-        shapes = [tuple(tensor.shape) for tensor in self.source.model.outputs]
+        shapes = [tuple(tensor.shape) for tensor in self.opened.model.outputs]
         names = self.asked.labels
         if len(shapes) == 1 and len(shapes[0]) == 3:
             if names is None:

@@ -18,7 +18,7 @@ from warmstart.training.types import PhotoRules
 from warmstart.training.wrap.wrapper import WrapOptions, Wrapper
 
 if TYPE_CHECKING:
-    from warmstart.training.wrap.source import Source
+    from warmstart.training.wrap.opened_model import OpenedModel
 
 SCALINGS: Mapping[str, Mapping[str, Any]] = {
     "0..255": {"scaling": "raw"},
@@ -80,9 +80,9 @@ class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
         channels_first: whether the model takes (channels, rows, columns).
     """
 
-    def __init__(self, source: Source, options: RulesT):
-        turned = source.channels_last()
-        self.channels_first = turned is not source
+    def __init__(self, opened: OpenedModel, options: RulesT):
+        turned = opened.channels_last()
+        self.channels_first = turned is not opened
         super().__init__(turned, options)
 
     def preprocessing(self) -> ImagePreprocessing:
@@ -100,7 +100,7 @@ class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
         )
 
     def check_input(self) -> None:
-        inputs = self.source.model.inputs
+        inputs = self.opened.model.inputs
         shape = tuple(inputs[0].shape)
         if len(inputs) != 1 or len(shape) != 4 or shape[-1] not in (RGB, GREY):
             shapes = ", ".join(str(tuple(tensor.shape)) for tensor in inputs)
@@ -111,7 +111,7 @@ class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
 
     def _size(self) -> tuple[int, int]:
         self.check_input()
-        height, width = self.source.model.inputs[0].shape[1:3]
+        height, width = self.opened.model.inputs[0].shape[1:3]
         asked = self.asked.size
         if isinstance(height, int) and isinstance(width, int):
             if asked not in (None, height, width):
@@ -128,10 +128,10 @@ class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
     @cached_property
     def _front(self) -> Front | None:
         """What the first layers do to pixels; None if they do not scale them, or it is unknown."""
-        if self.source.network is None:
+        if self.opened.network is None:
             return None
         try:
-            graph = graph_of(self.source.network, "the model")
+            graph = graph_of(self.opened.network, "the model")
             nodes = front_nodes(graph, (), "the model")
             if not any(graph.nodes[index].class_name in FRONT for index in nodes):
                 return None
@@ -141,7 +141,7 @@ class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
 
     def _arrays_of(self, graph: Graph) -> Any:
         def arrays(node: Node) -> list[np.ndarray]:
-            layer: Any = self.source.model
+            layer: Any = self.opened.model
             for name in node.names:
                 layer = layer.get_layer(name)
             return [np.asarray(value) for value in layer.get_weights()]
@@ -164,7 +164,7 @@ class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
         if asked is None:
             assert own is not None
             return own
-        if asked in PER_CHANNEL and self.source.model.inputs[0].shape[-1] == GREY:
+        if asked in PER_CHANNEL and self.opened.model.inputs[0].shape[-1] == GREY:
             raise UsageError(
                 f"The model takes grey photos, but scaling={asked!r} is for colour photos."
             )

@@ -22,8 +22,8 @@ OPTIONS = {
     "image_size", "scale", "offset", "interpolation", "crop_to_aspect_ratio", "pad_to_aspect_ratio",
     "name", "trainable", "dtype", "antialias", "bounding_box_format", "data_format",
 }  # fmt: skip
-"""Of an `ImageConverter`; those of the second line do not change what a model gets, except
-`antialias`, which the Pillow library always does.
+"""Options of an `ImageConverter`. Those of the second line have no effect on the pixels, except
+`antialias`, which Pillow always applies.
 """
 INTERPOLATIONS = {
     "bilinear": "bilinear",
@@ -36,7 +36,7 @@ NORMALISATION = "batch_normalization"
 
 
 def numbered(names: Sequence[str], layer: str) -> list[str]:
-    """The layers of a class in their order."""
+    """The numbered layers of a class, in order."""
     own = [name for name in names if re.fullmatch(rf"{layer}\.\d+", name)]
     return sorted(own, key=lambda name: int(name.rpartition(".")[2]))
 
@@ -55,8 +55,8 @@ def classes_of(preset: Preset) -> int:
 
 
 def labels(classes: int, folder: Path) -> tuple[Label, ...]:
-    """The classes of a preset, which have no names there; those of ImageNet if the folder's name
-    says so.
+    """The classes of a preset, which does not name them: `LABEL_0`, …, or those of ImageNet if the
+    name of the folder says so.
     """
     if classes == IMAGENET_CLASSES and "imagenet" in folder.resolve().name.lower():
         return catalog.labels("imagenet")
@@ -119,7 +119,7 @@ def _converter(folder: Path) -> tuple[Path, Mapping[str, Any]]:
 
 
 def _normalisation(scale: Any, offset: Any, path: Path) -> dict[str, Any]:
-    """Pixels of 0..255 times `scale` plus `offset`, as mean and standard deviation of 0..1."""
+    """`pixel * scale + offset`, for pixels of 0..255, as a mean and standard deviation for 0..1."""
     scales = [scale] * 3 if isinstance(scale, int | float) else scale
     offsets = offset if isinstance(offset, list) else [offset or 0.0] * 3
     factors, shifts = three(scales, path, "scale"), three(offsets, path, "offset")

@@ -187,8 +187,8 @@ def _activation(config: Mapping[str, Any]) -> str:
 
 
 def max_length(folder: Path, positions: int) -> int:
-    """The most tokens of one text: what the positions, the tokenizer's, sentence-transformers' and
-    KerasHub's configs allow.
+    """The maximum number of tokens of a text: the lowest limit of the position embeddings and of the
+    configs of the tokenizer, sentence-transformers and KerasHub.
 
     Raises:
         UsageError: KerasHub's preprocessor truncates pairs in a way that is not supported.

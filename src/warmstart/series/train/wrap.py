@@ -50,7 +50,7 @@ class ForecasterWrapper(Wrapper[WrapForecasterOptions]):
     @cached_property
     def context(self) -> int:
         """Steps of a window."""
-        inputs = self.source.model.inputs
+        inputs = self.opened.model.inputs
         shape = tuple(inputs[0].shape)
         is_window = len(shape) == 2 or (len(shape) == 3 and shape[2] == 1)
         if len(inputs) != 1 or not is_window or "float" not in str(inputs[0].dtype):
@@ -73,7 +73,7 @@ class ForecasterWrapper(Wrapper[WrapForecasterOptions]):
     @cached_property
     def horizon(self) -> int:
         """Steps of a forecast."""
-        outputs = self.source.model.outputs
+        outputs = self.opened.model.outputs
         shape = tuple(outputs[0].shape)
         levels = len(self.asked.quantiles)
         last = levels or 1

@@ -34,7 +34,7 @@ class ArrayWrapper(Wrapper[WrapOptions]):
     options: ClassVar = WrapOptions
 
     def config(self) -> dict[str, Any]:
-        model = self.source.model
+        model = self.opened.model
         specs = [spec_of(tensor, model) for tensor in model.inputs]
         names = unique_names(
             (None if AUTOMATIC.fullmatch(spec.name) else spec.name for spec in specs), "input"

@@ -1,4 +1,4 @@
-"""What the labels of texts are: classes, several of them for a text, or numbers."""
+"""What is learned from the labels of texts: one class per text, several classes, or a number."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from warmstart.errors import UsageError
 from warmstart.text.data import Example
 
 MOST_FRACTIONS = 10
-"""Different labels with fractions up to which they may as well be classes."""
+"""Up to this many different fractional labels may as well be classes."""
 
 
 def problem_of(examples: Sequence[Example]) -> str:
-    """What the labels look like: "single", "multi", or "regression" for numbers with fractions.
+    """The problem that the labels suggest: "single", "multi", or "regression" for fractional numbers.
 
     Raises:
-        UsageError: they may be classes or values.
+        UsageError: they can be classes or values.
     """
     if any(len(example.labels) != 1 for example in examples):
         return "multi"
@@ -29,16 +29,16 @@ def problem_of(examples: Sequence[Example]) -> str:
         return "regression"
     few = ", ".join(sorted(labels))
     raise UsageError(
-        f"The labels are the numbers {few}: say problem='single' where they are classes, or "
-        "problem='regression' where they are values."
+        f"The labels are the numbers {few}: pass problem='single' if they are classes, or "
+        "problem='regression' if they are values."
     )
 
 
 def check_problem(examples: Sequence[Example], problem: str) -> None:
-    """Refuse labels that are none of this problem.
+    """Refuse labels that do not fit the problem.
 
     Raises:
-        UsageError: there is one; the message names its record.
+        UsageError: one does not; the message names its record.
     """
     for one in examples:
         if problem == "regression" and not (
@@ -58,12 +58,12 @@ def check_problem(examples: Sequence[Example], problem: str) -> None:
 def classes(
     train: Sequence[Example], names: Mapping[str, str], order: Sequence[str] | None = None
 ) -> tuple[Label, ...]:
-    """The labels that occur, in order: numbers by their size, others by the alphabet.
+    """The labels of the training data in order: numbers by value, others alphabetically.
 
     Args:
-        train: what is trained on.
-        names: readable ones by label.
-        order: all labels, where the caller names them.
+        train: the training data.
+        names: display names by label.
+        order: all labels in order, if the user has set them.
 
     Raises:
         UsageError: there is only one label, one has no examples, or one may mark unlabelled data.

@@ -22,7 +22,7 @@ from warmstart.training.wrap.wrapper import LabelOptions, WrapOptions, Wrapper
 if TYPE_CHECKING:
     import keras
 
-    from warmstart.training.wrap.source import Source
+    from warmstart.training.wrap.opened_model import OpenedModel
 
 NAMES = {
     "input_ids": "input_ids",
@@ -81,17 +81,17 @@ TokensT = TypeVar("TokensT", bound=TokenOptions)
 class TextWrapper(Wrapper[TokensT], Generic[TokensT]):
     """Decides how texts become token ids; subclasses decide what the outputs mean."""
 
-    def __init__(self, source: Source, options: TokensT):
-        vectorization = leading_vectorization(source.model)
+    def __init__(self, opened: OpenedModel, options: TokensT):
+        vectorization = leading_vectorization(opened.model)
         if vectorization is not None:
             if options.tokenizer is not None:
                 raise UsageError(
                     f"The model begins with {vectorization.name!r}, which makes tokens of texts; leave "
                     "tokenizer out."
                 )
-            source = source.with_model(_after(source.model, vectorization))
+            opened = opened.with_model(_after(opened.model, vectorization))
         self.vectorization = vectorization
-        super().__init__(source, options)
+        super().__init__(opened, options)
         layer = options.tokenizer
         if vectorization is None and type(layer).__name__ == "TextVectorization":
             self.vectorization = layer
@@ -124,7 +124,7 @@ class TextWrapper(Wrapper[TokensT], Generic[TokensT]):
     @cached_property
     def lengths(self) -> tuple[int | None, int]:
         """(tokens that every text is padded to, None where it is not; tokens at most)."""
-        fixed = self.source.model.inputs[0].shape[1]
+        fixed = self.opened.model.inputs[0].shape[1]
         if self.vectorization is not None:
             own = self.vectorization.get_config()["output_sequence_length"]
             fixed = fixed if own is None else own
@@ -157,7 +157,7 @@ class TextWrapper(Wrapper[TokensT], Generic[TokensT]):
 
     def _names(self) -> list[str]:
         """What each input of the model is."""
-        inputs = self.source.model.inputs
+        inputs = self.opened.model.inputs
         for tensor in inputs:
             if len(tensor.shape) != 2 or str(tensor.dtype) == "string":
                 raise UsageError(
@@ -180,7 +180,7 @@ class TextWrapper(Wrapper[TokensT], Generic[TokensT]):
 
         rows = [
             layer.input_dim
-            for layer in self.source.model._flatten_layers()
+            for layer in self.opened.model._flatten_layers()
             if isinstance(layer, keras.layers.Embedding)
         ]
         if rows and self.vocabulary_size > max(rows):
@@ -199,7 +199,7 @@ class TextClassifierWrapper(TextWrapper[WrapTextOptions]):
     @cached_property
     def chosen(self) -> tuple[str, int, bool]:
         """(activation, classes, whether several may apply)."""
-        return chosen_activation(self.source.model, self.asked)
+        return chosen_activation(self.opened.model, self.asked)
 
     def config(self) -> dict[str, Any]:
         activation, classes, several = self.chosen
@@ -221,7 +221,7 @@ class TextEmbedderWrapper(TextWrapper[WrapEmbedderOptions]):
     options: ClassVar = WrapEmbedderOptions
 
     def config(self) -> dict[str, Any]:
-        outputs = self.source.model.outputs
+        outputs = self.opened.model.outputs
         shape = tuple(outputs[0].shape)
         if len(outputs) != 1 or len(shape) not in (2, 3) or not isinstance(shape[-1], int):
             shapes = ", ".join(str(tuple(tensor.shape)) for tensor in outputs)

@@ -1,7 +1,7 @@
 """`ws.wrap`: a Keras model of the user becomes a model of a task, compiled and checked against
 itself.
 
-`source` opens what the user has, `wrapper` makes a bundle of it; a task's `Wrapper` says what its
+`opened_model` opens what the user has, `wrapper` makes a bundle of it; a task's `Wrapper` says what its
 inputs and outputs mean. Importing this package imports neither TensorFlow nor Keras.
 """
 
@@ -54,7 +54,7 @@ def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, An
     from warmstart.engines.noise import quiet_import
 
     with quiet_import():
-        from warmstart.training.wrap.source import open_model
+        from warmstart.training.wrap.opened_model import open_model
     return wrapper(open_model(model), checked).wrap()
 
 

@@ -29,7 +29,7 @@ from warmstart.training.types import ClassNames
 if TYPE_CHECKING:
     from warmstart.core.model import Model
     from warmstart.engines.keras import Program
-    from warmstart.training.wrap.source import Source
+    from warmstart.training.wrap.opened_model import OpenedModel
 
 STEPS = "tf.TensorList"
 """Operations of layers that compute step by step."""
@@ -102,8 +102,8 @@ class Wrapper(ABC, Generic[OptionsT]):
     task: ClassVar[str]
     options: ClassVar[type[Any]]
 
-    def __init__(self, source: Source, options: OptionsT):
-        self.source, self.asked = source, options
+    def __init__(self, opened: OpenedModel, options: OptionsT):
+        self.opened, self.asked = opened, options
 
     # What a task says
 
@@ -166,25 +166,25 @@ class Wrapper(ABC, Generic[OptionsT]):
 
     def entry(self) -> Entry:
         """What the bundle says of the model."""
-        source = self.source
-        name = self.asked.name or source.name
+        opened = self.opened
+        name = self.asked.name or opened.name
         if not NAME.fullmatch(name):
             raise UsageError(
                 f"name must be lower snake case, such as {slug(Path(name))!r}, not {name!r}."
             )
-        network = {"network": source.network} if source.network else {"reason": source.reason}
+        network = {"network": opened.network} if opened.network else {"reason": opened.reason}
         return Entry(
             name=name,
             task=self.task,
             family=family.ARCHITECTURE,
-            title=f"{source.model.name}, a model of its user",
+            title=f"{opened.model.name}, a model of its user",
             architecture=family.ARCHITECTURE,
             config={**network, **self.config()},
             weights={},
             preprocessing=self.preprocessing(),
             labels="",
             licence=self.asked.licence,
-            parameters=int(source.model.count_params()),
+            parameters=int(opened.model.count_params()),
             gflops=None,
             min_size=0,
             metrics=(),
@@ -202,10 +202,10 @@ class Wrapper(ABC, Generic[OptionsT]):
         from warmstart.engines.compile import compile_program
 
         one_row = replace(entry, config={**entry.config, "batch": 1})
-        is_single = self.source.rows == 1 or self._is_recurrent()
+        is_single = self.opened.rows == 1 or self._is_recurrent()
         choices = [one_row] if is_single else [entry, one_row]
         for each in choices:
-            program = task_class(self.task).program(each, self.source.model)
+            program = task_class(self.task).program(each, self.opened.model)
             try:
                 record = compile_program(program, folder, "float32", lambda stage: None)
             except CompileError as error:
@@ -214,7 +214,7 @@ class Wrapper(ABC, Generic[OptionsT]):
                     break
             else:
                 return each, program, record
-        if any(None in tensor.shape[1:] for tensor in self.source.model.inputs):
+        if any(None in tensor.shape[1:] for tensor in self.opened.model.inputs):
             reason += " The model may compile once the open sides of its inputs are fixed."
         raise CompileError(reason)
 
@@ -222,13 +222,13 @@ class Wrapper(ABC, Generic[OptionsT]):
         """Whether a layer computes step by step: LiteRT needs the number of rows for it."""
         import keras
 
-        layers = self.source.model._flatten_layers()
+        layers = self.opened.model._flatten_layers()
         return any(isinstance(layer, keras.layers.RNN) and not layer.unroll for layer in layers)
 
     def _arrays(self, entry: Entry) -> Mapping[str, np.ndarray]:
         from warmstart.models.tensors.wrapped import network
 
-        return network.arrays(self.source.model, entry.config)
+        return network.arrays(self.opened.model, entry.config)
 
     def _checked(self, entry: Entry, program: Program) -> Entry:
         """The entry, without the network where what is rebuilt from it is another model."""
@@ -248,7 +248,7 @@ class Wrapper(ABC, Generic[OptionsT]):
 
         try:
             again = network.build(entry.config)
-            again.set_weights(self.source.model.get_weights())
+            again.set_weights(self.opened.model.get_weights())
         except (UsageError, ValueError) as error:
             return str(error).rstrip(".")
         rebuilt = task_class(self.task).program(entry, again)
@@ -263,4 +263,4 @@ class Wrapper(ABC, Generic[OptionsT]):
             return Path(self.asked.output).expanduser()
         parent = Path(tempfile.mkdtemp(prefix="warmstart-"))
         atexit.register(shutil.rmtree, parent, ignore_errors=True)
-        return parent / (self.asked.name or self.source.name)
+        return parent / (self.asked.name or self.opened.name)

@@ -38,11 +38,13 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class Source:
-    """How records are read; see `core.records.read_photos`, whose other keywords are `reading`."""
+class ReadContext:
+    """How records are read (`keywords`: other arguments of `core.records.read_photos`), and what is
+    noted on the way: unusable records in `problems`, the meaning of the data in `columns`.
+    """
 
     multi_label: bool | None
-    reading: Mapping[str, Any]
+    keywords: Mapping[str, Any]
     class_names: Sequence[str] | None
     problems: list[str]
     columns: list[str]
@@ -56,7 +58,7 @@ def read(
     multi_label: bool | None = None,
     class_names: Sequence[str] | None = None,
     photos: Photos | None = None,
-    **reading: Any,
+    **keywords: Any,
 ) -> Dataset:
     """Read labelled photos.
 
@@ -71,16 +73,16 @@ def read(
         multi_label: whether an example may have several labels; default: what the data looks like.
         class_names: all classes, in order; default: the labels of the data.
         photos: keeps what is read.
-        **reading: other keywords of `core.records.read_photos`: `path_column`, `group_column`, ….
+        **keywords: other keywords of `core.records.read_photos`: `path_column`, `group_column`, ….
 
     Raises:
         UsageError: nothing is there, a class is empty, there is one class only, or validation has
         classes of its own.
     """
     problems: list[str] = []
-    source = Source(multi_label, reading, unique_names(class_names), problems, [])
-    parts = _parts(data, source)
-    columns = tuple(source.columns)
+    context = ReadContext(multi_label, keywords, unique_names(class_names), problems, [])
+    parts = _parts(data, context)
+    columns = tuple(context.columns)
     share = share_of(validation)
     if share == 0:
         raise UsageError(
@@ -88,14 +90,14 @@ def read(
             "and calibrates."
         )
     if share is None:
-        parts["validation"] = _only(validation, source)
+        parts["validation"] = _only(validation, context)
     train = parts.get("train")
     if train is None or not train.inputs:
         raise UsageError(f"{data_name(data)} holds nothing to train on{_first(problems)}.")
     if pixels := as_uint8(part.inputs for part in parts.values()):
         columns = (*columns, f"pixels: {pixels}")
     several = _several(parts.values()) if multi_label is None else multi_label
-    classes = _classes(parts, several, source.class_names)
+    classes = _classes(parts, several, context.class_names)
     examples: dict[str, Examples] = {}
     for name, part in parts.items():
         examples[name], bad = _examples(part, classes, several, photos or Photos(room=0))
@@ -159,47 +161,47 @@ def checked(dataset: Dataset) -> Dataset:
     return replace(dataset, warnings=tuple(warnings))
 
 
-def _parts(data: Any, source: Source) -> dict[str, Labelled]:
+def _parts(data: Any, context: ReadContext) -> dict[str, Labelled]:
     """What the data holds, by part; all of it is "train" where it names no parts."""
     if isinstance(data, str | os.PathLike):
         path = Path(data).expanduser()
         if not path.exists():
             raise UsageError(f"There is no folder or file {path}.")
-        return _of_folder(path, source) if path.is_dir() else _of_records(path, source)
+        return _of_folder(path, context) if path.is_dir() else _of_records(path, context)
     if hasattr(data, "as_numpy_iterator"):
-        return {"train": _of_tf(data, source)}
-    return _of_records(pairs(data) if are_arrays(data) else data, source)
+        return {"train": _of_tf(data, context)}
+    return _of_records(pairs(data) if are_arrays(data) else data, context)
 
 
-def _only(data: Any, source: Source) -> Labelled:
-    parts = _parts(data, source)
+def _only(data: Any, context: ReadContext) -> Labelled:
+    parts = _parts(data, context)
     part = parts.get("validation") or parts.get("train")
     if part is None:
         raise UsageError(
-            f"{data_name(data)} holds nothing to validate with{_first(source.problems)}."
+            f"{data_name(data)} holds nothing to validate with{_first(context.problems)}."
         )
     return part
 
 
-def _of_folder(folder: Path, source: Source) -> dict[str, Labelled]:
+def _of_folder(folder: Path, context: ReadContext) -> dict[str, Labelled]:
     tables = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
     if len(tables) == 1 and not any(map(photos_of, folders_of(folder)[:1])):
-        return _of_records(tables[0], source)
+        return _of_records(tables[0], context)
     return {
         part or "train": Labelled([photo for photo, _ in some], [name for _, name in some])
         for part, some in class_folders(folder).items()
     }
 
 
-def _of_records(data: Any, source: Source) -> dict[str, Labelled]:
+def _of_records(data: Any, context: ReadContext) -> dict[str, Labelled]:
     parts: dict[str, Labelled] = {}
     for one in records.read_photos(
         data,
-        multi_label=source.multi_label,
-        class_names=source.class_names,
-        problems=source.problems,
-        columns=source.columns,
-        **source.reading,
+        multi_label=context.multi_label,
+        class_names=context.class_names,
+        problems=context.problems,
+        columns=context.columns,
+        **context.keywords,
     ):
         part = parts.setdefault(one.part or "train", Labelled([], []))
         part.inputs.append(one.value)
@@ -208,12 +210,12 @@ def _of_records(data: Any, source: Source) -> dict[str, Labelled]:
     return parts
 
 
-def _of_tf(dataset: Any, source: Source) -> Labelled:
+def _of_tf(dataset: Any, context: ReadContext) -> Labelled:
     """The elements of a `tf.data.Dataset` of photos and labels, batched or not."""
     table = records.read_table(dataset, (PHOTO, LABEL), example_rank=3)
-    photo_column = table.column(PHOTO, source.reading.get("path_column"))
-    label_column = source.reading.get("label_column")
-    labels = label_reader(table, LABEL, label_column, (photo_column,), source.multi_label)
+    photo_column = table.column(PHOTO, context.keywords.get("path_column"))
+    label_column = context.keywords.get("label_column")
+    labels = label_reader(table, LABEL, label_column, (photo_column,), context.multi_label)
     label_column = labels.column
     pictures: list[Any] = []
     vectors: list[Any] = []
@@ -226,7 +228,7 @@ def _of_tf(dataset: Any, source: Source) -> Labelled:
         return Labelled(pictures, vectors)
 
     def name(label: Any) -> str:
-        return _class_name(table, labels.column, label, source.class_names)
+        return _class_name(table, labels.column, label, context.class_names)
 
     names = [
         tuple(map(name, label)) if isinstance(label, tuple) else name(label)
@@ -286,11 +288,10 @@ def _examples(
     problems = [str(digest) for digest in digests if isinstance(digest, InputError)]
     if several:
         targets = np.zeros((len(good), len(classes)), np.float32)
-        for row, source in enumerate(good):
-            label = part.labels[source]
-            targets[
-                row, [index[name] for name in (label if isinstance(label, tuple) else (label,))]
-            ] = 1
+        for row, example in enumerate(good):
+            label = part.labels[example]
+            names = label if isinstance(label, tuple) else (label,)
+            targets[row, [index[name] for name in names]] = 1
     else:
         labels = [part.labels[row] for row in good]
         if any(isinstance(label, tuple) and len(label) != 1 for label in labels):

@@ -3,7 +3,7 @@ distributions.
 
 Source: Peng et al. (2024), arXiv:2410.13842, section 4.1 (fine-grained distribution refinement);
 deformable attention is that of Zhu et al., "Deformable DETR" (2020), arXiv:2010.04159. Sampling is
-written with gathers, which every engine has; grid sampling they have not.
+written with gathers, which every engine has, unlike grid sampling.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,14 +17,12 @@ from keras import layers, ops
 
 DECODER = "model.decoder"
 PRIOR = 0.01
-"""The first score of every class."""
+"""The score of every class at the start of training."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """The feature maps, one after the other: `values` (B, all pixels, C), `shapes` (height, width)
-    of each.
-    """
+    """The feature maps, concatenated: `values` (B, all pixels, C), `shapes` (height, width) of each."""
 
     values: Any
     shapes: Sequence[tuple[int, int]]
@@ -111,8 +109,8 @@ class DeformableSampling(layers.Layer):
 
 
 def offset_table(bins: int, up: Any, scale: Any) -> Any:
-    """The weighting function: the offset that each bin stands for, (bins + 1,); fine steps near 0,
-    coarse ones far out. `up` and `scale` are (1,).
+    """The weighting function: the offset that each bin stands for, (bins + 1,), with small steps near 0
+    and large ones far from it. `up` and `scale` are (1,).
     """
     bound = ops.abs(up) * ops.abs(scale)
     power = np.arange(1, bins // 2, dtype=np.float32)
@@ -165,7 +163,7 @@ def mlp(
     *,
     last: str = "glorot_uniform",
 ) -> Any:
-    """Dense layers with an activation between; `last` initialises the last kernel."""
+    """Dense layers with an activation between them; `last` is the initializer of the last kernel."""
     for index, width in enumerate(widths):
         end = index == len(widths) - 1
         start = last if end else "glorot_uniform"
@@ -175,16 +173,16 @@ def mlp(
 
 
 def class_head(classes: int, name: str) -> layers.Dense:
-    """A linear layer whose first scores are low, so that the many queries without an object do not
-    rule the first steps (Lin et al. 2017, arXiv:1708.02002, section 4.1).
+    """A linear layer whose scores are low at the start of training, so that the many queries without an
+    object do not dominate the first steps (Lin et al. 2017, arXiv:1708.02002, section 4.1).
     """
     bias = keras.initializers.Constant(-log(1 / PRIOR - 1))
     return layers.Dense(classes, bias_initializer=bias, name=name)
 
 
-def _around(heads: int, points: Sequence[int]) -> np.ndarray:
-    """First offsets of the samples: each head looks in a direction of its own, and each point of a
-    map one step further (Zhu et al. 2020, appendix A.4); (heads * points * 2,).
+def _initial_offsets(heads: int, points: Sequence[int]) -> np.ndarray:
+    """The offsets of the samples at the start of training: each head looks in its own direction, and each
+    point of a map one step further (Zhu et al. 2020, appendix A.4); (heads * points * 2,).
     """
     angles = np.arange(heads) * (2 * np.pi / heads)
     direction = np.stack([np.cos(angles), np.sin(angles)], -1)
@@ -225,11 +223,11 @@ def _cross_attention(
     """
     heads, points, queries = c["decoder_attention_heads"], c["decoder_n_points"], x.shape[1]
     total = sum(points)
-    around = _around(heads, points)
+    initial_offsets = _initial_offsets(heads, points)
     offsets = layers.Dense(
         heads * total * 2,
         kernel_initializer="zeros",
-        bias_initializer=lambda shape, dtype=None: ops.convert_to_tensor(around, dtype),
+        bias_initializer=lambda shape, dtype=None: ops.convert_to_tensor(initial_offsets, dtype),
         name=f"{name}.sampling_offsets",
     )(x)
     offsets = ops.reshape(offsets, (-1, queries, heads, total, 2))
@@ -268,11 +266,11 @@ def _inverse_sigmoid(x: Any) -> Any:
 
 @dataclass(frozen=True)
 class Stage:
-    """What one part of the decoder says of its queries.
+    """The predictions of one part of the decoder for its queries.
 
     Attributes:
         logits: of the classes, (B, Q, classes).
-        boxes: centre and size in shares, (B, Q, 4).
+        boxes: centre and size as shares of the picture, (B, Q, 4).
         corners: logits of the distributions over the offsets of the four sides, (B, Q, 4 * (bins +
             1)); None where the boxes are not refined as distributions.
         initial: the boxes that the offsets move, (B, Q, 4).
@@ -287,15 +285,17 @@ class Stage:
 def decode(
     x: Any, reference_logits: Any, memory: Memory, c: Mapping[str, Any], *, training: bool = False
 ) -> list[Stage]:
-    """Queries (B, Q, C) and their first boxes as logits -> what the decoder says; the last stage is
-    the answer.
+    """The stages of the decoder; the last one is its prediction.
 
     Args:
-        x, reference_logits, memory, c: queries, boxes, maps, config.
+        x: queries, (B, Q, C).
+        reference_logits: their first boxes as logits, (B, Q, 4).
+        memory: the feature maps.
+        c: the config.
         training: whether the first boxes and every layer are stages too, and gradients stop where
-            they do in the reference: each layer learns from its own errors.
+            they do in the reference, so that each layer learns from its own errors.
     """
-    width, corners, before = c["d_model"], 0, 0
+    width, corners, previous = c["d_model"], 0, 0
     detached = ops.stop_gradient if training else lambda value: value
     refine = Refinement(c["max_num_bins"], c["up"], c["reg_scale"], name=DECODER)
     references = ops.sigmoid(reference_logits)
@@ -308,26 +308,26 @@ def decode(
     for index in range(c["decoder_layers"]):
         position = ops.clip(head[1](head[0](references)), -10, 10)
         x = _layer(x, position, references, memory, c, f"{DECODER}.layers.{index}")
-        answers = training or index == c["decoder_layers"] - 1
-        logits = class_head(c["classes"], f"{DECODER}.class_embed.{index}")(x) if answers else None
+        is_stage = training or index == c["decoder_layers"] - 1
+        logits = class_head(c["classes"], f"{DECODER}.class_embed.{index}")(x) if is_stage else None
         if initial is None:
             first = mlp(x, (width, width, 4), f"{DECODER}.pre_bbox_head", last="zeros")
             first = ops.sigmoid(first + _inverse_sigmoid(references))
             initial = detached(first)
             stages += [Stage(logits, first)] if training else []
         sides = (width, width, 4 * (c["max_num_bins"] + 1))
-        moves = mlp(x + before, sides, f"{DECODER}.bbox_embed.{index}", last="zeros")
+        moves = mlp(x + previous, sides, f"{DECODER}.bbox_embed.{index}", last="zeros")
         corners = corners + moves
         boxes = refine([corners, initial])
-        if answers:
+        if is_stage:
             logits = logits + _quality(corners, c, f"{DECODER}.lqe_layers.{index}")
             stages.append(Stage(logits, boxes, corners, initial))
-        references, before = detached(boxes), detached(x)
+        references, previous = detached(boxes), detached(x)
     return stages
 
 
 def _quality(corners: Any, c: Mapping[str, Any], name: str) -> Any:
-    """What the sharpness of the distributions adds to the class logits, (B, Q, 1)."""
+    """What is added to the class logits, by how sharp the distributions are, (B, Q, 1)."""
     queries, most = corners.shape[1], c["top_prob_values"]
     share = ops.softmax(ops.reshape(corners, (-1, queries, 4, c["max_num_bins"] + 1)))
     best = ops.top_k(share, most)[0]

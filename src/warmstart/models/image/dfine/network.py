@@ -4,7 +4,7 @@ suppression is needed.
 Source: Peng, Li, Wu, Zhang, Sun, Wu, "D-FINE: Redefine Regression Task in DETRs as Fine-grained
 Distribution Refinement" (2024), arXiv:2410.13842; the hybrid encoder is RT-DETR's (Zhao et al.
 2023, arXiv:2304.08069). The checkpoint layout is that of transformers' DFineForObjectDetection.
-`build` makes what predicting needs; `build_training` adds the heads of the layers before the last.
+`build` makes the network for predicting; `build_training` adds the heads of the layers before the last.
 """
 
 from collections.abc import Mapping, Sequence
@@ -83,27 +83,27 @@ def build(
             )(x)
         return keras.Model(images, x, name="dfine")
     memory = _memory(maps, c)
-    queries, references, anchors, _ = _choose_queries(memory, c)
+    queries, references, anchors, _ = _select_queries(memory, c)
     last = decode(queries, references, memory, c)[-1]
     return _network(images, last, anchors)
 
 
 def build_training(config: Mapping[str, Any]) -> tuple[keras.Model, keras.Model]:
-    """The network of `build`, and one that shares its layers and says what the losses take.
+    """The network of `build`, and one that shares its layers and returns what the losses take.
 
     Returns:
-        The network; and a model from the same photos to a list of a `Stage` as a dict for the
-        encoder's choice of queries, the first boxes and each layer of the decoder, in this order.
+        The network; and a model from the same photos to a list of dicts with the fields of a `Stage`:
+        for the queries that the encoder selects, the first boxes, and each layer of the decoder.
     """
     c = dict(config)
     images = keras.Input((*c["input_size"], 3), name="images")
     memory = _memory(_backbone(images, c), c)
-    queries, references, anchors, chosen = _choose_queries(memory, c)
+    queries, references, anchors, selected = _select_queries(memory, c)
     detached = (ops.stop_gradient(queries), ops.stop_gradient(references))
     stages = decode(*detached, memory, c, training=True)
     outputs = [
         {key: value for key, value in vars(stage).items() if value is not None}
-        for stage in (chosen, *stages)
+        for stage in (selected, *stages)
     ]
     return _network(images, stages[-1], anchors), keras.Model(images, outputs, name="training")
 
@@ -119,7 +119,7 @@ def _backbone(images: Any, c: Mapping[str, Any]) -> list[Any]:
 
 
 def _memory(maps: list[Any], c: Mapping[str, Any]) -> Memory:
-    """The backbone's maps as the decoder sees them."""
+    """The maps of the backbone after the hybrid encoder, as the decoder takes them."""
     maps = _hybrid_encoder(
         [
             _projection(x, c["encoder_hidden_dim"], f"model.encoder_input_proj.{level}")
@@ -248,9 +248,11 @@ def _csp(x: Any, c: Mapping[str, Any], width: int, name: str) -> Any:
     return layers.Add()([y, _conv_norm(x, c, width, 1, f"{name}.conv2", activation=act)])
 
 
-def _choose_queries(memory: Memory, c: Mapping[str, Any]) -> tuple[Any, Any, Any, Stage]:
-    """The indices on the maps with the best class scores: their features, a first box each (its
-    logits), the indices, and scores and boxes.
+def _select_queries(memory: Memory, c: Mapping[str, Any]) -> tuple[Any, Any, Any, Stage]:
+    """Select the pixels of the maps with the best class scores.
+
+    Returns:
+        Their features, the logits of a first box for each, their indices, and their scores and boxes.
     """
     anchors, valid = _anchors(memory.shapes)
     x = layers.Dense(c["d_model"], name="model.enc_output.0")(

@@ -19,14 +19,13 @@ class EfficientNetConfig:
     Attributes:
         stem: channels of the first convolution.
         stages: blocks of each stage, as (kernel, stride, width, channels, squeeze, activation):
-            `width` is that of the depthwise convolution, 0 where it is as wide as the input and no
-            convolution widens it before; `squeeze` the channels inside of the
-            squeeze-and-excitation part, 0 without one.
+            `width`: channels of the depthwise convolution; 0 if no convolution before it widens
+            the input; `squeeze`: channels inside the squeeze-and-excitation part; 0 without one.
         top: channels of the convolution after the last stage.
-        mobile: whether the head is that of MobileNetV3: a further layer between pool and classes.
+        mobile: whether the head is that of MobileNetV3, with another layer between pooling and classes.
         hidden: width of that layer.
         activation: of stem and head.
-        same: whether padding is TensorFlow's ("same"), and not as wide on both sides.
+        same: whether padding is TensorFlow's "same" instead of symmetric.
         epsilon: of the normalisations.
         classes: outputs; 0: no head.
         input_size: (height, width) in pixels.
@@ -48,7 +47,7 @@ class EfficientNetConfig:
         """From the values of an entry.
 
         Raises:
-            UsageError: a key is unknown, or a block is not one.
+            UsageError: a key is unknown, or a block has other values.
         """
         made = sizes(cls, config, "efficientnet")
         blocks = [block for stage in made.stages for block in stage]

@@ -46,12 +46,12 @@ SEGMENTATION = True
 
 @dataclass(frozen=True)
 class SegformerConfig:
-    """Sizes of one network; tuples have one number a stage.
+    """Sizes of one network; tuples have one number per stage.
 
     Attributes:
         hidden_act: the activation of the convolutions between linear layers; "gelu_pytorch_tanh" is
-            GELU by its approximation with tanh.
-        block_epsilon: of the normalisations inside of blocks, except of reduced maps.
+            GELU approximated with tanh.
+        block_epsilon: epsilon of the normalisations inside blocks, except that of reduced maps.
     """
 
     depths: tuple[int, ...] = (2, 2, 2, 2)
@@ -133,9 +133,7 @@ def read_keras_hub(
 ) -> tuple[Entry, tuple[Label, ...]]:
     """See `models.repository.read`."""
     if preset.task != "ImageSegmenter":
-        raise UsageError(
-            f"{folder} has no head that is supported: it is not a SegFormerImageSegmenter."
-        )
+        raise UsageError(f"{folder} has no supported head: it is not a SegFormerImageSegmenter.")
     if task not in (None, "image-segmentation"):
         raise UsageError(f"{folder} does image-segmentation, not {task}.")
     values = presets.sizes_of(preset, {key: largest for key, _, largest in STAGES}, WIDEST)

@@ -24,12 +24,12 @@ ACTIVATIONS = {
     "GRU": ("Sigmoid", "Tanh"),
     "RNN": ("Tanh",),
 }
-"""Of one direction, where the attribute `activations` is left out."""
+"""The activations of one direction if the attribute `activations` is missing."""
 FUNCTIONS = {"sigmoid": tf.sigmoid, "tanh": tf.tanh, "relu": tf.nn.relu}
 DIRECTIONS = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
-"""Whether each direction begins with the last step."""
+"""Whether each direction starts with the last step."""
 W, R, B, LENGTHS, INITIAL_H, INITIAL_C, PEEPHOLES = range(1, 8)
-"""Indices of inputs."""
+"""Indices of the inputs of an operator."""
 
 
 @handles(*GATES)
@@ -51,7 +51,7 @@ def recurrent(run: Evaluator, node: Node) -> Any:
 
 
 def _check(run: Evaluator, node: Node) -> None:
-    """Refuse what is not computed.
+    """Refuse what is not implemented.
 
     Raises:
         UsageError: the operator has an option that is not supported.

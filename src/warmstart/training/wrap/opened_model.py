@@ -1,4 +1,4 @@
-"""What a user has: a Keras model in memory, or a file or folder of one."""
+"""Open what `ws.wrap` is called with: a Keras model in memory, or a file or folder of one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LOAD = "load it with keras.saving.load_model, and wrap the model that it returns
 
 
 @dataclass(frozen=True)
-class Source:
+class OpenedModel:
     """A Keras model to be wrapped.
 
     Attributes:
@@ -36,7 +36,7 @@ class Source:
         name: for the catalogue, from its file or its own name.
         network: its JSON, where it is made of Keras' own layers.
         reason: why there is no such JSON; "" where there is.
-        rows: the batch size, if its file fixes one.
+        rows: the batch size, if the file fixes one.
     """
 
     model: keras.Model
@@ -45,12 +45,12 @@ class Source:
     reason: str
     rows: int | None = None
 
-    def with_model(self, model: keras.Model) -> Source:
+    def with_model(self, model: keras.Model) -> OpenedModel:
         """The same with another model, a part of it."""
-        return replace(_source(model, self.name), rows=self.rows)
+        return replace(_opened(model, self.name), rows=self.rows)
 
-    def channels_last(self) -> Source:
-        """The same source, but for photos (height, width, channels), if it takes (channels, height,
+    def channels_last(self) -> OpenedModel:
+        """The same model, but for photos (height, width, channels), if it takes (channels, height,
         width), as PyTorch's models do.
         """
         model = self.model
@@ -65,14 +65,14 @@ class Source:
         return replace(whole, network=None, reason=self.reason or CHANNELS_FIRST)
 
 
-def open_model(model: Any) -> Source:
+def open_model(model: Any) -> OpenedModel:
     """A model in memory, or that of a path.
 
     Raises:
         UsageError: it is not functional or Sequential, or the file is not one of a model.
     """
     if isinstance(model, keras.Model):
-        return _source(model, _name(model.name))
+        return _opened(model, _name(model.name))
     if not isinstance(model, str | os.PathLike):
         raise UsageError(
             f"ws.wrap takes a keras.Model, or the path of one, not an object of type {type(model).__name__}."
@@ -83,16 +83,16 @@ def open_model(model: Any) -> Source:
     if path.is_dir():
         if not (path / GRAPH).is_file():
             raise UsageError(f"{path} is not a SavedModel folder: it has no {GRAPH}.")
-        return _source(_saved_model(path), _name(path.name))
+        return _opened(_saved_model(path), _name(path.name))
     if path.suffix.lower() in KERAS_FILES:
-        return _source(_keras_file(path), _name(path.stem))
+        return _opened(_keras_file(path), _name(path.stem))
     if path.suffix.lower() in (".onnx", ".tflite"):
         from warmstart.training.wrap import files
 
         name = _name(path.stem)
         open_file = files.onnx_model if path.suffix.lower() == ".onnx" else files.tflite_model
         graph, rows = open_file(path, name)
-        return Source(graph, name, None, f"it was made of a {path.suffix} file", rows)
+        return OpenedModel(graph, name, None, f"it was made of a {path.suffix} file", rows)
     raise UsageError(
         f"{path} is not a model: ws.wrap takes {', '.join(KERAS_FILES)}, .onnx and .tflite files, and "
         "SavedModel folders."
@@ -103,7 +103,7 @@ def _name(text: str) -> str:
     return slug(Path(text))
 
 
-def _source(model: keras.Model, name: str) -> Source:
+def _opened(model: keras.Model, name: str) -> OpenedModel:
     """Check a model, and find out whether its own layers describe it."""
     label = f"The model {model.name!r}"
     if isinstance(model, keras.Sequential) and not model.built:
@@ -119,12 +119,12 @@ def _source(model: keras.Model, name: str) -> Source:
         network: dict[str, Any] = json.loads(model.to_json())
         family.check(network)
     except UsageError as error:
-        return Source(model, name, None, str(error))
+        return OpenedModel(model, name, None, str(error))
     except Exception as error:  # layers without a config raise whatever they like
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        return Source(model, name, None, f"Keras cannot describe it: {first[:200]}")
+        return OpenedModel(model, name, None, f"Keras cannot describe it: {first[:200]}")
     network.pop("compile_config", None)
-    return Source(model, name, network, "")
+    return OpenedModel(model, name, network, "")
 
 
 def _keras_file(path: Path) -> keras.Model:
