@@ -199,7 +199,7 @@ class InputKind(ABC):
     def check_size(
         self, value: Any, limits: Limits, options: Mapping[str, Any] | None = None
     ) -> bool:
-        """Whether an input will need so much memory, by its header, that a server processes it alone.
+        """Whether an input will need so much memory, by its header, that a server processes it by itself.
 
         Raises:
             InputError: it is larger than the limits allow, with these options of the call.
