@@ -20,7 +20,7 @@ RADIUS = 1.5  # strides around a box's centre within which pixels predict it
 ALPHA, GAMMA = 0.25, 2.0
 BOX_WEIGHT = 2.0
 NOTHING, IGNORED = -1, -2
-"""In place of a class: background, and regions that are learned neither as an object nor as background."""
+"""Used as a class: background, and regions that are learned neither as an object nor as background."""
 
 
 class FCOSTargets:
