@@ -1016,7 +1016,7 @@ def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, An
 def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, Any]:
     """Make a model of a task from a Keras model of your own.
 
-    The model is compiled, compared with itself, and written as a bundle: weights, labels and
+    The model is compiled, verified against the original, and written as a bundle: weights, labels and
     processing, no code. What it returns is like any other model: callable on real inputs, to be
     saved, exported, evaluated, served, and run over many files.
 

@@ -128,10 +128,10 @@ def batch(
         model: a name, folder or source as `ws.load` takes it, or a model that it returned.
         inputs: for photos and recordings a folder, pattern, path or URL, or a list of these; for
             texts a list of texts or pairs. For all of them also tables: `.jsonl`, `.csv`, `.tsv`
-            and `.parquet` files with an input in each row, `.txt` files with one a line; folders
+            and `.parquet` files with an input in each row, `.txt` files with one per line; folders
             and patterns of them. Paths may be URLs that fsspec opens (`s3://…`), for single photos
             and recordings also of the web. For forecasters tables of series as `ws.load(…)(…)`
-            takes them, or `.jsonl` files with a series a line: `item_id`, `start`, `freq`,
+            takes them, or `.jsonl` files with a series per line: `item_id`, `start`, `freq`,
             `target`.
         output: a folder: a path, or a URL that fsspec opens; new, empty, or with this run begun in
             it.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 TEXT_SUFFIX = ".txt"
-"""Of files with a text a line."""
+"""Of files with one text per line."""
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -86,7 +86,7 @@ def _standard_input() -> Iterator[Argument]:
             empty = False
             yield text
     if empty:
-        raise UsageError("Standard input is empty; `-` reads inputs from it, one a line.")
+        raise UsageError("Standard input is empty; `-` reads inputs from it, one per line.")
 
 
 def _is_binary(line: bytes) -> bool:

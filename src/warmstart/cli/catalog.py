@@ -59,7 +59,7 @@ def list_command(pattern: str, task: str | None, family: str | None, as_json: bo
     ],
 )
 def info_command(name: str, as_json: bool) -> None:
-    """Show all that the catalogue says of one model."""
+    """Show what the catalogue says about a model."""
     info(name, as_json)
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
             help="Names from `warmstart list`, or bundle folders.",
         ),
         precision_option(
-            "int8: numbers of 8 bits; bfloat16: runs on OpenVINO; auto: the fastest here that agrees "
+            "int8: 8-bit integers; bfloat16: runs on OpenVINO; auto: the fastest here that agrees "
             "with float32."
         ),
         calibration_option(),

@@ -74,7 +74,7 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
             required=True,
             help="A name from `warmstart list`, a bundle's folder, or hf://org/name.",
         ),
-        Option(["--task"], help="What the model does, where it can do several things."),
+        Option(["--task"], help="The task, for a model that has several."),
         weights_option(),
         engine_option(),
         precision_option(),

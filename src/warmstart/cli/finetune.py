@@ -34,8 +34,8 @@ class FinetuneCommand(Command):
         text = """Fine-tune a pretrained model on your own data.
 
         The output folder is a model like any other: predict with it, evaluate it, serve it. Its
-        report.html shows how good it is. Killed at any moment and run again with the same options,
-        training resumes from its last checkpoint.
+        report.html shows how good it is. If training is killed, the same command resumes it from the
+        last checkpoint.
         """
         super().__init__(
             "finetune",
@@ -75,7 +75,7 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
     parameters: list[click.Parameter] = [
         Argument(
             ["data"],
-            help="A folder of class folders (or of train, val and test that are), or a CSV, TSV, "
+            help="A folder of class folders (or of train, val and test with these), or a CSV, TSV, "
             "JSONL or Parquet "
             "file of paths and labels; boxes as VOC, COCO, YOLO or CSV; masks as folders or "
             "COCO; texts and labels "
@@ -93,15 +93,15 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
         ClickOption(
             ["--output", "-o"],
             metavar="FOLDER",
-            show_default="runs/ and the name of the data",
-            help="A new folder for the model and its report; run again with the same one, "
-            "training resumes.",
+            show_default="runs/ with the name of the data",
+            help="A new folder for the model and its report, or that of an interrupted run, which is "
+            "resumed.",
         ),
         weights_option("A checkpoint to start from instead of the published weights.", rare=True),
         ClickOption(
             ["--task"],
-            help="What to train for, if the model does another task; without --model and --task, "
-            "what the data is for, where it can only be one.",
+            help="What to train for, if the model has another task; without --model and --task: the "
+            "task that the data fits, if it fits only one.",
         ),
     ]
     if task is not None:

@@ -45,7 +45,7 @@ cache_group = Group("cache", help="The fetched files: list, remove, verify.")
 def pull_command(
     names: tuple[str, ...], no_top: bool, revision: str | None, files: tuple[str, ...]
 ) -> None:
-    """Fetch the weights of models before they are needed; prints where each lies."""
+    """Fetch the weights of models before they are needed; prints their paths."""
     failed = 0
     with downloads() as progress:
         for name in names:

@@ -84,7 +84,7 @@ def flag(field: Field, panel: str) -> Option:
         meaning += (
             " May be repeated."
             if field.type is str and not field.choices
-            else " With commas between."
+            else " Separated by commas."
         )
     return Option(
         names,

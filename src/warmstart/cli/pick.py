@@ -21,7 +21,7 @@ from warmstart.cli.parameters import json_option
     params=[
         Argument(
             ["data"],
-            help="A folder of class folders (or of train, val and test that are), or a CSV, TSV, "
+            help="A folder of class folders (or of train, val and test with these), or a CSV, TSV, "
             "JSONL "
             "or Parquet file of paths and labels.",
         ),
@@ -45,7 +45,7 @@ from warmstart.cli.parameters import json_option
 def command(data: str, candidates: tuple[str, ...], seed: int, as_json: bool) -> None:
     """Rank pretrained models for your own labelled photos, in seconds, before any training.
 
-    Each model's features are computed once and kept for `finetune`; a linear classifier on them is
+    Each model's features are computed once and cached for `finetune`; a linear classifier on them is
     cross-validated.
     """
     from warmstart.cli.models import compiling

@@ -19,14 +19,16 @@ from warmstart.cli.help import Argument, Command, Option
     ),
     params=[
         Argument(["folder"], help="The folder of a model, as finetune, wrap or save wrote it."),
-        Argument(["name"], metavar="ORG/NAME", help="The repository; made where there is none."),
+        Argument(
+            ["name"], metavar="ORG/NAME", help="The repository; created if it does not exist."
+        ),
         Option(
             ["--private/--public"],
             default=None,
             is_flag=True,
-            help="Who may see a new repository. Default: as the account has it.",
+            help="Who may see a new repository. Default: the setting of the account.",
         ),
-        Option(["--message"], default="", help="Of the commit."),
+        Option(["--message"], default="", help="Commit message."),
     ],
 )
 def command(folder: str, name: str, private: bool | None, message: str) -> None:

@@ -1,4 +1,4 @@
-"""`warmstart search`: the texts or photos of a corpus that are most like a query."""
+"""`warmstart search`: the texts or photos of a corpus that are most similar to a query."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     params=[
         Argument(
             ["corpus"],
-            help="A folder of photos, a .txt file with a text a line, a folder of such files, or a "
+            help="A folder of photos, a .txt file with one text per line, a folder of such files, or a "
             "saved index.",
         ),
         Argument(["queries"], nargs=-1, required=True, help="Texts, or photos."),
@@ -45,10 +45,10 @@ if TYPE_CHECKING:
             default=5,
             help="Matches for each query, best first.",
         ),
-        Option(["--output", "-o"], help="A new folder for the index, to be searched again."),
+        Option(["--output", "-o"], help="A new folder to save the index in, for further searches."),
         weights_option(),
         engine_option(),
-        json_option("One JSON object a query."),
+        json_option("One JSON object per query."),
     ],
 )
 def command(
@@ -61,7 +61,7 @@ def command(
     engine: str,
     as_json: bool,
 ) -> None:
-    """Find the texts or photos that are most like a query, by the cosine of their features."""
+    """Find the texts or photos most similar to a query, by the cosine similarity of their features."""
     from warmstart.cli.models import compiling
     from warmstart.core.search import Index, is_index
     from warmstart.core.terminal import complain, say
@@ -113,6 +113,6 @@ def _inputs(model: Model[Any, Any, Any], corpus: str) -> Any:
         return corpus
     if not (files := _texts(corpus)):
         raise UsageError(
-            f"{corpus} holds no .txt file; {model.name} searches {accepted.plural}, one a line."
+            f"{corpus} holds no .txt file; {model.name} searches {accepted.plural}, one per line."
         )
     return chain.from_iterable(map(accepted.stream, files))

@@ -29,7 +29,7 @@ LIMIT_OPTIONS: tuple[tuple[str, click.ParamType[Any], float, str], ...] = (
     ),
     ("queue", POSITIVE, 64, "Inputs that may wait for a model; more get 429."),
     ("deadline", TIMEOUT, 60.0, "Seconds a request may take."),
-    ("max-body", POSITIVE, 64, "MiB of a request, also when unpacked."),
+    ("max-body", POSITIVE, 64, "MiB of a request, also after decompression."),
     ("max-inputs", POSITIVE, 64, "Inputs of a request."),
     ("max-text", POSITIVE, 200_000, "Characters of a text."),
     ("max-pixels", POSITIVE, 50, "Millions of pixels of a picture."),
@@ -66,7 +66,7 @@ LIMIT_OPTIONS: tuple[tuple[str, click.ParamType[Any], float, str], ...] = (
         "a piece of the answer.",
     ),
     ("drain", SECONDS, 1.0, "Seconds after SIGTERM in which requests are still taken."),
-    ("grace", SECONDS, 60.0, "Seconds after that in which running requests are finished."),
+    ("grace", SECONDS, 60.0, "Seconds after --drain in which running requests may finish."),
 )
 """Name, type, default and help of the options that are limits of `Settings`."""
 USUAL = {"max-batch", "max-delay", "queue", "deadline", "max-inputs"}
@@ -85,12 +85,16 @@ USUAL = {"max-batch", "max-delay", "queue", "deadline", "max-inputs"}
         Argument(
             ["models"],
             nargs=-1,
-            help="Names from `warmstart list`, folders, or hf://org/name, each with another name "
-            "before `=` if you like: flowers=path/of/bundle. Default: the models inside the "
-            "package.",
+            help="Names from `warmstart list`, folders, or hf://org/name. `NAME=` before one serves it "
+            "under that name: flowers=path/of/bundle. Default: the models inside the package.",
         ),
         Option(["--host"], default="127.0.0.1", help="Address to listen on; 0.0.0.0 for all."),
-        Option(["--port"], type=click.IntRange(0, 65535), default=8000, help="0 takes a free one."),
+        Option(
+            ["--port"],
+            type=click.IntRange(0, 65535),
+            default=8000,
+            help="Port to listen on; 0 for any free one.",
+        ),
         engine_option(COMPILED),
         precision_option(),
         Option(
@@ -151,7 +155,8 @@ USUAL = {"max-batch", "max-delay", "queue", "deadline", "max-inputs"}
             ["--allow-host"],
             multiple=True,
             metavar="NAME",
-            help="Besides localhost, answer to this name: of a proxy in front of the server.",
+            help="Host name to accept besides localhost, such as that of a proxy in front of the "
+            "server.",
             panel=SAFETY,
         ),
     ],

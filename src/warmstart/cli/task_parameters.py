@@ -60,8 +60,8 @@ def _inputs(tasks: Sequence[Task]) -> Argument:
     if files or not accepted:
         parts.append("Files, folders, patterns or URLs.")
     if len(files) < len(accepted) or not accepted:
-        parts.append("Texts as they are, or .txt files of lines.")
-    parts.append("`-` reads standard input, one a line.")
+        parts.append("Texts themselves, or .txt files with one per line.")
+    parts.append("`-` reads standard input, one per line.")
     return Argument(["inputs"], nargs=-1, required=True, help=" ".join(parts))
 
 
@@ -69,14 +69,14 @@ def _model_options(tasks: Sequence[Task], any_task: bool) -> list[click.Paramete
     meaning = "A name from `warmstart list`, a folder, or hf://org/name."
     defaults = [task.default_model for task in tasks if task.default_model]
     if any_task and len(tasks) != 1:
-        meaning += " Default: by the kind of the inputs."
+        meaning += " Default: depends on the type of the inputs."
     elif defaults:
         meaning += f" Default: {' or '.join(defaults)}."
     elif tasks:
         meaning += " Required."
     options = [Option(["--model", "-m"], metavar="NAME", help=meaning, panel=MODEL)]
     if any_task:
-        meaning = "What the model does, where it can do several things."
+        meaning = "The task, for a model that has several."
         options.append(Option(["--task"], metavar="NAME", help=meaning, panel=MODEL))
     return [
         *options,
@@ -90,39 +90,39 @@ def _model_options(tasks: Sequence[Task], any_task: bool) -> list[click.Paramete
 
 def _output_options() -> list[click.Parameter]:
     return [
-        Option(["--json", "as_json"], is_flag=True, help="One JSON object a line.", panel=OUTPUT),
+        Option(["--json", "as_json"], is_flag=True, help="One JSON object per line.", panel=OUTPUT),
         Option(
             ["--csv", "as_csv"],
             is_flag=True,
-            help="A table with a header, one or more lines an input.",
+            help="A table with a header, one or more lines per input.",
             panel=OUTPUT,
         ),
         Option(
             ["--output", "-o"],
             metavar="PATH",
-            help="Of a table: the file that gets its rows with the results as columns (.csv, .tsv, "
-            ".jsonl, .parquet). Of --on: a folder.",
+            help="For a table: a file for its rows with the results as columns (.csv, .tsv, .jsonl, "
+            ".parquet). With --on: a folder.",
             panel=OUTPUT,
         ),
         Option(
             ["--column"],
             metavar="NAME",
             multiple=True,
-            help="Of tables: the column with the input; twice for pairs of texts. Default: by its "
-            "name or content.",
+            help="For tables: the column with the input; twice for pairs of texts. Default: "
+            "recognized by its name or content.",
             panel=OUTPUT,
         ),
         Option(
             ["--encoding"],
             metavar="NAME",
-            help="Of a table: its encoding. Default: UTF-8, or what its byte order mark says.",
+            help="Encoding of a table. Default: that of its byte order mark, else UTF-8.",
             panel=OUTPUT,
             rare=True,
         ),
         Option(
             ["--delimiter"],
             metavar="TEXT",
-            help="Of a table: what separates its cells. Default: what its lines show.",
+            help="Delimiter of a table. Default: recognized from its lines.",
             panel=OUTPUT,
             rare=True,
         ),
@@ -150,7 +150,7 @@ def _output_options() -> list[click.Parameter]:
         Option(
             ["--workers"],
             type=click.IntRange(min=1),
-            help="Processes on Ray; default: one a processor.",
+            help="Processes on Ray; default: one per processor.",
             panel=BATCH,
             rare=True,
         ),
@@ -163,8 +163,8 @@ def _output_options() -> list[click.Parameter]:
         ),
         Option(
             ["--address"],
-            help="Of the Ray cluster; default: RAY_ADDRESS, else the one that runs here, else a "
-            "new one.",
+            help="Address of the Ray cluster; default: RAY_ADDRESS, else a cluster that runs on this "
+            "machine, else a new one.",
             panel=BATCH,
             rare=True,
         ),

@@ -23,7 +23,7 @@ class WrapCommand(Command):
     def __init__(self) -> None:
         text = """Make a model of a task from a Keras model of your own.
 
-        The model is compiled, compared with itself, and written as a folder without code. The
+        The model is compiled, verified against the original, and written as a folder without code. The
         folder is a model like any other: predict with it, evaluate it, export it, serve it.
         """
         super().__init__(
@@ -57,7 +57,7 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
         Argument(["model"], help="A .keras, .h5, .onnx or .tflite file, or a SavedModel folder."),
         Option(["--task"], required=True, help="What the model does; tensors: arrays in and out."),
         Option(["--output", "-o"], required=True, help="A new folder for the model."),
-        json_option("One JSON object: what the folder says of the model."),
+        json_option("One JSON object that describes the model."),
     ]
     names = {parameter.name for parameter in parameters}
     own = [] if task is None else flags_of(wrapper_class(task.name).options, WRAPPING)

@@ -65,7 +65,7 @@ class Console:
         """Results and `Failed`s for the arguments of the command, in order and lazily.
 
         Args:
-            arguments: as typed; those of "-" come from standard input, one a line.
+            arguments: as typed; those of "-" come from standard input, one per line.
             options: of the call.
         """
         return self.model.stream(self.model.input_kind.from_arguments(arguments), **options)

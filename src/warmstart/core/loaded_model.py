@@ -39,7 +39,7 @@ class LoadedModel(CompiledModel, ABC):
     """A pretrained model, without what makes it callable; see `Model`.
 
     Attributes:
-        entry: what the catalogue says of the model.
+        entry: what the catalogue says about the model.
         name: that of the entry.
         input_kind: what it takes.
         labels: its classes, in the order of its outputs.

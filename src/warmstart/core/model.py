@@ -118,7 +118,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
     def compute(self, inputs: Sequence[Prepared], options: OptionsT) -> Steps:
         """The outputs of inputs, in their order; yields between steps, where the caller may stop.
 
-        Default: the program's function `forward` on the rows of all inputs, a batch a step.
+        Default: the program's function `forward` on the rows of all inputs, one batch per step.
         """
         rows = [row for prepared in inputs for row in prepared.rows]
         size = getattr(options, "batch_size", None) or self.batch_size

@@ -27,7 +27,7 @@ def push(folder: Path, name: str, *, private: bool | None = None, message: str =
     Args:
         folder: of the bundle.
         name: `"org/name"`.
-        private: whether a new repository is private; default: as the account has it.
+        private: whether a new repository is private; default: the setting of the account.
         message: of the commit.
 
     Returns:

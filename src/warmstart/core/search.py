@@ -51,7 +51,7 @@ class Match(Record):
 
 @dataclass(frozen=True, repr=False)
 class Matches(Result):
-    """The inputs of a corpus that are most like a query, best first; `len`, indexing and iteration
+    """The inputs of a corpus that are most similar to a query, best first; `len`, indexing and iteration
     are over `matches`.
 
     Example:

@@ -79,7 +79,7 @@ class SearchableModel(LoadedModel):
         if isinstance(corpus, str | bytes) and not model.input_kind.suffixes:
             raise UsageError(
                 f"A corpus of {model.input_kind.plural} is a list, an iterator, or the Path of a file "
-                "with one a line; this is a single string."
+                "with one per line; this is a single string."
             )
         items, again = tee(model.stream_items(corpus, model.options()))
         return make_index(model, again, self.corpus_vectors(items))
@@ -93,7 +93,8 @@ class SearchableModel(LoadedModel):
     def search(
         self, queries: object, corpus: object, top_k: int = DEFAULT_TOP_K
     ) -> Matches | list[Matches]:
-        """The inputs of a corpus that are most like a query, by the cosine of their features.
+        """The inputs of a corpus that are most similar to a query, by the cosine similarity of their
+        features.
 
         Args:
             queries: an input, or a list of them.

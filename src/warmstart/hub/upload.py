@@ -36,7 +36,7 @@ def upload_folder(
     Args:
         folder: what is uploaded, as it is.
         name: `"org/name"`.
-        private: whether a new repository is private; default: as the account has it.
+        private: whether a new repository is private; default: the setting of the account.
         message: of the commit.
 
     Returns:

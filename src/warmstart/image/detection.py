@@ -42,7 +42,7 @@ class DetectOptions(PhotoOptions):
     threshold: Annotated[
         float | None, Option("Lowest score of a box; default: the model's own.", ge=0, le=1)
     ] = None
-    max_boxes: Annotated[int, Option("Boxes per photo at most, best first.", ge=1)] = MAX_BOXES
+    max_boxes: Annotated[int, Option("Maximum boxes per photo, best first.", ge=1)] = MAX_BOXES
 
 
 @dataclass(frozen=True, kw_only=True)

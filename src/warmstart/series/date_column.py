@@ -19,7 +19,7 @@ class Dates:
     """Timestamps, or numbers of steps.
 
     Attributes:
-        times: a timestamp a row, NaT where it is empty; None where steps are counted.
+        times: a timestamp per row, NaT where it is empty; None where steps are counted.
         steps: the number of the step of each row, int64 (N,); None with timestamps.
         note: how the column was read, where that was a decision; else "".
     """

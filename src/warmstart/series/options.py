@@ -25,7 +25,7 @@ class TableOptions(BatchOptions):
     freq: Annotated[
         str | None,
         Option(
-            "Frequency, a pandas alias such as h, D or MS, where timestamps do not tell it.",
+            "Frequency, a pandas alias such as h, D or MS, if the timestamps do not show it.",
             max_length=20,
         ),
     ] = None

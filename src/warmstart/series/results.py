@@ -162,10 +162,10 @@ class Forecast(Result):
         try:
             values = np.asarray(actual, np.float64)
         except (ValueError, TypeError):
-            raise UsageError("actual must be numbers, one a step of the forecast.") from None
+            raise UsageError("actual must be numbers, one per step of the forecast.") from None
         if values.ndim != 1 or not 1 <= len(values) <= self.horizon:
             raise UsageError(
-                f"actual must be up to {self.horizon} numbers, one a step of the forecast, not an "
+                f"actual must be up to {self.horizon} numbers, one per step of the forecast, not an "
                 f"array of the shape {values.shape}."
             )
         return values
@@ -256,7 +256,7 @@ class Forecast(Result):
             The axes; `axes.figure.savefig("forecast.png")` writes the picture.
 
         Raises:
-            UsageError: `actual` is not one number a step, or `history` is not a number of steps.
+            UsageError: `actual` is not one number per step, or `history` is not a number of steps.
             MissingPackageError: matplotlib is not installed.
         """
         if history is not None and (not isinstance(history, int | np.integer) or history < 1):

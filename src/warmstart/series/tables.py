@@ -31,7 +31,7 @@ class Columns:
 
     Attributes:
         items: whose values together name a series; () in a wide table.
-        times: a timestamp a row; None without.
+        times: a timestamp per row; None without.
         steps: the number of the step of each row, where a column counts them.
         targets: one with `items`, else one a series.
         notes: on how the table was read, for people.

@@ -210,7 +210,7 @@ class Background:
 
     Args:
         app: of `create_app`.
-        host, port: port 0 takes a free one.
+        host, port: port 0 is any free one.
     """
 
     def __init__(self, app: Starlette, host: str = "127.0.0.1", port: int = 0):

@@ -109,7 +109,7 @@ class TranscribeOptions(RecordingOptions):
     vocabulary: Annotated[
         bool | str | os.PathLike[str] | Sequence[str] | None,
         Option(
-            "Words that can be recognized: a list, a file with one a line, true for the model's list, "
+            "Words that can be recognized: a list, a file with one per line, true for the model's list, "
             "or false for any words; on the command line a file, own, or any.",
             http=False,
         ),

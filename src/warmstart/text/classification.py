@@ -128,7 +128,7 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
     def stream(
         self, texts: Iterable[PairInput] | os.PathLike[str], options: ClassifyTextOptions
     ) -> ResultStream[TextClassification | Failed]:
-        """Classify the texts of an iterator, a column, or the `Path` of a file with one a line, in
+        """Classify the texts of an iterator, a column, or the `Path` of a file with one per line, in
         constant memory.
 
         Returns:

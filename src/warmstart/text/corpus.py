@@ -47,7 +47,7 @@ def texts(
     """Single texts.
 
     Args:
-        data: a `.txt` file with a text a line, a list of strings, or a table or dataset with a
+        data: a `.txt` file with one text per line, a list of strings, or a table or dataset with a
             column of texts; see `core.records.read_table`.
         text_column, split_column: of a table, where their names are not the usual ones.
         group_column: of a table, where texts are to stay together.
@@ -140,7 +140,7 @@ def pairs(
 def _lines(path: Path) -> Iterator[Item]:
     if not path.is_file() or path.suffix.lower() != ".txt":
         raise UsageError(
-            f"{path} is not a .txt file with a text a line, nor a table ({', '.join(records.SUFFIXES)})."
+            f"{path} is not a .txt file with one text per line, nor a table ({', '.join(records.SUFFIXES)})."
         )
     return files.lines(str(path))
 

@@ -44,7 +44,10 @@ class EmbedOptions(BatchOptions, ColumnOptions):
 
     prompt_name: Annotated[
         str | None,
-        Option("A prompt of the checkpoint that is put before each text; default: its own one."),
+        Option(
+            "The name of a prompt of the checkpoint, which is put before each text; default: its default "
+            "prompt."
+        ),
     ] = None
     prompt: Annotated[
         str | None, Option("A text that is put before each text, such as an instruction.")
@@ -116,7 +119,7 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
     def stream(
         self, texts: Iterable[Text] | os.PathLike[str], options: EmbedOptions
     ) -> ResultStream[Embedding | Failed]:
-        """Embed the texts of an iterator, a column, or the `Path` of a file with one a line, in
+        """Embed the texts of an iterator, a column, or the `Path` of a file with one per line, in
         constant memory.
 
         Returns:

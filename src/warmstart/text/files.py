@@ -1,4 +1,4 @@
-"""Files of texts, one a line."""
+"""Files of texts, one per line."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def unreadable(path: str) -> str:
     if os.path.isdir(path):
         return "is a folder; name a .txt file with one text a line"
     if not path.lower().endswith(".txt"):
-        return "is not a .txt file; texts are read from .txt files, one a line"
+        return "is not a .txt file; texts are read from .txt files, one per line"
     return ""
 
 

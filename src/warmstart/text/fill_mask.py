@@ -86,7 +86,7 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
     def stream(
         self, texts: Iterable[Text] | os.PathLike[str], options: FillMaskOptions
     ) -> ResultStream[FilledMask | Failed]:
-        """Fill the masks of an iterator, a column, or the `Path` of a file with a text a line, in
+        """Fill the masks of an iterator, a column, or the `Path` of a file with one text per line, in
         constant memory.
 
         Returns:

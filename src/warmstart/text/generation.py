@@ -115,7 +115,7 @@ class TextGenerator(AutoregressiveModel, JoinableModel[Text, Generation, Generat
     def stream(
         self, prompts: Iterable[Text] | os.PathLike[str], options: GenerateOptions
     ) -> ResultStream[Generation | Failed]:
-        """Continue the prompts of an iterator, a column, or the `Path` of a file with one a line,
+        """Continue the prompts of an iterator, a column, or the `Path` of a file with one per line,
         in constant memory.
 
         The text of one prompt while it is generated is `stream_text`.

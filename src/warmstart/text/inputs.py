@@ -73,7 +73,7 @@ class TextKind(InputKind):
         if isinstance(value, os.PathLike):
             name = printable(os.fsdecode(value))
             return (
-                f"{name} is a file of {self.plural}, one a line; iterate over model.stream(path)."
+                f"{name} is a file of {self.plural}, one per line; iterate over model.stream(path)."
             )
         if isinstance(value, tuple | set | frozenset):
             return (

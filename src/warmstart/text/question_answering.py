@@ -53,12 +53,12 @@ class AnswerOptions(BatchOptions, ColumnOptions):
     """Options of question answering."""
 
     top_k: Annotated[int, Option("Answers returned, best first.", ge=1, short="-k")] = 1
-    max_answer_tokens: Annotated[int, Option("Tokens of an answer at most.", ge=1)] = 30
+    max_answer_tokens: Annotated[int, Option("Maximum tokens of an answer.", ge=1)] = 30
     no_answer: Annotated[
-        bool, Option('Whether "there is none" competes with the spans, as in SQuAD 2.')
+        bool, Option('Whether "no answer" competes with the spans, as in SQuAD 2.')
     ] = False
     align_to_words: Annotated[
-        bool, Option("Extend answers to whole words; otherwise they may end inside of one.")
+        bool, Option("Extend answers to whole words; otherwise they may end inside a word.")
     ] = True
 
 

@@ -128,7 +128,7 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
     def stream(
         self, texts: Iterable[Text] | os.PathLike[str], options: TagOptions
     ) -> ResultStream[Entities | Failed]:
-        """The entities of an iterator, a column, or the `Path` of a file with a text a line, in
+        """The entities of an iterator, a column, or the `Path` of a file with one text per line, in
         constant memory.
 
         Returns:

@@ -88,7 +88,7 @@ def read_masks(
             labelme's JSON files next to the photos; a YOLO folder or `data.yaml` with polygons; a
             table with the columns image and mask; or a list of (photo, mask), a mask being a path,
             a PIL image or an array (H, W).
-        labels: the classes in order; default: `labels.txt` of the folder, one name a line, else
+        labels: the classes in order; default: `labels.txt` of the folder, one name per line, else
             "class 0" on; "background" and "object" for masks of two values.
         colours: for masks in RGB: the colour of each class; then `labels` are its keys.
         mask_encoding: what the values mean, as similar data has shown.

@@ -62,7 +62,7 @@ def read_config(file: Path) -> Config:
 
 
 def class_names(root: Path) -> Config:
-    """The classes of a folder: of its `data.yaml`, or of `classes.txt`, one name a line.
+    """The classes of a folder: of its `data.yaml`, or of `classes.txt`, one name per line.
 
     Raises:
         UsageError: there is neither, or they hold no names.

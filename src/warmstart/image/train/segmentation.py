@@ -188,7 +188,7 @@ class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
 @keras.saving.register_keras_serializable("warmstart", name="Loss")  # the name in saved files
 class SegmentationLoss(keras.losses.Loss):
     """Cross entropy plus soft Dice (Milletari et al. 2016, arXiv:1606.04797), at the masks' size;
-    one number a batch.
+    one number per batch.
 
     Takes class indices (B, H, W), `NOT_COUNTED` for pixels that do not count, and logits (B, h, w,
     classes).

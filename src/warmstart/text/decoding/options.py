@@ -30,7 +30,7 @@ class GenerateOptions(BatchOptions, ColumnOptions):
     max_new_tokens: Annotated[
         int | None,
         Option(
-            "Tokens to generate at most; default: 100, or as many as the context has room for.",
+            "Maximum tokens to generate; default: 100, or as many as the context has room for.",
             ge=1,
         ),
     ] = None

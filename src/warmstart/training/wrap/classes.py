@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def class_labels(names_or_file: Any, count: int) -> tuple[Label, ...]:
-    """The classes of the option `labels`: names, `Label`s, or a file with one a line.
+    """The classes of the option `labels`: names, `Label`s, or a file with one per line.
 
     Raises:
         UsageError: there are more or fewer than outputs, or one comes twice.

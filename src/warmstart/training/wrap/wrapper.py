@@ -62,7 +62,7 @@ class LabelOptions(WrapOptions):
 
     labels: Annotated[
         ClassNames,
-        Option("Names of the classes: a file with one a line, in the order of the outputs."),
+        Option("Names of the classes: a file with one per line, in the order of the outputs."),
     ] = None
     activation: Annotated[
         str | None,

@@ -64,7 +64,7 @@ LAYOUT = Layout(
 
 @dataclass(frozen=True)
 class ConvNeXtConfig:
-    """Sizes of one network; tuples have one number a stage.
+    """Sizes of one network; tuples have one number per stage.
 
     Attributes:
         depths: blocks.
@@ -97,7 +97,7 @@ class ConvNeXtConfig:
         """
         made = sizes(cls, config, "convnext")
         if len(made.depths) != len(made.widths) or not made.depths:
-            raise UsageError("convnext: depths and widths must have one number a stage each")
+            raise UsageError("convnext: depths and widths must have one number per stage each")
         return made
 
 

@@ -65,7 +65,7 @@ class DeformableSampling(layers.Layer):
         starts = np.cumsum([0, *(h * w for h, w in shapes)])
         self.heads, self.rows = heads, int(starts[-1])
 
-        def each(values: Sequence[float]) -> np.ndarray:  # one number a sample
+        def each(values: Sequence[float]) -> np.ndarray:  # one number per sample
             return np.repeat(np.asarray(values, np.float32), points)
 
         self.sizes = np.stack(

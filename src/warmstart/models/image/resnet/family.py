@@ -51,7 +51,7 @@ LAYOUT = Layout(
 
 @dataclass(frozen=True)
 class ResNetConfig:
-    """Sizes of one network; tuples have one number a stage, except `stem`.
+    """Sizes of one network; tuples have one number per stage, except `stem`.
 
     Attributes:
         block: "basic" (two 3x3 convolutions) or "bottleneck" (1x1, 3x3, 1x1).
@@ -89,7 +89,7 @@ class ResNetConfig:
             raise UsageError(f"resnet: block must be basic or bottleneck, not {made.block!r}")
         if len({len(made.depths), len(made.channels), len(made.widths)}) != 1 or not made.depths:
             raise UsageError(
-                "resnet: depths, channels and widths must have one number a stage each"
+                "resnet: depths, channels and widths must have one number per stage each"
             )
         if len(made.stem) not in (1, 3):
             raise UsageError("resnet: stem must be one or three numbers")

@@ -39,7 +39,7 @@ STAGES = (
     ("strides", [4, 2, 2, 2], 64),
     ("mlp_ratios", [4, 4, 4, 4], 16),
 )
-"""Key, default, largest; one number a stage."""
+"""Key, default, largest; one number per stage."""
 LAYOUT = Layout()
 SEGMENTATION = True
 
@@ -91,7 +91,7 @@ class SegformerConfig:
         if len(lengths) != 1:
             raise UsageError(
                 "segformer: depths, hidden_sizes, num_attention_heads, sr_ratios, patch_sizes, strides "
-                "and mlp_ratios must have one number a stage each"
+                "and mlp_ratios must have one number per stage each"
             )
         if any(
             size % heads

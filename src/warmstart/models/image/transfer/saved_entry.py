@@ -93,7 +93,7 @@ def _names(path: Path, classes: int, labels: Sequence[Label]) -> tuple[list[str]
 
 
 def names_of_file(path: Path, classes: int) -> tuple[list[str], bool]:
-    """The names of the classes in a file with one a line, "0 Name" or "Name", and whether it
+    """The names of the classes in a file with one per line, "0 Name" or "Name", and whether it
     numbers them.
 
     Raises:
