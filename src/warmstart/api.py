@@ -883,7 +883,7 @@ def finetune(
     Raises:
         UsageError: an option is wrong, the data cannot be learned from, or the folder holds
             something else.
-        TrainingError: training cannot go on; what was reached stays in `output`.
+        TrainingError: training cannot continue; what was reached stays in `output`.
         MissingPackageError: TensorFlow is not installed.
 
     Example:

@@ -21,8 +21,8 @@
     │   └── CompileError            a model could not be compiled, or the artifact is not equal to it
     ├── BundleError                 a model folder is incomplete or damaged
     ├── CancelledError              the work was stopped: nobody waits for its result
-    ├── BatchError                  a batch run cannot go on; what was done so far is kept
-    └── TrainingError               training cannot go on; what was reached so far is kept
+    ├── BatchError                  a batch run cannot continue; what was done so far is kept
+    └── TrainingError               training cannot continue; what was reached so far is kept
 
 A message is one or two sentences: what is wrong with which file or item, and what to do next. Where
 the documentation has a section about it, a note under the message points there: a traceback shows
@@ -184,13 +184,13 @@ class CancelledError(WarmstartError):
 
 
 class BatchError(WarmstartError):
-    """A batch run cannot go on: the disk is full, another process writes into the folder, workers keep dying."""
+    """A batch run cannot continue: the disk is full, another process writes into the folder, workers keep dying."""
 
     usual_section = "batch.md#resuming"
 
 
 class TrainingError(WarmstartError):
-    """Training cannot go on: the disk is full, the loss is not a number, another process trains into the folder."""
+    """Training cannot continue: the disk is full, the loss is not a number, another process trains into the folder."""
 
     usual_section = "fine-tuning.md#long-runs"
 

@@ -92,7 +92,7 @@ def test_a_bad_line_is_a_row_that_fails(tmp_path):
     assert (values[0], values[4]) == ("a", "bare")
     for place, words in (
         (1, "t.jsonl:2: is not JSON"),
-        (2, "3 is no text"),
+        (2, "3 is not a text"),
         (3, "no column of texts"),
         (5, "not UTF-8"),
     ):

@@ -341,8 +341,8 @@ def test_yolo(tmp_path, photo, names):
     ("5 .5 .5 .1 .1", "has the class 5, which is none of the 2 names"),
     ("-1 .5 .5 .1 .1", "has the class -1"),
     ("cat .5 .5 .1 .1", "is not a class number and numbers"),
-    ("0 50 50 10 10", "outside of 0 to 1; YOLO's are shares"),
-    ("0 nan .5 .1 .1", "outside of 0 to 1"),
+    ("0 50 50 10 10", "outside 0 to 1; YOLO's are shares"),
+    ("0 nan .5 .1 .1", "outside 0 to 1"),
 ])  # fmt: skip
 def test_a_malformed_line_of_yolo_is_named_and_its_photo_left_out(tmp_path, photo, line, words):
     photo("y/images/a.png")

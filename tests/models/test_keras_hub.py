@@ -183,7 +183,7 @@ def test_image_converter_without_preprocessor(tmp_path):
             "config.json",
             {"config": {"stackwise_strides": [1, 2]}},
             UsageError,
-            "stackwise_strides must have one value a stage",
+            "stackwise_strides must have one value per stage",
         ),
         (
             "mobilenet_small",

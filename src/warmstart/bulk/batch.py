@@ -156,7 +156,7 @@ def batch(
     Raises:
         UsageError: an option is wrong, there is nothing to read, or the folder holds something else
             or a run that began with other settings.
-        BatchError: the run cannot go on: the disk is full, the folder read-only, a worker dies
+        BatchError: the run cannot continue: the disk is full, the folder read-only, a worker dies
             again and again. Finished rows are not lost.
 
     Example:

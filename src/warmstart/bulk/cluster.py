@@ -293,7 +293,7 @@ def _running() -> str | None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Ray's own news are no news to who waits for results."""
+    """Ray's own news do not matter to those who waits for results."""
     loggers = [logging.getLogger(name) for name in ("ray", "ray.data")]
     before = [logger.level for logger in loggers]
     for logger in loggers:

@@ -182,10 +182,10 @@ def _text(value: Any, input_kind: InputKind, columns: tuple[str, ...], source: s
         value = [value[column] for column in listing.chosen(value, input_kind, columns, source)]
         if any(not isinstance(text, str) for text in value):
             raise InputError(
-                f"{source}: {next(text for text in value if not isinstance(text, str))!r} is no text",
+                f"{source}: {next(text for text in value if not isinstance(text, str))!r} is not a text",
                 source,
             )
         return tuple(value) if len(value) > 1 else value[0]
     if isinstance(value, str):
         return tuple(value.split("\t", 1)) if "\t" in value else value
-    raise InputError(f"{source}: {value!r} is no text", source)
+    raise InputError(f"{source}: {value!r} is not a text", source)

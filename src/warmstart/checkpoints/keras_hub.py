@@ -161,7 +161,7 @@ def _turned(array: np.ndarray, *, layer: str, index: int, transposed: bool) -> n
 
 
 def _layer_name(layer: str) -> str:
-    """The name of a layer without those around it, and without its number."""
+    """The name of a layer without its number and the names of the layers that contain it."""
     return re.sub(r"\.\d+$", "", layer).rpartition(".")[2]
 
 

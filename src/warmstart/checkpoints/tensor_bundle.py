@@ -88,7 +88,7 @@ class TensorBundleCheckpoint(Checkpoint):
         self._arrays[name] = array
 
     def _check_shards(self, source: ByteSource) -> None:
-        """Open the shards, and check that every array lies inside of its own."""
+        """Open the shards, and check that every array lies inside its own."""
         for number in {array.shard for array in self._arrays.values()}:
             if number >= self._count:
                 raise source.corrupt(f"an array lies in shard {number} of {self._count}")

@@ -33,7 +33,7 @@ COMMANDS = {
         "cache": "warmstart.cli.hub:cache_group",
     },
 }
-"""Title -> commands that are no verbs of tasks, as "module:name"; a class is called for a new
+"""Title -> commands that are not verbs of tasks, as "module:name"; a class is called for a new
 command.
 """
 

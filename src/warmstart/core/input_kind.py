@@ -327,7 +327,7 @@ def checked_text(value: Any, limits: Limits) -> str:
     """A text of a request.
 
     Raises:
-        InputError: it is no string, too long, or holds characters that no text has.
+        InputError: it is not a string, too long, or holds characters that no text has.
     """
     if not isinstance(value, str):
         raise InputError("A text is a string.")

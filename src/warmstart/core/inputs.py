@@ -95,7 +95,7 @@ def iter_items(inputs: Any, *, suffixes: Collection[str], what: str) -> Iterator
 
     `what` the items are, for messages.
 
-    Raises UsageError: for something that is no input at all at once; for a folder or pattern
+    Raises UsageError: for something that is not an input at all at once; for a folder or pattern
     without a single picture when it is searched.
     """
     if is_single(inputs):

@@ -194,7 +194,7 @@ def backbone(
             type(one).__name__ == "Normalization" and not one.weights for one in coloured.layers
         ):
             raise UsageError(
-                f"{entry.name} normalises red, green and blue inside of the network, so it takes 3 "
+                f"{entry.name} normalises red, green and blue inside the network, so it takes 3 "
                 "channels."
             )
         model = build_keras(entry, Weights.random(), **options)
@@ -300,7 +300,7 @@ def _only_with_top(entry: Entry) -> bool:
 def _copy_weights(source: keras.Model, target: keras.Model) -> None:
     """Fill a network from the same one with another top or another number of channels.
 
-    Layers go by their order: some names are numbered anew for each network.
+    Layers go by their order: some names are numbered again for each network.
     """
     own, others = ([layer for layer in one.layers if layer.weights] for one in (target, source))
     for layer, other in zip(own, others, strict=False):  # a top comes last

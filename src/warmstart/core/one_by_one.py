@@ -22,7 +22,7 @@ def one_or_several(input_kind: InputKind, inputs: Any, work: Callable[[Item], T]
 
     Raises:
         InputError: the one input is unusable.
-        UsageError: `inputs` stands for many inputs and is no list.
+        UsageError: `inputs` stands for many inputs and is not a list.
     """
     if input_kind.is_several(inputs):
         return list(each(input_kind.elements(inputs), work))

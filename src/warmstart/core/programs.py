@@ -148,5 +148,5 @@ class CompiledModel(TrainingFiles):
         try:
             artifact = read(self._folder / "artifacts" / numbers)
         except EngineError:
-            return None  # damaged or not there: compiled anew from the weights
+            return None  # damaged or not there: compiled again from the weights
         return artifact if artifact.belongs_to(self.weights.path, self.weights.digest) else None

@@ -164,7 +164,7 @@ def _listing(repository: str, response: Any) -> Listing:
                 raise UsageError(f"{path!r} is not a plain path")
         except UsageError as error:
             raise SourceError(
-                f"{where} contains a file that would lie outside of it: {error}"
+                f"{where} contains a file that would lie outside it: {error}"
             ) from None
         expected[path] = _expected(sibling)
     return Listing(repository, commit, expected)

@@ -97,7 +97,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
 
         Raises:
             InputError: the one photo is unusable.
-            UsageError: an option is wrong, or `photo` stands for many photos and is no list.
+            UsageError: an option is wrong, or `photo` stands for many photos and is not a list.
         """
         return self.predict(photo, options)
 

@@ -25,7 +25,7 @@ def to_8bit(pixels: np.ndarray, name: str, value_range: ValueRange | None) -> np
     """uint8 of the same shape; `value_range` is that of the caller, for floats.
 
     Raises:
-        InputError: a number is not finite, or outside of the range.
+        InputError: a number is not finite, or outside the range.
     """
     if pixels.dtype == np.uint8:
         return pixels
@@ -88,7 +88,7 @@ def scaled(pixels: np.ndarray, black_white: Range, name: str) -> np.ndarray:
     """Numbers of a range to uint8, rounded; what lies outside by rounding only is let pass.
 
     Raises:
-        InputError: a number is not finite, or outside of the range.
+        InputError: a number is not finite, or outside the range.
     """
     black, white = black_white
     low, high = extremes(pixels, name)

@@ -93,7 +93,7 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
 
         Raises:
             InputError: the one photo is unusable.
-            UsageError: an option is wrong, or `photo` stands for many photos and is no list.
+            UsageError: an option is wrong, or `photo` stands for many photos and is not a list.
         """
         return self.predict(photo, options)
 

@@ -79,7 +79,7 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
 
         Raises:
             InputError: the one photo is unusable.
-            UsageError: an option is wrong, or `photo` stands for many photos and is no list.
+            UsageError: an option is wrong, or `photo` stands for many photos and is not a list.
         """
         return self.predict(photo, options)
 

@@ -168,7 +168,7 @@ def _completed(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[st
 
 
 def _lines_before(lines: Sequence[str], delimiter: str, rows: int) -> int:
-    """How many lines lie before the row with this index; blank ones are no rows."""
+    """How many lines lie before the row with this index; blank ones are not rows."""
     count = 0
     for index, line in enumerate(lines):
         if _rows([line], delimiter) and (count := count + 1) > rows:

@@ -1,4 +1,4 @@
-"""Columns that number or name the rows of a table: they are no series, and do not tell series apart."""
+"""Columns that number or name the rows of a table: they are not series, and do not tell series apart."""
 
 from __future__ import annotations
 

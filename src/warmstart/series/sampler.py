@@ -60,7 +60,7 @@ def sample(
         large, or none.
     """
     observed = past.observed[:, -recipe.context :]
-    # Steps before the first of the series are no missing values: they are zeros, in training too.
+    # Steps before the first of the series are not missing values: they are zeros, in training too.
     inside = np.maximum.accumulate(past.observed, axis=1)[:, -recipe.context :]
     has_gaps = (inside & ~observed).any(1)
     count = len(past)

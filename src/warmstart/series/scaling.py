@@ -4,7 +4,7 @@
 median of the context as location and the mean absolute deviation of the whole past as scale, so
 that what a network forecasts does not depend on the unit or the zero of a series. A context is too
 short for a scale: one promotion more or less would change what all the others look like. Where
-seasons were taken off before, that is no danger: `"recent"` has the deviation of the context as
+seasons were taken off before, this is harmless: `"recent"` has the deviation of the context as
 scale.
 """
 

@@ -85,7 +85,7 @@ def parse_csv(data: bytes, max_values: int, max_columns: int) -> pd.DataFrame:
 
 
 def _check_lines(data: bytes, separator: str, max_values: int, max_columns: int) -> None:
-    """Refuse a CSV file by its separators and lines; those inside of quotes do not count."""
+    """Refuse a CSV file by its separators and lines; those inside quotes do not count."""
     data = data.strip()
     if b'"' in data:
         data = re.sub(_QUOTED.format(separator).encode(), rb"\1", data)

@@ -19,7 +19,7 @@ class Refused(Exception):
     Attributes:
         status: of HTTP.
         reason: one word, for metrics and logs.
-        headers: of the answer, beside those it has anyway.
+        headers: of the answer, in addition to its usual ones.
     """
 
     def __init__(

@@ -1,5 +1,5 @@
 """HTTP/1.1 as uvicorn speaks it with llhttp's parser, with limits before a request is whole, and
-JSON for what is no request."""
+JSON for what is not a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models that are served: names, queues, and loading anew when a bundle has changed."""
+"""The models that are served: names, queues, and reloading when a bundle has changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bundles that change on disk are loaded anew while the server runs; what cannot be loaded is
+"""Bundles that change on disk are reloaded while the server runs; what cannot be loaded is
 refused.
 
 The engine maps a program's file into memory, so a file that is overwritten in place would change

@@ -77,7 +77,7 @@ class State:
         shorten it.
 
         Raises:
-            Refused: the header is no positive number.
+            Refused: the header is not a positive number.
         """
         seconds = self.settings.deadline
         if (asked := request.headers.get("x-request-timeout")) is not None:
@@ -131,7 +131,7 @@ class State:
         """The model's answer, or `InputError`, to each value.
 
         Args:
-            served: as `model` gave it; where it was loaded anew in the meantime, its successor is
+            served: as `model` gave it; where it was reloaded in the meantime, its successor is
                 asked.
             key: (work, …): `work(served, key, values)` is done in a worker thread for values of
                 equal keys together.

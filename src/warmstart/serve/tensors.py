@@ -264,5 +264,5 @@ def _readable(name: str, value: bytes) -> str:
         return value.decode()
     except UnicodeDecodeError:
         raise invalid(
-            f"The output {name!r} holds bytes that are no text; ask for it with binary_data."
+            f"The output {name!r} holds bytes that are not text; ask for it with binary_data."
         ) from None

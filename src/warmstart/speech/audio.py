@@ -117,7 +117,7 @@ def pieces(
         An iterator of float32 arrays, which together are the recording: at least one sample.
 
     Raises:
-        InputError: it is no recording, is damaged, empty, lacks the channel, or has a value that is not
+        InputError: it is not a recording, is damaged, empty, lacks the channel, or has a value that is not
             a number. What
             is wrong at its beginning is raised at once, the rest when it is reached.
     """
@@ -149,7 +149,7 @@ def _checked(parts: Iterator[np.ndarray], name: str, channel: int | None) -> Ite
         mono = _mono(part, name, channel)
         if not np.isfinite(mono).all():
             raise InputError(
-                f"{name}: holds samples that are no finite numbers (NaN or infinite)", name
+                f"{name}: holds samples that are not finite numbers (NaN or infinite)", name
             )
         empty = False
         yield mono

@@ -62,7 +62,7 @@ class ErrorRates:
 
 
 def plain(text: str) -> str:
-    """Lower case, without punctuation (apostrophes inside of words stay), single spaces."""
+    """Lower case, without punctuation (apostrophes inside words stay), single spaces."""
     letters = "".join(
         c if c == "'" or unicodedata.category(c)[0] in "LMN" else " "
         for c in unicodedata.normalize("NFKC", text).casefold().replace("’", "'")

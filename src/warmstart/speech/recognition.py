@@ -107,7 +107,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
         Raises:
             InputError: the one recording is unusable.
             UsageError: an option is wrong or the model does not honour it, or `recording` stands
-                for many recordings and is no list.
+                for many recordings and is not a list.
         """
         return self.predict(recording, options)
 

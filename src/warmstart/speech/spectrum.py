@@ -6,7 +6,7 @@ The HTK Book), as librosa computes them (`librosa.feature.melspectrogram`, `libr
 with `top_db=None`); MFCC after Davis and Mermelstein (1980): an orthonormal DCT-II of the log-mel
 energies in decibels.
 
-Frame t is centred at sample t * hop; outside of the recording there are zeros, or its mirror image.
+Frame t is centred at sample t * hop; outside the recording there are zeros, or its mirror image.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Features:
         scale: of the mels: "slaney" (its filters have equal area) or "htk" (its filters have equal
             height).
         log: of power: "db" (10 log10), "ln" or "log10".
-        edge: "zero" or "reflect": what is outside of the recording.
+        edge: "zero" or "reflect": what is outside the recording.
         mean, std: of each number of a frame over the training data: frames are standardised; both
             or neither.
     """
@@ -236,7 +236,7 @@ class Features:
 class FeatureStream:
     """Frames of a recording that comes in pieces: together they equal `features(whole recording)`.
 
-    Zeros are outside of the recording ("reflect" needs its end, which a stream does not know).
+    Zeros are outside the recording ("reflect" needs its end, which a stream does not know).
     """
 
     def __init__(self, features: Features):

@@ -155,7 +155,7 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
 
         Raises:
             InputError: the one input is unusable.
-            UsageError: an option is wrong, or `utterance` stands for many inputs and is no list.
+            UsageError: an option is wrong, or `utterance` stands for many inputs and is not a list.
         """
         return self.predict(utterance, options)
 

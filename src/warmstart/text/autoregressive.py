@@ -195,11 +195,11 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
         if self.precision == "bfloat16":
             raise UsageError(
                 "Text generation does not run in bfloat16: that needs OpenVINO, which compiles a "
-                "network anew for every length of text. Use precision='int8' or precision='float32'."
+                "network again for every length of text. Use precision='int8' or precision='float32'."
             )
         if self._engine_name == "openvino":
             raise UsageError(
-                "OpenVINO compiles a network anew for every length of text; use engine='litert'."
+                "OpenVINO compiles a network again for every length of text; use engine='litert'."
             )
         if self._engine_name == "onnxruntime":
             raise UsageError(

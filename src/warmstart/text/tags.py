@@ -53,7 +53,7 @@ class Scheme:
         return "BIOES" if self.has_ends else "BIO" if self.has_prefixes else "IO"
 
     def parse(self, tag: str) -> tuple[str, str]:
-        """(meaning of the prefix, type) of a tag: `("B", "PER")`; `("O", "")` outside of entities.
+        """(meaning of the prefix, type) of a tag: `("B", "PER")`; `("O", "")` outside entities.
 
         A tag without a prefix counts as inside.
         """
@@ -67,7 +67,7 @@ class Scheme:
         return "I", tag
 
     def type_of(self, tag: str) -> str:
-        """The type of a tag; "" outside of entities."""
+        """The type of a tag; "" outside entities."""
         return self.parse(tag)[1]
 
     def entities(self, tags: Sequence[str]) -> list[tuple[str, int, int]]:

@@ -226,7 +226,7 @@ class Tokenizer:
         return [self._encoded(window, False) for window in (encoding, *encoding.overflowing)]
 
     def decode(self, ids: Sequence[int] | np.ndarray, *, special: bool = False) -> str:
-        """Text of token ids; `special` keeps special tokens. Bytes that are no whole UTF-8
+        """Text of token ids; `special` keeps special tokens. Bytes that are not complete UTF-8
         characters come as U+FFFD.
 
         Raises:

@@ -48,7 +48,7 @@ class Trainer(TrainerHooks[OptionsT]):
 
         Raises:
             UsageError: the base, the data or an option cannot be used.
-            TrainingError: training cannot go on.
+            TrainingError: training cannot continue.
         """
         check_keras_options(self.options)
         use_device(self.options.device)

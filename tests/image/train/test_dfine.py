@@ -48,7 +48,7 @@ def test_matching_is_the_cheapest_of_all():
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("name", ["dfine_a", "dfine_b"])
 def test_losses_equal_the_reference(name):
-    from warmstart.image.train.dfine_loss import WEIGHTS, DFineLoss, side_by_side
+    from warmstart.image.train.dfine_loss import WEIGHTS, DFineLoss, concatenate_stages
     from warmstart.models.image.dfine import network
 
     entry, _ = repository.read(GOLDEN / name)
@@ -69,7 +69,7 @@ def test_losses_equal_the_reference(name):
             reference = expected[NAMES[key] + suffix]
             assert value == pytest.approx(reference, rel=2e-4, abs=2e-5), (number, key)
     assert compared == set(expected.files)  # the last layer learns nothing from itself
-    whole = loss(expected["truth"], side_by_side(stages))
+    whole = loss(expected["truth"], concatenate_stages(stages))
     assert float(whole) == pytest.approx(total, rel=1e-5)
 
 

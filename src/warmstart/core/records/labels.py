@@ -48,7 +48,7 @@ class LabelReader:
         """The label of a record.
 
         Raises:
-            RecordError: it is missing, or is no label.
+            RecordError: it is missing, or is not a label.
             UsageError: it may be several.
         """
         if self.column is None:

@@ -243,7 +243,7 @@ class Table:
         """A cell of text.
 
         Raises:
-            RecordError: it is missing, or is no text.
+            RecordError: it is missing, or is not a text.
         """
         value = self.cell(record, column, what)
         if isinstance(value, bytes):

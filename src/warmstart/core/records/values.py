@@ -73,7 +73,7 @@ def class_name(value: Any, names: Sequence[str] | None = None) -> str:
     also where a table made a float of it; with `names` a whole number is an index into them.
 
     Raises:
-        ValueError: this is no label; the message completes "has a label that ".
+        ValueError: this is not a label; the message completes "has a label that ".
     """
     if getattr(value, "shape", None) == () and hasattr(value, "item"):  # NumPy's scalars
         value = value.item()

@@ -19,7 +19,7 @@ MEANING = {
 SLACK = 1.5
 """Pixels that a box may reach beyond its photo."""
 MISFITS = 0.05
-"""Share of the boxes that may lie outside of their photo in the right reading."""
+"""Share of the boxes that may lie outside their photo in the right reading."""
 _LEFT, _TOP = ("xmin", "x1", "left"), ("ymin", "y1", "top")
 _RIGHT, _BOTTOM = ("xmax", "x2", "right"), ("ymax", "y2", "bottom")
 _WIDTH, _HEIGHT = ("width", "w"), ("height", "h")
@@ -87,7 +87,7 @@ def decide(
     """Whether the numbers are shares of the photo, and their format; see `corners_of`.
 
     They are shares where none is above 1. Of several formats the one counts in which the boxes
-    lie inside of their photos.
+    lie inside their photos.
 
     Args:
         boxes: (photo, its boxes).

@@ -65,7 +65,7 @@ def read(path: Path, collector: Collector, part: str | None) -> None:
     """All photos of the file, or of the files of a folder, also those without a box.
 
     Raises:
-        UsageError: it is no such file.
+        UsageError: it is not such a file.
     """
     for file, own in files_of(path):
         _read_file(file, collector, part or own)
@@ -160,7 +160,7 @@ def load(path: Path) -> Mapping[str, Any]:
     """The JSON with its three lists.
 
     Raises:
-        UsageError: it is no such file.
+        UsageError: it is not such a file.
     """
     data = load_json(path)
     for key in _LISTS:

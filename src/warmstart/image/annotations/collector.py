@@ -200,7 +200,7 @@ class Collector:
         cut: np.ndarray = np.clip(box, 0, np.array(size * 2))
         if cut[2] <= cut[0] or cut[3] <= cut[1]:
             self.problems.append(
-                f"{what}: lies outside of the photo of {size[0]}x{size[1]} pixels ({_numbers(box)})"
+                f"{what}: lies outside the photo of {size[0]}x{size[1]} pixels ({_numbers(box)})"
             )
             return None
         if np.abs(cut - box).max() > 1.5:  # a pixel more is a matter of counting from 0 or 1

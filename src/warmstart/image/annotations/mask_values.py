@@ -190,7 +190,7 @@ def _of_colours(pixels: np.ndarray, colours: Colours) -> np.ndarray:
 
 
 def unknown_colours(counts: Counter[int], name: str) -> None:
-    """Refuse colours that are no class.
+    """Refuse colours that are not a class.
 
     Raises:
         UsageError: there are some; the message has the number of their pixels.
@@ -205,6 +205,6 @@ def unknown_colours(counts: Counter[int], name: str) -> None:
         for code in (UNKNOWN_COLOUR - value,)
     )
     raise UsageError(
-        f"{name}: the masks have {len(unknown):,} colours that are no class: {named}. Add them to "
+        f"{name}: the masks have {len(unknown):,} colours that are not a class: {named}. Add them to "
         "colours=; a mask that was saved as JPEG or resized smoothly has colours that nobody set."
     )

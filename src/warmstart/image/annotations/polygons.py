@@ -38,7 +38,7 @@ def polygon_mask(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> 
 
 
 def _filled(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The pixels whose centres (at halves) lie inside of one polygon, by the even-odd rule."""
+    """The pixels whose centres (at halves) lie inside one polygon, by the even-odd rule."""
     width, height = size
     crossed = np.zeros((height, width + 1), np.uint8)
     for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0), strict=True):

@@ -216,7 +216,7 @@ def _shape(words: list[str], config: Config) -> Shape:
             f"x and y of a polygon{' (is the last one a confidence?)' if len(numbers) == 5 else ''}"
         )
     if not are_shares(numbers):
-        raise ValueError("has a number outside of 0 to 1; YOLO's are shares of the photo")
+        raise ValueError("has a number outside 0 to 1; YOLO's are shares of the photo")
     return label, numbers
 
 

@@ -30,7 +30,7 @@ def base_of(model: Model[Any, Any, Any]) -> dict[str, Any]:
     """Architecture and config of a classifier's network.
 
     Raises:
-        UsageError: it is no classifier of the catalogue.
+        UsageError: it is not a classifier of the catalogue.
     """
     entry = model.entry.to_dict()
     if entry["architecture"] == "transfer":  # fine-tuned before: its base

@@ -17,7 +17,7 @@ from warmstart.core.compiling import build_keras
 from warmstart.image.annotations.collector import BoxData
 from warmstart.image.train.dense import input_size, sized
 from warmstart.image.train.detection import DetectionTrainer
-from warmstart.image.train.dfine_loss import DFineLoss, DFineTargets, side_by_side
+from warmstart.image.train.dfine_loss import DFineLoss, DFineTargets, concatenate_stages
 from warmstart.models.image.dfine.decoder import DECODER
 from warmstart.models.image.dfine.network import build_training
 from warmstart.training.freeze import Block, freeze_statistics
@@ -47,7 +47,7 @@ class DFineTrainer(DetectionTrainer):
         network, self.training_network = build_training(self.config)
         if self.model.weights.path is not None:
             self._fill(network)
-            self._share_heads()
+            self._copy_heads()
         return network
 
     def _fill(self, network: keras.Model) -> None:
@@ -65,7 +65,7 @@ class DFineTrainer(DetectionTrainer):
                 value = fresh
             slot.variable.assign(value)
 
-    def _share_heads(self) -> None:
+    def _copy_heads(self) -> None:
         """Copy the heads of the last layer to those that only training uses."""
         layers = self.config["decoder_layers"]
         values = {slot.name: slot.variable for slot in slots(self.training_network)}
@@ -88,7 +88,7 @@ class DFineTrainer(DetectionTrainer):
 
     def learner(self) -> keras.Model:
         training = self.training_network
-        return keras.Model(training.input, side_by_side(training.output), name="training")
+        return keras.Model(training.input, concatenate_stages(training.output), name="training")
 
     def loss(self) -> keras.losses.Loss:
         return DFineLoss(len(self.labels), self.config)

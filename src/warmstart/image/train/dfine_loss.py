@@ -52,7 +52,7 @@ class DFineTargets:
         return out
 
 
-def side_by_side(stages: Sequence[Mapping[str, Any]]) -> Any:
+def concatenate_stages(stages: Sequence[Mapping[str, Any]]) -> Any:
     """The stages of `build_training`, concatenated to the one tensor (B, Q, numbers) that the loss takes."""
     return ops.concatenate([stage[key] for stage in stages for key in sorted(stage)], axis=-1)
 
@@ -60,7 +60,7 @@ def side_by_side(stages: Sequence[Mapping[str, Any]]) -> Any:
 class DFineLoss(keras.losses.Loss):
     """The sum of the losses of all stages; one number per batch.
 
-    Takes targets (B, M, 5) of `DFineTargets` and the stages as `side_by_side` returns them.
+    Takes targets (B, M, 5) of `DFineTargets` and the stages as `concatenate_stages` returns them.
 
     Args:
         classes: their number.
@@ -83,7 +83,7 @@ class DFineLoss(keras.losses.Loss):
         return sum(WEIGHTS[name] * value for stage in losses for name, value in stage.items())
 
     def _stages(self, flat: Any) -> list[dict[str, Any]]:
-        """The stages again: the inverse of `side_by_side`."""
+        """The stages again: the inverse of `concatenate_stages`."""
         plain = {"boxes": 4, "logits": self.classes}
         refined = {"boxes": 4, "corners": 4 * (self.bins + 1), "initial": 4, "logits": self.classes}
         start, stages = 0, []

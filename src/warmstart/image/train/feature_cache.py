@@ -39,7 +39,7 @@ class FeatureCache:
         limit: bytes; default: WARMSTART_FEATURES_MB million, or 2048 million; 0 keeps nothing.
 
     Raises:
-        UsageError: WARMSTART_FEATURES_MB is no number of 0 or more.
+        UsageError: WARMSTART_FEATURES_MB is not a number of 0 or more.
     """
 
     def __init__(self, path: Path | None = None, limit: int | None = None):
@@ -139,7 +139,7 @@ class FeatureCache:
                 return action(file)
         except sqlite3.OperationalError:
             return otherwise  # no table yet, the disk is full, read-only, or locked for too long
-        except sqlite3.DatabaseError:  # it is no database any more
+        except sqlite3.DatabaseError:  # it is no longer a database
             for suffix in ("", "-journal"):
                 with contextlib.suppress(OSError):
                     os.unlink(f"{self.path}{suffix}")

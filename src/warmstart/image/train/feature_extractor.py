@@ -54,7 +54,7 @@ class Work:
         return hashlib.sha256(text.encode()).digest()[:20]
 
     def digest(self, item: inputs.Item) -> str:
-        """The sha256 of the photo's bytes, or of its pixels where it is no file."""
+        """The sha256 of the photo's bytes, or of its pixels where it is not a file."""
         return self._read(item)[0]
 
     def _read(self, item: inputs.Item) -> tuple[str, Any]:

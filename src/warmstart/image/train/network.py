@@ -124,7 +124,7 @@ def head_layers(head: Any) -> list[keras.layers.Layer]:
     """The layers of the option `head`.
 
     Raises:
-        UsageError: it is no layer, list of layers or Sequential.
+        UsageError: it is not a layer, list of layers or Sequential.
     """
     if isinstance(head, keras.Sequential):
         return list(head.layers)

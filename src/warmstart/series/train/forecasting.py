@@ -248,7 +248,7 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
         )
 
     def callbacks(self, batches: Any) -> list[keras.callbacks.Callback]:
-        """Where values are missing, the model's own samples fill the gaps anew before each epoch
+        """Where values are missing, new samples of the model fill the gaps before each epoch
         but the first.
         """
         own = [Refill(batches, self.config.distribution, self.options.seed)]

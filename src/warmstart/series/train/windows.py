@@ -271,7 +271,7 @@ def _sampled(
 
 
 class Refill(keras.callbacks.Callback):
-    """Puts the model's own samples where values are missing, anew before each epoch."""
+    """Before each epoch, puts new samples of the model where values are missing."""
 
     def __init__(self, batches: WindowBatches, distribution: str, seed: int):
         super().__init__()

@@ -183,7 +183,7 @@ class _Reader:
         yield from self._finished()
 
     def _done(self, text: str) -> str:
-        """A word or number with its prefix; the next number starts anew."""
+        """A word or number with its prefix; the next number starts again."""
         text = self.prefix + text
         self.value, self.prefix = None, ""
         return text

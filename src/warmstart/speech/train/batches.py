@@ -1,4 +1,4 @@
-"""Batches of recordings of similar lengths, augmented anew in every epoch.
+"""Batches of recordings of similar lengths, augmented differently in every epoch.
 
 Sources: Park et al., "SpecAugment" (2019), arXiv:1904.08779, section 2; Ko et al., "Audio
 Augmentation for Speech Recognition" (2015), for changes of speed.

@@ -15,7 +15,7 @@ class Clip:
     """A recording and its text.
 
     Attributes:
-        recording: as the models take it; decoded anew for every batch, so that memory stays flat.
+        recording: as the models take it; decoded again for every batch, so that memory stays flat.
         name: of it, for messages.
         text: as it is learned.
         symbols: the text as int32 numbers of the network's output.

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RESET_ABOVE = 0.5
-"""Temperature above which a text is no context for the next window."""
+"""Temperature above which a text is not a context for the next window."""
 
 Part = tuple[Segment, list[int]]
 """A segment of a window with its tokens."""

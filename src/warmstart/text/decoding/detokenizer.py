@@ -15,7 +15,7 @@ class Detokenizer:
     """The text of a growing series of tokens.
 
     Args:
-        decode: token ids -> text; bytes that are no whole characters become U+FFFD.
+        decode: token ids -> text; bytes that are not complete characters become U+FFFD.
         stops: strings that end the text; they are not part of it.
 
     Attributes:

@@ -4,7 +4,7 @@
 The loss is the cross-entropy of an anchor's own text among all texts of the batch, by cosines times
 `scale`: Henderson et al., "Efficient Natural Language Response Suggestion for Smart Reply" (2017),
 arXiv:1705.00652, section 4.4, known as MultipleNegativesRankingLoss. Texts of a batch that are equal
-to the anchor's own are no negatives.
+to the anchor's own are not negatives.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from warmstart.text.train.options import EmbeddingOptions
 from warmstart.training.sorted_batches import SortedBatches
 
 FAR = -1e9
-"""Score of a text that is no negative."""
+"""Score of a text that is not a negative."""
 LABEL_REPEATS, LABEL_WORDS = 3, 3
 """Second texts are taken for labels where each occurs so often on average, and has so few words."""
 

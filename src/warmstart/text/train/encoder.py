@@ -69,7 +69,7 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
 
     unit: ClassVar[str] = "texts"
     example: ClassVar[str] = '"a text"'
-    jit_compile = False  # XLA would compile every length anew
+    jit_compile = False  # XLA would compile every length separately
     model: TextModel[Any, Any, Any]
     predictor: TaskT
     has_head: bool

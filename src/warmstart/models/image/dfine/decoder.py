@@ -50,7 +50,7 @@ class GatherRows(layers.Layer):
 
 
 class DeformableSampling(layers.Layer):
-    """Weighted sums of bilinear samples of the maps; outside of a map there is zero.
+    """Weighted sums of bilinear samples of the maps; outside a map there is zero.
 
     Args:
         shapes: (height, width) of each map.

@@ -1,7 +1,6 @@
 """EfficientNet and MobileNetV3 in KerasHub's presets: their configs, and the names of their arrays.
 
-Their layers are one after the other, so that Keras numbers the layers of a class in the order of
-the network.
+Their layers form a sequence, so Keras numbers the layers of each class in the order of the network.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from warmstart.models.image.keras_hub import CONVOLUTION, DEPTHWISE, NORMALISATI
 from warmstart.models.keras_hub import Preset
 
 TOP = 1280
-"""Channels of the last convolution before they are multiplied; configs do not have it."""
+"""Channels of the last convolution, before scaling by the width coefficient; not in configs."""
 WIDEST, MOST_BLOCKS, LARGEST_KERNEL = 16384, 256, 31
 SWISH = {"swish": "silu", "silu": "silu", "relu": "relu"}
 HARD = {"hard_swish": "hard_silu", "hard_silu": "hard_silu", "relu": "relu"}
@@ -35,7 +34,7 @@ SEPARABLE = {
     "se_layer.conv_reduce": "se.conv_reduce", "se_layer.conv_expand": "se.conv_expand",
     "conv2": "conv_pw", "batch_normalization2": "bn2",
 }  # fmt: skip
-"""Of a block of MobileNetV3 that widens, and of the first one: KerasHub's names -> timm's."""
+"""KerasHub's names -> timm's, in an inverted residual block of MobileNetV3, and in its first block."""
 
 
 def config_of(preset: Preset) -> EfficientNetConfig:
@@ -95,14 +94,14 @@ def _efficient(preset: Preset) -> EfficientNetConfig:
 
 
 def _list(preset: Preset, key: str, count: int | None = None) -> list[Any]:
-    """A list of the config, with one item a stage.
+    """A list of the config, with one item per stage.
 
     Raises:
         UsageError: it is missing, empty or of another length.
     """
     values = preset.config.get(key)
     if not isinstance(values, list) or not values or len(values) != (count or len(values)):
-        raise UsageError(f"{preset.path}: {key} must have one value a stage, not {values!r}.")
+        raise UsageError(f"{preset.path}: {key} must have one value per stage, not {values!r}.")
     return values
 
 
@@ -182,7 +181,7 @@ def arrays(checkpoint: Checkpoint, config: EfficientNetConfig) -> Checkpoint:
     """The arrays of a preset under the names of timm.
 
     Raises:
-        MismatchError: they are not as many as its config describes.
+        MismatchError: their number differs from that in the config.
     """
 
     def rename(names: list[str]) -> Mapping[str, str]:

@@ -40,16 +40,16 @@ PARTS = {
     "mlp.dwconv": "mlp.dwconv.dwconv",
     "mlp.fc2": "mlp.dense2",
 }
-"""Of a block: KerasHub's names -> those of transformers."""
+"""KerasHub's names -> those of transformers, in a block."""
 
 
 def sizes_of(preset: Preset, largest: Mapping[str, int], widest: int) -> dict[str, Any]:
-    """The values of a `SegformerConfig` of a preset, without its classes.
+    """The values of a `SegformerConfig` for a preset, without its classes.
 
     Args:
-        preset: of a `SegFormerBackbone`.
-        largest: key -> the largest value of a stage.
-        widest: the most channels.
+        preset: with a `SegFormerBackbone`.
+        largest: the largest value of a stage, by key.
+        widest: the maximum number of channels.
 
     Raises:
         UsageError: an option is not supported.
@@ -80,7 +80,7 @@ def sizes_of(preset: Preset, largest: Mapping[str, int], widest: int) -> dict[st
 
 
 def arrays(checkpoint: Checkpoint, depths: Sequence[int]) -> Checkpoint:
-    """The arrays of a preset under the names of transformers; `depths` are blocks of each stage."""
+    """The arrays of a preset under the names of transformers; `depths`: blocks of each stage."""
     return pytorch_arrays(checkpoint, partial(_modules, depths=depths))
 
 
@@ -90,7 +90,7 @@ def _modules(names: list[str], depths: Sequence[int]) -> dict[str, str]:
         "sequential.0.batch_normalization": "decode_head.batch_norm",
         "task.conv2d.0": "decode_head.classifier",
     }
-    # the functional model meets its linear layers in the order of their sum: the last stage first
+    # Keras numbers these layers in the order in which their outputs are added: the last stage first
     linear = reversed(numbered(names, "dense"))
     modules |= {name: f"decode_head.linear_c.{stage}.proj" for stage, name in enumerate(linear)}
     blocks = itertools.count()

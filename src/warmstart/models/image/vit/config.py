@@ -38,7 +38,7 @@ class ViTConfig:
         input_size: (height, width) in pixels, multiples of `patch`.
         patch: side of a patch in pixels.
         width, depth, heads, hidden: of the tokens, number of blocks, heads of an attention, and
-            width inside of the feed-forward part.
+            width inside the feed-forward part.
         classes: outputs; 0: no head.
         class_token, distillation_token: whether there is one.
         registers: further tokens that see the patches and are not used.
