@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from warmstart.core.records import LABEL, PARTS, PHOTO, SUFFIXES, TEXT, Table, content, read_table
+from warmstart.core.records import LABEL, PHOTO, SUFFIXES, TEXT, Table, content, read_table
 from warmstart.core.records.columns import CONTEXT, QUESTION, RECORDING, SIDES, TAGS, TOKENS, Field
 from warmstart.core.records.options import (
     BoxTable,
@@ -20,6 +20,7 @@ from warmstart.core.records.options import (
     TextTable,
     TokenTable,
 )
+from warmstart.core.records.part_names import parts_of_names
 from warmstart.core.records.values import is_missing
 from warmstart.core.task import TASKS, Task
 from warmstart.errors import UsageError
@@ -85,7 +86,8 @@ def _of_folder(folder: Path) -> type[TableOptions] | None:
     """Photos with classes, where class folders hold nothing but pictures; else nothing is certain."""
     children = [child for child in folder.iterdir() if child.is_dir() and child.name[0] != "."]
     names = {child.name.lower() for child in children}
-    if names and names <= PARTS.keys():
+    parts = parts_of_names([child.name for child in children])
+    if parts and len(parts) == len(children):
         return None if any(_of_folder(child) is None for child in children) else PhotoTable
     if len(children) < 2 or names & NOT_CLASSES:
         return None

@@ -83,12 +83,12 @@ def is_single(inputs: Any) -> bool:
     )
 
 
-def iter_items(inputs: Any, *, suffixes: Collection[str], what: str) -> Iterator[Item]:
+def iter_items(inputs: Any, *, suffixes: Collection[str] | None, what: str) -> Iterator[Item]:
     """The single items of `inputs`, one at a time; a generator is asked for its next element only
     when needed.
 
     Folders are searched to their end, hidden files and folders left out, for files whose suffix is
-    one of `suffixes` (lower case, with the dot). They come in natural order (img2 before img10),
+    one of `suffixes` (lower case, with the dot; None: all files). They come in natural order (img2 before img10),
     the files of a folder before its folders; each real folder is visited once, whatever links lead
     to it. Patterns are those of `glob` with "**"; a file whose name is the pattern itself comes
     first. Names of folders and patterns in a list are expanded too.
@@ -124,7 +124,7 @@ def _is_pattern(path: str) -> bool:
     return _WILD.search(path) is not None and not os.path.lexists(path)
 
 
-def _elements(inputs: Any, suffixes: Collection[str], what: str) -> Iterator[Item]:
+def _elements(inputs: Any, suffixes: Collection[str] | None, what: str) -> Iterator[Item]:
     for index, value in enumerate(inputs, 1):
         if isinstance(value, (str, os.PathLike)) and not is_single(value):
             try:
@@ -136,11 +136,12 @@ def _elements(inputs: Any, suffixes: Collection[str], what: str) -> Iterator[Ite
             yield Item(input_name(value) or f"item {index}", value)
 
 
-def _expanded(path: str, suffixes: Collection[str], what: str) -> Iterator[Item]:
+def _expanded(path: str, suffixes: Collection[str] | None, what: str) -> Iterator[Item]:
     """The files of a folder or glob pattern."""
     if os.path.isdir(path):
         paths = _search(path, ("**", "*"), suffixes)
-        nothing = f"the folder {printable(path)} holds no {what} ({', '.join(sorted(suffixes))})"
+        names = "" if suffixes is None else f" ({', '.join(sorted(suffixes))})"
+        nothing = f"the folder {printable(path)} holds no {what}{names}"
     else:
         parts = PurePath(path).parts
         anchor = PurePath(path).anchor

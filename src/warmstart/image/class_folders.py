@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from warmstart.core.inputs import natural
-from warmstart.core.records import PARTS, few
+from warmstart.core.records import few
+from warmstart.core.records.part_names import parts_of_names
 from warmstart.core.task import TASKS
+from warmstart.core.terminal import counted
 from warmstart.errors import UsageError
-from warmstart.image.inputs import iter_photos
+from warmstart.image.part_folders import part_folders
+from warmstart.image.photo_files import folders_of, photos_in, photos_of
 
 PHOTOS = ("images", "jpegimages", "img", "imgs", "image", "photos", "leftimg8bit")
 ANNOTATIONS = (
@@ -20,51 +22,48 @@ Labelled = tuple[Path, str]
 """A photo, and the name of its class folder."""
 
 
-def class_folders(folder: Path) -> dict[str | None, list[Labelled]]:
+def class_folders(folder: Path, problems: list[str]) -> dict[str | None, list[Labelled]]:
     """The photos of a folder by part; all are of the part None where it names none.
 
+    Args:
+        folder: with a folder for each class, or for each part with its classes.
+        problems: takes photos that are in no class folder, and files that may be photos and cannot
+            be read, counted.
+
     Raises:
-        UsageError: there are no class folders, one of them is empty, or the folders hold photos
-            and their annotations.
+        UsageError: there are no class folders, one of them is empty, the folders hold photos and
+            their annotations, or it is not clear which folders are the parts.
     """
+    if parts := part_folders(folder, _has_classes, "class folders", problems):
+        return {part: _labelled(child, problems) for part, child in parts.items()}
     children = folders_of(folder)
-    parts = {PARTS[child.name.lower()]: child for child in children if child.name.lower() in PARTS}
-    if "train" in parts:
-        if folders_of(parts["train"]):
-            return {part: _labelled(child) for part, child in parts.items()}
-        if len(parts) == len(children) > 1:
-            names = " and ".join(f"{child.name}/" for child in children)
-            raise UsageError(
-                f"{folder} has the parts {names}, which hold no class folders: put the photos of "
-                "each class into a folder of its name. For boxes next to the photos, set "
-                f"task={_task('detect')!r}."
-            )
+    if len(children) > 1 and len(parts_of_names([child.name for child in children])) == len(
+        children
+    ):
+        names = " and ".join(f"{child.name}/" for child in children)
+        raise UsageError(
+            f"{folder} has the parts {names}, which hold no class folders: put the photos of each "
+            f"class into a folder of its name. For boxes next to the photos, set "
+            f"task={_task('detect')!r}."
+        )
     if not children:
         raise UsageError(
             f"{folder} holds no class folders: put the photos of each class into a folder of its "
             "name, or name a CSV file of paths and labels."
         )
-    return {None: _labelled(folder)}
+    return {None: _labelled(folder, problems)}
 
 
-def folders_of(folder: Path) -> list[Path]:
-    """The folders in a folder that are not hidden, in natural order."""
-    children = (child for child in folder.iterdir() if child.is_dir() and child.name[0] != ".")
-    return sorted(children, key=lambda child: natural(child.name))
+def _has_classes(folder: Path) -> bool:
+    return any(map(photos_of, folders_of(folder)))
 
 
-def photos_of(folder: Path) -> list[Path]:
-    """All photos below a folder."""
-    try:
-        return [Path(item.value) for item in iter_photos(folder)]
-    except UsageError:
-        return []
-
-
-def _labelled(folder: Path) -> list[Labelled]:
+def _labelled(folder: Path, problems: list[str]) -> list[Labelled]:
     children = folders_of(folder)
     _refuse_annotations(folder, children)
-    photos = {child.name: photos_of(child) for child in children}
+    photos = {child.name: photos_of(child, problems) for child in children}
+    if loose := len(photos_in(folder)):
+        problems.append(f"{folder}: {counted(loose, 'photo')} not used, in no class folder")
     if empty := [name for name, some in photos.items() if not some]:
         raise UsageError(
             f"{folder} has class folders without a photo ({few(empty)}): fill or remove them."

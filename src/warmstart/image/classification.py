@@ -253,7 +253,7 @@ def _examples(data: Any, reading: Mapping[str, Any]) -> list[records.Labelled]:
     if path is not None and not path.exists():
         raise UsageError(f"There is no file or folder {path}.")
     if path is not None and path.is_dir():
-        parts = class_folders(path)
+        parts = class_folders(path, reading["problems"])
         chosen = parts.get("test") or parts.get("validation") or next(iter(parts.values()))
         examples = [records.Labelled(str(photo), photo, label) for photo, label in chosen]
     elif path is not None and not records.is_table(path):

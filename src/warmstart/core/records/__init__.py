@@ -14,7 +14,7 @@ from warmstart.core.records.suffixes import SUFFIXES
 from warmstart.lazy import names_of
 
 if TYPE_CHECKING:
-    from warmstart.core.records.columns import LABEL, PAIR, PARTS, PHOTO, TEXT, Field
+    from warmstart.core.records.columns import LABEL, PAIR, PHOTO, TEXT, Field
     from warmstart.core.records.labels import Label
     from warmstart.core.records.readers import (
         Labelled,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from warmstart.core.records.table import Record, Table, report, require_usable
     from warmstart.errors import RecordError
 else:
-    _COLUMNS = ("LABEL", "PAIR", "PARTS", "PHOTO", "TEXT", "Field")
+    _COLUMNS = ("LABEL", "PAIR", "PHOTO", "TEXT", "Field")
     _READERS = (
         "Labelled",
         "few",
@@ -50,7 +50,7 @@ else:
     )
 
 __all__ = [
-    "LABEL", "PAIR", "PARTS", "PHOTO", "SUFFIXES", "TEXT", "Field", "Label", "Labelled", "Record",
+    "LABEL", "PAIR", "PHOTO", "SUFFIXES", "TEXT", "Field", "Label", "Labelled", "Record",
     "RecordError", "Table", "few", "is_table", "measured", "read_photos", "read_table", "read_texts", "report",
     "require_usable",
 ]  # fmt: skip

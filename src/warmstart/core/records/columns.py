@@ -136,12 +136,6 @@ SEVERAL = ("labels", "classes", "tags")
 ROW_NAMES = ("id", "idx", "index", "guid")
 """Columns that number or name the records."""
 
-PARTS = {
-    "train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation",
-    "dev": "validation", "test": "test", "testing": "test",
-}  # fmt: skip
-"""Names of folders and of cells in a column of splits, in lower case: what the examples are for."""
-
 
 @documented_in("fine-tuning.md#tables")
 def choose_column(columns: Sequence[str], field: Field, named: str | None, name: str) -> str | None:

@@ -13,12 +13,12 @@ from warmstart.core.records import content, values
 from warmstart.core.records.columns import (
     GROUP,
     PART,
-    PARTS,
     Field,
     choose_column,
     listed,
     require_column,
 )
+from warmstart.core.records.part_names import part_of_name
 from warmstart.errors import RecordError, UsageError
 
 PEEK = 1000
@@ -167,8 +167,8 @@ class Table:
         column = self.optional_column(PART, named)
         if column is None or named is not None or column.casefold() == PART.name:
             return column
-        cells = [str(one).strip().lower() for one in self.cells()[column] if one is not None]
-        return column if all(cell in PARTS for cell in cells if cell) else None
+        cells = [str(one) for one in self.cells()[column] if not values.is_missing(one)]
+        return column if all(map(part_of_name, cells)) else None
 
     def read(self, problems: list[str] | None = None) -> Iterator[Record]:
         """The records.
@@ -203,15 +203,13 @@ class Table:
         """
         part, group = (None if column is None else record.values.get(column) for column in columns)
         name = None if values.is_missing(part) else str(part).strip()
-        if name is not None and name.lower() not in PARTS:
+        own = None if name is None else part_of_name(name)
+        if name is not None and own is None:
             raise UsageError(
                 f"{record.name}: {name!r} in the column {columns.part!r} must be train, "
                 f"validation or test; name another column with {PART.option}."
             )
-        return Split(
-            None if name is None else PARTS[name.lower()],
-            None if values.is_missing(group) else str(group),
-        )
+        return Split(own, None if values.is_missing(group) else str(group))
 
     def map(
         self, make: Callable[[Record], Any], problems: list[str] | None = None

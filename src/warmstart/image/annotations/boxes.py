@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from warmstart.core.records import PARTS, is_table
 from warmstart.core.records import SUFFIXES as TABLES
+from warmstart.core.records import is_table
 from warmstart.errors import UsageError
 from warmstart.image.annotations import coco, labelme, table, voc, yolo
 from warmstart.image.annotations.collector import (
@@ -19,6 +19,7 @@ from warmstart.image.annotations.collector import (
     name_of,
 )
 from warmstart.image.arrays import as_uint8
+from warmstart.image.part_folders import part_folders
 
 Reader = Callable[[Path, Collector, str | None], None]
 LAYOUTS: tuple[tuple[str, Callable[[Path], bool], Reader], ...] = (
@@ -30,6 +31,8 @@ LAYOUTS: tuple[tuple[str, Callable[[Path], bool], Reader], ...] = (
     ("labelme's JSON files", labelme.is_labelme, labelme.read),
 )
 """Of folders: name, test, reader."""
+NEXT_TO_PHOTOS = tuple(name for name, *_ in LAYOUTS[3:])
+"""Layouts that read a folder without the folders in it."""
 HELP = (
     "Pascal VOC has Annotations/ and JPEGImages/, or an .xml next to each photo; YOLO has images/ and "
     "labels/, or a data.yaml; COCO is one .json file; labelme has a .json next to each photo; a table "
@@ -76,7 +79,7 @@ def read_boxes(
         _refuse(columns)
         _read_pairs(source, collector)
         return collector.data("The list")
-    for reader, folder, part in _sources(path):
+    for reader, folder, part in _sources(path, collector.problems):
         if reader is table.read:
             table.read(folder, collector, part, **columns)
         else:
@@ -122,8 +125,8 @@ def _read_pairs(source: Any, collector: Collector) -> None:
         collector.add(photo, name_of(photo, f"item {number}"), labelled, scale=scale)
 
 
-def _sources(path: Path) -> Iterator[tuple[Reader, Path, str | None]]:
-    """The layouts in a file or folder, with the part that each is.
+def _sources(path: Path, problems: list[str]) -> Iterator[tuple[Reader, Path, str | None]]:
+    """The layouts in a file or folder, with the part that each is; `problems` takes photos of none.
 
     Raises:
         UsageError: there is none, or two readings are possible.
@@ -142,19 +145,36 @@ def _sources(path: Path) -> Iterator[tuple[Reader, Path, str | None]]:
         raise UsageError(
             f"{path} matches {len(layouts)} layouts: {names}. Keep the files of one and move the rest."
         )
+    if layouts and layouts[0][0] in NEXT_TO_PHOTOS:
+        _refuse_parts(path)
     if layouts:
         yield layouts[0][1], _file(path) if layouts[0][1] is table.read else path, None
         return
-    parts = [
-        (PARTS[child.name.lower()], child)
-        for child in sorted(path.iterdir())
-        if child.is_dir() and child.name.lower() in PARTS
-    ]
-    if not any(part == "train" for part, _ in parts):
+    parts = part_folders(path, _is_labelled, "boxes", problems)
+    if not parts:
         raise UsageError(f"{path} is not a known layout of bounding boxes: {HELP}.")
-    for part, child in parts:
-        for read, folder, _ in _sources(child):
+    for part, child in parts.items():
+        for read, folder, _ in _sources(child, problems):
             yield read, folder, part
+
+
+def _is_labelled(folder: Path) -> bool:
+    return bool(_layouts(folder))
+
+
+def _refuse_parts(folder: Path) -> None:
+    """Refuse annotations next to photos, and folders of parts with further ones.
+
+    Raises:
+        UsageError: there are both.
+    """
+    parts = part_folders(folder, _is_labelled, "boxes", [])
+    if parts:
+        names = ", ".join(f"{child.name}/" for child in parts.values())
+        raise UsageError(
+            f"{folder} has the parts {names} and annotated photos beside them; move these into a part, "
+            "or away."
+        )
 
 
 def _layouts(folder: Path) -> list[tuple[str, Reader]]:

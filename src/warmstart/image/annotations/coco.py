@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from warmstart.core.records import PARTS
+from warmstart.core.records.part_names import split_name
 from warmstart.errors import UsageError
 from warmstart.image.annotations.collector import Collector, LabelledBox, number
 
@@ -16,6 +16,7 @@ LARGEST_JSON = 2**31
 BEYOND, FEWEST_BEYOND = 1.02, 0.2
 """How far a box reaches beyond its photo for no reason of rounding, and the share of such boxes."""
 _LISTS = ("images", "annotations", "categories")
+MOST_PARTS = 3
 
 
 def is_coco(path: Path) -> bool:
@@ -43,7 +44,7 @@ def files_of(path: Path) -> list[tuple[Path, str | None]]:
 def _by_content(folder: Path) -> list[Path]:
     """The JSON files of a folder, at most one for each part, if all have COCO's three lists."""
     files = sorted(folder.glob("*.json"))
-    few = 0 < len(files) <= len({*PARTS.values()})
+    few = 0 < len(files) <= MOST_PARTS
     return files if few and all(map(_has_lists, files)) else []
 
 
@@ -57,8 +58,7 @@ def _has_lists(file: Path) -> bool:
 
 def _part(file: Path) -> str | None:
     """Of `instances_train2017.json` and the like."""
-    word = file.stem.rpartition("_")[2].lower().rstrip("0123456789")
-    return PARTS.get(word)
+    return split_name(file.stem)[0]
 
 
 def read(path: Path, collector: Collector, part: str | None) -> None:

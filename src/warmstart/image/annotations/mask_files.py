@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from warmstart.core.records import PARTS
+from warmstart.core.records.part_names import parts_of_names, require_single
 from warmstart.errors import UsageError
 from warmstart.image.annotations import cityscapes
-from warmstart.image.annotations.parts import parts_of_lists
+from warmstart.image.annotations.parts import parts_of_lists, parts_of_photos
 from warmstart.image.decoder import SUFFIXES
 from warmstart.image.inputs import iter_photos
+from warmstart.image.part_folders import part_folders, require_labels
+from warmstart.image.photo_files import folders_of
 
 PHOTOS = ("images", "JPEGImages", "img", "imgs", "image", cityscapes.PHOTOS)
 MASKS = (
@@ -61,7 +63,7 @@ def pairs_of(root: Path, problems: list[str]) -> list[Pair]:
     Raises:
         UsageError: the layout is not known.
     """
-    folders = list(_folders(root))
+    folders = list(_folders(root, problems))
     if not folders:
         raise UsageError(f"{root} is not a known layout of masks: {HELP}.")
     lists = parts_of_lists(root / LISTS)
@@ -74,30 +76,49 @@ def pairs_of(root: Path, problems: list[str]) -> list[Pair]:
 
 def has_masks(root: Path) -> bool:
     """Whether a folder has a known layout of photos and their masks."""
-    return root.is_dir() and any(True for _ in _folders(root))
+    return root.is_dir() and any(True for _ in _folders(root, []))
 
 
-def _folders(root: Path) -> Iterator[tuple[Path, Path, str | None]]:
-    """(folder of photos, folder of masks, part); both are one folder where they are mixed."""
+def _folders(root: Path, problems: list[str]) -> Iterator[tuple[Path, Path, str | None]]:
+    """(folder of photos, folder of masks, part); both are one folder where they are mixed.
+
+    Raises:
+        UsageError: there are folders of parts, and photos with masks beside them.
+    """
+    parts = part_folders(root, has_masks, "masks", problems)
+    own = list(_own_folders(root, problems))
+    if parts and own:
+        names = ", ".join(f"{child.name}/" for child in parts.values())
+        raise UsageError(
+            f"{root} has the parts {names} and {own[0][0]} with masks beside them; move it into a "
+            "part, or away."
+        )
+    yield from own
+    for part, child in parts.items():
+        for photos, masks, _ in _folders(child, problems):
+            yield photos, masks, part
+
+
+def _own_folders(root: Path, problems: list[str]) -> Iterator[tuple[Path, Path, str | None]]:
+    """As `_folders`, without the folders of parts."""
     photos = next((root / name for name in PHOTOS if (root / name).is_dir()), None)
     masks = next((root / name for name in MASKS if _has_pictures(root / name)), None)
     if photos is not None and masks is not None:
         yield photos, masks, None
         return
-    children = [child for child in sorted(root.iterdir()) if child.is_dir()]
-    siblings = [(child, _sibling(child)) for child in children]
-    if pairs := [(child, masks) for child, masks in siblings if masks is not None]:
-        for child, folder in pairs:
-            yield child, folder, PARTS.get(child.name.lower())
-        return
-    if _is_mixed(root):
+    siblings = {child: _sibling(child) for child in folders_of(root)}
+    pairs = {child: folder for child, folder in siblings.items() if folder is not None}
+    if pairs:
+        others = [child for child in siblings if child not in pairs.values()]
+        names = parts_of_names([child.name for child in others])
+        require_single({f"{name}/": part for name, part in names.items()}, str(root))
+        for child in others:
+            if child in pairs:
+                yield child, pairs[child], names.get(child.name)
+            else:
+                require_labels(child, names.get(child.name), "masks", problems)
+    elif _is_mixed(root):
         yield root, root, None
-        return
-    for child in children:
-        part = PARTS.get(child.name.lower())
-        if part is not None:
-            for one, other, _ in _folders(child):
-                yield one, other, part
 
 
 def _has_pictures(folder: Path) -> bool:
@@ -125,6 +146,7 @@ def _photo_stem(stem: str) -> str:
 
 def _paired(photos: Path, masks: Path, part: str | None, problems: list[str]) -> Iterator[Pair]:
     mixed = photos == masks
+    pairs: list[tuple[Path, Path]] = []
     exact: dict[Path, Path] = {}
     ended: dict[Path, Path] = {}
     for file in sorted(masks.rglob("*")):
@@ -145,9 +167,14 @@ def _paired(photos: Path, masks: Path, part: str | None, problems: list[str]) ->
         if mask is None:
             problems.append(f"{photo}: has no mask in {masks}")
         else:
-            yield Pair(photo, mask, part or _part(key, photos))
+            pairs.append((photo, mask))
     others = ended.values() if mixed else (*exact.values(), *ended.values())
     problems += [f"{mask}: has no photo in {photos}" for mask in others if mask.name[0] != "."]
+    own: Sequence[str | None] = [part] * len(pairs)
+    if part is None and photos.name in PHOTOS:
+        own = parts_of_photos([photo for photo, _ in pairs], photos)
+    for (photo, mask), name in zip(pairs, own, strict=True):
+        yield Pair(photo, mask, name)
 
 
 def _add(masks: dict[Path, Path], key: Path, file: Path) -> None:
@@ -159,9 +186,3 @@ def _add(masks: dict[Path, Path], key: Path, file: Path) -> None:
             f"{known} and {file} may both be the mask of {key.name}; remove one of them."
         )
     masks[key] = file
-
-
-def _part(key: Path, photos: Path) -> str | None:
-    """Of `images/train/…` and so on."""
-    inside = len(key.parts) > 1 and photos.name in PHOTOS
-    return PARTS.get(key.parts[0].lower()) if inside else None

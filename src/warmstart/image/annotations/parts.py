@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from warmstart.core.records import PARTS
+from warmstart.core.records.part_names import part_of_name, parts_of_names, require_single
 from warmstart.core.records.readers import PartT
+from warmstart.core.terminal import counted
+from warmstart.errors import UsageError
 
 
 def of_part(photos: Sequence[PartT], part: str) -> tuple[PartT, ...]:
@@ -23,8 +25,33 @@ def listed(path: Path) -> list[str]:
 def parts_of_lists(folder: Path) -> dict[str, str]:
     """The part of each photo by the lists `train.txt`, `val.txt` and `test.txt` of a folder; empty
     where there are not two of them.
+
+    Raises:
+        UsageError: there are two lists for a part.
     """
-    lists = {PARTS[file.stem]: file for file in sorted(folder.glob("*.txt")) if file.stem in PARTS}
-    if "train" not in lists or len(lists) < 2:
+    files = sorted(folder.glob("*.txt"))
+    parts = {file.name: part for file in files if (part := part_of_name(file.stem))}
+    if "train" not in parts.values() or len(parts) < 2:
         return {}
-    return {name: part for part, file in lists.items() for name in listed(file)}
+    require_single(parts, str(folder))
+    return {name: part for file, part in parts.items() for name in listed(folder / file)}
+
+
+def parts_of_photos(photos: Sequence[Path], folder: Path) -> list[str | None]:
+    """The part of each photo below a folder, by its first folder: `images/train2017/…`.
+
+    Raises:
+        UsageError: a part has two folders, or some of the photos are in none of the parts.
+    """
+    inside = [photo.relative_to(folder).parts[:-1] for photo in photos]
+    names = parts_of_names(list(dict.fromkeys(path[0] for path in inside if path)))
+    require_single({f"{name}/": part for name, part in names.items()}, str(folder))
+    parts = [names.get(path[0]) if path else None for path in inside]
+    others = [photo for photo, part in zip(photos, parts, strict=True) if part is None]
+    if names and others:
+        raise UsageError(
+            f"{folder} has the parts {', '.join(f'{name}/' for name in names)}, and "
+            f"{counted(len(others), 'photo')} in none of them, such as {others[0]}; move them into a "
+            "part, or away."
+        )
+    return parts

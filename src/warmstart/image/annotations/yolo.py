@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from warmstart.core.records import PARTS
+from warmstart.core.records.part_names import part_of_name
 from warmstart.errors import UsageError
 from warmstart.image.annotations.collector import Collector, LabelledBox, are_shares
+from warmstart.image.annotations.parts import parts_of_photos
 from warmstart.image.annotations.yolo_config import (
     NAMES,
     SUFFIXES,
@@ -83,9 +84,7 @@ def photos_of(path: Path, part: str | None = None) -> tuple[Config, list[tuple[P
         file = config_of(root) or (config_of(root.parent) if _is_part(root) else None)
         config = class_names(root) if file is None else read_config(file)
     if folders is not None and (path != root or not config.parts or _is_part(root)):
-        photos = [
-            (photo, part or _part_of(photo, folders[1])) for photo in _photos(folders[1], root)
-        ]
+        photos = _with_parts(list(_photos(folders[1], root)), folders[1], part)
     elif config.parts:
         photos = [
             (photo, part or name)
@@ -106,14 +105,18 @@ def read_folder(folder: Path, collector: Collector, part: str | None) -> None:
 
 def _is_part(root: Path) -> bool:
     """Whether a folder with `images/` and `labels/` is `train/`, `valid/` or `test/` of another."""
-    return root.name.lower() in PARTS
+    return part_of_name(root.name) is not None
 
 
-def _part_of(photo: Path, photos: Path) -> str | None:
-    """The part of a photo in `images/train` and so on, where `images/` was named as a whole."""
-    return (
-        PARTS.get(photo.relative_to(photos).parts[0].lower()) if photos.name == "images" else None
-    )
+def _with_parts(
+    photos: Sequence[Path], folder: Path, part: str | None
+) -> list[tuple[Path, str | None]]:
+    """Photos with their parts: those of `images/train` and so on, where `images/` was named as a
+    whole.
+    """
+    if part is not None or folder.name != "images":
+        return [(photo, part) for photo in photos]
+    return list(zip(photos, parts_of_photos(photos, folder), strict=True))
 
 
 def _photos(source: Path, root: Path) -> Iterator[Path]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warmstart.core.records import PARTS
+from warmstart.core.records.part_names import part_of_name
 from warmstart.errors import UsageError, require
 
 SUFFIXES = (".yaml", ".yml")
@@ -133,7 +133,7 @@ def _parts(content: dict[str, Any], file: Path) -> dict[str, list[Path]]:
     """Folders and lists by part; `test` may be missing, as many exports name it without need."""
     parts: dict[str, list[Path]] = {}
     for key, value in content.items():
-        part = PARTS.get(key)
+        part = part_of_name(str(key))
         if part is None or not value:
             continue
         paths = value if isinstance(value, list) else [value]

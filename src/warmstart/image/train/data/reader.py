@@ -20,7 +20,8 @@ from warmstart.core.records.labels import label_reader, unique_names
 from warmstart.core.records.values import class_name, one_of
 from warmstart.errors import InputError, UsageError
 from warmstart.image.arrays import are_arrays, as_uint8, labels_of_rows, pairs
-from warmstart.image.class_folders import class_folders, folders_of, photos_of
+from warmstart.image.class_folders import class_folders
+from warmstart.image.photo_files import folders_of, photos_of
 from warmstart.image.train.data.examples import Dataset, Examples
 from warmstart.image.train.data.split import split
 from warmstart.image.train.photos import Photos
@@ -93,7 +94,8 @@ def read(
         parts["validation"] = _only(validation, context)
     train = parts.get("train")
     if train is None or not train.inputs:
-        raise UsageError(f"{data_name(data)} holds nothing to train on{_first(problems)}.")
+        others = f"; it has only the parts {' and '.join(parts)}" if parts else ""
+        raise UsageError(f"{data_name(data)} holds nothing to train on{others}{_first(problems)}.")
     if pixels := as_uint8(part.inputs for part in parts.values()):
         columns = (*columns, f"pixels: {pixels}")
     several = _several(parts.values()) if multi_label is None else multi_label
@@ -175,7 +177,7 @@ def _parts(data: Any, context: ReadContext) -> dict[str, Labelled]:
 
 def _only(data: Any, context: ReadContext) -> Labelled:
     parts = _parts(data, context)
-    part = parts.get("validation") or parts.get("train")
+    part = parts.get("validation") or parts.get("train") or parts.get("test")
     if part is None:
         raise UsageError(
             f"{data_name(data)} holds nothing to validate with{_first(context.problems)}."
@@ -189,7 +191,7 @@ def _of_folder(folder: Path, context: ReadContext) -> dict[str, Labelled]:
         return _of_records(tables[0], context)
     return {
         part or "train": Labelled([photo for photo, _ in some], [name for _, name in some])
-        for part, some in class_folders(folder).items()
+        for part, some in class_folders(folder, context.problems).items()
     }
 
 

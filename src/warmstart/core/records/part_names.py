@@ -1,0 +1,89 @@
+"""Names of the parts of data: to train on, to validate, to test. One rule for folders, files, keys
+and the cells of a column.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+
+from warmstart.errors import UsageError
+
+_PARTS = {
+    "train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation",
+    "dev": "validation", "test": "test", "testing": "test",
+}  # fmt: skip
+_FILLERS = frozenset(
+    ("data", "dataset", "set", "split", "part", "images", "image", "imgs", "img", "photos", "photo",
+     "pictures", "files")
+)  # fmt: skip
+"""Words that say nothing of the part."""
+_BREAK = re.compile(r"[\W\d_]+|(?<=[a-z])(?=[A-Z])")
+
+
+def part_of_name(name: str) -> str | None:
+    """The part that a name stands for: "train", "validation" or "test"; None for another name.
+
+    Case, separators and numbers do not count, nor do words such as "set" and "images": `val`,
+    `Training Set`, `train2017` and `test-images` are parts.
+    """
+    part, rest = split_name(name)
+    return part if not rest else None
+
+
+def split_name(name: str) -> tuple[str | None, tuple[str, ...]]:
+    """The part that a name contains, and its other words in lower case; the part is None where it
+    contains none, or two.
+    """
+    words = [word.casefold() for word in _BREAK.split(unicodedata.normalize("NFKC", name)) if word]
+    words = [piece for word in words for piece in _pieces(word) if piece not in _FILLERS]
+    parts = {_PARTS[word] for word in words if word in _PARTS}
+    if len(parts) != 1:
+        return None, tuple(words)
+    return parts.pop(), tuple(word for word in words if word not in _PARTS)
+
+
+def parts_of_names(names: Sequence[str]) -> dict[str, str]:
+    """The parts that names of one folder stand for, by name.
+
+    Where no name is a part, names that share their other words are: `seg_train` and `seg_test`.
+    """
+    if plain := {name: part for name in names if (part := part_of_name(name))}:
+        return plain
+    split = {name: split_name(name) for name in names}
+    shared: dict[tuple[str, ...], dict[str, str]] = {}
+    for name, (part, rest) in split.items():
+        if part is not None:
+            shared.setdefault(rest, {})[name] = part
+    several = [some for some in shared.values() if len(set(some.values())) > 1]
+    return several[0] if len(several) == 1 else {}
+
+
+def require_single(parts: dict[str, str], where: str) -> None:
+    """Refuse two names for the same part.
+
+    Args:
+        parts: by name.
+        where: that these names are in, for messages.
+
+    Raises:
+        UsageError: there are such.
+    """
+    counts = Counter(parts.values())
+    for part, count in counts.items():
+        if count > 1:
+            names = " and ".join(name for name, own in parts.items() if own == part)
+            raise UsageError(
+                f"{where} has {count} names for the {part} part: {names}. Keep or merge them into one, "
+                "and move the rest away."
+            )
+
+
+def _pieces(word: str) -> tuple[str, ...]:
+    """`trainset` as `train` and `set`; other words as they are."""
+    for part in _PARTS:
+        if word.startswith(part) and word.removeprefix(part) in _FILLERS:
+            return part, word.removeprefix(part)
+    return (word,)

@@ -1,0 +1,69 @@
+"""Folders of the parts of data, such as `train/`, `val/` and `test/`: one rule for all layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from warmstart.core.records.part_names import parts_of_names, require_single
+from warmstart.core.terminal import counted
+from warmstart.errors import UsageError
+from warmstart.image.photo_files import folders_of, photos_in, photos_of
+
+
+def part_folders(
+    folder: Path, is_labelled: Callable[[Path], bool], what: str, problems: list[str]
+) -> dict[str, Path]:
+    """The folders of a folder that are a part of labelled data, by "train", "validation" and
+    "test"; empty where none is.
+
+    Args:
+        folder: that may have parts.
+        is_labelled: whether a folder holds photos with labels.
+        what: the labels, for messages, such as "class folders".
+        problems: takes unlabelled photos that are left out, counted.
+
+    Raises:
+        UsageError: a part has two folders or, unless it is the test part, no labels; or another
+            folder next to the parts holds labelled photos.
+    """
+    children = {child.name: child for child in folders_of(folder)}
+    names = parts_of_names(list(children))
+    if not any(is_labelled(children[name]) for name in names):
+        return {}
+    require_single({f"{name}/": part for name, part in names.items()}, str(folder))
+    parts: dict[str, Path] = {}
+    for name, child in children.items():
+        part = names.get(name)
+        if is_labelled(child):
+            if part is None:
+                listed = ", ".join(f"{known}/" for known in names)
+                raise UsageError(
+                    f"{folder} has the parts {listed} and also {name}/ with {what}: it is another part, "
+                    "or data that does not belong here. Rename it to train/, val/ or test/, or move it "
+                    "away."
+                )
+            parts[part] = child
+        else:
+            require_labels(child, part, what, problems)
+    if count := len(photos_in(folder)):
+        listed = ", ".join(f"{name}/" for name in names)
+        problems.append(
+            f"{folder}: {counted(count, 'photo')} not used, in none of the parts {listed}"
+        )
+    return parts
+
+
+def require_labels(folder: Path, part: str | None, what: str, problems: list[str]) -> None:
+    """Refuse a part without labels, unless it is the test part or none: then its photos are listed.
+
+    Raises:
+        UsageError: it is the part to train on, or to validate.
+    """
+    count = len(photos_of(folder))
+    if part in ("train", "validation"):
+        raise UsageError(
+            f"{folder} is the {part} part and has no {what}, which its {counted(count, 'photo')} need."
+        )
+    if count:
+        problems.append(f"{folder}: {counted(count, 'photo')} not used, without {what}")

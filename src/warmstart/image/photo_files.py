@@ -1,0 +1,93 @@
+"""The photos of a folder of labelled data: by their names, and by their content where a name says
+nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from warmstart.core.inputs import iter_items, natural
+from warmstart.core.records import SUFFIXES as TABLES
+from warmstart.core.terminal import counted
+from warmstart.errors import InputError, UsageError
+from warmstart.image import formats
+
+NOT_PHOTOS = frozenset(
+    {*TABLES, ".txt", ".xml", ".yaml", ".yml", ".md", ".html", ".htm", ".ini", ".db", ".log", ".cache",
+     ".py", ".ipynb", ".pdf", ".mat", ".doc", ".docx", ".xls", ".xlsx", ".names"}
+)  # fmt: skip
+"""Suffixes of files that people keep next to photos, and that nobody takes for one."""
+CONTAINERS = ("TIFF",)
+"""Formats whose files under other names are something else, such as a camera's raw picture with a
+small preview."""
+
+
+def folders_of(folder: Path) -> list[Path]:
+    """The folders in a folder that are not hidden, in natural order."""
+    children = (child for child in folder.iterdir() if child.is_dir() and child.name[0] != ".")
+    return sorted(children, key=lambda child: natural(child.name))
+
+
+def photos_of(folder: Path, problems: list[str] | None = None) -> list[Path]:
+    """All photos below a folder, in natural order; hidden ones are left out.
+
+    A file whose suffix is not one of a photo is read where its content is one: `cat`,
+    `cat.jpg_large`.
+
+    Args:
+        folder: is searched to its end.
+        problems: takes a line with the files that may be photos and cannot be read.
+    """
+    return _photos(_files(folder, problems), folder, problems)
+
+
+def photos_in(folder: Path, problems: list[str] | None = None) -> list[Path]:
+    """As `photos_of`, without those of the folders in it."""
+    files = (file for file in folder.iterdir() if file.name[0] != "." and not file.is_dir())
+    return _photos(sorted(files, key=lambda file: natural(file.name)), folder, problems)
+
+
+def _files(folder: Path, problems: list[str] | None) -> list[Path]:
+    """All files below a folder; a folder that cannot be read is a problem."""
+    files: list[Path] = []
+    try:
+        for item in iter_items(folder, suffixes=None, what="file"):
+            if not isinstance(item.value, InputError):
+                files.append(Path(item.value))
+            elif problems is not None:
+                problems.append(str(item.value))
+    except UsageError:  # it is empty
+        pass
+    return files
+
+
+def _photos(files: Sequence[Path], folder: Path, problems: list[str] | None) -> list[Path]:
+    photos: list[Path] = []
+    others: list[Path] = []
+    for file in files:
+        if file.suffix.lower() in formats.SUFFIXES or _is_photo(file):
+            photos.append(file)
+        elif file.suffix.lower() not in NOT_PHOTOS:
+            others.append(file)
+    if others and problems is not None:
+        names = ", ".join(str(file.relative_to(folder)) for file in others[:3])
+        more = f" and {len(others) - 3:,} more" if len(others) > 3 else ""
+        problems.append(
+            f"{folder}: {counted(len(others), 'file')} not read, because they are not "
+            f"{formats.NAMES}: {names}{more}; convert or remove them"
+        )
+    return photos
+
+
+def _is_photo(file: Path) -> bool:
+    """Whether the content of a file is a photo, whatever its name."""
+    if file.suffix.lower() in NOT_PHOTOS:
+        return False
+    try:
+        with open(os.fspath(file), "rb") as opened:
+            known = formats.format_of(opened.read(formats.HEAD), str(file))
+    except (OSError, InputError):
+        return False
+    return known not in CONTAINERS or not file.suffix
