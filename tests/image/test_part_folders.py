@@ -120,7 +120,7 @@ def test_parts_of_boxes_and_masks(tmp_path, make, reader):
         reader(tmp_path / "other")
     make(tmp_path / "both" / "train")
     make(tmp_path / "both")
-    with pytest.raises(UsageError, match="beside them"):
+    with pytest.raises(UsageError, match="next to them"):
         reader(tmp_path / "both")
     make(tmp_path / "unlabelled" / "train")
     photo(tmp_path / "unlabelled" / "test" / "a.png")

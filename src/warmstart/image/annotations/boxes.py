@@ -172,7 +172,7 @@ def _refuse_parts(folder: Path) -> None:
     if parts:
         names = ", ".join(f"{child.name}/" for child in parts.values())
         raise UsageError(
-            f"{folder} has the parts {names} and annotated photos beside them; move these into a part, "
+            f"{folder} has the parts {names} and annotated photos next to them; move these into a part, "
             "or away."
         )
 

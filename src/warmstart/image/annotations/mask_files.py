@@ -83,14 +83,14 @@ def _folders(root: Path, problems: list[str]) -> Iterator[tuple[Path, Path, str 
     """(folder of photos, folder of masks, part); both are one folder where they are mixed.
 
     Raises:
-        UsageError: there are folders of parts, and photos with masks beside them.
+        UsageError: there are folders of parts, and photos with masks next to them.
     """
     parts = part_folders(root, has_masks, "masks", problems)
     own = list(_own_folders(root, problems))
     if parts and own:
         names = ", ".join(f"{child.name}/" for child in parts.values())
         raise UsageError(
-            f"{root} has the parts {names} and {own[0][0]} with masks beside them; move it into a "
+            f"{root} has the parts {names} and {own[0][0]} with masks next to them; move it into a "
             "part, or away."
         )
     yield from own

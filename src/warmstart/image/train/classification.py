@@ -16,8 +16,8 @@ from warmstart.core.metrics import calibration
 from warmstart.errors import UsageError
 from warmstart.image.train import head, network, result
 from warmstart.image.train.classification_base import ClassificationBase
+from warmstart.image.train.data.checks import checked
 from warmstart.image.train.data.examples import without
-from warmstart.image.train.data.reader import checked
 from warmstart.training.page import Section
 
 

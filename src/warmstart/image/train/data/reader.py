@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +22,7 @@ from warmstart.errors import InputError, UsageError
 from warmstart.image.arrays import are_arrays, as_uint8, labels_of_rows, pairs
 from warmstart.image.class_folders import class_folders
 from warmstart.image.photo_files import folders_of, photos_of
+from warmstart.image.train.data.checks import checked
 from warmstart.image.train.data.examples import Dataset, Examples
 from warmstart.image.train.data.split import split
 from warmstart.image.train.photos import Photos
@@ -131,36 +132,6 @@ def read(
         raise UsageError(
             f"{error} Of {count:,} photos {len(problems):,} cannot be used; the first: {problems[0]}."
         ) from error
-
-
-def checked(dataset: Dataset) -> Dataset:
-    """The dataset with its warnings.
-
-    Raises:
-        UsageError: a class has no example to train on, or there is nothing to validate with.
-    """
-    counts = dataset.counts(dataset.train)
-    if empty := [name for name, count in zip(dataset.classes, counts, strict=True) if not count]:
-        raise UsageError(
-            f"There is nothing to train on for {few(empty)}: add examples, or remove the class."
-        )
-    if not len(dataset.validation):
-        raise UsageError("The validation part is empty; give other data, or validation=0.2.")
-    warnings = list(_repeats(dataset))
-    missing = [
-        n for n, c in zip(dataset.classes, dataset.counts(dataset.validation), strict=True) if not c
-    ]
-    if missing:
-        warnings.append(
-            f"validation has no example of {few(missing)}, so nothing is known of how well it is learned"
-        )
-    if not dataset.multi_label and counts.max() > 10 * counts.min():
-        names = dataset.classes[int(counts.argmax())], dataset.classes[int(counts.argmin())]
-        warnings.append(
-            f"{names[0]!r} has {counts.max():,} examples and {names[1]!r} {counts.min():,}; "
-            "class_weight='balanced' makes them count alike"
-        )
-    return replace(dataset, warnings=tuple(warnings))
 
 
 def _parts(data: Any, context: ReadContext) -> dict[str, Labelled]:
@@ -320,31 +291,6 @@ def _digest(photos: Photos, value: Any) -> str | InputError:
         return sha256(f"{array.shape}".encode() + array.tobytes()).hexdigest()
     except InputError as error:
         return error
-
-
-def _repeats(dataset: Dataset) -> Iterable[str]:
-    """Warnings of contents that are in two parts, or twice with different labels."""
-    seen: dict[str, tuple[str, Any, Any]] = {}
-    across: list[str] = []
-    torn: list[str] = []
-    for name, part in dataset.parts():
-        for value, target, digest in zip(part.inputs, part.targets, part.digests, strict=True):
-            before = seen.setdefault(digest, (name, target, value))
-            if before[0] != name:
-                across.append(_file(value))
-            elif not np.array_equal(before[1], target):
-                torn.append(_file(value))
-    if across:
-        yield (
-            f"{len(across):,} examples are in two parts, which makes the figures look better than they are: "
-            f"{few(across)}"
-        )
-    if torn:
-        yield f"{len(torn):,} examples are there twice with different labels: {few(torn)}"
-
-
-def _file(value: Any) -> str:
-    return str(value) if isinstance(value, str | os.PathLike) else "a picture in memory"
 
 
 def _first(problems: Sequence[str]) -> str:
