@@ -159,6 +159,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union, overload
 
+from warmstart.core.keywords import refuse_unknown
+
 if TYPE_CHECKING:
     from warmstart import hub
 {imports}
@@ -185,6 +187,7 @@ def load(
     task: str | None = None,
 {keywords()}
 ) -> Model[Any, Any, Any]: ...
+@refuse_unknown
 def load(
     name: Name,
     *,

@@ -7,6 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union, overload
 
+from warmstart.core.keywords import refuse_unknown
+
 if TYPE_CHECKING:
     from warmstart import hub
     from warmstart.bulk.batch import BatchResult as BatchResult
@@ -391,6 +393,7 @@ def load(
     offline: bool | None = None,
     progress: hub.Progress | None = None,
 ) -> Model[Any, Any, Any]: ...
+@refuse_unknown
 def load(
     name: Name,
     *,

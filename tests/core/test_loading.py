@@ -69,6 +69,21 @@ def test_unknown_names_are_answered_with_near_ones():
         ws.load("resnet-50")
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ws.load(CIFAR, ofline=True), "no option 'ofline'; did you mean offline"),
+        (lambda: ws.load(CIFAR, task="text-clasification"), "did you mean text-classification"),
+        (lambda: ws.list_models(task="forecast"), "did you mean forecasting"),
+        (lambda: ws.list_models(family="bert_"), "did you mean bert"),
+        (lambda: ws.list_models(tasks="forecasting"), "did you mean task"),
+    ],
+)
+def test_unknown_options_tasks_and_families_are_answered_with_near_ones(call, message):
+    with pytest.raises(UsageError, match=message):
+        call()
+
+
 def test_wrong_options():
     with pytest.raises(UsageError, match="no engine 'tpu'"):
         ws.load(CIFAR, engine="tpu")

@@ -7,7 +7,7 @@ import pytest
 
 import warmstart as ws
 from warmstart.core.search import Index, similarity
-from warmstart.errors import BundleError, UsageError
+from warmstart.errors import BundleError, InputError, UsageError
 
 TEXTS = ["a warm film", "a dull film", "a warm and moving film", "two hours of nothing"]
 
@@ -33,6 +33,33 @@ def test_similarity(model):
     np.testing.assert_allclose(model.similarity(TEXTS, TEXTS), expected, atol=1e-5)
     np.testing.assert_allclose(model.similarity(TEXTS[0], TEXTS), expected[0], atol=1e-5)
     assert model.similarity(TEXTS[0], TEXTS[0]) == pytest.approx(1, abs=1e-5)
+
+
+def test_vectors_are_compared_as_they_are(model):
+    vectors, expected = model.encode(TEXTS), model.similarity(TEXTS, TEXTS)
+    for inputs in (vectors, model(TEXTS)):
+        np.testing.assert_allclose(model.similarity(inputs, TEXTS), expected, atol=1e-5)
+    np.testing.assert_allclose(model.similarity(vectors[0], TEXTS), expected[0], atol=1e-5)
+    np.testing.assert_allclose(model.similarity(model(TEXTS[0]), TEXTS), expected[0], atol=1e-5)
+    with pytest.raises(UsageError, match=r"arrays \(128,\) or \(N, 128\), not \(4, 5\)"):
+        model.similarity(vectors[:, :5], TEXTS)
+
+
+def test_a_failed_input_is_named_in_place_of_its_vector(model):
+    results = model(["a film", "", "another"])
+    for arrays in (np.asarray, lambda failed: model.similarity(failed, TEXTS)):
+        with pytest.raises(InputError, match="item 2"):
+            arrays(results)
+
+
+@pytest.mark.parametrize("name", ["vectors.safetensors", "items.jsonl"])
+def test_a_changed_file_of_an_index_is_refused(model, tmp_path, name):
+    path = model.index(TEXTS).save(tmp_path / "index") / name
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(BundleError, match=f"{name} is not the file that was saved"):
+        Index.load(tmp_path / "index")
 
 
 def test_search(model, tmp_path):
@@ -80,6 +107,9 @@ def test_what_does_not_belong_together_is_refused(model, tmp_path):
     folder = index.save(tmp_path / "index")
     with pytest.raises(UsageError, match="is not empty"):
         index.save(folder)
+    manifest = json.loads((folder / "index.json").read_text())
+    del manifest["sha256"]  # as in an index that an earlier version saved
+    (folder / "index.json").write_text(json.dumps(manifest))
     (folder / "items.jsonl").write_text('"a"\n')
     with pytest.raises(BundleError, match="damaged index: 1 items and vectors"):
         Index.load(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import warmstart as ws
@@ -50,6 +51,44 @@ def test_labels_become_a_column_of_the_table_with_its_index(model):
     table["label"] = ws.to_frame(model(table["review"]))["label"]
     assert table["label"].fillna("").to_dict() == {10: "positive", 20: "", 30: "negative"}
     assert list(model(table, column="review").to_frame().index) == [10, 20, 30]
+
+
+def test_results_keep_the_rows_they_belong_to(model):
+    table = TABLE.dropna()
+    streamed = ws.to_frame(model.stream(table["review"]))
+    assert streamed["label"].to_dict() == {10: "positive", 30: "negative"}
+
+    results = model(table, column="review")
+    results.reverse()
+    assert results.to_frame()["label"].to_dict() == {30: "negative", 10: "positive"}
+    assert results[1:].to_frame()["label"].to_dict() == {10: "positive"}
+    assert results.copy().to_frame().index.tolist() == [30, 10]
+
+    stream = model.stream(table, column="review")
+    next(stream)
+    assert stream.to_frame()["label"].to_dict() == {30: "negative"}
+
+    results.append(model("a result of no row"))
+    with pytest.raises(UsageError, match="Result 3 is not one of the column's"):
+        results.to_frame()
+
+
+def test_a_stream_whose_results_were_taken_is_not_an_empty_table(model):
+    stream = model.stream(["a film"])
+    assert next(stream).label
+    with pytest.raises(UsageError, match="All 1 results of this stream were taken"):
+        stream.to_frame()
+    assert "were taken" in stream._repr_html_()
+
+
+def test_a_table_of_no_results_has_its_columns(model):
+    assert "label" in ws.to_frame(model(pandas.Series([], dtype=object)))
+    assert ws.to_frame(model(["", None]))["label"].isna().all()
+
+
+def test_an_array_of_strings_is_several_inputs(model):
+    for inputs in (TABLE.dropna()["review"].to_numpy(), np.array(["what a film", "so dull"])):
+        assert [result.label for result in model(inputs)] == ["positive", "negative"]
 
 
 def test_two_columns_are_pairs(model):

@@ -130,6 +130,16 @@ def test_odd_sizes(segmenter, detector):
         assert found.draw().size == (width, height)
 
 
+def test_a_photo_that_was_replaced_is_not_drawn_on(detector, tmp_path):
+    path = tmp_path / "photo.png"
+    picture(60, 50).save(path)
+    found = detector(path, threshold=0)
+    assert found.draw().size == (60, 50)
+    picture(50, 60).save(path)
+    with pytest.raises(InputError, match=r"photo\.png: the photo was 60x50 pixels .* is 50x60 now"):
+        found.draw()
+
+
 def test_boxes(detector):
     found = detector(picture(), threshold=0.0)
     assert len(found) == 36  # 12 queries, 3 classes

@@ -22,6 +22,7 @@ from typing import Any
 
 from warmstart.catalog.entry import Entry, Label
 from warmstart.errors import UnknownModelError, UsageError
+from warmstart.suggestions import near
 
 ENTRIES = Path(__file__).with_name("entries")
 LABELS = Path(__file__).with_name("labels")
@@ -201,10 +202,8 @@ def expand(variant: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str,
 
 
 def _suggestion(name: str, names: list[str]) -> str:
-    from difflib import get_close_matches  # takes 10 ms to import, and only an error needs it
-
     squeezed = {_plain(known): known for known in reversed(names)}
-    similar = get_close_matches(_plain(name), squeezed, n=3, cutoff=0.6)
+    similar = near(_plain(name), squeezed, 3)
     if not similar:
         return "."
     return f"; did you mean {' or '.join(squeezed[match] for match in similar)}?"

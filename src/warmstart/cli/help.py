@@ -13,6 +13,7 @@ import click
 from warmstart.core import option
 from warmstart.core.terminal import counted
 from warmstart.errors import UsageError, WarmstartError
+from warmstart.suggestions import near
 
 OPTIONS = "Options"
 MOST_COLUMNS = 110
@@ -252,10 +253,8 @@ class Group(click.Group):
         name = args[0]
         command = self.get_command(ctx, name)
         if command is None and not name.startswith("-"):
-            from difflib import get_close_matches
-
-            near = get_close_matches(name, self.list_commands(ctx), 1)
-            hint = f" Did you mean {near[0]}?" if near else ""
+            similar = near(name, self.list_commands(ctx))
+            hint = f" Did you mean {similar[0]}?" if similar else ""
             raise UsageError(
                 f"There is no command {name!r}.{hint} `{ctx.command_path} --help` lists them."
             )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from warmstart.core.many_results import Results, ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.wire import Result
 from warmstart.errors import UsageError, require
@@ -27,7 +29,8 @@ def to_frame(results: Result | Failed | Iterable[Result | Failed]) -> pd.DataFra
         `error`, and the other cells are empty. Results of a column of pandas have its index.
 
     Raises:
-        UsageError: `results` holds something that is not a result.
+        UsageError: `results` holds something that is not a result, or is a stream whose results
+            were all taken.
         MissingPackageError: pandas is not installed.
 
     Example:
@@ -39,6 +42,8 @@ def to_frame(results: Result | Failed | Iterable[Result | Failed]) -> pd.DataFra
     require("pandas", extra="series", purpose="to make tables of results")
     import pandas as pd
 
+    if isinstance(results, ResultStream):
+        return results.to_frame()
     several = [results] if isinstance(results, Result | Failed) else results
     rows: list[dict[str, Any]] = []
     for result in several:
@@ -48,8 +53,7 @@ def to_frame(results: Result | Failed | Iterable[Result | Failed]) -> pd.DataFra
             rows += result.table_rows()
         else:
             raise UsageError(f"to_frame takes results of models, not {type(result).__name__}.")
-    frame = pd.DataFrame(rows)
-    labels = getattr(results, "row_labels", None)
-    if labels is not None and len(labels) == len(frame):
-        frame.index = labels
-    return frame
+    names = results.columns if isinstance(results, Results) else ()
+    columns = list(dict.fromkeys(chain(names, *rows)))
+    index = results.row_labels if isinstance(results, Results) else None
+    return pd.DataFrame(rows, index, columns)

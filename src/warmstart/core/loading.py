@@ -12,6 +12,7 @@ from warmstart.core import bundle
 from warmstart.core.calibration import AGREEMENT, Request
 from warmstart.core.channels import RGB, inflated
 from warmstart.core.compiling import build_keras
+from warmstart.core.keywords import refuse_unknown
 from warmstart.core.listing import Entries
 from warmstart.core.model import Model
 from warmstart.core.precision import fastest
@@ -30,6 +31,7 @@ from warmstart.core.types import Data
 from warmstart.core.weights import Weights
 from warmstart.engines import choose
 from warmstart.errors import DownloadError, MismatchError, OfflineError, UsageError
+from warmstart.suggestions import unknown_name
 
 if TYPE_CHECKING:
     import keras
@@ -120,6 +122,8 @@ def load(
         from warmstart.engines.keras import use_device
 
         use_device(device)
+    if task is not None:
+        task_of(task)
     opened = for_task(
         open_source(
             name, task=task, weights=weights, revision=revision, offline=offline, progress=progress
@@ -227,6 +231,7 @@ def _repository(name: str | Path, folder: Path | None, weights: str | Path | Non
     return open_source(name, weights=weights)
 
 
+@refuse_unknown
 def list_models(
     pattern: str = "*", *, task: str | None = None, family: str | None = None
 ) -> Entries:
@@ -241,12 +246,20 @@ def list_models(
     Returns:
         The entries that match, in the order of the catalogue: a list that prints as a table.
 
+    Raises:
+        UsageError: there is no such task or family.
+
     Example:
         >>> [entry.name for entry in ws.list_models("mobilenet_v3*")][:2]
         ['mobilenet_v3_small', 'mobilenet_v3_small_0.75']
         >>> len(ws.list_models(task="forecasting"))
         5
     """
+    if task is not None:
+        task_of(task)
+    families = dict.fromkeys(entry.family for entry in catalog.search())
+    if family is not None and family not in families:
+        raise UsageError(unknown_name("There is no family", family, families, "There are"))
     return Entries(catalog.search(pattern, task=task, family=family))
 
 

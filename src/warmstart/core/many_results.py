@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex, TypeVar, overload
+
+import numpy as np
 
 from warmstart.core import html
 from warmstart.core.progress import reported
-from warmstart.core.results import Failed
+from warmstart.core.results import Failed, raise_failed
 from warmstart.core.table_inputs import is_column
+from warmstart.core.wire import Result
+from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -24,9 +29,8 @@ SHOWN = 10
 class Results(list[T]):
     """The results of a list or column of inputs, in order; a notebook shows the first as a table.
 
-    Attributes:
-        row_labels: the index of the inputs where they were a column of pandas, which `to_frame`
-            keeps; else None.
+    Results of a column of pandas stay with the labels of its index: when they are sorted, and in
+    a slice.
 
     Example:
         >>> results = ws.load("sst2_bert_tiny")(["a delight", "a waste of time"])
@@ -34,9 +38,62 @@ class Results(list[T]):
         ['positive', 'negative']
     """
 
-    def __init__(self, results: Iterable[T], row_labels: Any = None):
+    def __init__(
+        self, results: Iterable[T], row_labels: Any = None, result: type[Result] | None = None
+    ):
         super().__init__(results)
-        self.row_labels = row_labels
+        self._result = result
+        self._index = row_labels
+        self._positions = (
+            {} if row_labels is None else {id(value): (n, value) for n, value in enumerate(self)}
+        )
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Results[T]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> T | Results[T]:
+        if not isinstance(index, slice):
+            return super().__getitem__(index)
+        part: Results[T] = Results(super().__getitem__(index), None, self._result)
+        part._index, part._positions = self._index, self._positions
+        return part
+
+    def copy(self) -> Results[T]:
+        return self[:]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """The vectors of embeddings as one array, (N, D).
+
+        Raises:
+            InputError: an input failed.
+        """
+        if any(hasattr(value, "__array__") for value in self):
+            return np.stack([np.asarray(value, dtype) for value in raise_failed(self)])
+        return np.array(list(self), dtype)
+
+    @property
+    def row_labels(self) -> Any:
+        """The labels of the results in the index of the column of pandas they were made from; None
+        where the inputs were not such a column.
+
+        Raises:
+            UsageError: a result was added that is not of that column.
+        """
+        if self._index is None:
+            return None
+        positions = [self._positions.get(id(value)) for value in self]
+        if None in positions:
+            raise UsageError(
+                f"Result {positions.index(None) + 1} is not one of the column's, so the row it "
+                "belongs to is unknown; make a table without the index: ws.to_frame(list(results))."
+            )
+        return self._index[[position[0] for position in positions if position]]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that a table of the results has at least."""
+        return () if self._result is None else self._result.table_columns()
 
     def _repr_html_(self) -> str:
         return _table(self[:SHOWN], len(self))
@@ -62,9 +119,17 @@ class ResultStream(Iterator[T_co]):
         'tiger cat'
     """
 
-    def __init__(self, results: Iterator[T_co], inputs: Any, items: Callable[[], Iterable[Any]]):
+    def __init__(
+        self,
+        results: Iterator[T_co],
+        inputs: Any,
+        items: Callable[[], Iterable[Any]],
+        row_labels: Any = None,
+        result: type[Result] | None = None,
+    ):
         self._source = self._results = results
         self._inputs, self._items = inputs, items
+        self._index, self._result = row_labels, result
         self._length: int | None = None
         self._taken = 0
 
@@ -113,16 +178,36 @@ class ResultStream(Iterator[T_co]):
         return f"<ResultStream: {count}{of}, {self._taken:,} of them taken>"
 
     def _repr_html_(self) -> str:
-        first = list(islice(self._results, SHOWN))
-        self._results = chain(first, self._results)
+        first = self._peek(SHOWN)
+        if not first and self._taken:
+            return html.paragraph(html.text(self._all_taken()))
         count = len(self) - self._taken if self.is_counted else None
         return _table(first, count)
 
     def to_frame(self) -> pd.DataFrame:
-        """The remaining results as a table of pandas; see `warmstart.to_frame`."""
+        """The results that were not taken yet as a table of pandas; see `warmstart.to_frame`.
+
+        Raises:
+            UsageError: all were taken.
+        """
         from warmstart.core.frame import to_frame
 
-        return to_frame(self)  # type: ignore[arg-type]
+        if self._taken and not self._peek(1):
+            raise UsageError(self._all_taken())
+        index = None if self._index is None else self._index[self._taken :]
+        return to_frame(Results(self, index, self._result))  # type: ignore[arg-type]
+
+    def _peek(self, count: int) -> list[T_co]:
+        """The next results, which are not taken by it."""
+        first = list(islice(self._results, count))
+        self._results = chain(first, self._results)
+        return first
+
+    def _all_taken(self) -> str:
+        return (
+            f"All {self._taken:,} results of this stream were taken; keep them in a list, or call "
+            "model.stream(…) again."
+        )
 
 
 def _table(results: Sequence[Any], count: int | None) -> str:

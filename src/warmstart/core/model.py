@@ -223,9 +223,14 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
             UsageError: an option is wrong, or there are no inputs.
         """
         self.check_options(options)
+        labels = self._row_labels(inputs)
         inputs = table_inputs.selected(inputs, options, self.input_kind)
         results = self.results(self.stream_items(inputs, options), options)
-        stream = ResultStream(results, inputs, lambda: self.stream_items(inputs, options))
+
+        def items() -> Iterator[Item]:
+            return self.stream_items(inputs, options)
+
+        stream = ResultStream(results, inputs, items, labels, self.result)
         return stream.reported(options, self.name)
 
     def results(
@@ -266,8 +271,8 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         selected = table_inputs.selected(inputs, options, accepted)
         if accepted.is_several(selected):
             results = self.run(self.elements(selected, options), options, route, is_list=True)
-            labels = table_inputs.row_labels(inputs) if accepted.row_is_input else None
-            return Results(reported(results, options, self.name, lambda: len(selected)), labels)
+            counted = reported(results, options, self.name, lambda: len(selected))
+            return Results(counted, self._row_labels(inputs), self.result)
         item = accepted.single(inputs)
         self.ready()
         compute, decode = route
@@ -278,6 +283,9 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         if isinstance(output, InputError):
             raise output
         return decode(prepared, output, options)
+
+    def _row_labels(self, inputs: Any) -> Any:
+        return table_inputs.row_labels(inputs) if self.input_kind.row_is_input else None
 
     def run(
         self,

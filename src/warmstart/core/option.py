@@ -10,6 +10,7 @@ from dataclasses import KW_ONLY, MISSING, dataclass
 from typing import Any
 
 from warmstart.errors import UsageError
+from warmstart.suggestions import MAX_LISTED, near
 
 
 @dataclass(frozen=True)
@@ -231,8 +232,6 @@ class Field:
         return array if limit is None else {**array, "maxItems": limit}
 
 
-MAX_LISTED = 40
-"""Options that a message lists."""
 SYNONYMS = {
     "batch": "batch_size",
     "class_weights": "class_weight",
@@ -275,13 +274,11 @@ def unknown_option(owner: str, name: str, known: Iterable[str], listed: Iterable
         known: those among which a near one is sought, spelled as `name` is.
         listed: those that the message lists; default: `known`.
     """
-    from difflib import get_close_matches
-
     known = list(known)
     flags = {option.lstrip("-").replace("-", "_"): option for option in known}
     plain = name.lstrip("-").replace("-", "_")
-    near = [SYNONYMS.get(plain, ""), *get_close_matches(plain, flags, 1)]
-    hint = next((f"; did you mean {flags[option]}?" for option in near if option in flags), ".")
+    similar = [SYNONYMS.get(plain, ""), *near(plain, flags)]
+    hint = next((f"; did you mean {flags[option]}?" for option in similar if option in flags), ".")
     options = list(listed) or known
     more = ", …" if len(options) > MAX_LISTED else ""
     takes = ", ".join(options[:MAX_LISTED]) + more or "no options"

@@ -40,6 +40,8 @@ class Presentation:
         def encoded(self, name: str) -> Any: ...
         @classmethod
         def csv_columns(cls) -> tuple[str, ...]: ...
+        @classmethod
+        def record_columns(cls) -> list[str]: ...
         def csv_rows(self) -> Iterator[tuple[str, ...]]: ...
 
     def __repr__(self) -> str:
@@ -74,7 +76,9 @@ class Presentation:
 
         values = self.to_dict()
         rows = values.get(getattr(self, "rows", "") or "", None)
-        return pd.DataFrame(list(self.table_rows()) if rows is None else rows)
+        if rows is None:
+            return pd.DataFrame(list(self.table_rows()))
+        return pd.DataFrame(rows, columns=None if rows else self.record_columns())
 
     def save(self, path: str | Path) -> Path:
         """Write the result as a file, whole or not at all; one that exists is overwritten.

@@ -133,6 +133,9 @@ class Failed:
     def to_dict(self) -> dict[str, Any]:
         return {"input": self.input, "error": str(self.error)}
 
+    def _repr_html_(self) -> str:
+        return html.block(self.input, html.paragraph(html.text(f"Failed: {self.error}")))
+
 
 def best(scores: NDArray[Any], count: int) -> NDArray[Any]:
     """Indices of the highest scores (N,), best first, at most `count`; the first of equal ones, NaN

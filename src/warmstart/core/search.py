@@ -159,6 +159,7 @@ class Index:
             UsageError: the folder is not empty.
         """
         from warmstart.checkpoints.safetensors import save_safetensors
+        from warmstart.engines.store import sha256_file
 
         target = Path(folder)
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -169,7 +170,12 @@ class Index:
             save_safetensors(temporary / VECTORS, {"vectors": self.vectors})
             with (temporary / ITEMS).open("w", encoding="utf-8") as file:
                 file.writelines(json.dumps(item, ensure_ascii=False) + "\n" for item in self.items)
-            manifest = {"format": FORMAT, "model": self.model, "digest": self.digest}
+            manifest = {
+                "format": FORMAT,
+                "model": self.model,
+                "digest": self.digest,
+                "sha256": {name: sha256_file(temporary / name) for name in (VECTORS, ITEMS)},
+            }
             (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
             temporary.chmod(0o755)
             if target.exists():
@@ -187,6 +193,7 @@ class Index:
             BundleError: files are missing or damaged, or do not belong together.
         """
         from warmstart.checkpoints.formats import open_checkpoint
+        from warmstart.engines.store import sha256_file
 
         path = Path(folder)
         if not is_index(path):
@@ -197,6 +204,12 @@ class Index:
                 raise BundleError(
                     f"{path} has index format {manifest['format']}; this version reads {FORMAT}."
                 )
+            for name, expected in manifest.get("sha256", {}).items():
+                if name in (VECTORS, ITEMS) and sha256_file(path / name) != expected:
+                    raise BundleError(
+                        f"{path} is a damaged index: {name} is not the file that was saved; "
+                        "make it again."
+                    )
             with (path / ITEMS).open(encoding="utf-8", newline="\n") as file:
                 items = [json.loads(line) for line in file]
             model, digest = str(manifest["model"]), str(manifest["digest"])

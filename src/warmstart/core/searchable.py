@@ -12,8 +12,9 @@ from warmstart.core.compiling import artifact_key
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
 from warmstart.core.loaded_model import LoadedModel
-from warmstart.core.results import Failed
+from warmstart.core.results import Failed, raise_failed
 from warmstart.core.search import DEFAULT_TOP_K, Index, Matches, item_name, make_index, similarity
+from warmstart.core.wire import Result
 from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class SearchableModel(LoadedModel):
         """How alike inputs are: the cosine of the angle of their features, -1 to 1.
 
         Args:
-            a, b: an input, or a list of them.
+            a, b: an input, or a list of them; or vectors of this model: an `Embedding`, a list of
+                them, or float arrays (D,) or (N, D).
 
         Returns:
             float32 (N, M) for two lists; an axis is left out for a single input.
@@ -54,14 +56,29 @@ class SearchableModel(LoadedModel):
             InputError: an input is unusable.
             UsageError: the model has no features.
         """
+        first, second = self._vectors(a), self._vectors(b)
+        cosines = similarity(np.atleast_2d(first), np.atleast_2d(second))
+        return cosines[tuple(slice(None) if v.ndim == 2 else 0 for v in (first, second))]
+
+    def _vectors(self, inputs: Any) -> NDArray[np.float32]:
+        """The features of an input (D,) or of a list (N, D), which may be vectors already."""
         model = self._as_model()
-        lists = [model.input_kind.is_several(inputs) for inputs in (a, b)]
-        first, second = (
-            model.features(inputs if is_list else [inputs])
-            for inputs, is_list in zip((a, b), lists, strict=True)
-        )
-        cosines = similarity(first, second)
-        return cosines[tuple(slice(None) if is_list else 0 for is_list in lists)]
+        size = model.feature_size
+        first = inputs[0] if isinstance(inputs, list) and inputs else inputs
+        is_result = isinstance(first, Result | Failed) and hasattr(model.result, "__array__")
+        if is_result and isinstance(inputs, list):
+            inputs = np.stack([np.asarray(vector) for vector in raise_failed(inputs)])
+        elif is_result:
+            inputs = np.asarray(inputs)
+        is_text = model.input_kind.name == "text"  # arrays of numbers are inputs of other models
+        if is_text and isinstance(inputs, np.ndarray) and inputs.dtype.kind == "f":
+            if inputs.ndim not in (1, 2) or inputs.shape[-1] != size:
+                raise UsageError(
+                    f"Vectors of {self.name} are arrays ({size},) or (N, {size}), not {inputs.shape}."
+                )
+            return inputs.astype(np.float32)
+        features: NDArray[np.float32] = model.features(inputs)
+        return features
 
     def index(self, corpus: object) -> Index:
         """The features of a corpus, for `search`.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from warmstart.core.reading import printable
 from warmstart.core.records.values import is_missing
 from warmstart.errors import InputError, UsageError
@@ -23,9 +25,13 @@ def is_table(value: Any) -> bool:
 
 
 def is_column(value: Any) -> bool:
-    """Whether this is a column of a table: a Series of pandas or polars, an array of pyarrow."""
+    """Whether this is a column of a table: a Series of pandas or polars, an array of pyarrow, or an
+    array of numpy (N,) whose elements are strings or objects.
+    """
     if is_table(value) or isinstance(value, type):
         return False
+    if isinstance(value, np.ndarray):
+        return value.ndim == 1 and value.dtype.kind in "UTOS"
     return hasattr(value, "to_pylist") or (hasattr(value, "to_frame") and hasattr(value, "dtype"))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from warmstart.core.task_record import Task as Task
 from warmstart.core.task_record import resolve
 from warmstart.errors import UsageError
+from warmstart.suggestions import unknown_name
 
 if TYPE_CHECKING:
     from warmstart.core.model import Model
@@ -42,7 +43,7 @@ def task_of(name: str) -> Task:
         UsageError: there is no such task.
     """
     if name not in _TASKS:
-        raise UsageError(f"There is no task {name!r}; there are: {', '.join(_TASKS)}.")
+        raise UsageError(unknown_name("There is no task", name, _TASKS, "There are"))
     return _TASKS[name]
 
 

@@ -301,15 +301,27 @@ class Result(Presentation, Record):
         """The header of a CSV file of results; a last column `error` is added for inputs that
         failed.
         """
-        wire = wire_of(cls)
-        struct = dict(wire.fields)
         if not cls.rows:
-            return tuple(name for name in struct if name not in {"model", *wire.optional})
-        rows = struct[cls.rows]
-        assert isinstance(rows, ListOf)
-        assert isinstance(rows.item, StructOf)
-        rank = ("rank",) if cls.ranked else ()
-        return ("input", *rank, *(name for name, _ in rows.item.fields))
+            return cls._required_names()
+        return ("input", *(("rank",) if cls.ranked else ()), *cls.record_columns())
+
+    @classmethod
+    def record_columns(cls) -> list[str]:
+        """The names of the values of each record in `rows`."""
+        records = dict(wire_of(cls).fields)[cls.rows]
+        assert isinstance(records, ListOf)
+        assert isinstance(records.item, StructOf)
+        return [name for name, _ in records.item.fields]
+
+    @classmethod
+    def table_columns(cls) -> tuple[str, ...]:
+        """The columns that every table of several results of this class has."""
+        return ("input", *cls.summary) if cls.summary else cls._required_names()
+
+    @classmethod
+    def _required_names(cls) -> tuple[str, ...]:
+        wire = wire_of(cls)
+        return tuple(name for name, _ in wire.fields if name not in {"model", *wire.optional})
 
     def csv_rows(self) -> Iterator[tuple[str, ...]]:
         """The rows of the result, as wide as `csv_columns`."""

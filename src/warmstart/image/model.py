@@ -16,7 +16,7 @@ from warmstart.core.inputs import Item
 from warmstart.core.model import Model, Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.engines.base import Signature, TensorSpec
-from warmstart.errors import BundleError
+from warmstart.errors import BundleError, InputError
 from warmstart.image import decoder, preprocessing
 from warmstart.image.geometry import Frame
 from warmstart.image.inputs import PHOTO, Photo
@@ -183,12 +183,22 @@ class DensePhotoModel(PhotoModel[ResultT, OptionsT], Generic[ResultT, OptionsT])
         read_once = hasattr(item.value, "read") or (
             isinstance(item.value, str) and "://" in item.value
         )
-        reopen = partial(
-            decoder.decode, item.value, name=item.name, value_range=options.value_range
-        )
+        reopen = partial(_reopen, item, options.value_range, picture.info["size"])
         view = View(frame, picture.copy if read_once else reopen)
         array = preprocessing.preprocess(picture, self.preprocessing)
         return Prepared(item.name, [{"images": array}], view, item.index)
+
+
+def _reopen(item: Item, value_range: Any, size: tuple[int, int]) -> Image:
+    """The photo of an item that was read before with a width and height of `size`."""
+    picture = decoder.decode(item.value, name=item.name, value_range=value_range)
+    if picture.size != size:
+        raise InputError(
+            f"{item.name}: the photo was {size[0]}x{size[1]} pixels when the model saw it, and is "
+            f"{picture.width}x{picture.height} now; predict again.",
+            item.name,
+        )
+    return picture
 
 
 def image_spec(entry: Entry) -> TensorSpec:

@@ -180,6 +180,10 @@ class Forecast(Result):
 
         return pd.DataFrame(list(self.table_rows()))
 
+    @classmethod
+    def table_columns(cls) -> tuple[str, ...]:
+        return ("item_id", "timestamp", "mean")
+
     def table_rows(self) -> Iterator[dict[str, Any]]:
         values = {"mean": self.mean} | self._quantile_values()
         for step, timestamp in enumerate(self.index):

@@ -18,6 +18,7 @@ from warmstart.core.terminal import bars
 from warmstart.core.wire import Record, Result, Score
 from warmstart.errors import UsageError
 from warmstart.image.results.pictures import FORMATS, encoded
+from warmstart.suggestions import unknown_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -118,7 +119,9 @@ class Segmentation(Result):
             ):
                 where: NDArray[np.bool_] = self.labels_map == known.index
                 return where
-        raise UsageError(f"{self.model} has no class {label!r}; its `labels` lists those it has.")
+        raise UsageError(
+            unknown_name(f"{self.model} has no class", label, [known.name for known in self.labels])
+        )
 
     def overlay(self, opacity: float = 0.55) -> Image:
         """The photo with every class in its colour; a first class called "background" stays clear.

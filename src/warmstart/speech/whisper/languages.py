@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from warmstart.errors import UsageError
+from warmstart.suggestions import near
 
 NAMES = {
     "en": "english", "zh": "chinese", "de": "german", "es": "spanish", "ru": "russian",
@@ -59,15 +60,13 @@ def language_code(language: str, known: Collection[str]) -> str:
 
 
 def _suggestion(name: str, known: Collection[str]) -> str:
-    from difflib import get_close_matches  # takes 10 ms to import, and only an error needs it
-
     codes = {text: code for code, text in NAMES.items()} | OTHER_NAMES
     names = {text: code for text, code in codes.items() if code in known}
-    near = [names[text] for text in get_close_matches(name, names, n=3, cutoff=0.7)]
+    similar = [names[text] for text in near(name, names, 3, 0.7)]
     if (base := name.split("-")[0]) in known:  # de-AT
-        near = [base]
-    if near:
-        shown = (f"{code} ({NAMES.get(code, code).title()})" for code in dict.fromkeys(near))
+        similar = [base]
+    if similar:
+        shown = (f"{code} ({NAMES.get(code, code).title()})" for code in dict.fromkeys(similar))
         return f"; did you mean {' or '.join(shown)}?"
     listed = ", ".join(list(known)[:12]) + (" …" if len(known) > 12 else "")
     return f"; it has: {listed}"
