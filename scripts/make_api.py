@@ -45,7 +45,7 @@ OTHERS = {
     "batch": "warmstart.bulk.batch",
     "list_models": "warmstart.core.loading",
     "pick": "warmstart.image.train.pick",
-    "to_frame": "warmstart.core.frame",
+    "to_frame": "warmstart.core.many_results",
 }
 """Public names that no task brings."""
 OPTION_TYPES = sorted(

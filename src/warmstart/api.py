@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from warmstart.bulk.batch import batch as batch
     from warmstart.catalog import Entry as Entry
     from warmstart.core.evaluation import Evaluation as Evaluation
-    from warmstart.core.frame import to_frame as to_frame
     from warmstart.core.listing import Entries as Entries
     from warmstart.core.loading import backbone as backbone
     from warmstart.core.loading import list_models as list_models
     from warmstart.core.many_results import Results as Results
     from warmstart.core.many_results import ResultStream as ResultStream
+    from warmstart.core.many_results import to_frame as to_frame
     from warmstart.core.model import Model as Model
     from warmstart.core.results import Classification as Classification
     from warmstart.core.results import Failed as Failed
@@ -123,7 +123,7 @@ MODULES = {
     "batch": "warmstart.bulk.batch",
     "list_models": "warmstart.core.loading",
     "pick": "warmstart.image.train.pick",
-    "to_frame": "warmstart.core.frame",
+    "to_frame": "warmstart.core.many_results",
 }
 """Where each name is defined; it is imported when it is first used."""
 
