@@ -223,14 +223,13 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
             UsageError: an option is wrong, or there are no inputs.
         """
         self.check_options(options)
-        labels = self._row_labels(inputs)
+        labels = table_inputs.row_labels(inputs, self.input_kind)
         inputs = table_inputs.selected(inputs, options, self.input_kind)
         results = self.results(self.stream_items(inputs, options), options)
 
-        def items() -> Iterator[Item]:
-            return self.stream_items(inputs, options)
-
-        stream = ResultStream(results, inputs, items, labels, self.result)
+        stream = ResultStream(
+            results, inputs, lambda: self.stream_items(inputs, options), labels, self.result
+        )
         return stream.reported(options, self.name)
 
     def results(
@@ -272,7 +271,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         if accepted.is_several(selected):
             results = self.run(self.elements(selected, options), options, route, is_list=True)
             counted = reported(results, options, self.name, lambda: len(selected))
-            return Results(counted, self._row_labels(inputs), self.result)
+            return Results(counted, table_inputs.row_labels(inputs, accepted), self.result)
         item = accepted.single(inputs)
         self.ready()
         compute, decode = route
@@ -283,9 +282,6 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         if isinstance(output, InputError):
             raise output
         return decode(prepared, output, options)
-
-    def _row_labels(self, inputs: Any) -> Any:
-        return table_inputs.row_labels(inputs) if self.input_kind.row_is_input else None
 
     def run(
         self,

@@ -53,9 +53,9 @@ def cells(column: Any) -> Iterator[Any]:
         yield InputError(f"{name}: the cell is empty", name) if is_empty else value
 
 
-def row_labels(inputs: Any) -> Any:
-    """The index of a table or column of pandas; None for all else."""
-    return inputs.index if hasattr(inputs, "iloc") else None
+def row_labels(inputs: Any, input_kind: InputKind) -> Any:
+    """The index of a table or column of pandas whose rows are inputs; None for all else."""
+    return inputs.index if input_kind.row_is_input and hasattr(inputs, "iloc") else None
 
 
 def selected(inputs: Any, options: Any, input_kind: InputKind) -> Any:
