@@ -158,8 +158,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         """The pooled features of an input, float32 (D,)."""
         if "features" not in outputs[0]:
             raise UsageError(f"{self.name} has no features of inputs.")
-        vector: NDArray[np.float32] = outputs[0]["features"]
-        return vector
+        return cast("NDArray[np.float32]", outputs[0]["features"])
 
     def generated(self, value: Any, options: OptionsT) -> int:
         """Values that one input makes the model generate step by step, at most; 0 for one pass.
@@ -225,11 +224,8 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         self.check_options(options)
         labels = table_inputs.row_labels(inputs, self.input_kind)
         inputs = table_inputs.selected(inputs, options, self.input_kind)
-        results = self.results(self.stream_items(inputs, options), options)
-
-        stream = ResultStream(
-            results, inputs, lambda: self.stream_items(inputs, options), labels, self.result
-        )
+        items = partial(self.stream_items, inputs, options)
+        stream = ResultStream(self.results(items(), options), inputs, items, labels, self.result)
         return stream.reported(options, self.name)
 
     def results(
@@ -246,8 +242,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         """
         answer = self._call(inputs, options, (self.compute_features, self.vector))
         if not isinstance(answer, list):
-            vector: NDArray[np.float32] = answer
-            return vector
+            return cast("NDArray[np.float32]", answer)
         vectors = list(raise_failed(answer))
         return np.stack(vectors) if vectors else np.zeros((0, self.feature_size), np.float32)
 
