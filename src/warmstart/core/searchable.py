@@ -71,7 +71,7 @@ class SearchableModel(LoadedModel):
         elif is_result:
             inputs = np.asarray(inputs)
         is_text = model.input_kind.name == "text"  # arrays of numbers are inputs of other models
-        if is_text and isinstance(inputs, np.ndarray) and inputs.dtype.kind == "f":
+        if is_text and isinstance(inputs, np.ndarray) and np.issubdtype(inputs.dtype, np.floating):
             if inputs.ndim not in (1, 2) or inputs.shape[-1] != size:
                 raise UsageError(
                     f"Vectors of {self.name} are arrays ({size},) or (N, {size}), not {inputs.shape}."

@@ -31,7 +31,7 @@ def is_column(value: Any) -> bool:
     if is_table(value) or isinstance(value, type):
         return False
     if isinstance(value, np.ndarray):
-        return value.ndim == 1 and value.dtype.kind in "UTOS"
+        return value.ndim == 1 and issubclass(value.dtype.type, str | bytes | np.object_)
     return hasattr(value, "to_pylist") or (hasattr(value, "to_frame") and hasattr(value, "dtype"))
 
 
