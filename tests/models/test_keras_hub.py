@@ -206,7 +206,7 @@ def test_image_converter_without_preprocessor(tmp_path):
             UsageError,
             "ViTBackbone",
         ),
-        ("segformer", "task.json", {"class_name": "Other"}, UsageError, "no head"),
+        ("segformer", "task.json", {"class_name": "Other"}, UsageError, "no supported head"),
         (
             "mobilenet_small",
             "preprocessor.json",

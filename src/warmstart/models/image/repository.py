@@ -27,7 +27,7 @@ def check_task(
     heads = config.get("architectures")
     if not isinstance(heads, list) or head not in heads:
         raise UsageError(
-            f"{folder / CONFIG} has no head that is supported: its architectures are {heads}, not {head}."
+            f"{folder / CONFIG} has no supported head: its architectures are {heads}, not {head}."
         )
     if task not in (None, own_task):
         raise UsageError(f"{folder} does {own_task}, not {task}.")
