@@ -49,8 +49,8 @@ def test_entries():
 
 
 @pytest.mark.parametrize(("name", "changes", "words"), [
-    ("segformer_a", {"architectures": ["SegformerForImageClassification"]}, "no head that is supported"),
-    ("segformer_a", {"architectures": None}, "no head"),
+    ("segformer_a", {"architectures": ["SegformerForImageClassification"]}, "no supported head"),
+    ("segformer_a", {"architectures": None}, "no supported head"),
     ("segformer_a", {"depths": [2, 2]}, "depths must be 4 whole numbers"),
     ("segformer_a", {"hidden_sizes": [8, 16, 24, 10**9]}, "hidden_sizes must be"),
     ("segformer_a", {"hidden_act": "tanhshrink"}, "hidden_act 'tanhshrink' is not supported"),
