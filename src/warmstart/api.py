@@ -425,9 +425,10 @@ def load(
             list, or what the model's `stream` takes, such as a folder of photos. With them int8 is
             quantised in advance, which is faster. Without, `"int8"` uses the program of the bundle,
             or the one that was calibrated last, or quantises activations at run time.
-        agreement: the minimum agreement with float32 on these inputs: for classifiers the share of
-            inputs with the same best class, 0 to 1; default: 0.99. Layers stay in float32 if needed
-            to reach it.
+        agreement: the minimum agreement with float32: for classifiers the share of inputs with the
+            same best class, 0 to 1; default: 0.99. It is measured on half of the inputs, which are
+            not calibrated on; of fewer than 40, on all. Layers stay in float32 if needed to reach
+            it.
         device: `"auto"`: compiled models on the CPU, `engine="keras"` where TensorFlow runs it;
             `"cpu"`; `"gpu"`: the keras engine on a GPU that TensorFlow sees, or
             `engine="onnxruntime"` on one that it has a provider for.

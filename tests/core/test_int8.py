@@ -3,6 +3,7 @@ TensorFlow.
 """
 
 import json
+import re
 import sys
 
 import numpy as np
@@ -12,6 +13,7 @@ from tests.photos import CIFAR, write_photos
 
 import warmstart as ws
 from warmstart.cli import main
+from warmstart.core.calibration import Request
 from warmstart.errors import MissingPackageError, UsageError
 
 pytestmark = pytest.mark.tensorflow
@@ -50,7 +52,8 @@ def compiled(calibrated, monkeypatch):
 
 def test_a_calibrated_program_agrees_and_is_compiled_once(compiled, photos):
     facts = compiled.artifact.calibration
-    assert facts["inputs"] == 24
+    assert (facts["inputs"], facts["held_out"]) == (24, 0)
+    assert "the same inputs, which were too few" in compiled.artifact.calibration_in_words
     assert facts["threshold"] == ASKED
     assert min(facts["agreement"].values()) >= ASKED
     exact = ws.load(CIFAR)
@@ -66,6 +69,24 @@ def test_a_calibrated_program_agrees_and_is_compiled_once(compiled, photos):
     assert ws.load(CIFAR, precision="int8").artifact.sha256 == compiled.artifact.sha256
     other = ws.load(CIFAR, precision="int8", calibration=paths[:20], agreement=ASKED)
     assert not other.is_compiled()
+
+
+def test_half_of_enough_inputs_are_held_out(photos, tmp_path):
+    """The agreement is that of the half that was not calibrated on; a class is in both halves."""
+    write_photos(tmp_path, 40)
+    small = ws.load(CIFAR, precision="int8", calibration=tmp_path, agreement=0.5)
+    facts = small.artifact.calibration
+    assert (facts["inputs"], facts["held_out"]) == (20, 20)
+    assert "on 20 others" in small.artifact.calibration_in_words
+    calibration = Request(tmp_path, 0.5).calibration(small)
+    compared, exact = calibration.to_compare, ws.load(CIFAR)
+    agreement = compared.agreement(small.engine, compared.decisions(exact.engine))
+    assert agreement == pytest.approx(facts["agreement"][small.engine.name], abs=1e-6)
+    rows = [array.tobytes() for array in calibration.inputs["images"]]
+    in_order = [exact.preprocess(tmp_path / f"photo{n}.png").tobytes() for n in range(40)]
+    places = [in_order.index(row) for row in rows[20:]]
+    assert min(places) < 10
+    assert max(places) >= 30
 
 
 def test_a_bundle_has_both_programs(compiled, photos, tmp_path, monkeypatch):
@@ -111,6 +132,20 @@ def test_auto_is_found_out_once_and_says_why(compiled, photos, printed):
     assert compiled.artifact.calibration_in_words in shown
     options = ("--precision", "auto", "--calibration", photos, "--agreement", ASKED)
     assert reason in printed("compile", CIFAR, *options)
+
+
+def test_all_that_is_printed_is_one_measurement(compiled, photos, printed, monkeypatch):
+    """Neither the engine nor the precision is chosen by other times than those of the record."""
+    monkeypatch.setattr("warmstart.engines.choose.measure", None)
+    times = compiled.artifact.calibration["milliseconds"]
+    best = min(times[name] for name in compiled.artifact.engines)
+    options = ("--calibration", photos, "--agreement", ASKED)
+    for precision in ("int8", "auto"):
+        shown = printed("compile", CIFAR, "--precision", precision, *options)
+        assert f"{times[compiled.engine.name]:.2f} ms" in shown
+        shown_times = {float(ms) for ms in re.findall(r"([\d.]+) ms", shown)}
+        assert shown_times <= {round(ms, 2) for ms in times.values()}
+    assert times[compiled.engine.name] == best or times["litert"] < 2
 
 
 def test_integers_only(calibrated, photos, tmp_path):

@@ -23,14 +23,15 @@ pytestmark = pytest.mark.tensorflow
 def silent(stage: str) -> None: ...
 
 
-def calibration(threshold: float, count: int = 12) -> Calibration:
-    images = np.random.default_rng(0).normal(size=(count, 32, 32, 3)).astype(np.float32)
-    return Calibration({"images": images}, Rule("values", ("probabilities",)), threshold)
+def calibration(threshold: float, held_out: int = 0) -> Calibration:
+    images = np.random.default_rng(0).normal(size=(12, 32, 32, 3)).astype(np.float32)
+    rule = Rule("values", ("probabilities",))
+    return Calibration({"images": images}, rule, threshold, held_out)
 
 
-def quantised(program, artifact, folder, threshold) -> Artifact:
+def quantised(program, artifact, folder, threshold, held_out=0) -> Artifact:
     folder.mkdir()
-    record = compile_int8(program, artifact, folder, calibration(threshold), silent)
+    record = compile_int8(program, artifact, folder, calibration(threshold, held_out), silent)
     write_record(folder, "int8", record)
     return Artifact.load(folder)
 
@@ -55,8 +56,21 @@ def test_layers_stay_in_float32_until_the_agreement_is_met(program, artifact, tm
     assert "agreement with float32" in mixed.calibration_in_words
 
 
+def test_ranges_are_of_some_inputs_and_the_agreement_is_of_the_others(program, artifact, tmp_path):
+    made = quantised(program, artifact, tmp_path / "int8", 0.1, held_out=8)
+    facts, inputs = made.calibration, calibration(0.1, held_out=8)
+    assert (facts["inputs"], facts["held_out"]) == (4, 8)
+    assert facts["digest"] != calibration(0.1).digest
+    np.testing.assert_array_equal(inputs.to_compare.inputs["images"], inputs.inputs["images"][4:])
+    exact = LiteRTEngine(artifact.path, artifact.signatures)
+    engine = LiteRTEngine(made.path, made.signatures)
+    for rows, is_measured in ((inputs.to_compare, True), (inputs.to_calibrate, False)):
+        agreement = rows.agreement(engine, rows.decisions(exact))
+        assert (abs(agreement - facts["agreement"]["litert"]) < 1e-5) is is_measured
+
+
 def test_an_agreement_out_of_reach_is_an_error(program, artifact, tmp_path):
-    with pytest.raises(CompileError, match=r"on 12 inputs.*requested 100.0%"):
+    with pytest.raises(CompileError, match=r"on the 12 inputs that were.*requested 100.0%"):
         quantised(program, artifact, tmp_path / "int8", 1.0)
 
 

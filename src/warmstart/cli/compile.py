@@ -76,9 +76,10 @@ def command(
     for name in names:
         try:
             model, exact = _opened(name, precision, weights, engine, calibration, agreement)
-            _compile(model, engine, calibration)
+            is_timed = precision == "auto"  # the lines of the choice have the times
+            _compile(model, engine, calibration, is_timed)
             if exact is not None:
-                _compare(model, exact, check)
+                _compare(model, exact, check, is_timed)
         except WarmstartError as error:
             reason = in_flags(explained(error), click.get_current_context().command.params)
             complain(f"{name}: {reason}")
@@ -134,29 +135,39 @@ def _verb(calibration: str | None) -> str:
     return "Compiling" if calibration is None else "Calibrating"
 
 
-def _compile(model: Model[Any, Any, Any], engine: str, calibration: str | None) -> None:
+def _compile(
+    model: Model[Any, Any, Any], engine: str, calibration: str | None, is_timed: bool
+) -> None:
+    """Compile, and print what was made; the times of calibrated int8 only if they are not printed
+    already.
+    """
     from warmstart.cli.models import compiling
+    from warmstart.engines.choose import measured_here
 
     with compiling(model, _verb(calibration)):
         artifact = model.artifact
         name = model.engine.name
     size = artifact.size_on(name) / 1e6
     print(f"{model.name}: {model.precision}, {size:.1f} MB, {_chosen(engine)}: {name}")
-    if (facts := artifact.calibration) is not None:
-        print(f"  {artifact.calibration_in_words}")
-        if facts["milliseconds"][name] > facts["milliseconds"]["float32"]:
+    if artifact.calibration is not None and not is_timed:
+        print(f"  {artifact.calibration_on(name)}")
+        times = (measured_here(artifact) or {}).get("milliseconds")
+        if times and times[name] > times["float32"]:
             _say_slower(model)
     if model.precision == "float32":
         worst = max(artifact.record["differences"].values())
         print(f"  largest difference from Keras on the probe: {worst:.1g}")
 
 
-def _compare(model: Model[Any, Any, Any], exact: Model[Any, Any, Any], check: str | None) -> None:
-    """Print what a precision costs and brings."""
+def _compare(
+    model: Model[Any, Any, Any], exact: Model[Any, Any, Any], check: str | None, is_timed: bool
+) -> None:
+    """Print what a precision costs and brings; its times only if they are not printed already."""
     from warmstart.cli.models import typed_inputs
     from warmstart.core.precision import compare_precisions
+    from warmstart.engines.choose import measured_here
 
-    if check is None and model.artifact.calibration is not None:
+    if check is None and (is_timed or model.artifact.calibration is not None):
         return
     figures = compare_precisions(model, exact, typed_inputs(model, check))
     accepted = model.input_kind
@@ -165,6 +176,8 @@ def _compare(model: Model[Any, Any, Any], exact: Model[Any, Any, Any], check: st
         f"  agreement with float32: {figures.agreement:.1%} ({figures.measure}) on {figures.count} "
         f"{inputs}; outputs differ by up to {figures.difference:.2g}"
     )
+    if is_timed or measured_here(model.artifact) is not None:
+        return
     print(
         f"  {figures.milliseconds:.1f} ms per {accepted.noun}, float32 "
         f"{figures.float32_milliseconds:.1f} ms: {figures.ratio:.2f} of the float32 time"

@@ -36,6 +36,10 @@ LEAST, MOST = 10, 300
 """Minimum and maximum number of calibration inputs; of more, `MOST` are sampled, the same ones
 every time.
 """
+SPLIT = 40
+"""The number of inputs from which on half of them are held out of the calibration, to measure the
+agreement on.
+"""
 MEMORY = 2**29
 """Maximum bytes of the arrays of a calibration."""
 LATEST = JsonFile("calibrated.json")
@@ -110,7 +114,12 @@ def collect(
     if len(items) > (most := max(least, MEMORY // size)):
         log.info("calibration: %d of %d inputs, for the memory", most, len(items))
         items = [items[number * len(items) // most] for number in range(most)]
-    return Calibration(model.batch([row for one in items for row in rows(one)]), rule, threshold)
+    random.Random(0).shuffle(items)  # sorted ones would leave classes out of a half
+    prepared = [rows(one) for one in items]
+    first = len(items) - len(items) // 2 if len(items) >= SPLIT else len(items)
+    held_out = sum(map(len, prepared[first:]))
+    inputs = model.batch([row for each in prepared for row in each])
+    return Calibration(inputs, rule, threshold, held_out)
 
 
 def _chosen(items: Iterator[Item], most: int) -> list[Item]:

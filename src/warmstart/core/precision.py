@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from warmstart.core.weights import Weights
 from warmstart.engines import choose
 from warmstart.engines.base import Engine
 from warmstart.engines.calibration import FORWARD, Calibration
+from warmstart.engines.store import Artifact
 from warmstart.errors import EngineError, UsageError
 from warmstart.hub.json_file import JsonFile
 
@@ -61,9 +62,11 @@ class Choice:
         precision: its name.
         candidates: those that were considered, float32 first.
         threshold: the requested agreement.
-        inputs: the number of inputs that it was measured on.
-        digest: of these inputs.
+        inputs: the number of inputs that int8 was calibrated on.
+        digest: of the calibration.
         measure: what the agreement is.
+        held_out: the number of other inputs that the agreement was measured on; 0: it was measured
+            on `inputs`.
     """
 
     precision: str
@@ -72,11 +75,17 @@ class Choice:
     inputs: int
     digest: str
     measure: str
+    held_out: int = 0
 
     @property
     def lines(self) -> tuple[str, ...]:
         """What was chosen, and why."""
-        asked = f"an agreement of {self.threshold:.1%} ({self.measure}, {self.inputs} inputs)"
+        compared = (
+            f"{self.held_out} inputs held out"
+            if self.held_out
+            else f"on the {self.inputs} calibration inputs, too few to hold some out"
+        )
+        asked = f"an agreement of {self.threshold:.1%} ({self.measure}, {compared})"
         return (
             f"{self.precision}: the fastest here with {asked}",
             *(one.words for one in self.candidates),
@@ -119,33 +128,59 @@ def fastest(
 
 def choose_precision(exact: Model[Any, Any, Any], request: Request) -> Choice:
     """Compile, compare and measure each precision, and record the choice for this machine."""
-    inputs = request.calibration(exact)
+    calibration = request.calibration(exact)
+    inputs = calibration.to_compare
     expected = inputs.decisions(exact.engine)
-    engines: dict[str, Engine] = {"float32": exact.engine}
-    agreements, refused = {"float32": 1.0}, []
+    opened, agreements, refused = {"float32": exact}, {"float32": 1.0}, []
     for precision in ("bfloat16", "int8"):
         try:
             choose.check_options(exact.requested_engine, precision)
             other = exact.in_precision(precision, request if precision == "int8" else None)
-            agreement = inputs.agreement(engine := other.engine, expected)
+            agreement = inputs.agreement(other.engine, expected)
         except (EngineError, UsageError) as error:
             refused.append(Candidate(precision, reason=str(error)))
             continue
-        engines[precision], agreements[precision] = engine, agreement
-    facts = {"inputs": len(inputs), "digest": inputs.digest, "measure": inputs.rule.words}
-    measured = _measured(engines, agreements)
-    return _chosen(exact, (*measured, *refused), inputs.threshold, facts)
+        opened[precision], agreements[precision] = other, agreement
+    candidates = _by_record(exact, opened["int8"].artifact) if "int8" in opened else None
+    if candidates is None:
+        engines = {name: model.engine for name, model in opened.items()}
+        candidates = (*_measured(engines, agreements), *refused)
+    facts = {
+        "inputs": len(calibration.to_calibrate),
+        "held_out": calibration.held_out,
+        "digest": calibration.digest,
+        "measure": calibration.rule.words,
+    }
+    return _chosen(exact, candidates, calibration.threshold, facts)
 
 
 def _of_bundle(exact: Model[Any, Any, Any], threshold: float) -> Choice | None:
     """Choose between float32 and the calibrated program of a bundle, by its recorded agreement."""
     other = exact.in_precision("int8")
-    facts = artifact.calibration if (artifact := other.own_artifact()) else None
-    if facts is None:
+    artifact = other.own_artifact()
+    facts = artifact.calibration if artifact else None
+    if artifact is None or facts is None:
         return None
-    engines = {"float32": exact.engine, "int8": other.engine}
-    agreements = {"float32": 1.0, "int8": float(facts["agreement"][other.engine.name])}
-    return _chosen(exact, _measured(engines, agreements), threshold, facts)
+    if (candidates := _by_record(exact, artifact)) is None:
+        engines = {"float32": exact.engine, "int8": other.engine}
+        agreements = {"float32": 1.0, "int8": float(facts["agreement"][other.engine.name])}
+        candidates = _measured(engines, agreements)
+    return _chosen(exact, candidates, threshold, facts)
+
+
+def _by_record(exact: Model[Any, Any, Any], artifact: Artifact) -> tuple[Candidate, ...] | None:
+    """The candidates as they were measured when int8 was calibrated; None if that was on another
+    machine, or if an engine was requested, which may not have been timed.
+    """
+    facts = choose.measured_here(artifact)
+    if facts is None or exact.requested_engine != "auto":
+        return None
+    times, engine = facts["milliseconds"], facts["engine"]
+    return (
+        Candidate("float32", milliseconds=times["float32"], agreement=1.0, **facts["float32"]),
+        Candidate("bfloat16", milliseconds=times.get("bfloat16", 0.0), **facts["bfloat16"]),
+        Candidate("int8", engine, times[engine], facts["agreement"][engine]),
+    )
 
 
 def _measured(
@@ -174,7 +209,7 @@ def _chosen(
         and one.milliseconds < choose.CLEARLY_FASTER * float32.milliseconds
     ]
     best = min(good, key=lambda one: one.milliseconds, default=float32).precision
-    inputs = {name: facts[name] for name in ("inputs", "digest", "measure")}
+    inputs = {name: facts[name] for name in ("inputs", "held_out", "digest", "measure")}
     choice = Choice(best, candidates, threshold, **inputs)
     CHOSEN.update(_key(exact.entry, exact.weights, exact.requested_engine), asdict(choice))
     if has_published_weights(exact) and exact.requested_engine == "auto":
@@ -278,7 +313,7 @@ def compare_precisions(
         for row in inputs.batches()
         for n in names
     )
-    milliseconds, float32_milliseconds = choose.measure([model.engine, exact.engine])
+    milliseconds, float32_milliseconds = _times(model, exact)
     return Comparison(
         milliseconds=milliseconds,
         float32_milliseconds=float32_milliseconds,
@@ -288,6 +323,14 @@ def compare_precisions(
         count=len(inputs),
         real=data is not None,
     )
+
+
+def _times(model: Model[Any, Any, Any], exact: Model[Any, Any, Any]) -> Sequence[float]:
+    """Milliseconds of one input in both: as recorded by the calibration, or measured now."""
+    candidates = _by_record(exact, model.artifact) if model.precision == "int8" else None
+    if candidates is None:
+        return choose.measure([model.engine, exact.engine])
+    return [candidates[-1].milliseconds, candidates[0].milliseconds]
 
 
 def _probes(exact: Model[Any, Any, Any]) -> Calibration:

@@ -28,19 +28,44 @@ class Calibration:
         inputs: by name, (N, …) each; all rows have the same shape.
         rule: how agreement is measured.
         threshold: the minimum agreement of a program, 0 to 1.
+        held_out: so many rows, the last ones, are not calibrated on: the agreement is measured on
+            them. 0: it is measured on the rows that are calibrated on.
     """
 
     inputs: Mapping[str, np.ndarray]
     rule: Rule
     threshold: float
+    held_out: int = 0
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
 
     @cached_property
+    def to_calibrate(self) -> Calibration:
+        """The rows that are calibrated on."""
+        return self._rows(slice(len(self) - self.held_out))
+
+    @cached_property
+    def to_compare(self) -> Calibration:
+        """The rows on which the agreement is measured."""
+        return self._rows(slice(len(self) - (self.held_out or len(self)), None))
+
+    def _rows(self, rows: slice) -> Calibration:
+        inputs = {name: array[rows] for name, array in self.inputs.items()}
+        return Calibration(inputs, self.rule, self.threshold)
+
+    @property
+    def compared_in_words(self) -> str:
+        """Where the agreement is measured."""
+        if self.held_out:
+            return f"{self.held_out} inputs that were held out"
+        return f"the {len(self)} inputs that were calibrated on"
+
+    @cached_property
     def digest(self) -> str:
-        """Digest of the inputs, the rule and the threshold, which determine the program."""
-        parts = json.dumps([self.rule.to_dict(), self.threshold], sort_keys=True)
+        """Digest of everything that determines the program."""
+        facts = [self.rule.to_dict(), self.threshold, self.held_out]
+        parts = json.dumps(facts, sort_keys=True)
         digest = hashlib.sha256(parts.encode())
         for name, array in sorted(self.inputs.items()):
             digest.update(f"{name} {array.dtype} {array.shape}".encode())
@@ -51,13 +76,19 @@ class Calibration:
         """Write the inputs to an `.npz` file; returns the argument of `load` as JSON values."""
         arrays: Any = self.inputs
         np.savez(path, **arrays)
-        return {"inputs": str(path), "rule": self.rule.to_dict(), "threshold": self.threshold}
+        return {
+            "inputs": str(path),
+            "rule": self.rule.to_dict(),
+            "threshold": self.threshold,
+            "held_out": self.held_out,
+        }
 
     @classmethod
     def load(cls, saved: Mapping[str, Any]) -> Calibration:
         with np.load(saved["inputs"], allow_pickle=False) as arrays:
             inputs = {name: arrays[name] for name in arrays.files}
-        return cls(inputs, Rule.from_dict(saved["rule"]), saved["threshold"])
+        rule = Rule.from_dict(saved["rule"])
+        return cls(inputs, rule, saved["threshold"], saved["held_out"])
 
     def batches(self, size: int = 1) -> Iterator[dict[str, np.ndarray]]:
         """The inputs in batches of `size` rows."""

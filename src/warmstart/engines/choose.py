@@ -1,7 +1,8 @@
 """Open an engine for an artifact: the requested one, or the fastest that reproduces the reference.
 
 `auto` measures each installed engine once per artifact and machine, on one probe input, drops those
-whose results differ from the reference, and records the rest in `$WARMSTART_HOME/engines.json`.
+whose results differ from the reference, and records the rest in `$WARMSTART_HOME/engines.json`. For
+a calibrated program, it reads the times that were measured when the program was made.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -158,7 +160,12 @@ def measure(
 def _open_fastest(artifact: Artifact, precision: str) -> Engine:
     if "litert" not in artifact.engines:
         return _openvino(artifact, precision)
+    if (facts := measured_here(artifact)) is not None and facts["engine"] != LiteRTEngine.name:
+        with contextlib.suppress(EngineError):
+            return _openvino(artifact, precision)
     litert = LiteRTEngine(artifact.path, artifact.signatures)
+    if facts is not None:
+        return litert
     openers = _candidates(artifact, precision)
     if not openers:
         return litert
@@ -173,11 +180,35 @@ def _open_fastest(artifact: Artifact, precision: str) -> Engine:
                 times = dict(zip(names, every, strict=True))
         MEASURED.update(key, times)
         log.info("engines measured, in ms: %s", times)
-    for name in sorted(times.keys() & openers.keys(), key=lambda name: times[name]):
-        if times[name] < CLEARLY_FASTER * times[litert.name]:
+    for name in ranked(times):
+        if name == litert.name:
+            break
+        if name in openers:
             with contextlib.suppress(EngineError):
                 return openers[name]()
     return litert
+
+
+def ranked(times: Mapping[str, float]) -> list[str]:
+    """The engines to use, best first: by their times, but LiteRT before all that are not clearly
+    faster, or that save less than loading them costs.
+
+    Args:
+        times: milliseconds of one input, by the name of the engine.
+    """
+
+    def limit(name: str) -> float:
+        if name != LiteRTEngine.name:
+            return times[name]
+        return 0.0 if times[name] < SMALL_MS else CLEARLY_FASTER * times[name]
+
+    return sorted(times, key=limit)
+
+
+def measured_here(artifact: Artifact) -> Mapping[str, Any] | None:
+    """The record of a calibrated program, if its times were measured on this machine."""
+    facts = artifact.calibration
+    return facts if facts is not None and facts.get("machine") == machine() else None
 
 
 def _candidates(artifact: Artifact, precision: str) -> Mapping[str, Callable[[], Engine]]:

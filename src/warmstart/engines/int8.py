@@ -2,8 +2,8 @@
 inputs.
 
 The ranges of all activations are measured on the inputs of a `Calibration`, so that nothing is
-quantised at run time. Two tools make a program; an artifact contains each program that reaches the
-requested agreement with float32:
+quantised at run time; the agreement with float32 is measured on inputs that are held out. Two tools
+make a program; an artifact contains each program that reaches the requested agreement:
 
 | file | quantised by | run by |
 |---|---|---|
@@ -12,11 +12,18 @@ requested agreement with float32:
 
 If the agreement is too low, layers stay in float32: with TensorFlow Lite first those with the most
 quantisation noise (`quantization_noise`), and more of them until it is reached; NNCF ranks and
-reverts them by its own measure. The record of the artifact has, under `calibration`:
+reverts them by its own measure. The programs, float32 and bfloat16 are timed in turns, once: the
+choice of an engine and of a precision on this machine reads these times. The record of the artifact
+has, under `calibration`:
 
-    {"inputs": 120, "digest": "…", "threshold": 0.99, "measure": "same best class",
-     "agreement": {"litert": 0.992, "openvino": 1.0}, "float_layers": 3,
-     "milliseconds": {"float32": 3.9, "litert": 2.4, "openvino": 1.7}, "processor": "…"}
+    {"inputs": 60, "held_out": 60, "digest": "…", "threshold": 0.99, "measure": "same best class",
+     "agreement": {"litert": 0.992, "openvino": 1.0}, "engine": "openvino", "float_layers": 3,
+     "milliseconds": {"float32": 3.9, "bfloat16": 2.3, "litert": 2.4, "openvino": 1.7},
+     "float32": {"engine": "litert"}, "bfloat16": {"engine": "openvino", "agreement": 0.999},
+     "processor": "…", "machine": "…"}
+
+`held_out` is 0 where there were too few inputs, and the agreement is that of the inputs that were
+calibrated on. `bfloat16` has a `reason` instead where it cannot be used.
 """
 
 from __future__ import annotations
@@ -80,7 +87,7 @@ def compile_int8(
         CompileError: the converter failed, or no program reaches the requested agreement.
     """
     reference = LiteRTEngine(exact.path, exact.signatures)
-    expected = calibration.decisions(reference)
+    expected = calibration.to_compare.decisions(reference)
     failure: CompileError | None = None
     attempts: list[Attempt] = []
     try:
@@ -96,8 +103,16 @@ def compile_int8(
     if not usable:
         raise failure or CompileError(_refusal(attempts, calibration))
     report("measuring")
-    names = ["float32", *(one.engine.name for one in usable)]
-    times = choose.measure([reference, *(one.engine for one in usable)])
+    floats = {"float32": choose.open_engine(exact)}
+    bfloat16: dict[str, Any] = {"engine": "openvino"}
+    try:
+        floats["bfloat16"] = engine = choose.open_engine(exact, precision="bfloat16")
+        bfloat16["agreement"] = round(calibration.to_compare.agreement(engine, expected), 6)
+    except EngineError as error:
+        bfloat16 = {"reason": str(error)}
+    engines = floats | {one.engine.name: one.engine for one in usable}
+    measured = choose.measure(list(engines.values()))
+    times = {name: round(ms, 3) for name, ms in zip(engines, measured, strict=True)}
     (folder / PROBE).write_bytes((exact.folder / PROBE).read_bytes())
     packages = ["tensorflow", "keras", *(["nncf"] if (folder / OPENVINO[0]).exists() else [])]
     return {
@@ -105,14 +120,19 @@ def compile_int8(
         "differences": compare(usable[0].engine, exact.expected()),
         "made_with": {name: version(name) for name in packages},
         "calibration": {
-            "inputs": len(calibration),
+            "inputs": len(calibration.to_calibrate),
+            "held_out": calibration.held_out,
             "digest": calibration.digest,
             "threshold": calibration.threshold,
             "measure": calibration.rule.words,
             "agreement": {one.engine.name: round(one.agreement, 6) for one in usable},
+            "engine": choose.ranked({one.engine.name: times[one.engine.name] for one in usable})[0],
             "float_layers": usable[0].float_layers,
-            "milliseconds": {name: round(t, 3) for name, t in zip(names, times, strict=True)},
+            "milliseconds": times,
+            "float32": {"engine": floats["float32"].name},
+            "bfloat16": bfloat16,
             "processor": choose.cpu_model().partition(":")[2].strip(),
+            "machine": choose.machine(),
         },
     }
 
@@ -130,12 +150,13 @@ def _by_litert(
     from warmstart.engines.quantizer import quantizing
 
     path, best = folder / PROGRAM, None
-    with quantizing(program, calibration, folder, report) as quantizer:
+    compared = calibration.to_compare
+    with quantizing(program, calibration.to_calibrate, folder, report) as quantizer:
         layers: list[list[str]] = []
         for share in FLOAT_SHARES:
             if share and not layers:
                 report("ranking layers by their noise in 8 bits")
-                samples = islice(calibration.batches(), NOISE_INPUTS)
+                samples = islice(calibration.to_calibrate.batches(), NOISE_INPUTS)
                 layers = noisiest_layers(quantizer.float_program, samples)
             count = round(share * len(layers))
             chosen = [name for names in layers[:count] for name in names]
@@ -143,7 +164,7 @@ def _by_litert(
             path.write_bytes(quantizer.quantized(chosen))
             named = with_tensor_names(path, FORWARD, exact.signatures[FORWARD])
             engine = LiteRTEngine(path, {FORWARD: named})
-            attempt = Attempt(engine, calibration.agreement(engine, expected), count)
+            attempt = Attempt(engine, compared.agreement(engine, expected), count)
             log.info("int8 with %d layers in float32: agreement %.4f", count, attempt.agreement)
             if attempt.agreement >= calibration.threshold:
                 return attempt
@@ -169,7 +190,7 @@ def _by_nncf(
     try:
         nncf.quantize(exact, reference, folder, calibration, report)
         engine = OpenVINOEngine(folder / OPENVINO[0], exact.signatures)
-        attempts.append(Attempt(engine, calibration.agreement(engine, expected)))
+        attempts.append(Attempt(engine, calibration.to_compare.agreement(engine, expected)))
     except EngineError as error:
         log.info("int8 on OpenVINO: %s", error)
     if not any(one.agreement >= calibration.threshold for one in attempts):
@@ -183,7 +204,7 @@ def _refusal(attempts: Sequence[Attempt], calibration: Calibration) -> str:
     rest = f", with {best.float_layers} layers in float32" if best.float_layers else ""
     return (
         f"int8 agrees too little with float32: {calibration.rule.words} "
-        f"{best.agreement:.1%} on {len(calibration)} inputs{rest}, requested "
+        f"{best.agreement:.1%} on {calibration.compared_in_words}{rest}, requested "
         f"{calibration.threshold:.1%}. Use float32, request less agreement, or calibrate on more "
         "inputs."
     )

@@ -79,23 +79,24 @@ def export_integer(
         report: called with a description of each step.
 
     Returns:
-        `difference`: the largest from float32 on random inputs; `agreement`: with float32 on the
-        calibration's; `scales`: scale and zero point by the name of the input or output.
+        `difference`: the largest from float32 on random inputs; `agreement`: with float32, see
+        `Calibration.held_out`; `scales`: scale and zero point by the name of the input or output.
 
     Raises:
         CompileError: an operator has no int8 version, or the agreement is too low.
     """
     from warmstart.engines.quantizer import convert_integer
 
-    convert_integer(program, calibration, path, report)
+    convert_integer(program, calibration.to_calibrate, path, report)
     report("verifying")
     engine = IntegerEngine(path, exact.signatures)
-    expected = calibration.decisions(LiteRTEngine(exact.path, exact.signatures))
-    agreement = calibration.agreement(engine, expected)
+    compared = calibration.to_compare
+    expected = compared.decisions(LiteRTEngine(exact.path, exact.signatures))
+    agreement = compared.agreement(engine, expected)
     if agreement < calibration.threshold:
         raise CompileError(
             "With integers only, the agreement with float32 is too low: "
-            f"{calibration.rule.words} {agreement:.1%} on {len(calibration)} inputs, requested "
+            f"{calibration.rule.words} {agreement:.1%} on {calibration.compared_in_words}, requested "
             f"{calibration.threshold:.1%}. Leave integer_io out, so that layers can stay in "
             "float32, or request less agreement."
         )

@@ -8,9 +8,11 @@ is too low, it ranks the quantised operations by the agreement that they cost, a
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from warmstart.engines.agreement import joined
 from warmstart.engines.base import Engine
@@ -50,10 +52,11 @@ def quantize(
 
     signature, rule = exact.signatures[FORWARD], calibration.rule
     tensors = {spec.name: spec.tensor for spec in signature.inputs}
-    rows = list(calibration.batches())
-    samples = [{tensors[name]: array for name, array in row.items()} for row in rows]
+    rows = list(calibration.to_compare.batches())
+    samples = [_by_tensor(row, tensors) for row in rows]
     index = {id(sample): number for number, sample in enumerate(samples)}
     expected = [rule.decide(row, reference.run(FORWARD, **row)) for row in rows]
+    ranges = [_by_tensor(row, tensors) for row in calibration.to_calibrate.batches()]
 
     def agreement(compiled: Any, part: Iterable[Any]) -> float:
         actual, correct = [], []
@@ -64,14 +67,13 @@ def quantize(
             correct.append(expected[number])
         return rule.agreement(joined(actual), joined(correct))
 
-    report(f"quantising for OpenVINO on {len(calibration)} inputs")
+    report(f"quantising for OpenVINO on {len(ranges)} inputs")
     per_token = any("tokens" in spec.shape for spec in signature.inputs)
     try:
-        data = nncf.Dataset(samples)
         quantized = nncf.quantize_with_accuracy_control(
             float_network(exact.path),
-            data,
-            data,
+            nncf.Dataset(ranges),
+            nncf.Dataset(samples),
             agreement,
             max_drop=1 - calibration.threshold,
             model_type=nncf.ModelType.TRANSFORMER if per_token else None,
@@ -82,6 +84,10 @@ def quantize(
         openvino.save_model(quantized, str(folder / OPENVINO[0]), compress_to_fp16=False)
     except Exception as error:  # NNCF raises whatever its passes raise
         raise EngineError(f"NNCF could not quantise the program: {error}") from error
+
+
+def _by_tensor(row: Mapping[str, np.ndarray], tensors: Mapping[str, str]) -> dict[str, np.ndarray]:
+    return {tensors[name]: array for name, array in row.items()}
 
 
 def float_network(path: Path) -> Any:

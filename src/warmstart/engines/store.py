@@ -123,15 +123,22 @@ class Artifact:
     @property
     def calibration_in_words(self) -> str:
         """A sentence on the agreement with float32 and the speed; "" for other programs."""
-        if (facts := self.calibration) is None:
-            return ""
-        times = facts["milliseconds"]
-        engine = min(self.engines, key=lambda name: float(times[name]))
+        return "" if self.calibration is None else self.calibration_on(self.calibration["engine"])
+
+    def calibration_on(self, engine: str) -> str:
+        """`calibration_in_words` of a calibrated program, for one of its engines."""
+        facts = self.calibration or {}
+        held_out, times = facts["held_out"], facts["milliseconds"]
+        compared = (
+            f"on {held_out} others"
+            if held_out
+            else "on the same inputs, which were too few to hold some out"
+        )
         return (
             f"Calibrated on {facts['inputs']} inputs; agreement with float32 "
-            f"{facts['agreement'][engine]:.1%} ({facts['measure']}); {times[engine]:.2f} ms per "
-            f"input on {engine}, float32 {times['float32']:.2f} ms "
-            f"({facts['processor'] or 'a processor'})."
+            f"{facts['agreement'][engine]:.1%} ({facts['measure']}) {compared}; "
+            f"{times[engine]:.2f} ms per input on {engine}, float32 {times['float32']:.2f} ms on "
+            f"{facts['float32']['engine']} ({facts['processor'] or 'a processor'})."
         )
 
     @cached_property
