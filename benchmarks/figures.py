@@ -35,8 +35,11 @@ class Figure:
         at_least: whether the bar is a lower bound.
         note: what the number is made of.
         spread: the lowest and the highest value of all rounds.
-        values: the value of each tool for the chart, that of warmstart first.
-        values_unit: their unit, a key of `FORMATS`.
+        values: the value of each tool for a bar chart, that of warmstart first.
+        values_unit: the unit of `values` and `curves`, a key of `FORMATS`.
+        axis: what increases along the axis of a line chart.
+        points: the values on the axis.
+        curves: the values of each tool at the points, those of warmstart first.
     """
 
     part: int
@@ -49,11 +52,21 @@ class Figure:
     spread: tuple[float, float] | None = None
     values: Mapping[str, float] = field(default_factory=dict)
     values_unit: str = "ms"
+    axis: str = ""
+    points: tuple[int, ...] = ()
+    curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Figure:
-        spread = data.get("spread")
-        return cls(**{**data, "spread": tuple(spread) if spread else None})
+        spread, curves = data.get("spread"), data.get("curves", {})
+        return cls(
+            **{
+                **data,
+                "spread": tuple(spread) if spread else None,
+                "points": tuple(data.get("points", ())),
+                "curves": {name: tuple(values) for name, values in curves.items()},
+            }
+        )
 
     @property
     def verdict(self) -> str:

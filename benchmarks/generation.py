@@ -1,34 +1,39 @@
-"""GPT-2 small, random weights: 128 new tokens after a prompt of 16, against transformers and
-KerasHub.
+"""GPT-2 small, random weights: greedy tokens after one prompt and after eight, against transformers,
+KerasHub, CTranslate2 and OpenVINO GenAI.
 
     pip install -e '.[all]' -r benchmarks/requirements.txt
-    python benchmarks/generation.py --tokenizer gpt2/tokenizer.json
+    python benchmarks/peers.py .venv-peers
+    python benchmarks/generation.py --tokenizer gpt2/tokenizer.json --peers .venv-peers
 
-All choose the likeliest token, one text at a time, from token ids to token ids; they are measured
-in turns. With `--prompts 20` warmstart and transformers also write 200 tokens after each of so many
-prompts, which must be the same. `--reference` names another Python for transformers.
+All choose the likeliest token, from token ids to token ids, and are measured in turns. Parts: 1 one
+prompt, 2 eight prompts, 3 memory, 4 the same tokens as transformers after each of `--prompts`
+prompts. A peer that is not installed is left out.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import results
 from figures import Figure, summary, text_table
-from measure import machine, ratio, versions
+from generation_peers import COUNTS
+from measure import machine, usable_cpus, versions
+from peers import python_of
+from race import Race, memory, speeds
 from workers import Worker
 
 SCRIPT = Path(__file__).with_name("generation_peers.py")
-BARS = {"float32": 1.6, "int8": 3.5}
+PRECISIONS = ("float32", "int8")
+BARS = {"float32": {"transformers": 1.6, "KerasHub": 1.6}, "int8": {"transformers": 3.5}}
+PROMPT = 16
 
 
 def run(options: argparse.Namespace, scratch: Path) -> tuple[list[Figure], dict[str, str]]:
@@ -44,93 +49,92 @@ def run(options: argparse.Namespace, scratch: Path) -> tuple[list[Figure], dict[
         "folder": str(folder),
         "tokenizer": str(options.tokenizer),
         "tokens": options.tokens,
-        "prompt": 16,
+        "prompt": PROMPT,
         "prompts": options.prompts,
         "long": options.long,
     }
-    with contextlib.ExitStack() as stack:
 
-        def start(kind: str, python: str = sys.executable, **more: Any) -> Worker:
-            print(f"  … {kind} {' '.join(more.values())}", file=sys.stderr, flush=True)
-            return stack.enter_context(
-                Worker(SCRIPT, environment, python=python, kind=kind, **job, **more)
-            )
+    def worker(kind: str, environment_of: str | None = None, **more: Any) -> Any:
+        python = str(python_of(options.peers, environment_of)) if environment_of else sys.executable
+        return lambda: Worker(SCRIPT, environment, python=python, kind=kind, **job, **more)
 
-        workers = {"transformers": start("transformers", options.reference)}
-        workers |= {precision: start("warmstart", precision=precision) for precision in BARS}
+    with ExitStack() as stack:
+        race = Race(stack)
+        race.add("transformers", worker("transformers", "pytorch"))  # writes the weights
+        for precision in PRECISIONS:
+            more = {"precision": precision}
+            for tool, start in (
+                ("warmstart", worker("warmstart", **more)),
+                ("CTranslate2", worker("ctranslate2", "ctranslate2", **more)),
+                ("OpenVINO GenAI", worker("openvino_genai", "openvino-genai", **more)),
+            ):
+                race.add(f"{tool}, {precision}", start, converts=True)
         if not options.no_keras_hub:
-            workers["KerasHub"] = start("keras_hub")
-        values = in_turns(workers, options.rounds)
-        info = {name: worker.info for name, worker in workers.items()}
-    speed = {
-        name: statistics.median(options.tokens / seconds for seconds in times)
-        for name, times in values.items()
-    }
-    note = ", ".join(f"{name} {each:.1f}" for name, each in speed.items())
-    note = f"tokens per second, medians of {options.rounds} rounds: {note}; {info['transformers']['threads']} threads"
-    figures = [
-        Figure(
-            1,
-            f"{options.tokens} tokens, {precision}: speed relative to {peer}",
-            ratio(values[peer], values[precision]),
-            bar=BARS[precision] if peer == "transformers" or precision == "float32" else None,
-            at_least=True,
-            note=note,
-            values={f"warmstart, {precision}": speed[precision], peer: speed[peer]},
-            values_unit="per second",
-        )
-        for precision in BARS
-        for peer in ("transformers", "KerasHub")
-        if peer in values
-    ]
+            race.add("KerasHub", worker("keras_hub"))
+        figures = list(_speed(race, options)) + list(_memory(race))
+        info = {name: each.info for name, each in race.workers.items()}
     if options.prompts:
-        said = info["float32"]
-        gaps = (
-            f"; where they part, the two logits differ by {max(said['gaps']):.1e} at most"
-            if said["gaps"]
-            else ""
-        )
-        figures.append(
-            Figure(
-                2,
-                f"prompts after which all {options.long} greedy tokens are those of transformers",
-                said["same"] / options.prompts,
-                "share",
-                bar=1.0,
-                at_least=True,
-                note=f"{said['same']} of {options.prompts}{gaps}",
+        figures.append(_same_tokens(info["warmstart, float32"], options))
+    used = {name: v for each in info.values() for name, v in each["versions"].items()}
+    return figures, used
+
+
+def _tools(race: Race, precision: str) -> list[str]:
+    """The tools that are compared in a precision, ours first; some have float32 only."""
+    other = next(each for each in PRECISIONS if each != precision)
+    names = [name for name in race.workers if not name.endswith(f", {other}")]
+    return sorted(names, key=lambda name: not name.startswith("warmstart"))
+
+
+def _speed(race: Race, options: argparse.Namespace) -> Sequence[Figure]:
+    figures = []
+    for part, (what, count) in enumerate(COUNTS.items(), 1):
+        times = race.times(what, options.rounds)
+        for precision in PRECISIONS:
+            tools = [name for name in _tools(race, precision) if name in times]
+            prompts = "" if count == 1 else f"{count} prompts, "
+            engine = race.workers[tools[0]].info["engine"]
+            figures += speeds(
+                part,
+                f"{prompts}{options.tokens} tokens, {precision}",
+                {name: times[name] for name in tools},
+                count * options.tokens,
+                bars=BARS[precision],
+                note=f"{engine}, {usable_cpus()} threads; {options.rounds} rounds{race.left_out}",
             )
-        )
-    facts = {name: str(info["transformers"][name]) for name in ("torch", "transformers")}
-    return figures, facts | (
-        {"keras-hub": info["KerasHub"]["keras_hub"]} if "KerasHub" in info else {}
+    return figures
+
+
+def _memory(race: Race) -> Sequence[Figure]:
+    return [
+        memory(3, f"GPT-2 small, {precision}", race, _tools(race, precision))
+        for precision in PRECISIONS
+    ]
+
+
+def _same_tokens(info: dict[str, Any], options: argparse.Namespace) -> Figure:
+    gaps = ""
+    if info["gaps"]:
+        gaps = f"; where they part, the two logits differ by {max(info['gaps']):.1e} at most"
+    return Figure(
+        4,
+        f"prompts after which all {options.long} greedy tokens are those of transformers",
+        info["same"] / options.prompts,
+        "share",
+        bar=1.0,
+        at_least=True,
+        note=f"{info['same']} of {options.prompts}{gaps}",
     )
-
-
-def in_turns(workers: Mapping[str, Worker], rounds: int) -> dict[str, list[float]]:
-    """Seconds of one call per worker and round; each round begins with another one."""
-    names = list(workers)
-    values: dict[str, list[float]] = {name: [] for name in names}
-    for number in range(rounds + 1):  # the first warms up
-        for name in names[number % len(names) :] + names[: number % len(names)]:
-            (milliseconds,) = workers[name].time("call", 1, warm=False)
-            if number:
-                values[name].append(milliseconds / 1e3)
-                print(f"    {name}: {milliseconds / 1e3:.2f} s", file=sys.stderr, flush=True)
-    return values
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--tokenizer", type=Path, required=True, help="the tokenizer.json of GPT-2")
     parser.add_argument(
-        "--reference",
-        default=sys.executable,
-        metavar="PYTHON",
-        help="a Python that has torch and transformers",
+        "--peers", type=Path, default=Path(".venv-peers"), help="the environments of peers.py"
     )
     parser.add_argument("--tokens", type=int, default=128)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument(
         "--prompts", type=int, default=0, help="compare so many texts token by token"
     )

@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from memory import peak_mb
+
 Job = Mapping[str, Any]
 Kind = Callable[[Job], tuple[dict[str, Callable[[], Any]], dict[str, Any]]]
 
@@ -322,6 +324,9 @@ def serve(kinds: Mapping[str, Kind]) -> int:
         say(info)
         for line in sys.stdin:
             request = json.loads(line)
+            if "memory" in request:
+                say({"mb": peak_mb()})
+                continue
             call = timed[request["time"]]
             if request["warm"]:
                 call()

@@ -21,6 +21,8 @@ from results import SYSTEM, Run
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "benchmarks.md"
 CHARTS = DOCS / "images" / "benchmarks"
+CHART_KINDS = (("values", "", chart.bars), ("curves", "-lines", chart.lines))
+"""The attribute of a figure, the suffix of the file's name, and how the chart is drawn."""
 
 
 def tables(runs: list[Run]) -> list[tuple[Run, ...]]:
@@ -31,7 +33,7 @@ def tables(runs: list[Run]) -> list[tuple[Run, ...]]:
 
 
 def section(group: tuple[Run, ...], charts: dict[str, str]) -> str:
-    """The Markdown of one table; its chart is added to `charts` under its file name."""
+    """The Markdown of one table; its charts are added to `charts` under their file names."""
     figures = [figure for run in group for figure in run.figures]
     first = group[0]
     commands = dict.fromkeys(run.command for run in group)
@@ -39,12 +41,13 @@ def section(group: tuple[Run, ...], charts: dict[str, str]) -> str:
     lines += [f"- {name}: {value}" for name, value in _facts(group)]
     versions = {name: value for run in group for name, value in run.versions.items()}
     lines += [f"- versions: {', '.join(f'{n} {v}' for n, v in versions.items())}", ""]
-    if any(figure.values for figure in figures):
-        machine = results.path_of(Path(), first.about).stem
-        name = f"{first.topic.replace(' ', '-')}-{machine}-{first.day}.svg"
-        title = f"{first.topic.capitalize()}: {first.machine}, {first.day}"
-        charts[name] = chart.bars(figures, title)
-        lines += [f"![{title}](images/benchmarks/{name})", ""]
+    title = f"{first.topic.capitalize()}: {first.machine}, {first.day}"
+    machine = results.path_of(Path(), first.about).stem
+    for attribute, suffix, draw in CHART_KINDS:
+        if any(getattr(figure, attribute) for figure in figures):
+            name = f"{first.topic.replace(' ', '-')}{suffix}-{machine}-{first.day}.svg"
+            charts[name] = draw(figures, title)
+            lines += [f"![{title}](images/benchmarks/{name})", ""]
     return "\n".join([*lines, markdown_table(figures)])
 
 

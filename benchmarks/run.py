@@ -21,6 +21,7 @@ from pathlib import Path
 
 import results
 from measure import machine
+from peers import python_of
 from settings import ROOT, tell
 from transfer_learning import SHARED
 
@@ -52,20 +53,27 @@ SST2 = "--sst2 {data}/text/sst2 --vocabulary {data}/tokenizers/bert-base-uncased
 JOBS = (
     Job("image classification", "image_classification.py", "", (1, 2, 3, 4, 5, 6, 7, 8, 9)),
     Job("int8", "int8.py"),
-    Job("detection", "detection.py", "--reference {peers}"),
-    Job("segmentation", "segmentation.py", "--reference {peers}"),
+    Job("detection", "detection.py", "--reference {pytorch}"),
+    Job("segmentation", "segmentation.py", "--reference {pytorch}"),
     Job(
         "text",
         "text.py",
-        f"{SST2} --reference {{peers}} --runs {{work}}/text --tuned {{work}}/text/minilm-sst2-0",
+        f"{SST2} --reference {{pytorch}} --runs {{work}}/text --tuned {{work}}/text/minilm-sst2-0",
         (1, 2, 3, 5, 6, 4),  # 6 trains the model of 4
     ),
     Job(
         "generation",
         "generation.py",
-        "--tokenizer {data}/tokenizers/gpt2/tokenizer.json --reference {peers}",
+        "--tokenizer {data}/tokenizers/gpt2/tokenizer.json --peers {peers}",
     ),
-    Job("whisper", "whisper.py", "{whisper} {data}/speech/jfk.flac --reference {peers}"),
+    Job("whisper", "whisper.py", "{whisper} {data}/speech/jfk.flac --peers {peers}"),
+    Job(
+        "scaling",
+        "scaling.py",
+        "--photos {data}/images/imagenet-sample --sentences {data}/text/sst2/dev.tsv "
+        "--peers {peers}",
+        (1, 2),
+    ),
     Job(
         "speech",
         "speech.py",
@@ -74,7 +82,7 @@ JOBS = (
     Job(
         "forecasting",
         "forecasting.py",
-        "--data {data}/series --reference {peers} --work {work}/forecasting",
+        "--data {data}/series --reference {pytorch} --work {work}/forecasting",
         (1, 2, 3, 4, 5, 6, 7),
     ),
     Job("serving", "serving.py", "", (1, 2, 3, 4, 5, 6)),
@@ -88,6 +96,10 @@ JOBS = (
         "{data}/images/bccd --weights {data}/weights/mobilenet_v1_0.25_224_imagenet.h5",
     ),
 )
+
+
+NEEDED = ("{data}", "{peers}", "{pytorch}", "{whisper}")
+"""Places that must exist before a benchmark starts."""
 
 
 def pending(topics: Sequence[str], again: bool) -> Iterator[tuple[Job, int | None]]:
@@ -117,6 +129,7 @@ def command(job: Job, part: int | None, options: argparse.Namespace) -> list[str
         "data": SHARED,
         "work": options.work,
         "peers": options.peers,
+        "pytorch": python_of(options.peers, "pytorch"),
         "whisper": options.whisper,
         "cifar10": options.work / "cifar10",
     }
@@ -127,7 +140,7 @@ def command(job: Job, part: int | None, options: argparse.Namespace) -> list[str
         options.work.mkdir(parents=True, exist_ok=True)
     arguments = [each.format(**places) for each in shlex.split(job.arguments)]
     for template, argument in zip(shlex.split(job.arguments), arguments, strict=True):
-        if template.startswith(("{data}", "{peers}", "{whisper}")) and not Path(argument).exists():
+        if template.startswith(NEEDED) and not Path(argument).exists():
             raise FileNotFoundError(f"{argument} is missing")
     only = [] if part is None else ["--only", str(part)]
     script = str(SCRIPTS / job.script)
@@ -165,8 +178,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--peers",
         type=Path,
-        default=Path(sys.executable),
-        help="the Python of an environment with the peers",
+        default=ROOT / ".venv-peers",
+        help="the folder with the environments that peers.py creates",
     )
     parser.add_argument(
         "--whisper", type=Path, default=Path("whisper-base"), help="the folder of Whisper base"

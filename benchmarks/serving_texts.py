@@ -153,8 +153,10 @@ def texts(options: argparse.Namespace) -> list[Figure]:
             statistics.median(one / other for one, other in rounds),
             bar=0.8,
             at_least=True,
-            note=f"{http_rate:.0f} over HTTP, {own_rate:.0f} in one call; prompts of {PROMPT} tokens, "
-            f"all at once; {options.rounds} rounds in turns; clients on the same cores",
+            note=f"prompts of {PROMPT} tokens, all at once; {options.rounds} rounds in turns; "
+            "clients on the same cores",
+            values={"over HTTP": http_rate, "in one call": own_rate},
+            values_unit="per second",
         ),
         Figure(
             6,
@@ -162,15 +164,21 @@ def texts(options: argparse.Namespace) -> list[Figure]:
             rate / own_rate,
             bar=0.8,
             at_least=True,
-            note=f"{rate:.0f} tokens a second; texts come and go at any step",
+            note="texts come and go at any step",
+            values={"over HTTP": rate, "in one call": own_rate},
+            values_unit="per second",
         ),
         Figure(
             6,
             "time to the first token there, p95, against one client alone",
             p95 / median,
             bar=2.0,
-            note=f"p95 {p95 * 1e3:.0f} ms, median {statistics.median(firsts) * 1e3:.0f} ms; alone "
-            f"{median * 1e3:.0f} ms; {len(firsts)} texts, without the first of each client",
+            note=f"{len(firsts)} texts, without the first of each client",
+            values={
+                f"p95 of {CLIENTS} clients": p95 * 1e3,
+                "their median": statistics.median(firsts) * 1e3,
+                "one client alone": median * 1e3,
+            },
         ),
     ]
 

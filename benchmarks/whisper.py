@@ -1,12 +1,13 @@
-"""Whisper base, real weights, float32: half a minute of speech to text, against transformers on
-PyTorch.
+"""Whisper base, real weights: up to half a minute of speech to text, in float32 and int8, against
+faster-whisper and transformers.
 
     pip install -e '.[all]' -r benchmarks/requirements.txt
-    python benchmarks/whisper.py whisper-base talk.flac
+    python benchmarks/peers.py .venv-peers
+    python benchmarks/whisper.py whisper-base talk.flac --peers .venv-peers
 
-`whisper-base` is a folder in the layout of `hf://openai/whisper-base`. Both are given the same
-samples, compute the features, encode, and decode greedily with the rules of Whisper; the texts must
-be the same. They are measured in turns. `--reference` names another Python for transformers.
+`whisper-base` is a folder in the layout of `hf://openai/whisper-base`. All are given the same
+samples, compute the features, encode, and decode greedily with the rules of Whisper, without
+timestamps; they are measured in turns. Parts: 1 time, 2 the same text as transformers, 3 memory.
 """
 
 from __future__ import annotations
@@ -18,70 +19,94 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import results
-from figures import Figure, compared, summary, text_table
-from measure import machine, turns, versions
+from figures import Figure, summary, text_table
+from measure import machine, usable_cpus, versions
+from peers import python_of
+from race import Race, memory, speeds
 from warmstart.speech import audio
 from workers import Worker
 
 SCRIPT = Path(__file__).with_name("whisper_peers.py")
-BAR = 0.6
-
-
+PRECISIONS = ("float32", "int8")
+BARS = {"transformers": 1.6}
 RATE, LONGEST = 16_000, 30
 
 
-def run(options: argparse.Namespace, scratch: Path) -> list[Figure]:
+def run(options: argparse.Namespace, scratch: Path) -> tuple[list[Figure], dict[str, str]]:
     environment = {
         **os.environ,
         "WARMSTART_HOME": str((options.home or scratch / "home").resolve()),
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
     samples = np.concatenate([audio.decode(r, sample_rate=RATE) for r in options.recordings])
-    np.save(scratch / "samples.npy", samples[: LONGEST * RATE])
+    samples = samples[: LONGEST * RATE]
+    np.save(scratch / "samples.npy", samples)
     job = {"whisper": str(options.whisper.resolve()), "folder": str(scratch)}
-    rounds, reference = options.rounds, options.reference
-    with (
-        Worker(SCRIPT, environment, python=reference, kind="transformers", **job) as theirs,
-        Worker(SCRIPT, environment, kind="warmstart", **job) as ours,
-    ):
-        timers = {
-            "ours": ours.timer("call"),
-            "theirs": theirs.timer("call"),
-            "our encoder": ours.timer("encode"),
-            "their encoder": theirs.timer("encode"),
-            "our features": ours.timer("features"),
+
+    def worker(kind: str, environment_of: str | None = None, **more: Any) -> Any:
+        python = str(python_of(options.peers, environment_of)) if environment_of else sys.executable
+        return lambda: Worker(SCRIPT, environment, python=python, kind=kind, **job, **more)
+
+    with ExitStack() as stack:
+        race = Race(stack)
+        for precision in PRECISIONS:
+            ours = worker("warmstart", precision=precision)
+            race.add(f"warmstart, {precision}", ours, converts=True)
+        race.add("transformers", worker("transformers", "pytorch"))
+        for precision in PRECISIONS:
+            peer = worker("faster_whisper", "faster-whisper", precision=precision)
+            race.add(f"faster-whisper, {precision}", peer, converts=True)
+        times = race.times("call", options.rounds)
+        parts = {
+            what: statistics.median(race.times(what, options.rounds)["warmstart, float32"]) / 1e3
+            for what in ("features", "encode")
         }
-        values = turns(timers, rounds, options.seconds)
-        same = ours.info["text"] == theirs.info["text"]
-        threads, torch, tokens = (theirs.info[key] for key in ("threads", "torch", "tokens"))
-    s = {name: statistics.median(times) / 1e3 for name, times in values.items()}
-    note = (
-        f"{s['ours']:.2f} s = features {s['our features']:.3f} + encoder {s['our encoder']:.2f} + decoder; "
-        f"transformers {s['theirs']:.2f} s, its encoder {s['their encoder']:.2f}; PyTorch {torch}, {threads} "
-        f"threads; medians of {rounds} rounds"
-    )
+        info = {name: each.info for name, each in race.workers.items()}
+        figures = []
+        for precision in PRECISIONS:
+            tools = [name for name in times if name.endswith(f", {precision}")]
+            if "transformers" in times and precision == "float32":
+                tools.append("transformers")
+            note = f"{usable_cpus()} threads; {options.rounds} rounds{race.left_out}"
+            if precision == "float32":
+                note += f"; features {parts['features']:.3f} s, encoder {parts['encode']:.2f} s"
+            figures += speeds(
+                1,
+                f"{len(samples) / RATE:.0f} s of speech, Whisper base, {precision}",
+                {name: times[name] for name in tools},
+                len(samples) / RATE,
+                bars=BARS,
+                note=note,
+            )
+            figures.append(memory(3, f"Whisper base, {precision}", race, tools))
+    if "transformers" in info:
+        figures += _same_texts(info)
+    used = {name: v for each in info.values() for name, v in each["versions"].items()}
+    return sorted(figures, key=lambda figure: figure.part), used
+
+
+def _same_texts(info: dict[str, dict[str, Any]]) -> list[Figure]:
+    """Whether each tool writes the text of transformers."""
+    expected = info["transformers"]["text"]
     return [
-        compared(
-            1,
-            f"{len(samples[: LONGEST * RATE]) / RATE:.0f} s of speech to {tokens} tokens, Whisper base, "
-            "against transformers on PyTorch",
-            {"warmstart": values["ours"], "transformers": values["theirs"]},
-            "transformers",
-            bar=BAR,
-            note=note,
-        ),
-        compared(
-            1,
-            "the encoder alone, against the same",
-            {"warmstart": values["our encoder"], "transformers": values["their encoder"]},
-            "transformers",
-        ),
-        Figure(2, "the texts are the same", float(same), "share", bar=1.0, at_least=True),
+        Figure(
+            2,
+            f"{name}: the text is that of transformers",
+            float(each["text"] == expected),
+            "share",
+            bar=1.0 if name == "warmstart, float32" else None,
+            at_least=True,
+            note=f"{info['transformers']['tokens']} tokens",
+        )
+        for name, each in info.items()
+        if name != "transformers"
     ]
 
 
@@ -92,15 +117,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "recordings", type=Path, nargs="+", help="of English; joined, the first 30 seconds"
     )
     parser.add_argument(
-        "--reference",
-        default=sys.executable,
-        metavar="PYTHON",
-        help="a Python that has torch and transformers",
+        "--peers", type=Path, default=Path(".venv-peers"), help="the environments of peers.py"
     )
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument(
-        "--seconds", type=float, default=1.0, help="about how long each is measured in a round"
-    )
     parser.add_argument(
         "--home", type=Path, metavar="DIR", help="keep the compiled program here between runs"
     )
@@ -108,10 +127,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     facts, used, start = machine(), versions(), time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
-        figures = run(options, Path(scratch))
+        figures, more = run(options, Path(scratch))
     facts["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
     print(text_table(figures) + "\n\n" + summary(figures))
-    results.save(options, "whisper", figures, facts, used)
+    results.save(options, "whisper", figures, facts, used | more)
     return 0
 
 

@@ -1,4 +1,6 @@
-"""The processes that `whisper.py` measures: a recording to its text, by warmstart and by transformers."""
+"""The processes that `whisper.py` measures: a recording to its text, by warmstart, transformers and
+faster-whisper.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +32,7 @@ def transformers(job: Job) -> tuple[dict, dict]:
         GenerationConfig,
         WhisperFeatureExtractor,
         WhisperForConditionalGeneration,
+        __version__,
     )
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
@@ -58,18 +61,40 @@ def transformers(job: Job) -> tuple[dict, dict]:
     def call() -> Any:
         return generate(extractor(samples, sampling_rate=RATE, return_tensors="pt").input_features)
 
-    features = extractor(samples, sampling_rate=RATE, return_tensors="pt").input_features
-
-    @torch.inference_mode()
-    def encode() -> Any:
-        return model.model.encoder(features)
-
     tokens = [token for token in call()[0].tolist() if token < end]
-    return {"call": call, "encode": encode}, {
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
+    return {"call": call}, {
+        "calls": ["call"],
+        "versions": {"torch": torch.__version__, "transformers": __version__},
         "tokens": len(tokens),
         "text": tokenizer.decode(tokens).strip(),
+    }
+
+
+def faster_whisper(job: Job) -> tuple[dict, dict]:
+    """The same weights in CTranslate2's format; no beams, no voice detection, no second temperature."""
+    import faster_whisper
+
+    converted = Path(job["folder"]) / "whisper-ctranslate2"
+    if not converted.is_dir():
+        from ctranslate2.converters import TransformersConverter
+
+        TransformersConverter(job["whisper"], copy_files=["tokenizer.json"]).convert(str(converted))
+    threads = len(os.sched_getaffinity(0))
+    model = faster_whisper.WhisperModel(
+        str(converted), device="cpu", compute_type=job["precision"], cpu_threads=threads
+    )
+    samples = _samples(job)
+
+    def call() -> str:
+        segments, _ = model.transcribe(
+            samples, language="en", beam_size=1, temperature=0.0, without_timestamps=True
+        )
+        return "".join(segment.text for segment in segments).strip()
+
+    return {"call": call}, {
+        "calls": ["call"],
+        "versions": {"faster-whisper": faster_whisper.__version__},
+        "text": call(),
     }
 
 
@@ -79,7 +104,8 @@ def warmstart(job: Job) -> tuple[dict, dict]:
     from warmstart.speech.mel_windows import Windows
     from warmstart.speech.whisper.program import WhisperDecoder
 
-    model, samples = ws.load(job["whisper"], task="speech-recognition"), _samples(job)
+    model = ws.load(job["whisper"], task="speech-recognition", precision=job["precision"])
+    samples = _samples(job)
     decoder = WhisperDecoder(model.engine, model.entry)
 
     def features() -> np.ndarray:
@@ -91,8 +117,14 @@ def warmstart(job: Job) -> tuple[dict, dict]:
 
     window = features()
     timers = {"call": call, "features": features, "encode": lambda: decoder.hear(window)}
-    return timers, {"text": call(), "engine": model.engine.name}
+    return timers, {
+        "calls": list(timers),
+        "versions": {},
+        "text": call(),
+        "engine": model.engine.name,
+    }
 
 
 if __name__ == "__main__":
-    sys.exit(serve({"transformers": transformers, "warmstart": warmstart}))
+    kinds = (transformers, warmstart, faster_whisper)
+    sys.exit(serve({kind.__name__: kind for kind in kinds}))

@@ -84,6 +84,10 @@ class Worker:
         """`time` of one thing, as `measure.turns` takes it."""
         return lambda calls: self.time(what, calls)
 
+    def peak_mb(self) -> float:
+        """Largest resident memory of the process so far."""
+        return self._ask({"memory": True})["mb"]
+
     def close(self) -> None:
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:

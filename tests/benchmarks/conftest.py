@@ -21,6 +21,7 @@ def _fixture(name: str) -> Any:
     return imported
 
 
-figures, measure, workers, results, page, run = map(
-    _fixture, ("figures", "measure", "workers", "results", "page", "run")
+figures, measure, workers, results, page, run, chart, race, peers = map(
+    _fixture,
+    ("figures", "measure", "workers", "results", "page", "run", "chart", "race", "peers"),
 )

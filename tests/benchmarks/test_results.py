@@ -1,8 +1,11 @@
 """The results of machines, the page that is made of them, and the run of all benchmarks."""
 
 import argparse
-from dataclasses import replace
+import json
+import re
+from dataclasses import asdict, replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -78,6 +81,45 @@ def test_tables_never_mix_machines_or_days(page, made):
         page.page(before, [made(1, 0.5, topic="b")])
 
 
+def test_lines_are_drawn_beside_bars_and_labels_do_not_overlap(page, results, figures, made):
+    curves = {"warmstart": (10.0, 40.0), "peer <a>": (20.0, 39.5)}
+    more = {"axis": "batch", "points": (1, 1000), "curves": curves, "values_unit": "per second"}
+    figure = figures.Figure(2, "Net, batch: least speed", 0.5, **more)
+    run = replace(made(1, 0.5), figures=(*made(1, 0.5).figures, figure))
+    assert results.Run.from_dict(json.loads(json.dumps(asdict(run)))) == run
+    text = "<!-- figures a: begin -->\n<!-- figures a: end -->"
+    bars, lines = page.page(text, [run])[1].values()
+    assert "polyline" not in bars
+    ElementTree.fromstring(lines)
+    assert lines.count("<polyline") == 2
+    assert ">1,000</text>" in lines
+    assert "Net, batch: least speed, peer &lt;a&gt;: 1: 20.0/s, 1000: 39.5/s" in lines
+    ours, theirs = (float(y) for y in re.findall(r'y="([\d.]+)">(?:warmstart|peer)', lines))
+    assert theirs - ours >= 14
+
+
+def test_speeds_relative_to_each_peer(race):
+    times = {"warmstart": [100.0, 200.0, 100.0], "a": [200.0, 400.0, 150.0], "b": [50.0] * 3}
+    first, second = race.speeds(1, "10 tokens", times, 10, bars={"a": 1.6})
+    assert (first.what, first.value, first.bar) == ("10 tokens: speed relative to a", 2.0, 1.6)
+    assert first.spread == (1.5, 2.0)
+    assert first.values == {"warmstart": 100.0, "a": 50.0, "b": 200.0}
+    assert (second.value, second.verdict, second.values) == (0.5, "MISSED", {})
+
+
+def test_each_list_of_peers_has_an_environment(peers, tmp_path):
+    assert {"pytorch", "ctranslate2", "faster-whisper", "timm"} <= set(peers.NAMES)
+    stamp = tmp_path / "timm" / peers.STAMP
+    assert not peers.is_current(tmp_path, "timm")
+    stamp.parent.mkdir()
+    stamp.write_bytes((peers.LISTS / "timm.txt").read_bytes())
+    assert peers.is_current(tmp_path, "timm")
+    stamp.write_text("timm==0")
+    assert not peers.is_current(tmp_path, "timm")
+    with pytest.raises(SystemExit):
+        peers.main([str(tmp_path), "unknown"])
+
+
 @pytest.fixture
 def fake(run, results, measure, monkeypatch, tmp_path):
     """The options of a run whose only benchmark is a small script."""
@@ -97,5 +139,5 @@ def test_what_is_done_is_not_measured_again(run, fake):
     assert list(run.pending(["fake:1"], False)) == []
     assert list(run.pending(["fake:1"], True)) == [(job, 1)]
     assert list(run.pending(["other"], True)) == []
-    needs = replace(job, arguments="--reference {peers}")
+    needs = replace(job, arguments="--peers {peers}")
     assert run.measured(needs, 2, fake).endswith("none is missing")
