@@ -91,7 +91,7 @@ def figures_of(case: Case, rounds: int, seconds: float) -> Iterator[Figure]:
     what = f"{case.name}: {case.metric} lost by int8"
     note = (
         f"float32 {before:.1%}, int8 {after:.1%}; calibrated on {facts['inputs']} other inputs, "
-        f"compared on {facts['held_out']}"
+        f"compared on {facts['validation']}"
     )
     yield Figure(1, what, before - after, "share", 0.01, note=note)
 
@@ -111,7 +111,7 @@ def figures_of(case: Case, rounds: int, seconds: float) -> Iterator[Figure]:
     theirs = agreement_of(peer, exact, unseen)
     what = f"{case.name}: agreement of int8 with float32 on unseen inputs, against NNCF's"
     least = min(reached, facts["threshold"])
-    note = f"{len(unseen)} inputs, NNCF {theirs:.1%}; on the held-out inputs at least {least:.1%}"
+    note = f"{len(unseen)} inputs, NNCF {theirs:.1%}; on the inputs set aside at least {least:.1%}"
     agreement = unseen.agreement(small.engine, unseen.decisions(exact.engine))
     yield Figure(2, what, agreement, "share", theirs, at_least=True, note=note)
     first = next(unseen.batches())

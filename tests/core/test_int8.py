@@ -52,7 +52,7 @@ def compiled(calibrated, monkeypatch):
 
 def test_a_calibrated_program_agrees_and_is_compiled_once(compiled, photos):
     facts = compiled.artifact.calibration
-    assert (facts["inputs"], facts["held_out"]) == (24, 0)
+    assert (facts["inputs"], facts["validation"]) == (24, 0)
     assert "the same inputs, which were too few" in compiled.artifact.calibration_in_words
     assert facts["threshold"] == ASKED
     assert min(facts["agreement"].values()) >= ASKED
@@ -71,12 +71,12 @@ def test_a_calibrated_program_agrees_and_is_compiled_once(compiled, photos):
     assert not other.is_compiled()
 
 
-def test_half_of_enough_inputs_are_held_out(photos, tmp_path):
+def test_half_of_enough_inputs_are_set_aside(photos, tmp_path):
     """The agreement is that of the half that was not calibrated on; a class is in both halves."""
     write_photos(tmp_path, 40)
     small = ws.load(CIFAR, precision="int8", calibration=tmp_path, agreement=0.5)
     facts = small.artifact.calibration
-    assert (facts["inputs"], facts["held_out"]) == (20, 20)
+    assert (facts["inputs"], facts["validation"]) == (20, 20)
     assert "on 20 others" in small.artifact.calibration_in_words
     calibration = Request(tmp_path, 0.5).calibration(small)
     compared, exact = calibration.to_compare, ws.load(CIFAR)

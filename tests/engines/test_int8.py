@@ -23,15 +23,15 @@ pytestmark = pytest.mark.tensorflow
 def silent(stage: str) -> None: ...
 
 
-def calibration(threshold: float, held_out: int = 0) -> Calibration:
+def calibration(threshold: float, validation: int = 0) -> Calibration:
     images = np.random.default_rng(0).normal(size=(12, 32, 32, 3)).astype(np.float32)
     rule = Rule("values", ("probabilities",))
-    return Calibration({"images": images}, rule, threshold, held_out)
+    return Calibration({"images": images}, rule, threshold, validation)
 
 
-def quantised(program, artifact, folder, threshold, held_out=0) -> Artifact:
+def quantised(program, artifact, folder, threshold, validation=0) -> Artifact:
     folder.mkdir()
-    record = compile_int8(program, artifact, folder, calibration(threshold, held_out), silent)
+    record = compile_int8(program, artifact, folder, calibration(threshold, validation), silent)
     write_record(folder, "int8", record)
     return Artifact.load(folder)
 
@@ -57,9 +57,9 @@ def test_layers_stay_in_float32_until_the_agreement_is_met(program, artifact, tm
 
 
 def test_ranges_are_of_some_inputs_and_the_agreement_is_of_the_others(program, artifact, tmp_path):
-    made = quantised(program, artifact, tmp_path / "int8", 0.1, held_out=8)
-    facts, inputs = made.calibration, calibration(0.1, held_out=8)
-    assert (facts["inputs"], facts["held_out"]) == (4, 8)
+    made = quantised(program, artifact, tmp_path / "int8", 0.1, validation=8)
+    facts, inputs = made.calibration, calibration(0.1, validation=8)
+    assert (facts["inputs"], facts["validation"]) == (4, 8)
     assert facts["digest"] != calibration(0.1).digest
     np.testing.assert_array_equal(inputs.to_compare.inputs["images"], inputs.inputs["images"][4:])
     exact = LiteRTEngine(artifact.path, artifact.signatures)

@@ -37,7 +37,7 @@ LEAST, MOST = 10, 300
 every time.
 """
 SPLIT = 40
-"""The number of inputs from which on half of them are held out of the calibration, to measure the
+"""The number of inputs from which on half of them are set aside in a calibration, to measure the
 agreement on.
 """
 MEMORY = 2**29
@@ -117,9 +117,9 @@ def collect(
     random.Random(0).shuffle(items)  # sorted ones would leave classes out of a half
     prepared = [rows(one) for one in items]
     first = len(items) - len(items) // 2 if len(items) >= SPLIT else len(items)
-    held_out = sum(map(len, prepared[first:]))
+    validation = sum(map(len, prepared[first:]))
     inputs = model.batch([row for each in prepared for row in each])
-    return Calibration(inputs, rule, threshold, held_out)
+    return Calibration(inputs, rule, threshold, validation)
 
 
 def _chosen(items: Iterator[Item], most: int) -> list[Item]:

@@ -65,7 +65,7 @@ class Choice:
         inputs: the number of inputs that int8 was calibrated on.
         digest: of the calibration.
         measure: what the agreement is.
-        held_out: the number of other inputs that the agreement was measured on; 0: it was measured
+        validation: the number of other inputs that the agreement was measured on; 0: it was measured
             on `inputs`.
     """
 
@@ -75,15 +75,15 @@ class Choice:
     inputs: int
     digest: str
     measure: str
-    held_out: int = 0
+    validation: int = 0
 
     @property
     def lines(self) -> tuple[str, ...]:
         """What was chosen, and why."""
         compared = (
-            f"{self.held_out} inputs held out"
-            if self.held_out
-            else f"on the {self.inputs} calibration inputs, too few to hold some out"
+            f"{self.validation} inputs set aside"
+            if self.validation
+            else f"on the {self.inputs} calibration inputs, too few to set some aside"
         )
         asked = f"an agreement of {self.threshold:.1%} ({self.measure}, {compared})"
         return (
@@ -147,7 +147,7 @@ def choose_precision(exact: Model[Any, Any, Any], request: Request) -> Choice:
         candidates = (*_measured(engines, agreements), *refused)
     facts = {
         "inputs": len(calibration.to_calibrate),
-        "held_out": calibration.held_out,
+        "validation": calibration.validation,
         "digest": calibration.digest,
         "measure": calibration.rule.words,
     }
@@ -209,7 +209,7 @@ def _chosen(
         and one.milliseconds < choose.CLEARLY_FASTER * float32.milliseconds
     ]
     best = min(good, key=lambda one: one.milliseconds, default=float32).precision
-    inputs = {name: facts[name] for name in ("inputs", "held_out", "digest", "measure")}
+    inputs = {name: facts[name] for name in ("inputs", "validation", "digest", "measure")}
     choice = Choice(best, candidates, threshold, **inputs)
     CHOSEN.update(_key(exact.entry, exact.weights, exact.requested_engine), asdict(choice))
     if has_published_weights(exact) and exact.requested_engine == "auto":

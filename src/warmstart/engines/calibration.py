@@ -28,14 +28,14 @@ class Calibration:
         inputs: by name, (N, …) each; all rows have the same shape.
         rule: how agreement is measured.
         threshold: the minimum agreement of a program, 0 to 1.
-        held_out: so many rows, the last ones, are not calibrated on: the agreement is measured on
+        validation: so many rows, the last ones, are not calibrated on: the agreement is measured on
             them. 0: it is measured on the rows that are calibrated on.
     """
 
     inputs: Mapping[str, np.ndarray]
     rule: Rule
     threshold: float
-    held_out: int = 0
+    validation: int = 0
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
@@ -43,12 +43,12 @@ class Calibration:
     @cached_property
     def to_calibrate(self) -> Calibration:
         """The rows that are calibrated on."""
-        return self._rows(slice(len(self) - self.held_out))
+        return self._rows(slice(len(self) - self.validation))
 
     @cached_property
     def to_compare(self) -> Calibration:
         """The rows on which the agreement is measured."""
-        return self._rows(slice(len(self) - (self.held_out or len(self)), None))
+        return self._rows(slice(len(self) - (self.validation or len(self)), None))
 
     def _rows(self, rows: slice) -> Calibration:
         inputs = {name: array[rows] for name, array in self.inputs.items()}
@@ -57,14 +57,14 @@ class Calibration:
     @property
     def compared_in_words(self) -> str:
         """Where the agreement is measured."""
-        if self.held_out:
-            return f"{self.held_out} inputs that were held out"
+        if self.validation:
+            return f"{self.validation} inputs that were set aside"
         return f"the {len(self)} inputs that were calibrated on"
 
     @cached_property
     def digest(self) -> str:
         """Digest of everything that determines the program."""
-        facts = [self.rule.to_dict(), self.threshold, self.held_out]
+        facts = [self.rule.to_dict(), self.threshold, self.validation]
         parts = json.dumps(facts, sort_keys=True)
         digest = hashlib.sha256(parts.encode())
         for name, array in sorted(self.inputs.items()):
@@ -80,7 +80,7 @@ class Calibration:
             "inputs": str(path),
             "rule": self.rule.to_dict(),
             "threshold": self.threshold,
-            "held_out": self.held_out,
+            "validation": self.validation,
         }
 
     @classmethod
@@ -88,7 +88,7 @@ class Calibration:
         with np.load(saved["inputs"], allow_pickle=False) as arrays:
             inputs = {name: arrays[name] for name in arrays.files}
         rule = Rule.from_dict(saved["rule"])
-        return cls(inputs, rule, saved["threshold"], saved["held_out"])
+        return cls(inputs, rule, saved["threshold"], saved["validation"])
 
     def batches(self, size: int = 1) -> Iterator[dict[str, np.ndarray]]:
         """The inputs in batches of `size` rows."""

@@ -2,7 +2,7 @@
 inputs.
 
 The ranges of all activations are measured on the inputs of a `Calibration`, so that nothing is
-quantised at run time; the agreement with float32 is measured on inputs that are held out. Two tools
+quantised at run time; the agreement with float32 is measured on inputs that are set aside. Two tools
 make a program; an artifact contains each program that reaches the requested agreement:
 
 | file | quantised by | run by |
@@ -16,13 +16,13 @@ reverts them by its own measure. The programs, float32 and bfloat16 are timed in
 choice of an engine and of a precision on this machine reads these times. The record of the artifact
 has, under `calibration`:
 
-    {"inputs": 60, "held_out": 60, "digest": "…", "threshold": 0.99, "measure": "same best class",
+    {"inputs": 60, "validation": 60, "digest": "…", "threshold": 0.99, "measure": "same best class",
      "agreement": {"litert": 0.992, "openvino": 1.0}, "engine": "openvino", "float_layers": 3,
      "milliseconds": {"float32": 3.9, "bfloat16": 2.3, "litert": 2.4, "openvino": 1.7},
      "float32": {"engine": "litert"}, "bfloat16": {"engine": "openvino", "agreement": 0.999},
      "processor": "…", "machine": "…"}
 
-`held_out` is 0 where there were too few inputs, and the agreement is that of the inputs that were
+`validation` is 0 where there were too few inputs, and the agreement is that of the inputs that were
 calibrated on. `bfloat16` has a `reason` instead where it cannot be used.
 """
 
@@ -121,7 +121,7 @@ def compile_int8(
         "made_with": {name: version(name) for name in packages},
         "calibration": {
             "inputs": len(calibration.to_calibrate),
-            "held_out": calibration.held_out,
+            "validation": calibration.validation,
             "digest": calibration.digest,
             "threshold": calibration.threshold,
             "measure": calibration.rule.words,

@@ -80,7 +80,7 @@ def export_integer(
 
     Returns:
         `difference`: the largest from float32 on random inputs; `agreement`: with float32, see
-        `Calibration.held_out`; `scales`: scale and zero point by the name of the input or output.
+        `Calibration.validation`; `scales`: scale and zero point by the name of the input or output.
 
     Raises:
         CompileError: an operator has no int8 version, or the agreement is too low.

@@ -128,11 +128,11 @@ class Artifact:
     def calibration_on(self, engine: str) -> str:
         """`calibration_in_words` of a calibrated program, for one of its engines."""
         facts = self.calibration or {}
-        held_out, times = facts["held_out"], facts["milliseconds"]
+        validation, times = facts["validation"], facts["milliseconds"]
         compared = (
-            f"on {held_out} others"
-            if held_out
-            else "on the same inputs, which were too few to hold some out"
+            f"on {validation} others"
+            if validation
+            else "on the same inputs, which were too few to set some aside"
         )
         return (
             f"Calibrated on {facts['inputs']} inputs; agreement with float32 "
