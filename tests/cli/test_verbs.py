@@ -145,3 +145,18 @@ def test_help_imports_no_wing(run):
         command = [sys.executable, "-c", code, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert done.stderr.strip() == str(loaded), arguments
+
+
+def test_predict_imports_the_wing_of_its_photo(tmp_path):
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from warmstart.cli import main\n"
+        "try:\n    main()\nexcept SystemExit: pass\n"
+        "wings = (f'warmstart.{wing}' for wing in ('image', 'text', 'speech', 'series'))\n"
+        "print([wing for wing in wings if wing in sys.modules], file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, "predict", "missing.jpg", "--top-k", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stderr.splitlines()[-1] == "['warmstart.image']"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from warmstart.core import cancellation
-from warmstart.core.steps import drive
+from warmstart.core.cancellation import drive
 from warmstart.errors import CancelledError
 
 

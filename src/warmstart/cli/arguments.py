@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from warmstart.core.input_kind import Argument, InputKind
 
 STDIN = "-"
-TEXT_SUFFIX = ".txt"
-"""Of files with one text per line."""
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -34,7 +32,7 @@ class Arguments:
 
     def __init__(self, typed: Sequence[str]):
         self.typed = tuple(typed)
-        self._stdin = _standard_input()
+        self._stdin = _standard_input() if STDIN in self.typed else iter(())
         self._first: list[Argument] = []
 
     def __iter__(self) -> Iterator[Argument]:

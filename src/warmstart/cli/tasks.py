@@ -13,6 +13,7 @@ from warmstart.cli.arguments import STDIN, Arguments, check_texts, is_text, rout
 from warmstart.cli.help import Command, unknown_option
 from warmstart.cli.parameters import typed_options
 from warmstart.cli.task_parameters import option_names, own_parameters, parameters
+from warmstart.core.reading import file_suffix
 from warmstart.core.task import TASKS, Task, task_of
 from warmstart.errors import UsageError
 
@@ -99,7 +100,8 @@ class TaskCommand(Command):
             tasks = []
         self.params = parameters(tasks, self.any_task)
         args = _escaped(args, self.params)
-        if len(tasks) > 1 and not wants_help:
+        is_named = option_value(args, "--model", "-m", "--task") is not None
+        if len(self.tasks) > 1 and not (is_named or wants_help):
             tasks = [self._routed(ctx, args, tasks)]
             self.params = parameters(tasks, self.any_task)
         self.owner = f"warmstart {tasks[0].verb}" if tasks and self.any_task else ""
@@ -132,6 +134,8 @@ class TaskCommand(Command):
         model, task = option_value(args, "--model", "-m"), option_value(args, "--task")
         if self.any_task and task is not None:
             return [task_of(task)]
+        if model is None and self.any_task:
+            return self._readers(args)
         if model is None or len(self.tasks) == 1:
             return self.tasks
         from warmstart.cli.models import task_of_model
@@ -141,6 +145,18 @@ class TaskCommand(Command):
             verb = task_of(name).verb
             raise UsageError(f"{model} does {name}: use `warmstart {verb}`.")
         return [task_of(name)]
+
+    def _readers(self, args: Sequence[str]) -> list[Task]:
+        """The tasks that may answer where the suffix of the first argument is one of photos or
+        recordings; else all. The modules of the others are not imported, which takes time.
+        """
+        suffix = file_suffix(args[0]) if args and not args[0].startswith("-") else ""
+        for task in self.tasks if suffix else ():
+            input_kind = task.input_kind()
+            if task.default_model and suffix in input_kind.suffixes:
+                same = [one for one in self.tasks if one.input == task.input]
+                return same if input_kind.is_file else self.tasks
+        return self.tasks
 
     def _routed(self, ctx: click.Context, args: Sequence[str], tasks: Sequence[Task]) -> Task:
         """The task of the inputs, among those with a default model and all options that were typed."""
@@ -168,6 +184,8 @@ class TaskCommand(Command):
         fitting = [task for task in able if typed - common <= option_names(task)]
         arguments = Arguments(_unescaped(inputs))
         ctx.meta[_ARGUMENTS] = arguments
+        if len(tasks) < len(self.tasks):  # by the first input only; see `_readers`
+            route(arguments, [task for task in self.tasks if task.default_model])
         return route(arguments, fitting or able or tasks)
 
     def _request(self, ctx: click.Context, task: Task) -> Request:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from warmstart import log
 from warmstart.catalog import Entry
-from warmstart.core import bundle, table_inputs
+from warmstart.core import bundle
 from warmstart.core.compiling import artifact_key, job_of, run_process
 from warmstart.core.inputs import Item, Row
 from warmstart.core.terminal import counted
@@ -97,8 +97,7 @@ def collect(
             "defined for it. Leave calibration out; precision='int8' then quantises the weights only."
         )
     options = model.options()
-    inputs = table_inputs.selected(data, options, model.input_kind)
-    items = _chosen(model.stream_items(inputs, options), MOST)
+    items = _chosen(model.stream_items(data, options), MOST)
     if len(items) < least:
         raise UsageError(
             f"Calibration needs {least} inputs or more, preferably 100 to 300 similar to those "

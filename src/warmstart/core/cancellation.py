@@ -6,11 +6,15 @@ with cancellation.scope(request_is_gone):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any, TypeAlias
 
 from warmstart.errors import CancelledError
+
+Steps: TypeAlias = Generator[None, None, Sequence[Any]]
+"""Computes the outputs of several inputs; yields between steps, where the caller may stop."""
 
 _cancelled: ContextVar[Callable[[], bool] | None] = ContextVar("warmstart_cancelled", default=None)
 
@@ -30,3 +34,21 @@ def check() -> None:
     cancelled = _cancelled.get()
     if cancelled is not None and cancelled():
         raise CancelledError("The work was cancelled.")
+
+
+def drive(steps: Steps) -> Sequence[Any]:
+    """Run steps to their end; close them where they do not get there.
+
+    Raises:
+        CancelledError: nobody waits for the result any more.
+    """
+    try:
+        while True:
+            check()
+            next(steps)
+    except StopIteration as stop:
+        check()
+        outputs: Sequence[Any] = stop.value
+        return outputs
+    finally:
+        steps.close()

@@ -161,7 +161,7 @@ def _first_use(model: LoadedModel) -> FirstUse | None:
 def _is_needed(model: LoadedModel) -> bool:
     if not model.has_stand_in or model.requested_engine != "auto" or model.precision != "float32":
         return False
-    return not waits() and is_installed("tensorflow") and not model.is_compiled()
+    return not waits() and not model.is_compiled() and is_installed("tensorflow")
 
 
 @atexit.register

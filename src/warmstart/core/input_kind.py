@@ -19,7 +19,7 @@ from warmstart.core import table_inputs
 from warmstart.core.inputs import Item, is_single, iter_items
 from warmstart.core.reading import input_name, printable
 from warmstart.core.records.columns import Field
-from warmstart.core.table_inputs import is_table
+from warmstart.core.table_inputs import SINGLE, is_table
 from warmstart.errors import InputError, TooLargeError, UsageError
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class InputKind(ABC):
 
     def is_several(self, inputs: Any) -> bool:
         """Whether a call returns a list: for a list, and for a column of a table."""
-        return isinstance(inputs, list) or self.is_column(inputs)
+        return isinstance(inputs, list) or (type(inputs) not in SINGLE and self.is_column(inputs))
 
     def is_column(self, inputs: Any) -> bool:
         """Whether this is a column of a table whose cells are inputs."""

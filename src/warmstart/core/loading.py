@@ -139,11 +139,11 @@ def load(
         precision="float32" if precision == "auto" else precision,
         folder=opened.folder,
     )
-    if opened.folder is not None and bundle.is_bundle(opened.folder):
+    if opened.is_bundle:
         model.check_parts()
     if precision == "auto":
         return fastest(model, request, agreement)[0]
-    return model.in_precision(precision, request)
+    return model if request is None else model.in_precision(precision, request)
 
 
 def backbone(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar, ca
 import numpy as np
 
 from warmstart.core import prefetch, table_inputs
+from warmstart.core.cancellation import Steps, drive
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.first_use import answering
 from warmstart.core.inputs import Item, Prepared, Row
@@ -25,7 +26,6 @@ from warmstart.core.options import SECTION, ProgressOptions, are_defaults, field
 from warmstart.core.progress import reported
 from warmstart.core.results import Failed, raise_failed
 from warmstart.core.searchable import SearchableModel
-from warmstart.core.steps import Steps, drive
 from warmstart.core.wire import Result
 from warmstart.errors import InputError, UsageError
 
@@ -129,7 +129,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
     def forward(self, rows: Sequence[Row], batch_size: int) -> Generator[None, None, list[Row]]:
         """Run `forward` on rows of equal shapes, `batch_size` at a time."""
         outputs: list[Row] = []
-        batch_size = self.rows_per_call(batch_size)
+        batch_size = self.engine.signatures["forward"].rows_per_call(batch_size)
         for start in range(0, len(rows), batch_size):
             if start:
                 yield
@@ -140,11 +140,6 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
                 for index in range(len(batch))
             ]
         return outputs
-
-    def rows_per_call(self, batch_size: int) -> int:
-        """Rows that go through the engine together: fewer where the program takes a fixed number."""
-        first = self.engine.signatures["forward"].inputs[0].shape[0]
-        return min(batch_size, first) if isinstance(first, int) else batch_size
 
     def group_size(self, options: OptionsT, is_list: bool) -> int:
         """How many inputs are prepared before any goes through the engine; default: one batch."""
@@ -166,6 +161,11 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         A server refuses requests by it before the work begins; `value` may be unusable.
         """
         return 0
+
+    def selected(self, inputs: Any, options: OptionsT) -> Any:
+        """The inputs of a call; of a table, those in the columns that the option `column` names."""
+        column = getattr(options, "column", None)
+        return inputs if column is None else table_inputs.selected(inputs, column, self.input_kind)
 
     def elements(self, inputs: Any, options: OptionsT) -> Iterator[Item]:
         """The inputs of a call with several, in order; `options` may say how to read them."""
@@ -212,6 +212,8 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
             InputError: the one input is unusable.
             UsageError: an option is wrong, or `inputs` stands for many inputs and is not a list.
         """
+        if self._engine is not None:
+            return self._call(inputs, options, (self.compute, self.decode))
         with answering(self) as model:
             return model._call(inputs, options, (model.compute, model.decode))
 
@@ -223,7 +225,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         """
         self.check_options(options)
         labels = table_inputs.row_labels(inputs, self.input_kind)
-        inputs = table_inputs.selected(inputs, options, self.input_kind)
+        inputs = self.selected(inputs, options)
         items = partial(self.stream_items, inputs, options)
         stream = ResultStream(self.results(items(), options), inputs, items, labels, self.result)
         return stream.reported(options, self.name)
@@ -249,8 +251,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
     def stream_features(
         self, inputs: Any, options: OptionsT | None = None
     ) -> Iterator[NDArray[np.float32]]:
-        """The pooled features of many inputs, (D,) each, in constant memory; `inputs` as for
-        `stream`.
+        """The pooled features of many inputs, (D,) each, in constant memory; inputs as of `stream`.
 
         Raises:
             InputError: an input is unusable.
@@ -262,7 +263,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
     def _call(self, inputs: Any, options: OptionsT, route: Route[OptionsT]) -> Any:
         self.check_options(options)
         accepted = self.input_kind
-        selected = table_inputs.selected(inputs, options, accepted)
+        selected = self.selected(inputs, options)
         if accepted.is_several(selected):
             results = self.run(self.elements(selected, options), options, route, is_list=True)
             counted = reported(results, options, self.name, lambda: len(selected))

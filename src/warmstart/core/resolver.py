@@ -35,12 +35,15 @@ SCHEMES = ("hf://", "package:", "embedded:")
 
 @dataclass(frozen=True)
 class Opened:
-    """What a model is made of; `folder` is its bundle or repository, None where it has none."""
+    """What a model is made of; `folder` is its bundle or repository, None where it has none;
+    `is_bundle` says which.
+    """
 
     entry: Entry
     labels: tuple[Label, ...]
     weights: Weights
     folder: Path | None
+    is_bundle: bool = False
 
 
 def open_source(
@@ -93,7 +96,7 @@ def open_source(
             else fetch_weights(weights, None, offline, progress)
         )
         classifier = _saved_classifier(contents.entry, contents.labels, own)
-        return classifier or Opened(contents.entry, contents.labels, own, folder)
+        return classifier or Opened(contents.entry, contents.labels, own, folder, is_bundle=True)
     entry, labels = repository.read(folder, task)
     licences.announce(str(name), entry.licence)
     return Opened(entry, labels, _folder_weights(folder, weights, offline, progress), folder)

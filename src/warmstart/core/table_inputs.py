@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from warmstart.errors import InputError, UsageError
 if TYPE_CHECKING:
     from warmstart.core.input_kind import InputKind
 
+SINGLE = frozenset({str, bytes, bytearray, tuple, dict, type(Path())})
+"""Common types that are not columns."""
 MOST_NAMED = 20
 """Columns that a message lists."""
 
@@ -58,18 +61,12 @@ def row_labels(inputs: Any, input_kind: InputKind) -> Any:
     return inputs.index if input_kind.row_is_input and hasattr(inputs, "iloc") else None
 
 
-def selected(inputs: Any, options: Any, input_kind: InputKind) -> Any:
-    """The inputs of a call: in one column of a table, or in two for pairs, where the option
-    `column` says so.
+def selected(table: Any, column: str | Sequence[str], input_kind: InputKind) -> Any:
+    """The inputs in one column of a table, or in two for pairs.
 
     Raises:
         UsageError: this is not a table, or has no such column.
     """
-    column = getattr(options, "column", None)
-    return inputs if column is None else _selected(inputs, column, input_kind)
-
-
-def _selected(table: Any, column: str | Sequence[str], input_kind: InputKind) -> Any:
     if not is_table(table):
         is_lazy = hasattr(table, "collect")
         advice = "call its .collect() first" if is_lazy else "leave it out"

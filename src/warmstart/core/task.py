@@ -1,4 +1,4 @@
-"""`TASKS`, the one table of tasks.
+"""The table of our tasks.
 
 Every surface is derived from it: Python, the command line, the server, batches, the page. Rows
 name classes as "module:Name", so that reading the table imports none of them.
@@ -6,65 +6,13 @@ name classes as "module:Name", so that reading the table imports none of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
-
+from warmstart.core.task_record import _TASKS
+from warmstart.core.task_record import TASKS as TASKS
 from warmstart.core.task_record import Task as Task
-from warmstart.core.task_record import resolve
-from warmstart.errors import UsageError
-from warmstart.suggestions import unknown_name
-
-if TYPE_CHECKING:
-    from warmstart.core.model import Model
-    from warmstart.training.wrap.wrapper import Wrapper
-
-
-_TASKS: dict[str, Task] = {}
-TASKS: Mapping[str, Task] = MappingProxyType(_TASKS)
-"""The tasks by name."""
-
-
-def register(task: Task) -> None:
-    """Add a task; from then on every surface has it.
-
-    Raises:
-        UsageError: another task has this name.
-    """
-    if _TASKS.get(task.name, task) != task:
-        raise UsageError(f"There is a task {task.name!r} already.")
-    _TASKS[task.name] = task
-
-
-def task_of(name: str) -> Task:
-    """The task of a name.
-
-    Raises:
-        UsageError: there is no such task.
-    """
-    if name not in _TASKS:
-        raise UsageError(unknown_name("There is no task", name, _TASKS, "There are"))
-    return _TASKS[name]
-
-
-def task_class(name: str) -> type[Model[Any, Any, Any]]:
-    """The class of its models; errors are those of `task_of`."""
-    return task_of(name).model_class()
-
-
-def wrapper_class(name: str) -> type[Wrapper[Any]]:
-    """What wraps Keras models for a task; without TensorFlow.
-
-    Raises:
-        UsageError: there is no such task, or its models are not wrapped.
-    """
-    wrapper = task_of(name).wrapper
-    if wrapper is None:
-        names = ", ".join(known for known, task in _TASKS.items() if task.wrapper)
-        raise UsageError(f"Models are not wrapped for {name!r}; tasks that are: {names}.")
-    cls: type[Wrapper[Any]] = resolve(wrapper)
-    return cls
-
+from warmstart.core.task_record import register as register
+from warmstart.core.task_record import task_class as task_class
+from warmstart.core.task_record import task_of as task_of
+from warmstart.core.task_record import wrapper_class as wrapper_class
 
 for _task in (
     Task(

@@ -1,4 +1,4 @@
-"""`Task`, the record of what a model does."""
+"""`Task`, the record of what a model does, and `TASKS`, all of them by name."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from warmstart.errors import UsageError
+from warmstart.suggestions import unknown_name
 
 if TYPE_CHECKING:
     from warmstart.core.console import Console
@@ -111,3 +113,49 @@ def resolve(reference: Any) -> Any:
 def _imported(reference: str) -> Any:
     module, _, name = reference.partition(":")
     return getattr(import_module(module), name)
+
+
+_TASKS: dict[str, Task] = {}
+TASKS: Mapping[str, Task] = MappingProxyType(_TASKS)
+"""The tasks by name."""
+
+
+def register(task: Task) -> None:
+    """Add a task; from then on every surface has it.
+
+    Raises:
+        UsageError: another task has this name.
+    """
+    if _TASKS.get(task.name, task) != task:
+        raise UsageError(f"There is a task {task.name!r} already.")
+    _TASKS[task.name] = task
+
+
+def task_of(name: str) -> Task:
+    """The task of a name.
+
+    Raises:
+        UsageError: there is no such task.
+    """
+    if name not in _TASKS:
+        raise UsageError(unknown_name("There is no task", name, _TASKS, "There are"))
+    return _TASKS[name]
+
+
+def task_class(name: str) -> type[Model[Any, Any, Any]]:
+    """The class of its models; errors are those of `task_of`."""
+    return task_of(name).model_class()
+
+
+def wrapper_class(name: str) -> type[Wrapper[Any]]:
+    """What wraps Keras models for a task; without TensorFlow.
+
+    Raises:
+        UsageError: there is no such task, or its models are not wrapped.
+    """
+    wrapper = task_of(name).wrapper
+    if wrapper is None:
+        names = ", ".join(known for known, task in _TASKS.items() if task.wrapper)
+        raise UsageError(f"Models are not wrapped for {name!r}; tasks that are: {names}.")
+    cls: type[Wrapper[Any]] = resolve(wrapper)
+    return cls

@@ -95,6 +95,11 @@ class Signature:
         """The outputs that have a value for each token: (batch, tokens, …)."""
         return frozenset(spec.name for spec in self.outputs if spec.shape[1:2] == ("tokens",))
 
+    def rows_per_call(self, batch_size: int) -> int:
+        """Rows that go through the program together: fewer where it takes a fixed number."""
+        first = self.inputs[0].shape[0]
+        return min(batch_size, first) if isinstance(first, int) else batch_size
+
     def probe(self, seed: int = 0, size: int = 2) -> dict[str, np.ndarray]:
         """Deterministic inputs; every dynamic dimension gets `size` entries, except those of
         `PROBED`.

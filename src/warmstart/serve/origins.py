@@ -8,6 +8,7 @@ where a request comes from, and pages cannot change it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ PREFLIGHT_SECONDS = 600
 """How long a browser may remember the answer to a preflight request."""
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether a name or address of a host (without a port) can only mean this machine."""
     host = host.strip("[]").lower().rstrip(".")

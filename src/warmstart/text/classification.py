@@ -27,7 +27,7 @@ from warmstart.errors import InputError, UsageError
 from warmstart.text import data as text_data
 from warmstart.text.data import EvaluateTextsOptions
 from warmstart.text.encoder import TextModel, Windows, sigmoid, softmax
-from warmstart.text.inputs import PAIR, Pair, PairInput, shown
+from warmstart.text.inputs import PAIR, Pair, PairInput
 from warmstart.text.results import TextClassification
 
 if TYPE_CHECKING:
@@ -174,9 +174,9 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
             scores = self._entailed(np.stack([row["logits"] for row in outputs]), options)
         else:
             labels, scores = list(self.labels), self.scores(outputs[0]["logits"])
-        text: Windows = prepared.context
-        best = TextClassification.of(shown(text.text), self.name, scores, labels, options.top_k)
-        return replace(best, truncated=True) if text.truncated else best
+        windows: Windows = prepared.context
+        best = TextClassification.of(windows.input, self.name, scores, labels, options.top_k)
+        return replace(best, truncated=True) if windows.truncated else best
 
     def _entailed(
         self, logits: NDArray[np.float32], options: ClassifyTextOptions

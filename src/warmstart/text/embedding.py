@@ -27,7 +27,7 @@ from warmstart.text import data as text_data
 from warmstart.text.data import EvaluateTextsOptions
 from warmstart.text.dense import Dense, module_files
 from warmstart.text.encoder import TextModel, Windows
-from warmstart.text.inputs import TEXT, Pair, Text, shown
+from warmstart.text.inputs import TEXT, Pair, Text
 from warmstart.text.results import Embedding
 
 if TYPE_CHECKING:
@@ -183,9 +183,9 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
         return vector.copy()  # the batch can be freed
 
     def decode(self, prepared: Prepared, outputs: Any, options: EmbedOptions) -> Embedding:
-        text: Windows = prepared.context
+        windows: Windows = prepared.context
         vector = self.vector(prepared, outputs, options)
-        return Embedding(shown(text.text), self.name, vector, text.truncated)
+        return Embedding(windows.input, self.name, vector, windows.truncated)
 
     @property
     def feature_size(self) -> int:

@@ -20,7 +20,7 @@ from warmstart.core.options import BatchOptions, takes
 from warmstart.engines.base import TensorSpec
 from warmstart.errors import BundleError
 from warmstart.models import family
-from warmstart.text.inputs import Pair, TextKind
+from warmstart.text.inputs import Pair, TextKind, shown
 from warmstart.text.tokenizer import Encoded, Tokenizer
 
 if TYPE_CHECKING:
@@ -46,6 +46,11 @@ class Windows:
 
     text: str | Pair
     encoded: Sequence[Encoded]
+
+    @property
+    def input(self) -> str:
+        """How results name the text."""
+        return shown(self.text)
 
     @property
     def truncated(self) -> bool:
@@ -189,7 +194,9 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
         lengths = [len(row["input_ids"]) for row in rows]
         order = np.argsort(lengths, kind="stable")[::-1]  # the longest first: memory grows once
         engine = self.engine
-        per_token = engine.signatures["forward"].per_token
+        signature = engine.signatures["forward"]
+        per_token = signature.per_token
+        batch_size = signature.rows_per_call(batch_size)
         outputs: list[Row] = [{}] * len(rows)
         for number, indices in enumerate(self._batches(order, lengths, batch_size)):
             if number:
@@ -212,7 +219,6 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
         config = self.entry.config
         names = config.get("names", INPUTS)
         pads = "attention_mask" in names or config.get("length") is not None
-        batch_size = self.rows_per_call(batch_size)
         start = 0
         while start < len(order):
             end = min(start + batch_size, len(order))

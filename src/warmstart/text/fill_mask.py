@@ -21,7 +21,7 @@ from warmstart.errors import InputError, UsageError
 from warmstart.text import data as text_data
 from warmstart.text.data import EvaluateTextsOptions
 from warmstart.text.encoder import TextModel, Windows, softmax
-from warmstart.text.inputs import Pair, Text, shown
+from warmstart.text.inputs import Pair, Text
 from warmstart.text.results import FilledMask
 from warmstart.text.tokenizer import Encoded
 
@@ -115,7 +115,8 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
         return encoded
 
     def decode(self, prepared: Prepared, outputs: Any, options: FillMaskOptions) -> FilledMask:
-        ids = np.array(prepared.context.encoded[0].ids)
+        windows: Windows = prepared.context
+        ids = np.array(windows.encoded[0].ids)
         masks = []
         targets = self._targets(options)
         for position in np.flatnonzero(ids == self.tokenizer.special_id("mask")):
@@ -126,9 +127,8 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
                 tokens = targets[best(scores[targets], options.top_k)].tolist()
             masks.append(tuple(self._prediction(token, float(scores[token])) for token in tokens))
             ids[position] = tokens[0]
-        prompt: Windows = prepared.context
         filled = self.tokenizer.decode(ids)
-        return FilledMask(shown(prompt.text), self.name, tuple(masks), filled, prompt.truncated)
+        return FilledMask(windows.input, self.name, tuple(masks), filled, windows.truncated)
 
     def check_options(self, options: FillMaskOptions) -> None:
         super().check_options(options)

@@ -23,7 +23,7 @@ from warmstart.engines.agreement import Rule
 from warmstart.errors import UsageError
 from warmstart.text import conll
 from warmstart.text.encoder import TextModel, softmax
-from warmstart.text.inputs import TEXT, Pair, Text, shown
+from warmstart.text.inputs import TEXT, Pair, Text
 from warmstart.text.results import Entities, Entity
 from warmstart.text.tags import OUTSIDE, Scheme, scheme_of
 from warmstart.text.tokenizer import Encoded
@@ -159,7 +159,7 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
         text = prepared.context.text
         tokens = self._tokens_of(prepared, outputs)
         entities = self._entities(text, tokens, options.aggregation)
-        return Entities(shown(text), self.name, tuple(entities))
+        return Entities(prepared.context.input, self.name, tuple(entities))
 
     @takes(EvaluateTagsOptions)
     def evaluate(self, data: Data, options: EvaluateTagsOptions) -> Evaluation:

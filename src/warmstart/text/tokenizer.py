@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from warmstart.errors import BundleError, InputError, UsageError
-from warmstart.text import preset_vocabularies, vocabularies
+from warmstart.text import vocabularies, vocabulary_files
 
 if TYPE_CHECKING:
     import tokenizers
@@ -244,7 +244,7 @@ class Tokenizer:
         files: dict[str, Path | bytes] = {
             name: path for name in vocabularies.FILES if (path := self.folder / name).is_file()
         }
-        if preset_vocabularies.is_preset(self.folder):
+        if vocabulary_files.is_preset(self.folder):
             tokens = {f"{role}_token": token for role, token in self.special.items()}
             files = {"tokenizer_config.json": json.dumps(tokens).encode()}
         with self._lock:

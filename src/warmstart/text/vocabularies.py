@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from warmstart.errors import BundleError, UsageError
-from warmstart.text import preset_vocabularies
 from warmstart.text import vocabulary_files as files
 
 if TYPE_CHECKING:
@@ -97,8 +96,8 @@ def open_backend(folder: Path) -> tuple[tokenizers.Tokenizer, dict[str, str]]:
         BundleError: files are missing, damaged, too large, or contradict each other.
         UsageError: an option of the tokenizer is not supported.
     """
-    if preset_vocabularies.is_preset(folder):
-        vocabulary, config = preset_vocabularies.read(folder)
+    if files.is_preset(folder):
+        vocabulary, config = files.read_preset(folder)
         build = _wordpiece if vocabulary.suffix == ".txt" else _byte_level
         return build(folder, config, vocabulary)
     config = settings(folder)

@@ -1,4 +1,8 @@
-"""Read the files of a tokenizer: sizes are checked first, and damaged files raise `BundleError`."""
+"""Read the files of a tokenizer: sizes are checked first, and damaged files raise `BundleError`.
+
+In KerasHub's presets `tokenizer.json` is a config, and the vocabulary is in `assets/tokenizer/`.
+Source: KerasHub's presets, https://keras.io/keras_hub/.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from warmstart.errors import BundleError
+from warmstart.errors import BundleError, UsageError
 
 LARGEST_FILE = 64 * 2**20
 MOST_TOKENS = 2_000_000
+CONFIG = "tokenizer.json"
+ASSETS = ("assets/tokenizer", "assets")
+"""Folders of vocabularies in newer and older presets."""
+WORDS, PAIRS = "vocabulary.txt", "vocabulary.json"
+CLASSES = ("RobertaTokenizer", "GPT2Tokenizer")
+"""Byte-pair tokenizers."""
 
 
 def flag(config: Mapping[str, Any], key: str, default: bool | None, folder: Path) -> Any:
@@ -79,3 +89,46 @@ def read_object(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise BundleError(f"{path} holds no JSON object; it is damaged, fetch it again.")
     return data
+
+
+def is_preset(folder: Path) -> bool:
+    """Whether a folder has the config of a KerasHub tokenizer."""
+    path = folder / CONFIG
+    return path.is_file() and "registered_name" in read_object(path)
+
+
+def read_preset(folder: Path) -> tuple[Path, Mapping[str, Any]]:
+    """(the file of the vocabulary, settings with the names that transformers gives them).
+
+    Raises:
+        BundleError: the vocabulary is missing.
+        UsageError: the class of the tokenizer, or an option of it, is not supported.
+    """
+    path = folder / CONFIG
+    config = read_object(path)
+    options = config.get("config")
+    options = options if isinstance(options, Mapping) else {}
+    candidates = [folder / assets / name for assets in ASSETS for name in (WORDS, PAIRS)]
+    vocabulary = next((file for file in candidates if file.is_file()), None)
+    if vocabulary is None:
+        raise BundleError(f"{folder} has no vocabulary in {ASSETS[0]}; fetch the preset again.")
+    if vocabulary.name == PAIRS:
+        name = str(config.get("class_name"))
+        if name not in CLASSES:
+            raise UsageError(f"{path}: the tokenizer {name} is not supported.")
+        _check_options(
+            options, {"add_prefix_space": False, "special_tokens_in_strings": False}, path
+        )
+        return vocabulary, {"tokenizer_class": name}
+    usual = {"split": True, "split_on_cjk": True, "suffix_indicator": "##", "oov_token": "[UNK]"}
+    _check_options(options, {**usual, "special_tokens_in_strings": False}, path)
+    return vocabulary, {
+        "do_lower_case": bool(options.get("lowercase", False)),
+        "strip_accents": bool(options.get("strip_accents", False)),
+    }
+
+
+def _check_options(options: Mapping[str, Any], supported: Mapping[str, Any], path: Path) -> None:
+    for key, value in supported.items():
+        if options.get(key, value) != value:
+            raise UsageError(f"{path}: {key}={options[key]!r} is not supported.")

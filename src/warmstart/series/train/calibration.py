@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.catalog import Entry
-from warmstart.core.steps import drive
+from warmstart.core.cancellation import drive
 from warmstart.engines.base import Engine
 from warmstart.engines.keras import KerasEngine
 from warmstart.series import smoothing_fit

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from warmstart.catalog import Entry
-from warmstart.core.steps import drive
+from warmstart.core.cancellation import drive
 from warmstart.engines.keras import KerasEngine
 from warmstart.errors import MissingPackageError, require
 from warmstart.series.comparison import Best, Comparison, best
