@@ -95,7 +95,7 @@ def test_impossible_sizes():
 
     with pytest.raises(UsageError, match="unknown key 'depht'"):
         segformer.build({"depht": 3})
-    with pytest.raises(UsageError, match="one number a stage"):
+    with pytest.raises(UsageError, match="one number per stage"):
         segformer.build({"depths": [1, 1]})
     with pytest.raises(UsageError, match="multiples of 32"):
         dfine.build({"classes": 2}, input_shape=(100, 64, 3))

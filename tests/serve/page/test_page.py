@@ -176,7 +176,7 @@ def test_texts_are_compared(tab, address, served):
 
 def test_a_text_is_generated_and_repeats_with_its_seed(tab, address):
     page = tab.open(address, "shakespeare_gpt2")
-    field(page, "Tokens to generate at most").fill("12")
+    field(page, "Maximum tokens to generate").fill("12")
     page.get_by_text("More options").click()
     field(page, "Random seed").fill("3")
     field(page, "Prompt").fill("ROMEO:\n")
@@ -192,7 +192,7 @@ def test_a_text_is_generated_and_repeats_with_its_seed(tab, address):
 
 def test_a_text_can_be_stopped(tab, address):
     page = tab.open(address, "slow")
-    field(page, "Tokens to generate at most").fill("200")
+    field(page, "Maximum tokens to generate").fill("200")
     page.get_by_role("button", name="ROMEO:").click()
     tab.until("document.querySelector('.written')?.textContent.length > 20")
     page.get_by_role("button", name="Stop").click()
@@ -296,7 +296,7 @@ def test_a_text_pair_is_classified(tab, address, served):
 
 def test_options_that_cannot_be_streamed(tab, address, served):
     page = tab.open(address, "shakespeare_gpt2")
-    field(page, "Tokens to generate at most").fill("8")
+    field(page, "Maximum tokens to generate").fill("8")
     field(page, "Sampling temperature").fill("")
     page.get_by_text("More options").click()
     field(page, "Num beams").fill("2")
@@ -314,9 +314,9 @@ def test_options_that_cannot_be_streamed(tab, address, served):
         ("similar", {"Text 1": "one"}, "Embed", "At least two texts are needed"),
         (
             "shakespeare_gpt2",
-            {"Prompt": "ROMEO:", "Tokens to generate at most": "0"},
+            {"Prompt": "ROMEO:", "Maximum tokens to generate": "0"},
             "Generate",
-            "Tokens to generate",
+            "Maximum tokens to generate",
         ),
         ("efficientnet_lite0", {}, "Classify", "There is no photo yet"),
     ],
