@@ -208,12 +208,13 @@ def mapped(
             yield from data.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0)
         except ray.exceptions.RayError as error:
             raise BatchError(
-                f"Ray gave up: {_in_short(error)}. What is done so far is not lost; run the same again to go "
+                f"Ray gave up: {in_short(error)}. What is done so far is not lost; run the same again to go "
                 "on."
             ) from error
 
 
-def _in_short(error: Exception) -> str:
+def in_short(error: Exception) -> str:
+    """The last line of what Ray says."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[-1] if lines else type(error).__name__).rstrip(".")
 
@@ -249,7 +250,7 @@ def connected(address: str | None, size: int) -> Iterator[None]:
             if attempt == attempts:
                 what = f"reached at {cluster}" if "address" in options else "started"
                 hint = "" if "address" not in options else _about_token()
-                raise BatchError(f"Ray cannot be {what}: {_in_short(error)}.{hint}") from error
+                raise BatchError(f"Ray cannot be {what}: {in_short(error)}.{hint}") from error
     try:
         yield
     finally:

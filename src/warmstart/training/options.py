@@ -37,6 +37,10 @@ NOT_RECORDED = frozenset(
         "track",
         "validation",
         "features_on",
+        "on",
+        "address",
+        "workers",
+        "cpus",
         "encoding",
         "delimiter",
         "path_column",
@@ -132,6 +136,40 @@ class TrainOptions:
             for field in fields(self)
             if field.name not in NOT_RECORDED and field.name not in without
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class RayOptions(TrainOptions):
+    """Of tasks whose loss is a mean over examples, so that workers can share a batch."""
+
+    on: Annotated[
+        Literal["local", "ray"],
+        Option("local: this process trains; ray: the workers of a Ray cluster.", http=False),
+    ] = "local"
+    address: Annotated[
+        str | None,
+        Option(
+            "Address of the Ray cluster; default: RAY_ADDRESS, the one that runs on this machine, "
+            "or a new one.",
+            http=False,
+            rare=True,
+        ),
+    ] = None
+    workers: Annotated[
+        int | None,
+        Option("Worker processes on the Ray cluster.", ge=1, http=False, rare=True),
+    ] = None
+    cpus: Annotated[
+        int | None,
+        Option("Processors of each worker.", ge=1, http=False, rare=True),
+    ] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.on == "local":
+            for name in ("address", "workers", "cpus"):
+                if getattr(self, name) is not None:
+                    raise UsageError(f"{name} belongs to on='ray'.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
@@ -51,6 +51,23 @@ class Trainer(TrainerHooks[OptionsT]):
             TrainingError: training cannot continue.
         """
         check_keras_options(self.options)
+        with self.cluster():
+            return self._fit(data)
+
+    @property
+    def is_distributed(self) -> bool:
+        """Whether the network is trained by the workers of a cluster."""
+        return getattr(self.options, "on", "local") == "ray"
+
+    def cluster(self) -> AbstractContextManager[None]:
+        """A connection to the cluster of the options, where there is one."""
+        if not self.is_distributed:
+            return nullcontext()
+        from warmstart.training.ray_learning import connected
+
+        return connected(self.options)
+
+    def _fit(self, data: Any) -> Model[Any, Any, Any]:
         use_device(self.options.device)
         self.open()
         self.summary = self.read(data)
@@ -152,9 +169,25 @@ class Trainer(TrainerHooks[OptionsT]):
 
     def fitted(self, learner: keras.Model, batches: Batches, **options: Any) -> Fitted:
         """`fit` with what all fits of a run share."""
+        with self.workers_of(learner, batches, options["name"]) as source:
+            return self._fitted(learner, source, batches, **options)
+
+    def workers_of(
+        self, learner: keras.Model, batches: Batches, name: str
+    ) -> AbstractContextManager[Batches]:
+        """What is fitted on: the batches, or with on="ray" those of its workers."""
+        if name != self.state_name or not self.is_distributed:
+            return nullcontext(batches)
+        from warmstart.training.ray_learning import distributed
+
+        return distributed(self, learner, batches)
+
+    def _fitted(
+        self, learner: keras.Model, source: Batches, batches: Batches, **options: Any
+    ) -> Fitted:
         return fit(
             learner,
-            batches,
+            source,
             monitor=self.monitor,
             clip_norm=self.clip_norm,
             callbacks=[*self.callbacks(batches), *self.trackers.callbacks(options["name"])],

@@ -101,7 +101,15 @@ class LabelledBatches(PhotoBatches):
         self.targets, self.weights, self.vary = targets, weights, vary
 
     def batch(self, epoch: int, index: int) -> tuple[Any, ...]:
-        rows = self.rows(epoch, index)
+        return self._of_rows(self.rows(epoch, index), epoch)
+
+    def part_of(self, epoch: int, index: int, rank: int, count: int) -> tuple[Any, ...]:
+        """Part `rank` of `count` of a batch; only its photos are read."""
+        return self._of_rows(np.array_split(self.rows(epoch, index), count)[rank], epoch)
+
+    def _of_rows(self, rows: np.ndarray, epoch: int) -> tuple[Any, ...]:
+        if not len(rows):
+            return tuple(np.empty(0) for _ in range(2))
         images = np.stack([self._photo(int(row), epoch) for row in rows])
         targets = self.targets[rows]
         return (images, targets) if self.weights is None else (images, targets, self.weights[rows])

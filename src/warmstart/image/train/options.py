@@ -14,6 +14,7 @@ from warmstart.training.options import (
     ClassWeightOptions,
     FreezeOptions,
     LossOptions,
+    RayOptions,
 )
 from warmstart.training.types import Head, ImageSize
 
@@ -30,6 +31,7 @@ class ImageClassificationOptions(
     AugmentOptions,
     ClassWeightOptions,
     LossOptions,
+    RayOptions,
 ):
     """Of image classification. Phase 1 trains the head, phase 2 the head and the base.
 

@@ -33,6 +33,9 @@ class Photos:
         self._decoded: dict[Hashable, Any] = {}
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> Any:
+        return Photos, ()  # another process reads its own
+
     def digest(self, path: str | os.PathLike[str]) -> str:
         """The sha256 of a file or URL; its content stays for whoever decodes it.
 

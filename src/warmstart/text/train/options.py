@@ -17,7 +17,7 @@ from warmstart.core.records.options import (
     TokenTable,
 )
 from warmstart.errors import UsageError
-from warmstart.training.options import ClassWeightOptions, FreezeOptions, LossOptions
+from warmstart.training.options import ClassWeightOptions, FreezeOptions, LossOptions, RayOptions
 from warmstart.training.types import Validation
 
 
@@ -62,7 +62,7 @@ class EncoderOptions(FreezeOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class TextClassificationOptions(
-    TextTable, SplitTable, NamedClasses, EncoderOptions, ClassWeightOptions, LossOptions
+    TextTable, SplitTable, NamedClasses, EncoderOptions, ClassWeightOptions, LossOptions, RayOptions
 ):
     """Of text classification and regression."""
 

@@ -1,0 +1,169 @@
+"""A worker of fine-tuning on Ray: computes the gradients of its share of each batch.
+
+It has no state of its own: weights and seeds come with each step. So a worker that died is replaced,
+and the step repeated, without a difference to the result.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from warmstart.bulk import cluster
+from warmstart.catalog import Entry
+from warmstart.core.weights import Weights
+from warmstart.training.batches import Batches, take
+from warmstart.training.fit import seeded
+from warmstart.training.keeper import changing_variables
+from warmstart.training.progress import Terminal
+
+SEED_STEP = 104_729
+"""Between the seeds of two workers, so that their dropout differs."""
+
+
+class Share(NamedTuple):
+    """What a worker returns of a step.
+
+    Attributes:
+        examples: how many; all else is empty where it is 0.
+        gradients: in the order of the trainable variables; None: the loss does not depend on it.
+        state: the values of `state_variables` after the step.
+        metrics: the variables of the metrics, of this step alone.
+    """
+
+    examples: int
+    gradients: list[np.ndarray | None]
+    state: list[np.ndarray]
+    metrics: list[np.ndarray]
+
+
+class Gradients(keras.optimizers.Optimizer):
+    """An optimizer that stores the gradients and leaves the variables as they are."""
+
+    def __init__(self) -> None:
+        super().__init__(learning_rate=0.0)
+        self.received: set[int] = set()
+
+    def build(self, variables: Any) -> None:
+        if self.built:
+            return
+        super().build(variables)
+        self.buffers = [self.add_variable_from_reference(v, "gradient") for v in variables]
+        self.indices = {id(v): index for index, v in enumerate(variables)}
+
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        import tensorflow as tf
+
+        variables = (
+            self._trainable_variables if trainable_variables is None else trainable_variables
+        )
+        for gradient, variable in zip(grads, variables, strict=True):
+            if gradient is not None:
+                index = self.indices[id(variable)]
+                self.received.add(index)
+                self.buffers[index].assign(tf.convert_to_tensor(gradient))
+
+
+class GradientWorker:
+    """What an actor does.
+
+    Args:
+        packed: (trainer without its networks, its class of model, what makes its base).
+        rank: of this worker, from 0.
+        count: of workers.
+        weights: of the learner.
+        here: the folder that relative paths refer to.
+        threads: of TensorFlow.
+    """
+
+    def __init__(
+        self, packed: Any, rank: int, count: int, weights: list[np.ndarray], here: str, threads: int
+    ):
+        import tensorflow as tf
+
+        cluster.settle(threads, here)
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        self.rank, self.count = rank, count
+        trainer, model_class, entry, path, digest, labels, precision, folder = packed
+        trainer.model = trainer.base = model_class(
+            Entry.from_dict(entry),
+            Weights(path, digest),
+            labels,
+            precision=precision,
+            folder=folder,
+        )
+        trainer.terminal, trainer.fits = Terminal(verbose=False), {}
+        with seeded(trainer.options.seed):
+            trainer.network = trainer.build()
+            trainer.freeze()
+            self.batches: Batches = trainer.batches()
+            self.learner: keras.Model = trainer.learner()
+            self.optimizer = Gradients()
+            trainer.compile(self.learner, self.optimizer)
+        self.learner._symbolic_build(data_batch=self.batches.batch(0, 0))
+        self.optimizer.build(self.learner.trainable_variables)
+        self.learner.set_weights(weights)
+        for layer in self.learner._flatten_layers():
+            if hasattr(layer, "finalize_state") and layer.weights:
+                layer.finalize_state()
+        self.state = state_variables(self.learner)
+
+    def step(self, state: list[np.ndarray], epoch: int, index: int) -> Share:
+        """The gradients of this worker's share of a batch.
+
+        Args:
+            state: values of the `state_variables`.
+            epoch, index: of the batch.
+        """
+        batch = share(self.batches, epoch, index, self.rank, self.count)
+        examples = len(keras.tree.flatten(batch[0])[0])
+        if not examples:
+            return Share(0, [], [], [])
+        for variable, value in zip(self.state, state, strict=True):
+            variable.assign(value)
+            if is_seed(variable):
+                variable.assign_add(np.array([self.rank * SEED_STEP, 0], value.dtype))
+        self.learner.reset_metrics()
+        self.learner.train_on_batch(*batch, return_dict=True)
+        return Share(
+            examples,
+            [
+                np.asarray(buffer) if index in self.optimizer.received else None
+                for index, buffer in enumerate(self.optimizer.buffers)
+            ],
+            [np.asarray(variable) for variable in self.untrained()],
+            [np.asarray(variable) for variable in self.learner.metrics_variables],
+        )
+
+    def untrained(self) -> list[Any]:
+        """The state variables that have no gradient."""
+        return untrained(self.learner, self.state)
+
+
+def state_variables(learner: keras.Model) -> list[Any]:
+    """The variables that a step can change, without those of the metrics."""
+    metrics = {id(variable) for variable in learner.metrics_variables}
+    return [variable for variable in changing_variables(learner) if id(variable) not in metrics]
+
+
+def untrained(learner: keras.Model, state: list[Any]) -> list[Any]:
+    """Those that change without a gradient: moving averages, and seeds."""
+    trained = {id(variable) for variable in learner.trainable_variables}
+    return [variable for variable in state if id(variable) not in trained]
+
+
+def is_seed(variable: Any) -> bool:
+    """Whether it is the state of a generator of random numbers."""
+    return "seed_generator_state" in variable.path
+
+
+def share(batches: Batches, epoch: int, index: int, rank: int, count: int) -> tuple[Any, ...]:
+    """A worker's part of a batch; batches that read files read those of the part only."""
+    if hasattr(batches, "part_of"):
+        part: tuple[Any, ...] = batches.part_of(epoch, index, rank, count)
+        return part
+    batch = batches.batch(epoch, index)
+    rows = np.array_split(np.arange(len(keras.tree.flatten(batch[0])[0])), count)[rank]
+    return tuple(take(arrays, rows) for arrays in batch)
