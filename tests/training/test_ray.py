@@ -13,7 +13,7 @@ from PIL import Image
 from tests.photos import CIFAR
 
 import warmstart as ws
-from warmstart.errors import BatchError, UsageError
+from warmstart.errors import UsageError
 
 ray = pytest.importorskip("ray")
 pytestmark = [
