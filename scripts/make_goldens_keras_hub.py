@@ -96,6 +96,31 @@ def gpt2() -> Any:
     return keras_hub.models.GPT2CausalLM(backbone, preprocessor)
 
 
+@maker
+def whisper() -> Any:
+    """A backbone with a window of one second, its tokenizer and its converter."""
+    vocabulary, merges = byte_pairs([])
+    names = ["endoftext", "startoftranscript", "en", "de", "translate", "transcribe"]
+    first = len(vocabulary)
+    special = {f"<|{name}|>": first + number for number, name in enumerate(names)}
+    special["<|notimestamps|>"] = first + len(names) + 3
+    languages = {name: special.pop(name) for name in ("<|en|>", "<|de|>")}
+    model = keras_hub.models.WhisperBackbone(
+        vocabulary_size=special["<|notimestamps|>"] + 1 + 51,
+        num_layers=2,
+        num_heads=2,
+        hidden_dim=8,
+        intermediate_dim=12,
+        max_encoder_sequence_length=100,
+        max_decoder_sequence_length=32,
+    )
+    model.tokenizer = keras_hub.models.WhisperTokenizer(
+        vocabulary=vocabulary, merges=merges, special_tokens=special, language_tokens=languages
+    )
+    model.converter = keras_hub.layers.WhisperAudioConverter(max_audio_length=1)
+    return model
+
+
 def resnet(block: str) -> Any:
     backbone = keras_hub.models.ResNetBackbone(
         input_conv_filters=[64],
@@ -214,11 +239,35 @@ def write(name: str) -> None:
     folder = GOLDEN / name
     shutil.rmtree(folder, ignore_errors=True)
     model.save_to_preset(str(folder))
+    if name == "whisper":
+        model.tokenizer.save_to_preset(str(folder))
+        model.converter.save_to_preset(str(folder))
     (folder / "README.md").unlink(missing_ok=True)
     if name == "segformer":
         photos = np.random.default_rng(1).normal(size=(2, 32, 32, 3)).astype(np.float32)
         head = keras.Model(model.inputs, model.get_layer(index=-2).output)
         arrays = {"images": photos, "maps": np.asarray(head(photos, training=False))}
+    elif name == "whisper":
+        time = np.arange(16_000) / 16_000
+        audio = np.sin(2 * np.pi * (300 + 400 * time) * time).astype(np.float32)
+        features = np.asarray(model.converter(audio))[None]
+        tokens = np.random.default_rng(1).integers(0, model.vocabulary_size, (1, 7))
+        outputs = model(
+            {
+                "encoder_features": features,
+                "decoder_token_ids": tokens,
+                "decoder_padding_mask": np.ones_like(tokens),
+            },
+            training=False,
+        )
+        logits = model.token_embedding(outputs["decoder_sequence_output"], reverse=True)
+        arrays = {
+            "features": features,
+            "tokens": tokens,
+            "encoded": np.asarray(outputs["encoder_sequence_output"]),
+            "logits": np.asarray(logits),
+            "text": np.asarray(model.tokenizer("a film.")),
+        }
     elif hasattr(model.preprocessor, "image_converter"):
         size = model.preprocessor.image_converter.image_size
         photos = np.random.default_rng(1).normal(size=(2, *size, 3)).astype(np.float32)

@@ -10,6 +10,7 @@ import pytest
 import warmstart as ws
 from warmstart.errors import BundleError, UsageError
 from warmstart.models import repository
+from warmstart.speech.whisper.tokens import WhisperTokens
 from warmstart.text.tokenizer import Tokenizer
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "keras_hub"
@@ -19,6 +20,7 @@ PHOTOS = ("efficientnet", "mobilenet", "resnet")
 TASKS = {
     "gpt2": "text-generation",
     "segformer": "image-segmentation",
+    "whisper": "speech-recognition",
     **dict.fromkeys(PHOTOS, "image-classification"),
 }
 
@@ -46,6 +48,14 @@ def test_equal_to_keras_hub(name):
         np.testing.assert_allclose(maps, arrays["maps"], atol=1e-4, rtol=0)
         return
     assert model.count_params() == entry.parameters
+    if name == "whisper":
+        features = arrays["features"].transpose(0, 2, 1)
+        tokens = arrays["tokens"].astype(np.int32)
+        outputs = model({"input_features": features, "decoder_input_ids": tokens})
+        encoded = np.asarray(outputs["encoder_last_hidden_state"])
+        np.testing.assert_allclose(encoded, arrays["encoded"], atol=1e-4, rtol=0)
+        np.testing.assert_allclose(outputs["logits"], arrays["logits"], atol=1e-4, rtol=0)
+        return
     if "images" in arrays:
         from warmstart.models.image.outputs import classifier_outputs
 
@@ -71,15 +81,15 @@ def test_equal_to_keras_hub(name):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in NAMES if not name.startswith((*PHOTOS, "segformer"))]
+    "name", [name for name in NAMES if not name.startswith((*PHOTOS, "segformer", "whisper"))]
 )
 def test_tokens_are_those_of_keras_hub(name):
     tokenizer = Tokenizer.open(GOLDEN / name)
     arrays = expected(name)
     for text, ids, mask in zip(TEXTS, arrays["token_ids"], arrays["padding_mask"], strict=True):
         own = tokenizer.encode(text).ids.tolist()
-        if name == "gpt2":  # its preprocessor puts the token between texts before and behind
-            own = [0, *own, 0]
+        if name == "gpt2":  # a text for training ends with the token between texts, too
+            own = [*own, 0]
         assert own == ids[mask.astype(bool)].tolist()
 
 
@@ -99,6 +109,52 @@ def test_a_preset_is_used_saved_and_used_again(tmp_path):
     head = (GOLDEN / "distilbert" / "task.weights.h5").read_bytes()
     (other / "task.weights.h5").write_bytes(head)
     assert ws.load(other).weights.digest != model.weights.digest
+
+
+def recording():
+    time = np.arange(16_000) / 16_000
+    return np.sin(2 * np.pi * (300 + 400 * time) * time).astype(np.float32)
+
+
+@pytest.mark.tensorflow
+def test_whisper_is_used_saved_and_used_again(tmp_path):
+    model, arrays = ws.load(GOLDEN / "whisper"), expected("whisper")
+    features = model.features(recording(), sample_rate=16_000)
+    np.testing.assert_allclose(features, arrays["encoded"][0].mean(0), atol=1e-4, rtol=0)
+    first = model(recording(), sample_rate=16_000, language="de")
+    again = ws.load(model.save(tmp_path / "own"))
+    assert again(recording(), sample_rate=16_000, language="de") == first
+    config = json.loads((tmp_path / "own" / "config.json").read_text())
+    assert (config["model_type"], config["max_source_positions"]) == ("whisper", 50)
+
+
+def test_tokens_of_whisper():
+    tokens = WhisperTokens.open(GOLDEN / "whisper", 91)
+    config = json.loads((GOLDEN / "whisper" / "tokenizer.json").read_text())["config"]
+    assert tokens.encode("a film.") == expected("whisper")["text"].tolist()
+    assert tokens.languages == {
+        name.strip("<|>"): n for name, n in config["language_tokens"].items()
+    }
+    assert tokens.no_timestamps == config["special_tokens"]["<|notimestamps|>"]
+    assert tokens.previous == tokens.no_timestamps - 2
+    assert tokens.tokenizer.id_to_token(tokens.first_time + 50) == "<|1.00|>"
+
+
+def test_gpt2_preprocessor(tmp_path):
+    folder = tmp_path / "gpt2"
+    shutil.copytree(GOLDEN / "gpt2", folder)
+    path = folder / "preprocessor.json"
+    assert repository.read(folder)[0].processing["generation"] == {"max_length": 24}
+    config = json.loads(path.read_text())
+    config["config"] |= {"add_start_token": False, "sequence_length": 32}
+    path.write_text(json.dumps(config))
+    assert "generation" not in repository.read(folder)[0].processing
+    (start, *rest), own = (
+        Tokenizer.open(one).encode("a film").ids.tolist() for one in (GOLDEN / "gpt2", folder)
+    )
+    assert (start, rest) == (0, own)
+    path.unlink()
+    assert Tokenizer.open(folder).encode("a film").ids.tolist() == [0, *own]
 
 
 def test_photos_of_a_preset():
@@ -207,6 +263,27 @@ def test_image_converter_without_preprocessor(tmp_path):
             "ViTBackbone",
         ),
         ("segformer", "task.json", {"class_name": "Other"}, UsageError, "no supported head"),
+        (
+            "whisper",
+            "audio_converter.json",
+            {"config": {"stride": 80}},
+            UsageError,
+            "stride 80",
+        ),
+        (
+            "whisper",
+            "audio_converter.json",
+            {"config": {"max_audio_length": 30}},
+            UsageError,
+            "max_audio_length 30",
+        ),
+        (
+            "whisper",
+            "tokenizer.json",
+            {"config": {"language_tokens": {"<|en|>": "1"}}},
+            BundleError,
+            "language_tokens must give a number",
+        ),
         (
             "mobilenet_small",
             "preprocessor.json",

@@ -35,7 +35,7 @@ class Shipped:
         labels: (index, id, name).
         weights: their sha256.
         engine, precision: as for `ws.load`.
-        files: of its folder, by name: tokenizer, config.
+        files: of its folder, by relative path: tokenizer, config.
         program: the files of the artifact, by name.
         record: what the artifact says of itself.
     """
@@ -67,17 +67,13 @@ def pack(model: Model[Any, Any, Any], engine: str) -> Shipped:
             "open, or use on='local'."
         )
     artifact = model.artifact
-    files = {}
-    for path in model.folder.iterdir() if model.folder else ():
-        if path.is_file() and path.suffix not in LEFT_OUT and path.stat().st_size <= LARGEST_FILE:
-            files[path.name] = path.read_bytes()
     return Shipped(
         model.entry.to_dict(),
         [(label.index, label.id, label.name) for label in model.labels],
         model.weights.digest,
         engine,
         model.precision,
-        files,
+        files_of(model.folder),
         {name: (artifact.folder / name).read_bytes() for name in artifact.files},
         {
             **artifact.details,
@@ -86,6 +82,29 @@ def pack(model: Model[Any, Any, Any], engine: str) -> Shipped:
             "precision": artifact.precision,
         },
     )
+
+
+def files_of(folder: Path | None) -> dict[str, bytes]:
+    """The files that a model needs of its folder besides its weights, by relative path: those of the
+    folder itself, and the `assets` of a preset of KerasHub.
+    """
+    if folder is None:
+        return {}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in (*folder.iterdir(), *folder.glob("assets/**/*"))
+        if path.is_file() and path.suffix not in LEFT_OUT and path.stat().st_size <= LARGEST_FILE
+    }
+
+
+def folder_of(files: Mapping[str, bytes]) -> Path:
+    """A new folder with these files."""
+    folder = Path(tempfile.mkdtemp(prefix="warmstart-"))
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
 
 
 def unpack(shipped: Shipped) -> Model[Any, Any, Any]:
@@ -102,9 +121,7 @@ def unpack(shipped: Shipped) -> Model[Any, Any, Any]:
         return {key: value for key, value in shipped.record.items() if key != "precision"}
 
     store.make(artifact_key(entry, weights, shipped.precision), shipped.record["precision"], fill)
-    folder = Path(tempfile.mkdtemp(prefix="warmstart-"))
-    for name, content in shipped.files.items():
-        (folder / name).write_bytes(content)
+    folder = folder_of(shipped.files)
     labels = tuple(Label(*label) for label in shipped.labels)
     return task_class(entry.task)(
         entry, weights, labels, engine=shipped.engine, precision=shipped.precision, folder=folder

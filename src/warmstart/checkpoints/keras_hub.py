@@ -20,10 +20,11 @@ import numpy as np
 
 from warmstart.checkpoints.base import Checkpoint
 from warmstart.checkpoints.derived import Derived, DerivedCheckpoint
+from warmstart.checkpoints.layout import Rules
 
 NORMALISED = ("weight", "bias", "running_mean", "running_var")
 """The variables of a normalisation layer, in their order."""
-CONVOLUTION, DEPTHWISE = (3, 2, 0, 1), (2, 3, 0, 1)
+CONVOLUTION, DEPTHWISE, CONVOLUTION_1D = (3, 2, 0, 1), (2, 3, 0, 1), (2, 1, 0)
 """The permutations of a kernel's axes from Keras to PyTorch."""
 
 OPTIMIZER = "optimizer/"
@@ -88,6 +89,17 @@ def _readable(name: str) -> str:
     return ".".join([match[1], match[2] or "0", *others, f"vars{index}"])
 
 
+def modules(names: list[str], rules: Rules) -> Mapping[str, str]:
+    """Layer name -> module name, by the first rule that matches."""
+    named = {}
+    for name in names:
+        for pattern, replacement in rules:
+            if re.fullmatch(pattern, name):
+                named[name] = re.sub(f"^{pattern}$", replacement, name)
+                break
+    return named
+
+
 def pytorch_arrays(
     checkpoint: Checkpoint,
     rename: Rename,
@@ -144,6 +156,9 @@ def _variable(layer: str, index: int, shape: tuple[int, ...], count: int) -> str
 
 def _turned(array: np.ndarray, *, layer: str, index: int, transposed: bool) -> np.ndarray:
     """An array with the axes of PyTorch, where attention heads and their size are one axis."""
+    name = _layer_name(layer)
+    if name == "conv1d" and array.ndim == 3:
+        return array.transpose(CONVOLUTION_1D)
     if index == 0 and array.ndim == 3:  # (in, heads, size), of the output (heads, size, out)
         is_output = layer.endswith("output_dense")
         shape = (-1, array.shape[2]) if is_output else (array.shape[0], -1)
@@ -151,7 +166,6 @@ def _turned(array: np.ndarray, *, layer: str, index: int, transposed: bool) -> n
         return array.T if transposed else array
     if index == 1 and array.ndim == 2:
         return array.reshape(-1)
-    name = _layer_name(layer)
     if index == 0 and array.ndim == 2 and "embedding" not in name:
         return array.T if transposed else array
     if array.ndim == 4:

@@ -110,7 +110,7 @@ FAMILIES = (
         keras_hub=("RobertaBackbone",),
     ),
     Family("text.gpt2", "gpt2", ("gpt2",), keras_hub=("GPT2Backbone",)),
-    Family("speech.whisper", "whisper", ("whisper",)),
+    Family("speech.whisper", "whisper", ("whisper",), keras_hub=("WhisperBackbone",)),
     Family("speech.wavenet", "wavenet"),
     Family("speech.wavenet_asr", "wavenet_asr"),
     Family("speech.wavenet_raw", "wavenet_raw"),

@@ -244,6 +244,12 @@ def _byte_level(
             backend.post_processor = processors.RobertaProcessing(
                 sep, cls, trim_offsets=True, add_prefix_space=space
             )
+        elif files.flag(config, "add_bos_token", False, folder):
+            begin = tokens["bos"]
+            files.check_tokens(path, vocabulary, [begin])
+            backend.post_processor = processors.TemplateProcessing(
+                single=f"{begin} $A", special_tokens=[(begin, int(vocabulary[begin]))]
+            )
         else:
             backend.post_processor = processors.ByteLevel(trim_offsets=False)
         _add(backend, folder, config, tokens)

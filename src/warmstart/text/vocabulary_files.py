@@ -15,7 +15,7 @@ from warmstart.errors import BundleError, UsageError
 
 LARGEST_FILE = 64 * 2**20
 MOST_TOKENS = 2_000_000
-CONFIG = "tokenizer.json"
+CONFIG, PREPROCESSOR = "tokenizer.json", "preprocessor.json"
 ASSETS = ("assets/tokenizer", "assets")
 """Folders of vocabularies in newer and older presets."""
 WORDS, PAIRS = "vocabulary.txt", "vocabulary.json"
@@ -119,13 +119,29 @@ def read_preset(folder: Path) -> tuple[Path, Mapping[str, Any]]:
         _check_options(
             options, {"add_prefix_space": False, "special_tokens_in_strings": False}, path
         )
-        return vocabulary, {"tokenizer_class": name}
+        start = name == "GPT2Tokenizer" and starts_texts(folder)
+        return vocabulary, {"tokenizer_class": name, "add_bos_token": start}
     usual = {"split": True, "split_on_cjk": True, "suffix_indicator": "##", "oov_token": "[UNK]"}
     _check_options(options, {**usual, "special_tokens_in_strings": False}, path)
     return vocabulary, {
         "do_lower_case": bool(options.get("lowercase", False)),
         "strip_accents": bool(options.get("strip_accents", False)),
     }
+
+
+def starts_texts(folder: Path) -> bool:
+    """Whether the preprocessor of a preset puts the start token before each text; KerasHub's default
+    is that it does.
+
+    Raises:
+        UsageError: `add_start_token` is neither true nor false.
+    """
+    path = folder / PREPROCESSOR
+    options = read_object(path).get("config") if path.is_file() else None
+    value = options.get("add_start_token", True) if isinstance(options, Mapping) else True
+    if not isinstance(value, bool):
+        raise UsageError(f"{path}: add_start_token must be true or false, not {value!r}.")
+    return value
 
 
 def _check_options(options: Mapping[str, Any], supported: Mapping[str, Any], path: Path) -> None:

@@ -18,10 +18,13 @@ import keras
 import numpy as np
 
 from warmstart.bulk import cluster
-from warmstart.errors import TrainingError, UsageError, require
+from warmstart.bulk.shipping import files_of
+from warmstart.errors import TrainingError, UsageError, WarmstartError, require
 from warmstart.training.batches import Batches
+from warmstart.training.ray_layout import Layout, Machine, layout
 from warmstart.training.ray_worker import (
     GradientWorker,
+    Packed,
     Share,
     is_seed,
     state_variables,
@@ -30,43 +33,65 @@ from warmstart.training.ray_worker import (
 
 DEATHS = 20
 """How many workers may die before a fit gives up."""
-ROOM = 2**28
-"""Bytes of Ray's object store for weights and gradients, where a cluster is started here."""
+PATIENCE = 60.0
+"""Seconds after which it is said that workers have not started."""
+COPIES, FLOAT = 2, 4
+"""Of all weights in half of Ray's object store, and the bytes of each number."""
+GROWTH = ("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+"""Makes TensorFlow take memory of a GPU as it needs it, so that processes can share one."""
 NETWORKS = ("network", "head", "predictor", "model", "base", "validation_text_batches")
 PROCESS = ("run", "trackers", "terminal", "fits", "restart", "tolerance")
 """Attributes of a trainer that stay in this process."""
 
 
 @contextlib.contextmanager
-def connected(options: Any) -> Iterator[None]:
-    """A connection to the cluster of the options, with enough processors.
+def connected(options: Any, parameters: int) -> Iterator[None]:
+    """A connection to the cluster of the options, which is large enough.
+
+    Args:
+        options: of the training.
+        parameters: of the network. Where a cluster is started here, its object store has room for
+            weights and gradients.
 
     Raises:
         MissingPackageError: Ray is not installed.
         BatchError: the cluster cannot be reached.
-        UsageError: it has too few processors.
+        UsageError: it is too small.
     """
     require("ray", extra="ray", purpose="to fine-tune on a cluster")
-    with cluster.connected(options.address, ROOM):
-        import ray  # not before: it reads the mode of authentication
-
-        _check_processors(options, int(ray.cluster_resources().get("CPU", 0)))
+    os.environ.setdefault(*GROWTH)
+    _use_one_gpu()
+    with cluster.connected(options.address, COPIES * FLOAT * parameters):
+        layout_of(options)
         yield
 
 
-def _check_processors(options: Any, processors: int) -> None:
-    workers, cpus = sizes(options, processors)
-    if workers * cpus > processors:
-        raise UsageError(
-            f"The cluster has {processors} processors, too few for {workers} workers of {cpus}: ask "
-            "for fewer workers, or fewer cpus."
-        )
+def _use_one_gpu() -> None:
+    """Leave all GPUs but one to the workers: this process applies gradients, and validates."""
+    import tensorflow as tf
+
+    gpus = tf.config.get_visible_devices("GPU")
+    if len(gpus) > 1:
+        try:
+            tf.config.set_visible_devices(gpus[:1], "GPU")
+        except RuntimeError as error:
+            raise UsageError(
+                "TensorFlow has started on several GPUs already; fine-tune with on='ray' in a new "
+                "process, or set CUDA_VISIBLE_DEVICES=0 before Python starts."
+            ) from error
 
 
-def sizes(options: Any, processors: int) -> tuple[int, int]:
-    """(workers, processors of each)."""
-    workers = options.workers or max(1, processors // (options.cpus or processors))
-    return workers, options.cpus or max(1, processors // workers)
+def layout_of(options: Any) -> Layout:
+    """The workers of the options on the connected cluster.
+
+    Raises:
+        UsageError: it is too small.
+    """
+    import ray  # not before: it reads the mode of authentication
+
+    resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    machines = [Machine(int(one.get("CPU", 0)), int(one.get("GPU", 0))) for one in resources]
+    return layout(machines, workers=options.workers, cpus=options.cpus, device=options.device)
 
 
 @contextlib.contextmanager
@@ -78,16 +103,18 @@ def distributed(trainer: Any, learner: keras.Model, batches: Batches) -> Iterato
         learner: compiled.
         batches: of the trainer.
     """
-    import ray
-
     learner._symbolic_build(data_batch=batches.batch(0, 0))
-    workers, cpus = sizes(trainer.options, int(ray.cluster_resources().get("CPU", 1)))
-    pool = _Pool(_packed(trainer), learner.get_weights(), workers, cpus)
+    workers = layout_of(trainer.options)
+    pool = _Pool(packed(trainer), learner.get_weights(), workers)
     step = _Step(learner, pool)
     learner.__dict__["_maybe_symbolic_build"] = lambda **_: None
     learner.__dict__["make_train_function"] = lambda force=False: None
     learner.train_function = step
     try:
+        if missing := pool.missing(PATIENCE):
+            trainer.terminal.say(
+                f"waiting for {missing} of {workers.workers} workers of the Ray cluster"
+            )
         yield _Positions(len(batches))
     finally:
         del learner.__dict__["_maybe_symbolic_build"], learner.__dict__["make_train_function"]
@@ -127,7 +154,8 @@ class _Step:
     def __call__(self, iterator: Any) -> dict[str, Any]:
         epoch, index = (int(value) for value in next(iterator)[0][0])
         state = [np.asarray(variable) for variable in self.state]
-        shares = [one for one in self.pool.step(state, epoch, index) if one.examples]
+        scale = float(getattr(self.learner.optimizer, "dynamic_scale", 1.0))
+        shares = [one for one in self.pool.step(state, scale, epoch, index) if one.examples]
         total = sum(one.examples for one in shares)
         parts = [one.examples / total for one in shares]
         first = shares[0]
@@ -152,20 +180,34 @@ def _sum(values: Sequence[Any], parts: Sequence[float]) -> np.ndarray:
 class _Pool:
     """The workers; one that dies is replaced, and repeats its step."""
 
-    def __init__(self, packed: Any, weights: list[np.ndarray], count: int, cpus: int):
+    def __init__(self, packed: Packed, weights: list[np.ndarray], layout: Layout):
         import ray
 
-        self.packed, self.weights = ray.put(packed), ray.put(weights)
-        self.count, self.cpus, self.deaths = count, cpus, 0
+        try:
+            self.packed, self.weights = ray.put(packed), ray.put(weights)
+        except TypeError as error:  # Ray's, a report of many lines about what cannot be pickled
+            raise UsageError(
+                "The loss, a metric or the augmentation cannot be sent to the workers of the Ray "
+                f"cluster: {error.__cause__ or error}."
+            ) from error
+        self.layout, self.deaths = layout, 0
         self.actor = ray.remote(GradientWorker)
-        self.workers = [self._started(rank) for rank in range(count)]
+        self.workers = [self._started(rank) for rank in range(layout.workers)]
 
     def _started(self, rank: int) -> Any:
-        return self.actor.options(num_cpus=self.cpus).remote(
-            self.packed, rank, self.count, self.weights, os.getcwd(), self.cpus
+        layout = self.layout
+        return self.actor.options(num_cpus=layout.cpus, num_gpus=layout.gpus).remote(
+            self.packed, rank, layout, self.weights, os.getcwd()
         )
 
-    def step(self, state: list[np.ndarray], epoch: int, index: int) -> list[Share]:
+    def missing(self, seconds: float) -> int:
+        """The workers that have not started after so many seconds."""
+        import ray
+
+        started = [worker.started.remote() for worker in self.workers]
+        return len(ray.wait(started, num_returns=len(started), timeout=seconds)[1])
+
+    def step(self, state: list[np.ndarray], scale: float, epoch: int, index: int) -> list[Share]:
         """The shares of all workers, in order.
 
         Raises:
@@ -173,26 +215,25 @@ class _Pool:
         """
         import ray
 
-        values = ray.put(state)
-        answers = [worker.step.remote(values, epoch, index) for worker in self.workers]
+        arguments = (ray.put(state), scale, epoch, index)
+        pending = [worker.step.remote(*arguments) for worker in self.workers]
         shares: list[Share] = []
-        for rank in range(self.count):
-            while len(shares) == rank:
-                try:
-                    shares.append(ray.get(answers[rank]))
-                except ray.exceptions.RayActorError as error:
-                    if isinstance(error.__cause__, Exception) or self.deaths >= DEATHS:
-                        raise TrainingError(
-                            f"Workers of the Ray cluster cannot train: {cluster.in_short(error)}. The "
-                            "last checkpoint is intact: the same call resumes."
-                        ) from error
-                    self.deaths += 1
-                    self.workers[rank] = self._started(rank)
-                    answers[rank] = self.workers[rank].step.remote(values, epoch, index)
-                except ray.exceptions.RayError as error:
+        while (rank := len(shares)) < len(self.workers):
+            try:
+                shares.append(ray.get(pending[rank]))
+            except ray.exceptions.RayActorError as error:
+                if isinstance(error.__cause__, Exception) or self.deaths >= DEATHS:
                     raise TrainingError(
-                        f"A worker of the Ray cluster failed: {cluster.in_short(error)}."
+                        f"Workers of the Ray cluster cannot train: {_reason(error)}. The last "
+                        "checkpoint is intact: the same call resumes."
                     ) from error
+                self.deaths += 1
+                self.workers[rank] = self._started(rank)
+                pending[rank] = self.workers[rank].step.remote(*arguments)
+            except ray.exceptions.RayError as error:
+                raise TrainingError(
+                    f"A worker of the Ray cluster failed: {_reason(error)}."
+                ) from error
         return shares
 
     def close(self) -> None:
@@ -204,7 +245,13 @@ class _Pool:
                 ray.kill(worker)
 
 
-def _packed(trainer: Any) -> Any:
+def _reason(error: Exception) -> str:
+    """What a worker raised, without Ray's traceback."""
+    cause = getattr(error, "cause", None) or error.__cause__
+    return str(cause).rstrip(".") if isinstance(cause, WarmstartError) else cluster.in_short(error)
+
+
+def packed(trainer: Any) -> Packed:
     """A trainer as it travels: with its data, without its networks."""
     model, copied = trainer.model, copy.copy(trainer)
     for name in (*NETWORKS, *PROCESS):
@@ -218,14 +265,11 @@ def _packed(trainer: Any) -> Any:
         validation="auto",
         verbose=False,
     )
-    weights = model.weights
-    return (
+    return Packed(
         copied,
         type(model),
         model.entry.to_dict(),
-        weights.path,
-        weights.digest,
         tuple(model.labels),
         model.precision,
-        model._folder,
+        files_of(model.folder),
     )

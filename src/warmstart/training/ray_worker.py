@@ -6,18 +6,23 @@ and the step repeated, without a difference to the result.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from warmstart.bulk import cluster
-from warmstart.catalog import Entry
+from warmstart.bulk.shipping import folder_of
+from warmstart.catalog import Entry, Label
+from warmstart.core.model import Model
 from warmstart.core.weights import Weights
 from warmstart.training.batches import Batches, take
 from warmstart.training.fit import seeded
 from warmstart.training.keeper import changing_variables
 from warmstart.training.progress import Terminal
+from warmstart.training.ray_layout import Layout
 
 SEED_STEP = 104_729
 """Between the seeds of two workers, so that their dropout differs."""
@@ -39,8 +44,47 @@ class Share(NamedTuple):
     metrics: list[np.ndarray]
 
 
+@dataclass(frozen=True)
+class Packed:
+    """What a worker builds its network from. All weights come from the process that trains.
+
+    Attributes:
+        trainer: with its data, without its networks.
+        model_class: of the base.
+        entry: of the base, as JSON-able values.
+        labels, precision: of the base.
+        files: of the base's folder, by relative path: tokenizer, config.
+    """
+
+    trainer: Any
+    model_class: type[Model[Any, Any, Any]]
+    entry: Mapping[str, Any]
+    labels: tuple[Label, ...]
+    precision: str
+    files: Mapping[str, bytes]
+
+    def unpack(self) -> Any:
+        """The trainer with its base, whose weights are random."""
+        base = self.model_class(
+            Entry.from_dict(dict(self.entry)),
+            Weights.random(),
+            self.labels,
+            precision=self.precision,
+            folder=folder_of(self.files),
+        )
+        self.trainer.model = self.trainer.base = base
+        self.trainer.terminal, self.trainer.fits = Terminal(verbose=False), {}
+        return self.trainer
+
+
 class Gradients(keras.optimizers.Optimizer):
-    """An optimizer that stores the gradients and leaves the variables as they are."""
+    """An optimizer that stores the gradients and leaves the variables as they are.
+
+    Attributes:
+        buffers: the gradients of the last step, in the order of the trainable variables.
+        received: indices of the variables that the loss depends on.
+        scale: the loss is multiplied by it, for the driver's `LossScaleOptimizer`.
+    """
 
     def __init__(self) -> None:
         super().__init__(learning_rate=0.0)
@@ -50,8 +94,12 @@ class Gradients(keras.optimizers.Optimizer):
         if self.built:
             return
         super().build(variables)
+        self.scale = self.add_variable((), initializer="ones", name="scale")
         self.buffers = [self.add_variable_from_reference(v, "gradient") for v in variables]
         self.indices = {id(v): index for index, v in enumerate(variables)}
+
+    def scale_loss(self, loss: Any) -> Any:
+        return loss * self.scale
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
         import tensorflow as tf
@@ -70,31 +118,29 @@ class GradientWorker:
     """What an actor does.
 
     Args:
-        packed: (trainer without its networks, its class of model, what makes its base).
+        packed: what the network is built from.
         rank: of this worker, from 0.
-        count: of workers.
+        layout: of the workers.
         weights: of the learner.
         here: the folder that relative paths refer to.
-        threads: of TensorFlow.
     """
 
     def __init__(
-        self, packed: Any, rank: int, count: int, weights: list[np.ndarray], here: str, threads: int
+        self,
+        packed: Packed,
+        rank: int,
+        layout: Layout,
+        weights: list[np.ndarray],
+        here: str,
     ):
         import tensorflow as tf
 
-        cluster.settle(threads, here)
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        self.rank, self.count = rank, count
-        trainer, model_class, entry, path, digest, labels, precision, folder = packed
-        trainer.model = trainer.base = model_class(
-            Entry.from_dict(entry),
-            Weights(path, digest),
-            labels,
-            precision=precision,
-            folder=folder,
-        )
-        trainer.terminal, trainer.fits = Terminal(verbose=False), {}
+        cluster.settle(layout.cpus, here)
+        tf.config.threading.set_intra_op_parallelism_threads(layout.cpus)
+        if not layout.gpus:
+            tf.config.set_visible_devices([], "GPU")
+        self.rank, self.count = rank, layout.workers
+        trainer = packed.unpack()
         with seeded(trainer.options.seed):
             trainer.network = trainer.build()
             trainer.freeze()
@@ -102,6 +148,7 @@ class GradientWorker:
             self.learner: keras.Model = trainer.learner()
             self.optimizer = Gradients()
             trainer.compile(self.learner, self.optimizer)
+        self.learner.optimizer = self.optimizer  # without Keras' scaling of losses in float16
         self.learner._symbolic_build(data_batch=self.batches.batch(0, 0))
         self.optimizer.build(self.learner.trainable_variables)
         self.learner.set_weights(weights)
@@ -110,11 +157,15 @@ class GradientWorker:
                 layer.finalize_state()
         self.state = state_variables(self.learner)
 
-    def step(self, state: list[np.ndarray], epoch: int, index: int) -> Share:
+    def started(self) -> None:
+        """Returns once the worker is ready."""
+
+    def step(self, state: list[np.ndarray], scale: float, epoch: int, index: int) -> Share:
         """The gradients of this worker's share of a batch.
 
         Args:
             state: values of the `state_variables`.
+            scale: of the loss.
             epoch, index: of the batch.
         """
         batch = share(self.batches, epoch, index, self.rank, self.count)
@@ -125,6 +176,7 @@ class GradientWorker:
             variable.assign(value)
             if is_seed(variable):
                 variable.assign_add(np.array([self.rank * SEED_STEP, 0], value.dtype))
+        self.optimizer.scale.assign(scale)
         self.learner.reset_metrics()
         self.learner.train_on_batch(*batch, return_dict=True)
         return Share(

@@ -51,6 +51,8 @@ class Trainer(TrainerHooks[OptionsT]):
             TrainingError: training cannot continue.
         """
         check_keras_options(self.options)
+        use_device(self.options.device)
+        self.open()
         with self.cluster():
             return self._fit(data)
 
@@ -65,11 +67,9 @@ class Trainer(TrainerHooks[OptionsT]):
             return nullcontext()
         from warmstart.training.ray_learning import connected
 
-        return connected(self.options)
+        return connected(self.options, self.model.entry.parameters)
 
     def _fit(self, data: Any) -> Model[Any, Any, Any]:
-        use_device(self.options.device)
-        self.open()
         self.summary = self.read(data)
         self.verify()
         with open_run(self.options.output, self.settings()) as self.run, self.resumable():

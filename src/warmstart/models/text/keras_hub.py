@@ -51,17 +51,6 @@ def encoder_config(preset: Preset, model_type: str, prefix: str) -> dict[str, An
     return config
 
 
-def modules(names: list[str], rules: Rules) -> Mapping[str, str]:
-    """Layer name -> module name, by the first rule that matches."""
-    named = {}
-    for name in names:
-        for pattern, replacement in rules:
-            if re.fullmatch(pattern, name):
-                named[name] = re.sub(f"^{pattern}$", replacement, name)
-                break
-    return named
-
-
 def encoder_rules(block: str, parts: Mapping[str, str]) -> Rules:
     """Rules for the layers of `TransformerEncoder`.
 

@@ -5,12 +5,15 @@ bundle.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from warmstart.errors import BundleError
+from warmstart.models.keras_hub import is_preset, preset_of
+from warmstart.models.repository import CONFIG, read_json
+from warmstart.models.speech.whisper import presets
 from warmstart.speech.whisper.languages import language_code
 
 FILES = (
@@ -61,14 +64,14 @@ class WhisperTokens:
 
     @classmethod
     def open(cls, folder: Path, vocabulary: int, multilingual: bool = True) -> WhisperTokens:
-        """Read the tokenizer of a folder: `tokenizer.json`, else `vocab.json`, `merges.txt` and
-        `added_tokens.json`.
+        """Read the tokenizer of a folder: that of a KerasHub preset, `tokenizer.json`, or
+        `vocab.json`, `merges.txt` and `added_tokens.json`.
 
         Raises:
             BundleError: a file is missing or damaged, or is not of a Whisper tokenizer of this
             vocabulary.
         """
-        tokenizer = _open_tokenizer(folder)
+        tokenizer = _open_tokenizer(folder, vocabulary)
 
         def number(*names: str) -> int:
             for name in names:
@@ -226,10 +229,12 @@ def _with_punctuation(words: list[tuple[str, list[int]]]) -> list[tuple[str, lis
     return joined
 
 
-def _open_tokenizer(folder: Path) -> Any:
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+def _open_tokenizer(folder: Path, vocabulary: int) -> Any:
+    from tokenizers import Tokenizer
 
     try:
+        if presets.is_preset(folder):
+            return _preset_tokenizer(folder, vocabulary)
         if (folder / "tokenizer.json").is_file():
             return Tokenizer.from_file(str(folder / "tokenizer.json"))
         for name in ("vocab.json", "merges.txt"):
@@ -237,20 +242,9 @@ def _open_tokenizer(folder: Path) -> Any:
                 raise BundleError(
                     f"{folder} has no tokenizer.json and no {name}; fetch the whole repository."
                 )
-        made = Tokenizer(
-            models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
-        )
-        made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        made.decoder = decoders.ByteLevel()
+        made = _byte_level(folder / "vocab.json")
         added = json.loads((folder / "added_tokens.json").read_text("utf-8"))
-        for name, token in sorted(added.items(), key=lambda pair: pair[1]):
-            special = AddedToken(name, special=True, normalized=False)
-            made.add_special_tokens([special])
-            if made.token_to_id(name) != token:
-                raise BundleError(
-                    f"{folder / 'added_tokens.json'}: {name} is {token}, which does not follow on "
-                    "vocab.json; fetch the repository again."
-                )
+        _add(made, added, folder / "added_tokens.json")
         return made
     except BundleError:
         raise
@@ -260,6 +254,53 @@ def _open_tokenizer(folder: Path) -> Any:
         raise BundleError(f"{folder}: its tokenizer cannot be read: {error}") from error
 
 
-def own_files(folder: Path) -> dict[str, Path]:
-    """The files of a repository or bundle that belong to the model besides its weights."""
-    return {name: folder / name for name in FILES if (folder / name).is_file()}
+def _byte_level(path: Path) -> Any:
+    """The tokenizer of a vocabulary and the `merges.txt` beside it, without special tokens."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    made = Tokenizer(models.BPE.from_file(str(path), str(path.with_name("merges.txt"))))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    return made
+
+
+def _add(tokenizer: Any, tokens: Mapping[str, int], path: Path) -> None:
+    """Add special tokens, which follow on the vocabulary."""
+    from tokenizers import AddedToken
+
+    for name, token in sorted(tokens.items(), key=lambda pair: pair[1]):
+        tokenizer.add_special_tokens([AddedToken(name, special=True, normalized=False)])
+        if tokenizer.token_to_id(name) != token:
+            raise BundleError(
+                f"{path}: {name} is {token}, which does not follow on the vocabulary; fetch the "
+                "repository again."
+            )
+
+
+def _preset_tokenizer(folder: Path, vocabulary: int) -> Any:
+    """The tokenizer of a KerasHub preset, with the tokens that KerasHub does not name."""
+    path = presets.vocabulary_file(folder)
+    tokens = presets.vocabulary(folder)
+    made = _byte_level(path)
+    first = made.get_vocab_size()
+    added = {name: token for name, token in tokens.items() if token >= first}
+    after = max(added.values(), default=first) + 1
+    for number, token in enumerate(range(after, vocabulary)):
+        added[f"<|{number * SECONDS:.2f}|>"] = token
+    _add(made, added, folder / "tokenizer.json")
+    return made
+
+
+def own_files(folder: Path) -> dict[str, Path | bytes]:
+    """The files of a repository or bundle that belong to the model besides its weights. Those of a
+    KerasHub preset are written as transformers reads them.
+    """
+    config = read_json(folder / CONFIG) if (folder / CONFIG).is_file() else {}
+    if not is_preset(config):
+        return {name: folder / name for name in FILES if (folder / name).is_file()}
+    own = presets.config_of(preset_of(config, {}, folder / CONFIG), folder)
+    tokenizer = _open_tokenizer(folder, own["vocab_size"])
+    return {
+        CONFIG: (json.dumps(own, indent=2) + "\n").encode(),
+        "tokenizer.json": tokenizer.to_str(pretty=False).encode(),
+    }

@@ -14,7 +14,9 @@ from typing import Any
 from warmstart.catalog.entry import Entry, Label
 from warmstart.checkpoints.layout import Layout
 from warmstart.errors import BundleError, UsageError
+from warmstart.models.keras_hub import Preset
 from warmstart.models.repository import CONFIG, licence_of, read_json, slug
+from warmstart.models.speech.whisper import presets
 
 PAPER = (
     "Radford, Kim, Xu, Brockman, McLeavey, Sutskever: Robust Speech Recognition via Large-Scale Weak Supervision "
@@ -42,7 +44,7 @@ GENERATION = {
 FRONT_END = {"sampling_rate": 16000, "n_fft": 400, "hop_length": 160, "dither": 0.0}
 MULTILINGUAL = 51865  # tokens; the vocabularies of the English models are smaller
 GENERATION_FILE, FRONT_END_FILE = "generation_config.json", "preprocessor_config.json"
-LAYOUT = Layout(prefix="model", optional=("proj_out.weight",))
+LAYOUT = Layout(prefix="model", optional=("proj_out.weight",), keras_hub=presets.arrays)
 RUNNER = "warmstart.speech.whisper.recognizer"
 
 
@@ -119,6 +121,13 @@ def config_from(config: WhisperConfig | Mapping[str, Any]) -> WhisperConfig:
         return WhisperConfig(**config)
     except TypeError as error:
         raise UsageError(f"whisper: {error}") from None
+
+
+def read_keras_hub(
+    preset: Preset, folder: Path, task: str | None
+) -> tuple[Entry, tuple[Label, ...]]:
+    """See `models.repository.read`."""
+    return read(presets.config_of(preset, folder), folder, task)
 
 
 def read(

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from warmstart.catalog.entry import Entry, Label
 from warmstart.checkpoints.base import Checkpoint
-from warmstart.checkpoints.keras_hub import pytorch_arrays
+from warmstart.checkpoints.keras_hub import modules, pytorch_arrays
 from warmstart.checkpoints.layout import Layout, Rules
 from warmstart.errors import BundleError, UsageError
 from warmstart.models import repository
-from warmstart.models.keras_hub import Preset
-from warmstart.models.text import generation_config, keras_hub
+from warmstart.models.keras_hub import PREPROCESSOR, Preset, preset_limits
+from warmstart.models.text import generation_config
 from warmstart.models.text import repository as texts
 
 PAPER = "Radford, Wu, Child, Luan, Amodei, Sutskever: Language Models are Unsupervised Multitask Learners, 2019"
@@ -81,7 +81,7 @@ def keras_hub_arrays(checkpoint: Checkpoint) -> Checkpoint:
         f"h.{n}.attn.c_attn": tuple(f"h.{n}.attn.{part}" for part in ("query", "key", "value"))
         for n in blocks
     }
-    rename = partial(keras_hub.modules, rules=KERAS_HUB)
+    rename = partial(modules, rules=KERAS_HUB)
     return pytorch_arrays(checkpoint, rename, transposed=False, joined=joined)
 
 
@@ -169,7 +169,13 @@ def read_keras_hub(
     config |= {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"]}
     vocabulary = folder / VOCABULARY
     end = repository.read_json(vocabulary).get(END) if vocabulary.is_file() else None
-    return read({**config, "bos_token_id": end, "eos_token_id": end}, folder, task)
+    entry, labels = read({**config, "bos_token_id": end, "eos_token_id": end}, folder, task)
+    path = folder / PREPROCESSOR
+    limits = preset_limits(repository.read_json(path), path) if path.is_file() else []
+    if not limits or limits[0] >= own["max_sequence_length"]:
+        return entry, labels
+    generation = {"generation": {"max_length": limits[0]}}
+    return replace(entry, processing={**entry.processing, **generation}), labels
 
 
 def read(
