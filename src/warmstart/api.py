@@ -928,8 +928,8 @@ def wrap(
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos", "area"] = "bilinear",
     size: int | None = None,
     preprocessing: PhotoRules = None,
-    embedding: bool = False,
     check: Examples = None,
+    embedding: bool = False,
 ) -> ImageClassifier: ...
 @overload
 def wrap(
@@ -945,6 +945,7 @@ def wrap(
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos", "area"] = "bilinear",
     size: int | None = None,
     preprocessing: PhotoRules = None,
+    check: Examples = None,
     labels: ClassNames = None,
     features: str | None = None,
     boxes: Literal["xyxy", "yxyx", "xywh", "cxcywh"] | None = None,
@@ -968,6 +969,7 @@ def wrap(
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos", "area"] = "bilinear",
     size: int | None = None,
     preprocessing: PhotoRules = None,
+    check: Examples = None,
     labels: ClassNames = None,
     features: str | None = None,
     channels: Literal["last", "first"] | None = None,

@@ -13,7 +13,7 @@ import keras
 import pytest
 
 import warmstart as ws
-from warmstart.errors import UsageError
+from warmstart.errors import BatchError, UsageError
 
 ray = pytest.importorskip("ray")
 pytestmark = [
@@ -99,6 +99,14 @@ def test_a_worker_is_killed_and_the_run_resumes_in_one_process(cluster, tmp_path
     for expected, record in zip(one.history, two.history, strict=True):
         for name in expected.keys() & {"loss", "val_loss", "val_accuracy"}:
             assert record[name] == pytest.approx(expected[name], rel=0.01)
+
+
+def test_no_cluster_at_the_address():
+    options = {"task": "text-classification", "on": "ray", "address": "127.0.0.1:1"}
+    with pytest.raises(
+        BatchError, match=r"cannot be reached at 127\.0\.0\.1:1: Connection refused"
+    ):
+        ws.finetune(TEXT, [("a", "b")], **options)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ GPUS = Machine(8, 2)
     ("machines", "options", "expected"),
     [
         ([EIGHT], {}, Layout(1, 8)),
-        ([EIGHT, TWO, HEAD], {}, Layout(2, 2)),  # one each, as large as the smaller one
+        ([EIGHT, TWO, HEAD], {}, Layout(2, 4)),  # both on the larger one
         ([EIGHT, TWO], {"workers": 3}, Layout(3, 2)),
-        ([EIGHT, TWO], {"workers": 2}, Layout(2, 4)),  # both on the larger one
+        ([TWO, TWO], {}, Layout(2, 2)),
         ([EIGHT, TWO], {"cpus": 2}, Layout(5, 2)),
         ([EIGHT, TWO], {"cpus": 3}, Layout(2, 3)),
         ([EIGHT], {"workers": 2, "cpus": 1}, Layout(2, 1)),

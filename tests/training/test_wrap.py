@@ -137,30 +137,44 @@ def test_texts_give_what_keras_gives(wrapped):
 
 
 USE = """
-import json, sys
+import io, json, sys, urllib.request
 import numpy as np
+from PIL import Image
 import warmstart as ws
+from warmstart.serve.app import create_app
+from warmstart.serve.running import Background
 
 folder, inputs = sys.argv[1], json.loads(sys.argv[2])
-answers = {}
-for name, value in inputs.items():
-    model = ws.load(f"{folder}/{name}")
-    value = np.array(value, np.uint8) if model.task == "image-classification" else value
-    answers[name] = model(value).to_dict()
+models = {name: ws.load(f"{folder}/{name}") for name in inputs}
+answers, served = {}, {}
+with Background(create_app(models)) as address:
+    for name, value in inputs.items():
+        body, content_type = json.dumps({"inputs": [value]}).encode(), "application/json"
+        if models[name].task == "image-classification":
+            value, file = np.array(value, np.uint8), io.BytesIO()
+            Image.fromarray(value).save(file, "png")
+            body, content_type = file.getvalue(), "image/png"
+        answers[name] = models[name](value).to_dict()
+        headers = {"Content-Type": content_type}
+        request = urllib.request.Request(f"{address}/v1/predict/{name}", body, headers)
+        answer = json.load(urllib.request.urlopen(request))
+        (served[name],) = answer.get("results", [answer])
 assert not {"tensorflow", "keras"} & sys.modules.keys()
-print(json.dumps(answers))
+print(json.dumps([answers, served]))
 """
 
 
-def test_bundles_need_no_tensorflow(wrapped):
+def test_bundles_are_used_and_served_without_tensorflow(wrapped):
     folder = wrapped["cnn"][1].folder.parent
     inputs = {name: {k: v.tolist() for k, v in one.items()} for name, one in ARRAYS.items()}
     inputs |= {"reviews": SENTENCES[0], "cnn": np.zeros((32, 24, 3), np.uint8).tolist()}
     command = [sys.executable, "-c", USE, str(folder), json.dumps(inputs)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    answers = json.loads(done.stdout)
+    answers, served = json.loads(done.stdout)
     assert answers.keys() == wrapped.keys()
+    for name, answer in answers.items():
+        assert {**served[name], "input": answer["input"]} == answer
     assert answers["reviews"] == wrapped["reviews"][1](SENTENCES[0]).to_dict()
     assert answers["unet"] == wrapped["unet"][1](ARRAYS["unet"]).to_dict()
 

@@ -136,6 +136,44 @@ def test_what_is_unclear_is_refused(model, task, options, message):
         ws.wrap(model(), task=task, **scaling, **options)
 
 
+def lightness(image):
+    """1 where pixels of 0..1 are between 0.47 and 0.6, else 0; all other scalings are outside."""
+    mean = ops.mean(image, axis=-1, keepdims=True)
+    return ops.sigmoid(1000 * (mean - 0.47)) * ops.sigmoid(1000 * (0.6 - mean))
+
+
+def light_or_dark(task):
+    """A model that is right with pixels of 0..1 only, the options of wrapping it, and photos."""
+    image = keras.Input((16, 12, 3))
+    light, dark = np.full((16, 12, 3), 140, np.uint8), np.full((16, 12, 3), 100, np.uint8)
+    labels = {"labels": ["dark", "light"]}
+    if task == "object-detection":
+        score = ops.mean(lightness(image), axis=(1, 2))[:, None]
+        box = score * ops.convert_to_tensor([[[0.0, 0, 12, 16]]])
+        model = keras.Model(image, [box, ops.concatenate([0 * score, score], -1)])
+        return model, labels | FORM, [(light, [("light", 0, 0, 12, 16)])]
+    scores = ops.concatenate([1 - lightness(image), lightness(image)], -1)
+    if task == "image-segmentation":
+        both = np.where(np.arange(12)[:, None] < 6, dark, light)
+        mask = np.tile((np.arange(12) >= 6).astype(np.uint8), (16, 1))
+        return keras.Model(image, scores), labels, [(both, mask)]
+    model = keras.Model(image, ops.mean(scores, axis=(1, 2)))
+    return model, labels | {"activation": "none"}, [(light, "light"), (dark, "dark")]
+
+
+@pytest.mark.parametrize("task", ["image-classification", "image-segmentation", "object-detection"])
+def test_check_shows_which_scaling_fits(task, capsys):
+    model, options, photos = light_or_dark(task)
+    ws.wrap(model, task=task, scaling="-1..1", check=photos, **options)
+    title, *lines, warning = capsys.readouterr().err.splitlines()[-7:]
+    assert title.endswith(" by scaling:")
+    values = {name: float(value.rstrip("%")) for name, value, *_ in map(str.split, lines)}
+    assert max(values, key=values.get) == "0..1"
+    assert values["0..1"] > 99
+    assert [line.split()[0] for line in lines if line.endswith("as it is")] == ["-1..1"]
+    assert warning == "Warning: with scaling='0..1' the model does better on these photos."
+
+
 def test_a_model_of_features():
     model = keras.Sequential(
         [keras.Input((16, 12, 3)), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D()]

@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import os
+import socket
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
@@ -30,6 +31,8 @@ MODE = "RAY_AUTH_MODE"
 """The variable that says whether Ray authenticates."""
 ATTEMPTS = 3
 """To start Ray: on a busy machine it gives up after half a minute."""
+CONNECT_SECONDS = 10
+"""For the first connection to a cluster."""
 STORE = 256 * 2**20
 """Bytes of shared memory of a cluster that is started here, besides the model."""
 WORKER_OPTIONS = (
@@ -238,6 +241,7 @@ def connected(address: str | None, size: int) -> Iterator[None]:
     options: dict[str, Any] = {"include_dashboard": False, "object_store_memory": STORE + 2 * size}
     cluster = address or os.environ.get("RAY_ADDRESS") or _running()
     if cluster and cluster != "local":
+        _check_port(cluster)
         options = {"address": cluster}
     attempts = 1 if "address" in options else ATTEMPTS
     for attempt in range(1, attempts + 1):
@@ -255,6 +259,23 @@ def connected(address: str | None, size: int) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_port(address: str) -> None:
+    """Whether anything listens there: Ray itself tries for minutes.
+
+    Raises:
+        BatchError: nothing does.
+    """
+    host, _, port = address.rpartition(":")
+    if "//" in host or not port.isdigit():  # such as ray://…, or "auto"
+        return
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS):
+            return
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BatchError(f"Ray cannot be reached at {address}: {reason}.") from error
 
 
 def use_token() -> None:

@@ -157,11 +157,16 @@ class RayOptions(TrainOptions):
     ] = None
     workers: Annotated[
         int | None,
-        Option("Worker processes on the Ray cluster.", ge=1, http=False, rare=True),
+        Option(
+            "Workers on the cluster; default: one for each GPU, or machine.",
+            ge=1,
+            http=False,
+            rare=True,
+        ),
     ] = None
     cpus: Annotated[
         int | None,
-        Option("Processors of each worker.", ge=1, http=False, rare=True),
+        Option("Processors of each worker; default: as many as fit.", ge=1, http=False, rare=True),
     ] = None
 
     def __post_init__(self) -> None:

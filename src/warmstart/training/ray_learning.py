@@ -222,7 +222,7 @@ class _Pool:
             try:
                 shares.append(ray.get(pending[rank]))
             except ray.exceptions.RayActorError as error:
-                if isinstance(error.__cause__, Exception) or self.deaths >= DEATHS:
+                if error.actor_init_failed or self.deaths >= DEATHS:
                     raise TrainingError(
                         f"Workers of the Ray cluster cannot train: {_reason(error)}. The last "
                         "checkpoint is intact: the same call resumes."

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from warmstart.catalog import Label
 from warmstart.core.options import Option
 from warmstart.errors import UsageError
+from warmstart.image.train.scaling_check import Quality
 from warmstart.image.train.wrap_photos import PhotoRuleOptions, PhotoWrapper
 from warmstart.training.types import ClassNames
 from warmstart.training.wrap.classes import class_labels, last_activation
@@ -17,6 +18,8 @@ from warmstart.training.wrap.classes import class_labels, last_activation
 BACKGROUND = ("background", "object")
 """The classes of a map of one channel."""
 CORNERS = 4
+NOISE = 0.01
+"""A difference of these figures on a few photos that says nothing."""
 LABELS = "Names of the classes: a file with one per line, in the order of the outputs."
 
 
@@ -54,6 +57,7 @@ class SegmenterWrapper(PhotoWrapper[WrapSegmenterOptions]):
     """Decides which axis of the output has the classes."""
 
     task = "image-segmentation"
+    quality = Quality("Mean intersection over union", ("miou",), NOISE)
     options: ClassVar = WrapSegmenterOptions
 
     @cached_property
@@ -164,6 +168,7 @@ class DetectorWrapper(PhotoWrapper[WrapDetectorOptions]):
     """Decides which output has boxes, and what their numbers mean."""
 
     task = "object-detection"
+    quality = Quality("Average precision at an overlap of 0.5", ("ap50",), NOISE)
     options: ClassVar = WrapDetectorOptions
 
     @cached_property

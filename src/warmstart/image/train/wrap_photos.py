@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 
 from warmstart.catalog import ImagePreprocessing, get
 from warmstart.core.options import Option
 from warmstart.errors import UsageError
+from warmstart.image.train import scaling_check
+from warmstart.image.train.scaling_check import PER_CHANNEL, SCALINGS, Quality
 from warmstart.models.image.transfer.saved_front import FRONT, Front, front_nodes, read_front
 from warmstart.models.image.transfer.saved_graph import Graph, Node, graph_of
-from warmstart.training.types import PhotoRules
+from warmstart.training.types import Examples, PhotoRules
 from warmstart.training.wrap.wrapper import WrapOptions, Wrapper
 
 if TYPE_CHECKING:
+    from warmstart.core.model import Model
     from warmstart.training.wrap.opened_model import OpenedModel
 
-SCALINGS: Mapping[str, Mapping[str, Any]] = {
-    "0..255": {"scaling": "raw"},
-    "0..1": {"scaling": "standard", "mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)},
-    "-1..1": {"scaling": "tf"},
-    "imagenet": {"scaling": "torch"},
-    "caffe": {"scaling": "caffe"},
-}
-"""Name of a scaling -> the rules that compute it from pixels 0..255."""
 LEAST_SPAN, LARGEST_SPAN = 0.5, 12.0
 """Range of plausible distances between black and white after the first layers."""
 RGB, GREY = 3, 1
-PER_CHANNEL = ("imagenet", "caffe")
-"""Scalings with different numbers for each colour."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +62,12 @@ class PhotoRuleOptions(WrapOptions):
             "its fields, or the name of a model of the catalogue with the same preprocessing."
         ),
     ] = None
+    check: Annotated[
+        Examples,
+        Option(
+            "A few labelled photos: the model is evaluated on them with each of the usual scalings."
+        ),
+    ] = None
 
 
 RulesT = TypeVar("RulesT", bound=PhotoRuleOptions)
@@ -77,8 +77,11 @@ class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
     """Decides how photos become inputs; subclasses decide what the outputs mean.
 
     Attributes:
+        quality: what `check` compares.
         channels_first: whether the model takes (channels, rows, columns).
     """
+
+    quality: ClassVar[Quality]
 
     def __init__(self, opened: OpenedModel, options: RulesT):
         turned = opened.channels_last()
@@ -98,6 +101,12 @@ class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
             crop_ratio=asked.crop_ratio,
             interpolation=asked.interpolation,
         )
+
+    def report(self, model: Model[Any, Any, Any]) -> None:
+        if self.asked.check is not None:
+            grey = self.opened.model.inputs[0].shape[-1] == GREY
+            lines = scaling_check.report(model, self.asked.check, self.quality, grey=grey)
+            print(*lines, sep="\n", file=sys.stderr)
 
     def check_input(self) -> None:
         inputs = self.opened.model.inputs

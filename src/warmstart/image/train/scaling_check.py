@@ -1,0 +1,78 @@
+"""Whether a wrapped model's scaling fits: its quality on labelled photos with each usual scaling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from warmstart.catalog import ImagePreprocessing
+
+if TYPE_CHECKING:
+    from warmstart.core.model import Model
+
+SCALINGS: Mapping[str, Mapping[str, Any]] = {
+    "0..255": {"scaling": "raw"},
+    "0..1": {"scaling": "standard", "mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)},
+    "-1..1": {"scaling": "tf"},
+    "imagenet": {"scaling": "torch"},
+    "caffe": {"scaling": "caffe"},
+}
+"""Name of a scaling -> the rules that compute it from pixels 0..255."""
+PER_CHANNEL = ("imagenet", "caffe")
+"""Scalings with different numbers for each colour."""
+OWN = "its own"
+"""The name of a scaling that is not one of the usual ones."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What is compared.
+
+    Attributes:
+        name: for the report.
+        keys: of `evaluate`; the first one that it returns counts.
+        margin: a lead of another scaling up to this is no reason for a warning.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    margin: float = 0.0
+
+
+def report(
+    model: Model[Any, Any, Any], data: Any, quality: Quality, *, grey: bool
+) -> Iterator[str]:
+    """Lines with the quality by scaling, and a warning where another scaling is better.
+
+    Args:
+        model: with the scaling that was requested.
+        data: labelled photos, as `model.evaluate` takes them.
+        quality: what is compared.
+        grey: whether the model takes grey photos.
+    """
+    rules = model.entry.preprocessing
+    assert rules is not None
+    own = name_of(rules)
+    names = [name for name in SCALINGS if not (grey and name in PER_CHANNEL)]
+    values = {}
+    for name in dict.fromkeys((*names, own)):
+        fields = {"mean": None, "std": None, **SCALINGS[name]} if name != own else {}
+        other = model.with_engine(model.engine)
+        other.entry = replace(model.entry, preprocessing=replace(rules, **fields))
+        metrics = other.evaluate(data)
+        values[name] = float(next(metrics[key] for key in quality.keys if key in metrics))
+    yield f"{quality.name} by scaling:"
+    for name, value in values.items():
+        yield f"  {name:<9} {value:6.1%}{'   as it is' if name == own else ''}"
+    best = max(values, key=lambda name: values[name])
+    if values[best] > values[own] + quality.margin:
+        yield f"Warning: with scaling={best!r} the model does better on these photos."
+
+
+def name_of(rules: ImagePreprocessing) -> str:
+    """The name of the scaling of rules."""
+    for name, fields in SCALINGS.items():
+        if all(getattr(rules, key) == value for key, value in fields.items()):
+            return name
+    return OWN
