@@ -34,7 +34,7 @@ from warmstart.training.ray_worker import (
 DEATHS = 20
 """How many workers may die before a fit gives up."""
 PATIENCE = 60.0
-"""Seconds after which it is said that workers have not started."""
+"""Seconds after which the terminal shows that workers have not started."""
 COPIES, FLOAT = 2, 4
 """Of all weights in half of Ray's object store, and the bytes of each number."""
 GROWTH = ("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -123,7 +123,7 @@ def distributed(trainer: Any, learner: keras.Model, batches: Batches) -> Iterato
 
 
 class _Positions:
-    """In place of batches: where each is found."""
+    """The epoch and index of each batch, instead of the batch itself."""
 
     def __init__(self, count: int):
         self.count = count

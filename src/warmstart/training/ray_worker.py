@@ -35,7 +35,7 @@ class Share(NamedTuple):
         examples: how many; all else is empty where it is 0.
         gradients: in the order of the trainable variables; None: the loss does not depend on it.
         state: the values of `state_variables` after the step.
-        metrics: the variables of the metrics, of this step alone.
+        metrics: the variables of the metrics, of this step only.
     """
 
     examples: int

@@ -255,7 +255,7 @@ def _open_tokenizer(folder: Path, vocabulary: int) -> Any:
 
 
 def _byte_level(path: Path) -> Any:
-    """The tokenizer of a vocabulary and the `merges.txt` beside it, without special tokens."""
+    """The tokenizer of a vocabulary and the `merges.txt` in its folder, without special tokens."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
     made = Tokenizer(models.BPE.from_file(str(path), str(path.with_name("merges.txt"))))
