@@ -31,6 +31,8 @@ MODE = "RAY_AUTH_MODE"
 """The variable that says whether Ray authenticates."""
 ATTEMPTS = 3
 """To start Ray: on a busy machine it gives up after half a minute."""
+LOCAL = "local"
+"""The address of a new cluster on this machine, as Ray calls it."""
 CONNECT_SECONDS = 10
 """For the first connection to a cluster."""
 STORE = 256 * 2**20
@@ -238,22 +240,24 @@ def connected(address: str | None, size: int) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    options: dict[str, Any] = {"include_dashboard": False, "object_store_memory": STORE + 2 * size}
-    cluster = address or os.environ.get("RAY_ADDRESS") or _running()
-    if cluster and cluster != "local":
+    cluster = address or os.environ.get("RAY_ADDRESS") or _running() or LOCAL
+    is_new = cluster == LOCAL
+    options: dict[str, Any] = {"address": cluster}
+    if is_new:
+        options |= {"include_dashboard": False, "object_store_memory": STORE + 2 * size}
+    else:
         _check_port(cluster)
-        options = {"address": cluster}
-    attempts = 1 if "address" in options else ATTEMPTS
+    attempts = ATTEMPTS if is_new else 1
     for attempt in range(1, attempts + 1):
         try:
-            with _quiet(), quiet() if "address" in options else contextlib.nullcontext():
+            with _quiet(), contextlib.nullcontext() if is_new else quiet():
                 ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
             break
         except Exception as error:  # Ray raises bare ones, too
             ray.shutdown()
             if attempt == attempts:
-                what = f"reached at {cluster}" if "address" in options else "started"
-                hint = "" if "address" not in options else _about_token()
+                what = "started" if is_new else f"reached at {cluster}"
+                hint = "" if is_new else _about_token()
                 raise BatchError(f"Ray cannot be {what}: {in_short(error)}.{hint}") from error
     try:
         yield
