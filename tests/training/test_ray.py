@@ -83,10 +83,10 @@ def test_a_worker_is_killed_and_the_run_resumes_in_one_process(cluster, tmp_path
     monkeypatch.chdir(tmp_path)
     draw = random.Random(0)
     texts = [
-        (" ".join(draw.choices(WORDS, k=3 + n % 7)) + (" good" if n % 2 else " bad"), "ab"[n % 2])
-        for n in range(60)
+        (" ".join(draw.choices(WORDS, k=6)) + (" good" if n % 2 else " bad"), "ab"[n % 2])
+        for n in range(50)
     ]
-    options = {"task": "text-classification", "epochs": 2, "batch_size": 9, "verbose": False}
+    options = {"task": "text-classification", "epochs": 2, "batch_size": 10, "verbose": False}
     one = ws.finetune(TEXT, texts, output="one", **options)
     disturbance = Disturbance()
     with pytest.raises(KeyboardInterrupt):

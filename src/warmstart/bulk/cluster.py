@@ -250,7 +250,7 @@ def connected(address: str | None, size: int) -> Iterator[None]:
     attempts = ATTEMPTS if is_new else 1
     for attempt in range(1, attempts + 1):
         try:
-            with _quiet(), contextlib.nullcontext() if is_new else quiet():
+            with _quiet(), quiet():
                 ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
             break
         except Exception as error:  # Ray raises bare ones, too
