@@ -41,7 +41,7 @@ MISTAKES = {
     },
     "finetune texts": {
         "reviews.csv --task text-classification": "name it with --label-column",
-        "reviews.csv --task text-clasification": "There is no task 'text-clasification'; there are:",
+        "reviews.csv --task text-clasification": "did you mean text-classification?",
         "two.csv": "two.csv may be for several tasks; name one with --task",
     },
     "search": {

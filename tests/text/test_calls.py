@@ -57,9 +57,9 @@ def test_signatures_name_the_options(model):
 
 
 @pytest.mark.parametrize("make", [
-    lambda: iter(["a"]), lambda: np.array(["a", "b"]), lambda: {"a", "b"}, lambda: ("a", "b", "c"),
-    lambda: Path("texts.txt"), lambda: None, lambda: 3,
-], ids=["iterator", "column", "set", "tuple", "path", "none", "number"])  # fmt: skip
+    lambda: iter(["a"]), lambda: {"a", "b"}, lambda: ("a", "b", "c"), lambda: Path("texts.txt"),
+    lambda: None, lambda: 3,
+], ids=["iterator", "set", "tuple", "path", "none", "number"])  # fmt: skip
 def test_calls_refuse_what_stands_for_many(classifier, generator, make):
     for model in (classifier, generator):
         for method in (model, model.features):

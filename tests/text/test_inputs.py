@@ -46,9 +46,10 @@ def test_questions():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_exactly_a_list_is_several(kind):
+def test_a_list_and_a_column_are_several(kind):
     assert kind.is_several([])
-    for one in ("a", b"a", ("a", "b"), {"text": "a"}, np.array(["a"]), iter(["a"])):
+    assert kind.is_several(np.array(["a"]))
+    for one in ("a", b"a", ("a", "b"), {"text": "a"}, iter(["a"])):
         assert not kind.is_several(one)
 
 
