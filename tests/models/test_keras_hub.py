@@ -140,6 +140,19 @@ def test_tokens_of_whisper():
     assert tokens.tokenizer.id_to_token(tokens.first_time + 50) == "<|1.00|>"
 
 
+def test_english_whisper(tmp_path):
+    folder = tmp_path / "whisper"
+    shutil.copytree(GOLDEN / "whisper", folder)
+    path = folder / "tokenizer.json"
+    config = json.loads(path.read_text())
+    config["config"]["language_tokens"] = None
+    path.write_text(json.dumps(config))
+    assert repository.read(folder)[0].processing["multilingual"] is False
+    own = WhisperTokens.open(folder, 91, multilingual=False)
+    assert own.languages == {}
+    assert own.special() == WhisperTokens.open(GOLDEN / "whisper", 91).special()
+
+
 def test_gpt2_preprocessor(tmp_path):
     folder = tmp_path / "gpt2"
     shutil.copytree(GOLDEN / "gpt2", folder)

@@ -34,7 +34,11 @@ def test_what_fits(machines, options, expected):
     ("machines", "options", "message"),
     [
         ([TWO], {"workers": 2, "cpus": 4}, "has 2 processors, too few for 2 workers of 4"),
-        ([TWO, TWO], {"workers": 1, "cpus": 4}, r"has 2 \+ 2 processors, too few for 1 workers of"),
+        (
+            [TWO, TWO],
+            {"workers": 1, "cpus": 4},
+            r"has 2 \+ 2 processors, too few for 1 worker of 4",
+        ),
         ([TWO], {"workers": 3}, "too few for 3 workers of 1"),
         ([HEAD], {}, "has 0 processors"),
         ([], {}, "has no processors"),

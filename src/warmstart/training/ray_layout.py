@@ -44,9 +44,10 @@ def layout(
     gpus = sum(machine.gpus for machine in machines)
     on_gpu = device != "cpu" and gpus >= (workers or 1)
     if device == "gpu" and not on_gpu:
+        needed = f"{_counted(workers or 1)} with one each"
         raise UsageError(
-            f"The cluster has {gpus} GPUs, too few for {workers or 1} workers with one each: ask for "
-            "fewer workers, or leave out device='gpu'."
+            f"The cluster has {gpus} GPUs, too few for {needed}: ask for fewer workers, or leave out "
+            "device='gpu'."
         )
 
     def capacity(cpus: int) -> int:
@@ -64,8 +65,13 @@ def layout(
     fitting = next((size for size in sizes if capacity(size) >= max(workers, 1)), None)
     if fitting is None:
         own = " + ".join(str(machine.cpus) for machine in machines) or "no"
+        needed = f"{_counted(max(workers, 1))} of {cpus or 1}"
         raise UsageError(
-            f"The cluster has {own} processors, too few for {max(workers, 1)} workers of "
-            f"{cpus or 1}: ask for fewer workers, or fewer cpus."
+            f"The cluster has {own} processors, too few for {needed}: ask for fewer workers, or "
+            "fewer cpus."
         )
     return Layout(workers, fitting, int(on_gpu))
+
+
+def _counted(workers: int) -> str:
+    return "1 worker" if workers == 1 else f"{workers} workers"

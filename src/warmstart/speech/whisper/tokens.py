@@ -278,13 +278,17 @@ def _add(tokenizer: Any, tokens: Mapping[str, int], path: Path) -> None:
 
 
 def _preset_tokenizer(folder: Path, vocabulary: int) -> Any:
-    """The tokenizer of a KerasHub preset, with the tokens that KerasHub does not name."""
+    """The tokenizer of a KerasHub preset. Tokens without a name, such as the languages of an English
+    model, get one.
+    """
     path = presets.vocabulary_file(folder)
     tokens = presets.vocabulary(folder)
     made = _byte_level(path)
     first = made.get_vocab_size()
     added = {name: token for name, token in tokens.items() if token >= first}
     after = max(added.values(), default=first) + 1
+    for token in {*range(first, after)} - {*added.values()}:
+        added[f"<|{token}|>"] = token
     for number, token in enumerate(range(after, vocabulary)):
         added[f"<|{number * SECONDS:.2f}|>"] = token
     _add(made, added, folder / "tokenizer.json")
