@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any
 
+from docutils.nodes import Text
+from sphinx.addnodes import desc_annotation, desc_signature
 from sphinx.pycode import ModuleAnalyzer
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
@@ -34,6 +37,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_class_signature = "mixed"
 autodoc_mock_imports = ["tensorflow", "keras"]
+autodoc_type_aliases = {"JSON": "JSON"}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_custom_sections = [("Class attributes", "params_style")]
@@ -43,11 +47,15 @@ html_theme = "furo"
 html_title = f"warmstart {release}"
 html_copy_source = False
 
+WITH_ANY = re.compile(r"\b(Model|NDArray|np\.integer|pd\.Series)\[Any(?:, Any)*\]")
+"""Any model, any array: the name alone says it."""
+
 
 def setup(app: Any) -> None:
     """Write the executed notebook as a page of its own; show signatures as `help` does."""
     app.connect("build-finished", _write_notebook)
     app.connect("autodoc-process-signature", _plain_signature)
+    app.connect("object-description-transform", _plain_type_of_property)
     analyze = ModuleAnalyzer.analyze
 
     def with_fewer_overloads(analyzer: ModuleAnalyzer) -> None:
@@ -55,7 +63,7 @@ def setup(app: Any) -> None:
         analyzer.overloads = {
             name: [_short(signature) for signature in signatures]
             for name, signatures in analyzer.overloads.items()
-            if name.endswith(".__call__")
+            if "." in name  # functions: `load` has one for each task
         }
 
     ModuleAnalyzer.analyze = with_fewer_overloads  # type: ignore[method-assign]
@@ -63,6 +71,8 @@ def setup(app: Any) -> None:
 
 def _short(signature: Signature) -> Signature:
     """The overload of a call, whose options are in the table below it."""
+    if "options" not in signature.parameters:
+        return signature
     options = Parameter("options", Parameter.VAR_KEYWORD)
     parameters = [one for one in signature.parameters.values() if one.name != "options"]
     return signature.replace(parameters=[*parameters, options])
@@ -70,13 +80,38 @@ def _short(signature: Signature) -> Signature:
 
 def _plain_signature(
     app: Any, what: str, name: str, value: Any, options: Any, signature: str | None, returns: Any
-) -> tuple[str, Any] | None:
-    """`Annotated[int, Option("…")]` becomes `int`: the page has a table of the options."""
+) -> tuple[str, str | None] | None:
     if signature is None:
         return None
+    return _plain(signature), _plain(returns) if returns else returns
+
+
+def _plain_type_of_property(app: Any, domain: str, what: str, content: Any) -> None:
+    """The type of a property, which no event of autodoc passes."""
+    if what != "property":
+        return
+    for signature in content.parent.findall(desc_signature):
+        for shown in signature.findall(desc_annotation):
+            if (text := shown.astext()).startswith(":"):
+                shown.children = []
+                shown += Text(": " + _plain(text.removeprefix(":").strip()))
+
+
+def _plain(types: str) -> str:
+    """Types as a reader writes them: no modules, `NDArray`, and no `Annotated`, which is for the wire."""
+    types = re.sub(r"~[\w.~]*\.|TypeAliasForwardRef\('(\w+)'\)", r"\1", types)
+    types = _without_annotated(types)
+    types = re.sub(
+        r"ndarray\[tuple\[Any, \.\.\.\], dtype\[([\w.]+(?:\[Any\])?)\]\]", r"NDArray[\1]", types
+    )
+    return WITH_ANY.sub(r"\1", types)
+
+
+def _without_annotated(types: str) -> str:
+    """`Annotated[int, Option("…")]` becomes `int`: the page has a table of the options."""
     start = "Annotated["
-    while start in signature:
-        before, _, after = signature.partition(start)
+    while start in types:
+        before, _, after = types.partition(start)
         depth, quote, comma, end = 0, "", 0, 0
         for end, character in enumerate(after):
             if quote:
@@ -91,8 +126,8 @@ def _plain_signature(
                 break
             elif character == "," and not depth and not comma:
                 comma = end
-        signature = before + after[:comma] + after[end + 1 :]
-    return signature, returns
+        types = before + after[:comma] + after[end + 1 :]
+    return types
 
 
 def _write_notebook(app: Any, error: Exception | None) -> None:

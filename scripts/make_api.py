@@ -222,10 +222,10 @@ def finetune(
 ) -> Model[Any, Any, Any]: ...
 @overload
 def finetune(
-    base: Name | Model[Any, Any, Any], data: Data, *, task: None = None, **options: Any
+    base: Name | Model[Any, Any, Any], data: Data, *, task: None = None, **options: object
 ) -> Model[Any, Any, Any]: ...
 def finetune(
-    base: Name | Model[Any, Any, Any], data: Data, *, task: str | None = None, **options: Any
+    base: Name | Model[Any, Any, Any], data: Data, *, task: str | None = None, **options: object
 ) -> Model[Any, Any, Any]:
 {docstring(finetune)}
     from warmstart.training import finetune as train
@@ -234,8 +234,8 @@ def finetune(
 
 
 {wrappings}@overload
-def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, Any]: ...
-def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, Any]:
+def wrap(model: KerasSource, *, task: str, **options: object) -> Model[Any, Any, Any]: ...
+def wrap(model: KerasSource, *, task: str, **options: object) -> Model[Any, Any, Any]:
 {docstring(wrap)}
     from warmstart.training.wrap import wrap as wrap_model
 

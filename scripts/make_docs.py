@@ -11,7 +11,7 @@ import argparse
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from warmstart.cli.help import default_text, spelling, value_name
 from warmstart.core.option import Field
 from warmstart.core.options import fields_of
 from warmstart.core.task import TASKS, task_of
+from warmstart.core.wire import Result
 
 ROOT = Path(__file__).parents[1]
 MARKED = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- /generated -->)", re.DOTALL)
@@ -84,6 +85,28 @@ METRICS = {
     "wer_normalized": "word error rate after Whisper's text normalizer",
 }
 """Metrics as people write them; others as the catalogue does."""
+CALLS = {"__call__", "stream", "features", "evaluate"}
+"""What each class of models declares with inputs, options and results of its own."""
+HOOKS_OF_MODELS = """
+prepare decode compute compute_features forward rows_per_call group_size vector generated
+elements stream_items own_input_kind check_options read_table from_row predict predict_stream
+predict_features run results batch check_parts check_program compare_served files program ready
+option_names option_examples samples agreement_rule artifact own_artifact stored_precision
+requested_engine is_compiled is_open on_engine in_precision with_engine features_digest
+query_features corpus_vectors
+
+row windows layout method joins step_batch check_streamed require_classes decisions metrics
+merged tags scheme overlap class_index prompt_of suppressed ends max_total defaults entailment
+recognizer is_vocoder answer scores
+"""
+"""What a task defines and the package calls: of all models, then of single tasks. The reference of
+users leaves these out.
+"""
+OTHER_HOOKS = """
+csv_columns csv_rows table_rows file_content encoded reported is_counted of of_channels indexed
+photo audio audio_wav mask_png class_title show
+"""
+"""The same, of results and of what holds them."""
 
 
 def documents() -> list[Path]:
@@ -103,6 +126,7 @@ def generate(name: str) -> str:
         "program": lambda: program(rest),
         "errors": error_tree,
         "reference": lambda: reference(rest),
+        "results": members_of_results,
     }
     return "\n".join(makers[first]()) + "\n"
 
@@ -115,14 +139,63 @@ def reference(group: str) -> Iterator[str]:
         if group == "functions":
             yield from (f".. autofunction:: warmstart.{name}", "```", "")
             continue
-        yield f".. autoclass:: warmstart.{name}"
-        members = group == "models" and name != "Model"
-        yield "   :members: stream, features, evaluate" if members else "   :members:"
-        if group == "models":
-            yield "   :special-members: __call__"
-        yield from ("   :show-inheritance:", "```", "")
-        if members:
+        yield from _class_directive(f"warmstart.{name}", list(documented(name)))
+        if group == "models" and name != "Model":
             yield from call_options(name)
+
+
+def members_of_results() -> Iterator[str]:
+    """What every result has, once."""
+    yield "```{eval-rst}"
+    yield from _class_directive(
+        f"{Result.__module__}.{Result.__name__}", list(user_members(Result))
+    )
+
+
+def _class_directive(path: str, members: list[str]) -> Iterator[str]:
+    yield f".. autoclass:: {path}"
+    if members:
+        yield f"   :members: {', '.join(name for name in members if name != '__call__')}"
+    if "__call__" in members:
+        yield "   :special-members: __call__"
+    yield from ("   :show-inheritance:", "```", "")
+
+
+def documented(name: str) -> Mapping[str, Callable[..., Any]]:
+    """The members that the reference shows with a public class: its own, and those that it documents
+    differently than `Model` or `Result`, which have the others.
+    """
+    cls = getattr(warmstart, name)
+    base = next((one for one in (warmstart.Model, Result) if one in cls.__mro__[1:]), None)
+    members = user_members(cls)
+    if cls is warmstart.Model:  # each class of models shows its own
+        return {key: one for key, one in members.items() if key not in CALLS}
+    shared = user_members(base) if base else {}
+    return {
+        key: one
+        for key, one in members.items()
+        if shared.get(key) is not one and (one.__doc__ or key not in shared)
+    }
+
+
+def user_members(cls: type) -> dict[str, Callable[..., Any]]:
+    """Public methods and properties of a class, by name, without hooks: their functions."""
+    hooks = HOOKS_OF_MODELS if issubclass(cls, warmstart.Model) else OTHER_HOOKS
+    found: dict[str, Callable[..., Any]] = {}
+    for base in reversed(cls.__mro__):
+        if not base.__module__.startswith("warmstart."):
+            continue
+        for name, value in vars(base).items():
+            function = getattr(value, "fget", getattr(value, "func", None)) or value
+            function = getattr(function, "__func__", function)
+            is_own = inspect.isfunction(function)
+            if (
+                is_own
+                and name not in hooks.split()
+                and (name == "__call__" or not name.startswith("_"))
+            ):
+                found[name] = function
+    return found
 
 
 def call_options(name: str) -> Iterator[str]:

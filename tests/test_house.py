@@ -12,7 +12,7 @@ import warmstart
 ROOT = Path(warmstart.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 FLOORS = [
-    ("errors", "lazy", "log", "suggestions", "version"),
+    ("errors", "json_values", "lazy", "log", "suggestions", "version"),
     ("checkpoints", "hub", "catalog"),
     ("engines", "models"),
     ("core",),

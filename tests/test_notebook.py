@@ -41,9 +41,10 @@ def html(cell):
 
 
 def parts(cell):
-    """The words and the numbers of what a cell prints."""
+    """The words and the numbers of what a cell prints, and the words of its HTML without pictures."""
     text = "".join(cell["outputs"][-1]["data"]["text/plain"])
-    return re.sub(NUMBER, "#", text), [float(number) for number in re.findall(NUMBER, text)]
+    words = re.sub(r"data:[^\"]+|" + NUMBER, "#", html(cell))
+    return re.sub(NUMBER, "#", text), words, [float(one) for one in re.findall(NUMBER, text)]
 
 
 @pytest.mark.shared
@@ -56,8 +57,9 @@ def test_every_cell_shows_its_result_as_the_notebook_does(tmp_path):
         assert code in "".join(cell["source"])
         assert shown in html(cell)
         assert shown in html(old)
-        words, numbers = zip(*(parts(one) for one in (cell, old)), strict=True)
+        words, shown_words, numbers = zip(*(parts(one) for one in (cell, old)), strict=True)
         assert words[0] == words[1], code
+        assert shown_words[0] == shown_words[1], code
         assert numbers[0] == pytest.approx(numbers[1], rel=1e-3), code  # processors round apart
 
 

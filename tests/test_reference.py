@@ -1,12 +1,18 @@
-"""The API reference: every public name has an example, and every example prints what it shows."""
+"""The API reference: every public name and member is documented, typed and shown in an example, and
+every example prints what it shows.
+"""
 
 from __future__ import annotations
 
 import doctest
+import importlib.util
 import inspect
+import re
 import shutil
+import typing
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,19 +21,47 @@ from PIL import Image
 import warmstart as ws
 
 ROOT = Path(__file__).parents[1]
+SPEC = importlib.util.spec_from_file_location("make_docs", ROOT / "scripts" / "make_docs.py")
+assert SPEC
+assert SPEC.loader
+make_docs = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(make_docs)
 GOLDEN = ROOT / "tests" / "golden" / "text"
 SMEAR = "images/bccd/JPEGImages/BloodImage_00007.jpg"
 LEAF = "images/coffee-leaves/test/images/1449.jpg"
 NAMES = sorted(set(ws.__all__) - {"__version__"})
+MEMBERS = {
+    f"{name}.{member}": function
+    for name in NAMES
+    if inspect.isclass(getattr(ws, name))
+    for member, function in make_docs.documented(name).items()
+}
+"""Those that the reference shows, with their functions."""
 TRAINING = {"backbone", "finetune", "pick", "wrap"}
 """Names whose examples use Keras by themselves."""
+NEED_NETWORK = {"Model.push_to_hub"}
+"""Members without an example that could run here."""
+WITH_ANY = re.compile(r"\b(Model|NDArray|np\.integer|pd\.Series)\[Any(, Any)*\]")
+"""Any model, any array: not an untyped value."""
+
+
+def documentation_of(name: str) -> str:
+    """The docstring of a public name or of a member."""
+    value = MEMBERS[name] if name in MEMBERS else getattr(ws, name)
+    return inspect.getdoc(value) or ""
 
 
 def example_of(name: str) -> doctest.DocTest | None:
-    """The example in the docstring of a public name; None where it has none."""
-    documentation = inspect.getdoc(getattr(ws, name)) or ""
-    example = doctest.DocTestParser().get_doctest(documentation, {}, name, None, None)
+    """The example in the docstring of a public name or member; None where it has none."""
+    parser = doctest.DocTestParser()
+    example = parser.get_doctest(documentation_of(name), {}, name, None, None)
     return example if example.examples else None
+
+
+def code_of(name: str) -> str:
+    """What the example of a name runs."""
+    example = example_of(name)
+    return "".join(one.source for one in example.examples) if example else ""
 
 
 def files_of(name: str) -> set[str]:
@@ -88,6 +122,9 @@ MADE: dict[str, Callable[[Path], object]] = {
 """What examples name -> what makes it; the photos of the last two are real data."""
 
 
+RUN = [*NAMES, *(name for name in MEMBERS if example_of(name))]
+
+
 def marks_of(name: str) -> list[pytest.MarkDecorator]:
     needed = files_of(name)
     marks = [pytest.mark.shared] if needed & {"smear.jpg", "leaf.jpg"} else []
@@ -101,7 +138,7 @@ def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("reference")
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=marks_of(n), id=n) for n in NAMES])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=marks_of(n), id=n) for n in RUN])
 def test_examples_print_what_they_show(folder, monkeypatch, request, name):
     monkeypatch.chdir(folder)
     needed = files_of(name)
@@ -126,6 +163,77 @@ def test_examples_print_what_they_show(folder, monkeypatch, request, name):
 
 def test_every_public_name_has_an_example():
     assert [name for name in NAMES if example_of(name) is None] == []
+
+
+def test_every_member_is_documented_and_is_part_of_an_example():
+    undocumented = [name for name in MEMBERS if not documentation_of(name)]
+    assert undocumented == []
+    used = {}
+    for owner in NAMES:
+        value, code = getattr(ws, owner), code_of(owner)
+        members = make_docs.user_members(value) if inspect.isclass(value) else everywhere()
+        for member, function in members.items():
+            if re.search(rf"\.{member}\b", code):
+                used[function] = owner
+    names = {function.__name__ for function in used}
+    without = {
+        name
+        for name, function in MEMBERS.items()
+        if function not in used
+        and not example_of(name)
+        and function.__name__ not in make_docs.CALLS & names
+        and function.__name__ != "__call__"
+    }
+    assert without == NEED_NETWORK
+
+
+def everywhere() -> dict[str, Callable[..., Any]]:
+    """The members of all models: what functions return."""
+    return make_docs.user_members(ws.Model)
+
+
+def test_hooks_that_the_reference_leaves_out_exist():
+    models = {name for each in NAMES for name in dir(getattr(ws, each))}
+    hooks = {*make_docs.HOOKS_OF_MODELS.split(), *make_docs.OTHER_HOOKS.split()}
+    assert hooks - models == set()
+
+
+def annotations_of(function: Callable[..., Any]) -> list[str]:
+    """The types of parameters and of the result; of overloads where there are some."""
+    shown = []
+    for each in typing.get_overloads(inspect.unwrap(function)) or [function]:
+        signature = inspect.signature(each)
+        types = [
+            one.annotation
+            for one in signature.parameters.values()
+            if one.name not in ("self", "cls")
+        ]
+        shown += [str(one) for one in (*types, signature.return_annotation)]
+    return shown
+
+
+def test_no_public_signature_has_any():
+    functions = {name: getattr(ws, name) for name in NAMES}
+    functions = {name: one for name, one in functions.items() if inspect.isroutine(one)} | MEMBERS
+    untyped = {}
+    for name, function in functions.items():
+        types = [WITH_ANY.sub("", one) for one in annotations_of(function)]
+        if bad := [one for one in types if re.search(r"\b(Any|_empty)\b", one)]:
+            untyped[name] = bad
+    assert untyped == {}
+
+
+def test_no_public_attribute_has_any():
+    untyped = [
+        f"{name}.{attribute}: {annotation}"
+        for name in NAMES
+        if inspect.isclass(getattr(ws, name))
+        for attribute, annotation in inspect.get_annotations(getattr(ws, name)).items()
+        if not attribute.startswith("_")
+        and "ClassVar" not in str(annotation)
+        and re.search(r"\bAny\b", WITH_ANY.sub("", str(annotation)))
+    ]
+    assert untyped == []
 
 
 def test_every_public_function_names_its_arguments_results_and_errors():

@@ -868,10 +868,10 @@ def finetune(
 ) -> Model[Any, Any, Any]: ...
 @overload
 def finetune(
-    base: Name | Model[Any, Any, Any], data: Data, *, task: None = None, **options: Any
+    base: Name | Model[Any, Any, Any], data: Data, *, task: None = None, **options: object
 ) -> Model[Any, Any, Any]: ...
 def finetune(
-    base: Name | Model[Any, Any, Any], data: Data, *, task: str | None = None, **options: Any
+    base: Name | Model[Any, Any, Any], data: Data, *, task: str | None = None, **options: object
 ) -> Model[Any, Any, Any]:
     """Train a pretrained model further on your own labelled data.
 
@@ -904,6 +904,8 @@ def finetune(
         ['cat', 'espresso']
         >>> ws.load("my-model")("photos/cat.jpg").label
         'cat'
+        >>> [epoch["fit"] for epoch in model.history], model.report().name
+        (['head'], 'report.html')
     """
     from warmstart.training import finetune as train
 
@@ -1026,8 +1028,8 @@ def wrap(
     licence: str = "NOASSERTION",
 ) -> ArrayModel: ...
 @overload
-def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, Any]: ...
-def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, Any]:
+def wrap(model: KerasSource, *, task: str, **options: object) -> Model[Any, Any, Any]: ...
+def wrap(model: KerasSource, *, task: str, **options: object) -> Model[Any, Any, Any]:
     """Make a model of a task from a Keras model of your own.
 
     The model is compiled, verified against the original, and written as a bundle: weights, labels and
@@ -1053,6 +1055,10 @@ def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, An
         >>> model = ws.wrap(network, task="tensors", output="line-model")
         >>> list(model({"point": [1.0, 2.0]}).keys())
         ['output']
+        >>> model.keras.count_params()
+        3
+        >>> model.save("line-copy"), model.export("line.tflite")
+        (PosixPath('line-copy'), PosixPath('line.tflite'))
     """
     from warmstart.training.wrap import wrap as wrap_model
 

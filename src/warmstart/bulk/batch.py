@@ -22,6 +22,7 @@ from warmstart.bulk.work import Done, Job, run_shard
 from warmstart.core.loading import load
 from warmstart.core.model import Model
 from warmstart.errors import UsageError, require
+from warmstart.json_values import JSON
 
 RUNNERS = ("local", "ray")
 
@@ -62,6 +63,10 @@ class BatchResult:
         (3, 0)
         >>> [row["predictions"][0]["label"] for row in done.results()]
         ['tiger cat', 'espresso', 'missile']
+        >>> list(done.failures())
+        []
+        >>> sorted(done.to_dict())
+        ['before', 'failed', 'folder', 'rows', 'seconds']
     """
 
     folder: str
@@ -70,7 +75,7 @@ class BatchResult:
     before: int
     seconds: float
 
-    def results(self) -> Iterator[dict[str, Any]]:
+    def results(self) -> Iterator[dict[str, JSON]]:
         """The results as they were written, in the order of the inputs."""
         folder = Folder(self.folder)
         for name in sorted(folder.names()):
@@ -86,7 +91,7 @@ class BatchResult:
 
                 yield from pyarrow.parquet.read_table(pyarrow.BufferReader(data)).to_pylist()
 
-    def failures(self) -> Iterator[dict[str, Any]]:
+    def failures(self) -> Iterator[dict[str, JSON]]:
         """The dead letters, in the order of the inputs: `row`, `source` and `error`."""
         folder = Folder(self.folder)
         for name in sorted(folder.names(writing.FAILED)):
@@ -95,7 +100,8 @@ class BatchResult:
                     json.loads, (folder.read(f"{writing.FAILED}/{name}") or b"").splitlines()
                 )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, JSON]:
+        """The attributes, as JSON values."""
         return {**asdict(self), "seconds": round(self.seconds, 3)}
 
 

@@ -3,6 +3,8 @@
 Data only: nothing here downloads, builds or runs anything.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -10,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from warmstart.errors import UsageError
+from warmstart.json_values import JSON
 
 SCALINGS = ("tf", "caffe", "torch", "raw", "standard")
 RESIZES = ("crop", "squash", "pad")
@@ -139,6 +142,8 @@ class Entry:
         >>> entry = ws.load("efficientnet_lite0").entry
         >>> entry.parameters, entry.licence, entry.preprocessing.size
         (4694024, 'Apache-2.0', (224, 224))
+        >>> ws.Entry.from_dict(entry.to_dict()) == entry
+        True
     """
 
     name: str
@@ -146,7 +151,7 @@ class Entry:
     family: str
     title: str
     architecture: str
-    config: Mapping[str, Any]
+    config: Mapping[str, JSON]
     weights: Mapping[str, WeightFile]
     preprocessing: ImagePreprocessing | None
     labels: str
@@ -157,7 +162,7 @@ class Entry:
     metrics: tuple[Metric, ...]
     paper: str
     aliases: tuple[str, ...] = ()
-    processing: Mapping[str, Any] = field(default_factory=dict)
+    processing: Mapping[str, JSON] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in (self.name, *self.aliases):
@@ -175,7 +180,7 @@ class Entry:
         return Entry.from_dict, (self.to_dict(),)
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Entry":
+    def from_dict(cls, data: Mapping[str, JSON]) -> Entry:
         """Make an entry from plain (JSON or TOML) values.
 
         Raises:
@@ -212,7 +217,7 @@ class Entry:
         except (TypeError, ValueError) as error:
             raise UsageError(f"{where}: a value has the wrong type: {error}") from None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, JSON]:
         """The entry as JSON values; `Entry.from_dict(entry.to_dict()) == entry`."""
         return {key.name: _plain(getattr(self, key.name)) for key in fields(self)}
 

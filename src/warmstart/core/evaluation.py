@@ -14,6 +14,7 @@ from warmstart.core import html
 from warmstart.core.task import task_of
 from warmstart.core.terminal import table
 from warmstart.errors import UsageError, require
+from warmstart.json_values import JSON
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,14 +43,24 @@ class Evaluation(dict[str, Any]):
         >>> evaluation = model.evaluate([("photos/espresso.jpg", "espresso"), ("photos/cat.jpg", "tabby")])
         >>> evaluation["top1"], evaluation["top5"], evaluation["count"]
         (0.5, 1.0, 2)
+        >>> evaluation.figures().startswith("top-1 50.0%")
+        True
+        >>> evaluation.to_dict()["model"], evaluation.to_frame().shape
+        ('efficientnet_lite0', (3, 5))
+        >>> sorted(evaluation.classes()["tabby"])
+        ['count', 'f1', 'precision', 'recall']
+        >>> print(evaluation.to_csv().splitlines()[0])
+        class,precision,recall,f1,count
+        >>> evaluation.save("metrics.json")
+        PosixPath('metrics.json')
     """
 
     @classmethod
-    def of(cls, model: Model[Any, Any, Any], metrics: Mapping[str, Any]) -> Self:
+    def of(cls, model: Model[Any, Any, Any], metrics: Mapping[str, JSON]) -> Self:
         """The metrics of a model, among them `count` and `errors`."""
         return cls(model.name, example_unit(model), metrics)
 
-    def __init__(self, model: str, unit: str, metrics: Mapping[str, Any]):
+    def __init__(self, model: str, unit: str, metrics: Mapping[str, JSON]):
         super().__init__(metrics)
         self.model, self.unit = model, unit
 
@@ -89,7 +100,7 @@ class Evaluation(dict[str, Any]):
         """What the keys of `classes` are: classes, or forecasts."""
         return "forecast" if "baselines" in self else "class"
 
-    def classes(self) -> Mapping[str, Mapping[str, Any]]:
+    def classes(self) -> Mapping[str, Mapping[str, float]]:
         """The metrics of each class by its name, of a forecaster those of the model and its
         baselines; empty where there are none.
         """
@@ -100,15 +111,15 @@ class Evaluation(dict[str, Any]):
             if isinstance(value, Mapping) and all(
                 isinstance(one, Mapping) for one in value.values()
             ):
-                classes: Mapping[str, Mapping[str, Any]] = value
+                classes: Mapping[str, Mapping[str, float]] = value
                 return classes
         keys = [key for key, value in self.items() if isinstance(value, Mapping)]
         names = self[keys[0]] if keys else ()
         return {name: {key: self[key][name] for key in keys} for name in names}
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, JSON]:
         """JSON values, with the name of the model; JSON has no NaN, which becomes None."""
-        values: dict[str, Any] = _plain({"model": self.model, **self})
+        values: dict[str, JSON] = _plain({"model": self.model, **self})
         return values
 
     def to_frame(self) -> pd.DataFrame:
@@ -163,7 +174,7 @@ class Evaluation(dict[str, Any]):
         return path
 
     def _weakest(
-        self, classes: Mapping[str, Mapping[str, Any]]
+        self, classes: Mapping[str, Mapping[str, float]]
     ) -> tuple[list[str], list[list[str]]]:
         """Header and rows of a table of classes; only the weakest, where there are too many."""
         keys = _columns(classes)
@@ -199,7 +210,7 @@ def example_unit(model: Model[Any, Any, Any]) -> str:
     return task_of(model.task).examples or model.input_kind.plural
 
 
-def _columns(classes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _columns(classes: Mapping[str, Mapping[str, float]]) -> list[str]:
     return list(dict.fromkeys(key for metrics in classes.values() for key in metrics))
 
 

@@ -21,6 +21,8 @@ class Entries(list[Entry]):
         >>> entries = ws.list_models(task="audio-generation")
         >>> [entry.name for entry in entries]
         ['digits_wavenet']
+        >>> entries.to_frame()["name"].tolist()
+        ['digits_wavenet']
     """
 
     def __repr__(self) -> str:

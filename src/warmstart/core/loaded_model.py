@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 from warmstart import log
 from warmstart.catalog import Entry, Label
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Unpack
 
+    from warmstart.core.input_kind import InputKind
     from warmstart.core.loading import LoadOptions
     from warmstart.engines.keras import Program
 
@@ -68,7 +69,7 @@ class LoadedModel(CompiledModel, ABC):
         choose.check_options(engine, precision)
         self.entry, self.weights, self.labels, self.precision = entry, weights, labels, precision
         self.name = entry.name
-        self.input_kind = task_of(self.task).input_kind()
+        self.input_kind = self.own_input_kind()
         self.on_stage: Callable[[str], None] = _silent
         self._engine_name, self._folder = engine, folder
         self._lock = threading.RLock()
@@ -84,7 +85,11 @@ class LoadedModel(CompiledModel, ABC):
         assert isinstance(model, cls)
         return model
 
-    def __reduce__(self) -> Any:
+    def own_input_kind(self) -> InputKind:
+        """What it takes; default: what its task takes."""
+        return task_of(self.task).input_kind()
+
+    def __reduce__(self) -> NoReturn:
         raise TypeError(
             f"{type(self).__name__} cannot be pickled; load {self.name!r} in the other process."
         )

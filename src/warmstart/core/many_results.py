@@ -39,7 +39,7 @@ class Results(list[T]):
     """
 
     def __init__(
-        self, results: Iterable[T], row_labels: Any = None, result: type[Result] | None = None
+        self, results: Iterable[T], row_labels: pd.Index[Any] | None = None, result: type[Result] | None = None
     ):
         super().__init__(results)
         self._result = result
@@ -73,7 +73,7 @@ class Results(list[T]):
         return np.array(list(self), dtype)
 
     @property
-    def row_labels(self) -> Any:
+    def row_labels(self) -> pd.Index[Any] | None:
         """The labels of the results in the index of the column of pandas they were made from; None
         where the inputs were not such a column.
 
@@ -115,14 +115,17 @@ class ResultStream(Iterator[T_co]):
         3
         >>> next(stream).label
         'tiger cat'
+        >>> stream.to_frame()["label"].tolist()
+        ['espresso', 'missile']
+        >>> stream.close()
     """
 
     def __init__(
         self,
         results: Iterator[T_co],
-        inputs: Any,
-        items: Callable[[], Iterable[Any]],
-        row_labels: Any = None,
+        inputs: object,
+        items: Callable[[], Iterable[object]],
+        row_labels: pd.Index[Any] | None = None,
         result: type[Result] | None = None,
     ):
         self._source = self._results = results
@@ -131,7 +134,7 @@ class ResultStream(Iterator[T_co]):
         self._length: int | None = None
         self._taken = 0
 
-    def reported(self, options: Any, name: str) -> Self:
+    def reported(self, options: object, name: str) -> Self:
         """Report each result as the options of the call say; `name` is that of the model."""
 
         def count() -> int | None:

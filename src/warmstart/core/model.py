@@ -249,7 +249,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         return np.stack(vectors) if vectors else np.zeros((0, self.feature_size), np.float32)
 
     def stream_features(
-        self, inputs: Any, options: OptionsT | None = None
+        self, inputs: object, options: OptionsT | None = None
     ) -> Iterator[NDArray[np.float32]]:
         """The pooled features of many inputs, (D,) each, in constant memory; inputs as of `stream`.
 

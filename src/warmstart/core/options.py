@@ -66,7 +66,7 @@ class ColumnOptions:
     """What every call with inputs from a table takes."""
 
     column: Annotated[
-        Any,
+        str | Sequence[str] | None,
         Option(
             "Of a table of pandas, polars or pyarrow: the column of the inputs; two for pairs.",
             http=False,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from warmstart.core import html
 from warmstart.core.output_files import write_whole
 from warmstart.errors import UsageError, require
+from warmstart.json_values import JSON
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,7 @@ class Presentation:
         input: str
         model: str
 
-        def to_dict(self, *, embed: bool = False) -> dict[str, Any]: ...
+        def to_dict(self, *, embed: bool = False) -> dict[str, JSON]: ...
         def encoded(self, name: str) -> Any: ...
         @classmethod
         def csv_columns(cls) -> tuple[str, ...]: ...
@@ -54,8 +55,10 @@ class Presentation:
         return html.block(self.input, self.to_html())
 
     def to_html(self) -> str:
-        """The result as HTML, as a notebook shows it."""
-        return html.table(self.csv_columns()[1:], [row[1:] for row in self.csv_rows()])
+        """The result as HTML, as a notebook shows it; columns without any value are left out."""
+        columns, rows = self.csv_columns(), list(self.csv_rows())
+        shown = [i for i in range(1, len(columns)) if not rows or any(row[i] for row in rows)]
+        return html.table([columns[i] for i in shown], [[row[i] for i in shown] for row in rows])
 
     def table_rows(self) -> Iterator[dict[str, Any]]:
         """The rows of this result in a table of many results, by column; one row by default."""

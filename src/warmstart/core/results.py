@@ -12,6 +12,7 @@ from warmstart.core import html
 from warmstart.core.terminal import bars
 from warmstart.core.wire import Record, Result, Score
 from warmstart.errors import InputError, without_frames
+from warmstart.json_values import JSON
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,6 +46,10 @@ class Classification(Result):
         >>> result = ws.load("efficientnet_lite0")("photos/espresso.jpg", top_k=2)
         >>> result.label, round(result.score, 2), len(result)
         ('espresso', 0.95, 2)
+        >>> result.save("espresso.json"), result.to_dict()["predictions"][0]["label"]
+        (PosixPath('espresso.json'), 'espresso')
+        >>> result.to_html().startswith("<")
+        True
     """
 
     rows: ClassVar = "predictions"
@@ -116,6 +121,8 @@ class Failed:
         (True, False, 'missing.jpg')
         >>> print(bad)
         missing.jpg: there is no such file
+        >>> bad.to_dict()
+        {'input': 'missing.jpg', 'error': 'missing.jpg: there is no such file'}
     """
 
     input: str
@@ -130,7 +137,8 @@ class Failed:
     def __str__(self) -> str:
         return str(self.error)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, JSON]:
+        """The input and what is wrong with it, as JSON values."""
         return {"input": self.input, "error": str(self.error)}
 
     def _repr_html_(self) -> str:

@@ -104,6 +104,8 @@ class Index:
         PosixPath('photo-index')
         >>> model.search("photos/cat.jpg", ws.Index.load("photo-index"), top_k=1)[0].item
         'photos/cat.jpg'
+        >>> index.matches(model.features(["photos/cat.jpg"]), top_k=1)[0][0].item
+        'photos/cat.jpg'
     """
 
     model: str

@@ -38,7 +38,12 @@ class SearchableModel(LoadedModel):
         return vectors
 
     def encode(self, inputs: object, **options: object) -> NDArray[np.float32]:
-        """The same as `features`, under the name that sentence-transformers gives it."""
+        """The same as `features`, under the name that sentence-transformers gives it.
+
+        Example:
+            >>> ws.load("efficientnet_lite0").encode(["photos/cat.jpg", "photos/rocket.jpg"]).shape
+            (2, 1280)
+        """
         features: NDArray[np.float32] = self._as_model().features(inputs, **options)
         return features
 
@@ -55,6 +60,11 @@ class SearchableModel(LoadedModel):
         Raises:
             InputError: an input is unusable.
             UsageError: the model has no features.
+
+        Example:
+            >>> cosine = ws.load("efficientnet_lite0").similarity("photos/cat.jpg", "photos/cat.jpg")
+            >>> round(float(cosine), 2)
+            1.0
         """
         first, second = self._vectors(a), self._vectors(b)
         cosines = similarity(np.atleast_2d(first), np.atleast_2d(second))
@@ -124,6 +134,12 @@ class SearchableModel(LoadedModel):
         Raises:
             InputError: a query is unusable.
             UsageError: the index is of another model.
+
+        Example:
+            >>> model = ws.load("efficientnet_lite0")
+            >>> index = model.index("photos")
+            >>> model.search("photos/rocket.jpg", index, top_k=1)[0].item
+            'photos/rocket.jpg'
         """
         model = self._as_model()
         index = corpus if isinstance(corpus, Index) else self.index(corpus)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from warmstart.core import bundle
 from warmstart.errors import UsageError
+from warmstart.json_values import JSON
 
 
 class TrainingFiles:
@@ -17,7 +17,7 @@ class TrainingFiles:
     _folder: Path | None
 
     @property
-    def history(self) -> list[dict[str, Any]]:
+    def history(self) -> list[dict[str, JSON]]:
         """The epochs of its fine-tuning, one record each; empty where it was not fine-tuned."""
         path = self._training_files().get(bundle.TRAINING)
         return json.loads(path.read_text("utf-8"))["history"] if path else []

@@ -31,6 +31,7 @@ from typing import (
 )
 
 from warmstart.core.presentation import Presentation
+from warmstart.json_values import JSON
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ class Record:
     wire: ClassVar[tuple[str, ...]] = ()
     embedded: ClassVar[tuple[str, ...]] = ()
 
-    def to_dict(self, *, embed: bool = False) -> dict[str, Any]:
+    def to_dict(self, *, embed: bool = False) -> dict[str, JSON]:
         """The result as JSON values; `embed` adds what `embedded` names."""
         return wire_of(type(self), embed).encode(self)
 

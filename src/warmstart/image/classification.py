@@ -59,6 +59,12 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         ...     print(prediction.label, round(prediction.score, 2))
         tiger cat 0.39
         Egyptian cat 0.36
+        >>> model.features(["photos/cat.jpg", "photos/rocket.jpg"]).shape, model.feature_size
+        ((2, 1280), 1280)
+        >>> next(model.stream_features("photos")).shape
+        (1280,)
+        >>> model.preprocess("photos/cat.jpg").shape, model.preprocessing.size
+        ((224, 224, 3), (224, 224))
     """
 
     task = "image-classification"

@@ -58,6 +58,8 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
         >>> for box in model("smear.jpg", threshold=0.6)[:1]:
         ...     print(box.label)
         WBC
+        >>> model.threshold
+        0.4
     """
 
     task = "object-detection"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -55,12 +55,16 @@ ResultT = TypeVar("ResultT")
 OptionsT = TypeVar("OptionsT", bound="PhotoOptions")
 
 
+ValueRange: TypeAlias = Literal["0..1", "0..255", "-1..1"] | tuple[float, float]
+"""Black and white of a float array or float TIFF."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PhotoOptions(BatchOptions, ColumnOptions):
     """Options of every task on images."""
 
     value_range: Annotated[
-        Literal["0..1", "0..255", "-1..1"] | tuple[float, float] | None,
+        ValueRange | None,
         Option(
             '"0..1", "0..255", "-1..1" or two numbers: black and white of a float array or float TIFF.',
             http=False,
@@ -125,7 +129,9 @@ class PhotoModel(Model[Photo, ResultT, OptionsT], Generic[ResultT, OptionsT]):
         """
         return self.predict_features(photos, self.options(**vars(options)))
 
-    def preprocess(self, photo: Photo, *, value_range: Any = None) -> NDArray[np.float32]:
+    def preprocess(
+        self, photo: Photo, *, value_range: ValueRange | None = None
+    ) -> NDArray[np.float32]:
         """One photo as the model takes it: float32 (H, W, 3), for use with `keras` or
         `ws.backbone`.
 
@@ -135,7 +141,7 @@ class PhotoModel(Model[Photo, ResultT, OptionsT], Generic[ResultT, OptionsT]):
         item = PHOTO.single(photo)
         return preprocessing.preprocess(self._decoded(item, value_range), self.preprocessing)
 
-    def _decoded(self, item: Item, value_range: Any) -> Image:
+    def _decoded(self, item: Item, value_range: ValueRange | None) -> Image:
         target = preprocessing.decode_target(self.preprocessing)
         return decoder.decode(item.value, name=item.name, target=target, value_range=value_range)
 

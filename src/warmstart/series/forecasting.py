@@ -23,7 +23,7 @@ from warmstart.core.weights import Weights
 from warmstart.errors import require
 from warmstart.models import runner
 from warmstart.series.evaluation import Backtest
-from warmstart.series.inputs import SERIES, Series, SeveralSeries
+from warmstart.series.inputs import SERIES, Series, SeveralSeries, Table
 from warmstart.series.layout import Layout
 from warmstart.series.method import Method
 from warmstart.series.options import SAMPLES, EvaluateOptions, ForecastOptions, TableOptions
@@ -45,6 +45,13 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
         >>> forecast = model([3.0, 5.0, 4.0, 6.0, 5.0, 7.0], horizon=2)
         >>> forecast.quantile(0.9).shape
         (2,)
+        >>> metrics = model.evaluate("visits.csv", horizon=24)
+        >>> metrics["count"], metrics["errors"]
+        (1, [])
+        >>> model.feature_size, model.features([3.0, 5.0, 4.0, 6.0, 5.0, 7.0]).shape
+        (160, (160,))
+        >>> [vector.shape for vector in model.stream_features([[3.0, 5.0, 4.0, 6.0]])]
+        [(160,)]
     """
 
     task = "forecasting"
@@ -105,7 +112,7 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
 
     @takes(ForecastOptions)
     def stream(
-        self, series: Iterable[Any] | Series | SeveralSeries, options: ForecastOptions
+        self, series: Iterable[Series | Table] | Series | SeveralSeries, options: ForecastOptions
     ) -> ResultStream[Forecast | Failed]:
         """Forecast the series of an iterator, of a folder or pattern of tables, in order, in
         constant memory.
@@ -136,7 +143,7 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
         return self.predict_features(series, ForecastOptions(**vars(options), horizon=0))
 
     def stream_features(
-        self, inputs: Any, options: ForecastOptions | None = None
+        self, inputs: object, options: ForecastOptions | None = None
     ) -> Iterator[NDArray[np.float32]]:
         return super().stream_features(inputs, replace(options or ForecastOptions(), horizon=0))
 
@@ -251,7 +258,7 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
         season: int | None = None,
         batch_size: int | None = None,
         progress: Progress | bool | None = None,
-        **options: Any,
+        **options: object,
     ) -> Evaluation:
         """Backtest: forecast the last steps of each series from what lies before them, from several
         origins.

@@ -6,20 +6,23 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from warmstart.core import html
 from warmstart.core.wire import Record, Result, Value, Wire, wire_of
 from warmstart.errors import UsageError, is_installed, require
+from warmstart.json_values import JSON
 from warmstart.series.baselines import SeasonalNaive, best_season
 from warmstart.series.scaling import power_of_two
 from warmstart.series.time_series import TimeSeries
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 """Levels of the quantiles in tables and plots."""
@@ -63,6 +66,14 @@ class Forecast(Result):
         ((24,), 'h', '2024-04-15 00:00:00')
         >>> bool((forecast.quantile(0.1) <= forecast.quantile(0.9)).all())
         True
+        >>> forecast.median.shape, forecast.timestamps[0], len(forecast.history.values)
+        ((24,), '2024-04-15T00:00:00', 96)
+        >>> forecast.plot(history=48).get_title(loc="left")
+        'visits'
+        >>> forecast.save("forecast.png")
+        PosixPath('forecast.png')
+        >>> forecast.to_frame().columns.tolist()
+        ['item_id', 'timestamp', 'mean', '0.1', '0.25', '0.5', '0.75', '0.9']
     """
 
     wire: ClassVar = (
@@ -150,7 +161,7 @@ class Forecast(Result):
         table = np.stack([self.quantile_values[known] for known in levels])  # (L, horizon)
         return np.array([np.interp(level, levels, column) for column in table.T])
 
-    def _checked(self, actual: Any) -> NDArray[np.float64]:
+    def _checked(self, actual: ArrayLike) -> NDArray[np.float64]:
         """The actual values of the first steps, float64 (up to horizon,).
 
         Raises:
@@ -158,7 +169,7 @@ class Forecast(Result):
         """
         index = getattr(actual, "index", None)
         if self.series.dated and getattr(index, "inferred_type", "") == "datetime64":
-            actual = actual.reindex(self.index)
+            actual = cast("pd.Series[float]", actual).reindex(self.index)
         try:
             values = np.asarray(actual, np.float64)
         except (ValueError, TypeError):
@@ -193,7 +204,9 @@ class Forecast(Result):
     def file_content(self, suffix: str) -> bytes:
         """`plot()` as a picture."""
         file = io.BytesIO()
-        self.plot().figure.savefig(file, format=suffix[1:])
+        drawing, (axes,) = figure(1)
+        self.plot(axes)
+        drawing.savefig(file, format=suffix[1:])
         return file.getvalue()
 
     def to_html(self) -> str:
@@ -201,7 +214,7 @@ class Forecast(Result):
             return super().to_html()
         return html.embedded_picture(self.file_content(".png"), str(self))
 
-    def to_dict(self, *, embed: bool = False) -> dict[str, Any]:
+    def to_dict(self, *, embed: bool = False) -> dict[str, JSON]:
         fields = dict(wire_of(type(self), embed).fields)
         values = {name: getattr(self, name) for name in fields}
         values["quantiles"] = self._quantile_values()
@@ -244,11 +257,11 @@ class Forecast(Result):
 
     def plot(
         self,
-        axes: Any = None,
+        axes: Axes | None = None,
         *,
         history: int | None = None,
-        actual: Sequence[float] | NDArray[Any] | None = None,
-    ) -> Any:
+        actual: ArrayLike | None = None,
+    ) -> Axes:
         """Draw the forecast behind the end of its series, with its 50 % and 80 % intervals.
 
         Args:
@@ -257,7 +270,7 @@ class Forecast(Result):
             actual: the values that came, to be plotted over the forecast.
 
         Returns:
-            The axes; `axes.figure.savefig("forecast.png")` writes the picture.
+            The axes, to draw more on them; `save` writes the picture as it is.
 
         Raises:
             UsageError: `actual` is not one number per step, or `history` is not a number of steps.
@@ -309,7 +322,7 @@ def _texts(index: Any) -> list[str]:
     return [step.isoformat() if hasattr(step, "isoformat") else str(step) for step in index]
 
 
-def figure(rows: int) -> tuple[Any, list[Any]]:
+def figure(rows: int) -> tuple[Figure, list[Axes]]:
     """A figure with one pair of axes per series, below each other; made without a window.
 
     Raises:

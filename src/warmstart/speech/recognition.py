@@ -155,10 +155,11 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
         The text at the end equals that of the whole recording. Options mean what they mean in a call.
 
         Example:
-            >>> live = model.listen()
-            >>> for chunk in microphone:      # float32 (N,) at live.sample_rate
-            ...     print(live.add(chunk), end=" ", flush=True)
-            >>> transcript = live.end()
+            >>> live = ws.load("digits_wavenet_asr").listen()
+            >>> sound = ws.load("digits_wavenet")("seven", speaker="theo", seed=1)  # or a microphone
+            >>> words = [live.add(chunk) for chunk in np.array_split(sound.samples, 8)]
+            >>> live.sample_rate == sound.sample_rate, live.end().text
+            (True, 'seven')
 
         Raises:
             UsageError: an option is wrong, or the model takes whole recordings only, as Whisper does.

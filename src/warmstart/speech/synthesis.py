@@ -11,7 +11,7 @@ import numpy as np
 
 from warmstart.catalog import Entry
 from warmstart.core.evaluation import Evaluation
-from warmstart.core.input_kind import Several
+from warmstart.core.input_kind import InputKind, Several
 from warmstart.core.inputs import Item
 from warmstart.core.many_results import ResultStream
 from warmstart.core.model import Model, Prepared
@@ -84,6 +84,8 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
         >>> audio = model("seven", speaker="theo", seed=1)
         >>> 0.2 < audio.seconds < 1
         True
+        >>> model.sample_rate, model.classes[1][:2]
+        (8000, ('george', 'jackson'))
     """
 
     has_stand_in = False  # as slow in Keras as compiling
@@ -111,9 +113,8 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
         """Whether it turns frames of sound into sound, instead of words."""
         return bool(self.entry.processing.get("frames") == "features")
 
-    def __init__(self, *parts: Any, **options: Any):
-        super().__init__(*parts, **options)
-        self.input_kind = RECORDING if self.is_vocoder else UTTERANCE
+    def own_input_kind(self) -> InputKind:
+        return RECORDING if self.is_vocoder else UTTERANCE
 
     @property
     def option_names(self) -> tuple[str, ...]:

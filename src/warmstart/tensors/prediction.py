@@ -25,6 +25,7 @@ from warmstart.tensors.results import Arrays, NamedArray
 
 if TYPE_CHECKING:
     import keras
+    from numpy.typing import ArrayLike
 
     from warmstart.engines.keras import Program
 
@@ -41,6 +42,11 @@ class ArrayModel(Model[ArrayInput, Arrays, ArrayOptions]):
         >>> model = ws.load("prices-model")  # made by ws.wrap
         >>> model({"area": 120.0, "rooms": 5})["price"].shape
         (1,)
+        >>> [(one.name, one.shape) for one in model.inputs], model.outputs[0].name
+        ([('area', ('batch', 1)), ('rooms', ('batch', 1))], 'price')
+        >>> examples = [({"area": 120.0, "rooms": 5}, [310.0])]
+        >>> sorted(model.evaluate(examples))
+        ['count', 'errors', 'mean_absolute_error', 'mean_squared_error', 'per_output']
     """
 
     task = "tensors"
@@ -160,7 +166,11 @@ class ArrayModel(Model[ArrayInput, Arrays, ArrayOptions]):
         return row
 
     @takes(EvaluateOptions)
-    def evaluate(self, data: Any, options: EvaluateOptions) -> Evaluation:
+    def evaluate(
+        self,
+        data: Iterable[tuple[ArrayInput, ArrayLike | Mapping[str, ArrayLike]]],
+        options: EvaluateOptions,
+    ) -> Evaluation:
         """Measure the model against expected outputs.
 
         Args:

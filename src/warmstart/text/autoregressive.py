@@ -97,7 +97,7 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
     def score(self, texts: Text) -> TextScore: ...
     @overload
     def score(self, texts: Several[Text]) -> list[TextScore | Failed]: ...
-    def score(self, texts: Any) -> Any:
+    def score(self, texts: Text | Several[Text]) -> TextScore | list[TextScore | Failed]:
         """How probable a text is, or each of a list: log-probabilities of its tokens, and
         perplexity.
 
@@ -115,7 +115,8 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
             InputError: the one text is unusable.
             UsageError: `texts` stands for many texts and is not a list; see `stream_scores`.
         """
-        return one_by_one.one_or_several(PROMPT, texts, self._score)
+        scores: Any = one_by_one.one_or_several(PROMPT, texts, self._score)
+        return scores  # type: ignore[no-any-return]
 
     def stream_scores(
         self, texts: Iterable[Text] | os.PathLike[str]
@@ -139,7 +140,7 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
         return np.array(vectors, np.float32).reshape(-1, self.feature_size)
 
     def stream_features(
-        self, inputs: Any, options: GenerateOptions | None = None
+        self, inputs: object, options: GenerateOptions | None = None
     ) -> Iterator[NDArray[np.float32]]:
         """The final states of many texts, (C,) each, in constant memory; `inputs` as for `stream`.
 

@@ -73,6 +73,10 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
         >>> model = ws.load("sst2_bert_tiny")
         >>> [result.label for result in model(["a delight", "a waste of time"])]
         ['positive', 'negative']
+        >>> model.problem, model.max_length
+        ('single', 128)
+        >>> model.tokenize("a delight").ids
+        array([   2,   43, 7876,    3], dtype=int32)
     """
 
     task = "text-classification"

@@ -68,6 +68,8 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
         True
         >>> round(float(model.similarity("a cat", "a cat")), 3)
         1.0
+        >>> model.prompts
+        mappingproxy({})
     """
 
     task = "text-embedding"

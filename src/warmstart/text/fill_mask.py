@@ -50,6 +50,10 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
         >>> result = model("Paris is the [MASK] of France.", top_k=3)
         >>> len(result), "[MASK]" in result.text
         (3, False)
+        >>> model.max_length, model.tokenizer.encode("Paris").ids
+        (64, array([ 2, 68,  3], dtype=int32))
+        >>> model.tokenize("Paris is [MASK]").ids.shape
+        (5,)
     """
 
     task = "fill-mask"

@@ -78,6 +78,15 @@ class TextGenerator(AutoregressiveModel, JoinableModel[Text, Generation, Generat
         >>> text = model("ROMEO:", max_new_tokens=20, temperature=0.8, seed=1).text
         >>> text == "".join(model.stream_text("ROMEO:", max_new_tokens=20, temperature=0.8, seed=1))
         True
+        >>> scores = list(model.stream_scores(["To be, or not to be", "zq xj"]))
+        >>> scores[0].perplexity < scores[1].perplexity
+        True
+        >>> model.score("To be, or not to be").perplexity == scores[0].perplexity
+        True
+        >>> model.max_length, len(model.tokenizer.encode("ROMEO:").ids)
+        (256, 4)
+        >>> [vector.shape for vector in model.stream_features(["ROMEO:"])]
+        [(128,)]
     """
 
     task = "text-generation"

@@ -1,6 +1,4 @@
-"""Results of text models besides `Classification`: frozen dataclasses with a wire form, see
-`core.wire`.
-"""
+"""Results of text models besides `Classification`; `core.wire` describes their wire form."""
 
 from __future__ import annotations
 
@@ -16,6 +14,7 @@ from warmstart.core import html
 from warmstart.core.results import Classification, Prediction
 from warmstart.core.terminal import bars
 from warmstart.core.wire import Decimals, Omit, Record, Result, Score, Wire
+from warmstart.json_values import JSON
 
 Finish: TypeAlias = Literal["length", "end", "stop"]
 """Why a text ended: enough tokens were generated, the model ended it, or a stop string came."""
@@ -316,8 +315,9 @@ class TextScore(Result):
         characters: of the text of the scored tokens.
 
     Example:
-        >>> ws.load("shakespeare_gpt2").score("What light through yonder window breaks?").perplexity > 1
-        True
+        >>> score = ws.load("shakespeare_gpt2").score("To be, or not to be")
+        >>> score.perplexity > 1, score.nats_per_character < score.nats_per_token
+        (True, True)
     """
 
     wire: ClassVar = ("input", "model", "perplexity", "nats_per_token", "nats_per_character")
@@ -330,6 +330,7 @@ class TextScore(Result):
 
     @property
     def nats_per_token(self) -> Score:
+        """The mean of the negative log-probabilities of the tokens."""
         return -math.fsum(self.logprobs) / len(self.logprobs)
 
     @property
@@ -345,5 +346,5 @@ class TextScore(Result):
     def __str__(self) -> str:
         return f"perplexity {self.perplexity:.2f}, {self.nats_per_character:.3f} nats per character"
 
-    def to_dict(self, *, embed: bool = False) -> dict[str, Any]:
+    def to_dict(self, *, embed: bool = False) -> dict[str, JSON]:
         return {**super().to_dict(embed=embed), "tokens": len(self.tokens)}

@@ -64,6 +64,8 @@ def finetune(
         ['cat', 'espresso']
         >>> ws.load("my-model")("photos/cat.jpg").label
         'cat'
+        >>> [epoch["fit"] for epoch in model.history], model.report().name
+        (['head'], 'report.html')
     """
     from warmstart.core.loading import load
     from warmstart.core.model import Model

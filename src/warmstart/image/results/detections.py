@@ -35,6 +35,8 @@ class Box(Record):
         >>> box = ws.load("bccd_fcos")("smear.jpg")[0]
         >>> box.label, box.width > 50
         ('WBC', True)
+        >>> box.height == box.ymax - box.ymin
+        True
     """
 
     label: str
@@ -47,10 +49,12 @@ class Box(Record):
 
     @property
     def width(self) -> float:
+        """In pixels of the photo."""
         return self.xmax - self.xmin
 
     @property
     def height(self) -> float:
+        """In pixels of the photo."""
         return self.ymax - self.ymin
 
 
@@ -71,6 +75,10 @@ class Detections(Result):
         >>> detections.counts()
         {'RBC': 23, 'Platelets': 2, 'WBC': 1}
         >>> detections.draw().size == detections.size
+        True
+        >>> len(detections.crops())
+        26
+        >>> detections.plot().size == detections.size
         True
     """
 

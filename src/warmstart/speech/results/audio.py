@@ -37,6 +37,8 @@ class Audio(Result):
         (dtype('float32'), 8000)
         >>> audio.save("seven.wav")
         PosixPath('seven.wav')
+        >>> 0.2 < audio.seconds < 1, audio.peak <= 1
+        (True, True)
     """
 
     wire: ClassVar[tuple[str, ...]] = ("input", "model", "sample_rate", "seconds", "peak")

@@ -90,6 +90,12 @@ class Transcript(Result):
         ('zero', 5)
         >>> print(transcript.to_srt().splitlines()[1])
         00:00:00,013 --> 00:00:05,212
+        >>> [cue.text for cue in transcript.cues()], round(transcript.score, 2)
+        (['zero one two three four five six seven eight nine'], 0.99)
+        >>> transcript.to_vtt().splitlines()[0]
+        'WEBVTT'
+        >>> transcript.save("digits.srt")
+        PosixPath('digits.srt')
     """
 
     wire: ClassVar = (

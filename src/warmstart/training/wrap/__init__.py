@@ -45,6 +45,10 @@ def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, An
         >>> model = ws.wrap(network, task="tensors", output="line-model")
         >>> list(model({"point": [1.0, 2.0]}).keys())
         ['output']
+        >>> model.keras.count_params()
+        3
+        >>> model.save("line-copy"), model.export("line.tflite")
+        (PosixPath('line-copy'), PosixPath('line.tflite'))
     """
     wrapper = wrapper_class(task)
     checked = make(wrapper.options, options, f"Wrapping for {task}")
