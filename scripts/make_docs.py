@@ -89,8 +89,8 @@ CALLS = {"__call__", "stream", "features", "evaluate"}
 """What each class of models declares with inputs, options and results of its own."""
 HOOKS_OF_MODELS = """
 prepare decode compute compute_features forward rows_per_call group_size vector generated
-elements stream_items own_input_kind check_options read_table from_row predict predict_stream
-predict_features run results batch check_parts check_program compare_served files program ready
+elements stream_items input_kind check_options read_table from_row predict predict_stream
+predict_features run results batch check_parts check_program compare_saved_model files program ready
 option_names option_examples samples agreement_rule artifact own_artifact stored_precision
 requested_engine is_compiled is_open on_engine in_precision with_engine features_digest
 query_features corpus_vectors

@@ -6,6 +6,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
@@ -42,7 +43,6 @@ class LoadedModel(CompiledModel, ABC):
     Attributes:
         entry: what the catalogue says about the model.
         name: that of the entry.
-        input_kind: what it takes.
         labels: its classes, in the order of its outputs.
         precision: `"float32"`, `"bfloat16"` or `"int8"`.
         on_stage: called with a short text while a program is being compiled.
@@ -69,7 +69,6 @@ class LoadedModel(CompiledModel, ABC):
         choose.check_options(engine, precision)
         self.entry, self.weights, self.labels, self.precision = entry, weights, labels, precision
         self.name = entry.name
-        self.input_kind = self.own_input_kind()
         self.on_stage: Callable[[str], None] = _silent
         self._engine_name, self._folder = engine, folder
         self._lock = threading.RLock()
@@ -85,7 +84,8 @@ class LoadedModel(CompiledModel, ABC):
         assert isinstance(model, cls)
         return model
 
-    def own_input_kind(self) -> InputKind:
+    @cached_property
+    def input_kind(self) -> InputKind:
         """What it takes; default: what its task takes."""
         return task_of(self.task).input_kind()
 

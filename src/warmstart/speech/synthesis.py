@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, overload
 
 import numpy as np
@@ -113,7 +114,8 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
         """Whether it turns frames of sound into sound, instead of words."""
         return bool(self.entry.processing.get("frames") == "features")
 
-    def own_input_kind(self) -> InputKind:
+    @cached_property
+    def input_kind(self) -> InputKind:
         return RECORDING if self.is_vocoder else UTTERANCE
 
     @property
