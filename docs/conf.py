@@ -47,7 +47,7 @@ html_theme = "furo"
 html_title = f"warmstart {release}"
 html_copy_source = False
 
-WITH_ANY = re.compile(r"\b(Model|NDArray|np\.integer|pd\.Series)\[Any(?:, Any)*\]")
+WITH_ANY = re.compile(r"\b(Model|NDArray|np\.integer|pd\.Series|pd\.Index)\[Any(?:, Any)*\]")
 """Any model, any array: the name alone says it."""
 
 

@@ -88,7 +88,7 @@ METRICS = {
 CALLS = {"__call__", "stream", "features", "evaluate"}
 """What each class of models declares with inputs, options and results of its own."""
 HOOKS_OF_MODELS = """
-prepare decode compute compute_features forward rows_per_call group_size vector generated
+prepare decode compute compute_features forward group_size vector generated selected
 elements stream_items input_kind check_options read_table from_row predict predict_stream
 predict_features run results batch check_parts check_program compare_saved_model files program ready
 option_names option_examples samples agreement_rule artifact own_artifact stored_precision
@@ -105,6 +105,7 @@ users leaves these out.
 OTHER_HOOKS = """
 csv_columns csv_rows table_rows file_content encoded reported is_counted of of_channels indexed
 photo audio audio_wav mask_png class_title show
+columns copy
 """
 """The same, of results and of what holds them."""
 

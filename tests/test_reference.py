@@ -41,7 +41,7 @@ TRAINING = {"backbone", "finetune", "pick", "wrap"}
 """Names whose examples use Keras by themselves."""
 NEED_NETWORK = {"Model.push_to_hub"}
 """Members without an example that could run here."""
-WITH_ANY = re.compile(r"\b(Model|NDArray|np\.integer|pd\.Series)\[Any(, Any)*\]")
+WITH_ANY = re.compile(r"\b(Model|NDArray|np\.integer|pd\.Series|pd\.Index)\[Any(, Any)*\]")
 """Any model, any array: not an untyped value."""
 
 

@@ -116,6 +116,11 @@ class LoadedModel(CompiledModel, ABC):
             CompileError: the model could not be compiled.
             EngineUnavailableError: TensorFlow is needed once and is not installed, or the engine is
                 not there.
+
+        Example:
+            >>> model = ws.load("efficientnet_lite0")
+            >>> model.engine.name != "keras", (model.folder / "warmstart.json").is_file()
+            (True, True)
         """
         with self._lock:
             if self._engine is None:

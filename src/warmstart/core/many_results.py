@@ -36,10 +36,15 @@ class Results(list[T]):
         >>> results = ws.load("sst2_bert_tiny")(["a delight", "a waste of time"])
         >>> results.to_frame()["label"].tolist()
         ['positive', 'negative']
+        >>> results.row_labels is None
+        True
     """
 
     def __init__(
-        self, results: Iterable[T], row_labels: pd.Index[Any] | None = None, result: type[Result] | None = None
+        self,
+        results: Iterable[T],
+        row_labels: pd.Index[Any] | None = None,
+        result: type[Result] | None = None,
     ):
         super().__init__(results)
         self._result = result
