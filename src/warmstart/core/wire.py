@@ -50,9 +50,7 @@ class Digits:
 
 @dataclass(frozen=True)
 class Wire:
-    """The wire type of a value that is stored as something else: `Annotated[NDArray,
-    Wire(list[float])]`.
-    """
+    """The wire type of a value of another type: `Annotated[NDArray, Wire(list[float])]`."""
 
     type: Any
 
