@@ -83,10 +83,8 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
     Example:
         >>> model = ws.load("digits_wavenet")
         >>> audio = model("seven", speaker="theo", seed=1)
-        >>> 0.2 < audio.seconds < 1
-        True
-        >>> model.sample_rate, model.classes[1][:2]
-        (8000, ('george', 'jackson'))
+        >>> 0.2 < audio.seconds < 1, model.sample_rate, model.classes[1][:2]
+        (True, 8000, ('george', 'jackson'))
     """
 
     has_stand_in = False  # as slow in Keras as compiling
