@@ -340,7 +340,7 @@ def serve(kinds: Mapping[str, Kind]) -> int:
         import traceback
 
         traceback.print_exc()
-        say({"error": f"{type(error).__name__}: {error}"})
+        say({"error": f"{type(error).__name__}: {error}"[:1000]})
         return 1
     return 0
 

@@ -81,10 +81,11 @@ def speeds(
     """The speed of the first tool relative to each other one; one chart of all.
 
     Args:
-        part, what, note: of the figures.
+        part, what: of the figures.
         times: of the tools.
         amount: that a call works through, such as tokens; the chart has amounts per second.
         bars: the least ratio by the name of the tool; default: 1.
+        note: of the first figure.
     """
     ours, *peers = times
     rates = {name: amount / statistics.median(each) * 1e3 for name, each in times.items()}
@@ -97,7 +98,7 @@ def speeds(
             ratio(times[peer], times[ours]),
             bar=(bars or {}).get(peer, 1.0),
             at_least=True,
-            note=note,
+            note="" if figures else note,
             spread=(min(ratios), max(ratios)),
             values={} if figures else rates,
             values_unit="per second",

@@ -188,17 +188,19 @@ def sentences_export(job: Job) -> tuple[dict, dict]:
     import torch
     from transformers import AutoModel
 
-    network = AutoModel.from_pretrained(job["minilm"], attn_implementation="eager").eval()
-
     class States(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bert = AutoModel.from_pretrained(job["minilm"], attn_implementation="eager")
+
         def forward(self, input_ids: Any, attention_mask: Any) -> Any:
-            return network(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+            return self.bert(input_ids=input_ids, attention_mask=attention_mask)[0]
 
     ids = torch.ones((2, 8), dtype=torch.int64)
     axes = {0: "texts", 1: "tokens"}
     names = ["input_ids", "attention_mask"]
     torch.onnx.export(
-        States(),
+        States().eval(),
         (ids, ids),
         str(Path(job["folder"]) / "minilm.onnx"),
         input_names=names,
