@@ -1,6 +1,7 @@
 """Names of classes on pictures: readable in any script that a font has, never as empty boxes."""
 
 import importlib.metadata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,3 +61,15 @@ def test_without_a_font_a_name_is_replaced_and_reported_once(tmp_path, monkeypat
         "No font on this computer has all characters of '犬', which is drawn as 'class 7'",
         "No font on this computer has all characters of 'Éclair', which is drawn as 'Eclair'",
     ]
+
+
+@pytest.mark.parametrize("name", ["红细胞", "कोशिका", "เซลล์", "세포", "🩸"])
+def test_a_font_of_placeholders_draws_no_names(name, monkeypatch, capsys):
+    """matplotlib brings Last Resort, which has a box for every character."""
+    fonts = importlib.metadata.distribution("matplotlib").locate_file(
+        "matplotlib/mpl-data/fonts/ttf"
+    )
+    monkeypatch.setattr(lettering, "_folders", lambda: iter([Path(str(fonts))]))
+    assert any("LastResort" in file for file in lettering.font_files())
+    assert (drawn(name) == drawn("class 7")).all()
+    assert f"all characters of {name!r}, which is drawn as 'class 7'" in capsys.readouterr().err

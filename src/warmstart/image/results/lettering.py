@@ -134,9 +134,20 @@ def _has(font: str | None, character: str) -> bool:
     """Whether a font draws this character otherwise than one that it lacks."""
     try:
         opened = _opened(font, _PROBED_AT)
-        return _glyph(opened, character) != _glyph(opened, _UNASSIGNED)
+        missing = _glyph(opened, character) == _glyph(opened, _UNASSIGNED)
+        return not missing and not _draws_placeholders(font)
     except (OSError, ValueError):
         return False  # a damaged font, or one of bitmaps of another size
+
+
+@cache
+def _draws_placeholders(font: str | None) -> bool:
+    """Whether a font has one glyph for all letters of a script, as Last Resort has, which
+    matplotlib brings: it shows which script is missing, and no text.
+    """
+    opened = _opened(font, _PROBED_AT)
+    one, other, missing = (_glyph(opened, character) for character in ("A", "B", _UNASSIGNED))
+    return one == other != missing
 
 
 def _glyph(font: Any, character: str) -> tuple[Any, bytes]:
