@@ -301,7 +301,7 @@ def test_what_is_no_coco(tmp_path, content, words):
 def test_coco_names_no_file_outside(tmp_path, photo):
     photo("secret.png")
     path = coco_file(tmp_path, photo, images=[{"id": 1, "file_name": "../secret.png"}])
-    with pytest.raises(UsageError, match=r"secret\.png' of image 1 is missing"):
+    with pytest.raises(UsageError, match=r"secret\.png'\): its file_name leads out of"):
         read_boxes(path)
 
 
@@ -542,7 +542,9 @@ def test_shares_of_the_photo_are_recognised_or_refused(tmp_path, photo):
     data = read_boxes([(path, [HALF]), (path, [])])
     assert data.photos[0].boxes.tolist() == [[10, 15, 30, 30]]
     assert data.columns == ("boxes: shares of the photos",)
-    assert read_boxes([(path, [HALF, ("cat", 1, 1, 2, 2)])]).photos[0].boxes[0, 2] == 0.75
+    assert read_boxes([(path, [HALF, ("cat", 0, 0, 1, 1)])]).photos[0].boxes[1, 2] == 40
+    with pytest.raises(UsageError, match=r"1 boxes are shares .* in item 1, and 1 are pixels"):
+        read_boxes([(path, [HALF, ("cat", 1, 1, 2, 2)])])
     record = {"image_id": 1, "category_id": 1, "bbox": [0.25, 0.5, 0.5, 0.5]}
     images, categories = [{"id": 1, "file_name": "a.png"}], [{"id": 1, "name": "cat"}]
     content = {"images": images, "categories": categories, "annotations": [record]}

@@ -96,6 +96,7 @@ def test_mask_folders(tmp_path, photo):
         match=r"hold 2 \(400 pixels\), which no label explains; the 2 classes are 0 'ground', 1 'leaf'",
     ):
         read_masks(tmp_path / "m")
+    (tmp_path / "m/labels.txt").unlink()
     assert read_masks(tmp_path / "m", ["x", "y", "z"]).labels == ("x", "y", "z")
 
 
@@ -126,7 +127,7 @@ def test_coco_as_masks(tmp_path, photo):
     assert (first[0:4, 0:2] == 1).all()
     assert (first == 1).sum() == 8
     assert any(
-        "annotation 5: it has no segmentation; its photo is left out" in problem
+        "annotation 4: the category is unknown; its photo is left out" in problem
         for problem in data.problems
     )
 
@@ -162,7 +163,7 @@ def test_compressed_run_lengths_equal_pycocotools():
     ((0, 1), None, ("background", "object"), (0, 1)),
     ((0, 128), None, ("background", "object"), (0, 1)),
     ((0, 255), ("ground", "leaf"), ("ground", "leaf"), (0, 1)),
-    ((0, 255), ("a", "b", "c"), ("a", "b", "c"), (0, 255)),
+    ((0, 255), ("leaf",), ("background", "leaf"), (0, 1)),
     ((0, 1, 255), None, ("class 0", "class 1"), (0, 1, 255)),
     ((0, 1, 2), None, ("class 0", "class 1", "class 2"), (0, 1, 2)),
     ((0, 2, 255), ("a", "b", "c"), ("a", "b", "c"), (0, 2, 255)),
@@ -208,6 +209,8 @@ def test_values_are_those_of_the_whole_data_set(photo):
     ((0, 0, 0), None, "not two classes"),
     ((255, 255, 255), ("a", "b"), "no pixel of any mask belongs to a class"),
     ((0, 1, 2), (), "there are no labels"),
+    ((0, 255, 255), ("a", "b", "c"), r"nothing but 0 \(400 pixels\), 255 \(800 pixels\), and the 3 classes"),
+    ((0, 1, 2), ("a",), r"hold 2 \(400 pixels\), which no label explains"),
 ])  # fmt: skip
 def test_values_that_nothing_explains_are_refused(photo, values, labels, words):
     values = np.repeat(np.array(values, np.uint8), 400).reshape(30, 40)

@@ -10,8 +10,8 @@ import numpy as np
 from warmstart.core import records
 from warmstart.core.results import Failed
 from warmstart.hub.progress import Progress
+from warmstart.image.annotations.box_data import BoxedPhoto
 from warmstart.image.annotations.boxes import read_boxes
-from warmstart.image.annotations.collector import BoxedPhoto
 from warmstart.image.annotations.masks import read_masks
 from warmstart.image.metrics.coco import MOST, CocoEvaluation, PredictedBoxes, Truth
 from warmstart.image.metrics.segmentation import Confusion
@@ -33,6 +33,11 @@ def evaluate_detection(model: Any, data: Any, options: Any) -> dict[str, Any]:
     for photo, result in _readable(model.name, photos, results, errors, options.progress):
         evaluation.add(truth_of(photo), predicted_boxes(result))
     records.require_usable("photo", len(evaluation.photos), errors)
+    if not any(photo.counted.any() for photo in photos):
+        errors.append(
+            f"None of the {len(photos):,} photos has a box that counts, so ap and the other figures are "
+            "not defined"
+        )
     figures = evaluation.result()
     figures["per_class"] = {names[index]: values for index, values in figures["per_class"].items()}
     return {**figures, "count": len(evaluation.photos), "errors": errors}
@@ -54,7 +59,7 @@ def predicted_boxes(result: Any) -> PredictedBoxes:
 def evaluate_segmentation(model: Any, data: Any, options: Any) -> dict[str, Any]:
     """See `ImageSegmenter.evaluate`."""
     names = [label.name for label in model.labels]
-    annotated = read_masks(data, names, **options.reading())
+    annotated = read_masks(data, names, strict=True, **options.reading())
     photos = records.measured(annotated.photos)
     confusion = Confusion(len(names))
     errors, count = list(annotated.problems), 0

@@ -8,7 +8,7 @@ from typing import Any
 
 from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder
-from warmstart.image.annotations.collector import SHARE_SLACK, are_shares
+from warmstart.image.annotations.numbers import SHARE_SLACK, are_shares, must_be_shares
 
 FORMATS = ("xyxy", "xywh", "cxcywh")
 MEANING = {
@@ -25,6 +25,7 @@ _RIGHT, _BOTTOM = ("xmax", "x2", "right"), ("ymax", "y2", "bottom")
 _WIDTH, _HEIGHT = ("width", "w"), ("height", "h")
 _CENTRE_X = ("xcenter", "xcentre", "centerx", "centrex", "cx", "xc")
 _CENTRE_Y = ("ycenter", "ycentre", "centery", "centrey", "cy", "yc")
+_PHOTO = ("image", "img", "photo", "picture")
 _QUADRUPLES: Sequence[tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]] = (
     ((("x0",), ("y0",), ("x1",), ("y1",)), ("xyxy",)),
     ((_LEFT, _TOP, _RIGHT, _BOTTOM), ("xyxy",)),
@@ -73,9 +74,27 @@ def columns_of(
     return None, ()
 
 
+def size_columns(columns: Sequence[str], used: Sequence[str]) -> tuple[str, str] | None:
+    """The columns of the width and height of the photo; None without both.
+
+    Args:
+        columns: of the table.
+        used: those of boxes.
+    """
+    pair = []
+    for side, short in (("width", "w"), ("height", "h")):
+        names = {prefix + end for prefix in _PHOTO for end in (side, short)} | {side}
+        matches = [column for column in columns if column not in used and _bare(column) in names]
+        pair.append(matches[0] if len(matches) == 1 else "")
+    return (pair[0], pair[1]) if all(pair) else None
+
+
 def _plain(column: str) -> str:
-    name = column.strip().casefold().replace("_", "").replace(" ", "")
-    return name.removeprefix("bbox").removeprefix("box")
+    return _bare(column).removeprefix("bbox").removeprefix("box")
+
+
+def _bare(column: str) -> str:
+    return column.strip().casefold().replace("_", "").replace(" ", "")
 
 
 def decide(
@@ -104,7 +123,7 @@ def decide(
             f"box_format={box_format!r}."
         )
     rows = [row for _, some in boxes for row in some]
-    scaled = bool(rows) and all(are_shares(row.numbers) for row in rows)
+    scaled = in_shares(rows, name)
     if box_format is not None or len(formats) == 1:
         return scaled, box_format or formats[0]
     sizes = [(1, 1) if scaled else _size(photo) for photo, _ in boxes]
@@ -126,6 +145,22 @@ def decide(
     raise UsageError(
         f"{name}: the numbers of the boxes may be {ways}, such as {_example(rows[0])}; set box_format."
     )
+
+
+def in_shares(rows: Sequence[RowBox], name: str) -> bool:
+    """Whether the numbers of a data set are shares of the photos, and not pixels.
+
+    Raises:
+        UsageError: some can only be shares, and others can only be pixels.
+    """
+    pixels = [row for row in rows if not are_shares(row.numbers)]
+    shares = [row for row in rows if must_be_shares(row.numbers)]
+    if pixels and shares:
+        raise UsageError(
+            f"{name}: {len(shares):,} boxes are shares of the photo, such as {_example(shares[0])}, "
+            f"and {len(pixels):,} are pixels, such as {_example(pixels[0])}; write all of them alike."
+        )
+    return bool(rows) and not pixels
 
 
 def corners_of(numbers: Numbers, box_format: str) -> Sides:
@@ -151,7 +186,12 @@ def _fits(sides: Sides, size: tuple[int, int], slack: float) -> bool:
     return size == (0, 0) or (inside and left < right and top < bottom)
 
 
-def _corners(numbers: Numbers) -> Sides:
+def as_sides(numbers: Numbers) -> Sides:
+    """Two corners as they are.
+
+    Raises:
+        ValueError: these are not four numbers.
+    """
     xmin, ymin, xmax, ymax = numbers
     return xmin, ymin, xmax, ymax
 
@@ -167,7 +207,7 @@ def _centre_and_size(numbers: Numbers) -> Sides:
 
 
 _CONVERT: Mapping[str, Callable[[Numbers], Sides]] = {
-    "xyxy": _corners,
+    "xyxy": as_sides,
     "xywh": _corner_and_size,
     "cxcywh": _centre_and_size,
 }

@@ -9,15 +9,12 @@ from typing import Any
 
 from warmstart.core.records import SUFFIXES as TABLES
 from warmstart.core.records import is_table
+from warmstart.core.records.values import class_name, is_missing
 from warmstart.errors import UsageError
 from warmstart.image.annotations import coco, labelme, table, voc, yolo
-from warmstart.image.annotations.collector import (
-    BoxData,
-    Collector,
-    LabelledBox,
-    are_shares,
-    name_of,
-)
+from warmstart.image.annotations.box_data import BoxData, LabelledBox
+from warmstart.image.annotations.box_formats import RowBox, as_sides, in_shares
+from warmstart.image.annotations.collector import Collector, name_of
 from warmstart.image.arrays import as_uint8
 from warmstart.image.part_folders import part_folders
 
@@ -100,29 +97,32 @@ def _read_pairs(source: Any, collector: Collector) -> None:
         raise UsageError(
             f"Cannot read boxes from an object of type {type(source).__name__}; {HELP}."
         ) from None
+    collector.repeats = True
     photos: list[Any] = []
-    boxes_of: list[list[LabelledBox]] = []
+    rows_of: list[list[RowBox]] = []
     for number, pair in enumerate(pairs, 1):
         try:
             photo, boxes = pair
-            labelled = []
-            for label, *sides in boxes:
-                xmin, ymin, xmax, ymax = map(float, sides)
-                labelled.append(LabelledBox(str(label), (xmin, ymin, xmax, ymax)))
+            rows_of.append([_row(f"item {number}", *box) for box in boxes])
         except (TypeError, ValueError, OverflowError) as error:
             raise UsageError(
                 f"Item {number} of the data is not (photo, [(label, xmin, ymin, xmax, ymax), …])."
             ) from error
         photos.append(photo)
-        boxes_of.append(labelled)
     if pixels := as_uint8([photos]):
         collector.columns.append(f"pixels: {pixels}")
-    sides_of_all = [box.sides for labelled in boxes_of for box in labelled]
-    scale = bool(sides_of_all) and all(map(are_shares, sides_of_all))
+    scale = in_shares([row for rows in rows_of for row in rows], "The list")
     if scale:
         collector.columns.append("boxes: shares of the photos")
-    for number, (photo, labelled) in enumerate(zip(photos, boxes_of, strict=True), 1):
+    for number, (photo, rows) in enumerate(zip(photos, rows_of, strict=True), 1):
+        labelled = [LabelledBox(row.label, as_sides(row.numbers)) for row in rows]
         collector.add(photo, name_of(photo, f"item {number}"), labelled, scale=scale)
+
+
+def _row(name: str, label: Any, *numbers: Any) -> RowBox:
+    if is_missing(label):
+        raise ValueError("no label")
+    return RowBox(name, class_name(label), as_sides(tuple(map(float, numbers))))
 
 
 def _sources(path: Path, problems: list[str]) -> Iterator[tuple[Reader, Path, str | None]]:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from warmstart.core.records.part_names import split_name
 from warmstart.errors import UsageError
-from warmstart.image.annotations.collector import Collector, LabelledBox, number
+from warmstart.image.annotations.box_data import LabelledBox
+from warmstart.image.annotations.collector import Collector
+from warmstart.image.annotations.numbers import flag, number, size_of, whole
 
 LARGEST_JSON = 2**31
 BEYOND, FEWEST_BEYOND = 1.02, 0.2
 """How far a box reaches beyond its photo for no reason of rounding, and the share of such boxes."""
+_NUMBER = re.compile(r"(0|-?[1-9][0-9]*)(\.0+)?")
 _LISTS = ("images", "annotations", "categories")
 MOST_PARTS = 3
 
@@ -28,7 +34,10 @@ def is_coco(path: Path) -> bool:
 
 def files_of(path: Path) -> list[tuple[Path, str | None]]:
     """The files of a folder with the parts that their names end in; an empty list where it has
-    none, or several without parts.
+    none.
+
+    Raises:
+        UsageError: there are several, and not each is another part.
     """
     if path.is_file():
         return [(path, None)]
@@ -37,7 +46,13 @@ def files_of(path: Path) -> list[tuple[Path, str | None]]:
     files = files or _by_content(path / "annotations") or _by_content(path)
     parts = [_part(file) for file in files]
     if len(files) > 1 and (None in parts or len({*parts}) < len(parts)):
-        return []
+        named = ", ".join(
+            f"{file.name} ({part or 'no part'})" for file, part in zip(files, parts, strict=True)
+        )
+        raise UsageError(
+            f"{files[0].parent} has several of COCO's files, and not each is another part: {named}. "
+            "Move what is not needed, or name one file."
+        )
     return list(zip(files, parts, strict=True))
 
 
@@ -71,6 +86,15 @@ def read(path: Path, collector: Collector, part: str | None) -> None:
         _read_file(file, collector, part or own)
 
 
+@dataclass(frozen=True)
+class Image:
+    """An image whose file is there: its id, its file, and (width, height) where the JSON says."""
+
+    key: Any
+    path: Path
+    size: tuple[int, int] | None
+
+
 def _read_file(path: Path, collector: Collector, part: str | None) -> None:
     data = load(path)
     names = category_names(data, path)
@@ -85,21 +109,49 @@ def _read_file(path: Path, collector: Collector, part: str | None) -> None:
         except ValueError as error:
             what = f"{path}: annotation {record.get('id', position)!r:.40}"
             faults[image].append(f"{what} {error}; its photo is left out")
-    listed = {key_of(record.get("id")) for record in data["images"]}
-    _refuse_corners(path, data["images"], boxes)
-    for record, photo in photos(data, path, collector.problems):
-        key = key_of(record.get("id"))
-        size = (record.get("width") or 0, record.get("height") or 0)
-        collector.add(photo, str(photo), boxes[key], size, part=part, faults=faults.pop(key, ()))
-    for key in sorted((boxes.keys() | faults.keys()) - listed, key=str):
-        collector.problems.append(
-            f"{path}: {len(boxes[key]) + len(faults.get(key, ())):,} annotations belong to the image "
-            f"{key!r:.40}, which is not among the images"
-        )
+    images = list(photos(data, path, collector.problems))
+    _refuse_corners(path, images, boxes)
+    for image in images:
+        own, wrong = boxes[image.key], faults.pop(image.key, ())
+        collector.add(image.path, str(image.path), own, image.size, part=part, faults=wrong)
+    refuse_strays(data, path, collector.problems)
+
+
+def refuse_strays(data: Mapping[str, Any], path: Path, problems: list[str]) -> None:
+    """List annotations of images that the file does not have.
+
+    Raises:
+        UsageError: the id of an image is of another type than all ids of images have, so that it
+            is not clear which photo lacks the annotation.
+    """
+    keys = {key_of(record.get("id")) for record in data["images"]}
+    types = {type(key) for key in keys}
+    strays: Counter[Any] = Counter()
+    for position, record in enumerate(data["annotations"], 1):
+        key = key_of(record.get("image_id"))
+        if key in keys:
+            continue
+        if keys and type(key) not in types:
+            value = record.get("image_id")
+            raise UsageError(
+                f"{path}: annotation {record.get('id', position)!r:.40} has the image_id "
+                f"{value!r:.40} ({type(value).__name__}), but the ids of images are "
+                f"{_few(keys)}; correct it, or remove the annotation."
+            )
+        strays[key] += 1
+    problems += [
+        f"{path}: {strays[key]:,} annotations belong to the image {key!r:.40}, which is not among "
+        "the images"
+        for key in sorted(strays, key=str)
+    ]
+
+
+def _few(keys: set[Any]) -> str:
+    return ", ".join(f"{key!r:.40}" for key in sorted(keys, key=str)[:3])
 
 
 def _refuse_corners(
-    path: Path, images: Sequence[Mapping[str, Any]], boxes: Mapping[Any, Sequence[LabelledBox]]
+    path: Path, images: Sequence[Image], boxes: Mapping[Any, Sequence[LabelledBox]]
 ) -> None:
     """Refuse boxes that were written as two corners.
 
@@ -108,11 +160,11 @@ def _refuse_corners(
             boxes fit as xmin, ymin, xmax, ymax.
     """
     beyond = count = 0
-    for record in images:
-        width, height = record.get("width"), record.get("height")
-        if not isinstance(width, int) or not isinstance(height, int):
+    for image in images:
+        if image.size is None:
             continue
-        for box in boxes.get(key_of(record.get("id")), ()):
+        width, height = image.size
+        for box in boxes.get(image.key, ()):
             x, y, right, low = box.sides
             if not (x < right - x <= width + 1 and y < low - y <= height + 1):
                 return
@@ -127,12 +179,15 @@ def _refuse_corners(
 
 
 def key_of(value: Any) -> Any:
-    """An id as a key of a mapping: a numeric string equals its number, because some tools mix the
-    two; other values match nothing.
+    """An id as a key of a mapping: a float or text of a whole number equals the number, because
+    some tools mix them; other values match nothing.
     """
-    if isinstance(value, str) and value.isdecimal() and str(int(value)) == value:
-        return int(value)
-    return value if isinstance(value, int | str) else repr(value)
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        return value  # also "013", which may be another id than 13
+    try:
+        return whole(value)
+    except ValueError:
+        return value if isinstance(value, str) else repr(value)
 
 
 def _box(record: Mapping[str, Any], names: Mapping[int, str]) -> LabelledBox:
@@ -152,8 +207,12 @@ def _box(record: Mapping[str, Any], names: Mapping[int, str]) -> LabelledBox:
         outline = None if area is None else number(area)
     except ValueError:
         raise ValueError("has no bbox of four numbers, or an area that is not a number") from None
+    try:
+        crowd = flag(record.get("iscrowd"))
+    except ValueError as error:
+        raise ValueError(f"has an iscrowd that {error}") from None
     sides = (x, y, x + width, y + height)
-    return LabelledBox(names[key_of(category)], sides, bool(record.get("iscrowd")), area=outline)
+    return LabelledBox(names[key_of(category)], sides, crowd, area=outline)
 
 
 def load(path: Path) -> Mapping[str, Any]:
@@ -198,9 +257,13 @@ def category_names(data: Mapping[str, Any], path: Path) -> dict[int, str]:
     used = {key_of(record.get("category_id")) for record in data["annotations"]}
     names: dict[int, str] = {}
     for index, record in enumerate(data["categories"]):
-        key, name = record.get("id"), record.get("name")
-        if not isinstance(key, int) or isinstance(key, bool) or not isinstance(name, str):
-            raise UsageError(f"{path}: a category has no integer id or no name.")
+        key, name = key_of(record.get("id")), record.get("name")
+        if not isinstance(key, int) or not isinstance(name, str):
+            raise UsageError(
+                f"{path}: a category has no integer id or no name: {record.get('id')!r:.40} "
+                f"({type(record.get('id')).__name__}), {name!r:.40}."
+            )
+        name = name.strip()
         others = (one for row, one in enumerate(data["categories"]) if row != index)
         if key not in used and any(other.get("supercategory") == name for other in others):
             continue
@@ -210,11 +273,10 @@ def category_names(data: Mapping[str, Any], path: Path) -> dict[int, str]:
     return names
 
 
-def photos(
-    data: Mapping[str, Any], path: Path, problems: list[str]
-) -> list[tuple[Mapping[str, Any], Path]]:
-    """The images whose file is there; duplicate ids and missing files are listed."""
-    located, seen = [], set()
+def photos(data: Mapping[str, Any], path: Path, problems: list[str]) -> Iterator[Image]:
+    """The images whose file is there; what is wrong with the others is listed."""
+    seen = set()
+    files: dict[Path, list[Image]] = defaultdict(list)
     for record in data["images"]:
         key, name = record.get("id"), record.get("file_name")
         if key_of(key) in seen:
@@ -224,20 +286,45 @@ def photos(
             )
             continue
         seen.add(key_of(key))
-        photo = _file(path, str(name or ""))
+        try:
+            photo = _file(path, str(name or ""))
+            size = size_of(record.get("width"), record.get("height"))
+        except ValueError as error:
+            problems.append(f"{path}: image {key!r:.40} ({name!r:.80}): {error}; it is left out")
+            continue
         if photo is None:
             problems.append(f"{path}: the photo {name!r:.80} of image {key!r:.40} is missing")
         else:
-            located.append((record, photo))
-    return located
+            files[photo].append(Image(key_of(key), photo, size))
+    for photo, images in files.items():
+        if len(images) == 1:
+            yield images[0]
+            continue
+        keys = ", ".join(f"{image.key!r:.40}" for image in images[:5])
+        problems.append(
+            f"{path}: the photo {photo} belongs to {len(images)} images ({keys}), each with a part of "
+            "the annotations; give it one id. It is left out"
+        )
 
 
 def _file(path: Path, name: str) -> Path | None:
     """In the folder of the JSON, in `images/`, or in a folder called as the JSON ends
     (instances_train2017 -> train2017).
+
+    Raises:
+        ValueError: the name leads out of the folder of the JSON.
     """
-    if not name or "\0" in name or ".." in Path(name).parts:
+    if not name or "\0" in name:
         return None
+    name = name.replace("\\", "/") if not _is_file(path.parent / name) else name
+    if ".." in Path(name).parts:
+        inside = Path(os.path.normpath(path.parent / name))
+        if not inside.is_relative_to(os.path.normpath(path.parent)):
+            raise ValueError(
+                f"its file_name leads out of {path.parent}; move the photo there, or into images/, and "
+                "write the name without '..'"
+            )
+        return inside if _is_file(inside) else None
     folders = [
         path.parent,
         path.parent / "images",

@@ -1,97 +1,35 @@
-"""Photos with boxes: what every layout is read into, and the checks that all layouts share."""
+"""The checks of photos with boxes that all layouts share."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from warmstart.core.records.values import one_of
 from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder
+from warmstart.image.annotations.box_data import BoxData, BoxedPhoto, LabelledBox
+from warmstart.image.annotations.numbers import are_shares, must_be_shares
 
 MAX_BOXES = 10_000
 """Of one photo; more is a damaged file."""
-SHARE_SLACK = 0.01
-"""Below 0 and above 1, that rounding explains."""
-
-
-@dataclass(frozen=True)
-class LabelledBox:
-    """One box as an annotation file has it.
-
-    Attributes:
-        label: the name of its class.
-        sides: xmin, ymin, xmax, ymax.
-        crowd: whether it is a region of many objects.
-        difficult: whether Pascal VOC calls the object difficult: it is neither learned nor counted.
-        area: of the outline in square pixels; None: of the box.
-    """
-
-    label: str
-    sides: tuple[float, float, float, float]
-    crowd: bool = False
-    difficult: bool = False
-    area: float | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class BoxedPhoto:
-    """One photo and what is on it; boxes (N, 4) float32 as xmin, ymin, xmax, ymax in its upright
-    pixels.
-
-    Attributes:
-        photo: whatever `image.decode` takes; a path where it comes from files.
-        name: for messages.
-        size: (width, height) of the upright photo.
-        boxes, labels, crowd, difficult: (N, 4), (N,), (N,), (N,).
-        area: (N,) in square pixels; of the outline where the file has it, else of the box.
-        part: "train", "validation" or "test", where the data names parts.
-        group: photos of the same group stay in one part.
-    """
-
-    photo: Any
-    name: str
-    size: tuple[int, int]
-    boxes: np.ndarray
-    labels: np.ndarray
-    crowd: np.ndarray
-    difficult: np.ndarray
-    area: np.ndarray
-    part: str | None = None
-    group: str | None = None
-
-    @property
-    def counted(self) -> np.ndarray:
-        """Which boxes are learned and counted, (N,) bool: all but crowds and difficult ones."""
-        counted: np.ndarray = ~(self.crowd | self.difficult)
-        return counted
-
-
-@dataclass(frozen=True)
-class BoxData:
-    """Labelled photos, the names of the classes in order, what is wrong with the data, one line
-    each, and how it was read, such as "boxes: xmin, ymin, xmax, ymax in pixels".
-    """
-
-    photos: tuple[BoxedPhoto, ...]
-    labels: tuple[str, ...]
-    problems: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
-
-    def counts(self) -> dict[str, int]:
-        """Boxes of each label; crowds and difficult ones are left out."""
-        counts = np.zeros(len(self.labels), int)
-        for photo in self.photos:
-            counts += np.bincount(photo.labels[photo.counted], minlength=len(self.labels))
-        return dict(zip(self.labels, counts.tolist(), strict=True))
+MOST_LIKE_SHARES = 0.05
+"""Share of the boxes in pixels that may be damaged so that they look like shares of the photo."""
+MOST_BEYOND, FEWEST = 0.5, 4
+"""Share of the boxes that may reach beyond their photos, and the boxes from which it counts."""
 
 
 @dataclass
 class _Row:
-    """A photo whose boxes were checked: (box as the file has it, its sides in pixels)."""
+    """A photo whose boxes were checked: (box as the file has it, its sides in pixels).
+
+    Attributes:
+        fault: why the photo is left out, unless the data set as a whole is refused for it.
+    """
 
     photo: Any
     name: str
@@ -99,6 +37,7 @@ class _Row:
     boxes: list[tuple[LabelledBox, np.ndarray]]
     part: str | None
     group: str | None
+    fault: str | None = None
 
 
 @dataclass
@@ -111,19 +50,26 @@ class Collector:
     Args:
         labels: the classes that are known; None: those of the data, in alphabetical order.
         strict: whether boxes of other classes are an error; else they are listed and left out.
+        repeats: whether a photo may be there more than once.
     """
 
     labels: Sequence[str] | None = None
     strict: bool = False
+    repeats: bool = False
     problems: list[str] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
     unknown: dict[str, int] = field(default_factory=dict)
     rows: list[_Row] = field(default_factory=list)
+    parts: dict[str, str | None] = field(default_factory=dict)
+    """Of each file that was added."""
+    in_two_parts: list[str] = field(default_factory=list)
+    boxes: int = 0
+    beyond: int = 0
     in_pixels: int = 0
     like_shares: int = 0
-    fractions: int = 0
-    """Boxes in pixels; those of them whose sides all lie between 0 and 1, and those with a side
-    that is not a whole number."""
+    certain_shares: int = 0
+    """Boxes; those that reach beyond their photos; those in pixels; of these the ones whose sides
+    all lie between 0 and 1, and the ones of them that cannot be pixels."""
 
     def add(
         self,
@@ -152,45 +98,64 @@ class Collector:
         if faults:
             self.problems += faults
             return
+        if not self.repeats and isinstance(photo, str | os.PathLike):
+            path = os.fspath(photo)
+            if path in self.parts and self.parts[path] == part:
+                self.problems.append(f"{name}: is there twice; the second annotation is left out")
+                return
+            if path in self.parts:
+                self.in_two_parts.append(f"{name} ({self.parts[path]} and {part})")
+            self.parts[path] = part
         try:
             true = decoder.size(photo, name=name)
         except InputError as error:
             self.problems.append(str(error))
             return
-        if size is not None and size != true and 0 not in size:
-            self.problems.append(
-                f"{name}: the annotation says {size[0]}x{size[1]} pixels, the photo has "
-                f"{true[0]}x{true[1]}; the photo is left out"
-            )
+        if fault := size_fault(name, size, true):
+            self.problems.append(fault)
             return
         usable: list[tuple[LabelledBox, np.ndarray]] = []
+        late_fault = None
         for number, box in enumerate(boxes, 1):
             if number > MAX_BOXES:
                 self.problems.append(
                     f"{name}: has more than {MAX_BOXES:,} boxes; the others are left out"
                 )
                 break
+            what = f"{name}: box {number} ({box.label!r})"
             sides = np.array(box.sides, np.float64) * (np.array(true * 2) if scale else 1)
             if not scale:
                 self.in_pixels += 1
                 self.like_shares += are_shares(box.sides)
-                self.fractions += any(side % 1 for side in box.sides)
-            checked = self._checked(f"{name}: box {number} ({box.label!r})", box.label, sides, true)
-            if checked is not None:
-                usable.append((box, checked))
-        self.rows.append(_Row(photo, name, true, usable, part, group))
+                if must_be_shares(box.sides):
+                    self.certain_shares += 1
+                    late_fault = (
+                        f"{what}: all sides lie between 0 and 1 ({_numbers(sides)}), as if they were "
+                        "shares of the photo; the photo is left out"
+                    )
+            known = self._known(box, what)
+            checked = None if known is None else self._checked(what, sides, true)
+            if known is not None and checked is not None:
+                usable.append((known, checked))
+        self.rows.append(_Row(photo, name, true, usable, part, group, late_fault))
 
-    def _checked(
-        self, what: str, label: str, box: np.ndarray, size: tuple[int, int]
-    ) -> np.ndarray | None:
+    def _known(self, box: LabelledBox, what: str) -> LabelledBox | None:
+        """The box under the name of its class; None where this is not known."""
+        if self.labels is None:
+            return box
+        label = class_of(box.label, self.labels)
+        if label is not None:
+            return box if label == box.label else replace(box, label=label)
+        self.unknown[box.label] = self.unknown.get(box.label, 0) + 1
+        if not self.strict:
+            self.problems.append(
+                f"{what}: the label is unknown; known are {', '.join(self.labels)}"
+            )
+        return None
+
+    def _checked(self, what: str, box: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
         """The box, cut at the photo's edges; None where nothing of it can be used."""
-        if self.labels is not None and label not in self.labels:
-            self.unknown[label] = self.unknown.get(label, 0) + 1
-            if not self.strict:
-                self.problems.append(
-                    f"{what}: the label is unknown; known are {', '.join(self.labels)}"
-                )
-            return None
+        self.boxes += 1
         if not np.isfinite(box).all():
             self.problems.append(f"{what}: a side is not a finite number")
             return None
@@ -198,6 +163,7 @@ class Collector:
             self.problems.append(f"{what}: has no area ({_numbers(box)})")
             return None
         cut: np.ndarray = np.clip(box, 0, np.array(size * 2))
+        self.beyond += bool(np.abs(cut - box).max() > 1.5)
         if cut[2] <= cut[0] or cut[3] <= cut[1]:
             self.problems.append(
                 f"{what}: lies outside the photo of {size[0]}x{size[1]} pixels ({_numbers(box)})"
@@ -215,16 +181,23 @@ class Collector:
 
         Raises:
             UsageError: there is no photo, or no class; a class that is not known, where that is
-            an error; or the boxes are shares of the photo where pixels are expected.
+            an error; the boxes are shares of the photo where pixels are expected, or most of
+            them reach beyond their photos.
         """
-        if self.fractions and self.like_shares == self.in_pixels:
-            raise UsageError(
-                f"{what}: all box sides lie between 0 and 1, as if they were shares of the photo, but "
-                "this format has pixels; multiply them by the width and height of the photo, or give "
-                "a table or a list, where shares are recognised."
-            )
+        self._refuse_shares(what)
         if self.strict and self.unknown:
             raise UsageError(f"{what} has {unknown_classes(self.unknown, self.labels or ())}")
+        if self.boxes >= FEWEST and self.beyond > MOST_BEYOND * self.boxes:
+            raise UsageError(
+                f"{what}: {self.beyond:,} of {self.boxes:,} boxes reach beyond their photos, so their "
+                "numbers must mean something else, such as width and height in place of the second "
+                f"corner, or photos of another size{few_of(self.problems)}."
+            )
+        if self.in_two_parts:
+            self.problems.append(
+                f"{what}: {len(self.in_two_parts):,} photos are in two parts, so figures are not those "
+                f"of unknown photos; the first is {self.in_two_parts[0]}"
+            )
         names = (
             tuple(self.labels)
             if self.labels is not None
@@ -241,6 +214,29 @@ class Collector:
         index = {name: number for number, name in enumerate(names)}
         photos = tuple(_photo(row, index) for row in self.rows)
         return BoxData(photos, names, tuple(self.problems), tuple(self.columns))
+
+    def _refuse_shares(self, what: str) -> None:
+        """Leave photos out whose boxes look like shares where pixels are expected.
+
+        Raises:
+            UsageError: these are more than damage explains.
+        """
+        if not self.certain_shares:
+            return
+        faults = [row.fault for row in self.rows if row.fault]
+        if self.like_shares == self.in_pixels:
+            raise UsageError(
+                f"{what}: all box sides lie between 0 and 1, as if they were shares of the photo, but "
+                "this format has pixels; multiply them by the width and height of the photo, or give "
+                "a table or a list, where shares are recognised."
+            )
+        if self.certain_shares > MOST_LIKE_SHARES * self.in_pixels:
+            raise UsageError(
+                f"{what}: {self.certain_shares:,} of {self.in_pixels:,} boxes are shares of the photo, "
+                f"the others are pixels, which this format has; write all in pixels{few_of(faults)}."
+            )
+        self.problems += faults
+        self.rows = [row for row in self.rows if not row.fault]
 
 
 def _photo(row: _Row, index: dict[str, int]) -> BoxedPhoto:
@@ -263,6 +259,27 @@ def _photo(row: _Row, index: dict[str, int]) -> BoxedPhoto:
     )
 
 
+def size_fault(name: str, recorded: tuple[int, int] | None, size: tuple[int, int]) -> str:
+    """What is wrong where an annotation has another (width, height) than its photo; "" for nothing."""
+    if recorded is None or recorded == size:
+        return ""
+    return (
+        f"{name}: the annotation says {recorded[0]}x{recorded[1]} pixels, the photo has "
+        f"{size[0]}x{size[1]}; the photo is left out"
+    )
+
+
+def class_of(name: str, labels: Sequence[str]) -> str | None:
+    """The one of these classes that a label stands for; None where it is none of them.
+
+    A whole number is an index where no class is called by a number.
+    """
+    try:
+        return one_of(name, labels)
+    except ValueError:
+        return None
+
+
 def check_names(names: Sequence[str], what: str) -> None:
     """Refuse names of classes that cannot be written to a file.
 
@@ -276,9 +293,10 @@ def check_names(names: Sequence[str], what: str) -> None:
             raise UsageError(f"{what}: the class name {name!r} is not valid Unicode.") from None
 
 
-def unknown_classes(counts: dict[str, int], known: Sequence[str]) -> str:
+def unknown_classes(counts: dict[str, int], known: Sequence[str], unit: str = "") -> str:
     """The end of an error: which classes are not known, how often they occur, and which are."""
-    named = ", ".join(f"{name!r} ({count:,})" for name, count in [*counts.items()][:5])
+    unit = f" {unit}" if unit else ""
+    named = ", ".join(f"{name!r} ({count:,}{unit})" for name, count in [*counts.items()][:5])
     more = f" and {len(counts) - 5:,} more" if len(counts) > 5 else ""
     return (
         f"classes that are not known: {named}{more}. Known are {', '.join(map(repr, known[:20]))}; "
@@ -289,25 +307,6 @@ def unknown_classes(counts: dict[str, int], known: Sequence[str]) -> str:
 def name_of(photo: Any, default: str) -> str:
     """The path of a photo; `default` for one in memory."""
     return os.fspath(photo) if isinstance(photo, str | os.PathLike) else default
-
-
-def are_shares(numbers: Iterable[float]) -> bool:
-    """Whether numbers of a box are shares of the photo: between 0 and 1, but for rounding."""
-    return all(-SHARE_SLACK <= number <= 1 + SHARE_SLACK for number in numbers)
-
-
-def number(value: Any) -> float:
-    """A JSON number or a text of one as a float.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(f"not a number: {value!r:.40}")
-    try:
-        return float(value)
-    except OverflowError as error:
-        raise ValueError(str(error)) from error
 
 
 def _numbers(box: np.ndarray) -> str:

@@ -11,12 +11,15 @@ from typing import Any
 
 from warmstart.core.inputs import natural
 from warmstart.errors import UsageError
+from warmstart.image.annotations.annotated_photos import AnnotatedPhotos, files_in
+from warmstart.image.annotations.box_data import LabelledBox
 from warmstart.image.annotations.coco import load_json
-from warmstart.image.annotations.collector import Collector, LabelledBox, number
-from warmstart.image.decoder import SUFFIXES
+from warmstart.image.annotations.collector import Collector
+from warmstart.image.annotations.numbers import number, size_of
 
 IGNORED, BACKGROUND = "__ignore__", "_background_"
 """Labels that labelme sets apart: pixels that do not count, and the background."""
+SUFFIXES = (".json",)
 _CIRCLE_POINTS = 64
 
 
@@ -29,9 +32,33 @@ class Shape:
     group: Any = None
 
 
+@dataclass(frozen=True)
+class Record:
+    """What a file says of its photo.
+
+    Attributes:
+        file: the JSON.
+        photo: the path, or the content of the embedded one.
+        shapes: on the photo.
+        faults: what is malformed.
+        size: (width, height) of the photo where the file has it.
+    """
+
+    file: Path
+    photo: Any
+    shapes: Sequence[Shape]
+    faults: Sequence[str]
+    size: tuple[int, int] | None
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return str(self.file if isinstance(self.photo, bytes) else self.photo)
+
+
 def is_labelme(folder: Path) -> bool:
     """Whether JSON files of labelme stand next to their photos."""
-    return any(_is_file(file) for file in sorted(folder.glob("*.json"))[:3])
+    return any(_is_file(file) for file in sorted(files_in(folder, SUFFIXES))[:3])
 
 
 def _is_file(file: Path) -> bool:
@@ -43,16 +70,17 @@ def _is_file(file: Path) -> bool:
 
 def read(path: Path, collector: Collector, part: str | None) -> None:
     """All photos of a folder; the outlines of a group are one box."""
-    for file, photo, shapes, faults in outlines(path, collector.problems):
-        name = str(file) if isinstance(photo, bytes) else str(photo)
-        collector.add(photo, name, _boxes(shapes), part=part, faults=faults)
+    for one in outlines(path, collector.problems):
+        boxes = _boxes(one.shapes)
+        collector.add(one.photo, one.name, boxes, one.size, part=part, faults=one.faults)
 
 
-def outlines(
-    folder: Path, problems: list[str]
-) -> Iterator[tuple[Path, Any, list[Shape], list[str]]]:
-    """(file, photo, shapes, what is malformed) of each file; missing photos are listed."""
-    files = sorted(folder.glob("*.json"), key=lambda file: natural(file.name))
+def outlines(folder: Path, problems: list[str]) -> Iterator[Record]:
+    """The files of a folder; missing photos are listed."""
+    files = sorted(files_in(folder, SUFFIXES), key=lambda file: natural(file.name))
+    stems = {file.stem for file in files}
+    photos = AnnotatedPhotos()
+    photos.by_stem(folder)
     for file in files:
         try:
             data = load_json(file)
@@ -61,8 +89,17 @@ def outlines(
                 raise UsageError(f"{file} is not a file of labelme: it has no list 'shapes'")
         except UsageError as error:
             problems.append(str(error))
+            photos.used.update(photos.by_stem(folder).get(file.stem, ()))
             continue
-        photo = _photo(file, data)
+        path = str(data.get("imagePath") or "").replace("\\", "/")
+        names = [path, path.rpartition("/")[2]]
+        try:
+            photo: Any = photos.photo_of(file, [folder], names, stems, problems)
+            size = size_of(data.get("imageWidth"), data.get("imageHeight"))
+        except ValueError as error:
+            problems.append(f"{file}: {error}; it is left out")
+            continue
+        photo = photo or _embedded(data)
         if photo is None:
             problems.append(f"{file}: its photo {data.get('imagePath')!r:.80} is missing")
             continue
@@ -72,23 +109,13 @@ def outlines(
                 shapes.append(_shape(record))
             except ValueError as error:
                 faults.append(f"{file}: shape {position} {error}; the photo is left out")
-        yield file, photo, shapes, faults
-    annotated = {file.stem for file in files}
-    photos = sorted(folder.iterdir(), key=lambda one: natural(one.name))
+        yield Record(file, photo, shapes, faults, size)
     problems += [
-        f"{one}: has no .json of its name, so it is left out"
-        for one in photos
-        if one.suffix.lower() in SUFFIXES and one.stem not in annotated
+        f"{photo}: has no .json of its name, so it is left out" for photo in photos.unused()
     ]
 
 
-def _photo(file: Path, data: Mapping[str, Any]) -> Any:
-    """The file that `imagePath` names, or the one of the JSON's name, or the embedded picture."""
-    path = str(data.get("imagePath") or "").replace("\\", "/")
-    names = [path, path.rpartition("/")[2], *(file.stem + suffix for suffix in sorted(SUFFIXES))]
-    for name in names:
-        if name and "\0" not in name and len(name) < 1000 and (file.parent / name).is_file():
-            return file.parent / name
+def _embedded(data: Mapping[str, Any]) -> bytes | None:
     embedded = data.get("imageData")
     try:
         return base64.b64decode(embedded, validate=True) if embedded else None

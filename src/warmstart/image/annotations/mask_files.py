@@ -66,7 +66,7 @@ def pairs_of(root: Path, problems: list[str]) -> list[Pair]:
     folders = list(_folders(root, problems))
     if not folders:
         raise UsageError(f"{root} is not a known layout of masks: {HELP}.")
-    lists = parts_of_lists(root / LISTS)
+    lists = parts_of_lists(root / LISTS, problems)
     return [
         Pair(pair.photo, pair.mask, lists.get(pair.photo.stem, pair.part))
         for photos, masks, part in folders
@@ -157,17 +157,27 @@ def _paired(photos: Path, masks: Path, part: str | None, problems: list[str]) ->
                 exact[key] = file
             else:
                 _add(ended, plain, file)
+    if not mixed and (both := sorted(exact.keys() & ended.keys())):
+        _refuse_two(exact[both[0]], ended[both[0]], both[0])
+    by_key: dict[Path, list[Path]] = {}
     for item in iter_photos(photos):
         photo = Path(str(item.value))
         key = photo.relative_to(photos).with_suffix("")
         if mixed and _photo_stem(key.name) != key.name:
             continue
         key = key.with_name(key.name.removesuffix(cityscapes.PHOTO_ENDING))
+        by_key.setdefault(key, []).append(photo)
+    for key, some in by_key.items():
         mask = (None if mixed else exact.pop(key, None)) or ended.pop(key, None)
         if mask is None:
-            problems.append(f"{photo}: has no mask in {masks}")
+            problems += [f"{photo}: has no mask in {masks}" for photo in some]
+        elif len(some) > 1:
+            names = " and ".join(photo.name for photo in some)
+            problems.append(
+                f"{mask}: may be the mask of {names} in {some[0].parent}; rename one. They are left out"
+            )
         else:
-            pairs.append((photo, mask))
+            pairs.append((some[0], mask))
     others = ended.values() if mixed else (*exact.values(), *ended.values())
     problems += [f"{mask}: has no photo in {photos}" for mask in others if mask.name[0] != "."]
     own: Sequence[str | None] = [part] * len(pairs)
@@ -182,7 +192,9 @@ def _add(masks: dict[Path, Path], key: Path, file: Path) -> None:
     if known is not None and not cityscapes.is_better(known, file):
         if cityscapes.is_better(file, known):
             return
-        raise UsageError(
-            f"{known} and {file} may both be the mask of {key.name}; remove one of them."
-        )
+        _refuse_two(known, file, key)
     masks[key] = file
+
+
+def _refuse_two(mask: Path, other: Path, key: Path) -> None:
+    raise UsageError(f"{mask} and {other} may both be the mask of {key.name}; remove one of them.")

@@ -5,8 +5,7 @@ colours, or from outlines.
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,26 @@ from warmstart.core.records.columns import MASK, PHOTO, listed
 from warmstart.core.records.table import Record
 from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder
-from warmstart.image.annotations import cityscapes, coco, labelme, mask_files, mask_values
+from warmstart.image.annotations import cityscapes, coco, labelme, mask_files, name_files
 from warmstart.image.annotations.collector import check_names, few_of, name_of
-from warmstart.image.annotations.mask_values import NOT_COUNTED, Colours, Encoding, read_values
+from warmstart.image.annotations.mask_encoding import (
+    Encoding,
+    Values,
+    check,
+    decide,
+    refuse_objects_of_255,
+    translation,
+    with_background,
+)
+from warmstart.image.annotations.mask_palettes import Palettes
+from warmstart.image.annotations.mask_values import (
+    NOT_COUNTED,
+    Colours,
+    read_values,
+    unknown_colours,
+)
 from warmstart.image.annotations.outlines import (
+    Classes,
     RawMaskedPhoto,
     has_polygons,
     of_coco,
@@ -76,6 +91,7 @@ def read_masks(
     labels: Sequence[str] | None = None,
     colours: Colours | None = None,
     *,
+    strict: bool = False,
     mask_encoding: Encoding | None = None,
     **reading: str | None,
 ) -> MaskData:
@@ -89,48 +105,82 @@ def read_masks(
             table with the columns image and mask; or a list of (photo, mask), a mask being a path,
             a PIL image or an array (H, W).
         labels: the classes in order; default: `labels.txt` of the folder, one name per line, else
-            "class 0" on; "background" and "object" for masks of two values.
+            "class 0" on; "background" and "object" for masks of two values. Where the data names
+            its classes, these are mapped by name.
         colours: for masks in RGB: the colour of each class; then `labels` are its keys.
+        strict: whether outlines of other classes are an error; else their photos are listed and
+            left out.
         mask_encoding: what the values mean, as similar data has shown.
         **reading: `path_column`, `mask_column`, `split_column`, `group_column`, `encoding` and
             `delimiter` of a table.
 
     Raises:
-        UsageError: the layout is not known, nothing in it can be used, or a value of a mask is not
-            explained by a class.
+        UsageError: the layout is not known, nothing in it can be used, a value of a mask is not
+            explained by a class, or a class that has pixels is none of the labels.
     """
     if isinstance(source, MaskData):
         return source
-    if colours is not None:
-        labels = tuple(colours)
     problems: list[str] = []
+    layout = _layout(source, labels, colours, problems, strict, reading)
+    if colours is not None:
+        layout = replace(layout, names=tuple(colours), exact=True)
+        labels = None
+    return _checked(layout, labels, problems, mask_encoding)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Photos whose masks were not looked at yet.
+
+    Attributes:
+        name: for messages.
+        raw_photos: the photos.
+        names: the classes as the data numbers them; None: it does not say.
+        exact: whether values of the masks are indices of these, with no need to decide.
+        columns: how the data was read.
+    """
+
+    name: str
+    raw_photos: Sequence[RawMaskedPhoto]
+    names: Sequence[str] | None = None
+    exact: bool = False
+    columns: Sequence[str] = ()
+
+
+def _layout(
+    source: Any,
+    labels: Sequence[str] | None,
+    colours: Colours | None,
+    problems: list[str],
+    strict: bool,
+    reading: Mapping[str, str | None],
+) -> _Layout:
     path = Path(source).expanduser() if isinstance(source, str | os.PathLike) else None
     if path is not None and not path.exists():
         raise UsageError(f"There is no file or folder {path}.")
     if records.is_table(source) and (path is None or path.suffix.lower() != ".json"):
         name = "The table" if path is None else str(path)
         raw_photos, columns = _of_table(source, colours, problems, **reading)
-        data = _checked(name, raw_photos, labels, problems, mask_encoding)
-        return replace(data, columns=tuple(columns))
+        return _Layout(name, raw_photos, columns=columns)
     if named := [name for name, value in reading.items() if value is not None]:
         raise UsageError(f"Only a table of masks takes {listed(named)}.")
     if path is None:
         raw_photos, columns = _of_pairs(source, colours)
-        data = _checked("The list", raw_photos, labels, problems, mask_encoding)
-        return replace(data, columns=tuple(columns))
+        return _Layout("The list", raw_photos, columns=columns)
+    known = None if labels is None else with_background(labels) if len(labels) == 1 else labels
+    classes = Classes(str(path), known, strict)
+    notes: list[str] = []
     is_json = path.suffix.lower() == ".json"
     files = coco.files_of(path) if path.is_dir() or is_json else []
     if files or (path.is_file() and not has_polygons(path)):
-        raw_photos, names = of_coco(files, path, labels, problems)
-        return _checked(str(path), raw_photos, names, problems, Encoding(names))
-    if labelme.is_labelme(path):
-        raw_photos, names = of_labelme(path, labels, problems)
-        return _checked(str(path), raw_photos, names, problems, Encoding(names))
-    if has_polygons(path) and not mask_files.has_masks(path):
-        raw_photos, names = of_yolo(path, labels, problems)
-        return _checked(str(path), raw_photos, names, problems, Encoding(names))
-    raw_photos, listed_names = _of_folder(path, colours, problems)
-    return _checked(str(path), raw_photos, labels or listed_names, problems, mask_encoding)
+        raw_photos = of_coco(files, path, classes, problems)
+    elif labelme.is_labelme(path):
+        raw_photos = of_labelme(path, classes, problems)
+    elif has_polygons(path) and not mask_files.has_masks(path):
+        raw_photos = of_yolo(path, classes, problems, notes)
+    else:
+        return _of_folder(path, colours, problems)
+    return _Layout(str(path), raw_photos, classes.labels, True, notes)
 
 
 def _of_pairs(source: Any, colours: Colours | None) -> tuple[list[RawMaskedPhoto], list[str]]:
@@ -139,14 +189,13 @@ def _of_pairs(source: Any, colours: Colours | None) -> tuple[list[RawMaskedPhoto
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise UsageError(f"Item {number} of the data is not (photo, mask).")
         photo, mask = pair
-        raw_photos.append(
-            RawMaskedPhoto(photo, name_of(photo, f"item {number}"), _reader(mask, colours))
-        )
+        name = name_of(photo, f"item {number}")
+        raw_photos.append(RawMaskedPhoto(photo, name, *_reading(mask, colours)))
     return _in_one_range(raw_photos)
 
 
 def _in_one_range(raw_photos: Sequence[RawMaskedPhoto]) -> tuple[list[RawMaskedPhoto], list[str]]:
-    """The same with arrays of photos as uint8, and the range that these had, in words."""
+    """The raw_photos with arrays of photos as uint8, and the range that they had, in words."""
     photos = [one.photo for one in raw_photos]
     pixels = as_uint8([photos])
     scaled = [replace(one, photo=photo) for one, photo in zip(raw_photos, photos, strict=True)]
@@ -183,7 +232,7 @@ def _of_table(
         return RawMaskedPhoto(
             picture,
             name_of(picture, record.name),
-            _reader(table.file(record, mask, "mask"), colours),
+            *_reading(table.file(record, mask, "mask"), colours),
             *table.split(record, split),
         )
 
@@ -191,79 +240,97 @@ def _of_table(
     return raw_photos, columns + pixels
 
 
-def _reader(mask: Any, colours: Colours | None) -> Callable[[], np.ndarray]:
-    return lambda: read_values(mask, colours)
+def _reading(mask: Any, colours: Colours | None) -> tuple[Callable[[], np.ndarray], Any]:
+    """What reads a mask, and the picture whose palette counts."""
+    return lambda: read_values(mask, colours), None if colours else mask
 
 
-def _of_folder(
-    path: Path, colours: Colours | None, problems: list[str]
-) -> tuple[list[RawMaskedPhoto], Sequence[str] | None]:
+def _of_folder(path: Path, colours: Colours | None, problems: list[str]) -> _Layout:
     pairs = mask_files.pairs_of(path, problems)
     if colours is None and cityscapes.are_masks([pair.mask for pair in pairs]):
-        readers = [_cityscapes_reader(pair.mask) for pair in pairs]
-        names: Sequence[str] | None = cityscapes.CLASSES
-    else:
-        readers = [_reader(pair.mask, colours) for pair in pairs]
-        names = _names(path)
+        raw_photos = [
+            RawMaskedPhoto(
+                pair.photo, str(pair.photo), _cityscapes_reader(pair.mask), part=pair.part
+            )
+            for pair in pairs
+        ]
+        return _Layout(str(path), raw_photos, cityscapes.CLASSES, exact=True)
     raw_photos = [
-        RawMaskedPhoto(pair.photo, str(pair.photo), values, pair.part)
-        for pair, values in zip(pairs, readers, strict=True)
+        RawMaskedPhoto(pair.photo, str(pair.photo), *_reading(pair.mask, colours), part=pair.part)
+        for pair in pairs
     ]
-    return raw_photos, names
+    names = name_files.one_list(path, NAMES) if colours is None else None
+    return _Layout(str(path), raw_photos, names)
 
 
 def _cityscapes_reader(mask: Path) -> Callable[[], np.ndarray]:
     return lambda: cityscapes.trained(read_values(mask), mask)
 
 
-def _names(path: Path) -> Sequence[str] | None:
-    file = next((path / name for name in NAMES if (path / name).is_file()), None)
-    if file is None:
-        return None
-    lines = file.read_text("utf-8-sig", "replace").splitlines()
-    return [line.strip() for line in lines if line.strip()] or None
-
-
 def _checked(
-    what: str,
-    raw_photos: Sequence[RawMaskedPhoto],
+    layout: _Layout,
     labels: Sequence[str] | None,
     problems: list[str],
     encoding: Encoding | None,
 ) -> MaskData:
-    counts: Counter[int] = Counter()
+    usable, values = _looked_at(layout, problems)
+    name = layout.name
+    unknown_colours(values.pixels, name)
+    if layout.names is not None and layout.exact:
+        encoding = Encoding(tuple(layout.names))
+        check(encoding, values, name)
+    elif layout.names is not None:
+        encoding = decide(values, layout.names, name)
+    elif encoding is None:
+        encoding = decide(values, labels, name)
+        labels = encoding.labels
+    else:
+        check(encoding, values, name)
+        refuse_objects_of_255(encoding, values, name)
+    if labels is None:
+        labels = encoding.labels
+    elif len(labels) == 1:
+        labels = with_background(labels)
+    check_names(labels, name)
+    if max(len(labels), len(encoding.labels)) > NOT_COUNTED:
+        raise UsageError(f"{name} has {len(encoding.labels):,} classes; masks have 255 at most.")
+    table = translation(encoding, labels, values, name)
+    photos = tuple(
+        MaskedPhoto(one.photo, one.name, _indices(one.values, encoding, table), one.part, one.group)
+        for one in usable
+    )
+    return MaskData(photos, tuple(labels), tuple(problems), encoding, tuple(layout.columns))
+
+
+def _looked_at(layout: _Layout, problems: list[str]) -> tuple[list[RawMaskedPhoto], Values]:
+    """The photos that can be used, and the values of their masks."""
+    values, palettes = Values(), Palettes()
     usable = []
-    for raw in raw_photos:
+    for raw in layout.raw_photos:
         try:
-            values = raw.values()
+            mask = raw.values()
             width, height = decoder.size(raw.photo, name=raw.name)
-            if values.shape != (height, width):
+            if mask.shape != (height, width):
                 raise UsageError(
-                    f"{raw.name}: its mask has {values.shape[1]}x{values.shape[0]} pixels, the "
+                    f"{raw.name}: its mask has {mask.shape[1]}x{mask.shape[0]} pixels, the "
                     f"photo {width}x{height}"
                 )
         except (InputError, UsageError) as error:
             problems.append(str(error))
             continue
-        distinct, pixels = np.unique(values, return_counts=True)
-        counts.update(dict(zip(distinct.tolist(), pixels.tolist(), strict=True)))
+        values.add(mask, raw.name)
+        palettes.add(raw.mask, raw.name, np.unique(mask).tolist())
         usable.append(raw)
     if not usable:
-        raise UsageError(f"{what} holds no photo with a mask that can be used{few_of(problems)}.")
-    mask_values.unknown_colours(counts, what)
-    if encoding is None:
-        encoding = mask_values.decide(counts, labels, what)
-    else:
-        mask_values.check(encoding, counts, what)
-    check_names(encoding.labels, what)
-    if len(encoding.labels) > NOT_COUNTED:
-        raise UsageError(f"{what} has {len(encoding.labels):,} classes; masks have 255 at most.")
-    photos = tuple(
-        MaskedPhoto(one.photo, one.name, _indices(one.values, encoding), one.part, one.group)
-        for one in usable
-    )
-    return MaskData(photos, encoding.labels, tuple(problems), encoding)
+        raise UsageError(
+            f"{layout.name} holds no photo with a mask that can be used{few_of(problems)}."
+        )
+    return usable, values
 
 
-def _indices(values: Callable[[], np.ndarray], encoding: Encoding) -> Callable[[], np.ndarray]:
-    return lambda: encoding.indices(values())
+def _indices(
+    values: Callable[[], np.ndarray], encoding: Encoding, table: np.ndarray | None
+) -> Callable[[], np.ndarray]:
+    if table is None:
+        return lambda: encoding.indices(values())
+    return lambda: table[encoding.indices(values())]

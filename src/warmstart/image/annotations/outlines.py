@@ -15,117 +15,182 @@ import numpy as np
 from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder
 from warmstart.image.annotations import coco, labelme, mask_files, yolo
+from warmstart.image.annotations.collector import class_of, size_fault, unknown_classes
+from warmstart.image.annotations.mask_encoding import BACKGROUND, BACKGROUNDS, with_background
 from warmstart.image.annotations.mask_values import NOT_COUNTED
-from warmstart.image.annotations.polygons import polygon_mask, run_length_mask
+from warmstart.image.annotations.polygons import (
+    polygon_mask,
+    refuse_elsewhere,
+    run_length_mask,
+)
 from warmstart.image.annotations.yolo_config import SUFFIXES as YAML
 
-BACKGROUND = "background"
 Shape = tuple[int, Any, str]
 """Value of its pixels, polygons or run lengths, name for messages."""
 
 
 @dataclass(frozen=True)
 class RawMaskedPhoto:
-    """A photo whose mask has not been checked yet; `values()` reads it: (H, W) whole numbers."""
+    """A photo whose mask has not been checked yet; `values()` reads it: (H, W) whole numbers.
+
+    Attributes:
+        mask: the picture or file whose palette counts, if there is one.
+    """
 
     photo: Any
     name: str
     values: Callable[[], np.ndarray]
+    mask: Any = None
     part: str | None = None
     group: str | None = None
 
 
+class Classes:
+    """Which value the pixels of an outline have: the index of its class.
+
+    Args:
+        name: of the data, for messages.
+        labels: the classes in order, among them the background; None: those of the data.
+        strict: whether other classes are an error.
+
+    Attributes:
+        background: index of the pixels outside of all outlines.
+    """
+
+    def __init__(self, name: str, labels: Sequence[str] | None, strict: bool):
+        self.name, self.strict = name, strict
+        self.labels = () if labels is None else tuple(labels)
+        self.background = 0
+        self.unknown: dict[str, int] = {}
+
+    def offer(self, names: Sequence[str]) -> None:
+        """The classes of the data, in order; taken where there are no labels.
+
+        Raises:
+            UsageError: the background is none of the labels.
+        """
+        self.labels = self.labels or with_background(names)
+        known = [label.casefold() for label in self.labels]
+        own = next((name for name in BACKGROUNDS if name in known), None)
+        if own is None:
+            raise UsageError(
+                f"{self.name}: pixels outside of all outlines are {BACKGROUND!r}, which is none of the "
+                f"classes {', '.join(map(repr, self.labels[:20]))}."
+            )
+        self.background = known.index(own)
+
+    def value(self, name: str) -> int | None:
+        """The index of a class; None where it is not known."""
+        label = class_of(name, self.labels)
+        if label is None:
+            self.unknown[name] = self.unknown.get(name, 0) + 1
+            return None
+        return self.labels.index(label)
+
+    def refuse_unknown(self) -> None:
+        """Refuse classes that are not known.
+
+        Raises:
+            UsageError: there are some, and they are an error.
+        """
+        if self.strict and self.unknown:
+            raise UsageError(f"{self.name} has {unknown_classes(self.unknown, self.labels)}")
+
+
 def of_coco(
-    files: Sequence[tuple[Path, str | None]],
-    path: Path,
-    labels: Sequence[str] | None,
-    problems: list[str],
-) -> tuple[list[RawMaskedPhoto], tuple[str, ...]]:
-    """The photos of COCO's files, and the classes: the background and the categories."""
+    files: Sequence[tuple[Path, str | None]], path: Path, classes: Classes, problems: list[str]
+) -> list[RawMaskedPhoto]:
+    """The photos of COCO's files; the classes are the background and the categories."""
     if not files:
         raise UsageError(f"{path} is not a file of masks; {mask_files.HELP}.")
     raw_photos: list[RawMaskedPhoto] = []
-    known = None if labels is None else tuple(labels)
     for file, part in files:
         data = coco.load(file)
         names = coco.category_names(data, file)
-        known = known or (BACKGROUND, *(names[key] for key in sorted(names)))
+        classes.offer([names[key] for key in sorted(names)])
         shapes: dict[Any, list[Shape]] = defaultdict(list)
+        faults: dict[Any, list[str]] = defaultdict(list)
         for position, record in enumerate(data["annotations"], 1):
             what = f"{file}: annotation {record.get('id', position)!r:.40}"
-            name = names.get(coco.key_of(record.get("category_id")))
-            if name not in known:
-                problems.append(f"{what}: the category is unknown")
-                continue
             image = coco.key_of(record.get("image_id"))
-            shapes[image].append((known.index(name), record.get("segmentation"), what))
-        for record, photo in coco.photos(data, file, problems):
-            key = coco.key_of(record.get("id"))
-            _add_painted(raw_photos, photo, str(photo), shapes.get(key, []), part, problems)
-    assert known is not None
-    return raw_photos, known
+            name = names.get(coco.key_of(record.get("category_id")))
+            value = None if name is None else classes.value(name)
+            if value is None:
+                faults[image].append(f"{what}: the category is unknown; its photo is left out")
+            else:
+                shapes[image].append((value, record.get("segmentation"), what))
+        for image in coco.photos(data, file, problems):
+            problems += faults.get(image.key, ())
+            if image.key not in faults:
+                own = shapes.get(image.key, [])
+                _add_painted(raw_photos, image.path, own, classes, problems, part, image.size)
+        coco.refuse_strays(data, file, problems)
+    classes.refuse_unknown()
+    return raw_photos
 
 
-def of_labelme(
-    path: Path, labels: Sequence[str] | None, problems: list[str]
-) -> tuple[list[RawMaskedPhoto], tuple[str, ...]]:
-    """The photos of labelme's files, and the classes: the background and the labels."""
+def of_labelme(path: Path, classes: Classes, problems: list[str]) -> list[RawMaskedPhoto]:
+    """The photos of labelme's files; the classes are the background and the labels."""
     records = list(labelme.outlines(path, problems))
-    named = {shape.label for *_, shapes, _ in records for shape in shapes}
-    named -= {labelme.IGNORED, labelme.BACKGROUND}
-    known = (BACKGROUND, *sorted(named)) if labels is None else tuple(labels)
-    value = {name: index for index, name in enumerate(known)}
-    value |= {labelme.IGNORED: NOT_COUNTED, labelme.BACKGROUND: 0}
+    named = {shape.label for record in records for shape in record.shapes}
+    classes.offer(sorted(named - {labelme.IGNORED, labelme.BACKGROUND}))
+    apart = {labelme.IGNORED: NOT_COUNTED, labelme.BACKGROUND: classes.background}
     raw_photos: list[RawMaskedPhoto] = []
-    for file, photo, outlines, faults in records:
-        unknown = {shape.label for shape in outlines} - value.keys()
-        faults += [f"{file}: the label {label!r:.40} is unknown" for label in sorted(unknown)]
-        if faults:
-            problems += faults
-            continue
-        shapes: list[Shape] = [
-            (value[shape.label], [[n for point in shape.points for n in point]], str(file))
-            for shape in outlines
-        ]
-        name = str(file) if isinstance(photo, bytes) else str(photo)
-        _add_painted(raw_photos, photo, name, shapes, None, problems)
-    return raw_photos, known
+    for record in records:
+        shapes: list[Shape] = []
+        faults = list(record.faults)
+        for shape in record.shapes:
+            value = apart.get(shape.label)
+            if value is None:
+                value = classes.value(shape.label)
+            if value is None:
+                faults.append(f"{record.file}: the label {shape.label!r:.40} is unknown")
+                continue
+            points = [[number for point in shape.points for number in point]]
+            shapes.append((value, points, str(record.file)))
+        problems += faults
+        if not faults:
+            _add_painted(
+                raw_photos, record.photo, shapes, classes, problems, None, record.size, record.name
+            )
+    classes.refuse_unknown()
+    return raw_photos
 
 
 def of_yolo(
-    path: Path, labels: Sequence[str] | None, problems: list[str]
-) -> tuple[list[RawMaskedPhoto], tuple[str, ...]]:
-    """The photos of a YOLO folder with polygons, and the classes: the background and the names.
+    path: Path, classes: Classes, problems: list[str], notes: list[str]
+) -> list[RawMaskedPhoto]:
+    """The photos of a YOLO folder with polygons; the classes are the background and the names.
 
     Raises:
         UsageError: the lines are boxes.
     """
-    config, photos = yolo.photos_of(path)
-    known = (BACKGROUND, *config.names.values()) if labels is None else tuple(labels)
+    config, photos = yolo.photos_of(path, problems)
+    classes.offer(list(config.names.values()))
     raw_photos: list[RawMaskedPhoto] = []
     boxes = polygons = 0
-    for photo, part, outlines, faults in yolo.shapes_of(photos, config, problems):
+    for photo, part, outlines, faults in yolo.shapes_of(photos, config, problems, notes):
         shapes: list[Shape] = []
         for label, numbers in outlines:
             name = config.names[label]
             if len(numbers) == yolo.BOX:
                 boxes += 1
                 faults.append(f"{photo}: has a box and no outline of {name!r}; it is left out")
-            elif name not in known:
+            elif (value := classes.value(name)) is None:
                 faults.append(f"{photo}: the class {name!r} is unknown; it is left out")
             else:
                 polygons += 1
-                shapes.append((known.index(name), numbers, str(photo)))
-        if faults:
-            problems += faults
-            continue
-        _add_painted(raw_photos, photo, str(photo), shapes, part, problems, scale=True)
+                shapes.append((value, numbers, str(photo)))
+        problems += faults
+        if not faults:
+            _add_painted(raw_photos, photo, shapes, classes, problems, part, scale=True)
     if boxes and not polygons:
         raise UsageError(
             f"{path}: the text files hold boxes and no polygons; train a detector on them "
             "(task='object-detection'), or give polygons."
         )
-    return raw_photos, known
+    classes.refuse_unknown()
+    return raw_photos
 
 
 def has_polygons(path: Path) -> bool:
@@ -136,40 +201,67 @@ def has_polygons(path: Path) -> bool:
 def _add_painted(
     raw_photos: list[RawMaskedPhoto],
     photo: Any,
-    name: str,
     shapes: Sequence[Shape],
-    part: str | None,
+    classes: Classes,
     problems: list[str],
+    part: str | None,
+    recorded: tuple[int, int] | None = None,
+    name: str | None = None,
     *,
     scale: bool = False,
 ) -> None:
-    """Add a photo with the mask that its shapes draw; `scale`: polygons are shares of the photo."""
+    """Add a photo with the mask that its shapes draw.
+
+    Args:
+        raw_photos: takes the photo.
+        photo: to be added.
+        shapes: on it.
+        classes: of the data.
+        problems: takes the reason why it cannot be used.
+        part: of the photo.
+        recorded: (width, height) of the photo as the annotation has it.
+        name: for messages; default: the path.
+        scale: whether polygons are shares of the photo.
+    """
+    name = str(photo) if name is None else name
     try:
         size = decoder.size(photo, name=name)
+        if fault := size_fault(name, recorded, size):
+            raise UsageError(fault)
         if scale:
             shapes = [(value, _in_pixels(points, size), what) for value, points, what in shapes]
-        mask = _painted(shapes, size)
+        mask = _painted(shapes, size, classes.background, in_pixels=not scale)
     except (InputError, UsageError) as error:
         problems.append(str(error))
         return
-    raw_photos.append(RawMaskedPhoto(photo, name, lambda: mask, part))
+    raw_photos.append(RawMaskedPhoto(photo, name, lambda: mask, part=part))
 
 
 def _in_pixels(points: Sequence[float], size: tuple[int, int]) -> list[list[float]]:
     return [[share * size[index % 2] for index, share in enumerate(points)]]
 
 
-def _painted(shapes: Sequence[Shape], size: tuple[int, int]) -> np.ndarray:
+def _painted(
+    shapes: Sequence[Shape], size: tuple[int, int], background: int, *, in_pixels: bool
+) -> np.ndarray:
     """The shapes of one photo, one after the other: later ones lie above; uint8 (H, W).
+
+    Args:
+        shapes: on the photo.
+        size: (width, height).
+        background: value of the other pixels.
+        in_pixels: whether the data set has pixels, and not shares that were scaled.
 
     Raises:
         UsageError: a shape is damaged; the photo is then left out.
     """
-    mask = np.zeros(size[::-1], np.uint8)
+    mask = np.full(size[::-1], background, np.uint8)
     for value, shape, what in shapes:
         try:
             if isinstance(shape, list) and shape:
                 mask[polygon_mask(shape, size)] = value
+                if in_pixels:
+                    refuse_elsewhere(shape, size)
             elif isinstance(shape, Mapping):
                 mask[run_length_mask(shape, size)] = value
             else:

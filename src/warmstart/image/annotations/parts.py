@@ -9,6 +9,7 @@ from warmstart.core.records.part_names import part_of_name, parts_of_names, requ
 from warmstart.core.records.readers import PartT
 from warmstart.core.terminal import counted
 from warmstart.errors import UsageError
+from warmstart.image.decoder import SUFFIXES
 
 
 def of_part(photos: Sequence[PartT], part: str) -> tuple[PartT, ...]:
@@ -17,14 +18,21 @@ def of_part(photos: Sequence[PartT], part: str) -> tuple[PartT, ...]:
 
 
 def listed(path: Path) -> list[str]:
-    """The names in one of Pascal VOC's lists: the first word of each line."""
-    lines = path.read_text("utf-8", "replace").splitlines()
-    return [line.split()[0] for line in lines if line.strip()]
+    """The names in one of Pascal VOC's lists: the first word of each line, without the suffix of a
+    photo or an annotation.
+    """
+    lines = path.read_text("utf-8-sig", "replace").splitlines()
+    names = (line.split()[0] for line in lines if line.strip())
+    return [str(Path(name).with_suffix("")) if _is_file_name(name) else name for name in names]
 
 
-def parts_of_lists(folder: Path) -> dict[str, str]:
+def _is_file_name(name: str) -> bool:
+    return Path(name).suffix.lower() in (".xml", *SUFFIXES)
+
+
+def parts_of_lists(folder: Path, problems: list[str]) -> dict[str, str]:
     """The part of each photo by the lists `train.txt`, `val.txt` and `test.txt` of a folder; empty
-    where there are not two of them.
+    where there are not two of them. Photos in two lists are listed.
 
     Raises:
         UsageError: there are two lists for a part.
@@ -34,7 +42,16 @@ def parts_of_lists(folder: Path) -> dict[str, str]:
     if "train" not in parts.values() or len(parts) < 2:
         return {}
     require_single(parts, str(folder))
-    return {name: part for file, part in parts.items() for name in listed(folder / file)}
+    names: dict[str, str] = {}
+    twice: list[str] = []
+    for file, part in parts.items():
+        twice += [name for name in listed(folder / file) if names.setdefault(name, part) != part]
+    if twice:
+        problems.append(
+            f"{folder}: {counted(len(twice), 'photo')} in two of the lists {', '.join(parts)}, such as "
+            f"{twice[0]}; the first of these lists counts"
+        )
+    return names
 
 
 def parts_of_photos(photos: Sequence[Path], folder: Path) -> list[str | None]:

@@ -37,6 +37,23 @@ def polygon_mask(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> 
     return inside
 
 
+def refuse_elsewhere(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> None:
+    """Refuse polygons of which nothing is on a photo of this size, (width, height).
+
+    Raises:
+        UsageError: all points lie beyond one edge, or between 0 and 1.
+    """
+    points = np.concatenate([np.asarray(polygon, np.float64) for polygon in polygons])
+    points = points.reshape(-1, 2)
+    if points.min() >= 0 and points.max() <= 1:
+        raise UsageError(
+            "all numbers of its polygon lie between 0 and 1, as if they were shares of the photo, "
+            "but this format has pixels"
+        )
+    if (points.max(0) <= 0).any() or (points.min(0) >= np.array(size)).any():
+        raise UsageError(f"its polygon lies outside of the photo of {size[0]}x{size[1]} pixels")
+
+
 def _filled(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The pixels whose centres (at halves) lie inside one polygon, by the even-odd rule."""
     width, height = size

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from warmstart.core import records
+from warmstart.core.reading import scheme
 from warmstart.core.records.columns import BOX_LABEL, PHOTO, SIDES, choose_column, listed
 from warmstart.core.records.table import SplitColumns
 from warmstart.core.records.values import class_name, is_missing
 from warmstart.errors import RecordError, UsageError
-from warmstart.image.annotations.box_formats import MEANING, RowBox, columns_of, corners_of, decide
-from warmstart.image.annotations.collector import Collector, LabelledBox
+from warmstart.image.annotations.box_data import LabelledBox
+from warmstart.image.annotations.box_formats import (
+    MEANING,
+    RowBox,
+    columns_of,
+    corners_of,
+    decide,
+    size_columns,
+)
+from warmstart.image.annotations.collector import Collector
+from warmstart.image.annotations.numbers import size_of
 from warmstart.image.annotations.objects import FORMATS as OBJECT_FORMATS
 from warmstart.image.annotations.objects import boxes_of, objects_column
 from warmstart.image.arrays import as_uint8
@@ -68,7 +80,7 @@ def read(
     fields = {"photo": photo_column, "label": label, "objects": objects}
     table.describe(collector.columns, fields, split)
     if objects is not None and photo_column is not None:
-        photos = _Photos(part)
+        photos = _Photos(part, size_columns(table.columns, ()))
         for record in table.read(collector.problems):
             _add_objects(photos, table, record, photo_column, objects, split, collector)
         _collect(photos, table, collector, OBJECT_FORMATS, box_format)
@@ -82,7 +94,7 @@ def read(
             f"{table.name}: the table lacks the columns {listed(missing)}; it has "
             f"{listed(table.columns)}."
         )
-    photos = _Photos(part)
+    photos = _Photos(part, size_columns(table.columns, sides))
     for record in table.read(collector.problems):
         try:
             name = photos.add(table, record, photo_column, split)
@@ -118,10 +130,16 @@ def _add_objects(
 
 
 class _Photos:
-    """The photos of a table by name, with their rows."""
+    """The photos of a table by name, with their rows.
 
-    def __init__(self, part: str | None):
-        self.part = part
+    Args:
+        part: of all photos; None: what the table says.
+        size_columns: with the width and height of a photo.
+    """
+
+    def __init__(self, part: str | None, size_columns: tuple[str, str] | None):
+        self.part, self.size_columns = part, size_columns
+        self.sizes: dict[str, list[tuple[int, int]]] = {}
         self.files: dict[str, Any] = {}
         self.parts: dict[str, str | None] = {}
         self.groups: dict[str, str | None] = {}
@@ -153,7 +171,21 @@ class _Photos:
             if part != self.parts[name]:
                 what, one, other = "parts", self.parts[name], part
             raise UsageError(f"The photo {name} is in two {what}: {one} and {other}.")
+        if self.size_columns is not None:
+            width, height = (record.values.get(column) for column in self.size_columns)
+            missing = is_missing(width) or is_missing(height)
+            with suppress(ValueError):  # columns of this name that hold something else
+                if not missing and (size := size_of(_plain(width), _plain(height))) is not None:
+                    self.sizes.setdefault(name, []).append(size)
         return name
+
+    def size_of(self, name: str, boxes: Iterable[LabelledBox]) -> tuple[int, int] | None:
+        """(width, height) of a photo as its rows have it; None where they do not say, or where the
+        numbers are those of its boxes.
+        """
+        sizes = self.sizes.get(name, [])
+        own = [(round(b.sides[2] - b.sides[0]), round(b.sides[3] - b.sides[1])) for b in boxes]
+        return None if not sizes or sizes == own else sizes[0]
 
 
 def _box(
@@ -196,21 +228,24 @@ def _collect(
             f"{table.name}: none of its {len(missing):,} photos is there, the first is {missing[0]}; "
             "paths are relative to the table, or to images/ next to it."
         )
-    boxes = [(paths[name], rows) for name, rows in photos.boxes.items() if paths[name] is not None]
-    scaled, numbers = decide(boxes, formats, box_format, table.name)
+    located = [
+        (paths[name], rows) for name, rows in photos.boxes.items() if paths[name] is not None
+    ]
+    scaled, numbers = decide(located, formats, box_format, table.name)
     unit = "shares of the photo" if scaled else "pixels"
     collector.columns.append(f"boxes: {MEANING[numbers]}, in {unit}")
     for name, path in paths.items():
         if path is None:
             collector.problems.append(f"{table.name}: the photo {name!r} is missing")
             continue
+        boxes = [
+            LabelledBox(row.label, corners_of(row.numbers, numbers)) for row in photos.boxes[name]
+        ]
         collector.add(
             path,
             str(path) if isinstance(path, Path) else name,
-            [
-                LabelledBox(row.label, corners_of(row.numbers, numbers))
-                for row in photos.boxes[name]
-            ],
+            boxes,
+            photos.size_of(name, boxes),
             scale=scaled,
             part=photos.parts[name],
             group=photos.groups[name],
@@ -218,9 +253,16 @@ def _collect(
         )
 
 
+def _plain(value: Any) -> Any:
+    """A number of NumPy as one of Python."""
+    return value.item() if hasattr(value, "item") else value
+
+
 def _path(photo: Any, folder: Path | None) -> Any:
-    """The path of a photo that exists; photos in memory as they are; None for a missing file."""
-    if not isinstance(photo, str):
+    """The path of a photo that exists; URLs and photos in memory as they are; None for a missing
+    file.
+    """
+    if not isinstance(photo, str) or scheme(photo) is not None:
         return photo
     path = Path(photo)
     if path.is_file():

@@ -5,21 +5,23 @@ or from 1.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.parsers.expat import ExpatError, ParserCreate
 
 from warmstart.core.inputs import natural
 from warmstart.errors import UsageError
-from warmstart.image.annotations.collector import Collector, LabelledBox
+from warmstart.image.annotations.annotated_photos import AnnotatedPhotos, count_of, files_in
+from warmstart.image.annotations.box_data import LabelledBox
+from warmstart.image.annotations.collector import Collector
+from warmstart.image.annotations.numbers import flag, size_of
 from warmstart.image.annotations.parts import listed, parts_of_lists
-from warmstart.image.decoder import SUFFIXES
 
 LARGEST_XML = 16 * 2**20
 FOLDERS = ("JPEGImages", "images")
 LISTS = Path("ImageSets") / "Main"
-_TRUE, _FALSE = ("1", "true"), ("", "0", "false", "unspecified")
+SUFFIXES = (".xml",)
 
 
 def is_voc(path: Path) -> bool:
@@ -36,15 +38,16 @@ def _root(path: Path) -> Path | None:
 
 def has_xml(folder: Path) -> bool:
     """Whether XML files stand next to their photos, as LabelImg writes them."""
-    return any(_files(folder))
+    return any(files_in(folder, SUFFIXES))
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    return (file for file in folder.glob("*.xml") if not file.name.startswith("."))
-
-
-def _sorted(folder: Path) -> list[Path]:
-    return sorted(_files(folder), key=lambda file: natural(file.name))
+    """The XML files of a folder and those below it."""
+    if folder.is_dir():
+        yield from files_in(folder, SUFFIXES)
+        for child in sorted(folder.iterdir()):
+            if child.is_dir() and child.name[0] != ".":
+                yield from _files(child)
 
 
 def read(path: Path, collector: Collector, part: str | None) -> None:
@@ -52,58 +55,89 @@ def read(path: Path, collector: Collector, part: str | None) -> None:
     root = _root(path)
     assert root is not None
     folder = root / "Annotations"
+    files = {
+        file.relative_to(folder).with_suffix("").as_posix(): file
+        for file in sorted(_files(folder), key=lambda file: natural(str(file)))
+    }
+    stems = {file.stem for file in files.values()}
+    reader = _Reader(root, collector, stems)
     if not path.is_dir():
         for name in listed(path):
-            _read_file(folder / f"{name}.xml", root, collector, part)
+            reader.read(files.get(name, folder / f"{name}.xml"), _folders(root, name), part)
         return
-    parts = parts_of_lists(root / LISTS)
+    parts = parts_of_lists(root / LISTS, collector.problems)
     unlisted = []
-    for file in _sorted(folder):
-        own = parts.get(file.stem, part)
+    for name, file in files.items():
+        own = parts.get(name, parts.get(file.stem, part))
         if parts and own is None:
-            unlisted.append(file.name)
-        else:
-            _read_file(file, root, collector, own)
-    if unlisted:
-        collector.problems.append(
-            f"{folder}: {len(unlisted):,} annotations are in none of the lists of {root / LISTS}, "
-            f"the first is {unlisted[0]}"
-        )
+            unlisted.append(file)
+        reader.read(file, _folders(root, name), own, only_look=bool(parts and own is None))
+    collector.problems += count_of(
+        unlisted, "annotation", f"in none of the lists of {root / LISTS}"
+    )
+    absent = [folder / f"{name}.xml" for name in parts if name not in files and name not in stems]
+    collector.problems += count_of(absent, "file", f"missing that a list of {root / LISTS} names")
+    collector.problems += count_of(reader.photos.unused(), "photo", f"without an .xml in {folder}")
+
+
+def _folders(root: Path, name: str) -> list[Path]:
+    """Where the photo of an annotation may be: in the folder of photos, or below it as the
+    annotation is below its own.
+    """
+    below = Path(name).parent
+    return [folder for one in FOLDERS for folder in dict.fromkeys((root / one / below, root / one))]
 
 
 def read_folder(folder: Path, collector: Collector, part: str | None) -> None:
     """XML files next to their photos."""
-    files = _sorted(folder)
+    files = sorted(files_in(folder, SUFFIXES), key=lambda file: natural(file.name))
+    reader = _Reader(folder, collector, {file.stem for file in files})
     for file in files:
-        _read_file(file, folder, collector, part)
-    annotated = {file.stem for file in files}
-    for photo in sorted(folder.iterdir(), key=lambda one: natural(one.name)):
-        if photo.suffix.lower() in SUFFIXES and photo.stem not in annotated:
-            collector.problems.append(f"{photo}: has no .xml of its name, so it is left out")
+        reader.read(file, [folder], part)
+    for photo in reader.photos.unused():
+        collector.problems.append(f"{photo}: has no .xml of its name, so it is left out")
 
 
-def _read_file(file: Path, root: Path, collector: Collector, part: str | None) -> None:
-    try:
-        tree = parse(file)
-    except UsageError as error:
-        collector.problems.append(str(error))
-        return
-    named = (tree.findtext("filename") or "").strip()
-    photo = _photo(file, root, named)
-    if photo is None:
-        collector.problems.append(f"{file}: its photo {named!r} is missing")
-        return
-    boxes, faults = [], []
-    for number, element in enumerate(tree.iter("object"), 1):
+class _Reader:
+    """Reads annotation files; `stems` are the names of all of them."""
+
+    def __init__(self, root: Path, collector: Collector, stems: Collection[str]):
+        self.root, self.collector, self.stems = root, collector, stems
+        self.photos = AnnotatedPhotos()
+
+    def read(
+        self, file: Path, folders: Sequence[Path], part: str | None, *, only_look: bool = False
+    ) -> None:
+        """Add the photo of a file; `only_look`: mark it as annotated, and do not add it."""
+        problems = self.collector.problems
+        if only_look:
+            for folder in folders:
+                self.photos.used.update(self.photos.by_stem(folder).get(file.stem, ()))
+            return
         try:
-            boxes.append(_box(element))
+            tree = parse(file)
+        except UsageError as error:
+            problems.append(str(error))
+            for folder in folders:
+                self.photos.used.update(self.photos.by_stem(folder).get(file.stem, ()))
+            return
+        named = (tree.findtext("filename") or "").strip().replace("\\", "/").rpartition("/")[2]
+        try:
+            photo = self.photos.photo_of(file, folders, [named], self.stems, problems)
+            size = size_of(tree.findtext("size/width"), tree.findtext("size/height"))
         except ValueError as error:
-            faults.append(f"{file}: object {number} {error}; the photo is left out")
-    try:
-        size = (int(tree.findtext("size/width") or 0), int(tree.findtext("size/height") or 0))
-    except ValueError:
-        size = (0, 0)
-    collector.add(photo, str(photo), boxes, size, part=part, faults=faults)
+            problems.append(f"{file}: {error}; it is left out")
+            return
+        if photo is None:
+            problems.append(f"{file}: its photo {named!r} is missing")
+            return
+        boxes, faults = [], []
+        for number, element in enumerate(tree.iter("object"), 1):
+            try:
+                boxes.append(_box(element))
+            except ValueError as error:
+                faults.append(f"{file}: object {number} {error}; the photo is left out")
+        self.collector.add(photo, str(photo), boxes, size, part=part, faults=faults)
 
 
 def _box(element: ElementTree.Element) -> LabelledBox:
@@ -117,10 +151,11 @@ def _box(element: ElementTree.Element) -> LabelledBox:
         )
     except ValueError:
         raise ValueError(f"({label!r}) has no bndbox of four numbers") from None
-    difficult = (element.findtext("difficult") or "").strip().lower()
-    if difficult not in _TRUE + _FALSE:
-        raise ValueError(f"({label!r}): difficult is {difficult!r:.40}, not 0 or 1")
-    return LabelledBox(label, (xmin, ymin, xmax, ymax), difficult=difficult in _TRUE)
+    try:
+        difficult = flag(element.findtext("difficult"))
+    except ValueError as error:
+        raise ValueError(f"({label!r}): difficult {error}") from None
+    return LabelledBox(label, (xmin, ymin, xmax, ymax), difficult=difficult)
 
 
 def parse(file: Path) -> ElementTree.Element:
@@ -174,14 +209,3 @@ def declares_type(content: bytes) -> bool:
 
 class _SeenError(Exception):
     """Ends the parsing at a declaration, or at the first element, after which there is none."""
-
-
-def _photo(file: Path, root: Path, named: str) -> Path | None:
-    """The photo that the XML names, or the one of the XML's own name."""
-    names = [named.replace("\\", "/").rpartition("/")[2]] if named else []
-    folders = [root / folder for folder in FOLDERS] if file.parent != root else [root]
-    for folder in folders:
-        for name in [*names, *(file.stem + suffix for suffix in sorted(SUFFIXES))]:
-            if name and "\0" not in name and (folder / name).is_file():
-                return folder / name
-    return None

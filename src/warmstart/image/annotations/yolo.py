@@ -9,14 +9,16 @@ from pathlib import Path
 
 from warmstart.core.records.part_names import part_of_name
 from warmstart.errors import UsageError
-from warmstart.image.annotations.collector import Collector, LabelledBox, are_shares
+from warmstart.image.annotations.annotated_photos import count_of, files_in
+from warmstart.image.annotations.box_data import LabelledBox
+from warmstart.image.annotations.collector import Collector
+from warmstart.image.annotations.numbers import are_shares
 from warmstart.image.annotations.parts import parts_of_photos
 from warmstart.image.annotations.yolo_config import (
     NAMES,
     SUFFIXES,
     Config,
     class_names,
-    config_of,
     read_config,
 )
 from warmstart.image.decoder import SUFFIXES as PHOTOS
@@ -43,10 +45,10 @@ def _is_config_folder(path: Path) -> bool:
 
 def has_texts(folder: Path) -> bool:
     """Whether text files stand next to their photos, and a list of classes does, too."""
-    photos = (file for file in folder.iterdir() if file.suffix.lower() in PHOTOS)
-    return any((folder / name).is_file() for name in NAMES) and any(
-        photo.with_suffix(".txt").is_file() for photo in photos
-    )
+    if not any((folder / name).is_file() for name in NAMES):
+        return False
+    texts = {file.stem for file in files_in(folder, (".txt",))}
+    return any({photo.stem, photo.name} & texts for photo in files_in(folder, PHOTOS))
 
 
 def _folders(path: Path) -> tuple[Path, Path] | None:
@@ -65,24 +67,28 @@ def read(path: Path, collector: Collector, part: str | None) -> None:
     Raises:
         UsageError: classes have no names, or a folder of `data.yaml` is not there.
     """
-    config, photos = photos_of(path, part)
+    config, photos = photos_of(path, collector.problems, part)
     _read_photos(photos, config, collector)
 
 
-def photos_of(path: Path, part: str | None = None) -> tuple[Config, list[tuple[Path, str | None]]]:
+def photos_of(
+    path: Path, problems: list[str], part: str | None = None
+) -> tuple[Config, list[tuple[Path, str | None]]]:
     """The classes, and the photos with their parts: those that `data.yaml` names, else by the
     folders of `images/`.
+
+    Args:
+        path: the folder, or its `data.yaml`.
+        problems: takes photos that are in none of the parts.
+        part: of all photos; default: what the data says.
 
     Raises:
         UsageError: classes have no names, or a folder of `data.yaml` is not there.
     """
     folders = None if path.is_file() else _folders(path)
     root = path.parent if path.is_file() else path if folders is None else folders[0]
-    if path.is_file():
-        config = read_config(path)
-    else:
-        file = config_of(root) or (config_of(root.parent) if _is_part(root) else None)
-        config = class_names(root) if file is None else read_config(file)
+    above = root.parent if _is_part(root) else None
+    config = read_config(path) if path.is_file() else class_names(root, above)
     if folders is not None and (path != root or not config.parts or _is_part(root)):
         photos = _with_parts(list(_photos(folders[1], root)), folders[1], part)
     elif config.parts:
@@ -92,6 +98,10 @@ def photos_of(path: Path, part: str | None = None) -> tuple[Config, list[tuple[P
             for source in sources
             for photo in _photos(source, root)
         ]
+        problems += config.problems
+        if (root / "images").is_dir():
+            unlisted = [*{*_photos(root / "images", root)} - {photo for photo, _ in photos}]
+            problems += count_of(sorted(unlisted), "photo", "in none of the parts of data.yaml")
     else:
         raise UsageError(f"{path} names no `train` and `val`; name the folder of the photos.")
     return config, photos
@@ -124,7 +134,7 @@ def _photos(source: Path, root: Path) -> Iterator[Path]:
     if source.is_file():
         if source.suffix.lower() != ".txt":
             raise UsageError(f"{source} is neither a folder of photos nor a .txt list of them.")
-        for line in source.read_text("utf-8", "replace").splitlines():
+        for line in source.read_text("utf-8-sig", "replace").splitlines():
             if line.strip():
                 yield _named(line.strip(), source, root)
         return
@@ -133,7 +143,8 @@ def _photos(source: Path, root: Path) -> Iterator[Path]:
 
 
 def _named(line: str, file: Path, root: Path) -> Path:
-    candidates = (file.parent / line, root / line)
+    names = dict.fromkeys((line, line.replace("\\", "/")))
+    candidates = [folder / name for name in names for folder in (file.parent, root)]
     return next((path for path in candidates if path.is_file()), candidates[0])
 
 
@@ -142,61 +153,123 @@ def _read_photos(
 ) -> None:
     if collector.labels is None:
         collector.labels = list(config.names.values())
-    for photo, part, shapes, faults in shapes_of(photos, config, collector.problems):
+    for photo, part, shapes, faults in shapes_of(
+        photos, config, collector.problems, collector.columns
+    ):
         boxes = [LabelledBox(config.names[label], sides(numbers)) for label, numbers in shapes]
         collector.add(photo, str(photo), boxes, scale=True, part=part, faults=faults)
 
 
 def shapes_of(
-    photos: Sequence[tuple[Path, str | None]], config: Config, problems: list[str]
+    photos: Sequence[tuple[Path, str | None]],
+    config: Config,
+    problems: list[str],
+    notes: list[str],
 ) -> Iterator[tuple[Path, str | None, list[Shape], list[str]]]:
     """(photo, part, shapes, what is malformed in its text file), for each photo.
 
     Args:
         photos: with their parts.
         config: with the names of the classes.
-        problems: takes photos that are missing.
+        problems: takes photos and text files that are missing.
+        notes: takes how many photos have no text file.
 
     Raises:
         UsageError: no photo has a text file.
     """
-    annotated = 0
+    files = _LabelFiles(photos)
+    without = []
     for photo, part in photos:
         if not photo.is_file():
             problems.append(f"{photo}: is missing")
             continue
-        file = _label_file(photo)
         shapes: list[Shape] = []
         faults: list[str] = []
-        lines = _lines(file) if file.is_file() else []
-        annotated += file.is_file()
-        for number, line in enumerate(lines, 1):
+        file = files.of(photo)
+        if file is None:
+            without.append(photo)
+        elif others := files.others(photo, file):
+            faults.append(
+                f"{photo}: shares {file} with {others[0].name}; rename one. It is left out"
+            )
+        for number, line in enumerate(_lines(file) if file is not None else [], 1):
             try:
                 if line.strip():
                     shapes.append(_shape(line.split(), config))
             except ValueError as error:
                 faults.append(f"{file}: line {number} {error}; the photo is left out")
         yield photo, part, shapes, faults
-    if photos and not annotated:
+    if photos and not files.used:
+        folder = _label_folder(photos[0][0].parent)
         raise UsageError(
             f"None of the {len(photos):,} photos has a .txt file of its boxes or polygons; that of "
-            f"{photos[0][0]} would be {_label_file(photos[0][0])}."
+            f"{photos[0][0]} would be {folder / photos[0][0].stem}.txt."
         )
+    notes += count_of(without, "photo", "without a .txt file and so without objects")
+    problems += count_of(files.unused(), ".txt file", "without a photo")
 
 
 def _lines(file: Path) -> list[str]:
     return file.read_text("utf-8-sig", "replace").split("\n")
 
 
-def _label_file(photo: Path) -> Path:
-    """In `labels/`, where the photo is in `images/`; else next to the photo."""
-    folders = list(photo.parent.parts)
-    next_to_it = photo.with_suffix(".txt")
+class _LabelFiles:
+    """The text files of photos: in `labels/`, where a photo is in `images/`, or next to it.
+
+    Attributes:
+        used: files and their photos.
+    """
+
+    def __init__(self, photos: Sequence[tuple[Path, str | None]]):
+        self.photos: dict[Path, list[Path]] = {}
+        for photo in dict.fromkeys(photo for photo, _ in photos):
+            self.photos.setdefault(photo.with_suffix(""), []).append(photo)
+        self._listings: dict[Path, dict[str, Path]] = {}
+        self.used: set[Path] = set()
+
+    def of(self, photo: Path) -> Path | None:
+        """The file of a photo, `x.txt` or `x.jpg.txt`; None without one."""
+        for folder in dict.fromkeys((_label_folder(photo.parent), photo.parent)):
+            listing = self._listing(folder)
+            file = listing.get(photo.stem) or listing.get(photo.name)
+            if file is not None:
+                self.used.add(file)
+                return file
+        return None
+
+    def others(self, photo: Path, file: Path) -> list[Path]:
+        """Other photos that have the same file."""
+        if file.stem == photo.name:
+            return []
+        return [one for one in self.photos[photo.with_suffix("")] if one != photo and one.is_file()]
+
+    def unused(self) -> list[Path]:
+        """Files of boxes or polygons that have no photo."""
+        files = (file for listing in self._listings.values() for file in listing.values())
+        return sorted(file for file in {*files} - self.used if _holds_shapes(file))
+
+    def _listing(self, folder: Path) -> dict[str, Path]:
+        if folder not in self._listings:
+            self._listings[folder] = {file.stem: file for file in files_in(folder, (".txt",))}
+        return self._listings[folder]
+
+
+def _holds_shapes(file: Path) -> bool:
+    """Whether the first line is a class and numbers; lists of photos or names are not."""
+    words = next((line.split() for line in _lines(file) if line.strip()), [])
+    try:
+        return len([float(word) for word in words]) > BOX
+    except ValueError:
+        return False
+
+
+def _label_folder(photos: Path) -> Path:
+    """`labels/`, where the photos are in `images/`; else their own folder."""
+    folders = list(photos.parts)
     if "images" not in folders:
-        return next_to_it
+        return photos
     folders[len(folders) - 1 - folders[::-1].index("images")] = "labels"
-    in_labels = Path(*folders) / next_to_it.name
-    return next_to_it if next_to_it.is_file() and not in_labels.is_file() else in_labels
+    return Path(*folders)
 
 
 def _shape(words: list[str], config: Config) -> Shape:

@@ -8,9 +8,12 @@ from typing import Any
 
 from warmstart.core.records.part_names import part_of_name
 from warmstart.errors import UsageError, require
+from warmstart.image.annotations.name_files import read_names, refuse_two_lists
 
 SUFFIXES = (".yaml", ".yml")
 NAMES = ("classes.txt", "obj.names", "labels.txt")
+NESTED_NAMES = ("labels/classes.txt", "labels/*/classes.txt")
+"""Where LabelImg writes the names."""
 LARGEST_YAML = 16 * 2**20
 
 
@@ -22,11 +25,13 @@ class Config:
         names: of the classes by number.
         parts: folders or lists of photos by "train", "validation" and "test".
         keypoints: numbers of the key points that follow the box in a line.
+        problems: folders to test on that are not there.
     """
 
     names: dict[int, str]
     parts: dict[str, list[Path]]
     keypoints: int = 0
+    problems: tuple[str, ...] = ()
 
 
 def config_of(folder: Path) -> Path | None:
@@ -58,21 +63,34 @@ def read_config(file: Path) -> Config:
     count = content.get("nc")
     if count is not None and count != str(len(names)):
         raise UsageError(f"{file}: nc is {count!r:.40}, but there are {len(names)} names.")
-    return Config(names, _parts(content, file), _keypoints(content, file))
+    parts, problems = _parts(content, file)
+    return Config(names, parts, _keypoints(content, file), problems)
 
 
-def class_names(root: Path) -> Config:
+def class_names(root: Path, above: Path | None = None) -> Config:
     """The classes of a folder: of its `data.yaml`, or of `classes.txt`, one name per line.
 
+    Args:
+        root: the folder.
+        above: another one whose `data.yaml` counts where `root` has none.
+
     Raises:
-        UsageError: there is neither, or they hold no names.
+        UsageError: there is neither, they hold no names, or two of them disagree.
     """
-    if (file := config_of(root)) is not None:
-        return read_config(file)
-    for name in NAMES:
-        if (root / name).is_file():
-            lines = (root / name).read_text("utf-8-sig", "replace").splitlines()
-            return Config(_names([line.strip() for line in lines if line.strip()], root / name), {})
+    file = config_of(root)
+    paths = [root / name for name in NAMES]
+    paths += [path for pattern in NESTED_NAMES for path in sorted(root.glob(pattern))]
+    lists = [(path, dict(enumerate(read_names(path)))) for path in paths if path.is_file()]
+    if file is None and not lists and above is not None:
+        file = config_of(above)
+    config = None if file is None else read_config(file)
+    if file is not None and config is not None:
+        lists = [(file, config.names), *lists]
+    refuse_two_lists(lists)
+    if config is not None:
+        return config
+    if lists:
+        return Config(lists[0][1], {})
     raise UsageError(
         f"{root} has no class names: add a data.yaml with `names`, or a classes.txt, one name a "
         "line."
@@ -129,9 +147,12 @@ def _keypoints(content: dict[str, Any], file: Path) -> int:
     return points * numbers
 
 
-def _parts(content: dict[str, Any], file: Path) -> dict[str, list[Path]]:
-    """Folders and lists by part; `test` may be missing, as many exports name it without need."""
+def _parts(content: dict[str, Any], file: Path) -> tuple[dict[str, list[Path]], tuple[str, ...]]:
+    """Folders and lists by part, and what is wrong with `test`, which may be missing, as many
+    exports name it without need.
+    """
     parts: dict[str, list[Path]] = {}
+    problems = []
     for key, value in content.items():
         part = part_of_name(str(key))
         if part is None or not value:
@@ -142,12 +163,12 @@ def _parts(content: dict[str, Any], file: Path) -> dict[str, list[Path]]:
         located = [_located(path, content.get("path"), file) for path in paths]
         if None not in located:
             parts[part] = [path for path in located if path is not None]
-        elif part != "test":
-            missing = paths[located.index(None)]
-            raise UsageError(
-                f"{file}: {key} is {missing!r}, which is not in {file.parent}; correct the path."
-            )
-    return parts
+            continue
+        missing = f"{file}: {key} is {paths[located.index(None)]!r}, which is not in {file.parent}"
+        if part != "test":
+            raise UsageError(f"{missing}; correct the path.")
+        problems.append(f"{missing}, so there are no photos to test")
+    return parts, tuple(problems)
 
 
 def _located(path: str, root: Any, file: Path) -> Path | None:

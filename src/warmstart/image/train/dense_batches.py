@@ -12,7 +12,7 @@ from PIL import Image
 
 from warmstart.catalog import ImagePreprocessing
 from warmstart.image import preprocessing
-from warmstart.image.annotations.collector import BoxData, BoxedPhoto
+from warmstart.image.annotations.box_data import BoxData, BoxedPhoto
 from warmstart.image.annotations.mask_values import NOT_COUNTED
 from warmstart.image.annotations.masks import MaskData
 from warmstart.image.train.batches import PhotoBatches

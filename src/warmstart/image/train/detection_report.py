@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from warmstart.image import decoder
-from warmstart.image.annotations.collector import BoxedPhoto
+from warmstart.image.annotations.box_data import BoxedPhoto
 from warmstart.image.boxes import overlaps
 from warmstart.image.metrics.coco import PredictedBoxes
 from warmstart.image.results.detections import Box, Mark, draw_boxes

@@ -14,7 +14,7 @@ import keras
 
 from warmstart.checkpoints.naming import slots
 from warmstart.core.compiling import build_keras
-from warmstart.image.annotations.collector import BoxData
+from warmstart.image.annotations.box_data import BoxData
 from warmstart.image.train.dense import input_size, sized
 from warmstart.image.train.detection import DetectionTrainer
 from warmstart.image.train.dfine_loss import DFineLoss, DFineTargets, concatenate_stages

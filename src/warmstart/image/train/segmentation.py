@@ -15,7 +15,8 @@ import numpy as np
 from keras import ops
 
 from warmstart.image import decoder
-from warmstart.image.annotations.mask_values import NOT_COUNTED, Encoding
+from warmstart.image.annotations.mask_encoding import Encoding
+from warmstart.image.annotations.mask_values import NOT_COUNTED
 from warmstart.image.annotations.masks import MaskData, MaskedPhoto, read_masks
 from warmstart.image.geometry import Frame
 from warmstart.image.label_maps import label_map
@@ -56,6 +57,7 @@ class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
             source,
             labels,
             self.options.colours,
+            strict=strict,
             mask_encoding=self.encoding,
             **self.options.reading(),
         )

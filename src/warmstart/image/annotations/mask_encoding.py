@@ -1,0 +1,216 @@
+"""What the values of masks mean, decided once for a data set: classes, pixels that do not count, or
+background and object.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from warmstart.core.records.values import one_of
+from warmstart.errors import UsageError
+from warmstart.image.annotations.collector import unknown_classes
+from warmstart.image.annotations.mask_values import NOT_COUNTED
+
+BACKGROUND = "background"
+BACKGROUNDS = (BACKGROUND, "_background_")
+"""Names of the background, in lower case."""
+TWO_VALUED = (BACKGROUND, "object")
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How values become class indices.
+
+    Attributes:
+        labels: the classes in order.
+        object_value: of the object in masks of two values, whose other one is 0; None: values are
+            indices, and 255 does not count.
+    """
+
+    labels: tuple[str, ...]
+    object_value: int | None = None
+
+    def explains(self, value: int) -> bool:
+        """Whether this is the value of a class, or of pixels that do not count."""
+        if self.object_value is not None and value == self.object_value:
+            return True
+        count = len(self.labels) if self.object_value is None else 1
+        return 0 <= value < count or value == NOT_COUNTED
+
+    def indices(self, values: np.ndarray) -> np.ndarray:
+        """Class indices (H, W) uint8 of the values of a mask (H, W)."""
+        if self.object_value is None:
+            return values.astype(np.uint8)
+        indices = np.where(values == NOT_COUNTED, NOT_COUNTED, 0).astype(np.uint8)
+        indices[values == self.object_value] = 1
+        return indices
+
+
+class Values:
+    """The values of all masks of a data set.
+
+    Attributes:
+        pixels: of each value.
+        examples: the first mask of each set of values.
+    """
+
+    def __init__(self) -> None:
+        self.pixels: Counter[int] = Counter()
+        self.examples: dict[frozenset[int], str] = {}
+
+    def add(self, mask: np.ndarray, name: str) -> None:
+        """The values of one mask."""
+        values, counts = np.unique(mask, return_counts=True)
+        self.pixels.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+        self.examples.setdefault(frozenset(values.tolist()), name)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted(self.pixels))
+
+
+def decide(values: Values, labels: Sequence[str] | None, name: str) -> Encoding:
+    """The encoding of a data set.
+
+    Two values, 0 and another, are background and object; one label names the object. Else values
+    are class indices, where 255 does not count.
+
+    Args:
+        values: of all masks.
+        labels: the classes in order; None: "class 0" on.
+        name: of the data, for messages.
+
+    Raises:
+        UsageError: a value is not explained by a class, there are not two classes, or objects are
+            1 in some masks and 255 in others.
+    """
+    if labels is not None and not labels:
+        raise UsageError(f"{name}: there are no labels.")
+    if labels is not None and len(labels) == 1:
+        labels = with_background(labels)
+    counts, ordered = values.pixels, list(values)
+    if labels is None or len(labels) == 2:
+        _refuse_two_scales(values, name)
+        if len(ordered) == 2 and ordered[0] == 0:
+            return Encoding(tuple(labels or TWO_VALUED), None if ordered[1] == 1 else ordered[1])
+    if labels is None:
+        indices = [value for value in ordered if value != NOT_COUNTED]
+        if indices != list(range(len(indices))):
+            raise UsageError(
+                f"{name}: the masks hold {_counted(counts, ordered)}, and no labels say what these "
+                f"values are. {_WAY_OUT}"
+            )
+        if len(indices) < 2:
+            raise UsageError(
+                f"{name}: the masks hold {_counted(counts, ordered) or 'no pixels'}, so there are not "
+                "two classes to tell apart."
+            )
+        labels = [f"class {index}" for index in indices]
+    encoding = Encoding(tuple(labels))
+    check(encoding, values, name)
+    refuse_objects_of_255(encoding, values, name)
+    return encoding
+
+
+def with_background(names: Sequence[str]) -> tuple[str, ...]:
+    """The classes of masks whose other pixels are background: the background first, called as the
+    names call it.
+    """
+    own = next((name for name in names if name.casefold() in BACKGROUNDS), BACKGROUND)
+    return (own, *(name for name in names if name != own))
+
+
+def _refuse_two_scales(values: Values, name: str) -> None:
+    """Refuse masks of two values whose objects are 1 in some and 255 in others.
+
+    Raises:
+        UsageError: there are both, and no mask has 1 and 255.
+    """
+    sets = values.examples
+    ones = [values for values in sets if 1 in values]
+    others = [values for values in sets if NOT_COUNTED in values]
+    if ones and others and set(values) <= {0, 1, NOT_COUNTED} and not {*ones} & {*others}:
+        raise UsageError(
+            f"{name}: the masks hold 0 and 1, such as that of {sets[ones[0]]}, or 0 and 255, such as "
+            f"that of {sets[others[0]]}. 255 may be the object, too, or pixels that do not count; save "
+            "all masks with 0 and 1, or all with 0 and 255."
+        )
+
+
+def refuse_objects_of_255(encoding: Encoding, values: Values, name: str) -> None:
+    """Refuse masks of nothing but 0 and 255 where 255 is a pixel that does not count.
+
+    Raises:
+        UsageError: there are no other values.
+    """
+    if list(values) == [0, NOT_COUNTED] and encoding.object_value is None:
+        known = ", ".join(f"{index} {label!r}" for index, label in enumerate(encoding.labels[:20]))
+        raise UsageError(
+            f"{name}: the masks hold nothing but {_counted(values.pixels, [0, NOT_COUNTED])}, and the "
+            f"{len(encoding.labels)} classes are {known}; 255 would not count, so all objects would "
+            "be lost. Write the index of the class in its place, or give two labels, background and "
+            "object."
+        )
+
+
+def translation(
+    encoding: Encoding, labels: Sequence[str], values: Values, name: str
+) -> np.ndarray | None:
+    """The index among `labels` of each class of an encoding, by name, uint8 (256,); None where
+    both are equal.
+
+    Raises:
+        UsageError: a class that has pixels is none of the labels.
+    """
+    if tuple(labels) == encoding.labels:
+        return None
+    table = np.full(256, NOT_COUNTED, np.uint8)
+    unknown: dict[str, int] = {}
+    pixels: Counter[int] = Counter()
+    for value, count in values.pixels.items():
+        pixels[int(encoding.indices(np.array([value]))[0])] += count
+    for index, label in enumerate(encoding.labels):
+        try:
+            table[index] = labels.index(one_of(label, labels))
+        except ValueError:
+            if pixels[index]:
+                unknown[label] = pixels[index]
+    if unknown:
+        raise UsageError(f"{name} has {unknown_classes(unknown, labels, 'pixels')}")
+    return table
+
+
+_WAY_OUT = (
+    "Name the classes in order with labels=, or give colours={label: (red, green, blue)}, for a grey "
+    "level three equal numbers. A mask that was saved as JPEG or resized smoothly has values that "
+    "nobody set."
+)
+
+
+def check(encoding: Encoding, values: Values, name: str) -> None:
+    """Refuse values that no class explains.
+
+    Raises:
+        UsageError: there are some; the message has the number of their pixels.
+    """
+    counts = values.pixels
+    unexplained = [value for value in sorted(counts) if not encoding.explains(value)]
+    if unexplained:
+        known = ", ".join(f"{index} {label!r}" for index, label in enumerate(encoding.labels[:20]))
+        if encoding.object_value is not None:
+            known = f"0 {encoding.labels[0]!r}, {encoding.object_value} {encoding.labels[1]!r}"
+        raise UsageError(
+            f"{name}: the masks hold {_counted(counts, unexplained)}, which no label explains; the "
+            f"{len(encoding.labels)} classes are {known}. {_WAY_OUT}"
+        )
+    if not any(count for value, count in counts.items() if value != NOT_COUNTED):
+        raise UsageError(f"{name}: no pixel of any mask belongs to a class.")
+
+
+def _counted(counts: Counter[int], values: Sequence[int]) -> str:
+    parts = [f"{value} ({counts[value]:,} pixels)" for value in values[:8]]
+    more = f" and {len(values) - 8} more values" if len(values) > 8 else ""
+    return ", ".join(parts) + more

@@ -1,0 +1,59 @@
+"""Files of class names, one a line: the number of a class is its line, counted from 0."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from warmstart.errors import UsageError
+
+
+def read_names(file: Path) -> list[str]:
+    """The names of a file.
+
+    Raises:
+        UsageError: a line between others is blank, a name is there twice, or there is none.
+    """
+    lines = [line.strip() for line in file.read_text("utf-8-sig", "replace").splitlines()]
+    while lines and not lines[-1]:
+        lines.pop()
+    if not lines:
+        raise UsageError(f"{file} has no names of classes.")
+    if "" in lines:
+        raise UsageError(
+            f"{file}: line {lines.index('') + 1} is blank. A line is a class, so it is not clear "
+            "whether the classes after it count it; name the class, or remove the line."
+        )
+    if twice := next((name for name in lines if lines.count(name) > 1), None):
+        raise UsageError(f"{file}: the name {twice!r} is there twice.")
+    return lines
+
+
+def one_list(folder: Path, files: Sequence[str]) -> list[str] | None:
+    """The names of a folder, from those of these files that it has; None without one.
+
+    Raises:
+        UsageError: two files disagree.
+    """
+    lists = [
+        (folder / name, read_names(folder / name)) for name in files if (folder / name).is_file()
+    ]
+    refuse_two_lists([(file, dict(enumerate(names))) for file, names in lists])
+    return lists[0][1] if lists else None
+
+
+def refuse_two_lists(lists: Sequence[tuple[Path, dict[int, str]]]) -> None:
+    """Refuse files that number classes differently.
+
+    Raises:
+        UsageError: two files disagree.
+    """
+    for file, names in lists[1:]:
+        first, known = lists[0]
+        if names != known:
+            number = min(key for key in {*names, *known} if names.get(key) != known.get(key))
+            raise UsageError(
+                f"{first} and {file} disagree about the classes: number {number} is "
+                f"{known.get(number, 'absent')!r} in one and {names.get(number, 'absent')!r} in the "
+                "other. Correct or remove one."
+            )
