@@ -317,3 +317,107 @@ def test_a_table_of_photos_and_masks(tmp_path, photo):
     np.testing.assert_array_equal(data.photos[0].mask(), mask)
     with pytest.raises(UsageError, match="Only a table of masks takes mask_column"):
         read_masks([(picture, mask)], mask_column="outline")
+
+
+def mask_folder(tmp_path, photo, masks, labels=""):
+    for name, mask in masks.items():
+        photo(f"d/images/{name}.jpg", 4, 3)
+        (tmp_path / "d/masks").mkdir(exist_ok=True)
+        picture = mask if isinstance(mask, Image.Image) else Image.fromarray(mask)
+        picture.save(tmp_path / f"d/masks/{name}.png")
+    if labels:
+        (tmp_path / "d/labels.txt").write_text(labels)
+    return tmp_path / "d"
+
+
+SOME = np.array([[0, 0, 1, 1], [0, 2, 2, 1], [0, 0, 0, 1]], np.uint8)
+
+
+def test_names_of_a_folder_are_mapped_by_name(tmp_path, photo):
+    path = mask_folder(tmp_path, photo, {"a": SOME}, "leaf\nsymptom\nbackground\n")
+    labels = ["background", "leaf", "symptom"]
+    data = read_masks(path, labels)
+    assert data.labels == tuple(labels)
+    np.testing.assert_array_equal(data.photos[0].mask(), np.array([1, 2, 0])[SOME])
+    # validation data of its own numbers classes as its own file says, or else as the training data
+    assert read_masks(path, labels, mask_encoding=data.encoding).photos[0].mask()[0, 0] == 1
+    (path / "labels.txt").unlink()
+    again = read_masks(path, labels, mask_encoding=data.encoding)
+    np.testing.assert_array_equal(again.photos[0].mask(), data.photos[0].mask())
+    (path / "labels.txt").write_text("leaf\nsky\nbackground\nunused\n")
+    with pytest.raises(UsageError, match=r"classes that are not known: 'sky' \(4 pixels\)"):
+        read_masks(path, labels)
+    (path / "labels.txt").write_text("leaf\n\nbackground\n")
+    with pytest.raises(UsageError, match="line 2 is blank"):
+        read_masks(path)
+
+
+def test_one_name_is_that_of_the_object(tmp_path, photo):
+    path = mask_folder(tmp_path, photo, {"a": (SOME > 0).astype(np.uint8) * 255}, "polyp\n")
+    for labels in (None, ["background", "polyp"]):
+        data = read_masks(path, labels)
+        assert data.labels == ("background", "polyp")
+        np.testing.assert_array_equal(data.photos[0].mask(), SOME > 0)
+
+
+def test_objects_of_1_and_255_are_refused_with_both(tmp_path, photo):
+    one = (SOME > 0).astype(np.uint8)
+    path = mask_folder(tmp_path, photo, {"a": one, "b": one * 255})
+    with pytest.raises(UsageError, match=r"a\.jpg, or 0 and 255, such as that of .*b\.jpg"):
+        read_masks(path)
+    first = read_masks([(photo("a.png", 4, 3), one)])
+    with pytest.raises(UsageError, match="255 would not count"):
+        read_masks([(photo("a.png", 4, 3), one * 255)], first.labels, mask_encoding=first.encoding)
+
+
+def test_palettes_that_differ_are_refused(tmp_path, photo):
+    def paletted(mask, *colours):
+        picture = Image.fromarray(mask)
+        picture.putpalette([*sum(colours, ()), *[0] * (768 - 3 * len(colours))])
+        return picture
+
+    black, red = (0, 0, 0), (255, 0, 0)
+    masks = {"a": paletted(SOME % 2, black, red), "b": paletted(1 - SOME % 2, red, black)}
+    path = mask_folder(tmp_path, photo, masks)
+    with pytest.raises(UsageError, match=r"index 0 is \(0, 0, 0\) in the first and \(255, 0, 0\)"):
+        read_masks(path)
+    data = read_masks(path, colours={"ground": black, "cell": red})
+    np.testing.assert_array_equal(data.photos[0].mask(), data.photos[1].mask())
+
+
+@pytest.mark.parametrize(("polygon", "words"), [
+    ([100, 1, 120, 1, 120, 20], "its polygon lies outside of the photo of 40x30 pixels"),
+    ([0.1, 0.1, 0.9, 0.1, 0.9, 0.8], "lie between 0 and 1, as if they were shares"),
+])  # fmt: skip
+def test_polygons_elsewhere_leave_their_photo_out(tmp_path, photo, polygon, words):
+    square = [1, 2, 11, 2, 11, 12, 1, 12]
+    shapes = [
+        {"id": n, "image_id": n, "category_id": 7, "segmentation": [points]}
+        for n, points in ((1, square), (2, polygon))
+    ]
+    data = read_masks(coco_file(tmp_path, photo, annotations=shapes))
+    assert [one.name[-5:] for one in data.photos] == ["1.png"]
+    assert any(words in line and "its photo is left out" in line for line in data.problems)
+
+
+def test_a_category_called_background_is_the_background(tmp_path, photo):
+    categories = [{"id": 7, "name": "cat"}, {"id": 9, "name": "Background"}]
+    square = {"image_id": 1, "category_id": 7, "segmentation": [[1, 2, 11, 2, 11, 12, 1, 12]]}
+    path = coco_file(tmp_path, photo, categories=categories, annotations=[square])
+    assert read_masks(path).labels == ("Background", "cat")
+    assert read_masks(path, ["cat", "background"]).photos[0].mask().tolist()[0][0] == 1
+    with pytest.raises(UsageError, match=r"classes that are not known: 'cat' \(1\)"):
+        read_masks(path, ["background", "dog"], strict=True)
+    with pytest.raises(UsageError, match="outside of all outlines are 'background', which is none"):
+        read_masks(path, ["cat", "dog"])
+
+
+def test_two_photos_of_one_mask_are_left_out(tmp_path, photo):
+    path = mask_folder(tmp_path, photo, {"a": SOME, "b": SOME})
+    photo("d/images/a.png", 4, 3)
+    data = read_masks(path)
+    assert [one.name[-5:] for one in data.photos] == ["b.jpg"]
+    assert "may be the mask of" in data.problems[0]
+    write_mask(path / "masks/b_mask.png", SOME)
+    with pytest.raises(UsageError, match="may both be the mask of b"):
+        read_masks(path)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from warmstart.core.records.values import one_of
+from warmstart.core.terminal import counted
 from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder
 from warmstart.image.annotations.box_data import BoxData, BoxedPhoto, LabelledBox
@@ -195,8 +196,8 @@ class Collector:
             )
         if self.in_two_parts:
             self.problems.append(
-                f"{what}: {len(self.in_two_parts):,} photos are in two parts, so figures are not those "
-                f"of unknown photos; the first is {self.in_two_parts[0]}"
+                f"{what}: {counted(len(self.in_two_parts), 'photo')} in two parts, such as "
+                f"{self.in_two_parts[0]}, so figures are not those of unknown photos"
             )
         names = (
             tuple(self.labels)

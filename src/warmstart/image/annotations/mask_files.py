@@ -11,9 +11,8 @@ from warmstart.errors import UsageError
 from warmstart.image.annotations import cityscapes
 from warmstart.image.annotations.parts import parts_of_lists, parts_of_photos
 from warmstart.image.decoder import SUFFIXES
-from warmstart.image.inputs import iter_photos
 from warmstart.image.part_folders import part_folders, require_labels
-from warmstart.image.photo_files import folders_of
+from warmstart.image.photo_files import folders_of, photos_of
 
 PHOTOS = ("images", "JPEGImages", "img", "imgs", "image", cityscapes.PHOTOS)
 MASKS = (
@@ -160,8 +159,7 @@ def _paired(photos: Path, masks: Path, part: str | None, problems: list[str]) ->
     if not mixed and (both := sorted(exact.keys() & ended.keys())):
         _refuse_two(exact[both[0]], ended[both[0]], both[0])
     by_key: dict[Path, list[Path]] = {}
-    for item in iter_photos(photos):
-        photo = Path(str(item.value))
+    for photo in photos_of(photos, problems):
         key = photo.relative_to(photos).with_suffix("")
         if mixed and _photo_stem(key.name) != key.name:
             continue

@@ -165,7 +165,7 @@ def of_yolo(
     Raises:
         UsageError: the lines are boxes.
     """
-    config, photos = yolo.photos_of(path, problems)
+    config, photos = yolo.config_and_photos(path, problems)
     classes.offer(list(config.names.values()))
     raw_photos: list[RawMaskedPhoto] = []
     boxes = polygons = 0

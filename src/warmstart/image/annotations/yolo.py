@@ -22,7 +22,7 @@ from warmstart.image.annotations.yolo_config import (
     read_config,
 )
 from warmstart.image.decoder import SUFFIXES as PHOTOS
-from warmstart.image.inputs import iter_photos
+from warmstart.image.photo_files import photos_of
 
 BOX, LEAST_POLYGON = 4, 6
 """Numbers after the class."""
@@ -67,11 +67,11 @@ def read(path: Path, collector: Collector, part: str | None) -> None:
     Raises:
         UsageError: classes have no names, or a folder of `data.yaml` is not there.
     """
-    config, photos = photos_of(path, collector.problems, part)
+    config, photos = config_and_photos(path, collector.problems, part)
     _read_photos(photos, config, collector)
 
 
-def photos_of(
+def config_and_photos(
     path: Path, problems: list[str], part: str | None = None
 ) -> tuple[Config, list[tuple[Path, str | None]]]:
     """The classes, and the photos with their parts: those that `data.yaml` names, else by the
@@ -90,18 +90,19 @@ def photos_of(
     above = root.parent if _is_part(root) else None
     config = read_config(path) if path.is_file() else class_names(root, above)
     if folders is not None and (path != root or not config.parts or _is_part(root)):
-        photos = _with_parts(list(_photos(folders[1], root)), folders[1], part)
+        photos = _with_parts(_photos(folders[1], root, problems), folders[1], part)
     elif config.parts:
         photos = [
             (photo, part or name)
             for name, sources in config.parts.items()
             for source in sources
-            for photo in _photos(source, root)
+            for photo in _photos(source, root, problems)
         ]
         problems += config.problems
         if (root / "images").is_dir():
-            unlisted = [*{*_photos(root / "images", root)} - {photo for photo, _ in photos}]
-            problems += count_of(sorted(unlisted), "photo", "in none of the parts of data.yaml")
+            known = {photo.resolve() for photo, _ in photos}
+            unlisted = [one for one in photos_of(root / "images") if one.resolve() not in known]
+            problems += count_of(unlisted, "photo", "in none of the parts of data.yaml")
     else:
         raise UsageError(f"{path} names no `train` and `val`; name the folder of the photos.")
     return config, photos
@@ -110,7 +111,8 @@ def photos_of(
 def read_folder(folder: Path, collector: Collector, part: str | None) -> None:
     """Text files next to their photos."""
     config = class_names(folder)
-    _read_photos([(photo, part) for photo in _photos(folder, folder)], config, collector)
+    photos = _photos(folder, folder, collector.problems)
+    _read_photos([(photo, part) for photo in photos], config, collector)
 
 
 def _is_part(root: Path) -> bool:
@@ -129,17 +131,21 @@ def _with_parts(
     return list(zip(photos, parts_of_photos(photos, folder), strict=True))
 
 
-def _photos(source: Path, root: Path) -> Iterator[Path]:
-    """The photos of a folder, or those that a list names, one path a line."""
+def _photos(source: Path, root: Path, problems: list[str]) -> list[Path]:
+    """The photos of a folder, or those that a list names, one path a line.
+
+    Raises:
+        UsageError: there is none.
+    """
     if source.is_file():
         if source.suffix.lower() != ".txt":
             raise UsageError(f"{source} is neither a folder of photos nor a .txt list of them.")
-        for line in source.read_text("utf-8-sig", "replace").splitlines():
-            if line.strip():
-                yield _named(line.strip(), source, root)
-        return
-    for item in iter_photos(source):
-        yield Path(str(item.value))
+        lines = source.read_text("utf-8-sig", "replace").splitlines()
+        return [_named(line.strip(), source, root) for line in lines if line.strip()]
+    photos = photos_of(source, problems)
+    if not photos:
+        raise UsageError(f"{source} holds no photo.")
+    return photos
 
 
 def _named(line: str, file: Path, root: Path) -> Path:
