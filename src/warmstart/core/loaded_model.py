@@ -122,6 +122,8 @@ class LoadedModel(CompiledModel, ABC):
             >>> model.engine.name != "keras", (model.folder / "warmstart.json").is_file()
             (True, True)
         """
+        if self._engine is not None:
+            return self._engine
         with self._lock:
             if self._engine is None:
                 engine = self._open_engine()

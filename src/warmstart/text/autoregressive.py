@@ -23,7 +23,7 @@ from warmstart.core.results import Failed, raise_failed
 from warmstart.core.types import Progress
 from warmstart.engines import choose
 from warmstart.engines.base import Engine, TensorSpec
-from warmstart.errors import BundleError, InputError, UsageError
+from warmstart.errors import InputError, UsageError
 from warmstart.models import family
 from warmstart.models.text import generation_config
 from warmstart.text.decoding import scorer
@@ -56,11 +56,7 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
         Raises:
             BundleError: the model's folder has none, or one with another vocabulary.
         """
-        if self._folder is None:
-            raise BundleError(
-                f"{self.name} has no tokenizer: it was not loaded from a folder or repository."
-            )
-        return Tokenizer.open(self._folder, rows=self.entry.config["vocab_size"])
+        return Tokenizer.of(self)
 
     @property
     def max_length(self) -> int:

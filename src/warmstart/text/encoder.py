@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -18,7 +19,6 @@ from warmstart.core.inputs import Item
 from warmstart.core.model import Model, Prepared, Row
 from warmstart.core.options import BatchOptions, takes
 from warmstart.engines.base import TensorSpec
-from warmstart.errors import BundleError
 from warmstart.models import family
 from warmstart.text.inputs import Pair, TextKind, shown
 from warmstart.text.tokenizer import Encoded, Tokenizer
@@ -63,25 +63,14 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
 
     decodes_ahead = False  # encoding a text takes less time than handing it to a thread
 
-    _tokenizer: Tokenizer | None = None
-
-    @property
+    @cached_property
     def tokenizer(self) -> Tokenizer:
         """Its tokenizer, from the files next to its weights.
 
         Raises:
             BundleError: there are none, or they are damaged, or of another model.
         """
-        with self._lock:
-            if self._tokenizer is None:
-                if self._folder is None:
-                    raise BundleError(
-                        f"{self.name} has no folder with a tokenizer; "
-                        "load it by name, folder or source."
-                    )
-                rows = self.entry.config["vocab_size"]
-                self._tokenizer = Tokenizer.open(self._folder, rows=rows)
-            return self._tokenizer
+        return Tokenizer.of(self)
 
     @property
     def max_length(self) -> int:
@@ -192,7 +181,8 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
             padding.
         """
         lengths = [len(row["input_ids"]) for row in rows]
-        order = np.argsort(lengths, kind="stable")[::-1]  # the longest first: memory grows once
+        order = sorted(range(len(rows)), key=lengths.__getitem__)
+        order.reverse()  # the longest first: memory grows once
         engine = self.engine
         signature = engine.signatures["forward"]
         per_token = signature.per_token
@@ -211,8 +201,8 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
         return outputs
 
     def _batches(
-        self, order: NDArray[Any], lengths: Sequence[int], batch_size: int
-    ) -> Iterator[NDArray[Any]]:
+        self, order: Sequence[int], lengths: Sequence[int], batch_size: int
+    ) -> Iterator[Sequence[int]]:
         """The rows of each call of the engine. A model without a mask cannot tell padding from
         tokens, so that only texts of one length go through it together.
         """

@@ -19,6 +19,8 @@ from warmstart.text import vocabularies, vocabulary_files
 if TYPE_CHECKING:
     import tokenizers
 
+    from warmstart.core.loaded_model import LoadedModel
+
 PADDED_ROWS = 1024
 """How many more rows than tokens an embedding may have: some are padded to a round number."""
 LONG_TEXT = 10_000
@@ -124,6 +126,19 @@ class Tokenizer:
                 "they are not of one model."
             )
         return cls(backend, special, folder, rows, vocabularies.truncation_side(folder))
+
+    @classmethod
+    def of(cls, model: LoadedModel) -> Tokenizer:
+        """The tokenizer in the folder of a model; errors are those of `open`.
+
+        Raises:
+            BundleError: the model has no folder.
+        """
+        if model.folder is None:
+            raise BundleError(
+                f"{model.name} has no folder with a tokenizer; load it by name, folder or source."
+            )
+        return cls.open(model.folder, rows=model.entry.config["vocab_size"])
 
     @property
     def size(self) -> int:
