@@ -50,6 +50,13 @@ def main(photos: str, output: str) -> None:
     try:
         nodes.add_node(num_cpus=1, object_store_memory=100 * 2**20)
         nodes.wait_for_nodes()
+        stranger = subprocess.Popen(  # while the batch runs, since Ray takes seconds to refuse it
+            [sys.executable, "-c", STRANGER, photos, output + "-2", nodes.address],
+            env={**os.environ, "RAY_AUTH_TOKEN": "b" * 64},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         seen: set[int] = set()
         done = ws.batch(
             "efficientnet_lite0",
@@ -61,14 +68,8 @@ def main(photos: str, output: str) -> None:
             progress=lambda now: seen.update(parents_of_workers()),
         )
         print(json.dumps({"rows": done.rows, "nodes": len(seen)}), flush=True)
-        other = subprocess.run(
-            [sys.executable, "-c", STRANGER, photos, output + "-2", nodes.address],
-            env={**os.environ, "RAY_AUTH_TOKEN": "b" * 64},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        errors = [line for line in other.stderr.splitlines() if "BatchError: " in line]
+        messages = stranger.communicate()[1]
+        errors = [line for line in messages.splitlines() if "BatchError: " in line]
         print(json.dumps(errors), flush=True)
     finally:
         nodes.shutdown()

@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from warmstart.core import records
 from warmstart.core.records.columns import TAGS, TOKENS
 from warmstart.core.records.encodings import decoded_lines
-from warmstart.core.records.table import Record, Table
+from warmstart.core.records.table import Assigned, Record, Table
 from warmstart.core.records.values import as_list, class_name, structure
 from warmstart.errors import RecordError, UsageError
 from warmstart.text.tags import OUTSIDE, Scheme, scheme_of
@@ -32,20 +32,15 @@ _TAG = re.compile(f"{OUTSIDE}|[BIESLUM]-.+")
 
 
 @dataclass(frozen=True)
-class Sentence:
+class Sentence(Assigned):
     """Words and their tags, such as `B-person`, `I-person` and `O`.
 
     Attributes:
         words, tags: what is learned.
-        part: "train", "validation" or "test", as a column of splits says; None without one. Equal
-            sentences may differ in it.
-        group: sentences of the same group stay in one part.
     """
 
     words: tuple[str, ...]
     tags: tuple[str, ...]
-    part: str | None = field(default=None, repr=False, compare=False)
-    group: str | None = field(default=None, repr=False, compare=False)
 
 
 def sentences(
@@ -109,7 +104,7 @@ def sentences(
         )
         if len(words) != len(names) or not words:
             raise record.error(f"has {len(words)} words and {len(names)} tags")
-        return Sentence(words, names, *table.split(record, split))
+        return Sentence(words, names, **table.split(record, split)._asdict())
 
     return list(table.map(sentence, problems))
 

@@ -4,33 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from warmstart.core import records
 from warmstart.core.inputs import Item
 from warmstart.core.records.columns import ANCHOR, NEGATIVE, POSITIVE, TEXT, Field
-from warmstart.core.records.table import Record
+from warmstart.core.records.table import Assigned, Record
 from warmstart.errors import RecordError, UsageError
 from warmstart.text import files
 
 
 @dataclass(frozen=True)
-class TextExample:
+class TextExample(Assigned):
     """One text, or texts that belong together.
 
     Attributes:
         name: of its record, for messages.
         texts: one text; or an anchor, a text that belongs to it, and perhaps one that does not.
-        part: "train", "validation" or "test", as a column of splits says; None without one.
-        group: examples of the same group stay in one part.
     """
 
     name: str
     texts: tuple[str, ...]
-    part: str | None = field(default=None, repr=False, compare=False)
-    group: str | None = field(default=None, repr=False, compare=False)
 
 
 def texts(
@@ -81,7 +77,7 @@ def texts(
 
     def read(record: Record) -> TextExample:
         one = (table.text(record, text),)
-        return TextExample(record.name, one, *table.split(record, split))
+        return TextExample(record.name, one, **table.split(record, split)._asdict())
 
     return _usable(list(table.map(read, problems)), problems)
 
@@ -132,7 +128,7 @@ def pairs(
 
     def read(record: Record) -> TextExample:
         some = tuple(table.text(record, name) for name in names)
-        return TextExample(record.name, some, *table.split(record, split))
+        return TextExample(record.name, some, **table.split(record, split)._asdict())
 
     return _usable(list(table.map(read, problems)), problems)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from warmstart.core import records
 from warmstart.core.inputs import Item
 from warmstart.core.records.options import EvaluateOptions, PartTable, TextTable
+from warmstart.core.records.table import Assigned
 from warmstart.errors import InputError, RecordError
 from warmstart.text.inputs import Pair, text_of
 
@@ -18,22 +19,17 @@ class EvaluateTextsOptions(TextTable, PartTable, EvaluateOptions):
 
 
 @dataclass(frozen=True)
-class Example:
+class Example(Assigned):
     """A text or pair with its label, or labels.
 
     Attributes:
         name: of its record: `FILE:LINE` or `row 3`.
         text, labels: what is learned.
-        part: "train", "validation" or "test", as a column of splits says; None without one. Equal
-            examples may differ in it.
-        group: examples of the same group stay in one part.
     """
 
     name: str
     text: str | Pair
     labels: tuple[str, ...]
-    part: str | None = field(default=None, repr=False, compare=False)
-    group: str | None = field(default=None, repr=False, compare=False)
 
 
 def examples(
@@ -70,6 +66,6 @@ def examples(
         except InputError as error:
             records.report(RecordError(str(error), one.name), problems)
         else:
-            usable.append(Example(one.name, text, labels, one.part, one.group))
+            usable.append(Example(one.name, text, labels, part=one.part, group=one.group))
     records.require_usable("text", len(usable), problems or ())
     return usable

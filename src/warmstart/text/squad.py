@@ -9,34 +9,29 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from warmstart.core import records
 from warmstart.core.records.columns import ANSWER_START, ANSWERS, CONTEXT, QUESTION
 from warmstart.core.records.encodings import decoded_lines
-from warmstart.core.records.table import Record, Table
+from warmstart.core.records.table import Assigned, Record, Table
 from warmstart.core.records.values import as_list, is_missing, structure
 from warmstart.errors import RecordError, UsageError
 
 
 @dataclass(frozen=True)
-class Question:
+class Question(Assigned):
     """A question, its context, and the right answers as (text, first character).
 
     Attributes:
         question, context, answers: what is learned.
-        part: "train", "validation" or "test", as a column of splits says; None without one. Equal
-            questions may differ in it.
-        group: questions of the same group stay in one part.
     """
 
     question: str
     context: str
     answers: tuple[tuple[str, int], ...]
-    part: str | None = field(default=None, repr=False, compare=False)
-    group: str | None = field(default=None, repr=False, compare=False)
 
 
 def questions(
@@ -104,7 +99,7 @@ def questions(
                     f"context{hint}"
                 )
         asked = table.text(record, question, "question")
-        return Question(asked, text, spans, *table.split(record, split))
+        return Question(asked, text, spans, **table.split(record, split)._asdict())
 
     read_questions = list(table.map(read, problems))
     if not read_questions and not problems:

@@ -63,6 +63,19 @@ class Split(NamedTuple):
     group: str | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Assigned:
+    """An example with the part and the group of its record. Equal examples may differ in them.
+
+    Attributes:
+        part: "train", "validation" or "test", as a column of splits says; None without one.
+        group: examples of the same group stay in one part; None: no group.
+    """
+
+    part: str | None = field(default=None, repr=False, compare=False)
+    group: str | None = field(default=None, repr=False, compare=False)
+
+
 @dataclass
 class Table:
     """Labelled data, to be read once.
