@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-pytest.importorskip("ray")
+import warmstart as ws
+from warmstart.errors import BatchError
+
+ray = pytest.importorskip("ray")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
@@ -38,3 +41,17 @@ def test_two_nodes_with_a_token(tmp_path):
         for line in file.read_text().splitlines()
     ]
     assert len(rows) == 24
+
+
+def test_the_address_of_a_cluster_that_was_killed_is_not_used(tmp_path, monkeypatch):
+    def fail(**options: object) -> None:
+        raise RuntimeError("not in a test")
+
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.setattr(ray, "init", fail)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    Image.new("RGB", (16, 16)).save(tmp_path / "photo.png")
+    with pytest.raises(BatchError, match="Ray cannot be started: not in a test"):
+        ws.batch("efficientnet_lite0", tmp_path / "photo.png", tmp_path / "run", on="ray")

@@ -266,10 +266,10 @@ def connected(address: str | None, size: int) -> Iterator[None]:
 
 
 def _check_port(address: str) -> None:
-    """Whether anything listens there: Ray itself tries for minutes.
+    """Connect once: Ray itself tries for minutes.
 
     Raises:
-        BatchError: nothing does.
+        BatchError: nothing listens there.
     """
     host, _, port = address.rpartition(":")
     if "//" in host or not port.isdigit():  # such as ray://…, or "auto"
@@ -311,10 +311,18 @@ def _about_token() -> str:
 
 
 def _running() -> str | None:
-    """The address of a cluster that was started on this machine with `ray start`."""
+    """The address of a cluster that was started on this machine with `ray start`.
+
+    One that was killed leaves its address behind.
+    """
     from ray._private.utils import read_ray_address
 
-    return read_ray_address()
+    address = read_ray_address()
+    try:
+        _check_port(address or "")
+    except BatchError:
+        return None
+    return address
 
 
 @contextlib.contextmanager
