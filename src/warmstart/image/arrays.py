@@ -4,7 +4,7 @@ decided from all of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,16 +15,22 @@ from warmstart.image.depth import Range, extremes, scaled
 DARK = 128
 """Below this highest number a whole data set of pictures has another range than 0 to 255."""
 ROUNDING = 1e-3
+PIXELS = "pixels: "
+"""How the line begins that says what the pictures in memory were."""
+LEAST_CONTRAST = 0.1
+"""Highest number of a float picture of 0 to 255 that is black and nothing else."""
 
 
 def are_arrays(data: Any) -> bool:
-    """Whether the data is (x, y): arrays of pictures and of labels, as Keras takes them."""
-    return (
-        isinstance(data, tuple)
-        and len(data) == 2
-        and all(hasattr(part, "shape") and hasattr(part, "__array__") for part in data)
-        and len(data[0].shape) >= 3
-    )
+    """Whether the data is (x, y): arrays or lists of pictures and of labels, as Keras takes them."""
+    if not isinstance(data, tuple) or len(data) != 2:
+        return False
+    if not all(isinstance(part, list) or _is_array(part) for part in data):
+        return False
+    x, y = data
+    if len(getattr(x, "shape", ())) >= 3:
+        return True
+    return len(x) > 0 and all(map(_is_picture, x)) and not any(map(_is_picture, y))
 
 
 def pairs(data: Any) -> list[tuple[np.ndarray, Any]]:
@@ -32,16 +38,18 @@ def pairs(data: Any) -> list[tuple[np.ndarray, Any]]:
     single 1, and a tuple of indices where rows may have several.
 
     Args:
-        data: x (N, H, W) or (N, H, W, channels); y (N,), (N, 1), or (N, classes) of 0 and 1.
+        data: x (N, H, W) or (N, H, W, channels), or a list of pictures; y (N,), (N, 1), or
+            (N, classes) of 0 and 1.
 
     Raises:
         UsageError: the lengths differ, or y has another shape.
     """
-    pictures, labels = (np.asarray(part) for part in data)
-    if pictures.ndim not in (3, 4) or len(pictures) != len(labels):
+    x, labels = data[0], np.asarray(data[1])
+    pictures = list(x) if isinstance(x, list) or x.dtype == object else np.asarray(x)
+    shape = np.shape(pictures) if isinstance(pictures, np.ndarray) else (len(pictures), 0, 0)
+    if len(shape) not in (3, 4) or shape[0] != len(labels):
         raise UsageError(
-            f"(x, y) must be N pictures and N labels, not arrays of the shapes {pictures.shape} and "
-            f"{labels.shape}."
+            f"(x, y) must be N pictures and N labels, not {_described(x)} and {_described(data[1])}."
         )
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
@@ -73,37 +81,114 @@ def labels_of_rows(rows: Sequence[Any]) -> list[Any]:
     return [tuple(np.flatnonzero(row).tolist()) for row in rows]
 
 
-def as_uint8(parts: Iterable[list[Any]]) -> str:
+def as_uint8(parts: Mapping[str, list[Any]]) -> str:
     """Turn the arrays among the inputs into uint8, in place; returns what they were, as a sentence.
 
     Floats are 0 to 1, 0 to 255 or -1 to 1; whole numbers 0 to 255, or use as many bits as the
-    highest one needs. Nothing is clipped.
+    highest one needs. All parts have one range; nothing is clipped.
 
     Args:
-        parts: inputs to train on, to validate, …: paths, PIL images or arrays.
+        parts: inputs by what they are for: paths, PIL images or arrays.
 
     Returns:
         "" where no input is an array.
 
     Raises:
-        UsageError: the numbers fit no range, are not finite, or arrays are of several types.
+        UsageError: the numbers fit no range, are not finite, or have several ranges, or arrays are
+            of several types.
     """
-    parts = list(parts)
-    types = sorted({str(_array(value).dtype) for value in _arrays(parts)})
+    types = sorted({str(_array(value).dtype) for part in parts.values() for value in _arrays(part)})
     if not types:
         return ""
     if len(types) > 1:
         raise UsageError(
             f"The pictures are arrays of {' and '.join(types)}; give all of them in one type."
         )
-    low, high = _extremes(parts)
-    black, white = _range(low, high, np.dtype(types[0]))
-    if types[0] != "uint8":
-        for part in parts:
+    dtype = np.dtype(types[0])
+    extremes_of = {
+        name: _extremes(part) for name, part in parts.items() if any(map(_is_array, part))
+    }
+    lows, highs = zip(*extremes_of.values(), strict=True)
+    low, high = min(lows), max(highs)
+    black, white = _range(low, high, dtype)
+    if np.issubdtype(dtype, np.floating):
+        _require_one_range(parts, extremes_of, (black, white), dtype)
+    if dtype != np.uint8:
+        for part in parts.values():
             for row, value in enumerate(part):
                 if _is_array(value):
                     part[row] = scaled(_array(value), (black, white), "the picture")
-    return f"{types[0]} from {black:g} (black) to {white:g} (white)"
+    dark = f"; the highest is {high:g}, so all are dark" if high < DARK <= white else ""
+    return f"{dtype} from {black:g} (black) to {white:g} (white){dark}"
+
+
+def require_same_range(train: Sequence[str], validation: Sequence[str]) -> None:
+    """Refuse pictures to validate with that have another range than those to train on.
+
+    Args:
+        train, validation: how the data was read; the line of the pictures begins with `PIXELS`.
+
+    Raises:
+        UsageError: the ranges differ.
+    """
+    ranges = [
+        next((line.partition(";")[0] for line in lines if line.startswith(PIXELS)), None)
+        for lines in (train, validation)
+    ]
+    if None not in ranges and ranges[0] != ranges[1]:
+        own, other = (str(one).removeprefix(PIXELS) for one in ranges)
+        raise UsageError(
+            f"The pictures to train on are {own}, and those to validate with {other}; give both in one "
+            "range."
+        )
+
+
+def _require_one_range(
+    parts: Mapping[str, list[Any]],
+    extremes_of: Mapping[str, Range],
+    common: Range,
+    dtype: np.dtype[Any],
+) -> None:
+    """Refuse floats of several ranges, in different parts or among the pictures of one.
+
+    Raises:
+        UsageError: there are such; the message names both.
+    """
+    for name, (low, high) in extremes_of.items():
+        try:
+            own = _range(low, high, dtype)
+        except UsageError:  # the part is too dark to say
+            continue
+        if _named(own) != _named(common):
+            raise UsageError(
+                f"The pictures of the {name} part have numbers from {low:g} to {high:g}, and all together "
+                f"run from {common[0]:g} to {common[1]:g}: give all parts in one range."
+            )
+    if _named(common) != _named((0.0, 255.0)):
+        return
+    for name, part in parts.items():
+        for number, value in enumerate(_arrays(part), 1):
+            array = _array(value)
+            high = float(array.max())
+            if LEAST_CONTRAST < high <= 1 + ROUNDING and np.any(array % 1):
+                raise UsageError(
+                    f"Picture {number} of the {name} part has numbers from {array.min():g} to "
+                    f"{high:g}, other pictures up to {extremes_of[name][1]:g}: it is nearly black, or in the "
+                    "range 0 to 1. Give all pictures in one range, such as uint8."
+                )
+
+
+def _named(numbers: Range) -> tuple[bool, bool]:
+    """Which of the ranges of floats this is: whether it is -1 to 1, and whether it is 0 to 255."""
+    return numbers[0] < 0, numbers[1] > 1 + ROUNDING
+
+
+def _described(values: Any) -> str:
+    return f"a list of {len(values):,}" if isinstance(values, list) else f"an array {values.shape}"
+
+
+def _is_picture(value: Any) -> bool:
+    return hasattr(value, "getbands") or (_is_array(value) and value.ndim >= 2)
 
 
 def _is_array(value: Any) -> bool:
@@ -114,13 +199,13 @@ def _array(value: Any) -> np.ndarray:
     return np.asarray(value)
 
 
-def _arrays(parts: Sequence[list[Any]]) -> Iterator[Any]:
-    return (value for part in parts for value in part if _is_array(value))
+def _arrays(part: Sequence[Any]) -> Iterator[Any]:
+    return (value for value in part if _is_array(value))
 
 
-def _extremes(parts: Sequence[list[Any]]) -> Range:
+def _extremes(part: Sequence[Any]) -> Range:
     low, high = np.inf, -np.inf
-    for number, value in enumerate(_arrays(parts), 1):
+    for number, value in enumerate(_arrays(part), 1):
         array = _array(value)
         known = (np.floating, np.integer, np.bool_)
         if not any(np.issubdtype(array.dtype, one) for one in known) or not array.size:

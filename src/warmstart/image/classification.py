@@ -271,5 +271,5 @@ def _examples(data: Any, reading: Mapping[str, Any]) -> list[records.Labelled]:
             records.read_photos(pairs(data) if are_arrays(data) else data, **reading)
         )
     photos = [one.value for one in examples]
-    as_uint8([photos])
+    as_uint8({"data": photos})
     return [replace(one, value=photo) for one, photo in zip(examples, photos, strict=True)]

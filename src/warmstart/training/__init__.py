@@ -7,13 +7,16 @@ flow), `run` (a folder that survives a kill), `fit` (the loop), `freeze`, `split
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+from inspect import signature
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from warmstart.core.options import make
+from warmstart.core.option import unknown_option
+from warmstart.core.options import fields_of, make
 from warmstart.core.reading import scheme
-from warmstart.core.task import task_of
+from warmstart.core.task import TASKS, Task, task_of
 from warmstart.errors import UsageError, require
 
 if TYPE_CHECKING:
@@ -77,14 +80,37 @@ def finetune(
         base = _default_base(task or "image-classification")
     if task is None:
         check_exists(data)
-        base = base if isinstance(base, Model) else load(base)
+        if not isinstance(base, Model):
+            _check_names(options, TASKS.values(), "Fine-tuning")  # before anything is fetched
+            base = load(base)
         task = base.entry.task
     record = task_of(task)
+    _check_names(options, [record], f"Fine-tuning for {task}")
     checked = make(record.train_options_class(), options, f"Fine-tuning for {task}")
     check_output(checked.output)
     check_exists(data)
     require("tensorflow", extra="tensorflow", purpose="to fine-tune")
     return record.trainer_class().of(base, checked).fit(data)
+
+
+def _check_names(options: Collection[str], tasks: Iterable[Task], owner: str) -> None:
+    """Refuse options that none of the tasks has.
+
+    Raises:
+        UsageError: there is one; for an option of `ws.load` the message says how to use it.
+    """
+    from warmstart.core.loading import load
+
+    classes = [task.train_options_class() for task in tasks if task.trainer]
+    known = dict.fromkeys(name for options_class in classes for name in fields_of(options_class))
+    for name in options:
+        if name not in known and name in signature(load).parameters:
+            raise UsageError(
+                f"{owner} takes no option {name!r}, which is one of ws.load: give the model instead of "
+                f"its name, ws.finetune(ws.load(…, {name}=…), data)."
+            )
+        if name not in known and len(classes) > 1:
+            raise UsageError(unknown_option(owner, name, known))
 
 
 def check_exists(data: Any) -> None:

@@ -109,6 +109,13 @@ def _of_iterable(
             NAME, (_of_mapping(name, row) for name, row in named), class_names=class_names
         )
     columns = tuple(field.name for field in fields)
+    if isinstance(data, tuple) and all(isinstance(part, list) for part in data):
+        lengths = {len(part) for part in data}
+        if len(data) == len(columns) and len(lengths) == 1 and len(columns) not in lengths:
+            raise UsageError(
+                f"The data is a tuple of {len(data)} lists; give list(zip(x, y)), which is a list of "
+                f"({', '.join(columns)}) pairs."
+            )
     return Table(
         NAME, columns, (_of_tuple(name, row, columns) for name, row in named), positional=True
     )

@@ -82,8 +82,8 @@ def class_name(value: Any, names: Sequence[str] | None = None) -> str:
             value = value.decode()
         except UnicodeDecodeError:
             raise ValueError("is not UTF-8") from None
-    if isinstance(value, Mapping) or as_list(value) is not None:
-        raise ValueError(f"is an object of type {type(value).__name__}")
+    if isinstance(value, Mapping) or as_list(value) is not None or hasattr(value, "shape"):
+        raise ValueError(f"is an object of type {type(value).__name__}{_shape(value)}")
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if names is not None and isinstance(value, int) and not isinstance(value, bool):
@@ -96,6 +96,11 @@ def class_name(value: Any, names: Sequence[str] | None = None) -> str:
     except UnicodeEncodeError:
         raise ValueError(f"has an unpaired surrogate ({name!r})") from None
     return name
+
+
+def _shape(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    return f" of the shape {shape}" if shape else ""
 
 
 def one_of(name: str, class_names: Sequence[str]) -> str:

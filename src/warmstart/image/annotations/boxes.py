@@ -15,7 +15,7 @@ from warmstart.image.annotations import coco, labelme, table, voc, yolo
 from warmstart.image.annotations.box_data import BoxData, LabelledBox
 from warmstart.image.annotations.box_formats import RowBox, as_sides, in_shares
 from warmstart.image.annotations.collector import Collector, name_of
-from warmstart.image.arrays import as_uint8
+from warmstart.image.arrays import PIXELS, as_uint8
 from warmstart.image.part_folders import part_folders
 
 Reader = Callable[[Path, Collector, str | None], None]
@@ -109,8 +109,8 @@ def _read_pairs(source: Any, collector: Collector) -> None:
                 f"Item {number} of the data is not (photo, [(label, xmin, ymin, xmax, ymax), …])."
             ) from error
         photos.append(photo)
-    if pixels := as_uint8([photos]):
-        collector.columns.append(f"pixels: {pixels}")
+    if pixels := as_uint8({"data": photos}):
+        collector.columns.append(f"{PIXELS}{pixels}")
     scale = in_shares([row for rows in rows_of for row in rows], "The list")
     if scale:
         collector.columns.append("boxes: shares of the photos")

@@ -43,7 +43,7 @@ from warmstart.image.annotations.outlines import (
     of_labelme,
     of_yolo,
 )
-from warmstart.image.arrays import as_uint8
+from warmstart.image.arrays import PIXELS, as_uint8
 
 NAMES = ("labels.txt", "classes.txt")
 
@@ -197,9 +197,9 @@ def _of_pairs(source: Any, colours: Colours | None) -> tuple[list[RawMaskedPhoto
 def _in_one_range(raw_photos: Sequence[RawMaskedPhoto]) -> tuple[list[RawMaskedPhoto], list[str]]:
     """The raw_photos with arrays of photos as uint8, and the range that they had, in words."""
     photos = [one.photo for one in raw_photos]
-    pixels = as_uint8([photos])
+    pixels = as_uint8({"data": photos})
     scaled = [replace(one, photo=photo) for one, photo in zip(raw_photos, photos, strict=True)]
-    return scaled, [f"pixels: {pixels}"] if pixels else []
+    return scaled, [f"{PIXELS}{pixels}"] if pixels else []
 
 
 def _of_table(

@@ -26,7 +26,7 @@ from warmstart.image.annotations.collector import Collector
 from warmstart.image.annotations.numbers import size_of
 from warmstart.image.annotations.objects import FORMATS as OBJECT_FORMATS
 from warmstart.image.annotations.objects import boxes_of, objects_column
-from warmstart.image.arrays import as_uint8
+from warmstart.image.arrays import PIXELS, as_uint8
 
 LAYOUTS = ((PHOTO, BOX_LABEL, *SIDES), (PHOTO, *SIDES, BOX_LABEL))
 """Of a file without a header."""
@@ -217,8 +217,8 @@ def _collect(
 ) -> None:
     """Decide what the numbers mean, and add all photos to the collector."""
     files = list(photos.files.values())
-    if pixels := as_uint8([files]):
-        collector.columns.append(f"pixels: {pixels}")
+    if pixels := as_uint8({"data": files}):
+        collector.columns.append(f"{PIXELS}{pixels}")
     paths = {
         name: _path(photo, table.folder) for name, photo in zip(photos.files, files, strict=True)
     }

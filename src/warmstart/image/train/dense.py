@@ -17,6 +17,7 @@ import numpy as np
 from warmstart.catalog import Entry, ImagePreprocessing, Label, Metric
 from warmstart.errors import UsageError
 from warmstart.image.annotations.parts import of_part
+from warmstart.image.arrays import require_same_range
 from warmstart.image.train.backbone import fill, is_added
 from warmstart.image.train.dense_augment import Variation
 from warmstart.image.train.options import MULTIPLE, DenseOptions
@@ -155,6 +156,7 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
         """
         strict = self.options.labels is None
         data: Any = self.read_photos(source, cast("Any", training).labels, strict=strict)
+        require_same_range(cast("Any", training).columns, data.columns)
         return cast(
             "DataT", replace(data, photos=of_part(data.photos, "validation") or data.photos)
         )

@@ -19,7 +19,7 @@ from warmstart.core.records import LABEL, PHOTO, SUFFIXES, Label, few
 from warmstart.core.records.labels import label_reader, unique_names
 from warmstart.core.records.values import class_name, one_of
 from warmstart.errors import InputError, UsageError
-from warmstart.image.arrays import are_arrays, as_uint8, labels_of_rows, pairs
+from warmstart.image.arrays import PIXELS, are_arrays, as_uint8, labels_of_rows, pairs
 from warmstart.image.class_folders import class_folders
 from warmstart.image.photo_files import folders_of, photos_of
 from warmstart.image.train.data.checks import checked
@@ -97,8 +97,8 @@ def read(
     if train is None or not train.inputs:
         others = f"; it has only the parts {' and '.join(parts)}" if parts else ""
         raise UsageError(f"{data_name(data)} holds nothing to train on{others}{_first(problems)}.")
-    if pixels := as_uint8(part.inputs for part in parts.values()):
-        columns = (*columns, f"pixels: {pixels}")
+    if pixels := as_uint8({name: part.inputs for name, part in parts.items()}):
+        columns = (*columns, f"{PIXELS}{pixels}")
     several = _several(parts.values()) if multi_label is None else multi_label
     classes = _classes(parts, several, context.class_names)
     examples: dict[str, Examples] = {}
