@@ -195,10 +195,10 @@ def test_labels_without_consensus_are_missing(file):
 
 
 def test_splits_and_groups(file):
-    rows = "a,x,train,1\nb,y,Valid,1\nc,x,test,\nd,y,,2\n"
+    rows = "a,x,train,1\nb,y,Valid,3\nc,x,test,\nd,y,,2\n"
     found = list(read_texts(file("a.csv", f"text,label,split,who\n{rows}"), group_column="who"))
     assert [one.part for one in found] == ["train", "validation", "test", None]
-    assert [one.group for one in found] == ["1", "1", None, "2"]
+    assert [one.group for one in found] == ["1", "3", None, "2"]
     (one, *_) = read_texts(file("a.csv", f"text,label,x,who\n{rows}"), split_column="x")
     assert one.part == "train"
     with pytest.raises(UsageError, match=r"a.csv:2: 'one' in the column 'split' must be train"):
@@ -418,3 +418,28 @@ def test_no_heavy_imports():
         ).stdout
         == "set()\n"
     )
+
+
+@pytest.mark.parametrize("word", ["nan", "NaN", "None", "null", "NULL", "<NA>", "#N/A"])
+def test_words_for_missing_labels_are_never_a_class(file, word):
+    """What pandas and others write into a text file; unless the classes say otherwise."""
+    path = file("a.csv", f"text,label\na,x\nb,{word}\nc,y\n")
+    problems: list[str] = []
+    assert [one.label for one in read_texts(path, problems=problems)] == ["x", "y"]
+    assert f"a.csv:3: has no label: {word!r} is a missing value" in problems[0]
+    names = ["x", "y", word]
+    for option in ({"class_names": names}, {"model_classes": names}):
+        assert [one.label for one in read_texts(path, **option)] == ["x", word, "y"]
+
+
+@pytest.mark.parametrize("word", ["NA", "N/A", "n/a"])
+def test_words_that_may_be_a_class_are_refused(file, word):
+    path = file("a.csv", f"text,label\na,x\nb,{word}\nc,y\n")
+    with pytest.raises(UsageError, match="is a missing value, or a class of this name"):
+        list(read_texts(path, problems=[]))
+    assert [one.label for one in read_texts(path, class_names=["x", "y", word])][1] == word
+
+
+def test_names_that_look_missing_are_classes(file):
+    path = file("a.csv", "text,label\na,none\nb,Nan bread\nc,-\n")
+    assert [one.label for one in read_texts(path)] == ["none", "Nan bread", "-"]

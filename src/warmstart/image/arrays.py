@@ -184,7 +184,11 @@ def _named(numbers: Range) -> tuple[bool, bool]:
 
 
 def _described(values: Any) -> str:
-    return f"a list of {len(values):,}" if isinstance(values, list) else f"an array {values.shape}"
+    return (
+        f"a list of {len(values):,}"
+        if isinstance(values, list)
+        else f"an array of the shape {values.shape}"
+    )
 
 
 def _is_picture(value: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from warmstart.core.records import few
+from warmstart.core.records import SUFFIXES, few
 from warmstart.core.records.part_names import parts_of_names
 from warmstart.core.task import TASKS
 from warmstart.core.terminal import counted
@@ -52,6 +52,37 @@ def class_folders(folder: Path, problems: list[str]) -> dict[str | None, list[La
             "name, or name a CSV file of paths and labels."
         )
     return {None: _labelled(folder, problems)}
+
+
+def table_of(folder: Path, problems: list[str]) -> Path | None:
+    """The table of photos and labels in a folder that has no class folders; None where there is none.
+
+    Args:
+        folder: with one table, and the photos anywhere or in one folder.
+        problems: takes tables next to class folders, which are not read.
+
+    Raises:
+        UsageError: there are several tables.
+    """
+    tables = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
+    if not tables:
+        return None
+    names = " and ".join(path.name for path in tables[:3])
+    if part_folders(folder, _has_classes, "class folders", []) or _is_several(folder):
+        problems.append(
+            f"{folder}: {names} not read, as there are class folders; to use a table, give its path"
+        )
+        return None
+    if len(tables) > 1:
+        raise UsageError(
+            f"{folder} holds the tables {names} and no class folders; give the path of the one to read."
+        )
+    return tables[0]
+
+
+def _is_several(folder: Path) -> bool:
+    """Whether two or more folders hold photos."""
+    return sum(bool(photos_of(child)) for child in folders_of(folder)) > 1
 
 
 def _has_classes(folder: Path) -> bool:

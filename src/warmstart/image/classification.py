@@ -28,7 +28,7 @@ from warmstart.engines.agreement import Measure, Rule
 from warmstart.errors import UsageError
 from warmstart.image import preprocessing
 from warmstart.image.arrays import are_arrays, as_uint8, pairs
-from warmstart.image.class_folders import class_folders
+from warmstart.image.class_folders import class_folders, table_of
 from warmstart.image.inputs import Photo, iter_photos
 from warmstart.image.model import FEATURE_NOTES, PhotoModel, PhotoOptions, image_program
 
@@ -184,7 +184,12 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         class_names = [label.name for label in self.labels]
         multi_label = bool(self.entry.processing.get("multi_label"))
         errors: list[str] = []
-        reading = {**options.reading(), "multi_label": multi_label, "problems": errors}
+        reading = {
+            **options.reading(),
+            "multi_label": multi_label,
+            "model_classes": self.class_index.names,
+            "problems": errors,
+        }
         examples = _examples(data, reading)
         if not examples:
             first = f"; the first problem: {errors[0]}" if errors else ""
@@ -258,17 +263,18 @@ def _examples(data: Any, reading: Mapping[str, Any]) -> list[records.Labelled]:
     path = Path(data).expanduser() if isinstance(data, str | os.PathLike) else None
     if path is not None and not path.exists():
         raise UsageError(f"There is no file or folder {path}.")
-    if path is not None and path.is_dir():
+    table = table_of(path, reading["problems"]) if path is not None and path.is_dir() else None
+    if path is not None and path.is_dir() and table is None:
         parts = class_folders(path, reading["problems"])
         chosen = parts.get("test") or parts.get("validation") or next(iter(parts.values()))
         examples = [records.Labelled(str(photo), photo, label) for photo, label in chosen]
-    elif path is not None and not records.is_table(path):
+    elif path is not None and not records.is_table(table or path):
         raise UsageError(
             f"{path} is not a folder of class folders, nor a table of paths and labels."
         )
     else:
         examples = records.measured(
-            records.read_photos(pairs(data) if are_arrays(data) else data, **reading)
+            records.read_photos(table or (pairs(data) if are_arrays(data) else data), **reading)
         )
     photos = [one.value for one in examples]
     as_uint8({"data": photos})

@@ -224,7 +224,7 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
         """
         errors: list[str] = []
         several = self.problem == "multi"
-        reading = options.reading()
+        reading = {**options.reading(), "model_classes": [label.name for label in self.labels]}
         examples = records.measured(
             text_data.examples(data, multi_label=several, problems=errors, **reading)
         )

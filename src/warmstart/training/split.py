@@ -9,6 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
+from warmstart.core.terminal import counted
 from warmstart.errors import UsageError
 from warmstart.training.options import share_of
 
@@ -133,6 +134,12 @@ def split_rows(
         ]
         size = max(round(share * len(rows)), 1 if len(rows) > 1 else 0)
         chosen.update(row for unit in free[: min(size, len(rows) - 1)] for row in unit)
+    if not chosen and len(units) < count:
+        raise UsageError(
+            f"The {count:,} examples are in {counted(len(units), 'group')} that stay together (equal cells "
+            "of group_column, or the same text), too few to set some aside for validation: every class "
+            "needs two or more groups; give validation data, or another group_column."
+        )
     if not chosen:
         raise UsageError(
             "There are too few examples to set some aside for validation: every class needs two or "

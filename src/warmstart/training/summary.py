@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 
 from warmstart.training.report import table, text
 
+_SEPARATORS = re.compile(r"[\s_-]+")
 USE = {"train": "to train on", "validation": "to validate", "test": "to test"}
 CLASSES = 20
 """Classes on the terminal; the report has all of them."""
@@ -45,6 +47,10 @@ class Summary:
     problems: Sequence[str] = ()
     columns: Sequence[str] = ()
     figures: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        warnings = (*self.warnings, *_similar(self.classes))
+        object.__setattr__(self, "warnings", tuple(dict.fromkeys(warnings)))
 
     def lines(self) -> Iterator[str]:
         """For the terminal: counts, classes, baseline, warnings, and what is left out."""
@@ -113,3 +119,13 @@ def in_words(figures: Mapping[str, float]) -> str:
     """Figures as a sentence shows them."""
     shown = {k: "undefined" if math.isnan(v) else f"{v:.4g}" for k, v in figures.items()}
     return ", ".join(f"{key} {value}" for key, value in shown.items())
+
+
+def _similar(names: Iterable[str]) -> Iterator[str]:
+    """Warnings of classes whose names differ only in case, spaces, hyphens and underscores."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(_SEPARATORS.sub("", name).casefold(), []).append(name)
+    for some in alike.values():
+        if len(some) > 1:
+            yield f"the classes {' and '.join(map(repr, some))} differ only in case or spaces"

@@ -161,7 +161,7 @@ def test_pairs_and_balance(flowers):
     assert data.classes == ("9", "10")  # numbers in their order
     lines = list(data.summary().lines())
     assert "2 classes; 11 to train on, 3 to validate" in lines[0]
-    assert lines[1] == "  pixels: uint8 from 0 (black) to 255 (white)"
+    assert lines[1].startswith("  pixels: uint8 from 0 (black) to 255 (white); the highest is 3")
     assert lines[4].startswith("baseline: always '10'")
     assert data.majority == pytest.approx(2 / 3)
 
@@ -218,7 +218,7 @@ def test_arrays_as_keras_takes_them(y, labels, classes):
 def test_arrays_that_do_not_fit_are_refused():
     x = np.zeros((4, 5, 6, 3), "uint8")
     for y, words in (
-        (np.zeros(3), r"not arrays of the shapes \(4, 5, 6, 3\) and \(3,\)"),
+        (np.zeros(3), r"not an array of the shape \(4, 5, 6, 3\) and an array of the shape \(3,\)"),
         (np.full((4, 3), 0.5), "Label 1 is a row of 3 numbers that are not all 0 and 1"),
         (np.zeros((4, 5, 6)), "for masks give a list"),
     ):
@@ -310,3 +310,106 @@ def test_equal_contents_stay_together():
         train, validation = split(Examples(tuple(range(20)), targets, digests), 0.3, seed)
         assert {0, 1, 2} <= set(train.inputs)
         assert np.bincount(validation.targets).tolist() == [3, 3]
+
+
+X = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), np.uint8)
+Y = np.array([0, 1] * 6)
+
+
+def test_pictures_and_labels_in_lists():
+    ragged = np.empty(12, object)
+    ragged[:] = [picture[: 4 + row % 3] for row, picture in enumerate(X)]
+    whole = read((X, Y)).fingerprint()
+    for x, y in (
+        (list(X), list(Y)),
+        (X, list(Y)),
+        ([Image.fromarray(one) for one in X], Y.tolist()),
+    ):
+        assert read((x, y)).fingerprint() == whole
+    assert read((ragged, Y)).classes == ("0", "1")
+    with pytest.raises(UsageError, match="not a list of 12 and a list of 2"):
+        read((list(X), [0, 1]))
+    with pytest.raises(UsageError, match=r"list\(zip\(x, y\)\)"):
+        read((["a.jpg", "b.jpg", "c.jpg"], ["a", "b", "a"]))
+    with pytest.raises(UsageError) as caught:
+        read([(X[0], X[1])] * 4)
+    assert "object of type ndarray of the shape (8, 8, 3)" in str(caught.value)
+
+
+def test_pictures_of_two_ranges_are_refused():
+    high, low = X.astype("float32"), X.astype("float32") / 255
+    with pytest.raises(UsageError, match=r"validation part .* from 0 to 1, .* from 0 to 255"):
+        read((high, Y), validation=(low, Y))
+    with pytest.raises(UsageError, match=r"Picture 2 of the train part .* 0 to 1"):
+        read([((low if row % 2 else high)[row], str(row % 3)) for row in range(12)])
+    with pytest.raises(UsageError, match="validation part"):
+        read((low * 2 - 1, Y), validation=(low, Y))
+    assert (
+        "pixels: float32 from 0 (black) to 255 (white)"
+        in read((high, Y), validation=(high // 3, Y)).columns
+    )
+    dark = read((X // 16, Y)).columns[0]
+    assert dark == "pixels: uint8 from 0 (black) to 255 (white); the highest is 15, so all are dark"
+
+
+def test_labels_with_fractions_are_values():
+    with pytest.raises(UsageError, match=r"numbers with fractions \('0', '0.5'\)"):
+        read((X, Y / 2))
+    assert read((X, Y / 2), class_names=["0", "0.5"]).classes == ("0", "0.5")
+    assert read((X, Y.astype(float))).classes == ("0", "1")
+
+
+def table(folder, rows, header="path,label"):
+    (folder / "labels.csv").write_text("\n".join([header, *rows]))
+    return folder / "labels.csv"
+
+
+def test_a_table_next_to_folders(tmp_path):
+    for n in range(8):
+        photo(tmp_path / "img" / f"{n}.png", n)
+    file = table(tmp_path, [f"img/{n}.png,{'ab'[n % 2]}" for n in range(8)])
+    assert read(tmp_path).fingerprint() == read(file).fingerprint()
+    (tmp_path / "more.csv").write_text("path,label\n")
+    with pytest.raises(UsageError, match=r"tables labels.csv and more.csv and no class folders"):
+        read(tmp_path)
+    (tmp_path / "more.csv").unlink()
+    photo(tmp_path / "other" / "1.png", 9)
+    photo(tmp_path / "other" / "2.png", 10)
+    data = read(tmp_path)
+    assert data.classes == ("img", "other")
+    assert "labels.csv not read, as there are class folders" in data.problems[0]
+
+
+def test_a_table_of_which_most_cannot_be_used_is_refused(tmp_path):
+    for n in range(10):
+        photo(tmp_path / f"{n}.png", n)
+    file = table(tmp_path, [f"{n}.png,{'ab'[n % 2]}" for n in range(30)])
+    with pytest.raises(UsageError, match="20 of 30 photos of the train part cannot be used"):
+        read(file)
+    with pytest.raises(UsageError, match=r"20 of 30 records of .* cannot be used"):
+        read(table(tmp_path, [f"{n % 10}.png,{'ab'[n % 2] if n < 10 else ''}" for n in range(30)]))
+
+
+def test_the_same_photo_with_two_labels_and_classes_alike(tmp_path):
+    for n in range(8):
+        photo(tmp_path / f"{n}.png", n)
+    rows = [f"{n}.png,{'cat' if n % 2 else 'Cat'}" for n in range(8)]
+    data = read(table(tmp_path, [*rows, "0.png,cat"]))
+    warnings = "\n".join(data.summary().warnings)
+    assert "1 examples are there twice with different labels" in warnings
+    assert "the classes 'Cat' and 'cat' differ only in case or spaces" in warnings
+
+
+def test_groups_and_parts(tmp_path):
+    for n in range(12):
+        photo(tmp_path / f"{n}.png", n)
+    rows = [f"{n}.png,{'ab'[n % 2]},p{n // 4},{'train' if n < 6 else 'val'}" for n in range(12)]
+    file = table(tmp_path, rows, "path,label,patient,split")
+    with pytest.raises(
+        UsageError, match=r"the group 'p1' of the column 'patient' is in two parts, train"
+    ):
+        read(file, group_column="patient")
+    assert len(read(file).validation) == 6
+    rows = [f"{n}.png,{'ab'[n % 2]},p{n % 2}" for n in range(12)]
+    with pytest.raises(UsageError, match="12 examples are in 2 groups"):
+        read(table(tmp_path, rows, "path,label,patient"), group_column="patient")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         read_table,
         read_texts,
     )
-    from warmstart.core.records.table import Record, Table, report, require_usable
+    from warmstart.core.records.table import Record, Table, report, require_most, require_usable
     from warmstart.errors import RecordError
 else:
     _COLUMNS = ("LABEL", "PAIR", "PHOTO", "TEXT", "Field")
@@ -38,7 +38,7 @@ else:
         "read_table",
         "read_texts",
     )
-    _TABLE = ("Record", "RecordError", "Table", "report", "require_usable")
+    _TABLE = ("Record", "RecordError", "Table", "report", "require_most", "require_usable")
     __getattr__ = names_of(
         __name__,
         {
@@ -52,5 +52,5 @@ else:
 __all__ = [
     "LABEL", "PAIR", "PHOTO", "SUFFIXES", "TEXT", "Field", "Label", "Labelled", "Record",
     "RecordError", "Table", "few", "is_table", "measured", "read_photos", "read_table", "read_texts", "report",
-    "require_usable",
+    "require_most", "require_usable",
 ]  # fmt: skip

@@ -32,6 +32,11 @@ class ClassIndex:
                 self.by_name.setdefault(name, []).append(label.index)
         self.numbered = any(map(str.isdecimal, (*self.by_id, *self.by_name)))
 
+    @property
+    def names(self) -> set[str]:
+        """All ids and names of classes."""
+        return {*self.by_id, *self.by_name}
+
     def __call__(self, label: str, record: str) -> int:
         """The index of the class that a label of this record stands for.
 

@@ -28,6 +28,8 @@ class LabelReader:
         flags: these columns.
         several: whether strings with `|` or `;` are several labels; None: they are refused.
         class_names: all classes, in order; None: those of the data.
+        model_classes: of the model that is evaluated: words for missing values among them are
+            classes.
     """
 
     table: Table
@@ -35,6 +37,7 @@ class LabelReader:
     flags: tuple[str, ...] = ()
     several: bool | None = None
     class_names: tuple[str, ...] | None = None
+    model_classes: Collection[str] | None = None
 
     def describe(self) -> str:
         """What the labels are read from, for reports; "" where the records have no columns."""
@@ -90,6 +93,11 @@ class LabelReader:
         names = None if self.column is None else self.table.class_names.get(self.column)
         try:
             name = values.class_name(value, names)
+        except ValueError as error:
+            raise record.error(f"has a label that {error}") from None
+        known = self.model_classes if self.class_names is None else self.class_names
+        record.require_name(name, known)
+        try:
             return name if self.class_names is None else values.one_of(name, self.class_names)
         except ValueError as error:
             raise record.error(f"has a label that {error}") from None
@@ -117,6 +125,7 @@ def label_reader(
     inputs: Collection[str | None],
     multi_label: bool | None,
     class_names: Sequence[str] | None = None,
+    model_classes: Collection[str] | None = None,
 ) -> LabelReader:
     """How the labels of a table are read.
 
@@ -133,6 +142,7 @@ def label_reader(
         multi_label: whether a record may have several labels; None: what the data looks like.
         class_names: all classes, in order; a whole number is an index into them, unless they are
             numbers themselves.
+        model_classes: of the model that is evaluated; see `LabelReader`.
 
     Raises:
         UsageError: there is no column of labels, or several could be meant.
@@ -140,7 +150,9 @@ def label_reader(
     names = unique_names(class_names)
     if table.positional:
         table.check_names((field, column))
-        return LabelReader(table, field.name, several=False, class_names=names)
+        return LabelReader(
+            table, field.name, several=False, class_names=names, model_classes=model_classes
+        )
     chosen = table.optional_column(field, column)
     if chosen is None or (column is None and chosen in inputs):
         flags = _flags(table, inputs)
@@ -149,7 +161,9 @@ def label_reader(
         chosen = _by_content(table, field, inputs)
     plural = True if chosen.casefold() in SEVERAL else None
     several = plural if multi_label is None else multi_label
-    return LabelReader(table, chosen, several=several, class_names=names)
+    return LabelReader(
+        table, chosen, several=several, class_names=names, model_classes=model_classes
+    )
 
 
 def unique_names(class_names: Sequence[str] | None) -> tuple[str, ...] | None:

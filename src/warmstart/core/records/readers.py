@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -103,6 +103,7 @@ def read_photos(
     group_column: str | None = None,
     multi_label: bool | None = None,
     class_names: Sequence[str] | None = None,
+    model_classes: Collection[str] | None = None,
     problems: list[str] | None = None,
     columns: list[str] | None = None,
     encoding: str | None = None,
@@ -117,6 +118,8 @@ def read_photos(
         group_column: of a table, where examples are to stay together.
         multi_label: whether a photo may have several labels; default: what the data looks like.
         class_names: all classes, in order; default: the labels of the data.
+        model_classes: of the model that is evaluated: words for missing values among them are
+            classes.
         problems: takes what is wrong with unusable records; default: the first one is raised.
         columns: takes what was understood of the table, such as "label: category".
         encoding, delimiter: see `read_table`.
@@ -135,7 +138,9 @@ def read_photos(
     )
     photo = table.file_column(PHOTO, path_column)
     split = table.split_columns(split_column, group_column)
-    label_of = label_reader(table, LABEL, label_column, (photo, *split), multi_label, class_names)
+    label_of = label_reader(
+        table, LABEL, label_column, (photo, *split), multi_label, class_names, model_classes
+    )
     _understood(table, columns, {"photo": photo}, label_of, split)
 
     def example(record: Record) -> Labelled:
@@ -155,6 +160,7 @@ def read_texts(
     group_column: str | None = None,
     multi_label: bool | None = None,
     class_names: Sequence[str] | None = None,
+    model_classes: Collection[str] | None = None,
     problems: list[str] | None = None,
     columns: list[str] | None = None,
     encoding: str | None = None,
@@ -177,7 +183,9 @@ def read_texts(
     else:
         text, pair = _text_columns(table, text_column, pair_column, (label_column, *split))
     inputs = (text, pair, *split)
-    label_of = label_reader(table, LABEL, label_column, inputs, multi_label, class_names)
+    label_of = label_reader(
+        table, LABEL, label_column, inputs, multi_label, class_names, model_classes
+    )
     texts = {"text": text} if pair is None else {"text": text, "second text": pair}
     _understood(table, columns, texts, label_of, split)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -23,6 +23,8 @@ from warmstart.errors import RecordError, UsageError
 
 PEEK = 1000
 """Records that are read ahead to learn the columns."""
+FEW = 10
+"""Unusable records of which each is shown before training."""
 MOST_DAMAGED = 0.05
 """Share of records without the columns of their table that may be left out."""
 
@@ -42,6 +44,20 @@ class Record:
     def error(self, message: str) -> RecordError:
         """An error of this record."""
         return RecordError(f"{self.name}: {message}", self.name)
+
+    def require_name(self, label: str, class_names: Collection[str] | None) -> None:
+        """Refuse a label that is a missing value; see `values.missing_word`.
+
+        Raises:
+            RecordError: it is.
+            UsageError: it is, or it is a class.
+        """
+        try:
+            reason = values.missing_word(label, class_names)
+        except UsageError as error:
+            raise UsageError(f"{self.name}: {error}") from None
+        if reason is not None:
+            raise self.error(reason)
 
 
 class SplitColumns(NamedTuple):
@@ -87,6 +103,7 @@ class Table:
         folder: that paths are relative to; None: the working folder.
         class_names: of columns whose whole numbers are indices of classes.
         positional: whether the records are tuples, whose columns are named after the fields.
+        part_of_group: of the groups that were read.
     """
 
     name: str
@@ -95,6 +112,7 @@ class Table:
     folder: Path | None = None
     class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     positional: bool = False
+    part_of_group: dict[str, str] = field(default_factory=dict, init=False)
 
     def column(self, field: Field, named: str | None = None) -> str:
         """The column of a field: the one that the caller names, or the one with a usual name.
@@ -212,7 +230,8 @@ class Table:
         """The part and the group of a record.
 
         Raises:
-            UsageError: its part is not one of train, validation and test.
+            UsageError: its part is not one of train, validation and test, or its group is in two
+                parts.
         """
         part, group = (None if column is None else record.values.get(column) for column in columns)
         name = None if values.is_missing(part) else str(part).strip()
@@ -222,19 +241,37 @@ class Table:
                 f"{record.name}: {name!r} in the column {columns.part!r} must be train, "
                 f"validation or test; name another column with {PART.option}."
             )
-        return Split(own, None if values.is_missing(group) else str(group))
+        if values.is_missing(group):
+            return Split(own, None)
+        before = self.part_of_group.setdefault(str(group), own or "train")
+        if before != (own or "train"):
+            raise UsageError(
+                f"{record.name}: the group {str(group)!r:.60} of the column {columns.group!r} is in two "
+                f"parts, {before} and {own or 'train'}, as the column {columns.part!r} says. Correct that "
+                f"column, or leave out {GROUP.option}."
+            )
+        return Split(own, str(group))
 
     def map(
         self, make: Callable[[Record], Any], problems: list[str] | None = None
     ) -> Iterator[Any]:
-        """What `make` returns for each record; its `RecordError`s are collected or raised."""
+        """What `make` returns for each record; its `RecordError`s are collected or raised.
+
+        Raises:
+            UsageError: more than half of the records cannot be used.
+        """
+        usable = 0
+        unusable: list[str] = []
         for record in self.read(problems):
             try:
                 value = make(record)
             except RecordError as error:
                 report(error, problems)
+                unusable.append(str(error))
             else:
+                usable += 1
                 yield value
+        require_most(f"records of {self.name}", usable, unusable)
 
     def cell(self, record: Record, column: str, what: str) -> Any:
         """A cell that may not be missing.
@@ -293,6 +330,26 @@ def require_usable(what: str, count: int, problems: Sequence[str]) -> None:
     """
     if not count and problems:
         raise UsageError(f"No {what} can be used; the first problem: {problems[0]}.")
+
+
+def require_most(what: str, usable: int, unusable: Sequence[str]) -> None:
+    """Refuse data of which more than half cannot be used: it is another file, or damaged as a whole.
+
+    A few are not enough: a person reads them all.
+
+    Args:
+        what: the things, in the plural.
+        usable: the count of those that can be used; of none the caller says so itself.
+        unusable: what is wrong with each of the others.
+
+    Raises:
+        UsageError: these are more than half.
+    """
+    if usable and len(unusable) > max(usable, FEW):
+        raise UsageError(
+            f"{len(unusable):,} of {usable + len(unusable):,} {what} cannot be used, which are more than "
+            f"half; the first: {unusable[0]}. Correct them, or take them out."
+        )
 
 
 def report(error: RecordError, problems: list[str] | None) -> None:

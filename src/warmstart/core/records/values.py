@@ -6,16 +6,23 @@ import json
 import os
 import re
 from ast import literal_eval as literal
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from warmstart.core.reading import scheme
+from warmstart.errors import UsageError
 
 _BETWEEN = re.compile(r"\s*[|;]\s*")
 _SEVERAL = re.compile(r"[^\s|;]\s*[|;]\s*[^\s|;]")
 _NO_COMMA = re.compile(r"(?<![\[,:{\s])(['\"])\s+\1(?![\],:}\s])")
 _NO_VALUE = ("NAType", "NaTType")  # of pandas
+MISSING_WORDS = frozenset(
+    ("nan", "NaN", "-nan", "-NaN", "null", "NULL", "None", "<NA>", "NaT", "#N/A", "#NA", "#N/A N/A")
+)
+"""What programs write into a text file for a missing value."""
+UNCLEAR_WORDS = frozenset(("NA", "N/A", "n/a"))
+"""Missing values, or names: North America."""
 
 
 def is_missing(value: Any) -> bool:
@@ -27,6 +34,28 @@ def is_missing(value: Any) -> bool:
     if isinstance(value, float) or getattr(value, "shape", None) == ():
         return bool(value != value)  # NaN is not itself
     return False
+
+
+def missing_word(name: str, class_names: Collection[str] | None) -> str | None:
+    """Why a label is a missing value and not the name of a class; None where it is a name.
+
+    Args:
+        name: the label.
+        class_names: the classes, where they are known: a word among them is a name.
+
+    Raises:
+        UsageError: it may be both; the message completes "FILE:3: ".
+    """
+    if class_names is not None and name in class_names:
+        return None
+    if name in MISSING_WORDS:
+        return f"has no label: {name!r} is a missing value, unless class_names lists it"
+    if name in UNCLEAR_WORDS and class_names is None:
+        raise UsageError(
+            f"the label {name!r} is a missing value, or a class of this name: empty such cells, or list "
+            "all classes with class_names."
+        )
+    return None
 
 
 def as_list(value: Any) -> list[Any] | None:

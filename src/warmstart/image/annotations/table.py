@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ def read(
             collector.problems.append(str(error))
             continue
         try:
-            if (box := _box(table, record, label, sides)) is not None:
+            if (box := _box(table, record, label, sides, collector.labels)) is not None:
                 photos.boxes[name].append(box)
         except RecordError as error:
             photos.faults[name].append(f"{error}; the photo {name} is left out")
@@ -189,7 +189,11 @@ class _Photos:
 
 
 def _box(
-    table: records.Table, record: records.Record, label: str, sides: tuple[str, ...]
+    table: records.Table,
+    record: records.Record,
+    label: str,
+    sides: tuple[str, ...],
+    class_names: Sequence[str] | None,
 ) -> RowBox | None:
     """The box of a row; None where the row only names a photo.
 
@@ -199,6 +203,7 @@ def _box(
     if all(is_missing(record.values.get(column)) for column in (label, *sides)):
         return None
     name = class_name(table.cell(record, label, "label"), table.class_names.get(label))
+    record.require_name(name, class_names)
     try:
         numbers = tuple(float(table.cell(record, side, side)) for side in sides)
     except (TypeError, ValueError, OverflowError) as error:

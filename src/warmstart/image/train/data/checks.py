@@ -54,7 +54,7 @@ def _repeats(dataset: Dataset) -> Iterable[str]:
             before = seen.setdefault(digest, (name, target, value))
             if before[0] != name:
                 across.append(_file(value))
-            elif not np.array_equal(before[1], target):
+            if not np.array_equal(before[1], target):
                 torn.append(_file(value))
     if across:
         yield (

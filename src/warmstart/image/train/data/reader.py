@@ -15,13 +15,13 @@ import numpy as np
 
 from warmstart.core import inputs as items
 from warmstart.core import records
-from warmstart.core.records import LABEL, PHOTO, SUFFIXES, Label, few
+from warmstart.core.records import LABEL, PHOTO, Label, few
+from warmstart.core.records.dialects import is_number
 from warmstart.core.records.labels import label_reader, unique_names
 from warmstart.core.records.values import class_name, one_of
 from warmstart.errors import InputError, UsageError
 from warmstart.image.arrays import PIXELS, are_arrays, as_uint8, labels_of_rows, pairs
-from warmstart.image.class_folders import class_folders
-from warmstart.image.photo_files import folders_of, photos_of
+from warmstart.image.class_folders import class_folders, table_of
 from warmstart.image.train.data.checks import checked
 from warmstart.image.train.data.examples import Dataset, Examples
 from warmstart.image.train.data.split import split
@@ -110,6 +110,7 @@ def read(
                 f"{data_name(data)}: none of the {len(part.inputs):,} photos of the {name} part can be "
                 f"used; the first: {bad[0]}."
             )
+        records.require_most(f"photos of the {name} part", len(examples[name]), bad)
     try:
         if share is not None and ("validation" not in examples or validation != "auto"):
             examples["train"], examples["validation"] = split(examples["train"], share, seed)
@@ -157,9 +158,8 @@ def _only(data: Any, context: ReadContext) -> Labelled:
 
 
 def _of_folder(folder: Path, context: ReadContext) -> dict[str, Labelled]:
-    tables = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
-    if len(tables) == 1 and not any(map(photos_of, folders_of(folder)[:1])):
-        return _of_records(tables[0], context)
+    if (table := table_of(folder, context.problems)) is not None:
+        return _of_records(table, context)
     return {
         part or "train": Labelled([photo for photo, _ in some], [name for _, name in some])
         for part, some in class_folders(folder, context.problems).items()
@@ -234,6 +234,11 @@ def _classes(
         }
 
     known = names(parts["train"])
+    if class_names is None and all(map(is_number, known)) and any(float(one) % 1 for one in known):
+        raise UsageError(
+            f"The labels are numbers with fractions ({few(sorted(known))}): these are values, which "
+            "image classification does not learn. If they are classes, list them with class_names."
+        )
     if class_names is not None:
         if unknown := sorted(set().union(*map(names, parts.values())) - set(class_names)):
             raise UsageError(f"The data has classes that class_names lacks: {few(unknown)}.")
