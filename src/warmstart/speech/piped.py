@@ -15,7 +15,7 @@ from pathlib import Path
 
 from warmstart.core.records.columns import RECORDING
 from warmstart.core.records.encodings import decoded_lines
-from warmstart.core.records.table import report
+from warmstart.core.records.usable import report
 from warmstart.errors import RecordError, UsageError
 from warmstart.speech.audio import SUFFIXES
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
         read_table,
         read_texts,
     )
-    from warmstart.core.records.table import Record, Table, report, require_most, require_usable
+    from warmstart.core.records.table import Record, Table
+    from warmstart.core.records.usable import report, require_most, require_usable
     from warmstart.errors import RecordError
 else:
     _COLUMNS = ("LABEL", "PAIR", "PHOTO", "TEXT", "Field")
@@ -38,7 +39,8 @@ else:
         "read_table",
         "read_texts",
     )
-    _TABLE = ("Record", "RecordError", "Table", "report", "require_most", "require_usable")
+    _TABLE = ("Record", "RecordError", "Table")
+    _USABLE = ("report", "require_most", "require_usable")
     __getattr__ = names_of(
         __name__,
         {
@@ -46,6 +48,7 @@ else:
             **dict.fromkeys(_COLUMNS, "columns"),
             **dict.fromkeys(_READERS, "readers"),
             **dict.fromkeys(_TABLE, "table"),
+            **dict.fromkeys(_USABLE, "usable"),
         },
     )
 

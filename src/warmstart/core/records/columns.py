@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -248,3 +249,19 @@ def listed(names: Sequence[str], most: int = 20) -> str:
     """Names for a message, with commas; the first ones where there are many."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return (", ".join(names[:most]) or "none") + more
+
+
+def unique_columns(names: Sequence[str], name: str) -> tuple[str, ...]:
+    """The names of columns, stripped; a column without a name is called `column 3`.
+
+    Raises:
+        UsageError: two columns have the same name.
+    """
+    columns = [column.strip() or f"column {number}" for number, column in enumerate(names, 1)]
+    twice = [column for column, count in Counter(columns).items() if count > 1]
+    if twice:
+        numbers = [str(number) for number, column in enumerate(columns, 1) if column == twice[0]]
+        raise UsageError(
+            f"{name}: the columns {listed(numbers)} have the same name, {twice[0]!r}; rename all but one."
+        )
+    return tuple(columns)

@@ -9,10 +9,10 @@ from os.path import splitext
 from pathlib import Path
 from typing import TypeVar
 
-from warmstart.core.records.columns import COLA, PHOTO, RECORDING, Field, listed
+from warmstart.core.records.columns import COLA, PHOTO, RECORDING, Field, listed, unique_columns
 from warmstart.core.records.content import is_header
 from warmstart.core.records.dialects import Dialect, detect_dialect, is_blank, is_number, sample_of
-from warmstart.core.records.table import PEEK, Record, Table, unique_columns
+from warmstart.core.records.table import PEEK, Record, Table
 from warmstart.errors import RecordError, UsageError
 
 T = TypeVar("T")

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.core.records import delimited
-from warmstart.core.records.columns import Field
+from warmstart.core.records.columns import Field, unique_columns
 from warmstart.core.records.encodings import decoded_lines
 from warmstart.core.records.suffixes import SUFFIXES
-from warmstart.core.records.table import Record, Table, table_of_mappings, unique_columns
+from warmstart.core.records.table import Record, Table, table_of_mappings
 from warmstart.errors import RecordError, UsageError, require
 
 LARGEST_JSON = 256 * 2**20

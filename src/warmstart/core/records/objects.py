@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from warmstart.core.records.columns import TOKENS, Field
+from warmstart.core.records.columns import TOKENS, Field, unique_columns
 from warmstart.core.records.files import class_names_of, names_of_features
-from warmstart.core.records.table import Record, Table, table_of_mappings, unique_columns
+from warmstart.core.records.table import Record, Table, table_of_mappings
 from warmstart.errors import RecordError, UsageError
 
 NAME = "the data"

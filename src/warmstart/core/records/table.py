@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -15,16 +14,14 @@ from warmstart.core.records.columns import (
     PART,
     Field,
     choose_column,
-    listed,
     require_column,
 )
 from warmstart.core.records.part_names import part_of_name
+from warmstart.core.records.usable import report, require_most
 from warmstart.errors import RecordError, UsageError
 
 PEEK = 1000
 """Records that are read ahead to learn the columns."""
-FEW = 10
-"""Unusable records of which each is shown before training."""
 MOST_DAMAGED = 0.05
 """Share of records without the columns of their table that may be left out."""
 
@@ -322,43 +319,6 @@ def _absence(record: Record, column: str) -> str:
     return "empty" if column in record.values else "absent"
 
 
-def require_usable(what: str, count: int, problems: Sequence[str]) -> None:
-    """Refuse data of which nothing can be used.
-
-    Raises:
-        UsageError: there are problems, and no `what` is left.
-    """
-    if not count and problems:
-        raise UsageError(f"No {what} can be used; the first problem: {problems[0]}.")
-
-
-def require_most(what: str, usable: int, unusable: Sequence[str]) -> None:
-    """Refuse data of which more than half cannot be used: it is another file, or damaged as a whole.
-
-    A few are not enough: a person reads them all.
-
-    Args:
-        what: the things, in the plural.
-        usable: the count of those that can be used; of none the caller says so itself.
-        unusable: what is wrong with each of the others.
-
-    Raises:
-        UsageError: these are more than half.
-    """
-    if usable and len(unusable) > max(usable, FEW):
-        raise UsageError(
-            f"{len(unusable):,} of {usable + len(unusable):,} {what} cannot be used, which are more than "
-            f"half; the first: {unusable[0]}. Correct them, or take them out."
-        )
-
-
-def report(error: RecordError, problems: list[str] | None) -> None:
-    """Add the error to the problems, or raise it where nobody collects them."""
-    if problems is None:
-        raise error
-    problems.append(str(error))
-
-
 def table_of_mappings(
     name: str,
     rows: Iterable[Record | RecordError],
@@ -382,19 +342,3 @@ def table_of_mappings(
         )
     columns = tuple(dict.fromkeys(column for row in usable for column in row.values))
     return Table(name, columns, chain(first, rows), folder, class_names or {})
-
-
-def unique_columns(names: Sequence[str], name: str) -> tuple[str, ...]:
-    """The names of columns, stripped; a column without a name is called `column 3`.
-
-    Raises:
-        UsageError: two columns have the same name.
-    """
-    columns = [column.strip() or f"column {number}" for number, column in enumerate(names, 1)]
-    twice = [column for column, count in Counter(columns).items() if count > 1]
-    if twice:
-        numbers = [str(number) for number, column in enumerate(columns, 1) if column == twice[0]]
-        raise UsageError(
-            f"{name}: the columns {listed(numbers)} have the same name, {twice[0]!r}; rename all but one."
-        )
-    return tuple(columns)

@@ -1,0 +1,47 @@
+"""Data of which a part cannot be used: listed, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from warmstart.errors import RecordError, UsageError
+
+FEW = 10
+"""Unusable records of which each is shown before training."""
+
+
+def require_usable(what: str, count: int, problems: Sequence[str]) -> None:
+    """Refuse data of which nothing can be used.
+
+    Raises:
+        UsageError: there are problems, and no `what` is left.
+    """
+    if not count and problems:
+        raise UsageError(f"No {what} can be used; the first problem: {problems[0]}.")
+
+
+def require_most(what: str, usable: int, unusable: Sequence[str]) -> None:
+    """Refuse data of which more than half cannot be used: it is another file, or damaged as a whole.
+
+    A few are not enough: a person reads them all.
+
+    Args:
+        what: the things, in the plural.
+        usable: the count of those that can be used; of none the caller says so itself.
+        unusable: what is wrong with each of the others.
+
+    Raises:
+        UsageError: these are more than half.
+    """
+    if usable and len(unusable) > max(usable, FEW):
+        raise UsageError(
+            f"{len(unusable):,} of {usable + len(unusable):,} {what} cannot be used, which are more than "
+            f"half; the first: {unusable[0]}. Correct them, or take them out."
+        )
+
+
+def report(error: RecordError, problems: list[str] | None) -> None:
+    """Add the error to the problems, or raise it where nobody collects them."""
+    if problems is None:
+        raise error
+    problems.append(str(error))
