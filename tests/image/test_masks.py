@@ -415,9 +415,12 @@ def test_a_category_called_background_is_the_background(tmp_path, photo):
 def test_two_photos_of_one_mask_are_left_out(tmp_path, photo):
     path = mask_folder(tmp_path, photo, {"a": SOME, "b": SOME})
     photo("d/images/a.png", 4, 3)
+    photo("d/loose.jpg", 4, 3)
     data = read_masks(path)
     assert [one.name[-5:] for one in data.photos] == ["b.jpg"]
-    assert "may be the mask of" in data.problems[0]
+    loose, shared = data.problems
+    assert loose.startswith("1 photo next to images/, not used, such as")
+    assert "may be the mask of" in shared
     write_mask(path / "masks/b_mask.png", SOME)
     with pytest.raises(UsageError, match="may both be the mask of b"):
         read_masks(path)

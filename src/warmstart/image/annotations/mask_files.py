@@ -9,10 +9,11 @@ from pathlib import Path
 from warmstart.core.records.part_names import parts_of_names, require_single
 from warmstart.errors import UsageError
 from warmstart.image.annotations import cityscapes
+from warmstart.image.annotations.annotated_photos import count_of
 from warmstart.image.annotations.parts import parts_of_lists, parts_of_photos
 from warmstart.image.decoder import SUFFIXES
 from warmstart.image.part_folders import part_folders, require_labels
-from warmstart.image.photo_files import folders_of, photos_of
+from warmstart.image.photo_files import folders_of, photos_in, photos_of
 
 PHOTOS = ("images", "JPEGImages", "img", "imgs", "image", cityscapes.PHOTOS)
 MASKS = (
@@ -65,6 +66,10 @@ def pairs_of(root: Path, problems: list[str]) -> list[Pair]:
     folders = list(_folders(root, problems))
     if not folders:
         raise UsageError(f"{root} is not a known layout of masks: {HELP}.")
+    if all(root not in (photos, masks) for photos, masks, _ in folders) and not any(
+        part for *_, part in folders
+    ):
+        problems += count_of(photos_in(root), "photo", f"next to {folders[0][0].name}/, not used")
     lists = parts_of_lists(root / LISTS, problems)
     return [
         Pair(pair.photo, pair.mask, lists.get(pair.photo.stem, pair.part))
