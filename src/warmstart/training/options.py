@@ -196,6 +196,8 @@ class FreezeOptions(TrainOptions):
                 "freeze must be 'none', 'backbone', a number of first blocks or the name of a "
                 f"layer, not {self.freeze!r}."
             )
+        if isinstance(self.freeze, int) and self.freeze < 0:
+            raise UsageError(f"freeze is a number of first blocks, 0 or more, not {self.freeze}.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,14 @@ import pytest
 from PIL import Image
 
 from warmstart.errors import UsageError
+from warmstart.image.annotations.boxes import read_boxes
+from warmstart.image.annotations.masks import read_masks
 from warmstart.image.train.data import read
 from warmstart.image.train.data.examples import Examples
 from warmstart.image.train.data.split import split
+from warmstart.image.train.options import DetectionOptions, ImageClassificationOptions
+from warmstart.speech.train.options import RecognitionOptions
+from warmstart.text.train.options import GenerationOptions
 
 
 def photo(path, seed: int):
@@ -388,6 +393,29 @@ def test_a_table_of_which_most_cannot_be_used_is_refused(tmp_path):
         read(file)
     with pytest.raises(UsageError, match=r"20 of 30 records of .* cannot be used"):
         read(table(tmp_path, [f"{n % 10}.png,{'ab'[n % 2] if n < 10 else ''}" for n in range(30)]))
+
+
+def test_boxes_and_masks_of_which_most_cannot_be_used_are_refused(tmp_path):
+    for n in range(10):
+        photo(tmp_path / f"{n}.png", n)
+        Image.fromarray(np.eye(8, dtype=np.uint8)).save(tmp_path / f"{n}_mask.png")
+    boxes = table(
+        tmp_path, [f"{n}.png,a,1,1,5,5" for n in range(30)], "path,label,xmin,ymin,xmax,ymax"
+    )
+    with pytest.raises(UsageError, match="20 of 30 photos cannot be used"):
+        read_boxes(boxes)
+    masks = table(tmp_path, [f"{n}.png,{n}_mask.png" for n in range(30)], "image,mask")
+    with pytest.raises(UsageError, match="20 of 30 photos cannot be used"):
+        read_masks(masks)
+
+
+@pytest.mark.parametrize(
+    "options", [ImageClassificationOptions, DetectionOptions, RecognitionOptions, GenerationOptions]
+)
+@pytest.mark.parametrize("freeze", [-1, True, 0.5])
+def test_freeze_is_checked_with_the_options(options, freeze):
+    with pytest.raises(UsageError, match="freeze"):
+        options(freeze=freeze)
 
 
 def test_the_same_photo_with_two_labels_and_classes_alike(tmp_path):

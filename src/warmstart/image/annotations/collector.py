@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from warmstart.core.records.usable import require_most
 from warmstart.core.records.values import one_of
 from warmstart.core.terminal import counted
 from warmstart.errors import InputError, UsageError
@@ -61,6 +62,8 @@ class Collector:
     columns: list[str] = field(default_factory=list)
     unknown: dict[str, int] = field(default_factory=dict)
     rows: list[_Row] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    """What is wrong with each photo that is left out."""
     parts: dict[str, str | None] = field(default_factory=dict)
     """Of each file that was added."""
     in_two_parts: list[str] = field(default_factory=list)
@@ -71,6 +74,11 @@ class Collector:
     certain_shares: int = 0
     """Boxes; those that reach beyond their photos; those in pixels; of these the ones whose sides
     all lie between 0 and 1, and the ones of them that cannot be pixels."""
+
+    def leave_out(self, *faults: str) -> None:
+        """List a photo that cannot be used, with what is wrong with it."""
+        self.problems += faults
+        self.left_out.append(faults[0])
 
     def add(
         self,
@@ -97,7 +105,7 @@ class Collector:
             faults: what is malformed in its annotation; then the photo is left out.
         """
         if faults:
-            self.problems += faults
+            self.leave_out(*faults)
             return
         if not self.repeats and isinstance(photo, str | os.PathLike):
             path = os.fspath(photo)
@@ -110,10 +118,10 @@ class Collector:
         try:
             true = decoder.size(photo, name=name)
         except InputError as error:
-            self.problems.append(str(error))
+            self.leave_out(str(error))
             return
         if fault := size_fault(name, size, true):
-            self.problems.append(fault)
+            self.leave_out(fault)
             return
         usable: list[tuple[LabelledBox, np.ndarray]] = []
         late_fault = None
@@ -183,7 +191,7 @@ class Collector:
         Raises:
             UsageError: there is no photo, or no class; a class that is not known, where that is
             an error; the boxes are shares of the photo where pixels are expected, or most of
-            them reach beyond their photos.
+            them reach beyond their photos; or more than half of the photos cannot be used.
         """
         self._refuse_shares(what)
         if self.strict and self.unknown:
@@ -204,6 +212,7 @@ class Collector:
             if self.labels is not None
             else tuple(sorted({box.label for row in self.rows for box, _ in row.boxes}))
         )
+        require_most("photos", len(self.rows), self.left_out)
         if not self.rows:
             raise UsageError(f"{what} holds no photo that can be used{few_of(self.problems)}.")
         if not names:

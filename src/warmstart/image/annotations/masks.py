@@ -306,6 +306,7 @@ def _looked_at(layout: _Layout, problems: list[str]) -> tuple[list[RawMaskedPhot
     """The photos that can be used, and the values of their masks."""
     values, palettes = Values(), Palettes()
     usable = []
+    unusable: list[str] = []
     for raw in layout.raw_photos:
         try:
             mask = raw.values()
@@ -317,6 +318,7 @@ def _looked_at(layout: _Layout, problems: list[str]) -> tuple[list[RawMaskedPhot
                 )
         except (InputError, UsageError) as error:
             problems.append(str(error))
+            unusable.append(str(error))
             continue
         values.add(mask, raw.name)
         palettes.add(raw.mask, raw.name, np.unique(mask).tolist())
@@ -325,6 +327,7 @@ def _looked_at(layout: _Layout, problems: list[str]) -> tuple[list[RawMaskedPhot
         raise UsageError(
             f"{layout.name} holds no photo with a mask that can be used{few_of(problems)}."
         )
+    records.require_most("photos", len(usable), unusable)
     return usable, values
 
 

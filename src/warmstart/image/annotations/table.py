@@ -241,7 +241,7 @@ def _collect(
     collector.columns.append(f"boxes: {MEANING[numbers]}, in {unit}")
     for name, path in paths.items():
         if path is None:
-            collector.problems.append(f"{table.name}: the photo {name!r} is missing")
+            collector.leave_out(f"{table.name}: the photo {name!r} is missing")
             continue
         boxes = [
             LabelledBox(row.label, corners_of(row.numbers, numbers)) for row in photos.boxes[name]

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from warmstart.catalog import Entry, Metric
+from warmstart.core import records
 from warmstart.core.loading import load
 from warmstart.core.model import Model
 from warmstart.core.reading import input_name
@@ -116,9 +117,10 @@ class RecognitionTrainer(Trainer[RecognitionOptions]):
         self.left_out = []
         first = list(self.clips(one for one in everything if one.part != "test"))
         second = list(self.clips(others))
+        reasons = [f"{name} {reason}" for name, reason in self.left_out]
+        records.require_most("recordings", len(first) + len(second), reasons)
         if not first or (own and not second):
-            reasons = "; ".join(f"{name} {reason}" for name, reason in self.left_out[:3])
-            raise UsageError(f"No recording can be learned from: {reasons}.")
+            raise UsageError(f"No recording can be learned from: {'; '.join(reasons[:3])}.")
         chosen = split(
             first,
             second if own else options.validation,
@@ -132,7 +134,7 @@ class RecognitionTrainer(Trainer[RecognitionOptions]):
         counts = {"train": len(self.train_clips), "validation": len(self.validation_clips)}
         if test := sum(one.part == "test" for one in everything):
             counts["test"] = test
-        problems += [f"{name} {reason}" for name, reason in self.left_out]
+        problems += reasons
         return Summary(
             data_name(data),
             self.unit,
