@@ -39,7 +39,7 @@ Example:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import ClassVar, TypeVar
@@ -144,7 +144,15 @@ class TooLargeError(InputError):
 
 
 class RecordError(InputError, UsageError):
-    """One record of labelled data is unusable; the message names its file, line or row, and column."""
+    """One record of labelled data is unusable; the message names its file, line or row, and column.
+
+    Attributes:
+        values: what could be read of it, by column.
+    """
+
+    def __init__(self, message: str, item: str = "", values: Mapping[str, object] | None = None):
+        super().__init__(message, item)
+        self.values = values or {}
 
 
 class EngineError(WarmstartError):

@@ -65,6 +65,38 @@ def test_a_file_has_the_form_of_its_suffix(reviews, tmp_path, run, suffix):
         assert [row["label"] for row in read] == ["positive", "", "negative"]
 
 
+def test_rows_without_values_keep_their_rows(tmp_path, run):
+    path = tmp_path / "a.csv"
+    path.write_text(",\nid,review\n1,good\n,\n3,bad\n,\n,\n")
+    code, output, _ = run("classify", str(path), "--column", "review")
+    assert code == 1
+    assert [row["id"] for row in rows(output)] == ["1", "", "3"]
+    assert "a.csv:4" in rows(output)[1]["error"]
+
+
+def test_rows_of_another_width_keep_their_cells(tmp_path, run):
+    path = tmp_path / "a.csv"
+    path.write_text("review,x\ngood,1,2\nbad\nfine,3\n")
+    _, output, _ = run("classify", str(path), "--column", "review")
+    wide, narrow, right = rows(output)
+    assert (wide["review"], wide["x"], wide["label"]) == ("good", "1,2", "")
+    assert (narrow["review"], narrow["x"]) == ("bad", "")
+    assert "a.csv:3: has 1 cells" in narrow["error"]
+    assert right["label"] == "positive"
+
+
+def test_values_of_several_types_are_texts_in_parquet(tmp_path, run):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path, target = tmp_path / "a.jsonl", tmp_path / "a.parquet"
+    path.write_text('{"review": "good", "k": 1}\n{"review": 5, "k": {"a": "x"}}\n')
+    code, _, messages = run("classify", str(path), "--column", "review", "-o", str(target))
+    assert code == 1
+    assert "Traceback" not in messages
+    table = parquet.read_table(target).to_pydict()
+    assert table["review"] == ["good", "5"]
+    assert table["k"] == ["1", '{"a": "x"}']
+
+
 def test_columns_of_the_file_are_not_overwritten(tmp_path, run):
     path = tmp_path / "a.csv"
     path.write_text("text,label\na fine film,1\na poor film,0\n")

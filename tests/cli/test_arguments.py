@@ -136,6 +136,8 @@ def test_standard_input_may_hold_a_photo(run):
     (("classify", "-"), "\n \n", 2, "Standard input is empty"),
     (("detect", "-"), "", 2, "Standard input is empty"),
     (("generate", "-"), b"\xff\xfe\0a", 1, "standard input: is not UTF-8 text"),
+    (("classify", "-", "--column", "a"), "a,b\n1,2\n", 2, "is read as one input per line"),
+    (("classify", "-"), b"caf\xe9\n", 2, "Line 1 of standard input is not UTF-8 at byte 3"),
     (("classify", "-"), b"fine\n\xff\n", 2, "Line 2 of standard input is not UTF-8 at byte 0"),
 ], ids=str)  # fmt: skip
 def test_unusable_standard_input_is_said_in_one_sentence(run, arguments, stdin, code, expected):

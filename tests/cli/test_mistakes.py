@@ -16,6 +16,7 @@ MISTAKES = {
         f"{PHOTO} --topk 3": "did you mean --top-k",
         "nowhere.jpg -m efficientnet_lite0": "nowhere.jpg: there is no such file",
         "empty": "the folder empty holds no photo",
+        "photos -o out.csv": "redirect other results into a file: --csv > results.csv",
     },
     "finetune photos": {
         "nowhere/ --model efficientnet_lite0": "There is no file or folder nowhere",
@@ -27,6 +28,7 @@ MISTAKES = {
         f"{PHOTO} photos --draw one.png": "there are several inputs; name a folder",
         f"{PHOTO} --model efficientnet_lite0": "does image-classification, not object-detection",
         f"{PHOTO} --conf 0.5": "did you mean --threshold",
+        "reviews.csv --draw out": "--draw is not for the rows of a table",
         f"{PHOTO} --threshold 50": "--threshold must be from 0 to 1, not 50",
     },
     "segment": {
@@ -35,6 +37,7 @@ MISTAKES = {
         "empty": "the folder empty holds no photo",
     },
     "classify a table": {
+        "reviews.csv.gz --column review": "which reviews.csv.gz is not",
         "reviews.csv --column text": "no column 'text'; it has: id, review",
         "reviews.csv -o reviews.csv": "choose another output, so that it is not overwritten",
         "reviews.csv -o out.xlsx": "a table is written as .csv, .tsv, .jsonl",

@@ -61,6 +61,15 @@ def test_what_cannot_be_written_is_refused_before_a_model_is_opened(run, here, a
     assert "Model:" not in done.err
 
 
+def test_files_of_an_earlier_run_stay(run, here):
+    for _ in range(2):
+        done = run("detect", "a.png", "folder/a.png", "--draw", "out")
+    assert sorted(path.name for path in (here / "out").iterdir()) == [
+        "a-2.png", "a-3.png", "a-4.png", "a.png",
+    ]  # fmt: skip
+    assert "written: out/a-4.png, of folder/a.png" in done.err
+
+
 def test_files_are_named_when_they_are_written(run, here):
     done = run("detect", "a.png", "b.png", "--draw", "drawn")
     assert done.code == 0

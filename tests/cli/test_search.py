@@ -24,7 +24,7 @@ def test_texts_and_their_index(tmp_path):
         (match,) = json.loads(done.stdout)["matches"]
         assert (match["index"], match["item"]) == (0, "a warm film")
     done = run(tmp_path / "notes", "dull", "-m", "sst2_bert_tiny", "-o", tmp_path / "index")
-    assert "3 texts are searched" in done.stderr
+    assert "searching 3 texts" in done.stderr
     again = run(tmp_path / "index", "dull", "a warm film")
     assert again.exit_code == 0, again.output
     assert again.stdout.startswith(done.stdout)

@@ -92,6 +92,20 @@ def test_an_encoding_that_lacks_characters(evil):
     assert "\\u2026" in done.stdout
 
 
+@pytest.mark.parametrize("form", ["--json", "--csv"])
+def test_data_in_an_encoding_that_lacks_characters(form, tmp_path):
+    (tmp_path / "texts").write_text("café 😀\n", "utf-8")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    with (tmp_path / "texts").open() as texts:
+        done = run("classify", "-", form, stdin=texts, stdout=subprocess.PIPE, env=environment)
+    assert done.returncode == 0, done.stderr
+    if form == "--json":
+        assert json.loads(done.stdout)["input"] == "café 😀"
+    else:
+        assert "caf\\u00e9 \\ud83d\\ude00" in done.stdout
+    assert ("standard output is ascii" in done.stderr) == (form == "--csv")
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
 def test_a_full_device():
     with open("/dev/full", "w") as full:

@@ -139,7 +139,7 @@ def _rows(
                     name = f"{name}: {printable(cell)}"
                 yield Item(name, _value(model, table, record, inputs))
             else:
-                waiting.append({})
+                waiting.append(dict(record.values))
                 yield Item(record.item, record)
 
     for result in model.results(items(), options):
@@ -216,5 +216,12 @@ def _write_parquet(rows: Iterable[dict[str, Any]], columns: Sequence[str], file:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = {column: [row.get(column) for row in rows] for column in columns}
+    table = {}
+    for column in columns:
+        values = [row.get(column) for row in rows]
+        try:
+            table[column] = pa.array(values)
+        except (pa.ArrowInvalid, pa.ArrowTypeError):  # values of several types: as in CSV
+            texts = [None if value is None else _cell(value) for value in values]
+            table[column] = pa.array(texts, pa.string())
     pq.write_table(pa.table(table), file, compression="zstd")

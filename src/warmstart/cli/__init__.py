@@ -46,12 +46,15 @@ def _run(arguments: Sequence[str]) -> int:
     import click
 
     from warmstart.cli.app import app
+    from warmstart.cli.completion import VARIABLE, answer
     from warmstart.core.terminal import set_quiet
     from warmstart.errors import WarmstartError, explained
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # only TensorFlow's errors
     _print_plain_warnings()
     set_quiet(False)
+    if instruction := os.environ.get(VARIABLE):
+        return answer(app, instruction)
     try:
         with app.make_context("warmstart", list(arguments)) as context:
             app.invoke(context)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from warmstart.cli import completion
 from warmstart.cli.help import HELP_NAMES, Group
 from warmstart.core.task import TASKS
 from warmstart.core.task_record import resolve
@@ -82,6 +83,7 @@ app = App(
             expose_value=False,
             callback=_version,
             help="Show the version.",
-        )
+        ),
+        completion.option(),
     ],
 )

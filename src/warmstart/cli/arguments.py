@@ -71,7 +71,7 @@ def _standard_input() -> Iterator[Argument]:
     file: BinaryIO = getattr(sys.stdin, "buffer", BytesIO())
     empty = True
     for number, line in enumerate(file, 1):
-        if number == 1 and _is_binary(line):
+        if number == 1 and _is_binary(line, file):
             yield StandardInput(line + file.read())
             return
         try:
@@ -87,12 +87,12 @@ def _standard_input() -> Iterator[Argument]:
         raise UsageError("Standard input is empty; `-` reads inputs from it, one per line.")
 
 
-def _is_binary(line: bytes) -> bool:
-    """Whether the first line of standard input is the beginning of a file and not a text."""
-    try:
-        return "\0" in line.decode()
-    except UnicodeDecodeError:
-        return True
+def _is_binary(line: bytes, file: BinaryIO) -> bool:
+    """Whether the first line of a stream is the beginning of a file that is not text: unlike text in
+    any encoding of single bytes, it has zeros.
+    """
+    peek = getattr(file, "peek", lambda size: b"")
+    return b"\0" in line + peek(512)[:512]
 
 
 def is_text(argument: str) -> bool:

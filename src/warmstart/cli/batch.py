@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from warmstart.cli.arguments import STDIN
+from warmstart.core.records.suffixes import SUFFIXES
 from warmstart.core.terminal import complain, is_quiet, say
 from warmstart.errors import UsageError
 
@@ -78,6 +80,9 @@ def _options(request: Request) -> tuple[str, dict[str, Any]]:
     """
     options = dict(request.batch)
     if "on" not in options:
+        if "column" in options:
+            typed = request.arguments.typed
+            raise UsageError(_not_a_table(typed[0] if typed else "the input"))
         name = next(iter(options))
         flag = _FLAGS.get(name, name).replace("_", "-")
         raise UsageError(f"--{flag} belongs to --on local or --on ray, with --output FOLDER.")
@@ -91,6 +96,16 @@ def _options(request: Request) -> tuple[str, dict[str, Any]]:
     if "cpus" in options:
         options["worker"] = {"num_cpus": options.pop("cpus")}
     return request.output, options
+
+
+def _not_a_table(name: str) -> str:
+    if name == STDIN:
+        return (
+            "--column names a column of a table, and standard input is read as one input per line; "
+            "write the table to a file, and name that."
+        )
+    listed = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+    return f"--column names a column of a table ({listed} file), which {name} is not."
 
 
 def _print(result: BatchResult, say: Callable[[str], None]) -> None:

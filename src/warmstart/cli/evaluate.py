@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from warmstart.cli.completion import model_names
 from warmstart.cli.help import Argument, Command, Option
 from warmstart.cli.parameters import (
     device_option,
@@ -71,6 +72,7 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
         ),
         Option(
             ["--model", "-m"],
+            shell_complete=model_names,
             required=True,
             help="A name from `warmstart list`, a bundle's folder, or hf://org/name.",
         ),

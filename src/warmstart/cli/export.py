@@ -59,10 +59,11 @@ def command(
     are prepared.
     """
     from warmstart.cli.models import calibration_request, compiling, open_model
-    from warmstart.core.exporting import next_step, note_of
+    from warmstart.core.exporting import checked_format, next_step, note_of
     from warmstart.core.terminal import say
     from warmstart.errors import UsageError
 
+    checked_format(path, format)
     if calibration is not None and precision != "int8":
         raise UsageError("--calibration needs --precision int8.")
     opened = open_model(model, weights=weights, precision=precision)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from warmstart.cli.completion import model_names
 from warmstart.cli.data_task import data_argument, task_of_data
 from warmstart.cli.help import Argument, Command
 from warmstart.cli.help import Option as ClickOption
@@ -85,6 +86,7 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
         ),
         ClickOption(
             ["--model", "-m"],
+            shell_complete=model_names,
             default=DEFAULT,
             show_default=default.removesuffix("."),
             help="What to start from: a name from `warmstart list`, or a folder; deepar: a "

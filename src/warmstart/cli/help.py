@@ -242,7 +242,7 @@ class Group(click.Group):
         return page(self, ctx, self.help or "", {**_panels(self, ctx), **panels})
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args:
+        if not args and not ctx.resilient_parsing:
             print(ctx.get_help())
             ctx.exit(2)
         return super().parse_args(ctx, args)

@@ -12,6 +12,7 @@ import click
 from warmstart.cli.arguments import STDIN
 from warmstart.cli.help import in_flags
 from warmstart.cli.progress import counting, is_shown
+from warmstart.cli.streams import warn_of_escapes
 from warmstart.core.results import Failed
 from warmstart.errors import UsageError
 
@@ -32,7 +33,8 @@ def run(request: Request) -> None:
     console_class = request.task.console_class()
     if request.output is not None and "output" not in request.flags:
         raise UsageError(
-            "--output belongs to --on local or --on ray, which write many results into a folder."
+            "--output is for tables, and for --on local or --on ray, which write a folder; redirect "
+            "other results into a file: --csv > results.csv."
         )
     flags = make(console_class.options, request.flags, request.task.name)
     make(request.task.model_class().options, request.options, request.task.name)
@@ -107,6 +109,7 @@ def _json_lines(console: Console, results: Iterable[Any]) -> Iterator[Any]:
 def _csv_rows(console: Console, results: Iterable[Any]) -> Iterator[Any]:
     import csv
 
+    warn_of_escapes()
     columns = console.columns()
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow([*columns, "error"])

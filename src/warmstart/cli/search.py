@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from warmstart.cli.completion import model_names
 from warmstart.cli.help import Argument, Command, Option
 from warmstart.cli.parameters import engine_option, json_option, weights_option
+from warmstart.core.records.suffixes import names_table
 from warmstart.core.task import TASKS
 from warmstart.errors import UsageError
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
         Argument(["queries"], nargs=-1, required=True, help="Texts, or photos."),
         Option(
             ["--model", "-m"],
+            shell_complete=model_names,
             help="A name from `warmstart list`, a bundle's folder, or hf://org/name. Default: that "
             "of the index; for photos the default image classifier.",
         ),
@@ -64,7 +67,7 @@ def command(
     """Find the texts or photos most similar to a query, by the cosine similarity of their features."""
     from warmstart.cli.models import compiling
     from warmstart.core.search import Index, is_index
-    from warmstart.core.terminal import complain, say
+    from warmstart.core.terminal import complain, counted, say
 
     saved = Index.load(corpus) if is_index(Path(corpus)) else None
     opened = _opened(corpus, queries[0], model, saved, weights=weights, engine=engine)
@@ -72,7 +75,8 @@ def command(
         opened.engine  # noqa: B018 (compiles now, with its progress shown)
     index = saved or opened.index(_inputs(opened, corpus))
     accepted = opened.input_kind
-    say(f"Model: {opened.name}; {len(index):,} {accepted.plural} are searched")
+    count = counted(len(index), accepted.noun, accepted.plural)
+    say(f"Model: {opened.name}; searching {count}")
     for error in index.errors:
         complain(f"  left out: {error}")
     if output is not None:
@@ -112,7 +116,9 @@ def _inputs(model: Model[Any, Any, Any], corpus: str) -> Any:
     if accepted.suffixes:
         return corpus
     if not (files := _texts(corpus)):
+        column = " A column of a table is searched in Python: model.search(query, table[column])."
         raise UsageError(
             f"{corpus} holds no .txt file; {model.name} searches {accepted.plural}, one per line."
+            f"{column if names_table(corpus) else ''}"
         )
     return chain.from_iterable(map(accepted.stream, files))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
+import json
 import os
 import re
 import sys
 from typing import Any, TextIO
+
+from warmstart.core.terminal import say
 
 _COLOURS = r"\x1b\[[0-9;]*m"
 _CURSOR = r"\x1b\[[0-9;?]*[A-Za-z]"
@@ -41,6 +45,16 @@ def _escaped(match: re.Match[str]) -> str:
     return match[1] or match[2].encode("unicode_escape").decode()
 
 
+def _json_escapes(error: UnicodeError) -> tuple[str, int]:
+    """What an encoding lacks, as JSON writes it, so that JSON stays JSON."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+codecs.register_error("warmstart.json", _json_escapes)
+
+
 def prepare() -> None:
     """Make standard output and error take every text: what their encoding lacks becomes escapes."""
     for name, allowed in (("stdout", _COLOURS), ("stderr", _CURSOR + r"|\r")):
@@ -49,9 +63,21 @@ def prepare() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
             continue
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="warmstart.json")
         if stream.isatty():
             setattr(sys, name, Terminal(stream, allowed))
+
+
+def warn_of_escapes() -> None:
+    """Say on standard error that data on standard output is not as it is where its encoding lacks
+    characters. JSON is: its escapes stand for the characters.
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    if not codecs.lookup(encoding).name.startswith("utf"):
+        say(
+            f"warning: standard output is {encoding}, so other characters are written as \\uXXXX; "
+            "set PYTHONIOENCODING=utf-8."
+        )
 
 
 def abandon() -> None:

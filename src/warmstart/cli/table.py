@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from warmstart.cli.progress import counting
+from warmstart.cli.streams import warn_of_escapes
 from warmstart.core.records.suffixes import names_table
 from warmstart.errors import UsageError
 
@@ -48,6 +49,13 @@ def run(request: Request) -> None:
 
     if request.as_json and request.as_csv:
         raise UsageError("Choose one of --json and --csv.")
+    for name in request.flags:
+        if name != "output":
+            plural = request.task.input_kind().plural
+            raise UsageError(
+                f"--{name.replace('_', '-')} is not for the rows of a table; leave it out, or name "
+                f"the {plural} themselves."
+            )
     target = _target(request)
     options = make(request.task.model_class().options, request.options, request.task.name)
     model, hint = opened(request)
@@ -100,6 +108,8 @@ def _written(table: Any, target: Path | None, suffix: str) -> Iterator[dict[str,
     from warmstart.bulk.predict_table import write_lines, write_table
 
     if target is None:
+        if suffix == ".csv":
+            warn_of_escapes()
         yield from write_lines(table, sys.stdout, suffix)
     else:
         yield from write_table(table, target)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from warmstart.cli.completion import model_names
 from warmstart.cli.help import OPTIONS, Argument, Option
 from warmstart.cli.parameters import (
     device_option,
@@ -74,7 +75,11 @@ def _model_options(tasks: Sequence[Task], any_task: bool) -> list[click.Paramete
         meaning += f" Default: {' or '.join(defaults)}."
     elif tasks:
         meaning += " Required."
-    options = [Option(["--model", "-m"], metavar="NAME", help=meaning, panel=MODEL)]
+    options = [
+        Option(
+            ["--model", "-m"], shell_complete=model_names, metavar="NAME", help=meaning, panel=MODEL
+        )
+    ]
     if any_task:
         meaning = "The task, for a model that has several."
         options.append(Option(["--task"], metavar="NAME", help=meaning, panel=MODEL))

@@ -67,10 +67,17 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
 def _run(task: Task, values: dict[str, Any]) -> None:
     """Wrap the model, and say what it takes and how to use it."""
     from warmstart.catalog.words import preprocessing_in_words
+    from warmstart.core.reading import exists
+    from warmstart.core.records.suffixes import names_table
     from warmstart.core.terminal import say
+    from warmstart.errors import UsageError
     from warmstart.training.wrap import wrap
 
     options = typed_options(wrapper_class(task.name).options, values)
+    if not exists(values["model"]):
+        raise UsageError(f"There is no file or folder {values['model']}.")
+    if names_table(values["model"]):
+        raise UsageError(f"{values['model']} is a table, not a model.")
     say(f"Compiling {values['model']}: 10 to 60 seconds.")
     model = wrap(values["model"], task=task.name, **{**options, "output": values["output"]})
     entry = model.entry

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 from warmstart.core.compiling import job_of, run_process
 from warmstart.engines.export import FORMATS
 from warmstart.errors import CacheError, UsageError, require
+from warmstart.suggestions import unknown_name
 
 if TYPE_CHECKING:
     from warmstart.catalog import Entry, Label
@@ -57,9 +58,7 @@ def export(
 ) -> Path:
     """Write a model as another format; arguments and errors are those of `Model.export`."""
     path = Path(path).expanduser()
-    format = format or _format_of(path)
-    if format not in FORMATS:
-        raise UsageError(f"There is no format {format!r}; there are {', '.join(FORMATS)}.")
+    format = checked_format(path, format)
     if model.precision == "int8" and format != "litert":
         raise UsageError(
             f"An int8 program can be exported as litert only; for {format} load {model.name} in float32."
@@ -76,11 +75,7 @@ def export(
     if is_file and path.suffix != SUFFIXES[format]:
         raise UsageError(f"A {format} export is one file; name it {path.name}{SUFFIXES[format]}.")
     note = path.with_name(path.name + NOTE) if is_file else path / FOLDER_NOTE
-    for target in (path, note):
-        if target.exists() or target.is_symlink():
-            raise UsageError(
-                f"{target} is there already; name a new path, nothing was overwritten."
-            )
+    _require_new(note)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".exporting-", dir=path.parent))
@@ -217,6 +212,25 @@ def _agreement(artifact: Artifact, record: Mapping[str, Any]) -> dict[str, Any]:
         return {"agreement": record["agreement"]}
     calibration = artifact.calibration
     return {"agreement": calibration["agreement"]["litert"]} if calibration else {}
+
+
+def checked_format(path: str | Path, format: str | None) -> str:
+    """The format of an export; default: what the suffix of its path says.
+
+    Raises:
+        UsageError: there is no such format, or the path exists already.
+    """
+    path = Path(path).expanduser()
+    format = format or _format_of(path)
+    if format not in FORMATS:
+        raise UsageError(unknown_name("There is no format", format, FORMATS, "There are"))
+    _require_new(path)
+    return format
+
+
+def _require_new(path: Path) -> None:
+    if path.exists() or path.is_symlink():
+        raise UsageError(f"{path} is there already; name a new path, nothing was overwritten.")
 
 
 def _format_of(path: Path) -> str:

@@ -23,14 +23,12 @@ class Output:
         suffixes: of the files; those in a folder have the first one.
         folder: whether a folder may hold a file for each input.
         collects: whether one file holds the results of all inputs.
-        overwrites: whether a file in the folder replaces one of the same name of an earlier run.
     """
 
     noun: str
     suffixes: tuple[str, ...]
     folder: bool = True
     collects: bool = False
-    overwrites: bool = True
 
     def is_file(self, target: Path) -> bool:
         """Whether a target is one file and not a folder."""
@@ -72,7 +70,7 @@ class Output:
 
 
 class OutputFiles:
-    """The files of one run; none overwrites another of the run.
+    """The files of one run; in a folder none overwrites another, also not one of an earlier run.
 
     Args:
         target: a file, or a folder, which is made.
@@ -86,7 +84,6 @@ class OutputFiles:
         self.target, self.output = Path(target).expanduser(), output
         self.is_file = output.is_file(self.target)
         self.count = 0
-        self._used: set[Path] = set()
         folder = self.target.parent if self.is_file else self.target
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -106,10 +103,12 @@ class OutputFiles:
             UsageError: the target is one file and this is the second, it is the input, or it
                 cannot be written.
         """
+        refuse_same_file(self._unnumbered(stem), source)
         path = self._path(stem)
-        refuse_same_file(path, source)
         with self._opened(path) as file:
             file.write(content(path.suffix.lower()))
+        if not self.is_file and path.stem != stem:
+            say(f"written: {path}, of {source}")
         return path
 
     @contextmanager
@@ -129,7 +128,6 @@ class OutputFiles:
     def _opened(self, path: Path) -> Iterator[BinaryIO]:
         with opened_whole(path) as file:
             yield file
-        self._used.add(path)
         self.count += 1
 
     def _path(self, stem: str) -> Path:
@@ -140,12 +138,14 @@ class OutputFiles:
                     f"the {self.output.noun}."
                 )
             return self.target
-        suffix = self.output.suffixes[0]
-        path, number = self.target / f"{stem}{suffix}", 1
-        while path in self._used or (not self.output.overwrites and path.exists()):
+        path, number = self._unnumbered(stem), 1
+        while path.exists():
             number += 1
-            path = self.target / f"{stem}-{number}{suffix}"
+            path = self.target / f"{stem}-{number}{path.suffix}"
         return path
+
+    def _unnumbered(self, stem: str) -> Path:
+        return self.target if self.is_file else self.target / f"{stem}{self.output.suffixes[0]}"
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from warmstart.core.output_files import Output, OutputFiles
 from warmstart.core.results import Failed
 from warmstart.speech.results.audio import SUFFIXES, SavedAudio
 
-SOUNDS = Output("sounds", SUFFIXES, overwrites=False)
+SOUNDS = Output("sounds", SUFFIXES)
 TRANSCRIPTS = Output("transcripts", (".srt", ".vtt", ".txt", ".json"))
 
 

@@ -65,7 +65,7 @@ def read(
             columns = _columns_without_header([row for _, row in ahead], layouts, dialect, name)
             positional = True
             rows = _chained(ahead, rows)
-    records = _records(rows, columns, name)
+    records = _records(rows, columns, name, dialect.delimiter)
     return Table(name, columns, records, path.parent, positional=positional)
 
 
@@ -75,12 +75,14 @@ def _chained(first: Sequence[T], rest: Iterator[T]) -> Iterator[T]:
 
 
 def _rows(lines: Iterator[str], name: str, dialect: Dialect) -> Iterator[Row]:
-    """The records that are not blank.
+    """The records; those without a value, which spreadsheets write before and after their tables,
+    are left out at the beginning and at the end.
 
     Raises:
         RecordError: a quotation mark is where none can be, or is not closed.
     """
     reader = dialect.reader(lines)
+    is_first, blank = True, list[Row]()
     while True:
         number = reader.line_num + 1
         try:
@@ -95,11 +97,15 @@ def _rows(lines: Iterator[str], name: str, dialect: Dialect) -> Iterator[Row]:
                 where,
             ) from error
         if not is_blank(row):
+            yield from blank
             yield number, row
+            is_first, blank = False, []
+        elif row and not is_first:  # an empty line is not a record
+            blank.append((number, row))
 
 
 def _records(
-    rows: Iterator[Row], columns: tuple[str, ...], name: str
+    rows: Iterator[Row], columns: tuple[str, ...], name: str, delimiter: str
 ) -> Iterator[Record | RecordError]:
     width, number = len(columns), 0
     for number, row in rows:
@@ -109,10 +115,12 @@ def _records(
         if len(row) == width:
             yield Record(where, dict(zip(columns, row, strict=True)))
         else:
+            cells = [*row[: width - 1], delimiter.join(row[width - 1 :])]
             yield RecordError(
                 f"{where}: has {len(row)} cells where there are {width} columns ({listed(columns, 8)}); "
                 "enclose cells that hold a delimiter in quotation marks",
                 where,
+                dict(zip(columns, cells, strict=False)),
             )
     if not number:
         raise UsageError(f"{name} has a header and no records.")

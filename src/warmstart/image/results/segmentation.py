@@ -167,7 +167,13 @@ class Segmentation(Result):
         return made
 
     def save_mask(self, path: str | Path) -> Path:
-        """Write `indexed()` as PNG."""
+        """Write `indexed()` as PNG.
+
+        Raises:
+            UsageError: the suffix of the path is not `.png`.
+        """
+        if Path(path).suffix.lower() != ".png":
+            raise UsageError(f"{path}: a mask is written as .png, which keeps its palette.")
         self.indexed().save(path, "PNG")
         return Path(path)
 
