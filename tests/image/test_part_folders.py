@@ -149,6 +149,16 @@ def test_parts_inside_images(tmp_path):
         read_boxes(yolo(tmp_path / "two", "train", "val", "valid"))
 
 
+def test_archives_unpacked_into_folders_of_their_names(tmp_path):
+    classes(tmp_path, "seg_train/seg_train", "seg_test/seg_test", count=4)
+    photo(tmp_path / "seg_pred" / "seg_pred" / "1.png")
+    data = read(tmp_path)
+    assert [len(part) for _, part in data.parts()] == [6, 2, 8]
+    assert data.problems == (
+        f"{tmp_path}/seg_pred/seg_pred: 1 photo not used, without class folders",
+    )
+
+
 def test_what_is_left_out_is_counted(tmp_path):
     classes(tmp_path, "train", "val", count=3)
     photo(tmp_path / "loose.png")

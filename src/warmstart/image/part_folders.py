@@ -27,7 +27,7 @@ def part_folders(
         UsageError: a part has two folders or, unless it is the test part, no labels; or another
             folder next to the parts holds labelled photos.
     """
-    children = {child.name: child for child in folders_of(folder)}
+    children = {child.name: _unpacked(child) for child in folders_of(folder)}
     names = parts_of_names(list(children))
     if not any(is_labelled(children[name]) for name in names):
         return {}
@@ -52,6 +52,14 @@ def part_folders(
             f"{folder}: {counted(count, 'photo')} not used, in none of the parts {listed}"
         )
     return parts
+
+
+def _unpacked(folder: Path) -> Path:
+    """The folder of the same name within, where it is all there is: `seg_train/seg_train/`, as
+    archives unpack.
+    """
+    inside = folder / folder.name
+    return inside if inside.is_dir() and [*folder.iterdir()] == [inside] else folder
 
 
 def require_labels(folder: Path, part: str | None, what: str, problems: list[str]) -> None:
