@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from shutil import copytree
 
 import pytest
 from click.testing import CliRunner
@@ -11,6 +12,7 @@ from warmstart import catalog
 from warmstart.catalog import Entry, ImagePreprocessing
 from warmstart.cli.app import app
 from warmstart.cli.catalog import preprocessing_in_words
+from warmstart.core.resolver import find_folder
 from warmstart.errors import UnknownModelError
 
 
@@ -144,3 +146,13 @@ def test_info_of_an_unknown_model(run):
 )
 def test_preprocessing_in_words(rules, words):
     assert words in preprocessing_in_words(rules)
+
+
+def test_info_of_a_folder_names_its_classes(run, tmp_path):
+    """As fine-tuning writes it: the classes are in the folder, and no file of the catalogue."""
+    folder = copytree(find_folder("bccd_fcos"), tmp_path / "cells")
+    record = json.loads((folder / "warmstart.json").read_text())
+    record["entry"]["labels"] = ""
+    (folder / "warmstart.json").write_text(json.dumps(record))
+    text = run("info", str(folder)).stdout
+    assert re.search(r"^classes +'Platelets', 'RBC', 'WBC' \(3\)$", text, re.M)

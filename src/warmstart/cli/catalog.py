@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -16,8 +16,11 @@ from warmstart.cli.parameters import json_option
 from warmstart.core.terminal import complain, counted
 
 if TYPE_CHECKING:
-    from warmstart.catalog import Entry, WeightFile
+    from warmstart.catalog import Entry, Label, WeightFile
     from warmstart.core.bundle import Contents
+
+LISTED = 20
+"""Classes of a model of your own that `info` names."""
 
 
 @click.command(
@@ -94,16 +97,18 @@ def info(name: str, as_json: bool) -> None:
     contents: Contents | None
     if bundle.is_bundle(Path(name)):
         contents = bundle.read(Path(name))
-        entry, classes = contents.entry, len(contents.labels)
+        entry = contents.entry
     else:
         folder = find_folder(name) if ":" not in name else None  # of one inside the package
         contents = bundle.read(folder) if folder and bundle.is_bundle(folder) else None
         entry = get(name)
-        classes = len(labels(entry.labels)) if entry.labels else 0
+    classes: Sequence[Label] = () if contents is None else contents.labels
+    if entry.labels and not classes:
+        classes = labels(entry.labels)
     if as_json:
         print(json.dumps(entry.to_dict(), indent=2))
         return
-    facts = [*_facts(entry, classes), *_precisions(entry, contents)]
+    facts = [*_facts(entry, [label.name for label in classes]), *_precisions(entry, contents)]
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.table import Table
@@ -121,7 +126,9 @@ def info(name: str, as_json: bool) -> None:
             print(f"{label:{width}}  {value}")
 
 
-def _facts(entry: Entry, classes: int) -> Iterator[tuple[str, str]]:
+def _facts(entry: Entry, classes: Sequence[str]) -> Iterator[tuple[str, str]]:
+    from warmstart.core.records import few
+
     yield "name", f"{entry.name} ({entry.title})"
     if entry.aliases:
         yield "also called", ", ".join(entry.aliases)
@@ -137,7 +144,9 @@ def _facts(entry: Entry, classes: int) -> Iterator[tuple[str, str]]:
             yield "", f"without top: any size from {entry.min_size}x{entry.min_size}"
         yield "preprocessing", preprocessing_in_words(entry.preprocessing)
     if entry.labels:
-        yield "labels", f"{entry.labels} ({counted(classes, 'class', 'classes')})"
+        yield "labels", f"{entry.labels} ({counted(len(classes), 'class', 'classes')})"
+    elif classes:
+        yield "classes", f"{few(classes, LISTED)} ({len(classes):,})"
     for metric in entry.metrics:
         yield metric.name, f"{metric.value:.1%} on {metric.dataset} (source: {metric.source})"
     for key, file in entry.weights.items():

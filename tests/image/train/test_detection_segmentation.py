@@ -357,5 +357,12 @@ def test_what_is_refused(base, pictures):
     ):
         with pytest.raises(UsageError, match=words):
             ws.finetune(classifier, rows, task="object-detection", epochs=1, **options)
+    with pytest.raises(UsageError, match=r"No photo to train on in .* has a box that counts"):
+        ws.finetune(
+            classifier,
+            [(photo, []) for photo, _ in rows],
+            task="object-detection",
+            labels=["bright", "dark"],
+        )
     with pytest.raises(UsageError, match="no feature map of stride 8"):
         ws.finetune(ws.load(CIFAR), rows, task="object-detection", image_size=(96, 96))

@@ -126,6 +126,11 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
             self.others = replace(everything, photos=validation, problems=())
         if not photos:
             raise UsageError(f"{data_name(data)} holds nothing to train on.")
+        if not any(map(self.labels_of, photos)):
+            raise UsageError(
+                f"No photo to train on in {data_name(data)} has {self.counted_things}, so there is "
+                "nothing to learn."
+            )
         self.training = replace(everything, photos=photos)
         warnings = [] if self.is_measurable() else [self._blind()]
         if test := of_part(everything.photos, "test"):
