@@ -357,7 +357,7 @@ def test_what_is_refused(base, pictures):
     ):
         with pytest.raises(UsageError, match=words):
             ws.finetune(classifier, rows, task="object-detection", epochs=1, **options)
-    with pytest.raises(UsageError, match=r"No photo to train on in .* has a box that counts"):
+    with pytest.raises(UsageError, match="no photo to train on with a box that counts"):
         ws.finetune(
             classifier,
             [(photo, []) for photo, _ in rows],

@@ -124,12 +124,9 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
             if not validation or options.validation != "auto":
                 photos, validation = self.split(photos, share)
             self.others = replace(everything, photos=validation, problems=())
-        if not photos:
-            raise UsageError(f"{data_name(data)} holds nothing to train on.")
         if not any(map(self.labels_of, photos)):
             raise UsageError(
-                f"No photo to train on in {data_name(data)} has {self.counted_things}, so there is "
-                "nothing to learn."
+                f"{data_name(data)} has no photo to train on with {self.counted_things}."
             )
         self.training = replace(everything, photos=photos)
         warnings = [] if self.is_measurable() else [self._blind()]
