@@ -53,6 +53,7 @@ def test_one_file_for_several_inputs_is_refused_before_the_first(run, here, argu
     (("synthesize", "one", "--output", "one.txt"), "sounds are written as .wav, .flac, .ogg or .mp3"),
     (("detect", "a.png", "--draw", "t.csv/x"), "t.csv is not a folder"),
     (("transcribe", "a.wav", "--format", "srt", "--json"), "--format and --json both say"),
+    (("transcribe", "a.wav", "--format", "srt", "-o", "a.vtt"), "--format srt contradict each other"),
 ], ids=str)  # fmt: skip
 def test_what_cannot_be_written_is_refused_before_a_model_is_opened(run, here, arguments, expected):
     done = run(*arguments)

@@ -4,6 +4,7 @@ remains.
 
 import importlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from warmstart.errors import UsageError
 
 pytestmark = pytest.mark.tensorflow
 
@@ -259,6 +262,23 @@ def test_every_example_once_an_epoch_in_even_batches():
         np.testing.assert_array_equal(np.sort(np.concatenate(parts), 0), np.sort(batches.x, 0))
     assert not np.array_equal(batches.batch(0, 0)[0], batches.batch(1, 0)[0])
     np.testing.assert_array_equal(batches.batch(1, 2)[0], batches.batch(1, 2)[0])
+
+
+@pytest.mark.parametrize("weight", [-1, math.inf, math.nan, "x", None, True])
+def test_weights_of_classes_are_numbers(weight):
+    from warmstart.training.options import ClassWeightOptions
+
+    with pytest.raises(UsageError, match="class_weight of 'a' must be a finite number, 0 or more"):
+        ClassWeightOptions(class_weight={"a": weight})
+
+
+def test_weights_are_not_all_zero():
+    from warmstart.training.batches import example_weights
+
+    labels = np.array([0, 0, 1])
+    assert example_weights({"b": 0}, labels, ["a", "b"]).tolist() == [1.5, 1.5, 0]
+    with pytest.raises(UsageError, match="class_weight is 0 for all 3 training examples"):
+        example_weights({"a": 0, "b": 0}, labels, ["a", "b"])
 
 
 def test_class_weights_even_out():

@@ -52,6 +52,8 @@ async def speech(request: Request) -> Response:
     text, chosen = checked_text(asked.input, state.settings), asked.options()
     check_generated(served.model, [text], chosen, state.settings)
     key = (Served.answer, freeze(chosen))
+    if asked.language and "language" not in served.model.option_names:
+        raise invalid(f"{asked.model} takes no language; leave it out.")
     [answer] = await state.ask(request, served, key, [text], deadline)
     if isinstance(answer, InputError):
         raise refusal(answer, "the input")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +15,7 @@ from warmstart.core.input_kind import Argument
 from warmstart.core.options import Option
 from warmstart.core.output_files import Output, OutputFiles
 from warmstart.core.results import Failed
+from warmstart.errors import UsageError
 from warmstart.speech.results.audio import SUFFIXES, SavedAudio
 
 SOUNDS = Output("sounds", SUFFIXES)
@@ -65,6 +66,18 @@ class TranscriptConsole(Console):
     options: ClassVar = TranscriptFlags
     outputs: ClassVar = MappingProxyType({"output": TRANSCRIPTS})
     forms: ClassVar = ("format",)
+
+    @classmethod
+    def check(cls, flags: Any, inputs: Sequence[str]) -> None:
+        super().check(flags, inputs)
+        if flags.output is None or flags.format is None:
+            return
+        target = Path(flags.output)
+        if TRANSCRIPTS.is_file(target) and target.suffix.lower() != f".{flags.format}":
+            raise UsageError(
+                f"--output {flags.output} and --format {flags.format} contradict each other; leave "
+                "out --format."
+            )
 
     def results(self, arguments: Iterable[Argument], options: Mapping[str, Any]) -> Iterable[Any]:
         vocabulary = options.get("vocabulary")

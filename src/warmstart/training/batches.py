@@ -119,7 +119,7 @@ def example_weights(weights: Any, labels: np.ndarray, names: Sequence[str]) -> n
         names: of the classes.
 
     Raises:
-        UsageError: there is no class of such a name.
+        UsageError: there is no class of such a name, or the weights of all examples are 0.
     """
     if weights == "balanced":
         return class_weights(labels, len(names))
@@ -130,6 +130,8 @@ def example_weights(weights: Any, labels: np.ndarray, names: Sequence[str]) -> n
         )
     per_class = np.array([weights.get(name, 1.0) for name in names], np.float32)
     weight: np.ndarray = per_class[labels]
+    if not weight.any():
+        raise UsageError(f"class_weight is 0 for all {len(labels):,} training examples.")
     return np.asarray(weight / weight.mean())
 
 

@@ -9,6 +9,8 @@ No TensorFlow is imported here, so that `--help` can list the options of a task.
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -223,6 +225,12 @@ class ClassWeightOptions(TrainOptions):
             raise UsageError(
                 f"class_weight must be 'balanced' or weights by class name, not {weights!r}."
             )
+        for name, weight in weights.items() if isinstance(weights, Mapping) else ():
+            is_number = isinstance(weight, numbers.Real) and not isinstance(weight, bool)
+            if not is_number or not 0 <= weight < math.inf:
+                raise UsageError(
+                    f"class_weight of {name!r} must be a finite number, 0 or more, not {weight!r}."
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
