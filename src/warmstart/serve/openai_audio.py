@@ -52,8 +52,6 @@ async def speech(request: Request) -> Response:
     text, chosen = checked_text(asked.input, state.settings), asked.options()
     check_generated(served.model, [text], chosen, state.settings)
     key = (Served.answer, freeze(chosen))
-    if asked.language and "language" not in served.model.option_names:
-        raise invalid(f"{asked.model} takes no language; leave it out.")
     [answer] = await state.ask(request, served, key, [text], deadline)
     if isinstance(answer, InputError):
         raise refusal(answer, "the input")
@@ -63,6 +61,10 @@ async def speech(request: Request) -> Response:
         suffix = f".{asked.response_format}"
         content = await body.aside(body.SLOW, answer.file_content, suffix)
     return Response(content, media_type=MEDIA[asked.response_format])
+
+
+FIELDS = {"initial_prompt": "prompt", "words": "timestamp_granularities"}
+"""Option -> how the form calls it."""
 
 
 class TranscriptionRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -113,6 +115,10 @@ async def transcriptions(request: Request) -> Response:
     chosen: dict[str, Any] = {"language": asked.language, "initial_prompt": asked.prompt}
     chosen |= {"temperature": asked.temperature or None, "words": words or None}
     chosen = {name: value for name, value in chosen.items() if value is not None}
+    for name in chosen:
+        if name not in served.model.option_names:
+            field = FIELDS.get(name, name)
+            raise invalid(f"{asked.model} does not support {field}; leave it out.")
     [answer] = await state.ask(request, served, (Served.answer, freeze(chosen)), files, deadline)
     if isinstance(answer, InputError):
         raise refusal(answer, "the recording")
