@@ -79,6 +79,10 @@ def test_a_named_encoding_is_used(file):
     ("a.jsonl", '{"text": "a, b", "label": "007"}\n\n{"label": "neg", "text": "c"}\n'),
     ("a.json", '[{"text": "a, b", "label": "007"}, {"text": "c", "label": "neg"}]'),
     ("a.json", '{"text": "a, b", "label": "007"}\n{"text": "c", "label": "neg"}\n'),
+    ("a.json", '{"data": [{"text": "a, b", "label": "007"}, {"text": "c", "label": "neg"}]}'),
+    ("a.json", '{"text": ["a, b", "c"], "label": ["007", "neg"]}'),
+    ("a.json", '{"text": {"0": "a, b", "3": "c"}, "label": {"0": "007", "3": "neg"}}'),
+    ("a.csv", "text|label\na, b|007\nc|neg\n"), ("a.csv", "sep=;\ntext;label\na, b;007\nc;neg\n"),
 ])  # fmt: skip
 def test_files(file, name, content):
     assert texts(file(name, content)) == WANT
@@ -120,7 +124,6 @@ def test_files_without_a_header(file):
 
 @pytest.mark.parametrize(("content", "want"), [
     ("id,comment,category\n1,good,pos\n2,bad,neg\n", [("good", "pos"), ("bad", "neg")]),
-    ("id,text,toxic,insult\n7,a,0,1\n8,b,0,0\n", [("a", ("insult",)), ("b", ())]),
     ("text,labels\na,x|y\nb,x; z\nc,\n", [("a", ("x", "y")), ("b", ("x", "z")), ("c", ())]),
     ("text,label,score\na,x,0.3\n", [("a", "x")]),
     ("index\tsentence1\tsentence2\tscore\n0\ta\tb\t3.2\n", [(("a", "b"), "3.2")]),
@@ -218,6 +221,14 @@ def test_class_names_fix_the_classes():
             texts([("a", label)], class_names=names)
     with pytest.raises(UsageError, match="'a' occurs twice"):
         texts([("a", "a")], class_names=["a", "a"])
+    assert texts([("a", "0.0"), ("b", 1.0)], class_names=names) == [("a", "cat"), ("b", "dog")]
+    assert texts([("a", "1")], class_names=["1.0", "2.0"]) == [("a", "1.0")]
+    for label in ("00", "01", "\N{FULLWIDTH DIGIT ONE}", "-1"):
+        with pytest.raises(UsageError, match="is not one of the classes"):
+            texts([("a", label)], class_names=names)
+    # one index too high: the others are indices of another list, so that none can be trusted
+    with pytest.raises(UsageError, match="row 2: has a label that is 2, which is not an index"):
+        texts([("a", "1"), ("b", "2")], class_names=names, problems=[])
 
 
 def test_a_label_means_one_class_of_a_model():
@@ -227,6 +238,12 @@ def test_a_label_means_one_class_of_a_model():
     assert index("cat", "big dog")("big_dog", "row 1") == 1
     assert index("cat", "dog")("1", "row 1") == 1  # no class is called by a number: an index
     assert index("1", "2", "3")("1", "row 1") == 0  # a name
+    assert index("1.0", "2.0", "3.0")("1", "row 1") == 0  # of a model of version 0.1
+    assert index("False", "True")("true", "row 1") == 1
+    for names, label in ((("1 star", "2 stars"), "1"), (("cat", "dog"), "01"), (("0.5", "1.5"), "1"),
+                         (("cat", "dog"), "\N{FULLWIDTH DIGIT ONE}")):  # fmt: skip
+        with pytest.raises(UsageError, match="has no class"):
+            index(*names)(label, "row 1")
     with pytest.raises(UsageError, match=r"row 1: the model has no class '0'; it has 1, 2, 3\."):
         index("1", "2", "3")("0", "row 1")
     with pytest.raises(
@@ -250,7 +267,13 @@ def test_a_label_means_one_class_of_a_model():
     ("text,label\na,x\nb\n", {}, "a.csv:3: has 1 cells"),
     ("text,label\na,x\n\nb,\n", {}, r"a.csv:4: has no label \(the column 'label' is empty\)"),
     ('text,label\n"a\nb",x\n"c" d,e\n', {}, "a.csv:4: is damaged"), ('text,label\n"a,x\nb,y\n', {}, "a.csv:2: is dam"),
-    ("text,label\n,x\n", {}, "a.csv:2: has no text"), ("id,text,a,b\n1,x,0,1\n2,y,1,\n", {}, "a.csv:3: has no 0 or 1"),
+    ("text,label\n,x\n", {}, "a.csv:2: has no text"),
+    ("id,text,a,b\n1,x,0,1\n2,y,1,\n", {"multi_label": True}, "a.csv:3: has no 0 or 1"),
+    ("text,verified,helpful\na,0,1\n", {}, "'verified' and 'helpful' hold 0 and 1.*label_column='verified,helpful'"),
+    ("c_id,text,toxic,insult\nx,a,0,1\n", {"multi_label": True}, "'toxic' and 'insult' hold 0 and 1"),
+    ("Text,text,label\na,b,x\n", {}, "text may be in the column .[Tt]ext. or .[Tt]ext.|may be in .[Tt]ext. or .[Tt]ext."),
+    ("title,body,label\nA day,it was long,x\n", {}, "'body' or 'title'; name one with text_column, or two with"),
+    ("question,answer,label\nis it?,it is so,1\n", {}, "'question' or 'answer'; name one"),
     ("text,label\na,x|y\n", {}, "one name or several; say which with multi_label"),
     ("text,label\na,x\n", {"delimiter": ",,"}, "one character"),
 ])  # fmt: skip
@@ -269,16 +292,22 @@ def test_what_is_damaged_or_ambiguous_is_refused(file, content, options, words):
     ("a.jsonl", '{"text": "a", "label": "x"}\n{"text"\n', "a.jsonl:2: is not JSON"),
     ("a.jsonl", "[1]\n", "a.jsonl:1: is not a JSON object"), ("a.jsonl", "\n", "holds no records"),
     ("a.jsonl", '{"text": "a", "label": "\\ud800"}', "an unpaired surrogate"),
-    ("a.json", '{"data": []}', "not a list of JSON objects.*keys 'data'"), ("a.json", "{", "is not JSON"),
+    ("a.json", '{"data": []}', "holds no records"), ("a.json", "{", "is not JSON"),
+    ("a.json", '{"train": [{"text": "a"}], "test": [{"text": "b"}]}', "not a list of JSON objects.*keys 'train', 'test'"),
+    ("a.json", '{"text": ["a", "b"], "label": ["x"]}', "different lengths: text 2, label 1"),
     ("a.json", "[]", "holds no records"), ("a.json", "[1]", "a.json: row 1: is not a JSON object"),
     ("a.json", "[" * 100_000, "is not JSON"), ("a.parquet", "PAR1", "not a Parquet file"), ("a.parquet", "", "empty"),
-    ("a.xlsx", "x", "not a file of labelled data"),
+    ("a.xlsx", "x", "not a file of labelled data.*save the sheet as CSV"), ("a.csv.gz", "x", "unpack it first"),
 ])  # fmt: skip
 def test_damaged_files_are_named(file, name, content, words):
     with pytest.raises(UsageError, match=words):
         texts(file(name, content))
     with pytest.raises(UsageError, match="cannot be opened"):
-        texts(file(name, content).with_name(f"none{name[1:]}" if name != "a.xlsx" else "none.csv"))
+        texts(
+            file(name, content).with_name(
+                f"none{name[1:]}" if not name.endswith((".xlsx", ".gz")) else "none.csv"
+            )
+        )
 
 
 def test_problems_are_collected_and_the_others_are_read(file):
@@ -297,11 +326,17 @@ def test_problems_are_collected_and_the_others_are_read(file):
 
 def test_labels_keep_their_identity():
     table = pd.DataFrame({"text": list("abcd"), "label": pd.Series(["007", "7", "1.0", "true"])})
-    assert [label for _, label in texts(table)] == ["007", "7", "1.0", "true"]
+    assert [label for _, label in texts(table)] == ["007", "7", "1", "true"]
     for column, want in (
         ([1, 2], ["1", "2"]),
         ([1.0, 2.5], ["1", "2.5"]),
         ([True, False], ["True", "False"]),
+        (["1.0", "1"], ["1", "1"]),  # as pandas writes an integer column with a missing value
+        (["1.00", "-0.0"], ["1", "0"]),
+        (["1.5", "v1.0"], ["1.5", "v1.0"]),
+        (np.array([0.1, 0.7], np.float32), ["0.1", "0.7"]),
+        (np.array([0.1, 1 / 3]), ["0.1", "0.3333333333333333"]),
+        (pd.to_datetime(["2020-01-01", "2020-01-02"]), ["2020-01-01", "2020-01-02"]),
     ):
         assert [
             label for _, label in texts(pd.DataFrame({"text": ["a", "b"], "label": column}))
@@ -443,3 +478,78 @@ def test_words_that_may_be_a_class_are_refused(file, word):
 def test_names_that_look_missing_are_classes(file):
     path = file("a.csv", "text,label\na,none\nb,Nan bread\nc,-\n")
     assert [one.label for one in read_texts(path)] == ["none", "Nan bread", "-"]
+
+
+FILMS = [(f"film {number} is fine", LABELS[number % 7]) for number in range(24)]
+
+
+def test_an_unclosed_quotation_mark_is_an_error(file):
+    lines = [f"{text},{label}" for text, label in FILMS]
+    lines[5], lines[15] = '"great movie,spam', 'awful movie",ham'
+    words = r'a.csv:7: a quoted cell goes on to line 17, and its lines look like records.*write ""'
+    for header, swap in (("text,label", False), ("label,text", True)):
+        rows = [",".join(reversed(line.split(","))) if swap else line for line in lines]
+        if swap:
+            rows[5], rows[15] = 'spam,"great movie', 'ham,awful movie"'
+        with pytest.raises(UsageError, match=words):
+            texts(file("a.csv", "\n".join([header, *rows])))
+    lines[6] = 'film 6 too",ham'  # two records only
+    with pytest.raises(UsageError, match="goes on to line 8"):
+        texts(file("a.csv", "\n".join(["text,label", *lines])))
+
+
+def test_cells_with_line_ends_are_read(file):
+    reviews = [
+        "Good, funny\nand sad, too",
+        "One,\n\ntwo",
+        "a\nspam,\nb, c\nd",
+        "x\r\ny",
+        "no, ham\n",
+        "it, ham\nok",
+    ]
+    rows = [*FILMS, *((text, "ham") for text in reviews)]
+    frame = pd.DataFrame(rows, columns=["text", "label"])
+    assert texts(file("a.csv", frame.to_csv(index=False))) == rows
+    pairs = [
+        ("What, then?\nAnd why?", "Well,\nit is"),
+        ("a,\nb,\nc,", "d"),
+        ("Hi, you\nHi, me\nHi, all", "e"),
+    ]
+    frame = pd.DataFrame(pairs, columns=["text", "label"])
+    assert texts(file("a.csv", frame.to_csv(index=False))) == pairs
+
+
+def test_a_file_without_a_header_may_have_the_labels_first(file):
+    again = [*FILMS[:8], *FILMS[:8], ("one, two", "ham")]  # as some messages recur
+    for delimiter, name in (("\t", "sms.tsv"), (",", "sms.csv")):
+        columns: list[str] = []
+        frame = pd.DataFrame([(label, text) for text, label in again])
+        content = frame.to_csv(index=False, header=False, sep=delimiter)
+        found = read_texts(file(name, content), columns=columns)
+        assert [(one.value, one.label) for one in found] == again
+        assert columns == ["text: column 2", "label: column 1"]
+    with pytest.raises(UsageError, match="may name the columns or be an example"):
+        texts(file("a.csv", "city,Paris\n" * 4 + "city,Rome\ncountry,Peru\n" * 4))
+    with pytest.raises(
+        UsageError, match=r"pairs are \(text, label\), but 'ham' looks like the label"
+    ):
+        texts([(label, text) for text, label in again])
+    for two in ((["a", "b"], ["x", "y"]), [["a", "x"], ["b", "y"]]):
+        with pytest.raises(UsageError, match="may be 2 records, or a list of each of text, label"):
+            texts(two)
+    assert texts([("a", "x"), ("b", "y")]) == [("a", "x"), ("b", "y")]
+
+
+def test_columns_of_0_and_1_are_classes_where_they_are_named(file):
+    path = file("a.csv", "id,text,toxic,insult\n7,a,0,1\n8,b,0,0\n")
+    want = [("a", ("insult",)), ("b", ())]
+    for options in (
+        {"label_column": "toxic,insult"},
+        {"label_column": "toxic, insult"},
+        {"multi_label": True},
+        {"class_names": ["toxic", "insult"]},
+    ):
+        assert texts(path, **options) == want
+    assert texts(path, label_column="toxic") == [("a", "0"), ("b", "0")]
+    with pytest.raises(UsageError, match="no column 'rude'; the columns are id, text, toxic"):
+        texts(path, label_column="toxic,rude")

@@ -41,7 +41,8 @@ TABLES = tuple(
 )
 
 
-BEGINS = ("offset", "start", "start_time", "start_seconds", "begin", "begin_time")
+BEGINS = ("offset", "start", "start_time", "start_seconds", "start_sec", "start_ms", "begin", "begin_time",
+          "segment_start")  # fmt: skip
 """Columns with the start of a segment in its file, in lower case."""
 
 
@@ -119,9 +120,10 @@ def examples(
         for column in begins:
             value = record.values.get(column)
             if _is_positive(value):
-                raise record.error(
-                    f"begins at {column} {value} of its file; save such segments as files of "
-                    "their own, or remove the column if they already are"
+                # Those that begin at 0 are segments, too, and must not get the whole file.
+                raise UsageError(
+                    f"{record.name}: begins at {column} {value} of its file, so that the table holds segments; "
+                    "save them as files of their own, or remove the column if they already are."
                 )
         sound = _in_folder(table.file(record, recording, "recording"), table.folder)
         return Example(sound, table.text(record, text), *table.split(record, split))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from warmstart.core.records.columns import ANCHOR, NEGATIVE, POSITIVE, TEXT, Fie
 from warmstart.core.records.table import Assigned, Record
 from warmstart.errors import RecordError, UsageError
 from warmstart.text import files
+from warmstart.text.pair_labels import belongs, pair_label
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,8 @@ def texts(
         encoding=encoding,
         delimiter=delimiter,
     )
-    text = table.column(TEXT, text_column)
     split = table.split_columns(split_column, group_column)
+    text = records.text_column(table, text_column, split)
     table.describe(columns, {"text": text}, split)
 
     def read(record: Record) -> TextExample:
@@ -88,6 +90,7 @@ def pairs(
     text_column: str | None = None,
     pair_column: str | None = None,
     negative_column: str | None = None,
+    label_column: str | None = None,
     split_column: str | None = None,
     group_column: str | None = None,
     problems: list[str] | None = None,
@@ -99,13 +102,17 @@ def pairs(
 
     Args:
         data: a table or dataset with the columns `anchor` (or `query`, `question`, `sentence1`),
-            `positive` (or `answer`, `passage`, `sentence2`), and perhaps `negative`; or tuples.
-        text_column, pair_column, negative_column, split_column: of a table, where their names are
-            not the usual ones.
+            `positive` (or `answer`, `passage`, `sentence2`), and perhaps `negative`; or tuples. A
+            column `label` with 1 and 0, or entailment, contradiction and neutral, says which pairs
+            belong together. The others are the negatives of the same anchors if each anchor has one,
+            and are left out otherwise.
+        text_column, pair_column, negative_column, label_column, split_column: of a table, where
+            their names are not the usual ones.
         group_column, problems, columns, encoding, delimiter: as for `texts`.
 
     Raises:
-        UsageError: a column is missing, there are no pairs, or only some have a negative.
+        UsageError: a column is missing or says something else, there are no pairs, or only some
+            have a negative.
     """
     layouts: list[tuple[Field, ...]] = [(ANCHOR, POSITIVE), (ANCHOR, POSITIVE, NEGATIVE)]
     if not records.is_table(data) and not hasattr(data, "as_numpy_iterator"):
@@ -115,7 +122,14 @@ def pairs(
     table = records.read_table(
         data,
         *layouts,
-        named=(text_column, pair_column, negative_column, split_column, group_column),
+        named=(
+            text_column,
+            pair_column,
+            negative_column,
+            label_column,
+            split_column,
+            group_column,
+        ),  # fmt: skip
         encoding=encoding,
         delimiter=delimiter,
     )
@@ -123,14 +137,53 @@ def pairs(
     negative = table.optional_column(NEGATIVE, negative_column)
     split = table.split_columns(split_column, group_column)
     chosen = {"anchor": names[0], "positive": names[1], "negative": negative}
-    table.describe(columns, chosen, split)
     names += [negative] if negative is not None else []
+    label = pair_label(table, label_column, names, split)
+    table.describe(columns, {**chosen, "label": label}, split)
 
-    def read(record: Record) -> TextExample:
+    def read(record: Record) -> tuple[TextExample, bool | None]:
         some = tuple(table.text(record, name) for name in names)
-        return TextExample(record.name, some, **table.split(record, split)._asdict())
+        together = True if label is None else belongs(table, record, label)
+        example = TextExample(record.name, some, **table.split(record, split)._asdict())
+        return example, together
 
-    return _usable(list(table.map(read, problems)), problems)
+    labelled = list(table.map(read, problems))
+    examples = [example for example, together in labelled if together]
+    if len(examples) < len(labelled):
+        examples = _with_negatives(examples, labelled, columns)
+        if not examples:
+            raise UsageError(f"{table.name}: no pair belongs together, as {label!r} says.")
+    return _usable(examples, problems)
+
+
+def _with_negatives(
+    examples: list[TextExample],
+    labelled: list[tuple[TextExample, bool | None]],
+    columns: list[str] | None,
+) -> list[TextExample]:
+    """Triplets where each anchor has a text that does not belong to it; else the pairs."""
+    negatives: dict[str, list[str]] = {}
+    for example, together in labelled:
+        if together is False:
+            anchor, other = example.texts
+            negatives.setdefault(anchor, []).append(other)
+    complete = all(example.texts[0] in negatives for example in examples)
+    if columns is not None:
+        count = len(labelled) - len(examples)
+        use = "the negatives of the same anchors" if complete else "left out"
+        columns.append(f"{count:,} pairs do not belong together and are {use}")
+    if not complete:
+        return examples
+    uses: Counter[str] = Counter()
+    triplets: list[TextExample] = []
+    for example in examples:
+        anchor = example.texts[0]
+        others = negatives[anchor]
+        triplets.append(
+            replace(example, texts=(*example.texts, others[uses[anchor] % len(others)]))
+        )
+        uses[anchor] += 1
+    return triplets
 
 
 def _lines(path: Path) -> Iterator[Item]:

@@ -46,8 +46,9 @@ def examples(
             see `core.records.read_table`. The columns are recognised by their usual names (`text`
             and `label`, for pairs `text_pair`; those of GLUE's files and others), or by their
             content, where exactly one can be meant; a CSV or TSV file without a header has the
-            text first and the label last. Several labels of a text are a list, or are separated by
-            `|` in a column called `labels`, or have a column of 0 and 1 each.
+            text first and the label last, unless the content shows the opposite. Several labels of
+            a text are a list, or are separated by `|` in a column called `labels`, or have a column
+            of 0 and 1 each, which `label_column="toxic,insult"` names.
         problems: takes what is wrong with unusable records, which are left out; default: the
             first one is raised.
         multi_label: whether a text may have several labels; default: what the data looks like.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         read_photos,
         read_table,
         read_texts,
+        text_column,
     )
     from warmstart.core.records.table import Record, Table
     from warmstart.core.records.usable import report, require_most, require_usable
@@ -38,6 +39,7 @@ else:
         "read_photos",
         "read_table",
         "read_texts",
+        "text_column",
     )
     _TABLE = ("Record", "RecordError", "Table")
     _USABLE = ("report", "require_most", "require_usable")
@@ -55,5 +57,5 @@ else:
 __all__ = [
     "LABEL", "PAIR", "PHOTO", "SUFFIXES", "TEXT", "Field", "Label", "Labelled", "Record",
     "RecordError", "Table", "few", "is_table", "measured", "read_photos", "read_table", "read_texts", "report",
-    "require_most", "require_usable",
+    "require_most", "require_usable", "text_column",
 ]  # fmt: skip

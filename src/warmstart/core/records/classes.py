@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from warmstart.catalog import Label
+from warmstart.core.records.values import is_index, label_key, looks_numeric
 from warmstart.errors import UsageError
 
 LISTED = 10
@@ -15,8 +16,8 @@ class ClassIndex:
     """The classes of a model by label.
 
     A label is the id or the name of a class, with spaces or underscores. A whole number is an
-    index, unless a class of the model is called by a number: then numbers are names, as they were
-    when the model was trained.
+    index, unless the name of a class of the model begins with a number: then numbers are names, as
+    they were when the model was trained. `1.0` and `1` are the same name, as are `true` and `True`.
 
     Args:
         labels: of the model.
@@ -30,7 +31,11 @@ class ClassIndex:
         for label in labels:
             for name in {label.name, label.name.replace(" ", "_")}:
                 self.by_name.setdefault(name, []).append(label.index)
-        self.numbered = any(map(str.isdecimal, (*self.by_id, *self.by_name)))
+        self.by_key: dict[str, set[int]] = {}
+        for label in labels:
+            for name in (label.id, label.name):
+                self.by_key.setdefault(label_key(name), set()).add(label.index)
+        self.numbered = any(map(looks_numeric, (*self.by_id, *self.by_name)))
 
     @property
     def names(self) -> set[str]:
@@ -54,7 +59,10 @@ class ClassIndex:
                 f"{record}: {self.model} has {len(indices)} classes named {label!r}; label with "
                 f"their ids, {ids}."
             )
-        if label.isdecimal() and not self.numbered and int(label) < len(self.labels):
+        equal = self.by_key.get(label_key(label), set())
+        if len(equal) == 1:
+            return min(equal)
+        if is_index(label) and not self.numbered and int(label) < len(self.labels):
             return int(label)
         names = ", ".join(known.name for known in self.labels[:LISTED])
         more = ", …" if len(self.labels) > LISTED else ""

@@ -83,14 +83,27 @@ PAIR = Field(
 ANCHOR = Field(
     "anchor",
     "text_column",
-    (("anchor", "query", "question"), ("sentence1", "text1", "premise"), ("text", "sentence")),
+    (
+        ("anchor", "query", "question"),
+        ("sentence1", "text1", "premise", "question1", "#1 string"),
+        ("text", "sentence"),
+    ),
 )
 POSITIVE = Field(
     "positive",
     "pair_column",
     (
         ("positive", "pos"),
-        ("answer", "passage", "document", "sentence2", "text2", "hypothesis"),
+        (
+            "answer",
+            "passage",
+            "document",
+            "sentence2",
+            "text2",
+            "hypothesis",
+            "question2",
+            "#2 string",
+        ),
         ("text_pair", "context"),
     ),
 )
@@ -132,6 +145,10 @@ TEXT_PAIRS = (
     ("question", "context"),
 )
 """Columns that are a pair of texts together."""
+COMPANIONS = frozenset(
+    ("reply", "response", "summary", *POSITIVE.usual_names, *CONTEXT.usual_names)
+)
+"""Usual names of columns of texts that belong to others."""
 SEVERAL = ("labels", "classes", "tags")
 """Columns whose cells hold any number of labels."""
 ROW_NAMES = ("id", "idx", "index", "guid")
@@ -216,7 +233,16 @@ def choose_texts(
         return column, None if pair is None or second is None else choose_column(
             columns, second, pair, name
         )
-    there = {column.casefold(): column for column in columns if column not in taken}
+    free = [column for column in columns if column not in taken]
+    there = {column.casefold(): column for column in free}
+    if len(there) < len(free):
+        names = first.usual_names | (frozenset() if second is None else second.usual_names)
+        alike = [one for one in free if one.casefold() in names and one not in there.values()]
+        if alike:
+            raise UsageError(
+                f"{name}: the text may be in {alike[0]!r} or {there[alike[0].casefold()]!r}; "
+                f"name it with {options}."
+            )
     couples = [(there[a], there[b]) for a, b in TEXT_PAIRS if a in there and b in there]
     if couples:
         usual = first.tiers[0] if second is None else (*first.tiers[0], *second.tiers[0])
@@ -232,10 +258,8 @@ def choose_texts(
                 f"{name}: the text may be in {' or '.join(ways)}; name it with {options}."
             )
         return couples[0]
-    column = require_column(list(there.values()), first, None, name)
-    return column, None if second is None else choose_column(
-        list(there.values()), second, None, name
-    )
+    column = require_column(free, first, None, name)
+    return column, None if second is None else choose_column(free, second, None, name)
 
 
 def plural(name: str) -> str:

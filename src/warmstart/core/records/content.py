@@ -42,6 +42,14 @@ def are_texts(cells: Sequence[Any]) -> bool:
     return different and (words >= WORDS or characters >= CHARACTERS)
 
 
+def may_be_texts(cells: Sequence[Any]) -> bool:
+    """Whether cells may be texts in a column with a usual name of texts: most are different, and of
+    several words.
+    """
+    strings = [cell for cell in cells if isinstance(cell, str) and " " in cell.strip()]
+    return len(strings) > 0.5 * len(cells) and len(set(strings)) > 0.5 * len(strings)
+
+
 def are_labels(cells: Sequence[Any]) -> bool:
     """Whether cells are classes: few different values, of which most occur again and again."""
     if len(cells) < FEWEST or are_texts(cells) or are_files(cells):
@@ -53,6 +61,26 @@ def are_labels(cells: Sequence[Any]) -> bool:
     except ValueError:
         return False
     return 2 <= len(counts) <= min(MOST_CLASSES, len(cells) // 3)
+
+
+def has_fewer_and_shorter(first: Sequence[Any], second: Sequence[Any]) -> int | None:
+    """Which of two columns has the classes of the other one's texts: fewer different cells, with
+    fewer words. Numbers are no texts.
+
+    Returns:
+        0 or 1; None where the two signs differ.
+    """
+    columns = [[str(cell).strip() for cell in cells] for cells in (first, second)]
+    different = [len(set(cells)) for cells in columns]
+    words = [sum(len(cell.split()) for cell in cells) for cells in columns]
+    numeric = [all(map(is_number, cells)) for cells in columns]
+    if numeric[0] != numeric[1]:
+        index = 0 if numeric[0] else 1
+        # Many different numbers may as well number the rows.
+        return index if different[index] <= different[1 - index] else None
+    if different[0] < different[1] and words[0] < words[1]:
+        return 0
+    return 1 if different[1] <= different[0] and words[1] <= words[0] else None
 
 
 def are_files(cells: Sequence[Any]) -> bool:

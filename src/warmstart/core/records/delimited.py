@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from os.path import splitext
 from pathlib import Path
 from typing import TypeVar
 
-from warmstart.core.records.columns import COLA, PHOTO, RECORDING, Field, listed, unique_columns
+from warmstart.core.records import content
+from warmstart.core.records.columns import (
+    COLA,
+    LABEL,
+    PHOTO,
+    RECORDING,
+    TEXT,
+    Field,
+    listed,
+    unique_columns,
+)
 from warmstart.core.records.content import is_header
 from warmstart.core.records.dialects import Dialect, detect_dialect, is_blank, is_number, sample_of
+from warmstart.core.records.row_shape import RowShape
 from warmstart.core.records.table import PEEK, Record, Table
 from warmstart.errors import RecordError, UsageError
 
 T = TypeVar("T")
+_EXCEL = re.compile('sep=([^"])', re.IGNORECASE)
+"""The first line by which Excel is told the delimiter."""
 Row = tuple[int, list[str]]
 """Number of the line that a record begins in, from 1, and its cells."""
 
@@ -40,6 +54,9 @@ def read(
     """
     name = str(path)
     sample, complete = sample_of(lines)
+    if sample and (excel := _EXCEL.fullmatch(sample[0].strip())):
+        delimiter = delimiter or excel[1]
+        sample[0] = "\n"  # which keeps the numbers of the lines
     dialect = detect_dialect(
         sample,
         name,
@@ -53,6 +70,9 @@ def read(
     if first is None:
         raise UsageError(f"{name} is empty.")
     cells = first[1]
+    if dialect.quoted:
+        shape = RowShape.of(sample, dialect.delimiter, len(cells))
+        rows = _closed(rows, shape, name)
     positional = False
     if named or {cell.strip().casefold() for cell in cells} & usual_names:
         columns = unique_columns(cells, name)
@@ -104,6 +124,25 @@ def _rows(lines: Iterator[str], name: str, dialect: Dialect) -> Iterator[Row]:
             blank.append((number, row))
 
 
+def _closed(rows: Iterator[Row], shape: RowShape, name: str) -> Iterator[Row]:
+    """The records.
+
+    Raises:
+        RecordError: a record has lines that look like records: a quotation mark is not closed.
+    """
+    for number, row in rows:
+        ends = sum(cell.count("\n") or cell.count("\r") for cell in row)
+        if ends and shape.has_records(row):
+            where = f"{name}:{number}"
+            raise RecordError(
+                f"{where}: a quoted cell goes on to line {number + ends}, and its lines look like records, so "
+                'a quotation mark is not closed; close it, or write "" where it is text (if the lines are one '
+                "cell, save the file as JSON lines)",
+                where,
+            )
+        yield number, row
+
+
 def _records(
     rows: Iterator[Row], columns: tuple[str, ...], name: str, delimiter: str
 ) -> Iterator[Record | RecordError]:
@@ -135,9 +174,11 @@ def _columns_without_header(
         UsageError: the first record may be a header with other names.
     """
     width = len(rows[0])
-    layout = next(
+    layout: Sequence[Field] | None = next(
         (fields for fields in layouts if len(fields) == width and _has_numbers(rows, fields)), None
     )
+    if layout is not None and tuple(layout) == (TEXT, LABEL):
+        layout = _text_and_label(rows)
     if layout is COLA and _is_cola(rows):
         return tuple(field.name for field in layout)
     example = ",".join(field.option.removesuffix("_column") or field.name for field in layouts[0])
@@ -157,8 +198,9 @@ def _columns_without_header(
 
 def _is_example(rows: Sequence[Sequence[str]], layout: Sequence[Field]) -> bool:
     first, others = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
-    label = first[-1].strip()
-    if is_number(label) or (label and any(row[-1].strip() == label for row in others)):
+    column = layout.index(LABEL) if LABEL in layout else len(layout) - 1
+    label = first[column].strip()
+    if is_number(label) or (label and any(row[column].strip() == label for row in others)):
         return True
     suffix = splitext(first[0].strip())[1].lower()
     return (
@@ -166,6 +208,15 @@ def _is_example(rows: Sequence[Sequence[str]], layout: Sequence[Field]) -> bool:
         and suffix != ""
         and any(splitext(row[0].strip())[1].lower() == suffix for row in others)
     )
+
+
+def _text_and_label(rows: Sequence[Sequence[str]]) -> tuple[Field, Field] | None:
+    """Which of two columns has the texts; None where both may."""
+    columns = [[row[index] for row in rows if len(row) == 2] for index in (0, 1)]
+    labels = content.has_fewer_and_shorter(*columns)
+    if labels == 0:  # against the usual order, so that it takes some records to show it
+        return (LABEL, TEXT) if len(columns[0]) >= content.FEWEST else None
+    return None if labels is None else (TEXT, LABEL)
 
 
 def _is_numeric(layout: Sequence[Field]) -> bool:

@@ -13,7 +13,7 @@ from warmstart.errors import UsageError
 if TYPE_CHECKING:
     from _csv import Reader
 
-DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 SAMPLE_LINES = 1000
 SAMPLE_CHARACTERS = 2**20
 
@@ -78,7 +78,7 @@ def detect_dialect(
 ) -> Dialect:
     """The dialect of a table.
 
-    The delimiter is the one of comma, semicolon and tab that gives every record the same number
+    The delimiter is the one of comma, semicolon, tab and vertical bar that gives every record the same number
     of cells; where that holds for none, the one that the first record has. In files with tabs
     quotation marks are text, unless the file needs them: a quoted cell holds a tab, a line end or
     a doubled quotation mark, or every cell that is not a number is quoted.
@@ -124,8 +124,8 @@ def detect_dialect(
     if blank or one_column:
         return blank[0] if blank else Dialect()
     raise UsageError(
-        f"{name} has one column only ({_cells(readings[0].records[0])}); cells are separated by commas, semicolons or "
-        "tabs, or by what delimiter= names."
+        f"{name} has one column only ({_cells(readings[0].records[0])}); cells are separated by commas, semicolons, "
+        "tabs or vertical bars, or by what delimiter= names."
     )
 
 

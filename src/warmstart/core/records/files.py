@@ -12,9 +12,11 @@ from warmstart.core.records import delimited
 from warmstart.core.records.columns import Field, unique_columns
 from warmstart.core.records.encodings import decoded_lines
 from warmstart.core.records.suffixes import SUFFIXES
-from warmstart.core.records.table import Record, Table, table_of_mappings
+from warmstart.core.records.table import Record, Table, single_precision, table_of_mappings
 from warmstart.errors import RecordError, UsageError, require
 
+PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
+SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods")
 LARGEST_JSON = 256 * 2**20
 """Characters of a JSON file, which is read as a whole."""
 
@@ -42,7 +44,9 @@ def read_file(
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise UsageError(f"{path} is not a file of labelled data ({', '.join(SUFFIXES)}).")
+        raise UsageError(
+            f"{path} is not a file of labelled data ({', '.join(SUFFIXES)}){_conversion(suffix)}."
+        )
     try:
         if suffix in (".parquet", ".pq"):
             return _parquet(path)
@@ -58,6 +62,15 @@ def read_file(
         return table_of_mappings(str(path), _json_lines(lines, str(path)), folder=path.parent)
     except OSError as error:
         raise UsageError(f"{path} cannot be opened: {error.strerror or error}.") from error
+
+
+def _conversion(suffix: str) -> str:
+    """How a file of another type becomes one of `SUFFIXES`."""
+    if suffix in PACKED:
+        return "; unpack it first"
+    if suffix in SPREADSHEETS:
+        return "; save the sheet as CSV, or pass pandas.read_excel(path)"
+    return ""
 
 
 def _lines(path: Path, encoding: str | None) -> Iterator[str]:
@@ -105,7 +118,9 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _json(lines: Iterator[str], path: Path) -> Table:
-    """A list of objects; or JSON lines, which many files of this name hold."""
+    """A list of objects, also as the only value of an object, such as `{"data": […]}`; an object with
+    a list for each column; or JSON lines, which many files of this name hold.
+    """
     text: list[str] = []
     size = 0
     for line in lines:
@@ -123,6 +138,17 @@ def _json(lines: Iterator[str], path: Path) -> Table:
                 str(path), _json_lines(iter(text), str(path)), folder=path.parent
             )
         raise RecordError(f"{path}: is not JSON ({error})", str(path)) from error
+    if isinstance(content, dict) and (columns := _columns_of(content)) is not None:
+        lengths = {key: len(cells) for key, cells in columns.items()}
+        if len(set(lengths.values())) > 1:
+            counts = ", ".join(f"{key} {count:,}" for key, count in lengths.items())
+            raise UsageError(f"{path}: the columns have different lengths: {counts}.")
+        content = [
+            dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)
+        ]
+    elif isinstance(content, dict) and len(content) == 1:
+        (inner,) = content.values()
+        content = inner if isinstance(inner, list) else content
     if not isinstance(content, list):
         keys = (
             f" with the keys {', '.join(map(repr, [*content][:5]))}"
@@ -130,10 +156,33 @@ def _json(lines: Iterator[str], path: Path) -> Table:
             else ""
         )
         raise UsageError(
-            f"{path} is not a list of JSON objects, one for each record, but {_json_type(content)}{keys}."
+            f"{path} is not a list of JSON objects, one for each record, nor an object with a list "
+            f"for each column, but {_json_type(content)}{keys}."
         )
     rows = (_as_record(value, f"{path}: row {number}") for number, value in enumerate(content, 1))
     return table_of_mappings(str(path), rows, folder=path.parent)
+
+
+def _columns_of(content: Mapping[str, Any]) -> Mapping[str, Sequence[Any]] | None:
+    """The columns of `{"text": […], "label": […]}`, or of pandas' `{"text": {"0": …}, …}`; None
+    where the values are not two or more lists or mappings of cells.
+    """
+    if len(content) < 2:
+        return None
+    values = list(content.values())
+    if all(isinstance(value, dict) for value in values):
+        rows = list(values[0])
+        if not all(list(value) == rows for value in values):
+            return None
+        return {key: list(value.values()) for key, value in content.items()}
+    # Lists of objects are several tables, such as "train" and "test".
+    if all(isinstance(value, list) and not _holds_objects(value) for value in values):
+        return content
+    return None
+
+
+def _holds_objects(values: Sequence[Any]) -> bool:
+    return bool(values) and all(isinstance(value, dict) for value in values)
 
 
 def _json_type(value: Any) -> str:
@@ -171,7 +220,14 @@ def _parquet(path: Path) -> Table:
                 f"{path}: cannot be read after row {number} ({error})", str(path)
             ) from error
 
-    return Table(str(path), columns, records(), path.parent, class_names_of(schema.metadata))
+    return Table(
+        str(path),
+        columns,
+        records(),
+        path.parent,
+        class_names_of(schema.metadata),
+        single_precision=single_precision(dict(zip(columns, schema.types, strict=True))),
+    )
 
 
 def class_names_of(metadata: Mapping[bytes, bytes] | None) -> dict[str, tuple[str, ...]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from warmstart.core.records import content, values
-from warmstart.core.records.columns import SEVERAL, Field, listed
+from warmstart.core.records.columns import LABEL, SEVERAL, Field, choose_column, listed
 from warmstart.core.records.table import Record, Table
 from warmstart.errors import UsageError
 
@@ -40,12 +40,10 @@ class LabelReader:
     model_classes: Collection[str] | None = None
 
     def describe(self) -> str:
-        """What the labels are read from, for reports; "" where the records have no columns."""
-        if self.table.positional:
-            return ""
+        """What the labels are read from, for reports."""
         if self.column is None:
             return f"labels: {listed(self.flags, 8)} (columns of 0 and 1)"
-        return f"label: {self.column}"
+        return f"label: {self.table.column_name(self.column)}"
 
     def __call__(self, record: Record) -> Label:
         """The label of a record.
@@ -91,6 +89,10 @@ class LabelReader:
 
     def _name(self, record: Record, value: Any) -> str:
         names = None if self.column is None else self.table.class_names.get(self.column)
+        if self.column in self.table.single_precision and isinstance(value, float):
+            import numpy as np
+
+            value = np.float32(value)
         try:
             name = values.class_name(value, names)
         except ValueError as error:
@@ -101,6 +103,8 @@ class LabelReader:
             return name if self.class_names is None else values.one_of(name, self.class_names)
         except ValueError as error:
             raise record.error(f"has a label that {error}") from None
+        except IndexError as error:  # then the others are indices of another list, too
+            raise UsageError(f"{record.name}: has a label that {error}.") from None
 
     def _is_unlabelled(self, value: Any) -> bool:
         if isinstance(value, str | bytes):
@@ -130,14 +134,15 @@ def label_reader(
     """How the labels of a table are read.
 
     A column whose name is a plural (`labels`, `classes`, `tags`) holds any number of labels, with
-    `|` or `;` between them or as a list. Without a column of labels all other columns but the
-    ones that number the records are classes, where there are two or more and they hold 0 and 1
-    only; else the one column whose cells look like classes has the labels.
+    `|` or `;` between them or as a list. Several columns of 0 and 1 are a class each, where the
+    caller names them, with commas between them; or where `multi_label` is true or the classes are
+    known, and all columns but the inputs and those that number the records are of 0 and 1. Without
+    a column of labels the one column whose cells look like classes has them.
 
     Args:
         table: the records.
         field: the label.
-        column: named by the caller.
+        column: named by the caller, or several with commas between them.
         inputs: columns that hold something else.
         multi_label: whether a record may have several labels; None: what the data looks like.
         class_names: all classes, in order; a whole number is an index into them, unless they are
@@ -153,10 +158,13 @@ def label_reader(
         return LabelReader(
             table, field.name, several=False, class_names=names, model_classes=model_classes
         )
+    if flags := _named_flags(table, column):
+        return _of_flags(table, flags, names)
     chosen = table.optional_column(field, column)
     if chosen is None or (column is None and chosen in inputs):
         flags = _flags(table, inputs)
-        if flags:
+        known = model_classes if names is None else names
+        if flags and (multi_label or (known is not None and {*flags} <= {*known})):
             return _of_flags(table, flags, names)
         chosen = _by_content(table, field, inputs)
     plural = True if chosen.casefold() in SEVERAL else None
@@ -195,6 +203,12 @@ def _by_content(table: Table, field: Field, inputs: Collection[str | None]) -> s
     candidates = content.columns_that(content.are_labels, table.cells(), inputs)
     if len(candidates) == 1:
         return candidates[0]
+    flags = [column for column in _free(table, inputs) if _is_flag(table, column)]
+    if len(flags) > 1:
+        raise UsageError(
+            f"{table.name} has no column of labels, but {' and '.join(map(repr, flags))} hold 0 and 1; "
+            f"if each is a class, name them: {field.option}={','.join(flags)!r}; else name one."
+        )
     if candidates:
         raise UsageError(
             f"{table.name}: the {field.name} may be in the column "
@@ -206,19 +220,31 @@ def _by_content(table: Table, field: Field, inputs: Collection[str | None]) -> s
     )
 
 
+def _named_flags(table: Table, column: str | None) -> tuple[str, ...]:
+    """The columns that the caller names with commas between them; empty for a single one."""
+    if column is None or column in table.columns or "," not in column:
+        return ()
+    names = (name.strip() for name in column.split(","))
+    return tuple(choose_column(table.columns, LABEL, name, table.name) or "" for name in names)
+
+
 def _flags(table: Table, inputs: Collection[str | None]) -> tuple[str, ...]:
-    columns: Sequence[str] = [
+    """The columns of 0 and 1, where all that are not inputs are such."""
+    columns = _free(table, inputs)
+    if len(columns) < 2:  # a single one may as well be the labels
+        return ()
+    return tuple(columns) if all(_is_flag(table, column) for column in columns) else ()
+
+
+def _free(table: Table, inputs: Collection[str | None]) -> list[str]:
+    return [
         column
         for column in table.columns
         if column not in inputs and not content.is_row_name(column)
     ]
+
+
+def _is_flag(table: Table, column: str) -> bool:
     known = TRUE | FALSE
-    first = table.peek()
-    cells = (record.values.get(column) for record in first for column in columns)
-    if len(columns) < 2:  # a single one may as well be the labels
-        return ()
-    return (
-        tuple(columns)
-        if all(values.is_missing(cell) or str(cell) in known for cell in cells)
-        else ()
-    )
+    cells = (record.values.get(column) for record in table.peek())
+    return all(values.is_missing(cell) or str(cell) in known for cell in cells)

@@ -8,7 +8,7 @@ from typing import Any
 
 from warmstart.core.records.columns import TOKENS, Field, unique_columns
 from warmstart.core.records.files import class_names_of, names_of_features
-from warmstart.core.records.table import Record, Table, table_of_mappings
+from warmstart.core.records.table import Record, Table, single_precision, table_of_mappings
 from warmstart.errors import RecordError, UsageError
 
 NAME = "the data"
@@ -32,12 +32,14 @@ def read_object(data: Any, fields: Sequence[Field], example_rank: int = 0) -> Ta
         return _of_tf(data, fields, example_rank)
     if hasattr(data, "itertuples") and hasattr(data, "columns"):  # pandas
         columns = unique_columns(list(map(str, data.columns)), NAME)
-        return _of_rows(columns, data.itertuples(index=False, name=None))
+        return _of_rows(columns, data.itertuples(index=False, name=None), types=data.dtypes)
     if hasattr(data, "iter_rows") and hasattr(data, "columns"):  # polars
-        return _of_rows(unique_columns(list(data.columns), NAME), data.iter_rows())
+        columns = unique_columns(list(data.columns), NAME)
+        return _of_rows(columns, data.iter_rows(), types=data.dtypes)
     if hasattr(data, "to_pylist") and hasattr(data, "schema"):  # a table or batch of pyarrow
         columns = unique_columns(data.schema.names, NAME)
-        return _of_rows(columns, _arrow_rows(data), class_names_of(data.schema.metadata))
+        names = class_names_of(data.schema.metadata)
+        return _of_rows(columns, _arrow_rows(data), names, types=data.schema.types)
     if hasattr(data, "collect") and hasattr(type(data), "schema"):
         raise UsageError(
             f"Cannot read an object of type {type(data).__name__} before it is computed; give .collect()."
@@ -49,16 +51,34 @@ def read_object(data: Any, fields: Sequence[Field], example_rank: int = 0) -> Ta
             f"Cannot read labelled data from an object of type {type(data).__name__}; give a file's path, a table, or "
             f"a list of ({', '.join(field.name for field in fields)}) pairs."
         )
+    if _are_columns(data, len(fields)):
+        mapping = ", ".join(f"{field.name!r}: […]" for field in fields)
+        raise UsageError(
+            f"{NAME.capitalize()} may be {len(fields)} records, or a list of each of "
+            f"{', '.join(field.name for field in fields)}; give a list of tuples, or a mapping {{{mapping}}}."
+        )
     features = getattr(data, "features", None) or {}  # of a datasets.Dataset
     return _of_iterable(data, fields, names_of_features(features))
+
+
+def _are_columns(data: Any, count: int) -> bool:
+    """Whether this may be a list for each of `count` fields: of texts, and of labels."""
+    if not isinstance(data, list | tuple) or len(data) != count or count < 2:
+        return False
+    return all(
+        len(getattr(one, "shape", ())) == 1
+        or (isinstance(one, list) and all(isinstance(cell, str | int | float) for cell in one))
+        for one in data
+    )
 
 
 def _of_rows(
     columns: tuple[str, ...],
     rows: Iterable[Sequence[Any]],
     class_names: Mapping[str, Sequence[str]] | None = None,
+    types: Iterable[Any] | None = None,
 ) -> Table:
-    """A table of rows with a cell for each column."""
+    """A table of rows with a cell for each column, of these types."""
     rows = iter(rows)
     first = next(rows, None)
     if first is None:
@@ -67,7 +87,10 @@ def _of_rows(
         Record(f"row {number}", dict(zip(columns, row, strict=True)))
         for number, row in enumerate(chain([first], rows), 1)
     )
-    return Table(NAME, columns, records, class_names=class_names or {})
+    single = (
+        frozenset() if types is None else single_precision(dict(zip(columns, types, strict=True)))
+    )
+    return Table(NAME, columns, records, class_names=class_names or {}, single_precision=single)
 
 
 def _arrow_rows(data: Any) -> Iterator[tuple[Any, ...]]:

@@ -41,7 +41,11 @@ class LabelTable(TableOptions):
     """Of a table with a column of labels."""
 
     label_column: Annotated[
-        str | None, Option("Column of labels in a table, where it has an unusual name.")
+        str | None,
+        Option(
+            "Column of labels in a table, where it has an unusual name; several columns of 0 and 1 "
+            "with commas between them."
+        ),
     ] = None
 
 
@@ -102,6 +106,13 @@ class PositiveTable(TableOptions):
     ] = None
     negative_column: Annotated[
         str | None, Option("Column of texts that do not, where it has an unusual name.")
+    ] = None
+    label_column: Annotated[
+        str | None,
+        Option(
+            "Column that says whether two texts belong together (1 and 0, or entailment and "
+            "contradiction), where it has an unusual name."
+        ),
     ] = None
 
 

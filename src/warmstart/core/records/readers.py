@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from warmstart.core.records import content
 from warmstart.core.records.columns import (
     COLA,
+    COMPANIONS,
     LABEL,
     PAIR,
     PHOTO,
@@ -23,7 +24,8 @@ from warmstart.core.records.labels import Label, LabelReader, label_reader
 from warmstart.core.records.objects import read_object
 from warmstart.core.records.suffixes import SUFFIXES
 from warmstart.core.records.table import Record, SplitColumns, Table
-from warmstart.errors import documented_in
+from warmstart.core.records.values import is_missing
+from warmstart.errors import UsageError, documented_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ def read_table(
         optional: further fields, by whose names a header is recognised, too.
         named: columns that the caller names; then the first line of a file is a header.
         encoding: of a text file; default: UTF-8, or what its byte order mark says.
-        delimiter: of a CSV or TSV file; default: comma, semicolon or tab, as its lines show.
+        delimiter: of a CSV or TSV file; default: comma, semicolon, tab or vertical
+            bar, as its lines show.
         example_rank: the rank of the first element of an example, by which a batched
             `tf.data.Dataset` is recognised: 0 for a text, 1 for samples, 3 for a photo.
 
@@ -182,6 +185,8 @@ def read_texts(
         text, pair = TEXT.name, PAIR.name if PAIR.name in table.columns else None
     else:
         text, pair = _text_columns(table, text_column, pair_column, (label_column, *split))
+    if table.positional and not table.has_columns and pair is None:
+        _check_order(table)
     inputs = (text, pair, *split)
     label_of = label_reader(
         table, LABEL, label_column, inputs, multi_label, class_names, model_classes
@@ -201,14 +206,69 @@ def read_texts(
 def _text_columns(
     table: Table, text: str | None, pair: str | None, others: Sequence[str | None]
 ) -> tuple[str, str | None]:
-    """The columns of text and second text: by name, else the one whose cells are texts."""
+    """The columns of text and second text: by name, else the one whose cells are texts.
+
+    Raises:
+        UsageError: there is none, or several could be meant.
+    """
     taken = [column for column in others if column]
     usual = {name for field in (TEXT, PAIR) for name in field.usual_names}
     if text is None and pair is None and not {c.casefold() for c in table.columns} & usual:
         candidates = content.columns_that(content.are_texts, table.cells(), taken)
         if len(candidates) == 1:
             return candidates[0], None
-    return choose_texts(table.columns, text, pair, table.name, taken=taken)
+    chosen = choose_texts(table.columns, text, pair, table.name, taken=taken)
+    if text is None and pair is None:
+        _refuse_other_texts(table, chosen, taken, "name one with text_column, or two with text_column "
+                            "and pair_column")  # fmt: skip
+    return chosen
+
+
+def text_column(table: Table, named: str | None, others: Sequence[str | None] = ()) -> str:
+    """The column of texts, where there are no second ones.
+
+    Raises:
+        UsageError: there is none, or several could be meant.
+    """
+    column = table.column(TEXT, named)
+    if named is None and not table.positional:
+        taken = [one for one in others if one]
+        _refuse_other_texts(table, (column, None), taken, "name one with text_column")
+    return column
+
+
+def _refuse_other_texts(
+    table: Table, chosen: Sequence[str | None], taken: Sequence[str], advice: str
+) -> None:
+    """Refuse a table with further columns of texts, by their names and their content."""
+    usual = TEXT.usual_names | PAIR.usual_names | COMPANIONS
+    free = [c for c in table.columns if c.casefold() in usual and c not in (*chosen, *taken)]
+    if not free:
+        return
+    cells = table.cells()
+    others = [
+        column
+        for column in free
+        if content.may_be_texts([one for one in cells[column] if not is_missing(one)])
+    ]
+    if others:
+        columns = " or ".join(repr(one) for one in (*chosen, *others) if one)
+        raise UsageError(f"{table.name}: the text may be in the column {columns}; {advice}.")
+
+
+def _check_order(table: Table) -> None:
+    """Refuse (label, text) pairs: few labels first, and sentences as labels."""
+    pairs = [tuple(record.values.values()) for record in table.peek()]
+    if len(pairs) < content.FEWEST or not all(
+        isinstance(one, str) for pair in pairs for one in pair
+    ):
+        return
+    if content.has_fewer_and_shorter(*zip(*pairs, strict=True)) == 0:
+        label, text = pairs[0]
+        raise UsageError(
+            f"{table.name}: pairs are (text, label), but {label!r:.40} looks like the label, and {text!r:.40} like "
+            "the text; swap the two, or give a table with the columns text and label."
+        )
 
 
 def _understood(
@@ -220,7 +280,7 @@ def _understood(
 ) -> None:
     """Add to `columns` how each column of the table was interpreted."""
     table.describe(columns, inputs)
-    if columns is not None and not table.positional:
+    if columns is not None and table.has_columns:
         columns.append(label_of.describe())
     table.describe(columns, {}, split)
 

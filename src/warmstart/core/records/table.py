@@ -101,6 +101,7 @@ class Table:
         class_names: of columns whose whole numbers are indices of classes.
         positional: whether the records are tuples, whose columns are named after the fields.
         part_of_group: of the groups that were read.
+        single_precision: columns of float32, whose cells are Python's floats.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Table:
     class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     positional: bool = False
     part_of_group: dict[str, str] = field(default_factory=dict, init=False)
+    single_precision: frozenset[str] = frozenset()
 
     def column(self, field: Field, named: str | None = None) -> str:
         """The column of a field: the one that the caller names, or the one with a usual name.
@@ -147,9 +149,22 @@ class Table:
             fields: columns by what they are; None: there is no such column.
             split: named after these.
         """
-        if columns is not None and not self.positional:
+        if columns is not None and self.has_columns:
             every = {**fields, "split": split.part, "group": split.group}
-            columns += [f"{name}: {column}" for name, column in every.items() if column is not None]
+            columns += [
+                f"{name}: {self.column_name(column)}"
+                for name, column in every.items()
+                if column is not None
+            ]
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether reports say which column is what: of all but tuples."""
+        return not self.positional or self.folder is not None
+
+    def column_name(self, column: str) -> str:
+        """How reports name a column: by its number in a file without a header."""
+        return f"column {self.columns.index(column) + 1}" if self.positional else column
 
     def peek(self) -> list[Record]:
         """The first records, which are read again."""
@@ -342,3 +357,10 @@ def table_of_mappings(
         )
     columns = tuple(dict.fromkeys(column for row in usable for column in row.values))
     return Table(name, columns, chain(first, rows), folder, class_names or {})
+
+
+def single_precision(types: Mapping[str, Any]) -> frozenset[str]:
+    """The columns of float32, by their types in pandas, polars or Arrow."""
+    return frozenset(
+        column for column, one in types.items() if str(one) in ("float32", "Float32", "float")
+    )

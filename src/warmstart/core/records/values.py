@@ -7,6 +7,7 @@ import os
 import re
 from ast import literal_eval as literal
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from warmstart.errors import UsageError
 _BETWEEN = re.compile(r"\s*[|;]\s*")
 _SEVERAL = re.compile(r"[^\s|;]\s*[|;]\s*[^\s|;]")
 _NO_COMMA = re.compile(r"(?<![\[,:{\s])(['\"])\s+\1(?![\],:}\s])")
+_WHOLE_FLOAT = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0+")
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
+_NUMERIC = re.compile(r"[+-]?[.,]?\d")
 _NO_VALUE = ("NAType", "NaTType")  # of pandas
 MISSING_WORDS = frozenset(
     ("nan", "NaN", "-nan", "-NaN", "null", "NULL", "None", "<NA>", "NaT", "#N/A", "#NA", "#N/A N/A")
@@ -99,13 +103,13 @@ def class_name(value: Any, names: Sequence[str] | None = None) -> str:
     """A label as the name of a class.
 
     Strings keep their characters ("007" stays "007"); a whole number is the name of its decimals,
-    also where a table made a float of it; with `names` a whole number is an index into them.
+    also where a table made a float of it ("1.0" is "1"); a date has no time at midnight; with
+    `names` a whole number is an index into them.
 
     Raises:
         ValueError: this is not a label; the message completes "has a label that ".
     """
-    if getattr(value, "shape", None) == () and hasattr(value, "item"):  # NumPy's scalars
-        value = value.item()
+    value = _plain_scalar(value)
     if isinstance(value, bytes):
         try:
             value = value.decode()
@@ -124,7 +128,41 @@ def class_name(value: Any, names: Sequence[str] | None = None) -> str:
         name.encode()
     except UnicodeEncodeError:
         raise ValueError(f"has an unpaired surrogate ({name!r})") from None
-    return name
+    return _whole(name)
+
+
+def _whole(name: str) -> str:
+    """A whole number without its zeros behind the point."""
+    match = _WHOLE_FLOAT.fullmatch(name)
+    return name if match is None else match[1].replace("-0", "0")
+
+
+def _plain_scalar(value: Any) -> Any:
+    """NumPy's scalars as those of Python, and days as dates."""
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        dtype = getattr(value.dtype, "kind", "")
+        if dtype == "f":
+            return float(str(value))  # 0.1 of float32, and not 0.10000000149011612
+        value = (value.astype("datetime64[us]") if dtype == "M" else value).item()
+    if isinstance(value, datetime) and value.tzinfo is None and value.time() == time():
+        return value.date()
+    return value
+
+
+def is_index(name: str) -> bool:
+    """Whether a label is a whole number as programs write it: "1", and not "01" or "+1"."""
+    return _INDEX.fullmatch(name) is not None
+
+
+def looks_numeric(name: str) -> bool:
+    """Whether a name begins with a number, such as "2.5" or "5 stars": an index may mean it."""
+    return _NUMERIC.match(name) is not None
+
+
+def label_key(name: str) -> str:
+    """What a label has in common with other forms of itself: "1.0" and "1", "true" and "True"."""
+    name = _whole(name)
+    return name.lower() if name.lower() in ("true", "false") else name
 
 
 def _shape(value: Any) -> str:
@@ -133,17 +171,22 @@ def _shape(value: Any) -> str:
 
 
 def one_of(name: str, class_names: Sequence[str]) -> str:
-    """A label as one of these classes; a whole number is an index, unless they are numbers, too.
+    """A label as one of these classes; a whole number is an index, unless one of them looks like a
+    number.
 
     Raises:
+        IndexError: it is an index of another list; the message completes "has a label that ".
         ValueError: it is none of them; the message completes "has a label that ".
     """
     if name in class_names:
         return name
-    if name.isdecimal() and not any(map(str.isdecimal, class_names)):
+    equal = [one for one in class_names if label_key(one) == label_key(name)]
+    if len(equal) == 1:
+        return equal[0]
+    if is_index(name) and not any(map(looks_numeric, class_names)):
         if int(name) < len(class_names):
             return class_names[int(name)]
-        raise ValueError(f"is {name}, which is not an index of the {len(class_names)} class names")
+        raise IndexError(f"is {name}, which is not an index of the {len(class_names)} class names")
     few = ", ".join(map(repr, class_names[:10])) + (", …" if len(class_names) > 10 else "")
     raise ValueError(f"is {name!r}, which is not one of the classes {few}")
 

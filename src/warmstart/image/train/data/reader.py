@@ -215,8 +215,11 @@ def _class_name(
 ) -> str:
     value = np.asarray(label).ravel()[0]
     names = None if column is None else table.class_names.get(column)
-    name = class_name(int(value) if isinstance(value, np.floating) else value, names)
-    return name if class_names is None else one_of(name, class_names)
+    try:
+        name = class_name(value, names)
+        return name if class_names is None else one_of(name, class_names)
+    except (ValueError, IndexError) as error:
+        raise UsageError(f"{table.name} has a label that {error}.") from None
 
 
 def _several(parts: Iterable[Labelled]) -> bool:

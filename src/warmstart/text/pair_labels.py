@@ -1,0 +1,128 @@
+"""Which pairs of texts belong together, where a column of their table says it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from warmstart.core.records.columns import Field, choose_column
+from warmstart.core.records.table import Record, Table
+from warmstart.core.records.values import class_name, is_missing
+from warmstart.errors import UsageError
+
+PAIR_LABEL = Field(
+    "label",
+    "label_column",
+    (
+        ("label", "labels", "gold_label", "is_duplicate", "is_relevant", "relevant", "relevance", "target",
+         "quality", "score", "similarity", "similarity_score"),
+    ),
+)  # fmt: skip
+TOGETHER = frozenset(
+    ("1", "true", "yes", "entailment", "equivalent", "duplicate", "similar", "relevant", "positive",
+     "paraphrase", "match")
+)  # fmt: skip
+APART = frozenset(
+    ("0", "false", "no", "contradiction", "not_entailment", "not_equivalent", "not_duplicate", "dissimilar",
+     "irrelevant", "not_relevant", "negative", "not_paraphrase", "no_match")
+)  # fmt: skip
+NEITHER = frozenset(("neutral",))
+KNOWN = TOGETHER | APART | NEITHER
+NUMBERS = frozenset(("0", "1"))
+ENTAILMENT = ("premise", "hypothesis")
+"""Columns of entailment, of which data sets count from 0: entailment."""
+
+
+def pair_label(
+    table: Table, named: str | None, texts: Sequence[str], others: Collection[str | None]
+) -> str | None:
+    """The column that says which pairs belong together; None where there is none.
+
+    Args:
+        table: of pairs.
+        named: by the caller.
+        texts: columns of the anchors, the other texts, and perhaps negatives.
+        others: columns that hold something else.
+
+    Raises:
+        UsageError: it has scores or unknown labels, there are negatives already, or a column may be
+            it.
+    """
+    if table.positional:
+        table.check_names((PAIR_LABEL, named))
+        if len(texts) > 2 and _are_labels(table, texts[2]):
+            raise UsageError(
+                f"{table.name}: the third column looks like labels of pairs, and not like texts; give it a header "
+                "such as anchor,positive,label."
+            )
+        return None
+    taken = (*texts, *others)
+    free = [column for column in table.columns if column not in taken]
+    column = choose_column(free, PAIR_LABEL, named, table.name)
+    if column is None:
+        likely = [one for one in free if _are_labels(table, one)]
+        if likely:
+            raise UsageError(
+                f"{table.name}: the column {likely[0]!r} may say which pairs belong together; name it with "
+                f"label_column={likely[0]!r}, or remove it."
+            )
+        return None
+    if not _are_labels(table, column, one_is_enough=True):
+        raise UsageError(
+            f"{table.name}: the column {column!r} has {_first(table, column)!r:.40}, and pairs are learned from texts "
+            "that belong together: write 1 or 0 (or entailment, contradiction), or keep the pairs that belong "
+            "together and remove the column."
+        )
+    if len(texts) > 2:
+        raise UsageError(
+            f"{table.name} has negatives ({texts[2]!r}) and labels ({column!r}); remove one of the two columns."
+        )
+    if {*map(str.casefold, texts)} & {*ENTAILMENT} and _words(table, column) & NUMBERS:
+        raise UsageError(
+            f"{table.name}: 0 in the column {column!r} may mean entailment, as in many data sets, or pairs that do "
+            "not belong together; write entailment and contradiction."
+        )
+    return column
+
+
+def belongs(table: Table, record: Record, column: str) -> bool | None:
+    """Whether the pair of a record belongs together; None: neither, such as "neutral".
+
+    Raises:
+        RecordError: the label is missing or unknown.
+    """
+    value = table.cell(record, column, "label")
+    try:
+        word = _word(table, column, value)
+    except ValueError as error:
+        raise record.error(f"has a label that {error}") from None
+    if word not in KNOWN:
+        raise record.error(f"the label {value!r:.40} does not say whether the two belong together")
+    return None if word in NEITHER else word in TOGETHER
+
+
+def _word(table: Table, column: str, value: Any) -> str:
+    name = class_name(value, table.class_names.get(column))
+    return name.lower().replace(" ", "_").replace("-", "_")
+
+
+def _words(table: Table, column: str) -> set[str]:
+    """The labels of the first records; those that are missing or unusable are left out."""
+    words: set[str] = set()
+    for value in table.cells()[column]:
+        try:
+            words |= (
+                set() if is_missing(value) or value in ("-", -1) else {_word(table, column, value)}
+            )
+        except ValueError:
+            words.add("")
+    return words
+
+
+def _are_labels(table: Table, column: str, one_is_enough: bool = False) -> bool:
+    words = _words(table, column)
+    return words <= KNOWN and len(words) > (0 if one_is_enough else 1)
+
+
+def _first(table: Table, column: str) -> Any:
+    return next((one for one in table.cells()[column] if not is_missing(one)), None)
