@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from warmstart.core.inputs import Item
+from warmstart.core.reading import Line
 from warmstart.errors import InputError, TooLargeError, UsageError
 from warmstart.text.inputs import PAIR, PROMPT, QUESTION, TEXT, Pair, shown, text_of
 
@@ -227,8 +228,10 @@ def test_arguments(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "argument", ["nowhere.txt", "cat.jpg", "folder", "data.csv", "notes.md", "empty.txt"]
-)
+    "argument",
+    ["nowhere.txt", "cat.jpg", "folder", "data.csv", "notes.md", "empty.txt", "data/reviews", "review.csb",
+     "a_fine_film.text", r"C:\data\reviews", r"data\reviews", "C:/reviews"],
+)  # fmt: skip
 def test_an_argument_that_looks_like_a_file_is_never_a_text(argument, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("folder").mkdir()
@@ -237,10 +240,28 @@ def test_an_argument_that_looks_like_a_file_is_never_a_text(argument, tmp_path, 
     (item,) = from_command(PAIR, argument)
     assert isinstance(item.value, InputError)
     assert str(item.value).startswith(f"{argument}: ")
+    (item,) = from_command(PAIR, Line(argument))  # of standard input
+    assert PAIR.read(item) == argument
 
 
 @pytest.mark.parametrize(
-    "argument", ["see cat.jpg", "I love node.js", "What? No.", "...", "a/b", "x" * 5000, "a\0b"]
+    "argument",
+    [
+        "see cat.jpg",
+        "I love node.js",
+        "What? No.",
+        "...",
+        "a/b",
+        "and/or",
+        "24/7",
+        "good.",
+        "great...wow",
+        "e.g.",
+        "v1.2",
+        "https://example.com/x",
+        "x" * 5000,
+        "a\0b",
+    ],
 )
 def test_other_arguments_are_texts(argument):
     (item,) = from_command(PAIR, argument)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO
 
-from warmstart.core.reading import exists, file_suffix, is_file_name, scheme
+from warmstart.core.reading import Line, exists, file_suffix, is_file_name, scheme
 from warmstart.core.task import Task
 from warmstart.errors import UsageError
 
@@ -82,7 +82,7 @@ def _standard_input() -> Iterator[Argument]:
             ) from None
         if text.strip():
             empty = False
-            yield text
+            yield Line(text)
     if empty:
         raise UsageError("Standard input is empty; `-` reads inputs from it, one per line.")
 

@@ -55,7 +55,13 @@ FILE_SUFFIXES = frozenset(
 """Suffixes by which a text is the name of a file, whether or not it exists."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
-_PATH = re.compile(r"(~|\.{0,2})/\S+|\S+/|\S*\*\.\w+")
+_PATH = re.compile(
+    r"(~|\.{0,2})/\S+|\S+/|\S*\*\.\w+"
+    r"|[A-Za-z]:[\\/]\S*|\w\S*\\\w\S*"  # Windows
+    r"|(?:[^\s./\\]+\.)+(?:[a-z]{2,5}|[A-Z]{2,5})"  # a word, and what may be a suffix
+)
+_WORDS = re.compile(r"(?:[^\W\d_]{1,3}/)+[^\W\d_]{1,3}|[\d/.]+")
+"""Alternatives and fractions, such as and/or and 24/7."""
 
 
 def scheme(item: Any) -> str | None:
@@ -83,9 +89,19 @@ def input_name(item: Any) -> str | None:
 
 def looks_like_path(text: str) -> bool:
     """Whether a text without spaces has the form of a path or of a pattern of files, whether or not
-    it exists.
+    it exists: a separator other than in "and/or" and "24/7", a drive, or two to five letters behind
+    a word and a dot.
     """
-    return _PATH.fullmatch(text) is not None
+    if scheme(text) is not None:
+        return False
+    is_relative = "/" in text and not any(map(str.isspace, text)) and not _WORDS.fullmatch(text)
+    return is_relative or _PATH.fullmatch(text) is not None
+
+
+class Line(str):
+    """A line of standard input, which is a text even where it could name a file of texts."""
+
+    __slots__ = ()
 
 
 def file_suffix(text: str) -> str:

@@ -39,7 +39,7 @@ def lines(path: str) -> Iterator[Item]:
 def unreadable(path: str) -> str:
     """Why the texts of a file cannot be read; "" where they can."""
     if not os.path.exists(path):
-        return "there is no such file"
+        return "there is no such file; to use the name itself as a text, pipe it to -"
     if os.path.isdir(path):
         return "is a folder; name a .txt file with one text a line"
     if not path.lower().endswith(".txt"):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 from warmstart.core import table_inputs
 from warmstart.core.input_kind import Argument, InputKind, Limits, checked_text, decoded_text
 from warmstart.core.inputs import Item
-from warmstart.core.reading import input_name, is_file_name, printable
+from warmstart.core.reading import Line, input_name, is_file_name, printable
 from warmstart.core.records import columns
 from warmstart.core.table_inputs import is_table
 from warmstart.errors import InputError, UsageError
@@ -139,7 +139,7 @@ class TextKind(InputKind):
             if not isinstance(argument, str):
                 name = input_name(argument) or self.default_name
                 yield Item(name, InputError(f"{name}: is not UTF-8 text", name))
-            elif not is_file_name(argument):
+            elif isinstance(argument, Line) or not is_file_name(argument):
                 yield self.from_line(argument)
             elif reason := unreadable(argument):
                 name = printable(argument)
