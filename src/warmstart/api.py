@@ -752,6 +752,7 @@ def finetune(
     text_column: str | None = None,
     pair_column: str | None = None,
     negative_column: str | None = None,
+    label_column: str | None = None,
     scale: float = 20.0,
 ) -> TextEmbedder: ...
 @overload

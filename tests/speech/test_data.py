@@ -100,10 +100,13 @@ def test_tables_without_a_header_or_with_other_names(tmp_path):
 def test_parts_of_longer_recordings_are_refused(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("path,Start,end,text\na.wav,0,1.5,one\na.wav,1.5,3,two\n")
-    problems: list[str] = []
-    assert pairs(path, problems=problems) == [(str(tmp_path / "a.wav"), "one")]
-    assert problems[0].endswith("remove the column if they already are")
-    assert "a.csv:3: begins at Start 1.5 of its file" in problems[0]
+    # also the row that begins at 0: it is not the text of the whole file
+    with pytest.raises(
+        UsageError, match=r"a.csv:3: begins at Start 1.5 of its file, so that the tab"
+    ):
+        pairs(path, problems=[])
+    path.write_text("path,start,text\na.wav,0.0,one\n")
+    assert pairs(path) == [(str(tmp_path / "a.wav"), "one")]
 
 
 def test_folders_with_texts_beside_or_as_librispeech_has_them(tmp_path):

@@ -129,7 +129,7 @@ def pairs(
             label_column,
             split_column,
             group_column,
-        ),  # fmt: skip
+        ),
         encoding=encoding,
         delimiter=delimiter,
     )
