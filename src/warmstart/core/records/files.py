@@ -12,7 +12,7 @@ from warmstart.core.records import delimited
 from warmstart.core.records.columns import Field, unique_columns
 from warmstart.core.records.encodings import decoded_lines
 from warmstart.core.records.suffixes import SUFFIXES
-from warmstart.core.records.table import Record, Table, single_precision, table_of_mappings
+from warmstart.core.records.table import Record, Table, table_of_mappings
 from warmstart.errors import RecordError, UsageError, require
 
 PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
@@ -273,3 +273,10 @@ def feature_names(feature: Any) -> Sequence[str] | None:
             else getattr(feature, "feature", None)
         )
     return None
+
+
+def single_precision(types: Mapping[str, Any]) -> frozenset[str]:
+    """The columns of float32, by their types in pandas, polars or Arrow."""
+    return frozenset(
+        column for column, one in types.items() if str(one) in ("float32", "Float32", "float")
+    )

@@ -357,10 +357,3 @@ def table_of_mappings(
         )
     columns = tuple(dict.fromkeys(column for row in usable for column in row.values))
     return Table(name, columns, chain(first, rows), folder, class_names or {})
-
-
-def single_precision(types: Mapping[str, Any]) -> frozenset[str]:
-    """The columns of float32, by their types in pandas, polars or Arrow."""
-    return frozenset(
-        column for column, one in types.items() if str(one) in ("float32", "Float32", "float")
-    )
