@@ -29,7 +29,7 @@ from warmstart.core.inputs import natural
 from warmstart.core.reading import scheme
 from warmstart.core.records.columns import RECORDING, TRANSCRIPT
 from warmstart.core.records.encodings import decoded_lines
-from warmstart.core.records.table import Record
+from warmstart.core.records.record import Record
 from warmstart.errors import RecordError, UsageError
 from warmstart.speech import piped
 from warmstart.speech.audio import SUFFIXES

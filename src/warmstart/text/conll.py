@@ -17,7 +17,8 @@ from typing import Any
 from warmstart.core import records
 from warmstart.core.records.columns import TAGS, TOKENS
 from warmstart.core.records.encodings import decoded_lines
-from warmstart.core.records.table import Assigned, Record, Table
+from warmstart.core.records.record import Record
+from warmstart.core.records.table import Assigned, Table
 from warmstart.core.records.values import as_list, class_name, structure
 from warmstart.errors import RecordError, UsageError
 from warmstart.text.tags import OUTSIDE, Scheme, scheme_of

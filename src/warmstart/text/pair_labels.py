@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from warmstart.core.records.columns import Field, choose_column
-from warmstart.core.records.table import Record, Table
+from warmstart.core.records.record import Record
+from warmstart.core.records.table import Table
 from warmstart.core.records.values import class_name, is_missing
 from warmstart.errors import UsageError
 

@@ -16,7 +16,8 @@ from typing import Any
 from warmstart.core import records
 from warmstart.core.records.columns import ANSWER_START, ANSWERS, CONTEXT, QUESTION
 from warmstart.core.records.encodings import decoded_lines
-from warmstart.core.records.table import Assigned, Record, Table
+from warmstart.core.records.record import Record
+from warmstart.core.records.table import Assigned, Table
 from warmstart.core.records.values import as_list, is_missing, structure
 from warmstart.errors import RecordError, UsageError
 

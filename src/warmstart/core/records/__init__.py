@@ -26,7 +26,8 @@ if TYPE_CHECKING:
         read_texts,
         text_column,
     )
-    from warmstart.core.records.table import Record, Table
+    from warmstart.core.records.record import Record
+    from warmstart.core.records.table import Table
     from warmstart.core.records.usable import report, require_most, require_usable
     from warmstart.errors import RecordError
 else:
@@ -41,12 +42,13 @@ else:
         "read_texts",
         "text_column",
     )
-    _TABLE = ("Record", "RecordError", "Table")
+    _TABLE = ("RecordError", "Table")
     _USABLE = ("report", "require_most", "require_usable")
     __getattr__ = names_of(
         __name__,
         {
             "Label": "labels",
+            "Record": "record",
             **dict.fromkeys(_COLUMNS, "columns"),
             **dict.fromkeys(_READERS, "readers"),
             **dict.fromkeys(_TABLE, "table"),

@@ -23,13 +23,14 @@ from warmstart.core.records.columns import (
 )
 from warmstart.core.records.content import is_header
 from warmstart.core.records.dialects import Dialect, detect_dialect, is_blank, is_number, sample_of
+from warmstart.core.records.record import Record
 from warmstart.core.records.row_shape import RowShape
-from warmstart.core.records.table import PEEK, Record, Table
+from warmstart.core.records.table import PEEK, Table
 from warmstart.errors import RecordError, UsageError
 
 T = TypeVar("T")
 _EXCEL = re.compile('sep=([^"])', re.IGNORECASE)
-"""The first line by which Excel is told the delimiter."""
+"""The first line that gives Excel the delimiter."""
 Row = tuple[int, list[str]]
 """Number of the line that a record begins in, from 1, and its cells."""
 

@@ -11,8 +11,9 @@ from typing import Any
 from warmstart.core.records import delimited
 from warmstart.core.records.columns import Field, unique_columns
 from warmstart.core.records.encodings import decoded_lines
+from warmstart.core.records.record import Record
 from warmstart.core.records.suffixes import SUFFIXES
-from warmstart.core.records.table import Record, Table, table_of_mappings
+from warmstart.core.records.table import Table, table_of_mappings
 from warmstart.errors import RecordError, UsageError, require
 
 PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")

@@ -8,7 +8,8 @@ from typing import Any
 
 from warmstart.core.records import content, values
 from warmstart.core.records.columns import LABEL, SEVERAL, Field, choose_column, listed
-from warmstart.core.records.table import Record, Table
+from warmstart.core.records.record import Record
+from warmstart.core.records.table import Table
 from warmstart.errors import UsageError
 
 Label = str | tuple[str, ...]

@@ -8,7 +8,8 @@ from typing import Any
 
 from warmstart.core.records.columns import TOKENS, Field, unique_columns
 from warmstart.core.records.files import class_names_of, names_of_features, single_precision
-from warmstart.core.records.table import Record, Table, table_of_mappings
+from warmstart.core.records.record import Record
+from warmstart.core.records.table import Table, table_of_mappings
 from warmstart.errors import RecordError, UsageError
 
 NAME = "the data"

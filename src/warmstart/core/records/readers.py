@@ -22,8 +22,9 @@ from warmstart.core.records.columns import (
 from warmstart.core.records.files import read_file
 from warmstart.core.records.labels import Label, LabelReader, label_reader
 from warmstart.core.records.objects import read_object
+from warmstart.core.records.record import Record
 from warmstart.core.records.suffixes import SUFFIXES
-from warmstart.core.records.table import Record, SplitColumns, Table
+from warmstart.core.records.table import SplitColumns, Table
 from warmstart.core.records.values import is_missing
 from warmstart.errors import UsageError, documented_in
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -17,6 +17,7 @@ from warmstart.core.records.columns import (
     require_column,
 )
 from warmstart.core.records.part_names import part_of_name
+from warmstart.core.records.record import Record
 from warmstart.core.records.usable import report, require_most
 from warmstart.errors import RecordError, UsageError
 
@@ -24,37 +25,6 @@ PEEK = 1000
 """Records that are read ahead to learn the columns."""
 MOST_DAMAGED = 0.05
 """Share of records without the columns of their table that may be left out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record.
-
-    Attributes:
-        name: `FILE:LINE`, `FILE: row 3` or `row 3`, from 1; for messages.
-        values: by column.
-    """
-
-    name: str
-    values: Mapping[str, Any]
-
-    def error(self, message: str) -> RecordError:
-        """An error of this record."""
-        return RecordError(f"{self.name}: {message}", self.name)
-
-    def require_name(self, label: str, class_names: Collection[str] | None) -> None:
-        """Refuse a label that is a missing value; see `values.missing_word`.
-
-        Raises:
-            RecordError: it is.
-            UsageError: it is, or it is a class.
-        """
-        try:
-            reason = values.missing_word(label, class_names)
-        except UsageError as error:
-            raise UsageError(f"{self.name}: {error}") from None
-        if reason is not None:
-            raise self.error(reason)
 
 
 class SplitColumns(NamedTuple):

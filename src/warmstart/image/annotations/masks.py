@@ -14,7 +14,7 @@ import numpy as np
 
 from warmstart.core import records
 from warmstart.core.records.columns import MASK, PHOTO, listed
-from warmstart.core.records.table import Record
+from warmstart.core.records.record import Record
 from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder
 from warmstart.image.annotations import cityscapes, coco, labelme, mask_files, name_files
