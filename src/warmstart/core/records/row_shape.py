@@ -1,4 +1,4 @@
-"""What the records of a CSV file look like, by which an unclosed quotation mark is found.
+"""What the records of a CSV file look like, which shows an unclosed quotation mark.
 
 A cell in quotation marks may have line ends. Where a mark is not closed, the cell goes on to the
 next mark, and takes the records between them with it.
