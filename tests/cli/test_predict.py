@@ -111,7 +111,7 @@ def test_wrong_words_end_in_one_sentence_and_code_2(arguments, words):
 def test_default_model_is_told_when_nothing_else_can_be_had(photos):
     done = warmstart("predict", photos / "a.png", env={**os.environ, "WARMSTART_OFFLINE": "1"})
     assert done.returncode == 0
-    assert "Model: efficientnet_lite0 (1,000 classes, inside the package" in done.stderr
+    assert "Model: efficientnet_lite0 (1,000 classes; inside the package" in done.stderr
 
 
 def test_paths_from_standard_input(photos):

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     import keras
 
 
+FEW_CLASSES = 5
+"""Classes that the line about a default model names."""
+
+
 class LoadOptions(TypedDict, total=False):
     """The keywords of `load` besides `task`."""
 
@@ -287,8 +291,10 @@ def default_model(
     hint = "name another with --model"
     if any(file.source.startswith("embedded:") for file in model.entry.weights.values()):
         hint = f"inside the package; {hint}"
-    if model.labels:
-        hint = f"{counted(len(model.labels), 'class', 'classes')}, {hint}"
+    if names := [label.name for label in model.labels]:
+        # a cat among blood cells has a label, too
+        named = f": {', '.join(names)}" if len(names) <= FEW_CLASSES else ""
+        hint = f"{counted(len(names), 'class', 'classes')}{named}; {hint}"
     return model, hint
 
 
