@@ -157,6 +157,7 @@ def test_options_of_requests():
     ({"temperature": 0.5}, "no option 'temperature'"), ({"beam": 0}, "beam must be from 1 to 1000"),
     ({"beam": 1.5}, "integer"), ({"sample_rate": 0}, "sample_rate"), ({"loud": True}, "no option 'loud'"),
     ({"vocabulary": True, "language_model": "a.arpa"}, "not both"),
+    ({"vocabulary": []}, "of which none is empty"), ({"vocabulary": ["five", " "]}, "of which none is empty"),
 ])  # fmt: skip
 def test_wrong_options_are_refused_before_anything_is_read(model, options, message):
     with pytest.raises(UsageError, match=message):

@@ -60,3 +60,14 @@ def test_it_is_as_good_as_the_card_says(shared_data):
     said = {metric.name: metric.value for metric in model.entry.metrics}
     measured = model.evaluate(shared_data / "text" / "sst2" / "dev.tsv")
     assert measured["accuracy"] == pytest.approx(said["accuracy"], abs=0.003)
+
+
+def test_evaluation_says_what_is_left_out():
+    model = ws.load("sst2_bert_tiny")
+    evaluation = model.evaluate([("good", None), ("bad", 0), ("fine", 1.0)])
+    line = "1 could not be read and are left out; the first: row 1: has no label"
+    assert line in str(evaluation)
+    assert line in evaluation._repr_html_()
+    for labels, words in (([], "no labels"), (["positive", "negative"], "2 labels")):
+        with pytest.raises(ws.errors.UsageError, match=f"row 1 has {words}; sst2_bert_tiny has one"):
+            model.evaluate([("good", labels), ("bad", ["negative"])])

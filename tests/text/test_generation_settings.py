@@ -159,3 +159,19 @@ def test_constraints_change_nothing_where_there_are_none():
     assert GenerateOptions().with_defaults({}) == GenerateOptions()
     biased = Constraints(biases=[((2, 3), 1.5), ((1, 3), 9.0)]).apply(scores, [1, 2])
     assert biased.tolist() == [0, 0, 0, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"min_new_tokens": 9, "max_new_tokens": 5}, r"min_new_tokens \(9\) is above max_new_tok"),
+        ({"length_penalty": 2.0}, "length_penalty is for a beam search: set num_beams"),
+    ],
+)
+def test_options_without_effect_are_refused(options, words):
+    with pytest.raises(UsageError, match=words):
+        GenerateOptions(**options).with_defaults({})
+    beams = GenerateOptions(num_beams=2, length_penalty=2.0).with_defaults({})
+    assert beams.length_penalty == 2.0
+    # of a checkpoint: no wish of the caller
+    assert GenerateOptions().with_defaults({"length_penalty": 2.0}).length_penalty == 2.0

@@ -195,6 +195,8 @@ class Evaluation(dict[str, Any]):
         """Warnings, confusions and mistakes, a line each."""
         for warning in self.get("warnings", ()):
             yield f"Warning: {warning}"
+        if errors := self.get("errors"):
+            yield f"{len(errors):,} could not be read and are left out; the first: {errors[0]}"
         if pairs := self.get("confusions"):
             confused = (
                 f"{pair['truth']} mistaken for {pair['answer']} ({pair['count']:,})"

@@ -286,6 +286,11 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
             except ValueError:
                 label = example.labels[0]
                 raise UsageError(f"{example.name}: the label {label!r} is not a number.") from None
+        if self.problem == "single" and len(example.labels) != 1:
+            count = len(example.labels) or "no"
+            raise UsageError(
+                f"{example.name} has {count} labels; {self.name} has one for each text."
+            )
         target = np.zeros(len(self.labels))
         for label in example.labels:
             target[self.class_index(label, example.name)] = 1

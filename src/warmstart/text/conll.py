@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from warmstart.core.records.record import Record
 from warmstart.core.records.table import Assigned, Table
 from warmstart.core.records.values import as_list, class_name, structure
 from warmstart.errors import RecordError, UsageError
+from warmstart.text import word_rows
 from warmstart.text.tags import OUTSIDE, Scheme, scheme_of
 
 DOCUMENT = "-DOCSTART-"
@@ -62,7 +64,9 @@ def sentences(
         data: a file whose lines hold a word, spaces or a tab, and the tag last; a CSV, JSONL,
             JSON or Parquet file, a table or dataset with the columns `tokens` and `tags` (or
             `ner_tags`), see `core.records.read_table`; or (words, tags) pairs. In a CSV file
-            words and tags are lists as JSON or Python writes them, or have spaces between them.
+            words and tags are lists as JSON or Python writes them, or have spaces between them. A
+            table with one word a row needs a column that numbers the sentences (`sentence_id`,
+            `Sentence #`).
         text_column, label_column, split_column: of the tokens, the tags and the parts, where their
             names are not the usual ones.
         group_column: of a table, where sentences are to stay together.
@@ -98,6 +102,15 @@ def sentences(
     split = table.split_columns(split_column, group_column)
     table.describe(columns, {"tokens": tokens, "tags": tags}, split)
 
+    if word_rows.has_word_rows(table, tokens):
+        number = word_rows.sentence_column(table, (tokens, tags))
+        read_word = partial(_word_and_tag, table, tokens, tags)
+        grouped = word_rows.sentences(table, number, read_word, problems)
+        return [
+            Sentence(words, names, **table.split(record, split)._asdict())
+            for record, words, names in grouped
+        ]
+
     def sentence(record: Record) -> Sentence:
         words = tuple(_word(record, word) for word in _elements(table, record, tokens, "tokens"))
         names = tuple(
@@ -108,6 +121,13 @@ def sentences(
         return Sentence(words, names, **table.split(record, split)._asdict())
 
     return list(table.map(sentence, problems))
+
+
+def _word_and_tag(table: Table, tokens: str, tags: str, record: Record) -> tuple[str, str]:
+    """The word and the tag of a record that has one of each."""
+    return _word(record, table.text(record, tokens, "word")), _tag(
+        table, record, tags, table.cell(record, tags, "tag")
+    )
 
 
 def _elements(table: Table, record: Record, column: str, what: str) -> list[Any]:
@@ -132,6 +152,8 @@ def _word(record: Record, word: Any) -> str:
         word = word.decode("utf-8", "replace")
     if not isinstance(word, str):
         raise record.error(f"the word {word!r:.40} is not a string")
+    if not word:
+        raise record.error("has an empty word; remove it with its tag")
     return _visible(word.strip())
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from warmstart.core.records.record import Record
 from warmstart.core.records.table import Assigned, Table
 from warmstart.core.records.values import as_list, is_missing, structure
 from warmstart.errors import RecordError, UsageError
+
+_ARRAY = re.compile(r"array\((\[[^\[\]]*\])(?:, dtype=\w+)?\)")
+"""An array of NumPy, as pandas writes it into a CSV file."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +176,8 @@ def _answers(
     value = record.values.get(column)
     if isinstance(value, str):
         try:
-            value = structure(value) or value
+            written = structure(_ARRAY.sub(r"\1", value))
+            value = value if written is None else written
         except ValueError as error:
             raise record.error(f"the answer {error}") from None
     if isinstance(value, Mapping):
@@ -186,10 +191,17 @@ def _answers(
     if elements is not None:
         return tuple(_element(record, element) for element in elements)
     if is_missing(value):
-        return ()
+        if str(record.values.get("is_impossible", "")).lower() in ("1", "1.0", "true"):
+            return ()
+        raise record.error(
+            f"{_id_of(record)}has no answer (the column {column!r} is empty); fill it in, or write [] if the "
+            "context does not answer the question"
+        )
     text = table.text(record, column, "answer")
     if start_column is not None and not is_missing(record.values.get(start_column)):
         return (_span(record, text, record.values[start_column]),)
+    if text not in context:
+        raise record.error(f"{_id_of(record)}the context does not contain the answer {text!r:.60}")
     if context.count(text) != 1:
         raise record.error(
             f"the context has the answer {text!r:.60} {context.count(text)} times; give its first character in a "
@@ -208,9 +220,10 @@ def _element(record: Record, element: Any) -> tuple[str, int]:
 
 def _span(record: Record, text: Any, start: Any) -> tuple[str, int]:
     try:
-        if not isinstance(text, str) or isinstance(start, bool) or int(start) != float(start):
+        number = float(start)  # 13.0 in a column of pandas with a missing value
+        if not isinstance(text, str) or isinstance(start, bool) or int(number) != number:
             raise TypeError
-        return text, int(start)
+        return text, int(number)
     except (TypeError, ValueError, OverflowError):
         raise record.error(
             f"the answer {text!r:.60} at {start!r:.20} is not a text and its first character"

@@ -125,8 +125,27 @@ QUESTION = Field("question", "text_column", (("question",), ("query",)))
 CONTEXT = Field("context", "context_column", (("context",), ("passage", "paragraph")))
 ANSWERS = Field("answers", "answer_column", (("answers",), ("answer", "answer_text")))
 ANSWER_START = Field("answer_start", "answer_column", (("answer_start",),))
-TOKENS = Field("tokens", "text_column", (("tokens", "words"),))
-TAGS = Field("tags", "label_column", (("ner_tags", "tags"), ("labels", "label")))
+TOKENS = Field("tokens", "text_column", (("tokens", "words"), ("token", "word")))
+TAGS = Field(
+    "tags", "label_column", (("ner_tags", "tags"), ("labels", "label"), ("ner_tag", "tag"))
+)
+SENTENCE_ROW = Field(
+    "sentence number",
+    "",
+    (
+        (
+            "sentence_id",
+            "sentence #",
+            "sentence_number",
+            "sentence_idx",
+            "sent_id",
+            "sentence no",
+            "sentence_no",
+        ),
+        ("sentence", "sentence_nr"),
+    ),
+)
+"""Which sentence the word of a row is of."""
 SIDES = (
     Field("xmin", "", (("xmin", "x1", "left"),), True),
     Field("ymin", "", (("ymin", "y1", "top"),), True),

@@ -131,6 +131,13 @@ class CtcRecognizer(Recognizer):
     def _words(self, options: TranscribeOptions) -> Any:
         """What `LanguageModel.of` takes: words, a path or a model; None for any words."""
         vocabulary: Any = options.vocabulary
+        is_list = isinstance(vocabulary, list | tuple)
+        if is_list and not all(
+            isinstance(word, str) and word.strip() for word in vocabulary or ("",)
+        ):
+            raise UsageError(
+                "vocabulary is a list of words, of which none is empty, or a file of them."
+            )
         if vocabulary is None and options.language_model is None:
             vocabulary = self.entry.processing.get("decoding") == "vocabulary"
         if vocabulary and options.language_model is not None:

@@ -164,6 +164,11 @@ class GenerateOptions(BatchOptions, ColumnOptions):
             raise UsageError(
                 "num_return_sequences needs samples or a beam search: set temperature or num_beams."
             )
+        if self.length_penalty is not None and not options.is_search:
+            raise UsageError("length_penalty is for a beam search: set num_beams to 2 or more.")
+        least, most = self.min_new_tokens or 0, options.max_new_tokens
+        if most is not None and least > most:
+            raise UsageError(f"min_new_tokens ({least}) is above max_new_tokens ({most}).")
         return options
 
 
