@@ -203,7 +203,7 @@ def test_boxes(form, tmp_path):
 
 
 def test_wrong_questions_and_sentences_are_named():
-    for row, words in (({"answers": "Bob"}, "has the answer 'Bob' 2 times"), ({"answers": "Eve"}, "does not contain the answer .Eve."),
+    for row, words in (({"answers": "Bob"}, "has the answer 'Bob' 2 times"), ({"answers": "Eve"}, "not contain"),
                        ({"answers": {"text": ["Bob"], "answer_start": [1]}}, "row 1: the answer 'Bob' is not at"),
                        ({"answers": {"text": ["Bob"], "answer_start": []}}, "equal lengths"),
                        ({"answers": [{"text": "Bob"}]}, "not a text and its first character"),
