@@ -1,6 +1,7 @@
 """Tables as people have them: read right, with a note where something was decided, or refused."""
 
 import gzip
+import re
 import string
 
 import numpy as np
@@ -273,6 +274,93 @@ def test_other_files(tmp_path):
     }.items():
         with pytest.raises(InputError, match=words):
             read(file(tmp_path, text))
+
+
+def rows_of_days(header, row):
+    """A CSV file with a row a day: `row` of its date and of a number that is not its index."""
+    return "\n".join([header, *[row(f"{day:%Y-%m-%d}", 3 * n + 100) for n, day in enumerate(DAYS)]])
+
+
+SPLIT_NUMBERS = {
+    "decimal comma": (
+        "date,y",
+        lambda d, n: f"{d},{n},5",
+        "line 2 has 3 cells.*'100,5' can be one",
+    ),
+    "thousands": ("date,y", lambda d, n: f"{d},$1,{n}.50", r"'\$1,100\.50' can be one cell"),
+    "millions": ("date,y", lambda d, n: f"{d},1,000,{n}", "line 1 has 2 cells, .* has 4"),
+    "two numbers": ("date,y,z", lambda d, n: f"{d},{n},5,20,1", "line 1 has 3 cells, .* has 5"),
+    "number first": ("y,date", lambda d, n: f"{n},5,{d}", "'100,5' can be one cell"),
+    "some": (
+        "date,y",
+        lambda d, n: f"{d},{n},5" if n > 106 else f"{d},{n}",
+        "line 5 has 3 cells, and the header in line 1 has 2: '109,5' can be one cell",
+    ),
+    "first row": (
+        "date,y",
+        lambda d, n: f"{d},{n},5" if n == 100 else f"{d},{n}",
+        "line 2 has 3 cells where there are 2 columns",
+    ),
+    "semicolons": ("date;y", lambda d, n: f"{d};{n};5", "'2024-01-01' is the name of the row"),
+    "blank name": ("date,y,", lambda d, n: f"{d},{n},5", "row 1 has no column: '100,5' can be one"),
+    "once": (
+        "date,y,",
+        lambda d, n: f"{d},{n}," + "5" * (n == 130),
+        "row 11 has no column: '130,5'",
+    ),
+    "longer header": ("date,y,z", lambda d, n: f"{d},{n}", "line 1 has 3 cells, .* has 2"),
+}
+
+
+@pytest.mark.parametrize("case", SPLIT_NUMBERS)
+def test_rows_that_a_comma_in_a_number_may_have_split_are_refused(tmp_path, case):
+    header, row, message = SPLIT_NUMBERS[case]
+    with pytest.raises(InputError, match=message):
+        read(file(tmp_path, rows_of_days(header, row)))
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("date,y", lambda d, n: f"{d},{n},"),
+        ("date,y,", lambda d, n: f"{d},{n}"),
+        ("date,y", lambda d, n: f"{d},{n}" + "," * (n > 106)),
+        ("date,y", lambda d, n: f"{(n - 97) // 3},{d},{n}"),  # row numbers, as R writes them
+        ("date,y", lambda d, n: f"row {n},{d},{n}"),
+        ("date,y,z", lambda d, n: f"{d},{n}" if n == 103 else f"{d},{n},"),
+    ],
+)
+def test_empty_last_cells_and_names_of_rows_move_no_column(tmp_path, header, row):
+    series = read(file(tmp_path, rows_of_days(header, row)))["y"]
+    np.testing.assert_array_equal(series.target, np.arange(30) * 3 + 100)
+    assert series.start == DAYS[0]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+@pytest.mark.parametrize("column", ["store", "item_id"])
+@pytest.mark.parametrize(
+    "names", [("007",), ("07", "7"), ("1.1", "1.10"), ("10", "9"), ("1" * 25, "2")]
+)
+def test_names_of_series_stay_as_they_are_written(tmp_path, delimiter, column, names):
+    rows = [f"{name},{d:%Y-%m-%d},{k}" for k, name in enumerate(names) for d in DAYS]
+    text = "\n".join([f"{column},date,y", *rows]).replace(",", delimiter)
+    layout = {"item": column} if column == "store" else {}
+    series = read(file(tmp_path, text), **layout)
+    assert tuple(series) == names
+    assert [one.target.mean() for one in series.values()] == [*range(len(names))]
+
+
+@pytest.mark.parametrize("cell", ["(100)", "100-", "100k"])
+def test_a_column_without_any_number_names_its_first_cell(tmp_path, cell):
+    cells = ["", "", *[cell] * 28]
+    message = rf"{re.escape(repr(cell))} in row 3 of the column 'sales' is not a number"
+    days = DAYS.strftime("%Y-%m-%d")
+    with pytest.raises(InputError, match=message):
+        read(csv(tmp_path, {"date": days, "sales": cells}))
+    with pytest.raises(InputError, match=message):
+        read(csv(tmp_path, {"store": ["a"] * 30, "date": days, "sales": cells}), item="store")
+    priced = {"date": days, "target": cells, "price": VALUES}
+    assert f"{cell!r} in row 3 is not a number" in str(read(csv(tmp_path, priced))["target"])
 
 
 FREQS = {"h": "%Y-%m-%d %H:%M", "D": "%Y-%m-%d", "MS": "%Y-%m", "W-MON": "%Y-%m-%d"}

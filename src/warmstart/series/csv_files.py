@@ -12,12 +12,14 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from warmstart.core.records.dialects import Dialect, is_blank, sample_of
 from warmstart.core.records.encodings import decoded_lines, detect_encoding
 from warmstart.errors import InputError, RecordError
-from warmstart.series import dates, decimals
+from warmstart.series import cell_counts, dates, decimals, name_columns
+from warmstart.series.layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,39 +52,49 @@ class Shape:
     notes: tuple[str, ...] = ()
 
 
-def read(opened: Callable[[], BinaryIO], name: str) -> pd.DataFrame:
+def read(opened: Callable[[], BinaryIO], name: str, layout: Layout) -> pd.DataFrame:
     """The table in a CSV file; `notes` in its `attrs` say how it was read.
 
     Args:
         opened: opens the file, at its start.
         name: of the file, for messages.
+        layout: names columns whose cells are names, which stay as they are written.
 
     Raises:
-        InputError: it is not a table.
+        InputError: it is not a table, or can be read in two ways.
     """
     import pandas as pd
 
     with opened() as file:
         shape = shape_of(file, name)
     options: dict[str, Any] = {"header": None, "names": shape.names} if shape.names else {}
-    if shape.delimiter != ",":  # such files may have decimal commas
-        options["dtype"] = str
+    parse: Any = partial(
+        pd.read_csv,
+        sep=shape.delimiter,
+        skiprows=shape.skipped,
+        encoding=shape.encoding,
+        skipinitialspace=True,
+        index_col=False,
+        **options,
+    )
+    is_text = shape.delimiter != ","  # such files may have decimal commas
     try:
+        with opened() as file:
+            header = list(parse(file, nrows=0).columns)
+        layout = layout.for_columns(header)
+        names = name_columns.among(header, layout)
+        types: Any = str if is_text else dict.fromkeys(names, str)
         with opened() as file, warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # of cells that are lost
-            table: pd.DataFrame = pd.read_csv(
-                file,
-                sep=shape.delimiter,
-                skiprows=shape.skipped,
-                encoding=shape.encoding,
-                skipinitialspace=True,
-                index_col=False,
-                **options,
-            )
+            table: pd.DataFrame = parse(file, dtype=types)
     except (ValueError, OverflowError, pd.errors.ParserWarning) as error:
-        raise InputError(f"{name}: {_reason(error)}", name) from None
-    if shape.delimiter != ",":
-        table = table.apply(_integers)
+        raise InputError(_reason(error, name), name) from None
+    if is_text:
+        table = table.apply(lambda c: c if c.name in names else _integers(c))
+    for column in names:
+        table[column] = name_columns.read(table[column], must_be_text=layout.holds_names(column))
+    if not is_text:
+        cell_counts.check_last_column(table, name)
     empty = [c for c in table if str(c).startswith("Unnamed") and table[c].isna().all()]
     table = table.drop(columns=empty)
     if table.shape[1] > 1:  # the tail of a spreadsheet
@@ -92,25 +104,23 @@ def read(opened: Callable[[], BinaryIO], name: str) -> pd.DataFrame:
     return table
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, name: str) -> str:
     """What pandas says, in other words where they are better."""
     text = str(error).splitlines()[0][:200]
     match = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", text)
     if match:
-        return (
-            f"line {match[2]} has {match[3]} cells where there are {match[1]} columns; enclose cells "
-            "that hold a delimiter in quotation marks."
-        )
+        return cell_counts.too_many_cells(name, match[2], match[3], match[1])
     if "does not match length of data" in text:
         return (
-            "rows have more cells than there are columns; write a first line that names them all."
+            f"{name}: rows have more cells than there are columns; write a first line that names them "
+            "all."
         )
     unclosed = re.search(r"EOF inside string starting at row (\d+)", text)
     if unclosed:
-        return f"a quotation mark in line {int(unclosed[1]) + 1} of the CSV is not closed."
+        return f"{name}: a quotation mark in line {int(unclosed[1]) + 1} of the CSV is not closed."
     if "No columns" in text:
-        return "it is empty."
-    return f"it cannot be read as a table: {text}"
+        return f"{name}: it is empty."
+    return f"{name}: it cannot be read as a table: {text}"
 
 
 def shape_of(file: BinaryIO, name: str) -> Shape:
@@ -136,7 +146,10 @@ def shape_of(file: BinaryIO, name: str) -> Shape:
     rows = _rows(lines[skipped:], delimiter)
     width = Counter(len(row) for row in rows).most_common(1)[0][0] if rows else 0
     title = next((index for index, row in enumerate(rows) if _is_row(row, width)), 0)
-    is_short = title > 0 and len(rows[title - 1]) == width - 1 > 1  # a header of one name less
+    title = _first_of_short(rows, title, width)
+    header = cell_counts.without_blank_end(rows[title - 1]) if title else []
+    has_values = any(_is_value(cell) for row in rows[title : title + 1] for cell in row)
+    is_short = has_values and len(header) == width - 1 > 1  # one name less than cells
     title -= is_short
     rows = rows[title:]
     skipped += _lines_before(lines[skipped:], delimiter, title)
@@ -144,10 +157,19 @@ def shape_of(file: BinaryIO, name: str) -> Shape:
         notes.append(f"left out, because they stand above the table: the first {skipped} lines")
     names: tuple[str, ...] = ()
     if is_short:
+        line = skipped + 1
         skipped += _lines_before(lines[skipped:], delimiter, 1)
-        names = _completed(rows[0], rows[1:])
-    elif names := _names(rows, name):
+        cell_counts.check_short_header(header, rows[1:], delimiter, line, skipped + 1, name)
+        names = _completed(header, rows[1:])
+    elif (names := _names(rows, name)) and len(header) > 1 and not any(map(_is_value, header)):
+        notes.clear()  # a header with more or fewer cells than the rows
+        cell_counts.check_header(header, rows[0], delimiter, skipped, name)
+        names = tuple(header)
+    elif names:
         notes.append("the first line has values: columns are numbered")
+    elif len(rows) > 1:
+        line = skipped + _lines_before(lines[skipped:], delimiter, 1) + 1
+        cell_counts.check_first_row(rows[0], rows[1], line, name)
     encoding = "utf-8-sig" if encoding == "utf-8" else "utf-16"
     return Shape(encoding, delimiter, skipped, names, tuple(notes))
 
@@ -157,6 +179,18 @@ def _is_row(row: Sequence[str], width: int) -> bool:
     if len(row) != width:
         return False
     return width == 1 or not is_blank(row[1:]) or dates.is_date(row[0])
+
+
+def _first_of_short(rows: Sequence[Sequence[str]], title: int, width: int) -> int:
+    """The index of the first row below a header of one name less, where rows with as few cells come
+    first; else `title`.
+    """
+    first = title
+    while first > 0 and len(rows[first - 1]) == width - 1 > 1:
+        if not any(map(_is_value, rows[first - 1])):
+            return first
+        first -= 1
+    return title
 
 
 def _completed(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ One reading for the whole column; a column with only `1,234` can be read in two 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +76,25 @@ class Numbers:
                 )
         values: NDArray[np.float64] = self.values[rows]
         return values
+
+
+def check_texts(table: pd.DataFrame, columns: Iterable[Any], where: str) -> None:
+    """Refuse columns of text that may be meant as numbers: their cells have digits.
+
+    Raises:
+        InputError: the first such cell, with its row and column.
+    """
+    for column in columns:
+        cells = table[column].map(_plain, na_action="ignore")
+        is_text = (cells.notna() & ~cells.str.lower().isin(MISSING)).to_numpy(bool)
+        row = int(is_text.argmax())
+        if is_text.any() and re.search(r"\d", cells.iloc[row]):
+            raise InputError(
+                f"{where}: {table[column].iloc[row]!r} in row {row + 1} of the column {str(column)!r} is "
+                "not a number; write its numbers as 100, -100 or 1000.5, leave cells of missing values "
+                "empty, or name another column as target=.",
+                where,
+            )
 
 
 def is_number(text: str) -> bool:

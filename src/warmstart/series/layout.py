@@ -9,6 +9,8 @@ from typing import Any
 from warmstart.errors import UsageError
 from warmstart.series import frequency
 
+ITEMS = ("item_id", "unique_id", "series_id", "item", "id", "series")
+"""Names of columns that name series, in lower case."""
 DUPLICATES = ("error", "first", "last", "sum", "mean")
 
 
@@ -47,6 +49,10 @@ class Layout:
     def items(self) -> tuple[str, ...]:
         """The columns of `item`."""
         return (self.item,) if isinstance(self.item, str) else tuple(self.item or ())
+
+    def holds_names(self, column: str) -> bool:
+        """Whether the cells of this column are names, not numbers."""
+        return column in (*self.items, *self.static)
 
     def for_columns(self, names: Sequence[Any]) -> Layout:
         """With the remembered columns where a table with these columns has them."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from warmstart.errors import InputError, MissingPackageError, TooLargeError, require
 from warmstart.series import csv_files
+from warmstart.series.layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +28,12 @@ _QUOTED = r'(?:\A|([{}\r\n])) *+"[^"]*+(?:""[^"]*+)*+"'
 """A field in quotes behind its separator, to be put into the braces."""
 
 
-def read(path: str | os.PathLike[str]) -> pd.DataFrame:
+def read(path: str | os.PathLike[str], layout: Layout | None = None) -> pd.DataFrame:
     """A table from a `.csv` (also compressed, also `.tsv`) or `.parquet` file.
+
+    Args:
+        path: of the file.
+        layout: names the columns of a CSV file whose cells are names, kept as they are written.
 
     Raises:
         InputError: there is no such file, or it cannot be read.
@@ -49,7 +54,7 @@ def read(path: str | os.PathLike[str]) -> pd.DataFrame:
         if name.lower().endswith((".parquet", ".pq")):
             require("pyarrow", extra="parquet", purpose=f"to read {name}")
             return pd.read_parquet(name)
-        return csv_files.read(partial(_opened, name), name)
+        return csv_files.read(partial(_opened, name), name, layout or Layout())
     except (InputError, MissingPackageError):
         raise
     except (
@@ -78,7 +83,7 @@ def parse_csv(data: bytes, max_values: int, max_columns: int) -> pd.DataFrame:
     """
     shape = csv_files.shape_of(io.BytesIO(data), "The table")
     _check_lines(data, shape.delimiter, max_values, max_columns)
-    table = csv_files.read(partial(io.BytesIO, data), "The table")
+    table = csv_files.read(partial(io.BytesIO, data), "The table", Layout())
     if table.empty:
         raise InputError("The table has no rows.")
     return table

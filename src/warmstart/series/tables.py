@@ -9,17 +9,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from warmstart.errors import UsageError, documented_in
-from warmstart.series import calendar_columns, clock_times, dates, decimals, row_numbers
+from warmstart.series import (
+    calendar_columns,
+    clock_times,
+    dates,
+    decimals,
+    name_columns,
+    row_numbers,
+)
 from warmstart.series.column_types import has_type, holds_dates, holds_integers, holds_numbers
 from warmstart.series.date_column import Dates
 from warmstart.series.date_numbers import EXCEL, UNIX
-from warmstart.series.layout import Layout
+from warmstart.series.layout import ITEMS, Layout
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-ITEMS = ("item_id", "unique_id", "series_id", "item", "id", "series")
 TIMES = ("timestamp", "ds", "date", "datetime", "time", "month", "week", "day", "period", "year")
 LEAST_TIMES = 3
 TARGETS = ("target", "y", "value")
@@ -115,12 +121,14 @@ def columns(table: pd.DataFrame, layout: Layout, where: str) -> Columns:
     targets = [layout.target] if layout.target is not None else []
     if not targets:
         others = _without_row_numbers(table, others, unique, notes)
+        before = others
         items, others = _without_text(table, time, items, others, notes, where)
+        unread = [column for column in before if column not in (*items, *others)]
         if time.times is not None:
             others = _without_calendar(table, time.times, others, notes)
-        targets = _targets(table, items, others, by_name, where)
+        targets = _targets(table, items, others, unread, by_name, where)
         if not items and layout.duplicates == "error":
-            _check_repeated(table, time, targets, where)
+            name_columns.check_repeated(table, time, targets, where)
     roles: dict[str, Any] = {"target": targets[0]} if len(targets) == 1 else {}
     roles |= {"item": list(items)} if items else {}
     roles |= {"timestamp": used_by_time[0]} if len(used_by_time) == 1 else {}
@@ -136,12 +144,19 @@ def _targets(
     table: pd.DataFrame,
     items: Sequence[Any],
     others: list[Any],
+    unread: Sequence[Any],
     by_name: dict[str, Any],
     where: str,
 ) -> list[Any]:
-    """The columns of values."""
+    """The columns of values; `unread` are those of text.
+
+    Raises:
+        InputError: there are only such columns, and their cells have digits.
+        UsageError: there is none, or there are several.
+    """
     if not items:
         if not others:
+            decimals.check_texts(table, unread, where)
             raise UsageError(
                 f"{where} has no column of numbers besides timestamps; it has: "
                 f"{_some(table.columns)}."
@@ -150,6 +165,8 @@ def _targets(
     targets = [by_name[n] for n in TARGETS if n in by_name and by_name[n] in others]
     numeric = [c for c in others if decimals.is_numeric(table[c])]
     if not targets and len(numeric) != 1:
+        if not others:
+            decimals.check_texts(table, unread, where)
         raise UsageError(
             f"{where} has {len(numeric)} columns that could be the series ({_some(numeric) or 'none'}); "
             "name one as target=, and covariates as known=."
@@ -169,27 +186,6 @@ def _without_row_numbers(
     return left
 
 
-def _check_repeated(table: pd.DataFrame, time: Dates, targets: list[Any], where: str) -> None:
-    """Refuse several rows of one time where a column of few integers separates them.
-
-    Raises:
-        UsageError: there is such a column.
-    """
-    import pandas as pd
-
-    if time.times is None or time.times.is_unique or len(targets) < 2:
-        return
-    for column in targets:
-        values = table[column]
-        is_few = holds_integers(values) and values.nunique() <= len(values) / 2
-        if is_few and not pd.MultiIndex.from_arrays([time.times, values]).duplicated().any():
-            raise UsageError(
-                f"{where} has several rows of one time, and the column {str(column)!r} tells them apart: "
-                f"give item={str(column)!r} for a series of each of its {values.nunique()} values, or "
-                "say what to do with the rows as duplicates='sum' or 'mean'."
-            )
-
-
 def _without_text(
     table: pd.DataFrame,
     time: Dates,
@@ -203,7 +199,11 @@ def _without_text(
     Raises:
         UsageError: columns of text may tell series apart, or may be the timestamps.
     """
-    texts = [column for column in others if not decimals.is_numeric(table[column])]
+    texts = [
+        column
+        for column in others
+        if not decimals.is_numeric(table[column]) and str(column).lower() not in TARGETS
+    ]
     if not texts:
         return items, others
     left = [column for column in others if column not in texts]
@@ -331,7 +331,10 @@ def factorize(table: pd.DataFrame, items: Sequence[Any]) -> tuple[NDArray[Any], 
     for item in items:
         empty = int(table[item].isna().sum())
         if empty:
-            raise UsageError(f"{empty:,} rows have no name in the column {item!r}; fill them.")
+            raise UsageError(
+                f"{empty:,} rows have no name in the column {item!r}: the cell is empty, or one such as NA, "
+                "which is a missing value; fill them."
+            )
     if len(items) == 1:
         codes, names = pd.factorize(table[items[0]])
         return codes, [str(name) for name in names]

@@ -169,7 +169,7 @@ def iter_table(data: Any, layout: Layout) -> Iterator[NamedSeries]:
         for name, value in data.items():
             yield _read_or_error(str(name), value, layout)
     elif isinstance(data, str | os.PathLike):
-        yield from _frame_series(table_files.read(os.fspath(data)), layout, Path(data).name)
+        yield from _frame_series(table_files.read(os.fspath(data), layout), layout, Path(data).name)
     else:
         data = arrow_tables.to_pandas(data)
         if data.ndim == 1:
