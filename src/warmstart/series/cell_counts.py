@@ -23,7 +23,7 @@ BEFORE_COMMA = re.compile(r"[-+(]?[$€£¥₹]?\s*\d+")
 AFTER_COMMA = re.compile(r"(?:\d+|\d{3}\.\d+)\s*[%$€£)-]?")
 """Parts of a number that its comma splits: a decimal one, or one of thousands."""
 LEAST_NUMBERED = 3
-"""Rows below which row numbers cannot be told from values."""
+"""Rows below which row numbers look like values."""
 
 
 def without_blank_end(row: Sequence[str]) -> list[str]:
