@@ -133,7 +133,7 @@ def check_last_column(table: pd.DataFrame, name: str) -> None:
 
 
 def _numbers_rows(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first cells count the rows from 0 or 1 on, beside cells that change."""
+    """Whether the first cells count the rows from 0 or 1 on, next to cells that change."""
     counted = [[str(first + index) for index in range(len(rows))] for first in (0, 1)]
     is_counted = len(rows) >= LEAST_NUMBERED and [row[0] for row in rows] in counted
     return is_counted and len({row[1] for row in rows}) > 1

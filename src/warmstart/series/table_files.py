@@ -33,7 +33,7 @@ def read(path: str | os.PathLike[str], layout: Layout | None = None) -> pd.DataF
 
     Args:
         path: of the file.
-        layout: names the columns of a CSV file whose cells are names, kept as they are written.
+        layout: names the columns of a CSV file whose cells are names, which stay as they are written.
 
     Raises:
         InputError: there is no such file, or it cannot be read.
