@@ -426,6 +426,21 @@ def test_paths_are_relative_to_the_file(file, tmp_path):
         list(read_photos([{"image": 3, "label": 0}]))
 
 
+def test_file_names_alone_may_be_those_of_a_folder_next_to_the_table(file, tmp_path):
+    for name in ("images/1.png", "2.png", "images/2.png", "images/3.png", "old/3.png", ".x/1.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"png")
+    path = file("a.csv", "path,label\n1.png,a\n2.png,b\n4.png,a\n")
+    assert [one.value for one in read_photos(path)] == [
+        str(tmp_path / "images/1.png"),
+        str(tmp_path / "2.png"),
+        str(tmp_path / "4.png"),  # missing, which its reader says
+    ]
+    path = file("b.csv", "path,label\n1.png,a\n3.png,b\n")
+    with pytest.raises(RecordError, match=r"\(3.png\) is in images/ and old/; write its path"):
+        list(read_photos(path))
+
+
 def test_columns_may_be_named_in_any_table(file):
     path = file("a.csv", "a;b;text;label;set\nx.png;cat;t;l;test\n")
     (one,) = read_photos(path, path_column="a", label_column="b")

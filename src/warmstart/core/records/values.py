@@ -11,7 +11,7 @@ from datetime import datetime, time
 from pathlib import Path
 from typing import Any
 
-from warmstart.core.reading import scheme
+from warmstart.core.reading import printable, scheme
 from warmstart.errors import UsageError
 
 _BETWEEN = re.compile(r"\s*[|;]\s*")
@@ -204,8 +204,11 @@ def separated(text: str) -> list[str]:
 def resolved(path: str | os.PathLike[str], folder: Path | None) -> str:
     """A path of a table, which is relative to the table's folder; URLs stay as they are.
 
+    A file name alone may also be that of a file in a folder next to the table, such as `images/`.
+
     Raises:
-        ValueError: it cannot be a path; the message completes "names a file that ".
+        ValueError: it cannot be a path, or two folders hold such a file; the message completes
+            "the photo in the column 'file' ".
     """
     text = os.fsdecode(path)
     if scheme(text) is not None:
@@ -214,7 +217,24 @@ def resolved(path: str | os.PathLike[str], folder: Path | None) -> str:
         raise ValueError("has a NUL character in its name")
     if text.startswith("~"):
         text = os.path.expanduser(text)
-    return str(Path(text) if folder is None else folder / text)
+    if folder is None:
+        return str(Path(text))
+    path = folder / text
+    if os.path.basename(text) == text and not path.exists():
+        nested = sorted(sub / text for sub in _subfolders(folder) if (sub / text).is_file())
+        if len(nested) > 1:
+            names = " and ".join(one.parent.name + "/" for one in nested[:2])
+            raise ValueError(f"({printable(text)}) is in {names}; write its path")
+        path = nested[0] if nested else path
+    return str(path)
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return [Path(one) for one in entries if one.is_dir() and not one.name.startswith(".")]
+    except OSError:
+        return []
 
 
 def file_value(value: Any, folder: Path | None) -> Any:
