@@ -426,7 +426,7 @@ def test_paths_are_relative_to_the_file(file, tmp_path):
         list(read_photos([{"image": 3, "label": 0}]))
 
 
-def test_file_names_alone_may_be_those_of_a_folder_next_to_the_table(file, tmp_path):
+def test_bare_file_names_may_be_those_of_a_folder_next_to_the_table(file, tmp_path):
     for name in ("images/1.png", "2.png", "images/2.png", "images/3.png", "old/3.png", ".x/1.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"png")

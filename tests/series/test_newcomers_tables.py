@@ -138,6 +138,18 @@ def test_semicolons_decimal_commas_and_an_empty_last_cell(tmp_path):
         np.testing.assert_array_equal(found["Wert"].target, np.arange(30) + 0.5)
 
 
+@pytest.mark.parametrize(("fraction", "value"), [("0.5", 234.421), ("0,5", 234421.0)])
+def test_the_decimal_sign_of_one_column_counts_for_the_others(tmp_path, fraction, value):
+    """As in UCI's household power consumption, where `234.421` is below 1,000."""
+    rows = [f"{day:%Y-%m-%d};{fraction};234.421" for day in DAYS]
+    found = read(file(tmp_path, "\n".join(["Date;power;voltage", *rows])))
+    assert found["power"].target[0] == 0.5
+    assert found["voltage"].target[0] == value
+    rows = [f"{day:%Y-%m-%d};234.421" for day in DAYS]
+    (error,) = read(file(tmp_path, "\n".join(["Date;voltage", *rows]))).values()
+    assert "'234.421' can be 234.421" in str(error)
+
+
 @pytest.mark.parametrize("sign", ["-", "n/a", "?", "NA", "#DIV/0!", "…", " "])
 def test_signs_for_missing_values(tmp_path, sign):
     cells = [str(value) for value in VALUES]

@@ -156,6 +156,31 @@ def numbers(values: Any, name: str, decimal: str | None = None) -> Numbers:
     return Numbers(result, wrong, "; ".join(notes))
 
 
+def numbers_of(table: pd.DataFrame, column: Any, name: str, decimal: str | None) -> Numbers:
+    """A column of a table; where its decimal sign can be read in two ways, that of other columns
+    counts.
+
+    Raises:
+        InputError: it can be read in two ways, and so can the others.
+    """
+    values = table[column].to_numpy()
+    try:
+        return numbers(values, name, decimal)
+    except InputError:
+        signs = {sign for other in table.columns for sign in _signs(table[other])}
+        if decimal is not None or len(signs) != 1 or len(set(_signs(table[column]))) > 1:
+            raise
+        return numbers(values, name, signs.pop())
+
+
+def _signs(column: pd.Series) -> set[str]:
+    """The decimal signs that the numbers of a column must have."""
+    if has_type(column, "f"):
+        return {"."} if (column.dropna() % 1 != 0).any() else set()
+    texts = [_plain(value) for value in column.dropna() if isinstance(value, str)]
+    return set(_votes(text for text in texts if NUMBER.fullmatch(text)))
+
+
 def _unit(texts: list[str]) -> str:
     """What stands before or behind all of the numbers; "" where it is not the same for all."""
     if not texts:
@@ -202,19 +227,7 @@ def _decimal(texts: pd.Series, name: str) -> str:
         InputError: it can be either.
     """
     signed = [text for text in texts if "," in text or "." in text]
-    votes: dict[str, str] = {}
-    for text in signed:
-        comma, point = text.rfind(","), text.rfind(".")
-        last = "," if comma > point else "."
-        other = "." if last == "," else ","
-        if comma >= 0 and point >= 0:
-            if PROPER[last].fullmatch(text):
-                votes.setdefault(last, text)
-        elif text.count(last) > 1:
-            if PROPER[other].fullmatch(text):
-                votes.setdefault(other, text)
-        elif not GROUPED.fullmatch(text):
-            votes.setdefault(last, text)
+    votes = _votes(signed)
     if len(votes) > 1:
         raise InputError(
             f"{name}: it mixes decimal signs ({votes[',']!r} and {votes['.']!r}); write all numbers "
@@ -232,3 +245,23 @@ def _decimal(texts: pd.Series, name: str) -> str:
         f"(decimal={',' if sign == '.' else '.'!r}); say which.",
         name,
     )
+
+
+def _votes(texts: Iterable[str]) -> dict[str, str]:
+    """Decimal sign -> the first of these numbers that can only have this one."""
+    votes: dict[str, str] = {}
+    for text in texts:
+        comma, point = text.rfind(","), text.rfind(".")
+        if comma == point:
+            continue
+        last = "," if comma > point else "."
+        other = "." if last == "," else ","
+        if comma >= 0 and point >= 0:
+            if PROPER[last].fullmatch(text):
+                votes.setdefault(last, text)
+        elif text.count(last) > 1:
+            if PROPER[other].fullmatch(text):
+                votes.setdefault(other, text)
+        elif not GROUPED.fullmatch(text):
+            votes.setdefault(last, text)
+    return votes

@@ -248,8 +248,7 @@ class _Numbers:
         try:
             for key, column in (("", target), *((key, key) for key in layout.known)):
                 label = str(column) if key else name
-                values = table[column].to_numpy()
-                self.columns[key] = decimals.numbers(values, label, layout.decimal)
+                self.columns[key] = decimals.numbers_of(table, column, label, layout.decimal)
         except InputError as error:
             self.error = error
 

@@ -68,8 +68,9 @@ TEXT = Field(
     "text",
     "text_column",
     (
-        ("text", "sentence", "sentence1", "text1", "premise", "question1", "review", "comment", "comment_text",
-         "content", "document", "tweet", "utterance", "message", "body", "#1 string"),
+        ("text", "sentence", "sentence1", "text1", "premise", "question1", "review",
+         "review text", "review_text", "comment", "comment_text", "content", "document", "tweet", "utterance",
+         "message", "body", "#1 string"),
         ("question", "prompt"),
         ("abstract", "description", "headline", "title"),
         ("source",),

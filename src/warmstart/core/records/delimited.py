@@ -155,10 +155,13 @@ def _records(
         if len(row) == width:
             yield Record(where, dict(zip(columns, row, strict=True)))
         else:
+            advice = "enclose cells that hold a delimiter in quotation marks"
+            if len(row) < width:
+                advice = "write a delimiter for each missing cell, too"
             cells = [*row[: width - 1], delimiter.join(row[width - 1 :])]
             yield RecordError(
                 f"{where}: has {len(row)} cells where there are {width} columns ({listed(columns, 8)}); "
-                "enclose cells that hold a delimiter in quotation marks",
+                f"{advice}",
                 where,
                 dict(zip(columns, cells, strict=False)),
             )

@@ -204,7 +204,7 @@ def separated(text: str) -> list[str]:
 def resolved(path: str | os.PathLike[str], folder: Path | None) -> str:
     """A path of a table, which is relative to the table's folder; URLs stay as they are.
 
-    A file name alone may also be that of a file in a folder next to the table, such as `images/`.
+    A bare file name may also be that of a file in a folder next to the table, such as `images/`.
 
     Raises:
         ValueError: it cannot be a path, or two folders hold such a file; the message completes
