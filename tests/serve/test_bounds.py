@@ -114,17 +114,26 @@ def test_more_than_a_request_may_generate(server, name, inputs, options):
     assert time.monotonic() - start < 5
 
 
+def test_a_header_wider_than_its_rows_is_refused_before_it_is_parsed(server):
+    table = b",".join(b"c%d" % n for n in range(1000)) + b"\n" + b"1\n" * 5000
+    start = time.monotonic()
+    answer = server.post("/v1/predict/deepar", table, Content_Type="text/csv")
+    assert answer.status == 400, answer
+    assert "line 1 has 1000 cells" in answer.json["error"]
+    assert time.monotonic() - start < 10
+
+
 @pytest.mark.parametrize(
     "table",
     [
         b"," * 2**16,
         b" \n \n" + b"," * 2**16,
         b"a;b\n" + b";" * 2**16,
-        b",".join(b"c%d" % n for n in range(1000)) + b"\n" + b"1\n" * 5000,
+        b",".join(b"c%d" % n for n in range(1000)) + b"\n" + (b"1" + b",2" * 999 + b"\n") * 5000,
         b'a,b\n1,x"' + b"," * 2**16 + b'"\n',
         b"t\n" + b"1\n" * 5_000_000,
     ],
-    ids=["commas", "blank lines first", "second line", "ragged", "quote inside a field", "rows"],
+    ids=["commas", "blank lines first", "second line", "wide", "quote inside a field", "rows"],
 )
 def test_wide_tables_are_refused_before_they_are_parsed(server, table):
     start = time.monotonic()

@@ -60,7 +60,7 @@ _PATH = re.compile(
     r"|[A-Za-z]:[\\/]\S*|\w\S*\\\w\S*"  # Windows
     r"|(?:[^\s./\\]+\.)+(?:[a-z]{2,5}|[A-Z]{2,5})"  # a word, and what may be a suffix
 )
-_WORDS = re.compile(r"(?:[^\W\d_]{1,3}/)+[^\W\d_]{1,3}|[\d/.]+")
+_WORDS = re.compile(r"(?:[^\W\d_]{1,3}/)+[^\W\d_]{1,3}|(?:n?either|and|w)/[^\W\d_]+|[\d/.]+")
 """Alternatives and fractions, such as and/or and 24/7."""
 
 

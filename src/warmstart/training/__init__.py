@@ -107,10 +107,11 @@ def _check_names(options: Collection[str], tasks: Iterable[Task], owner: str) ->
         if name not in known and name in signature(load).parameters:
             raise UsageError(
                 f"{owner} takes no option {name!r}, which is one of ws.load: give the model instead of "
-                f"its name, ws.finetune(ws.load(…, {name}=…), data)."
+                f"its name, ws.finetune(ws.load(…, {name}=…), data).",
+                section="fine-tuning.md#options",
             )
         if name not in known and len(classes) > 1:
-            raise UsageError(unknown_option(owner, name, known))
+            raise UsageError(unknown_option(owner, name, known), section="fine-tuning.md#options")
 
 
 def check_exists(data: Any) -> None:

@@ -114,7 +114,7 @@ class TrainOptions:
             rare=True,
         ),
     ] = "auto"
-    name: Annotated[str | None, Option("Name of the resulting model.")] = None
+    name: Annotated[str | None, Option("Name of the resulting model.", rare=True)] = None
     verbose: Annotated[
         bool,
         Option("Report counts, progress and results on standard error.", http=False, cli=False),

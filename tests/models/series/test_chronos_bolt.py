@@ -51,7 +51,7 @@ def test_a_forecast_from_quantiles(model):
     np.testing.assert_allclose(forecast.mean, forecast.quantile(0.5))
     between = (forecast.quantile(0.2) + forecast.quantile(0.3)) / 2
     np.testing.assert_allclose(forecast.quantile(0.25), between, rtol=1e-6)
-    np.testing.assert_array_equal(forecast.quantile(0.01), forecast.given[0.1])
+    np.testing.assert_array_equal(forecast.quantile(0.01), forecast.quantile_values[0.1])
     assert list(forecast.to_frame().columns)[3:] == ["0.1", "0.25", "0.5", "0.75", "0.9"]
     found = model.evaluate(series, horizon=5, windows=2)
     assert found["count"] == 2

@@ -56,7 +56,8 @@ def read_object(data: Any, fields: Sequence[Field], example_rank: int = 0) -> Ta
         mapping = ", ".join(f"{field.name!r}: […]" for field in fields)
         raise UsageError(
             f"{NAME.capitalize()} may be {len(fields)} records, or a list of each of "
-            f"{', '.join(field.name for field in fields)}; give a list of tuples, or a mapping {{{mapping}}}."
+            f"{', '.join(field.name for field in fields)}; give a list of tuples, list(zip(x, y)), or a "
+            f"mapping {{{mapping}}}."
         )
     features = getattr(data, "features", None) or {}  # of a datasets.Dataset
     return _of_iterable(data, fields, names_of_features(features))

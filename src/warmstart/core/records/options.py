@@ -109,10 +109,7 @@ class PositiveTable(TableOptions):
     ] = None
     label_column: Annotated[
         str | None,
-        Option(
-            "Column that says whether two texts belong together (1 and 0, or entailment and "
-            "contradiction), where it has an unusual name."
-        ),
+        Option("Column of 1 and 0, or entailment and contradiction, where it has an unusual name."),
     ] = None
 
 

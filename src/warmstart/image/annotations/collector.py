@@ -286,7 +286,7 @@ def class_of(name: str, labels: Sequence[str]) -> str | None:
     """
     try:
         return one_of(name, labels)
-    except ValueError:
+    except (ValueError, IndexError):
         return None
 
 

@@ -175,7 +175,7 @@ def translation(
     for index, label in enumerate(encoding.labels):
         try:
             table[index] = labels.index(one_of(label, labels))
-        except ValueError:
+        except (ValueError, IndexError):
             if pixels[index]:
                 unknown[label] = pixels[index]
     if unknown:
