@@ -186,7 +186,7 @@ def test_tables_with_any_header_are_read_whole_or_refused(
     if isinstance(found, str):
         assert "a.csv" in found or "train on" in found
         return
-    filled = [one for one in rows if any(one)]
+    filled = rows[: 1 + max((n for n, one in enumerate(rows) if any(one)), default=-1)]
     assert len(found) + len(problems) in (len(filled), len(filled) + 1)  # a first line that is data
     chosen = dict(column.split(": ", 1) for column in columns)
     if chosen.keys() >= {"text", "label"} and "second text" not in chosen:
