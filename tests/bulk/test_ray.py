@@ -5,11 +5,11 @@ all tests here.
 import os
 import signal
 import time
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests import ray_cluster
 from tests.photos import CIFAR
 
 import warmstart as ws
@@ -17,17 +17,10 @@ from warmstart.bulk import writing
 from warmstart.bulk.cluster import Worker
 from warmstart.errors import BatchError, UsageError
 
-ray = pytest.importorskip("ray")
+pytest.importorskip("ray")
 pytestmark = [
     pytest.mark.timeout(600),
-    # Of Ray's own code: what it deprecates within itself, and sockets that it leaves to the garbage
-    # collector.
-    pytest.mark.filterwarnings(
-        "ignore::DeprecationWarning",
-        "ignore::FutureWarning",
-        "ignore::ResourceWarning",
-        "ignore::pytest.PytestUnraisableExceptionWarning",
-    ),
+    ray_cluster.OWN_WARNINGS,
 ]
 OPTIONS = {"shard_rows": 10, "top_k": 2, "on": "ray", "workers": 2}
 ONE = {**OPTIONS, "workers": 1}
@@ -37,29 +30,8 @@ ONE = {**OPTIONS, "workers": 1}
 @pytest.fixture(scope="module")
 def cluster():
     """A cluster of two processors; its address."""
-    os.environ.update(
-        RAY_USAGE_STATS_ENABLED="0",
-        RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
-        RAY_BACKEND_LOG_LEVEL="fatal",
-    )
-    for attempt in range(3):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                context = ray.init(
-                    num_cpus=2,
-                    object_store_memory=100 * 2**20,
-                    include_dashboard=False,
-                    log_to_driver=False,
-                    logging_level="ERROR",
-                )
-            break
-        except Exception:  # on a busy machine it gives up after half a minute
-            ray.shutdown()
-            if attempt == 2:
-                raise
-    yield context.address_info["gcs_address"]
-    ray.shutdown()
+    with ray_cluster.running(100 * 2**20) as address:
+        yield address
 
 
 def workers() -> list[int]:

@@ -6,26 +6,20 @@ scripts/check_ray_training.py compares other data, precisions and bases in the s
 import os
 import random
 import signal
-import warnings
 from pathlib import Path
 
 import keras
 import pytest
+from tests import ray_cluster
 
 import warmstart as ws
 from warmstart.errors import BatchError, UsageError
 
-ray = pytest.importorskip("ray")
+pytest.importorskip("ray")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(600),
-    # of Ray's own code
-    pytest.mark.filterwarnings(
-        "ignore::DeprecationWarning",
-        "ignore::FutureWarning",
-        "ignore::ResourceWarning",
-        "ignore::pytest.PytestUnraisableExceptionWarning",
-    ),
+    ray_cluster.OWN_WARNINGS,
 ]
 TEXT = Path(__file__).parents[1] / "golden" / "text" / "bert_fill_mask"
 WORDS = ("red", "blue", "green", "yes", "no", "up")
@@ -34,22 +28,8 @@ WORDS = ("red", "blue", "green", "yes", "no", "up")
 @pytest.fixture
 def cluster():
     """A cluster of two processors."""
-    os.environ.update(
-        RAY_USAGE_STATS_ENABLED="0",
-        RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
-        RAY_BACKEND_LOG_LEVEL="fatal",
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        ray.init(
-            num_cpus=2,
-            object_store_memory=200 * 2**20,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="ERROR",
-        )
-    yield
-    ray.shutdown()
+    with ray_cluster.running(200 * 2**20):
+        yield
 
 
 def kill_worker() -> int:

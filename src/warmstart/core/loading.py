@@ -262,10 +262,12 @@ def list_models(
     """
     if task is not None:
         task_of(task)
-    families = dict.fromkeys(entry.family for entry in catalog.search())
-    if family is not None and family not in families:
-        raise UsageError(unknown_name("There is no family", family, families, "There are"))
-    return Entries(catalog.search(pattern, task=task, family=family))
+    entries = Entries(catalog.search(pattern, task=task, family=family))
+    if family is not None and not entries:
+        families = dict.fromkeys(entry.family for entry in catalog.search())
+        if family not in families:
+            raise UsageError(unknown_name("There is no family", family, families, "There are"))
+    return entries
 
 
 def default_model(

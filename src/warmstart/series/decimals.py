@@ -167,8 +167,10 @@ def numbers_of(table: pd.DataFrame, column: Any, name: str, decimal: str | None)
     try:
         return numbers(values, name, decimal)
     except InputError:
+        if decimal is not None:
+            raise
         signs = {sign for other in table.columns for sign in _signs(table[other])}
-        if decimal is not None or len(signs) != 1 or len(set(_signs(table[column]))) > 1:
+        if len(signs) != 1:
             raise
         return numbers(values, name, signs.pop())
 
