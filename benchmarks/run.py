@@ -88,6 +88,13 @@ JOBS = (
     Job("serving", "serving.py", "", (1, 2, 3, 4, 5, 6)),
     Job("pressure", "serving_pressure.py", "", (1, 2, 3, 4)),
     Job("batch", "batch.py", "--photos {cifar10} --work {work}/batch", (1, 2, 3)),
+    Job(
+        "doors",
+        "doors.py",
+        "--photos {data}/images/hymenoptera "
+        "--weights {data}/weights/mobilenet_v2_1.0_224_ptq.weights.h5",
+        (1, 2),
+    ),
     Job("transfer learning", "transfer_learning.py", "--work {work}/transfer"),
     Job("default model", "default_model.py", "--work {work}/default"),
     Job(

@@ -16,6 +16,7 @@ from typing import Any
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
+import h5py
 import keras
 import keras_hub
 import numpy as np
@@ -215,8 +216,43 @@ def segformer() -> Any:
     return keras_hub.models.SegFormerImageSegmenter(backbone, 3, preprocessor)
 
 
-def shake(model: Any) -> None:
-    """Random numbers everywhere: fresh models have zeros where errors of loading would hide."""
+def deeplab(block: str, **levels: Any) -> Any:
+    """The maps of the first stage, and of a second that is half as large."""
+    encoder = keras_hub.models.ResNetBackbone(
+        input_conv_filters=[64],
+        input_conv_kernel_sizes=[7],
+        stackwise_num_filters=[64, 16],
+        stackwise_num_blocks=[1, 2],
+        stackwise_num_strides=[1, 2],
+        block_type=block,
+        image_shape=(32, 48, 3),
+    )
+    backbone = keras_hub.models.DeepLabV3Backbone(
+        encoder, upsampling_size=2, dilation_rates=[1, 3], image_shape=(32, 48, 3), **levels
+    )
+    converter = keras_hub.layers.DeepLabV3ImageConverter(
+        image_size=(32, 48), crop_to_aspect_ratio=False, scale=1 / 255
+    )
+    preprocessor = keras_hub.models.DeepLabV3ImageSegmenterPreprocessor(converter)
+    return keras_hub.models.DeepLabV3ImageSegmenter(backbone, 3, preprocessor=preprocessor)
+
+
+MAKERS["deeplab_plus"] = lambda: deeplab(
+    "bottleneck_block",
+    spatial_pyramid_pooling_key="P3",
+    low_level_feature_key="P2",
+    projection_filters=8,
+)
+MAKERS["deeplab_first_stage"] = lambda: deeplab("basic_block", spatial_pyramid_pooling_key="P2")
+
+
+def shake(model: Any, *, signs: bool = False) -> None:
+    """Random numbers everywhere: fresh models have zeros where errors of loading would hide.
+
+    Args:
+        model: to be filled.
+        signs: whether the numbers of a kernel differ by their signs only; it compresses well.
+    """
     random = np.random.default_rng(0)
     for variable in model.weights:
         if not variable.dtype.startswith("float"):
@@ -227,15 +263,31 @@ def shake(model: Any) -> None:
         elif len(variable.shape) == 1:
             values = 0.1 * noise + (1.0 if variable.path.endswith("gamma") else 0.0)
         else:
-            values = noise / max(np.prod(variable.shape[:-1]), 1) ** 0.5
+            values = (np.sign(noise) if signs else noise) / max(
+                np.prod(variable.shape[:-1]), 1
+            ) ** 0.5
         variable.assign(values.astype(np.float16).astype(np.float32))
+
+
+def compress(path: Path) -> None:
+    """Store the arrays of an HDF5 file compressed."""
+    with h5py.File(path) as source, h5py.File(path.with_suffix(".tmp"), "w") as target:
+        arrays: dict[str, Any] = {}
+        source.visititems(lambda name, each: arrays.update({name: each}))
+        for name, each in arrays.items():
+            if isinstance(each, h5py.Dataset):
+                packed = {"compression": "gzip", "shuffle": True, "chunks": each.shape}
+                options = packed if each.size > 1000 else {}
+                target.create_dataset(name, data=each[()], **options)
+    path.with_suffix(".tmp").replace(path)
 
 
 def write(name: str) -> None:
     """One preset, and `expected.npz` with inputs and outputs of KerasHub."""
     keras.utils.set_random_seed(0)
     model = MAKERS[name]()
-    shake(model)
+    is_wide = name.startswith("deeplab")
+    shake(model, signs=is_wide)
     folder = GOLDEN / name
     shutil.rmtree(folder, ignore_errors=True)
     model.save_to_preset(str(folder))
@@ -243,10 +295,16 @@ def write(name: str) -> None:
         model.tokenizer.save_to_preset(str(folder))
         model.converter.save_to_preset(str(folder))
     (folder / "README.md").unlink(missing_ok=True)
+    if is_wide:
+        for path in folder.glob("*.h5"):
+            compress(path)
     if name == "segformer":
         photos = np.random.default_rng(1).normal(size=(2, 32, 32, 3)).astype(np.float32)
         head = keras.Model(model.inputs, model.get_layer(index=-2).output)
         arrays = {"images": photos, "maps": np.asarray(head(photos, training=False))}
+    elif is_wide:
+        photos = np.random.default_rng(1).normal(size=(2, 32, 48, 3)).astype(np.float32)
+        arrays = {"images": photos, "maps": np.asarray(model(photos, training=False))}
     elif name == "whisper":
         time = np.arange(16_000) / 16_000
         audio = np.sin(2 * np.pi * (300 + 400 * time) * time).astype(np.float32)

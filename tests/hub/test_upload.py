@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import shutil
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -156,6 +157,12 @@ def server(monkeypatch):
     hub_server.server_close()
 
 
+def metadata_of(server):
+    """What the card in the repository says, by key."""
+    head = server.files["README.md"].decode().split("---\n")[1]
+    return {k: json.loads(v) for k, _, v in (line.partition(": ") for line in head.splitlines())}
+
+
 def test_a_model_goes_up_and_comes_back(server, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_of_the_user")
     model = ws.load("sst2_bert_tiny")
@@ -164,9 +171,7 @@ def test_a_model_goes_up_and_comes_back(server, monkeypatch):
     assert server.visibility in (True, "private")
     again = ws.load("hf://org/name")
     assert again("what a film").to_dict() == model("what a film").to_dict()
-    card = server.files["README.md"].decode()
-    head = card.split("---\n")[1]
-    facts = {k: json.loads(v) for k, _, v in (line.partition(": ") for line in head.splitlines())}
+    facts = metadata_of(server)
     assert facts["library_name"] == "warmstart"
     assert facts["pipeline_tag"] == "text-classification"
     assert facts["model-index"][0]["results"][0]["metrics"][0]["type"] == "accuracy"
@@ -179,6 +184,28 @@ def test_a_second_push_replaces_the_first(server, monkeypatch, tmp_path):
     assert done.exit_code == 0, done.output
     assert "old.txt" not in server.files
     assert {"warmstart.json", "artifacts/float32/program.tflite"} <= server.files.keys()
+
+
+@pytest.mark.parametrize(
+    ("record", "base"),
+    [
+        ({"base_source": "hf://org/base@v2", "dataset": "reviews"}, "org/base"),
+        ({"settings": {"base": "segformer_b0"}}, "nvidia/segformer-b0-finetuned-ade-512-512"),
+        ({"settings": {"base": "my_own"}}, None),
+    ],
+)
+def test_a_fine_tuned_model(server, monkeypatch, tmp_path, record, base):
+    monkeypatch.setenv("HF_TOKEN", "hf_x")
+    folder = tmp_path / "own"
+    shutil.copytree(EMBEDDED, folder)
+    (folder / "training.json").write_text(json.dumps(record))
+    (folder / "training").mkdir()
+    (folder / "training" / "run.json").write_text("{}")
+    ws.load(folder).push_to_hub("org/name")
+    facts = metadata_of(server)
+    assert facts.get("base_model") == base
+    assert facts.get("datasets") == (["reviews"] if "dataset" in record else None)
+    assert "training/run.json" not in server.files
 
 
 def test_the_stored_token_is_used(server, monkeypatch, tmp_path):

@@ -18,11 +18,23 @@ NAMES = sorted(path.name for path in GOLDEN.iterdir())
 TEXTS = ("The films was good.", "a film")
 PHOTOS = ("efficientnet", "mobilenet", "resnet")
 TASKS = {
+    "deeplab": "image-segmentation",
     "gpt2": "text-generation",
     "segformer": "image-segmentation",
     "whisper": "speech-recognition",
     **dict.fromkeys(PHOTOS, "image-classification"),
 }
+
+
+def changed(folder, name, file, change):
+    """A copy of a preset in which a JSON file has other values."""
+    folder = folder / name
+    shutil.copytree(GOLDEN / name, folder)
+    content = json.loads((folder / file).read_text())
+    for key, value in change.items():
+        content[key] = {**content[key], **value} if isinstance(value, dict) else value
+    (folder / file).write_text(json.dumps(content))
+    return folder
 
 
 def expected(name):
@@ -43,11 +55,16 @@ def test_equal_to_keras_hub(name):
     model = module.build(entry.config)
     with open_checkpoint(GOLDEN / name) as checkpoint:
         module.load(model, checkpoint, entry.config)
+    if name != "segformer":
+        assert model.count_params() == entry.parameters
     if "maps" in arrays:
-        maps = np.asarray(model(arrays["images"], training=False))
+        from keras import ops
+
+        maps = model(arrays["images"], training=False)
+        if maps.shape != arrays["maps"].shape:
+            maps = ops.image.resize(maps, arrays["maps"].shape[1:3], interpolation="bilinear")
         np.testing.assert_allclose(maps, arrays["maps"], atol=1e-4, rtol=0)
         return
-    assert model.count_params() == entry.parameters
     if name == "whisper":
         features = arrays["features"].transpose(0, 2, 1)
         tokens = arrays["tokens"].astype(np.int32)
@@ -80,9 +97,17 @@ def test_equal_to_keras_hub(name):
     np.testing.assert_allclose(actual, arrays["logits"], atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in NAMES if not name.startswith((*PHOTOS, "segformer", "whisper"))]
-)
+def test_parameters_of_the_published_deeplab():
+    from warmstart.models import family
+
+    sizes = {"depths": [3, 4, 6, 3], "widths": [64, 128, 256, 512]}
+    backbone = {**sizes, "channels": [256, 512, 1024, 2048], "stem": [64]}
+    # "deeplab_v3_plus_resnet50_pascalvoc" has 39,190,656 without its head
+    count = family("deeplabv3_resnet").parameters({"backbone": backbone, "classes": 21})
+    assert count == 39_190_656 + 256 * 21
+
+
+@pytest.mark.parametrize("name", ["bert", "distilbert", "gpt2", "roberta"])
 def test_tokens_are_those_of_keras_hub(name):
     tokenizer = Tokenizer.open(GOLDEN / name)
     arrays = expected(name)
@@ -91,6 +116,27 @@ def test_tokens_are_those_of_keras_hub(name):
         if name == "gpt2":  # a text for training ends with the token between texts, too
             own = [*own, 0]
         assert own == ids[mask.astype(bool)].tolist()
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("name", ["deeplab_first_stage", "deeplab_plus"])
+def test_deeplab_saved_and_without_its_head(name, tmp_path):
+    from warmstart.checkpoints.formats import open_checkpoint
+    from warmstart.checkpoints.safetensors import save_safetensors
+    from warmstart.models import architecture
+
+    entry, _ = repository.read(GOLDEN / name)
+    module, images = architecture(entry.architecture), expected(name)["images"]
+    first, again = (module.build(entry.config) for _ in range(2))
+    with open_checkpoint(GOLDEN / name) as checkpoint:
+        module.load(first, checkpoint, entry.config)
+    save_safetensors(tmp_path / "model.safetensors", module.arrays(first, entry.config))
+    base = module.build(entry.config, include_top=False, pooling="avg")
+    with open_checkpoint(tmp_path / "model.safetensors") as checkpoint:
+        module.load(again, checkpoint, entry.config)
+        module.load(base, checkpoint, entry.config)
+    np.testing.assert_array_equal(again(images), first(images))
+    assert base(images).shape == (2, module.feature_map(first).shape[-1])
 
 
 @pytest.mark.tensorflow
@@ -141,12 +187,8 @@ def test_tokens_of_whisper():
 
 
 def test_english_whisper(tmp_path):
-    folder = tmp_path / "whisper"
-    shutil.copytree(GOLDEN / "whisper", folder)
-    path = folder / "tokenizer.json"
-    config = json.loads(path.read_text())
-    config["config"]["language_tokens"] = None
-    path.write_text(json.dumps(config))
+    change = {"config": {"language_tokens": None}}
+    folder = changed(tmp_path, "whisper", "tokenizer.json", change)
     assert repository.read(folder)[0].processing["multilingual"] is False
     own = WhisperTokens.open(folder, 91, multilingual=False)
     assert own.languages == {}
@@ -154,19 +196,16 @@ def test_english_whisper(tmp_path):
 
 
 def test_gpt2_preprocessor(tmp_path):
-    folder = tmp_path / "gpt2"
-    shutil.copytree(GOLDEN / "gpt2", folder)
-    path = folder / "preprocessor.json"
-    assert repository.read(folder)[0].processing["generation"] == {"max_length": 24}
-    config = json.loads(path.read_text())
-    config["config"] |= {"add_start_token": False, "sequence_length": 32}
-    path.write_text(json.dumps(config))
+    entry, _ = repository.read(GOLDEN / "gpt2")
+    assert entry.processing["generation"] == {"max_length": 24}
+    change = {"config": {"add_start_token": False, "sequence_length": 32}}
+    folder = changed(tmp_path, "gpt2", "preprocessor.json", change)
     assert "generation" not in repository.read(folder)[0].processing
     (start, *rest), own = (
         Tokenizer.open(one).encode("a film").ids.tolist() for one in (GOLDEN / "gpt2", folder)
     )
     assert (start, rest) == (0, own)
-    path.unlink()
+    (folder / "preprocessor.json").unlink()
     assert Tokenizer.open(folder).encode("a film").ids.tolist() == [0, *own]
 
 
@@ -185,12 +224,8 @@ def test_text_preprocessor():
 
 
 def test_tokenizer_options_that_are_not_supported(tmp_path):
-    folder = tmp_path / "roberta"
-    shutil.copytree(GOLDEN / "roberta", folder)
-    path = folder / "tokenizer.json"
-    config = json.loads(path.read_text())
-    config["config"]["add_prefix_space"] = True
-    path.write_text(json.dumps(config))
+    change = {"config": {"add_prefix_space": True}}
+    folder = changed(tmp_path, "roberta", "tokenizer.json", change)
     with pytest.raises(UsageError, match="add_prefix_space=True"):
         Tokenizer.open(folder)
 
@@ -277,6 +312,34 @@ def test_image_converter_without_preprocessor(tmp_path):
         ),
         ("segformer", "task.json", {"class_name": "Other"}, UsageError, "no supported head"),
         (
+            "deeplab_plus",
+            "config.json",
+            {"config": {"image_encoder": {"class_name": "MiTBackbone"}}},
+            UsageError,
+            "only ResNetBackbone",
+        ),
+        (
+            "deeplab_plus",
+            "config.json",
+            {"config": {"upsampling_size": 4}},
+            UsageError,
+            "upsampling_size 4 does not bring",
+        ),
+        (
+            "deeplab_plus",
+            "config.json",
+            {"config": {"low_level_feature_key": "P4"}},
+            UsageError,
+            "must be one of P2, P3, not 'P4'",
+        ),
+        (
+            "deeplab_plus",
+            "preprocessor.json",
+            {"config": {"image_converter": {"config": {"image_size": [36, 48]}}}},
+            UsageError,
+            "must be multiples of 8, not 36 and 48",
+        ),
+        (
             "whisper",
             "audio_converter.json",
             {"config": {"stride": 80}},
@@ -314,11 +377,6 @@ def test_image_converter_without_preprocessor(tmp_path):
     ],
 )
 def test_what_is_not_supported(tmp_path, name, file, change, error, message):
-    folder = tmp_path / name
-    shutil.copytree(GOLDEN / name, folder)
-    config = json.loads((folder / file).read_text())
-    for key, value in change.items():
-        config[key] = {**config[key], **value} if isinstance(value, dict) else value
-    (folder / file).write_text(json.dumps(config))
+    folder = changed(tmp_path, name, file, change)
     with pytest.raises(error, match=message):
         repository.read(folder)

@@ -32,9 +32,11 @@ def predicted(model, photo=PHOTO):
 
 
 @pytest.mark.parametrize("form", ["last", "first", "indices", "one"])
-def test_segmentation(form):
+def test_segmentation(form, tmp_path):
     keras.utils.set_random_seed(0)
     labels = ["road", "sky", "tree"]
+    file = tmp_path / "labels.txt"
+    file.write_text("\n".join(labels))
     if form == "one":
         model = mapped(1, "sigmoid")
         expected = (predicted(model)[..., 0] > 0.5).astype(int)
@@ -45,7 +47,8 @@ def test_segmentation(form):
         expected = scores.argmax(0 if form == "first" else -1)
         if form == "indices":
             model = keras.Model(model.input, of_three(model.output))
-    own = ws.wrap(model, task="image-segmentation", labels=labels, scaling="0..255")
+    names = file if form in ("first", "indices") else labels
+    own = ws.wrap(model, task="image-segmentation", labels=names, scaling="0..255")
     result = own(PHOTO)
     np.testing.assert_array_equal(result.labels_map, expected)
     names = {label.name for label in own.labels}
@@ -56,12 +59,12 @@ BOXES = np.array([[2, 4, 6, 8], [0, 0, 12, 16], [2, 4, 6, 9]], np.float32)
 SCORES = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.1]], np.float32)
 
 
-def constant(*arrays, dtype="float32"):
-    """A model that gives the same for every photo."""
+def constant(*arrays, dtype="float32", names=()):
+    """A model that gives the same for every photo; as a dict, if the outputs have names."""
     image = keras.Input((16, 12, 3))
     zero = ops.mean(image, axis=(1, 2, 3), keepdims=True) * 0.0
     outputs = [zero[..., 0] + ops.convert_to_tensor(array[None], dtype) for array in arrays]
-    return keras.Model(image, outputs)
+    return keras.Model(image, dict(zip(names, outputs, strict=True)) if names else outputs)
 
 
 def converted(boxes, form, units):
@@ -83,7 +86,7 @@ def converted(boxes, form, units):
     ("form", "units", "layout"),
     [
         ("xyxy", "pixels", "two"),
-        ("yxyx", "fractions", "two"),
+        ("yxyx", "fractions", "as many classes as numbers"),
         ("xywh", "pixels", "rows"),
         ("cxcywh", "fractions", "columns"),
         ("cxcywh", "pixels", "objectness"),
@@ -93,10 +96,15 @@ def test_detection(form, units, layout):
     boxes = converted(BOXES, form, units)
     options = {"labels": ["cat", "dog"], "boxes": form, "units": units, "suppression": 0.5}
     scores = SCORES
-    if layout == "two":
+    if layout in ("two", "as many classes as numbers"):
         scores = np.concatenate([np.full((3, 1), 0.3, np.float32), SCORES], -1)
-        model = constant(scores, boxes)
         options["background"] = "first"
+        names = ()
+        if layout != "two":
+            scores = np.concatenate([scores, np.zeros((3, 1), np.float32)], -1)
+            options["labels"] = ["cat", "dog", "cow"]
+            names = ("scores", "boxes")
+        model = constant(scores, boxes, names=names)
     else:
         extra = [np.full((3, 1), 0.5, np.float32)] if layout == "objectness" else []
         table = np.concatenate([boxes, *extra, scores], -1)
@@ -124,6 +132,13 @@ FORM = {"boxes": "xyxy", "units": "pixels"}
             "has the 4 numbers",
         ),
         (lambda: constant(BOXES), "object-detection", FORM, "labels must name the classes"),
+        (lambda: constant(BOXES, BOXES), "object-detection", FORM, "call one of them 'box'"),
+        (
+            lambda: constant(np.zeros((6, 6))),
+            "object-detection",
+            FORM | {"labels": ["a", "b"]},
+            "Either axis of the output",
+        ),
         (lambda: mapped(2), "object-detection", FORM, "boxes \\(None, N, 4\\) and scores"),
         (lambda: mapped(1), "image-segmentation", {}, "a logit or a probability"),
         (lambda: constant(BOXES), "image-segmentation", {}, "one output: scores"),

@@ -41,6 +41,8 @@ WEIGHTS = "model.safetensors"
 ADAPTER = "adapter_model.safetensors"
 LABELS = "labels.json"
 TRAINING, REPORT = "training.json", "report.html"
+STATE = "training"
+"""The folder with the state of the fine-tuning that wrote the bundle; not a part of it."""
 FILE_NAME = re.compile(r"(\w[\w.-]*/)?[\w.][\w.-]*")
 """Names of the task's own files: in the folder itself, or in one of it."""
 LARGEST_JSON = 64 * 2**20

@@ -7,12 +7,16 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from warmstart import catalog
 from warmstart.core import bundle
+from warmstart.core.adapters import CONFIG as ADAPTER_CONFIG
 from warmstart.core.task import task_of
-from warmstart.errors import UsageError
+from warmstart.errors import UnknownModelError, UsageError
+from warmstart.hub.sources import Hub, parse
 
 if TYPE_CHECKING:
     from warmstart.catalog import Entry
@@ -48,14 +52,15 @@ def push(folder: Path, name: str, *, private: bool | None = None, message: str =
         copy.mkdir()
         for path in sorted(folder.rglob("*")):
             relative = path.relative_to(folder)
-            if path.is_file() and not relative.parts[0].startswith((".", "training/")):
+            is_part = not relative.parts[0].startswith(".") and relative.parts[0] != bundle.STATE
+            if path.is_file() and is_part:
                 (copy / relative).parent.mkdir(parents=True, exist_ok=True)
                 _link(path.resolve(), copy / relative)
         card = folder / "README.md"
         text = card.read_text("utf-8") if card.is_file() else ""
         (copy / "README.md").unlink(missing_ok=True)
         text = text or bundle.model_card(contents.entry, contents.labels)
-        facts = metadata(contents.entry, _base(folder))
+        facts = metadata(contents.entry, base_of(folder), datasets_of(folder))
         (copy / "README.md").write_text(with_metadata(text, facts, name), "utf-8")
         message = message or f"Upload {contents.entry.name} with warmstart"
         return upload.upload_folder(copy, name, private=private, message=message)
@@ -70,10 +75,15 @@ def push_model(model: LoadedModel, name: str, *, private: bool | None, message: 
         return push(folder, name, private=private, message=message)
 
 
-def metadata(entry: Entry, base: str | None = None) -> dict[str, Any]:
+def metadata(entry: Entry, base: str | None = None, datasets: Sequence[str] = ()) -> dict[str, Any]:
     """What the hub's metadata says of a model, as JSON values.
 
     Source: "Model Cards" in the documentation of the Hugging Face hub.
+
+    Args:
+        entry: of the model.
+        base: the repository of the model that it was fine-tuned from.
+        datasets: names of the data.
     """
     facts: dict[str, Any] = {"library_name": "warmstart", "tags": ["warmstart", entry.task]}
     if entry.licence and entry.licence != "NOASSERTION":
@@ -82,6 +92,8 @@ def metadata(entry: Entry, base: str | None = None) -> dict[str, Any]:
         facts["pipeline_tag"] = hub_name or entry.task
     if base:
         facts["base_model"] = base
+    if datasets:
+        facts["datasets"] = list(datasets)
     if entry.metrics:
         facts["metrics"] = sorted({metric.name for metric in entry.metrics})
         facts["model-index"] = [
@@ -110,14 +122,40 @@ def with_metadata(card: str, facts: dict[str, Any], name: str) -> str:
     return "\n".join([MARK, *lines, MARK, "", body])
 
 
-def _base(folder: Path) -> str | None:
-    """The repository of the hub that a bundle's adapter changes; None where it names none."""
+def base_of(folder: Path) -> str | None:
+    """The repository of the hub that a model was fine-tuned from; None if it has none.
+
+    It is recorded by an adapter, or by `training.json`; or it is the repository of the entry of the
+    catalogue that was the base.
+    """
+    trained = _values(folder / bundle.TRAINING)
+    settings = trained.get("settings")
+    name = settings.get("base") if isinstance(settings, Mapping) else None
     try:
-        config = json.loads((folder / "adapter_config.json").read_text("utf-8"))
-        name = str(config["base_model_name_or_path"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return name.removeprefix("hf://") if name.startswith("hf://") else None
+        repositories = [file.source for file in catalog.get(str(name)).weights.values()]
+    except UnknownModelError:
+        repositories = []
+    adapted = _values(folder / ADAPTER_CONFIG).get("base_model_name_or_path")
+    for source in (adapted, trained.get("base_source"), *repositories):
+        if isinstance(source, str) and source.startswith("hf://"):
+            parsed = parse(source)
+            return parsed.repository if isinstance(parsed, Hub) else None
+    return None
+
+
+def datasets_of(folder: Path) -> tuple[str, ...]:
+    """The names of the data that a model was fine-tuned on."""
+    name = _values(folder / bundle.TRAINING).get("dataset")
+    return (name,) if isinstance(name, str) and name else ()
+
+
+def _values(path: Path) -> Mapping[str, Any]:
+    """A JSON object of a bundle; empty if there is none."""
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, Mapping) else {}
 
 
 def _link(source: Path, target: Path) -> None:

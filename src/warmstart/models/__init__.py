@@ -98,6 +98,7 @@ FAMILIES = (
     Family("image.segformer", "segformer", ("segformer",), keras_hub=("SegFormerBackbone",)),
     Family("image.deeplabv3_mobilenet_v2", "deeplabv3_mobilenet_v2", ("mobilenet_v2",)),
     Family("image.deeplabv3", "deeplabv3"),
+    Family("image.deeplabv3_resnet", "deeplabv3_resnet", keras_hub=("DeepLabV3Backbone",)),
     Family("image.dfine", "dfine", ("d_fine",)),
     Family("image.fcos", "fcos"),
     Family("image.transfer", "transfer"),

@@ -31,9 +31,8 @@ from warmstart.checkpoints.atomic import atomic_file
 from warmstart.checkpoints.formats import open_checkpoint
 from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.core import bundle
+from warmstart.core.bundle import STATE
 from warmstart.errors import CheckpointError, TrainingError, UsageError
-
-STATE = "training"
 
 
 class Run:

@@ -20,6 +20,8 @@ CLASSES = 20
 PROBLEMS = 10
 """Problems on the terminal."""
 PROBLEMS_REPORTED = 200
+UNNAMED = "your data"
+"""The name of data that is not a folder or file."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def data_name(data: Any) -> str:
     if isinstance(data, str | os.PathLike):
         path = Path(data).expanduser().resolve()
         return path.name if path.is_dir() else path.stem
-    return "your data"
+    return UNNAMED
 
 
 def in_words(figures: Mapping[str, float]) -> str:

@@ -28,7 +28,7 @@ from warmstart.training.hooks import OptionsT, TrainerHooks
 from warmstart.training.keeper import better_is_more
 from warmstart.training.page import page
 from warmstart.training.run import open_run
-from warmstart.training.summary import in_words
+from warmstart.training.summary import UNNAMED, in_words
 from warmstart.training.trackers import Trackers
 
 SOURCE = "measured when it was fine-tuned"
@@ -289,11 +289,18 @@ class Trainer(TrainerHooks[OptionsT]):
             self.labels,
             fits=self.fits,
             report=report,
-            details={**before, **self.details()},
+            details={**before, **self.origin(), **self.details()},
             card=self.card(),
             folder=self.source_folder(),
             adapter=adapter,
         )
+
+    def origin(self) -> dict[str, str]:
+        """For `training.json`: the name of the data, and the base's repository if it has one."""
+        base = self.base if isinstance(self.base, str) and self.base.startswith("hf://") else None
+        data = self.summary.name if self.summary.name != UNNAMED else None
+        known = {"dataset": data, "base_source": base}
+        return {name: value for name, value in known.items() if value}
 
     def source_folder(self) -> Path | None:
         """Where the base has files that the result needs too, such as a tokenizer."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
@@ -13,11 +12,13 @@ from warmstart.errors import UsageError
 from warmstart.image.train.scaling_check import Quality
 from warmstart.image.train.wrap_photos import PhotoRuleOptions, PhotoWrapper
 from warmstart.training.types import ClassNames
-from warmstart.training.wrap.classes import class_labels, last_activation
+from warmstart.training.wrap.classes import class_labels, class_names, last_activation
 
-BACKGROUND = ("background", "object")
+BACKGROUND = ["background", "object"]
 """The classes of a map of one channel."""
 CORNERS = 4
+BOXES = "box"
+"""Part of the name of an output of boxes, where shapes do not show which one it is."""
 NOISE = 0.01
 """A difference of these figures on a few photos that says nothing."""
 LABELS = "Names of the classes: a file with one per line, in the order of the outputs."
@@ -82,11 +83,10 @@ class SegmenterWrapper(PhotoWrapper[WrapSegmenterOptions]):
         return "scores", where, count
 
     def _channels(self, shape: tuple[int | None, ...]) -> str:
-        labels = self.asked.labels
-        if isinstance(labels, Sequence) and not isinstance(labels, str):
-            fits = [
-                where for where, axis in (("last", -1), ("first", 1)) if shape[axis] == len(labels)
-            ]
+        names = class_names(self.asked.labels)
+        if names is not None:
+            axes = (("last", -1), ("first", 1))
+            fits = [where for where, axis in axes if shape[axis] == len(names)]
             if len(fits) == 1:
                 return fits[0]
         return "first" if self.channels_first else "last"
@@ -119,14 +119,14 @@ class SegmenterWrapper(PhotoWrapper[WrapSegmenterOptions]):
 
     def labels(self) -> tuple[Label, ...]:
         form, _, count = self.form
-        asked = self.asked.labels
+        names = class_names(self.asked.labels)
         if form == "indices":
-            if asked is None or isinstance(asked, str) or not isinstance(asked, Sequence):
+            if names is None:
                 raise UsageError("The model returns class indices: labels must name the classes.")
-            count = len(asked)
+            count = len(names)
         elif count == 1:
-            count, asked = 2, BACKGROUND if asked is None else asked
-        return class_labels(asked, count)
+            count, names = 2, BACKGROUND if names is None else names
+        return class_labels(names, count)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,15 +179,23 @@ class DetectorWrapper(PhotoWrapper[WrapDetectorOptions]):
             UsageError: the outputs are not boxes and scores.
         """
         shapes = [tuple(tensor.shape) for tensor in self.opened.model.outputs]
-        names = self.asked.labels
+        names = class_names(self.asked.labels)
         if len(shapes) == 1 and len(shapes[0]) == 3:
             if names is None:
                 raise UsageError(
                     "The model has one output for boxes and scores: labels must name the classes."
                 )
-            return self._joined(shapes[0], len(class_names(names)))
+            return self._joined(shapes[0], len(names))
         boxes = [index for index, shape in enumerate(shapes) if shape[2:] == (CORNERS,)]
         scores = [index for index, shape in enumerate(shapes) if len(shape) == 3]
+        if len(boxes) == len(scores) == 2:  # there are four classes
+            boxes = [index for index in boxes if BOXES in self._output_names[index].lower()]
+            if len(boxes) != 1:
+                raise UsageError(
+                    f"Either of the outputs {' and '.join(self._output_names)} may have the 4 "
+                    f"numbers of a box; call one of them {BOXES!r}, as the key of a dict or the "
+                    "name of its layer."
+                )
         if len(boxes) != 1 or len(scores) != 2:
             shown = ", ".join(map(str, shapes))
             raise UsageError(
@@ -200,12 +208,32 @@ class DetectorWrapper(PhotoWrapper[WrapDetectorOptions]):
             raise UsageError("The model does not say how many classes it scores.")
         return {"boxes": boxes[0], "scores": other}, count
 
+    @property
+    def _output_names(self) -> list[str]:
+        """The keys of the outputs, else the names of the layers that return them."""
+        model = self.opened.model
+        outputs = getattr(model, "output", None)
+        keys = (
+            {id(each): name for name, each in outputs.items()} if isinstance(outputs, dict) else {}
+        )
+        own = [(id(each), each._keras_history.operation.name) for each in model.outputs]
+        return [str(keys.get(key, name)) for key, name in own]
+
     def _joined(self, shape: tuple[int | None, ...], classes: int) -> tuple[dict[str, Any], int]:
         count = classes + (self.asked.background != "none")
-        for objectness in (False, True):
-            for joined, side in (("rows", shape[2]), ("columns", shape[1])):
-                if side == CORNERS + objectness + count:
-                    return {"joined": joined, "objectness": objectness}, count
+        fits = [
+            {"joined": joined, "objectness": objectness}
+            for objectness in (False, True)
+            for joined, side in (("rows", shape[2]), ("columns", shape[1]))
+            if side == CORNERS + objectness + count
+        ]
+        if len(fits) > 1:
+            raise UsageError(
+                f"Either axis of the output {shape} may have the 4 numbers of a box and {count} "
+                "class scores. Return boxes (None, N, 4) and scores (None, N, classes) separately."
+            )
+        if fits:
+            return fits[0], count
         raise UsageError(
             f"No axis of the output {shape} has the 4 numbers of a box and {count} class scores, "
             "with or without an objectness score; check the labels."
@@ -239,15 +267,3 @@ class DetectorWrapper(PhotoWrapper[WrapDetectorOptions]):
     def labels(self) -> tuple[Label, ...]:
         _, count = self.layout
         return class_labels(self.asked.labels, count - (self.asked.background != "none"))
-
-
-def class_names(labels: Any) -> Sequence[Any]:
-    """The names of the option `labels`: a sequence, or a file with one name per line."""
-    if isinstance(labels, Sequence) and not isinstance(labels, str):
-        return labels
-    from pathlib import Path
-
-    path = Path(labels).expanduser()
-    if not path.is_file():
-        raise UsageError(f"labels: there is no file {path}.")
-    return [line for line in path.read_text("utf-8").splitlines() if line.strip()]

@@ -16,6 +16,7 @@ from warmstart.models.keras_hub import ACTIVATIONS, PREPROCESSOR, Preset
 from warmstart.models.repository import read_json
 
 CONVERTER = "image_converter.json"
+SEGMENTATION = "image-segmentation"
 SIZE = (224, 224)
 IMAGENET_CLASSES = 1000
 OPTIONS = {
@@ -35,10 +36,19 @@ CONVOLUTION, DEPTHWISE = "conv2d", "depthwise_conv2d"
 NORMALISATION = "batch_normalization"
 
 
-def numbered(names: Sequence[str], layer: str) -> list[str]:
-    """The numbered layers of a class, in order."""
-    own = [name for name in names if re.fullmatch(rf"{layer}\.\d+", name)]
-    return sorted(own, key=lambda name: int(name.rpartition(".")[2]))
+def numbered(names: Sequence[str], layer: str, within: str = "") -> list[str]:
+    """The layers of a class, in order: those of the model itself, `layer.0`, `layer.1`, …, or those
+    within another layer, `within.layer`, `within.layer_1`, ….
+    """
+    pattern = rf"{re.escape(within)}\.{layer}(?:_(\d+))?" if within else rf"{layer}\.(\d+)"
+    matches = ((re.fullmatch(pattern, name), name) for name in names)
+    own = [(int(match[1] or 0), name) for match, name in matches if match]
+    return [name for _, name in sorted(own)]
+
+
+def suffix(index: int) -> str:
+    """What Keras appends to the name of a class for the layer of this index: `""`, `"_1"`, …."""
+    return f"_{index}" if index else ""
 
 
 def classes_of(preset: Preset) -> int:
@@ -52,6 +62,40 @@ def classes_of(preset: Preset) -> int:
         return 0
     preset.check_head(pooling=("avg",), activation=ACTIVATIONS)
     return preset.classes
+
+
+def segmentation_classes(preset: Preset, folder: Path, task: str | None) -> int:
+    """The number of classes of an `ImageSegmenter`.
+
+    Raises:
+        UsageError: the preset has no such head, or another task is asked for.
+        BundleError: the number is missing or invalid.
+    """
+    if preset.task != "ImageSegmenter":
+        raise UsageError(
+            f"{folder} has no supported head: it is not a {preset.backbone}ImageSegmenter."
+        )
+    if task not in (None, SEGMENTATION):
+        raise UsageError(f"{folder} does {SEGMENTATION}, not {task}.")
+    preset.check_head(activation=ACTIVATIONS)
+    return preset.classes
+
+
+def encoder_config(preset: Preset, backbone: str) -> Mapping[str, Any]:
+    """The config of the image encoder that is part of a preset's backbone.
+
+    Raises:
+        UsageError: the encoder is not of the class `backbone`.
+    """
+    encoder = preset.config.get("image_encoder")
+    encoder = encoder if isinstance(encoder, Mapping) else {}
+    config = encoder.get("config")
+    if encoder.get("class_name") != backbone or not isinstance(config, Mapping):
+        raise UsageError(
+            f"{preset.path}: the image encoder {encoder.get('class_name')} is not supported; only "
+            f"{backbone} is."
+        )
+    return config
 
 
 def labels(classes: int, folder: Path) -> tuple[Label, ...]:

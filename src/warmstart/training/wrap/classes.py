@@ -4,6 +4,8 @@ outputs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,22 +23,35 @@ def class_labels(names_or_file: Any, count: int) -> tuple[Label, ...]:
     Raises:
         UsageError: there are more or fewer than outputs, or one comes twice.
     """
-    if names_or_file is None:
+    names = class_names(names_or_file)
+    if names is None:
         names = [f"class_{index}" for index in range(count)]
-    elif isinstance(names_or_file, str | Path):
-        from warmstart.models.image.transfer.saved_entry import names_of_file
-
-        path = Path(names_or_file).expanduser()
-        if not path.is_file():
-            raise UsageError(f"labels: there is no file {path}.")
-        names = names_of_file(path, count)[0]
-    else:
-        names = [getattr(label, "name", None) or str(label) for label in names_or_file]
     if len(names) != count:
         raise UsageError(f"labels names {len(names)} classes, but the model has {count}.")
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError(f"labels names the class {repeated[0][:100]!r} twice.")
     return tuple(Label(index, name, name) for index, name in enumerate(names))
+
+
+def class_names(names_or_file: Any) -> list[str] | None:
+    """The names of the option `labels`, which are names, `Label`s, or a file with one per line.
+
+    Raises:
+        UsageError: there is no such file, or it is another value.
+        InputError: the file is not a list of names.
+    """
+    if names_or_file is None:
+        return None
+    if isinstance(names_or_file, str | PathLike):
+        from warmstart.models.image.transfer.saved_entry import names_of_file
+
+        path = Path(names_or_file).expanduser()
+        if not path.is_file():
+            raise UsageError(f"labels: there is no file {path}.")
+        return names_of_file(path)[0]
+    if not isinstance(names_or_file, Iterable):
+        raise UsageError(f"labels must be names or the path of a file, not {names_or_file!r}.")
+    return [getattr(label, "name", None) or str(label) for label in names_or_file]
 
 
 def last_activation(model: keras.Model) -> str | None:

@@ -22,18 +22,17 @@ from warmstart.models.image.classifiers import (
     repository_entry,
 )
 from warmstart.models.image.repository import IMAGENET
-from warmstart.models.image.resnet import preset_names
+from warmstart.models.image.resnet import presets
+from warmstart.models.image.resnet.presets import BLOCK_TYPES, MOST_BLOCKS, STAGES, WIDEST
 from warmstart.models.keras_hub import Preset
 from warmstart.models.repository import CONFIG, licence_of
 
 PAPER = "He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition, 2015, arXiv:1512.03385"
 BACKBONE = True
-BLOCK_TYPES = ("basic", "bottleneck")
 HEADS = {"ResNetForImageClassification": True, "ResNetModel": False}
-STAGES, MOST_BLOCKS, WIDEST = 8, 256, 16384
 
 LAYOUT = Layout(
-    keras_hub=preset_names.arrays,
+    keras_hub=presets.arrays,
     aliases=(
         (r"^resnet\.", ""),
         (r"^embedder\.embedder\.convolution\.", "conv1."),
@@ -170,32 +169,13 @@ def read_keras_hub(
 ) -> tuple[Entry, tuple[Label, ...]]:
     """See `models.repository.read`."""
     check_task(folder, task)
-    path, config = preset.path, preset.config
-    blocks = tuple(f"{block}_block" for block in BLOCK_TYPES)
-    block = one_of(config, "block_type", path, "", blocks).removesuffix("_block")
-    one_of(config, "use_pre_activation", path, False, (False,))
-    one_of(config, "input_conv_kernel_sizes", path, [7], ([7],))
-    stages = len(config.get("stackwise_num_blocks", ()))
-    most = min(stages, STAGES)
-    depths = integers(config, "stackwise_num_blocks", path, [], 1, MOST_BLOCKS, most)
-    widths = integers(config, "stackwise_num_filters", path, [], 1, WIDEST, most)
-    strides = integers(config, "stackwise_num_strides", path, [], 1, 2, most)
-    if strides[1:] != [2] * (most - 1):
-        raise UsageError(f"{path}: stackwise_num_strides={strides} is not supported.")
+    network = presets.sizes_of(preset.config, preset.path)
     classes = keras_hub.classes_of(preset)
     names = keras_hub.labels(classes, folder)
     rules = keras_hub.preprocessing(folder)
-    made = ResNetConfig(
-        block=block,
-        depths=tuple(depths),
-        channels=tuple(4 * width for width in widths) if block == "bottleneck" else tuple(widths),
-        widths=tuple(widths),
-        stem=tuple(integers(config, "input_conv_filters", path, [], 1, WIDEST, 1)),
-        first_stride=strides[0],
-        classes=classes,
-        input_size=rules.size,
+    values = _values(
+        ResNetConfig.of({**network, "classes": classes, "input_size": list(rules.size)})
     )
-    values = _values(ResNetConfig.of(made))
     entry = repository_entry(
         folder,
         family="resnet",

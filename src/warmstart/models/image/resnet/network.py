@@ -60,17 +60,25 @@ def build(
     c = ResNetConfig.of(config)
     c = c if classes is None else replace(c, classes=classes)
     inputs = keras.Input(input_shape or (*c.input_size, 3), name="images")
-    x = _stem(inputs, c)
-    x = layers.MaxPooling2D(3, 2, name="maxpool")(padded(x, (1, 1)))  # x is 0 or more
-    for stage, depth in enumerate(c.depths):
-        for block in range(depth):
-            stride = 1 if block else c.stride(stage)
-            x = _block(x, c, stage, stride, f"layer{stage + 1}.{block}")
+    x = stage_maps(inputs, c)[-1]
     if include_top:
         x = classifier_head(layers.GlobalAveragePooling2D(name="avg_pool")(x), c.classes, "fc")
     else:
         x = pooled_top(x, pooling)
     return keras.Model(inputs, x, name="resnet")
+
+
+def stage_maps(images: Any, c: ResNetConfig) -> list[Any]:
+    """The last map of each stage, from (B, H, W, 3): (B, H / 4, W / 4, C), (B, H / 8, W / 8, C), …"""
+    x = _stem(images, c)
+    x = layers.MaxPooling2D(3, 2, name="maxpool")(padded(x, (1, 1)))  # x is 0 or more
+    maps = []
+    for stage, depth in enumerate(c.depths):
+        for block in range(depth):
+            stride = 1 if block else c.stride(stage)
+            x = _block(x, c, stage, stride, f"layer{stage + 1}.{block}")
+        maps.append(x)
+    return maps
 
 
 def _stem(x: Any, c: ResNetConfig) -> Any:

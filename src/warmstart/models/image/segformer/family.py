@@ -132,14 +132,11 @@ def read_keras_hub(
     preset: Preset, folder: Path, task: str | None
 ) -> tuple[Entry, tuple[Label, ...]]:
     """See `models.repository.read`."""
-    if preset.task != "ImageSegmenter":
-        raise UsageError(f"{folder} has no supported head: it is not a SegFormerImageSegmenter.")
-    if task not in (None, "image-segmentation"):
-        raise UsageError(f"{folder} does image-segmentation, not {task}.")
+    classes = keras_hub.segmentation_classes(preset, folder, task)
     values = presets.sizes_of(preset, {key: largest for key, _, largest in STAGES}, WIDEST)
     rules = keras_hub.preprocessing(folder, tuple(values["input_size"]))
-    values |= {"classes": preset.classes, "input_size": list(rules.size)}
+    values |= {"classes": classes, "input_size": list(rules.size)}
     entry = make_entry(
         "segformer", "image-segmentation", "segformer", values, rules, "NOASSERTION", PAPER
     )
-    return entry, keras_hub.labels(preset.classes, folder)
+    return entry, keras_hub.labels(classes, folder)

@@ -9,9 +9,8 @@ from typing import Any
 
 from warmstart.checkpoints.base import Checkpoint
 from warmstart.checkpoints.keras_hub import pytorch_arrays
-from warmstart.errors import UsageError
 from warmstart.models.checks import integer, integers
-from warmstart.models.image.keras_hub import SIZE, numbered
+from warmstart.models.image.keras_hub import SIZE, encoder_config, numbered, suffix
 from warmstart.models.keras_hub import Preset
 
 GELU_TANH = "gelu_pytorch_tanh"
@@ -54,14 +53,7 @@ def sizes_of(preset: Preset, largest: Mapping[str, int], widest: int) -> dict[st
     Raises:
         UsageError: an option is not supported.
     """
-    encoder = preset.config.get("image_encoder")
-    encoder = encoder if isinstance(encoder, Mapping) else {}
-    config = encoder.get("config")
-    if encoder.get("class_name") != "MiTBackbone" or not isinstance(config, Mapping):
-        raise UsageError(
-            f"{preset.path}: the image encoder {encoder.get('class_name')} is not supported; only "
-            "MiTBackbone is."
-        )
+    config = encoder_config(preset, "MiTBackbone")
     stages = integer(config, "num_layers", preset.path, 4, 1, 8)
     values: dict[str, Any] = {
         own: integers(config, key, preset.path, [], 1, largest[own], stages)
@@ -95,20 +87,16 @@ def _modules(names: list[str], depths: Sequence[int]) -> dict[str, str]:
     modules |= {name: f"decode_head.linear_c.{stage}.proj" for stage, name in enumerate(linear)}
     blocks = itertools.count()
     for stage, depth in enumerate(depths):
-        patches = f"{ENCODER}.overlapping_patching_and_embedding{_suffix(stage)}"
+        patches = f"{ENCODER}.overlapping_patching_and_embedding{suffix(stage)}"
         own = f"segformer.encoder.patch_embeddings.{stage}"
-        norm = f"{ENCODER}.layer_normalization{_suffix(stage)}"
+        norm = f"{ENCODER}.layer_normalization{suffix(stage)}"
         modules |= {
             f"{patches}.proj": f"{own}.proj",
             f"{patches}.norm": f"{own}.layer_norm",
             norm: f"segformer.encoder.layer_norm.{stage}",
         }
         for block in range(depth):
-            layer = f"{ENCODER}.hierarchical_transformer_encoder{_suffix(next(blocks))}"
+            layer = f"{ENCODER}.hierarchical_transformer_encoder{suffix(next(blocks))}"
             own = f"segformer.encoder.block.{stage}.{block}"
             modules |= {f"{layer}.{part}": f"{own}.{name}" for part, name in PARTS.items()}
     return modules
-
-
-def _suffix(index: int) -> str:
-    return f"_{index}" if index else ""

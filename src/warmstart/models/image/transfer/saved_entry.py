@@ -92,27 +92,31 @@ def _names(path: Path, classes: int, labels: Sequence[Label]) -> tuple[list[str]
     return [f"LABEL_{index}" for index in range(classes)], False
 
 
-def names_of_file(path: Path, classes: int) -> tuple[list[str], bool]:
+def names_of_file(path: Path, classes: int | None = None) -> tuple[list[str], bool]:
     """The names of the classes in a file with one per line, "0 Name" or "Name", and whether it
     numbers them.
+
+    Args:
+        path: of the file.
+        classes: their number, if it is known.
 
     Raises:
         InputError: it has another number of lines, names a class twice, or is not text.
     """
     if path.stat().st_size > LARGEST_LABELS:
-        raise InputError(f"{path} is not a list of {classes} classes: it is too large.", str(path))
+        raise InputError(f"{path} is not a list of class names: it is too large.", str(path))
     try:
         lines = [line for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path} is not UTF-8 at byte {error.start}; save it as UTF-8.", str(path)
         ) from error
-    if len(lines) != classes:
+    if len(lines) != (len(lines) if classes is None else classes):
         raise InputError(
             f"{path} names {len(lines)} classes, but the model has {classes}.", str(path)
         )
     numbers = [line.split(" ", 1)[0] for line in lines]
-    ordered = [str(index) for index in range(classes)]
+    ordered = [str(index) for index in range(len(lines))]
     numbered = numbers == ordered
     if not numbered and sorted(numbers) == sorted(ordered):
         raise InputError(

@@ -1,0 +1,124 @@
+"""DeepLabV3 and DeepLabV3+ on ResNet, as KerasHub builds them.
+
+Sources: Chen, Papandreou, Schroff, Adam, "Rethinking Atrous Convolution for Semantic Image
+Segmentation" (2017), arXiv:1706.05587, and Chen, Zhu, Papandreou, Schroff, Adam, "Encoder-Decoder
+with Atrous Separable Convolution for Semantic Image Segmentation" (2018), arXiv:1802.02611.
+
+    map of stride 32 -> pyramid -> larger -> joined with the map of stride 4 -> 1x1 -> classes
+
+KerasHub does not dilate the backbone, and takes plain instead of separable convolutions. It enlarges
+the maps to the size of the input before it computes the classes. Both are linear, so that the
+logits here, at the stride of the joined maps, are the same before they are enlarged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from warmstart.checkpoints.layout import fill, layout_arrays
+from warmstart.errors import UsageError
+from warmstart.models.image.classifier_head import pooled_top
+from warmstart.models.image.deeplabv3_resnet import family
+from warmstart.models.image.deeplabv3_resnet.family import DeepLabConfig
+from warmstart.models.image.resnet.network import stage_maps
+
+if TYPE_CHECKING:
+    from warmstart.checkpoints.base import Checkpoint
+
+HEAD = ("aspp.*", "decoder.*", "head.*", "classifier.*")
+
+
+def build(
+    config: DeepLabConfig | Mapping[str, Any],
+    *,
+    include_top: bool = True,
+    input_shape: tuple[int, int, int] | None = None,
+    pooling: str | None = None,
+    classes: int | None = None,
+) -> keras.Model:
+    """Build the network with random weights.
+
+    Args:
+        config: its sizes.
+        include_top: whether all but the backbone is part of it.
+        input_shape: (H, W, 3), known numbers; default: the config's.
+        pooling: without the top: `None` (the map that enters the pyramid), `"avg"` or `"max"`.
+        classes: outputs; default: the config's.
+
+    Returns:
+        A `keras.Model` from float32 (B, H, W, 3), scaled as the entry says, to logits (B, H/4, W/4,
+        classes), or to features.
+
+    Raises:
+        UsageError: the config is not possible, or the height or width is unknown or not a multiple
+            of the pyramid's stride.
+    """
+    c = DeepLabConfig.of(config)
+    c = c if classes is None else replace(c, classes=classes)
+    shape = input_shape or (*c.input_size, 3)
+    if None in shape:
+        raise UsageError("deeplabv3_resnet needs a known height and width")
+    inputs = keras.Input(shape, name="images")
+    maps = stage_maps(inputs, c.resnet)
+    deep = layers.Identity(name="deep")(maps[c.pyramid_stage])
+    if not include_top:
+        return keras.Model(inputs, pooled_top(deep, pooling), name="deeplabv3_resnet")
+    c.check_size(*shape[:2])
+    x = layers.UpSampling2D(c.upsampling, interpolation="bilinear", name="larger")(
+        _pyramid(deep, c)
+    )
+    if c.detail_stage is not None:
+        details = _conv(maps[c.detail_stage], c.detail_width, "decoder")
+        x = layers.Concatenate(name="joined")([x, details])
+    x = _conv(x, c.width, "head")
+    x = layers.Conv2D(c.classes, 1, use_bias=False, dtype="float32", name="classifier")(x)
+    return keras.Model(inputs, x, name="deeplabv3_resnet")
+
+
+def _pyramid(x: Any, c: DeepLabConfig) -> Any:
+    """Convolutions of several rates and the average of the map, joined; (B, h, w, C) -> (B, h, w,
+    width).
+    """
+    branches = [_conv(x, c.width, "aspp.0")]
+    for index, rate in enumerate(c.rates, 1):
+        branches.append(_conv(x, c.width, f"aspp.{index}", size=3, dilation=rate))
+    pooled = layers.GlobalAveragePooling2D(keepdims=True, name="aspp.average")(x)
+    pooled = _conv(pooled, c.width, "aspp.pool")
+    branches.append(layers.UpSampling2D(x.shape[1:3], name="aspp.spread")(pooled))
+    return _conv(layers.Concatenate(name="aspp.joined")(branches), c.width, "aspp.project")
+
+
+def _conv(x: Any, filters: int, name: str, *, size: int = 1, dilation: int = 1) -> Any:
+    """Convolution, normalisation, ReLU."""
+    x = layers.Conv2D(
+        filters, size, padding="same", dilation_rate=dilation, use_bias=False, name=f"{name}.conv"
+    )(x)
+    return layers.ReLU()(layers.BatchNormalization(name=f"{name}.bn")(x))
+
+
+def feature_map(model: keras.Model) -> keras.KerasTensor:
+    """The map that enters the pyramid, (B, H/32, W/32, C)."""
+    return model.get_layer("deep").output
+
+
+def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) -> None:
+    """Fill the model from a preset of KerasHub, or from a bundle: all of it, or an error.
+
+    Raises:
+        MismatchError: the arrays do not fit the model.
+    """
+    c = DeepLabConfig.of(config)
+    unused = [f"layer{stage + 1}.*" for stage in range(c.pyramid_stage + 1, len(c.resnet.depths))]
+    has_head = any(layer.name == "classifier" for layer in model.layers)
+    fill(model, checkpoint, family.LAYOUT, ignore=unused if has_head else (*unused, *HEAD))
+
+
+def arrays(model: keras.Model, config: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The weights, with the backbone's under the names of torchvision and timm."""
+    return layout_arrays(model, family.LAYOUT)
