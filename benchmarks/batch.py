@@ -18,12 +18,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import results
-from figures import Figure, text_table
-from measure import machine, versions
+from figures import Figure
+from results import Session
 from settings import tell
 
 KILLS = 5
@@ -56,12 +57,14 @@ def main() -> int:
     results.add_option(parser)
     settings = parser.parse_args()
     settings.work.mkdir(parents=True, exist_ok=True)
-    facts, figures = machine(), list[Figure]()
-    for number, part in ((1, throughput), (2, killed_workers), (3, killed_runs)):
-        if settings.only in (None, number):
-            figures += part(settings)
-    print(text_table(figures))
-    results.save(settings, "batch", figures, facts, {**versions(), **_versions("ray", "pyarrow")})
+
+    def measure(session: Session) -> Iterator[Figure]:
+        session.versions.update(_versions("ray", "pyarrow"))
+        for number, part in ((1, throughput), (2, killed_workers), (3, killed_runs)):
+            if settings.only in (None, number):
+                yield from part(settings)
+
+    results.run("batch", settings, measure)
     return 0
 
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,9 +18,9 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import results
-from figures import Figure, summary, text_table
+from figures import Figure
 from image_latency import latency
-from measure import machine, versions
+from results import Session
 from settings import ROOT, Settings
 from transfer_learning import BASE as FORMER
 from transfer_learning import (
@@ -170,24 +168,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"the real photos and weights are not in {SHARED}; name the folder of real data with "
             "WARMSTART_SHARED_DATA"
         )
-    hardware, start = machine(), time.perf_counter()
-    print("\n".join(f"{name}: {value}" for name, value in hardware.items()), flush=True)
-    figures: list[Figure] = []
-    with tempfile.TemporaryDirectory(prefix="warmstart-default-") as temporary:
-        work = Work(options.work or Path(temporary), options.kept)
+
+    def measure(session: Session) -> Iterator[Figure]:
         try:
-            for figure in measured(work, Path(temporary), range(options.seeds)):
-                figures.append(figure)
-                shown = f"{figure.what}: {figure.shown} {figure.bar_shown} {figure.verdict}"
-                print(f"    {shown}", file=sys.stderr, flush=True)
+            work = Work(options.work or session.scratch, options.kept)
+            yield from measured(work, session.scratch, range(options.seeds))
         except NotMeasured as missing:
-            hardware["not measured yet"] = f"everything from {str(missing)!r} on"
-    if not options.kept:
-        minutes = (time.perf_counter() - start) / 60
-        hardware["duration of the run"] = f"{minutes:.0f} minutes"
-    print(text_table(figures) + "\n\n" + summary(figures))
-    results.save(options, "default model", figures, hardware, versions())
-    return int(any(figure.verdict not in ("", "pass") for figure in figures))
+            session.about["not measured yet"] = f"everything from {str(missing)!r} on"
+
+    results.run("default model", options, measure, is_timed=not options.kept)
+    return 0
 
 
 if __name__ == "__main__":

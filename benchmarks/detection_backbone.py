@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import results
-from figures import Figure, summary, text_table
-from measure import machine, versions
+from figures import Figure
+from results import Session
 from settings import tell
 
 BACKBONE, SIZE = "mobilenet_0.25_224", (256, 320)
@@ -45,26 +45,16 @@ def train(options: argparse.Namespace, weights: Path | None, output: Path) -> di
     return {**model.evaluate(lists / "test.txt"), "seconds": seconds}
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument(
-        "--weights", type=Path, required=True, help=f"ImageNet weights of {BACKBONE}"
-    )
-    parser.add_argument("--epochs", type=int, default=5)
-    results.add_option(parser)
-    options = parser.parse_args()
-    facts, start = machine(), time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
-        tell("with the weights")
-        known = train(options, options.weights, Path(scratch, "known"))
-        tell("from random numbers")
-        fresh = train(options, None, Path(scratch, "fresh"))
+def measure(options: argparse.Namespace, session: Session) -> list[Figure]:
+    tell("with the weights")
+    known = train(options, options.weights, session.scratch / "known")
+    tell("from random numbers")
+    fresh = train(options, None, session.scratch / "fresh")
     note = (
         f"{options.epochs} epochs at {SIZE[1]}x{SIZE[0]}; {known['seconds']:.0f} s of processor time, "
         f"{fresh['seconds']:.0f} s from random numbers; {known['count']} test photos"
     )
-    figures = [
+    return [
         Figure(
             1,
             "AP50 with ImageNet weights",
@@ -78,9 +68,18 @@ def main() -> int:
         Figure(1, "AP with ImageNet weights", known["ap"], "share", bar=fresh["ap"], at_least=True),
         Figure(1, "AP from random numbers", fresh["ap"], "share"),
     ]
-    facts["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
-    print(text_table(figures) + "\n\n" + summary(figures))
-    results.save(options, "backbone", figures, facts, versions())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument(
+        "--weights", type=Path, required=True, help=f"ImageNet weights of {BACKBONE}"
+    )
+    parser.add_argument("--epochs", type=int, default=5)
+    results.add_option(parser)
+    options = parser.parse_args()
+    results.run("backbone", options, partial(measure, options))
     return 0
 
 

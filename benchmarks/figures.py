@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+CRASHED = ": CRASHED"
+"""The end of the words of a part that crashed."""
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 FORMATS = {
     "ratio": "{:.3f}",
@@ -67,6 +69,16 @@ class Figure:
                 "curves": {name: tuple(values) for name, values in curves.items()},
             }
         )
+
+    @classmethod
+    def of_crash(cls, part: int, what: str, error: Exception) -> Figure:
+        """The figure of a part that crashed."""
+        note = f"{type(error).__name__}: {error}"[:300]
+        return cls(part, what + CRASHED, None, bar=0, note=note)
+
+    @property
+    def is_crash(self) -> bool:
+        return self.what.endswith(CRASHED)
 
     @property
     def verdict(self) -> str:

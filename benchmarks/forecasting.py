@@ -25,9 +25,10 @@ from typing import Any
 import numpy as np
 
 import results
-from figures import Figure, summary, text_table
+from figures import Figure
 from forecasting_data import FINETUNED, SHORT
-from measure import machine, usable_cpus, versions
+from measure import usable_cpus
+from results import Session
 from settings import tell
 
 HERE = Path(__file__).parent
@@ -348,14 +349,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     results.add_option(parser)
     options = parser.parse_args(argv)
-    facts = dict(machine())
     jobs = Jobs(options)
     parts = {1: m4, 2: embedded, 3: chronos, 4: memory, 5: others, 6: finetuned, 7: small}
-    figures = [figure for part in options.only for figure in parts[part](jobs)]
-    figures.sort(key=lambda figure: figure.part)
-    print(text_table(figures) + "\n\n" + summary(figures))
-    facts |= {"measured": f"{min(jobs.when)} to {max(jobs.when)}"} if jobs.when else {}
-    results.save(options, "forecasting", figures, facts, {**versions(), **peers(options.work)})
+
+    def measure(session: Session) -> Iterator[Figure]:
+        for part in options.only:
+            yield from parts[part](jobs)
+        session.versions.update(peers(options.work))
+        if jobs.when:
+            session.about["measured"] = f"{min(jobs.when)} to {max(jobs.when)}"
+
+    results.run("forecasting", options, measure, is_timed=False)
     return int(bool(jobs.failed))
 
 

@@ -13,21 +13,20 @@ prompts. A peer that is not installed is left out.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import results
-from figures import Figure, summary, text_table
+from figures import Figure
 from generation_peers import COUNTS
-from measure import machine, usable_cpus, versions
+from measure import usable_cpus
 from peers import python_of
 from race import Race, memory, speeds
+from results import Session
 from workers import Worker
 
 SCRIPT = Path(__file__).with_name("generation_peers.py")
@@ -36,14 +35,8 @@ BARS = {"float32": {"transformers": 1.6, "KerasHub": 1.6}, "int8": {"transformer
 PROMPT = 16
 
 
-def run(options: argparse.Namespace, scratch: Path) -> tuple[list[Figure], dict[str, str]]:
-    environment = {
-        **os.environ,
-        "WARMSTART_HOME": str(options.home or scratch / "home"),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "KERAS_BACKEND": "tensorflow",
-    }
-    folder = scratch / "gpt2"
+def measure(options: argparse.Namespace, session: Session) -> list[Figure]:
+    folder = session.scratch / "gpt2"
     folder.mkdir()
     job = {
         "folder": str(folder),
@@ -56,7 +49,7 @@ def run(options: argparse.Namespace, scratch: Path) -> tuple[list[Figure], dict[
 
     def worker(kind: str, environment_of: str | None = None, **more: Any) -> Any:
         python = str(python_of(options.peers, environment_of)) if environment_of else sys.executable
-        return lambda: Worker(SCRIPT, environment, python=python, kind=kind, **job, **more)
+        return lambda: Worker(SCRIPT, session.environment, python=python, kind=kind, **job, **more)
 
     with ExitStack() as stack:
         race = Race(stack)
@@ -75,8 +68,9 @@ def run(options: argparse.Namespace, scratch: Path) -> tuple[list[Figure], dict[
         info = {name: each.info for name, each in race.workers.items()}
     if options.prompts:
         figures.append(_same_tokens(info["warmstart, float32"], options))
-    used = {name: v for each in info.values() for name, v in each["versions"].items()}
-    return figures, used
+    for each in info.values():
+        session.versions.update(each["versions"])
+    return figures
 
 
 def _tools(race: Race, precision: str) -> list[str]:
@@ -140,17 +134,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--long", type=int, default=200, help="tokens of each of these texts")
     parser.add_argument("--no-keras-hub", action="store_true", help="leave this peer out")
-    parser.add_argument(
-        "--home", type=Path, help="WARMSTART_HOME, to keep compiled models between runs"
-    )
+    results.add_home(parser)
     results.add_option(parser)
     options = parser.parse_args(argv)
-    facts, used, start = machine(), versions(), time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
-        figures, more = run(options, Path(scratch))
-    facts["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
-    print(text_table(figures) + "\n\n" + summary(figures))
-    results.save(options, "generation", figures, facts, used | more)
+    results.run("generation", options, partial(measure, options))
     return 0
 
 

@@ -14,8 +14,6 @@ import argparse
 import os
 import signal
 import sys
-import tempfile
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -25,8 +23,8 @@ import image_latency
 import image_photos
 import image_startup
 import results
-from figures import Figure, summary, text_table
-from measure import machine, versions
+from figures import Figure
+from results import Session
 from settings import ROOT, Settings
 
 SHARED = Path(os.environ.get("WARMSTART_SHARED_DATA", ROOT.parent / "shared" / "data"))
@@ -75,12 +73,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         default=SHARED / "cifar10" / "test.zip",
         help="CIFAR-10's test photos as a zip of class folders",
     )
-    parser.add_argument(
-        "--home",
-        type=Path,
-        help="WARMSTART_HOME, to keep compiled models between runs; "
-        "default: a new one, so that everything is compiled and chosen anew",
-    )
+    results.add_home(parser)
     results.add_option(parser)
     options = parser.parse_args(argv)
     if options.quick and options.results:
@@ -95,18 +88,12 @@ def _parts(text: str) -> list[int]:
     return numbers
 
 
-def settings_of(options: argparse.Namespace, scratch: Path) -> Settings:
+def settings_of(options: argparse.Namespace, session: Session) -> Settings:
     quick = options.quick
-    home = options.home.resolve() if options.home else scratch / "home"
     return Settings(
         script=Path(__file__).with_name("image_peers.py"),
-        environment={
-            **os.environ,
-            "WARMSTART_HOME": str(home),
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            "KERAS_BACKEND": "tensorflow",
-        },
-        scratch=scratch,
+        environment=session.environment,
+        scratch=session.scratch,
         models=options.models or (("mobilenet_v2",) if quick else image_latency.MODELS),
         photo=ROOT / "examples" / "photos" / "cat.jpg",
         photos=options.photos if options.photos.is_dir() else None,
@@ -145,44 +132,20 @@ def run(settings: Settings, only: Sequence[int]) -> Iterator[Figure]:
             yield from parts[part]()
         except Exception as error:
             traceback.print_exc()
-            yield Figure(
-                part,
-                f"{shown}: CRASHED",
-                None,
-                bar=0,
-                note=f"{type(error).__name__}: {error}"[:300],
-            )
+            yield Figure.of_crash(part, shown, error)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = arguments(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the scratch folder goes, too
-    facts, used = machine(), versions()
-    print("\n".join(f"{name}: {value}" for name, value in facts.items()))
-    print(
-        "versions: " + ", ".join(f"{name} {value}" for name, value in used.items()) + "\n",
-        flush=True,
-    )
-    start = time.perf_counter()
-    figures: list[Figure] = []
-    with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
-        for figure in run(settings_of(options, Path(scratch)), options.only):
-            figures.append(figure)
-            print(
-                f"    {figure.what}: {figure.shown} {figure.bar_shown} {figure.verdict}",
-                file=sys.stderr,
-                flush=True,
-            )
-    figures.sort(key=lambda figure: figure.part)
-    facts["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
-    print(text_table(figures) + "\n\n" + summary(figures))
+
+    def measure(session: Session) -> Iterator[Figure]:
+        yield from run(settings_of(options, session), options.only)
+
+    figures = results.run("image classification", options, measure)
     if options.quick:
-        facts["note"] = f"this was a smoke run (--quick); {SMOKE}"
-        print(facts["note"])
-    crashed = {figure.part for figure in figures if "CRASHED" in figure.what}
-    whole = [figure for figure in figures if figure.part not in crashed]
-    results.save(options, "image classification", whole, facts, used)
-    return int(bool(crashed))
+        print(f"This was a smoke run (--quick); {SMOKE}.")
+    return int(any(figure.is_crash for figure in figures))
 
 
 if __name__ == "__main__":

@@ -35,9 +35,7 @@ def latency(settings: Settings, parts: Sequence[int]) -> Iterator[Figure]:
             yield from _one_model(settings, model, parts)
         except WorkerError as error:  # the other models are measured all the same
             for part in parts:
-                yield Figure(
-                    part, f"one image, {model}: CRASHED", None, bar=0, note=str(error)[:300]
-                )
+                yield Figure.of_crash(part, f"one image, {model}", error)
 
 
 def _one_model(settings: Settings, model: str, parts: Sequence[int]) -> Iterator[Figure]:

@@ -149,7 +149,7 @@ def throughput(job: Job) -> tuple[dict, dict]:
     rounds = -(-len(photos) // size)
 
     def end_to_end() -> None:
-        answered = sum(bool(result) for result in model(job["photos"], batch_size=size))
+        answered = sum(bool(result) for result in model.stream(job["photos"], batch_size=size))
         if answered != len(photos):
             raise RuntimeError(f"{answered} of {len(photos)} photos were answered")
 

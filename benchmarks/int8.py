@@ -14,11 +14,9 @@ import argparse
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -27,8 +25,9 @@ os.environ.setdefault("NNCF_CI", "1")  # no telemetry
 import numpy as np
 
 import results
-from figures import Figure, compared, summary, text_table
-from measure import fastest, machine, turns, versions
+from figures import Figure, compared
+from measure import fastest, turns
+from results import Session
 from settings import tell
 from transfer_learning import SHARED
 
@@ -188,7 +187,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=0.4, help="of each program in a round")
     parser.add_argument("--sentences", type=int, default=300, help="to calibrate on")
-    parser.add_argument("--home", type=Path, help="a cache to keep; default: a temporary one")
+    results.add_home(parser)
     results.add_option(parser)
     options = parser.parse_args(argv)
     if not MOBILENET.is_file():
@@ -196,21 +195,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"the real photos and weights are not in {SHARED}; name the folder of real data with "
             "WARMSTART_SHARED_DATA"
         )
-    hardware, start = machine(), time.perf_counter()
-    figures: list[Figure] = []
-    with tempfile.TemporaryDirectory(prefix="warmstart-int8-") as temporary:
-        os.environ["WARMSTART_HOME"] = str(options.home or temporary)
+
+    def measure(session: Session) -> Iterator[Figure]:
+        os.environ["WARMSTART_HOME"] = str(session.home)
         for case in cases(options.sentences):
-            if options.only and case.name not in options.only.split(","):
-                continue
-            for figure in figures_of(case, options.rounds, options.seconds):
-                figures.append(figure)
-                shown = f"{figure.what}: {figure.shown} {figure.bar_shown} {figure.verdict}"
-                print(f"    {shown}", file=sys.stderr, flush=True)
-    hardware["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
-    print(text_table(figures) + "\n\n" + summary(figures))
-    results.save(options, "int8", figures, hardware, versions())
-    return int(any(figure.verdict not in ("", "pass") for figure in figures))
+            if not options.only or case.name in options.only.split(","):
+                yield from figures_of(case, options.rounds, options.seconds)
+
+    results.run("int8", options, measure)
+    return 0
 
 
 if __name__ == "__main__":

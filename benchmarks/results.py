@@ -17,12 +17,15 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from figures import Figure
+from figures import Figure, summary, text_table
+from measure import machine, versions
 
 FOLDER = Path(__file__).parent / "results"
 MACHINE = ("processor", "memory")
@@ -68,6 +71,83 @@ class Run:
         return f"{processor}, {rest.rpartition(', ')[2].removesuffix(' usable')}"
 
 
+@dataclass
+class Session:
+    """One call of a benchmark's script.
+
+    Attributes:
+        scratch: an empty folder, which is removed afterwards.
+        home: `WARMSTART_HOME` of the processes that are measured.
+        about: facts about the machine and the run; a benchmark may add some.
+        versions: the versions of the packages; a benchmark adds those of its peers.
+    """
+
+    scratch: Path
+    home: Path
+    about: dict[str, str]
+    versions: dict[str, str]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of the processes that are measured."""
+        return {
+            **os.environ,
+            "WARMSTART_HOME": str(self.home),
+            "WARMSTART_FIRST_CALL": "wait",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "KERAS_BACKEND": "tensorflow",
+        }
+
+
+def run(
+    topic: str,
+    options: argparse.Namespace,
+    measure: Callable[[Session], Iterable[Figure]],
+    *,
+    is_timed: bool = True,
+) -> list[Figure]:
+    """Measure a benchmark: print each figure when it is measured and the table at the end, and save
+    them. Parts that crashed are not saved.
+
+    Args:
+        topic: the section in docs/benchmarks.md.
+        options: the options of the command line.
+        measure: yields the figures.
+        is_timed: whether to record the duration; not if earlier results are only shown again.
+
+    Returns:
+        The figures, in the order of their parts.
+    """
+    about, start = dict(machine()), time.perf_counter()
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as folder:
+        scratch = Path(folder)
+        home = getattr(options, "home", None) or scratch / "home"
+        session = Session(scratch, home.resolve(), about, versions())
+        for figure in measure(session):
+            figures.append(figure)
+            line = f"    {figure.what}: {figure.shown} {figure.bar_shown} {figure.verdict}"
+            print(line.rstrip(), file=sys.stderr, flush=True)
+    if is_timed:
+        about["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
+    figures.sort(key=lambda figure: figure.part)
+    print(text_table(figures) + "\n\n" + summary(figures))
+    crashed = {figure.part for figure in figures if figure.is_crash}
+    whole = [figure for figure in figures if figure.part not in crashed]
+    save(options, topic, whole, about, session.versions)
+    return figures
+
+
+def add_home(parser: argparse.ArgumentParser) -> None:
+    """Add `--home`."""
+    parser.add_argument(
+        "--home",
+        type=Path,
+        metavar="FOLDER",
+        help="WARMSTART_HOME, to keep compiled models between runs; default: a new one",
+    )
+
+
 def add_option(parser: argparse.ArgumentParser) -> None:
     """Add `--results`."""
     parser.add_argument(
@@ -85,7 +165,7 @@ def save(
     about: Mapping[str, str],
     versions: Mapping[str, str],
 ) -> None:
-    """Add the figures of a benchmark, if `--results` names a folder.
+    """Add the figures of a benchmark, if there are any and `--results` names a folder.
 
     Args:
         options: the options of the command line.
@@ -94,7 +174,7 @@ def save(
         about: `measure.machine()`, and further facts about the run.
         versions: the versions of the packages.
     """
-    if options.results is None:
+    if options.results is None or not figures:
         return
     day = datetime.date.today().isoformat()
     runs = {

@@ -53,6 +53,14 @@ SST2 = "--sst2 {data}/text/sst2 --vocabulary {data}/tokenizers/bert-base-uncased
 JOBS = (
     Job("image classification", "image_classification.py", "", (1, 2, 3, 4, 5, 6, 7, 8, 9)),
     Job("int8", "int8.py"),
+    Job(
+        "precisions",
+        "precisions.py",
+        "--photos {data}/images/hymenoptera/train --sentences {data}/text/sst2/train.tsv "
+        "--tokenizer {data}/tokenizers/bert-base-uncased/vocab.txt "
+        "--weights {data}/weights/mobilenet_v2_1.0_224_ptq.weights.h5 --peers {peers}",
+        (1, 2),
+    ),
     Job("detection", "detection.py", "--reference {pytorch}"),
     Job("segmentation", "segmentation.py", "--reference {pytorch}"),
     Job(

@@ -13,10 +13,8 @@ has random weights, of each tool its own; MiniLM the real ones.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -27,10 +25,11 @@ from typing import Any
 import numpy as np
 
 import results
-from figures import Figure, compared, summary, text_table
-from measure import machine, usable_cpus, versions
+from figures import Figure, compared
+from measure import usable_cpus
 from peers import python_of
 from race import Race, Times, memory
+from results import Session
 from settings import tell
 from workers import Worker
 
@@ -126,17 +125,10 @@ SUBJECTS = (
 class Bench:
     """One run."""
 
-    def __init__(self, options: argparse.Namespace, scratch: Path):
+    def __init__(self, options: argparse.Namespace, session: Session):
         self.options = options
-        self.environment = {
-            **os.environ,
-            "WARMSTART_HOME": str(options.home or scratch / "home"),
-            "WARMSTART_FIRST_CALL": "wait",
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            "KERAS_BACKEND": "tensorflow",
-        }
-        self.scratch = scratch
-        self.versions: dict[str, str] = {}
+        self.environment, self.scratch = session.environment, session.scratch
+        self.versions = session.versions
 
     def measure(self, subject: Subject, inputs: Sequence[str]) -> Iterator[Figure]:
         job: dict[str, Any] = {"folder": str(self.scratch), "inputs": list(inputs), "cores": 0}
@@ -164,7 +156,7 @@ class Bench:
         for name, (kind, environment) in subject.tools.items():
             race.add(name, lambda k=kind, e=environment: self._worker(k, e, job))
             if name in race.workers:
-                self.versions |= race.workers[name].info["versions"]
+                self.versions.update(race.workers[name].info["versions"])
         vectors = {name: worker.info.get("vector") for name, worker in race.workers.items()}
         ours = next(iter(vectors.values()))
         for name, vector in vectors.items():
@@ -266,23 +258,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parts = [subject.part for subject in SUBJECTS]
     parser.add_argument("--only", type=int, nargs="+", choices=parts, default=parts)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument(
-        "--home", type=Path, help="WARMSTART_HOME, to keep compiled models between runs"
-    )
+    results.add_home(parser)
     results.add_option(parser)
     options = parser.parse_args(argv)
-    facts, used, start = machine(), versions(), time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
-        bench = Bench(options, Path(scratch))
-        figures = [
-            figure
-            for subject in SUBJECTS
-            if subject.part in options.only
-            for figure in bench.measure(subject, inputs_of(subject, options))
-        ]
-    facts["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
-    print(text_table(figures) + "\n\n" + summary(figures))
-    results.save(options, "scaling", figures, facts, used | bench.versions)
+
+    def measure(session: Session) -> Iterator[Figure]:
+        bench = Bench(options, session)
+        for subject in SUBJECTS:
+            if subject.part in options.only:
+                yield from bench.measure(subject, inputs_of(subject, options))
+
+    results.run("scaling", options, measure)
     return 0
 
 

@@ -18,7 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,8 @@ sys.path[:0] = [str(ROOT / "tests" / "serve")]
 from processes import Load, copy_of, running, until  # noqa: E402
 
 import results  # noqa: E402
-from figures import Figure, summary, text_table  # noqa: E402
-from measure import machine, versions  # noqa: E402
+from figures import Figure  # noqa: E402
+from results import Session  # noqa: E402
 from serving_clients import Connection, closed_loop, open_loop, request  # noqa: E402
 from serving_texts import texts  # noqa: E402
 from settings import tell  # noqa: E402
@@ -375,19 +375,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--protocol", type=Path, help="the Open Inference Protocol's open_inference_rest.yaml"
     )
-    parser.add_argument(
-        "--home", type=Path, help="WARMSTART_HOME, to keep compiled models between runs"
-    )
+    results.add_home(parser)
     results.add_option(parser)
     options = parser.parse_args(argv)
-    system, used = machine(), versions()
-    with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
-        os.environ["WARMSTART_HOME"] = str(options.home or scratch)
-        figures = [
-            figure for part in map(int, options.only.split(",")) for figure in PARTS[part](options)
-        ]
-    print(text_table(figures) + "\n\n" + summary(figures))
-    results.save(options, "serving", figures, system, used)
+
+    def measure(session: Session) -> Iterator[Figure]:
+        os.environ["WARMSTART_HOME"] = str(session.home)
+        for part in map(int, options.only.split(",")):
+            yield from PARTS[part](options)
+
+    results.run("serving", options, measure)
     return 0
 
 

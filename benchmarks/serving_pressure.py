@@ -32,8 +32,8 @@ sys.path[:0] = [str(ROOT / "tests" / "serve")]
 from processes import Process, copy_of, running, until  # noqa: E402
 
 import results  # noqa: E402
-from figures import Figure, summary, text_table  # noqa: E402
-from measure import machine, versions  # noqa: E402
+from figures import Figure  # noqa: E402
+from results import Session  # noqa: E402
 from serving_clients import Connection, open_loop, request  # noqa: E402
 from serving_hostile import CASES, Hostile  # noqa: E402
 from settings import tell  # noqa: E402
@@ -370,12 +370,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--clients", type=int, default=4, help="of mixed load")
     results.add_option(parser)
     options = parser.parse_args(argv)
-    system, used = machine(), versions()
-    figures = [
-        figure for part in map(int, options.only.split(",")) for figure in PARTS[part](options)
-    ]
-    print(text_table(figures) + "\n\n" + summary(figures))
-    results.save(options, "pressure", figures, system, used)
+
+    def measure(session: Session) -> Iterator[Figure]:
+        for part in map(int, options.only.split(",")):
+            yield from PARTS[part](options)
+
+    results.run("pressure", options, measure)
     return 0
 
 

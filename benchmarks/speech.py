@@ -20,9 +20,8 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,11 @@ import numpy as np
 import soundfile
 
 import results
+import speech_whisper
 import warmstart as ws
-from figures import Figure, summary, text_table
-from measure import machine, ratio, turns, versions
+from figures import Figure
+from measure import ratio, turns
+from results import Session
 from settings import ROOT, tell
 from speech_peers import AT_ONCE, RATE
 from workers import Worker
@@ -121,26 +122,6 @@ def generated(name: str, there: bool) -> Figure:
         ws.load(name, engine="litert"), ws.load("digits_wavenet_asr", engine="litert"), COUNT, 0
     )
     return Figure(2, what, share(found), "share", bar=0.85, at_least=True)
-
-
-def whisper(folder: Path, recordings: Path) -> list[Figure]:
-    """The error rates of Whisper, in float32 and int8."""
-    figures = []
-    for precision in ("float32", "int8"):
-        tell(f"Whisper in {precision}")
-        model = ws.load(folder, task="speech-recognition", precision=precision)
-        rates = model.evaluate(recordings)
-        figures.append(
-            Figure(
-                8,
-                f"word error rate of {folder.name} in {precision}, {rates['count']} recordings",
-                rates["wer_normalized"],
-                "share",
-                bar=0.03,
-                note=f"after Whisper's text normalizer; without it {rates['wer']:.1%}",
-            )
-        )
-    return figures
 
 
 def a_minute(recordings: Path) -> np.ndarray:
@@ -319,6 +300,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--digits", default="digits_wavenet", help="the generator of digits")
     parser.add_argument("--whisper", type=Path, help="the folder of Whisper base")
     parser.add_argument("--read", type=Path, help="labelled recordings for Whisper")
+    parser.add_argument("--sequences", type=int, help="of digits, for Whisper; default: all")
     parser.add_argument("--compared", type=int, default=300, help="samples that are compared")
     parser.add_argument(
         "--examples", type=int, default=10, help="recordings of each digit, of a new voice"
@@ -332,24 +314,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if (options.whisper is None) != (options.read is None):
         parser.error("--whisper needs --read, and --read needs --whisper")
-    facts, used, start = machine(), versions(), time.perf_counter()
     speaks = (Path(ws.__file__).parent / "embedded" / options.digits).is_dir() or Path(
         options.digits
     ).is_dir()
-    with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
-        figures = speeds(options, Path(scratch), speaks)
-        figures += long_recording(options, Path(scratch)) if options.hours else []
-        figures += a_new_voice(options, Path(scratch)) if options.left_out else []
-    if not options.speed_only:
-        figures = [
-            *error_rates(options.recordings, options.left_out),
-            generated(options.digits, speaks),
-            *figures,
-            *(whisper(options.whisper, options.read) if options.whisper else []),
-        ]
-    facts["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
-    print(text_table(figures) + "\n\n" + summary(figures))
-    results.save(options, "speech", figures, facts, used)
+
+    def measure(session: Session) -> Iterator[Figure]:
+        yield from speeds(options, session.scratch, speaks)
+        if options.hours:
+            yield from long_recording(options, session.scratch)
+        if options.left_out:
+            yield from a_new_voice(options, session.scratch)
+        if not options.speed_only:
+            yield from error_rates(options.recordings, options.left_out)
+            yield generated(options.digits, speaks)
+            if options.whisper:
+                yield from speech_whisper.error_rates(
+                    options.whisper, options.read, options.recordings, options.sequences
+                )
+
+    results.run("speech", options, measure)
     return 0
 
 

@@ -19,7 +19,6 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -29,8 +28,8 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import results
-from figures import Figure, summary, text_table
-from measure import machine, versions
+from figures import Figure
+from results import Session
 from settings import tell
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -434,26 +433,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(
             f"the real weights are not in {SHARED}; name the folder of real data with WARMSTART_SHARED_DATA"
         )
-    facts, start = machine(), time.perf_counter()
-    figures: list[Figure] = []
-    with tempfile.TemporaryDirectory(prefix="warmstart-transfer-") as temporary:
+
+    def measure(session: Session) -> Iterator[Figure]:
         try:
-            for figure in measured(
-                Work(options.work or Path(temporary), options.kept), range(options.seeds)
-            ):
-                figures.append(figure)
-                print(
-                    f"    {figure.what}: {figure.shown} {figure.bar_shown} {figure.verdict}",
-                    file=sys.stderr,
-                    flush=True,
-                )
+            yield from measured(
+                Work(options.work or session.scratch, options.kept), range(options.seeds)
+            )
         except NotMeasured as missing:
-            facts["not measured yet"] = f"everything from {str(missing)!r} on"
-    if not options.kept:
-        facts["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
-    print(text_table(figures) + "\n\n" + summary(figures))
-    results.save(options, "transfer learning", figures, facts, versions())
-    return int(any(figure.verdict not in ("", "pass") for figure in figures))
+            session.about["not measured yet"] = f"everything from {str(missing)!r} on"
+
+    results.run("transfer learning", options, measure, is_timed=not options.kept)
+    return 0
 
 
 if __name__ == "__main__":

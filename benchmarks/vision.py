@@ -5,18 +5,16 @@ transformers in turns.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
-import tempfile
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import results
-from figures import Figure, compared, summary, text_table
-from measure import machine, turns, versions
+from figures import Figure, compared
+from measure import turns
+from results import Session
 from settings import ROOT, tell
 from workers import Worker
 
@@ -25,16 +23,10 @@ PHOTO = ROOT / "examples" / "photos" / "cat.jpg"
 BAR, EARLY = 0.6, 100
 
 
-def run(
-    what: str, kind: str, same: str, options: argparse.Namespace, scratch: Path
-) -> tuple[list[Figure], Any]:
-    """The figures, and what transformers said of itself."""
-    environment = {
-        **os.environ,
-        "WARMSTART_HOME": str(scratch / "home"),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    folder = scratch / "repository"
+def measure(
+    what: str, kind: str, same: str, options: argparse.Namespace, session: Session
+) -> list[Figure]:
+    environment, folder = session.environment, session.scratch / "repository"
     folder.mkdir()
     job = {"folder": str(folder), "photo": str(options.photo)}
     tell(f"{what}: compiling")
@@ -96,7 +88,8 @@ def run(
                     note=f"{worker.info['early']:.0f} MB, then {worker.info['end']:.0f} MB",
                 )
             )
-    return figures, facts
+    session.versions.update({name: facts[name] for name in ("torch", "transformers")})
+    return figures
 
 
 def main(topic: str, what: str, kind: str, same: str, argv: Sequence[str] | None = None) -> int:
@@ -114,14 +107,8 @@ def main(topic: str, what: str, kind: str, same: str, argv: Sequence[str] | None
         "--photos", type=int, default=1000, help="how often, for the memory; 0 leaves it out"
     )
     parser.add_argument("--rounds", type=int, default=9)
+    results.add_home(parser)
     results.add_option(parser)
     options = parser.parse_args(argv)
-    facts, start = machine(), time.perf_counter()
-    used: Mapping[str, str] = versions()
-    with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
-        figures, peer = run(what, kind, same, options, Path(scratch))
-    used = {**used, "torch": peer["torch"], "transformers": peer["transformers"]}
-    facts["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
-    print(text_table(figures) + "\n\n" + summary(figures))
-    results.save(options, topic, figures, facts, used)
+    results.run(topic, options, partial(measure, what, kind, same, options))
     return 0

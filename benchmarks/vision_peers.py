@@ -200,7 +200,7 @@ def memory(job: Job) -> tuple[dict, dict]:
 
     model = ws.load(job["folder"])
     at, count = 0.0, 0
-    for count, result in enumerate(model(job["photo"] for _ in range(job["count"])), 1):
+    for count, result in enumerate(model.stream(job["photo"] for _ in range(job["count"])), 1):
         result.to_dict()
         if count == job["early"]:
             at = peak_mb()

@@ -13,23 +13,22 @@ timestamps; they are measured in turns. Parts: 1 time, 2 the same text as transf
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
-import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import results
-from figures import Figure, summary, text_table
-from measure import machine, usable_cpus, versions
+from figures import Figure
+from measure import usable_cpus
 from peers import python_of
 from race import Race, memory, speeds
+from results import Session
 from warmstart.speech import audio
 from workers import Worker
 
@@ -39,20 +38,15 @@ BARS = {"transformers": 1.6}
 RATE, LONGEST = 16_000, 30
 
 
-def run(options: argparse.Namespace, scratch: Path) -> tuple[list[Figure], dict[str, str]]:
-    environment = {
-        **os.environ,
-        "WARMSTART_HOME": str((options.home or scratch / "home").resolve()),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
+def measure(options: argparse.Namespace, session: Session) -> list[Figure]:
     samples = np.concatenate([audio.decode(r, sample_rate=RATE) for r in options.recordings])
     samples = samples[: LONGEST * RATE]
-    np.save(scratch / "samples.npy", samples)
-    job = {"whisper": str(options.whisper.resolve()), "folder": str(scratch)}
+    np.save(session.scratch / "samples.npy", samples)
+    job = {"whisper": str(options.whisper.resolve()), "folder": str(session.scratch)}
 
     def worker(kind: str, environment_of: str | None = None, **more: Any) -> Any:
         python = str(python_of(options.peers, environment_of)) if environment_of else sys.executable
-        return lambda: Worker(SCRIPT, environment, python=python, kind=kind, **job, **more)
+        return lambda: Worker(SCRIPT, session.environment, python=python, kind=kind, **job, **more)
 
     with ExitStack() as stack:
         race = Race(stack)
@@ -88,8 +82,9 @@ def run(options: argparse.Namespace, scratch: Path) -> tuple[list[Figure], dict[
             figures.append(memory(3, f"Whisper base, {precision}", race, tools))
     if "transformers" in info:
         figures += _same_texts(info)
-    used = {name: v for each in info.values() for name, v in each["versions"].items()}
-    return sorted(figures, key=lambda figure: figure.part), used
+    for each in info.values():
+        session.versions.update(each["versions"])
+    return figures
 
 
 def _same_texts(info: dict[str, dict[str, Any]]) -> list[Figure]:
@@ -120,17 +115,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--peers", type=Path, default=Path(".venv-peers"), help="the environments of peers.py"
     )
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument(
-        "--home", type=Path, metavar="DIR", help="keep the compiled program here between runs"
-    )
+    results.add_home(parser)
     results.add_option(parser)
     options = parser.parse_args(argv)
-    facts, used, start = machine(), versions(), time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="warmstart-benchmark-") as scratch:
-        figures, more = run(options, Path(scratch))
-    facts["duration of the run"] = f"{(time.perf_counter() - start) / 60:.0f} minutes"
-    print(text_table(figures) + "\n\n" + summary(figures))
-    results.save(options, "whisper", figures, facts, used | more)
+    results.run("whisper", options, partial(measure, options))
     return 0
 
 

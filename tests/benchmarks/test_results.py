@@ -14,15 +14,22 @@ import argparse, sys
 sys.path.insert(0, {benchmarks!r})
 import results
 from figures import Figure
-from measure import machine, versions
 parser = argparse.ArgumentParser()
 parser.add_argument("--only", type=int, default=1)
 results.add_option(parser)
+results.add_home(parser)
 options = parser.parse_args()
-if options.only == 3:
-    sys.exit(3)
-results.save(options, "fake", [Figure(options.only, "a", 1.5, bar=1.0)], machine(), versions())
-sys.exit(1)  # a bar was missed
+
+def measure(session):
+    assert session.scratch.is_dir() and session.environment["WARMSTART_HOME"] == str(session.home)
+    session.versions["peer"] = "1.0"
+    if options.only == 3:
+        yield Figure.of_crash(3, "a", OSError("no space left"))
+    else:
+        yield Figure(options.only, "a", 1.5, bar=1.0)
+
+figures = results.run("fake", options, measure)
+sys.exit(figures[0].verdict != "pass")
 """
 
 
@@ -134,7 +141,10 @@ def test_what_is_done_is_not_measured_again(run, fake):
     (job,) = run.JOBS
     assert list(run.pending([], False)) == [(job, 1), (job, 2), (job, 3)]
     assert run.measured(job, 1, fake) == ""
-    assert run.measured(job, 3, fake) == "no result, exit status 3"
+    (saved,) = run.results.read_all(run.results.FOLDER)
+    assert saved.versions["peer"] == "1.0"
+    assert saved.about["duration of the run"] == "0 minutes"
+    assert run.measured(job, 3, fake) == "no result, exit status 1", "it crashed"
     assert list(run.pending([], False)) == [(job, 2), (job, 3)]
     assert list(run.pending(["fake:1"], False)) == []
     assert list(run.pending(["fake:1"], True)) == [(job, 1)]
