@@ -204,7 +204,7 @@ def bert_weights(job: Job) -> tuple[dict, dict]:
 
     torch.manual_seed(0)
     folder = Path(job["folder"])
-    config = transformers.BertConfig(num_labels=2)
+    config = transformers.BertConfig(num_labels=2, num_hidden_layers=job["layers"])
     model = transformers.BertForSequenceClassification(config).eval()
     model.save_pretrained(folder)
     transformers.BertTokenizerFast(job["vocabulary"], do_lower_case=True).save_pretrained(folder)

@@ -134,6 +134,7 @@ class Bench:
             "folder": str(folder),
             "vocabulary": str(options.tokenizer.resolve()),
             "texts": [line.rpartition("\t")[0] for line in lines],
+            "layers": options.layers,
             "threads": usable_cpus(),
         }
         tell("BERT base: its weights")
@@ -215,6 +216,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS, help="of part 1")
     parser.add_argument("--count", type=int, default=60, help="sentences to calibrate on")
+    parser.add_argument("--layers", type=int, default=12, help="of BERT; fewer for a trial")
     parser.add_argument("--only", type=int, nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--rounds", type=int, default=9)
     results.add_home(parser)

@@ -24,6 +24,15 @@ def test_the_program_gives_the_numbers_that_are_stored_beside_it(name):
     assert max(compare(engine, artifact.expected()).values()) <= TOLERANCE
 
 
+@pytest.mark.parametrize("path", sorted(EMBEDDED_FOLDER.glob("*/artifacts/int8")))
+def test_calibrated_programs_agree_with_float32(path):
+    name = path.parts[-3]
+    artifact = ws.load(name, precision="int8").artifact
+    assert artifact.folder == path, "compiled anew"
+    assert min(artifact.calibration["agreement"].values()) >= 0.99
+    assert artifact.calibration_in_words in (path.parents[1] / "README.md").read_text("utf-8")
+
+
 def test_there_are_embedded_models():
     assert {"efficientnet_lite0", "shakespeare_gpt2", "deepar"} <= set(EMBEDDED)
 

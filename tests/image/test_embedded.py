@@ -34,6 +34,8 @@ def test_they_need_no_tensorflow(tmp_path):
         import sys, warmstart as ws
         found = ws.load("bccd_fcos")(sys.argv[1])
         told = ws.load("leaf_deeplabv3")(sys.argv[1])
+        small = ws.load("leaf_deeplabv3", precision="int8")
+        assert small(sys.argv[1]).labels_map.shape == (48, 64)
         assert found.size == (64, 48) and told.labels_map.shape == (48, 64)
         assert not {"tensorflow", "keras", "pandas"} & set(sys.modules)
         print(len(found), told.areas[0].label)"""
@@ -67,6 +69,21 @@ def test_the_figures_of_the_card_come_out_again(shared_data, name, data):
     assert figures["count"] == {"bccd_fcos": 72, "leaf_deeplabv3": 50}[name]
     for metric in model.entry.metrics:
         assert figures[metric.name] == pytest.approx(metric.value, abs=0.003), metric.name
+
+
+@pytest.mark.shared
+def test_its_int8_agrees_as_the_card_says(shared_data):
+    photos = sorted((shared_data / "images/coffee-leaves/test/images").iterdir())[:8]
+    exact, small = (
+        [result.labels_map for result in ws.load("leaf_deeplabv3", precision=precision)(photos)]
+        for precision in ("float32", "int8")
+    )
+    (recorded,) = ws.load("leaf_deeplabv3", precision="int8").artifact.calibration[
+        "agreement"
+    ].values()
+    agreement = np.mean(np.equal(exact, small))
+    assert recorded == pytest.approx(agreement, abs=0.005)
+    assert 0.99 <= agreement < 1
 
 
 @pytest.mark.shared

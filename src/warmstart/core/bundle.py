@@ -171,10 +171,7 @@ def write(
             digest = store.sha256_file(temporary / weights)
             store.write_record(program, precision, {**record, "weights": digest})
         if int8 is not None:
-            other = temporary / "artifacts" / "int8"
-            other.mkdir()
-            named = {"model": entry.name, "weights": digest}
-            store.write_record(other, "int8", {**int8.copy_to(other), **named})
+            write_int8(temporary / "artifacts" / "int8", int8, entry.name, digest)
         _write_json(
             temporary / LABELS, [{"index": x.index, "id": x.id, "name": x.name} for x in labels]
         )
@@ -199,6 +196,20 @@ def write(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
+
+
+def write_int8(folder: Path, int8: store.Artifact, name: str, digest: str) -> None:
+    """Write the program in int8 of a bundle.
+
+    Args:
+        folder: new.
+        int8: the program.
+        name: of the model.
+        digest: sha256 of the weights, as in the bundle's manifest.
+    """
+    folder.mkdir()
+    named = {"model": name, "weights": digest}
+    store.write_record(folder, "int8", {**int8.copy_to(folder), **named})
 
 
 def model_card(entry: Entry, labels: Sequence[Label]) -> str:
