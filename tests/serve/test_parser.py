@@ -2,12 +2,15 @@
 
 import base64
 import contextlib
+import gc
 import io
 import json
 import os
 import signal
 import sys
 import threading
+import tracemalloc
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -154,3 +157,20 @@ def test_the_process_is_killed(server):
     assert answers[0].status == 413
     assert "memory" in answers[0].json["error"]
     assert "4,000,000 at most" in server.post(SERIES, NUMBERS, **media).json["error"]
+
+
+def test_a_refused_body_is_freed_without_the_garbage_collector(server):
+    body = b'{"inputs": [' + b'"a",' * 250_000 + b"}"  # 1 MB
+    refused = partial(server.post, SERIES, body, Content_Type="application/json")
+    assert refused().status == 400
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        for _ in range(5):
+            assert refused().status == 400
+        in_use, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert in_use < 2 * len(body)

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from warmstart.errors import without_frames
 from warmstart.serve import access_log, origins
 from warmstart.serve.errors import RETRY, Refused, error_body, refusal
 from warmstart.serve.state import CROWDED, State, json_response
@@ -143,6 +144,8 @@ class _Call:
         self._reason = refused.reason
         if refused.status >= 500 and refused.reason in ("internal", "model"):
             log.error("%s %s failed", self._scope["method"], self._scope["path"], exc_info=error)
+        # A frame of the parser refers to the error: a cycle that would keep the body in memory.
+        without_frames(error)
         if self._status:  # the answer has begun: all that can be done is to break it off
             self._status = 499 if refused.reason == "disconnected" else refused.status
             raise ConnectionAbortedError(str(refused)) from None
