@@ -118,12 +118,12 @@ def test_a_reload_is_accepted_only_if_the_model_answers(watched, damage, caplog)
 
 
 def test_a_tokenizer_of_another_model_is_refused(tmp_path):
-    from warmstart.engines.store import sha256_file
+    from warmstart.digests import sha256_of
 
     source = Path(ws.__file__).parent / "embedded"
     folder = copy_of(source / "sst2_bert_tiny", tmp_path / "net")
     shutil.copyfile(source / "shakespeare_gpt2" / "tokenizer.json", folder / "tokenizer.json")
-    digest = sha256_file(folder / "tokenizer.json")
+    digest = sha256_of(folder / "tokenizer.json")
 
     def change(manifest):
         manifest["sha256"]["tokenizer.json"] = digest

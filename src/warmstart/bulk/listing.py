@@ -16,6 +16,7 @@ from warmstart.core import inputs as items
 from warmstart.core.input_kind import InputKind
 from warmstart.core.reading import printable, scheme
 from warmstart.core.records.columns import choose_texts, require_column
+from warmstart.digests import sha256_of
 from warmstart.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -170,8 +171,7 @@ def _whole_table(path: str, reader: RowReader) -> Iterator[ListedRow | bytes]:
         )
     for index, _ in enumerate(reader.table(path)):
         yield ListedRow("series", path, index)
-    with open(path, "rb") as file:
-        yield hashlib.file_digest(file, "sha256").digest()
+    yield bytes.fromhex(sha256_of(path))
 
 
 def _check(path: str, reader: RowReader) -> None:

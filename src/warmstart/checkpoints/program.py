@@ -14,7 +14,6 @@ is in `rest.safetensors`.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import math
@@ -28,6 +27,7 @@ from warmstart.checkpoints.base import ByteSource, Checkpoint, few
 from warmstart.checkpoints.file_names import PROGRAM, REST
 from warmstart.checkpoints.safetensors import SafetensorsCheckpoint, is_counts, save_safetensors
 from warmstart.checkpoints.tflite import TFLiteCheckpoint
+from warmstart.digests import sha256_of
 from warmstart.errors import CorruptCheckpointError, UnsafeCheckpointError
 
 MAX_RECORD = 25 << 20
@@ -67,7 +67,7 @@ class ProgramCheckpoint(Checkpoint):
                 raise CorruptCheckpointError(
                     f"{record} needs the file {name}, which is missing in its folder."
                 )
-            if _sha256(file) != digest:
+            if sha256_of(file) != digest:
                 raise CorruptCheckpointError(
                     f"{file} is not the file that {record.name} names (its sha256 differs); fetch both again."
                 )
@@ -215,8 +215,3 @@ def _source(name: str, fields: Any) -> ArraySource:
     if sorted(axes) != list(range(len(shape))):
         raise ValueError(f"array {name[:200]!r} has axes that are not those of its shape")
     return ArraySource(fields["tensor"], tuple(shape), tuple(axes))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -32,6 +32,7 @@ import numpy as np
 from warmstart.catalog import Entry, Label
 from warmstart.catalog.words import preprocessing_in_words
 from warmstart.checkpoints.file_names import IN_PROGRAM
+from warmstart.digests import sha256_of
 from warmstart.engines import store
 from warmstart.errors import BundleError
 
@@ -111,7 +112,7 @@ def read(folder: Path) -> Contents:
             )
         if not (folder / name).is_file():
             raise BundleError(f"{folder / name} is missing; {folder} is not a whole bundle.")
-        if store.sha256_file(folder / name) != sha256:
+        if sha256_of(folder / name) != sha256:
             raise BundleError(
                 f"{folder / name} is not the file that was saved (its sha256 differs); copy it again."
             )
@@ -165,10 +166,10 @@ def write(
             store.write_record(
                 program, precision, {**record, "arrays": share_arrays(program, arrays)}
             )
-            digest = checkpoint_digest(temporary / weights, store.sha256_file)
+            digest = checkpoint_digest(temporary / weights)
         else:
             save_safetensors(temporary / weights, arrays)
-            digest = store.sha256_file(temporary / weights)
+            digest = sha256_of(temporary / weights)
             store.write_record(program, precision, {**record, "weights": digest})
         if int8 is not None:
             write_int8(temporary / "artifacts" / "int8", int8, entry.name, digest)
@@ -182,7 +183,7 @@ def write(
                 shutil.copyfile(content, temporary / name)
             else:
                 (temporary / name).write_bytes(content)
-            hashes[name] = store.sha256_file(temporary / name)
+            hashes[name] = sha256_of(temporary / name)
         _write_json(
             temporary / MANIFEST, {"format": FORMAT, "entry": entry.to_dict(), "sha256": hashes}
         )

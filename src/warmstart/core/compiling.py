@@ -60,7 +60,7 @@ def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
     finally:
         random.setstate(state)
     if weights.path is not None:
-        if checkpoint_digest(weights.path, store.sha256_file) != weights.digest:
+        if checkpoint_digest(weights.path) != weights.digest:
             raise CorruptCheckpointError(
                 f"{weights.path} is not the file that was recorded (its sha256 differs); "
                 "fetch it or save the model again."

@@ -23,6 +23,7 @@ import numpy as np
 
 from warmstart.core.results import Failed, best
 from warmstart.core.wire import Record, Result, Score
+from warmstart.digests import sha256_of
 from warmstart.errors import BundleError, UsageError
 
 if TYPE_CHECKING:
@@ -161,7 +162,6 @@ class Index:
             UsageError: the folder is not empty.
         """
         from warmstart.checkpoints.safetensors import save_safetensors
-        from warmstart.engines.store import sha256_file
 
         target = Path(folder)
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -176,7 +176,7 @@ class Index:
                 "format": FORMAT,
                 "model": self.model,
                 "digest": self.digest,
-                "sha256": {name: sha256_file(temporary / name) for name in (VECTORS, ITEMS)},
+                "sha256": {name: sha256_of(temporary / name) for name in (VECTORS, ITEMS)},
             }
             (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
             temporary.chmod(0o755)
@@ -195,7 +195,6 @@ class Index:
             BundleError: files are missing or damaged, or do not belong together.
         """
         from warmstart.checkpoints.formats import open_checkpoint
-        from warmstart.engines.store import sha256_file
 
         path = Path(folder)
         if not is_index(path):
@@ -207,7 +206,7 @@ class Index:
                     f"{path} has index format {manifest['format']}; this version reads {FORMAT}."
                 )
             for name, expected in manifest.get("sha256", {}).items():
-                if name in (VECTORS, ITEMS) and sha256_file(path / name) != expected:
+                if name in (VECTORS, ITEMS) and sha256_of(path / name) != expected:
                     raise BundleError(
                         f"{path} is a damaged index: {name} is not the file that was saved; "
                         "make it again."

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from warmstart import hub
 from warmstart.checkpoints.file_names import is_preset
+from warmstart.digests import sha256_of
 
 RANDOM = "random initialisation, seed 0"
 
@@ -37,7 +38,7 @@ class Weights:
         return cls(None, RANDOM)
 
 
-def checkpoint_digest(path: Path, sha256: Callable[[Path], str]) -> str:
+def checkpoint_digest(path: Path, sha256: Callable[[Path], str] = sha256_of) -> str:
     """The sha256 of a checkpoint. If it has several files (an index, or a KerasHub preset), of all
     of them together.
     """

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from warmstart.digests import sha256_of
 from warmstart.engines.base import Engine, Signature
 from warmstart.engines.litert import usable_cpus
 from warmstart.engines.parity import TOLERANCE, compare
-from warmstart.engines.store import Artifact, sha256_file
+from warmstart.engines.store import Artifact
 from warmstart.errors import CacheError, EngineError, EngineUnavailableError, require
 from warmstart.hub import home
 
@@ -196,7 +197,7 @@ def stored(artifact: Artifact) -> Path | None:
     path = _path(artifact)
     try:
         record = json.loads(_record(path).read_text("utf-8"))
-        return path if record["sha256"] == sha256_file(path) else None
+        return path if record["sha256"] == sha256_of(path) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -223,7 +224,7 @@ def make(artifact: Artifact, write: Write | None) -> Path:
                 return other
             made = Path(folder) / path.name
             write(made)
-            record = {"sha256": sha256_file(made)}
+            record = {"sha256": sha256_of(made)}
             os.replace(made, path)
             _record(path).write_text(json.dumps(record) + "\n", "utf-8")
     except OSError as error:

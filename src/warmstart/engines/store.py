@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 
 from warmstart.checkpoints.file_names import RECORD, REST
+from warmstart.digests import sha256_of
 from warmstart.engines.base import Signature
 from warmstart.errors import CacheError, EngineError
 from warmstart.hub import home
@@ -59,7 +60,7 @@ class Artifact:
         artifact = cls.recorded(folder)
         recorded = artifact.record["sha256"]
         try:
-            hashes = {name: sha256_file(folder / name) for name in _files(recorded)}
+            hashes = {name: sha256_of(folder / name) for name in _files(recorded)}
         except OSError as error:
             raise EngineError(f"The artifact {folder} is damaged: {error}") from error
         if hashes != recorded:
@@ -194,11 +195,6 @@ class Artifact:
         return outputs
 
 
-def sha256_file(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def content_key(weights: str, config: Mapping[str, Any], precision: str) -> str:
     """The key of a program: `weights` is their sha256 (or a name for random ones), `config` is
     JSON-able.
@@ -285,7 +281,7 @@ def write_record(folder: Path, precision: str, details: Mapping[str, Any]) -> No
     record = {
         "format": FORMAT,
         "precision": precision,
-        "sha256": {name: sha256_file(folder / name) for name in _files(os.listdir(folder))},
+        "sha256": {name: sha256_of(folder / name) for name in _files(os.listdir(folder))},
         **details,
     }
     (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", "utf-8")

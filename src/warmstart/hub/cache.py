@@ -28,6 +28,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from warmstart.digests import sha256_of
 from warmstart.hub import files
 from warmstart.hub.home import home
 from warmstart.hub.progress import Progress
@@ -204,7 +205,7 @@ def _problem(file: CachedFile) -> str | None:
         size = file.path.stat().st_size
         if size != file.size:
             return f"it has {size} bytes where {file.size} were fetched"
-        sha256 = files.digests_of(file.path)["sha256"]
+        sha256 = sha256_of(file.path)
     except FileNotFoundError:
         return "the file is missing"
     except OSError as error:

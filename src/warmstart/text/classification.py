@@ -14,7 +14,6 @@ from warmstart.catalog import Label
 from warmstart.core import records
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
-from warmstart.core.inputs import Item
 from warmstart.core.many_results import ResultStream
 from warmstart.core.metrics.classification import per_class
 from warmstart.core.model import Prepared
@@ -156,19 +155,16 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
             names if self.entailment is not None else tuple(n for n in names if n not in ZERO_SHOT)
         )
 
-    def prepare(self, item: Item, options: ClassifyTextOptions) -> Prepared:
+    def sequences(
+        self, text: str | Pair, name: str, options: ClassifyTextOptions
+    ) -> Sequence[str | Pair]:
         if not options.candidate_labels:
-            return super().prepare(item, options)
-        text = PAIR.read(item)
+            return [text]
         if isinstance(text, Pair):
             reason = "is a pair of texts; candidate_labels are for single texts"
-            raise InputError(f"{item.name}: {reason}", item.name)
-        hypotheses = [
-            options.hypothesis_template.replace("{}", label) for label in options.candidate_labels
-        ]
-        encoded = [self.tokenize(Pair(text, one), item.name) for one in hypotheses]
-        rows = [self.row(one) for one in encoded]
-        return Prepared(item.name, rows, Windows(text, encoded), item.index)
+            raise InputError(f"{name}: {reason}", name)
+        template = options.hypothesis_template
+        return [Pair(text, template.replace("{}", label)) for label in options.candidate_labels]
 
     def decode(
         self, prepared: Prepared, outputs: Any, options: ClassifyTextOptions

@@ -27,7 +27,7 @@ from warmstart.text import data as text_data
 from warmstart.text.data import EvaluateTextsOptions
 from warmstart.text.dense import Dense, module_files
 from warmstart.text.encoder import TextModel, Windows
-from warmstart.text.inputs import TEXT, Pair, Text
+from warmstart.text.inputs import Pair, Text
 from warmstart.text.results import Embedding
 
 if TYPE_CHECKING:
@@ -163,11 +163,9 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
                 f"{', '.join(self.prompts)}."
             )
 
-    def prepare(self, item: Item, options: EmbedOptions) -> Prepared:
-        text = TEXT.read(item)
+    def sequences(self, text: str | Pair, name: str, options: EmbedOptions) -> Sequence[str]:
         assert isinstance(text, str)
-        encoded = [self.tokenize(self.prompt_of(options) + text, item.name)]
-        return Prepared(item.name, [self.row(encoded[0])], Windows(text, encoded), item.index)
+        return [self.prompt_of(options) + text]
 
     def prompt_of(self, options: EmbedOptions) -> str:
         """What is put before each text."""

@@ -129,13 +129,30 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
         texts = self.input_kind
         assert isinstance(texts, TextKind)
         text = texts.read(item)
-        encoded = self.windows(text, item.name)
+        encoded = [
+            window
+            for sequence in self.sequences(text, item.name, options)
+            for window in self.windows(sequence, item.name)
+        ]
         rows = [self.row(one) for one in encoded]
         return Prepared(item.name, rows, Windows(text, encoded), item.index)
 
+    def sequences(self, text: str | Pair, name: str, options: OptionsT) -> Sequence[str | Pair]:
+        """What the network reads for one input: the text itself, unless a task adds to it.
+
+        Args:
+            text: as it was passed.
+            name: of the input, for errors.
+            options: of the call.
+
+        Raises:
+            InputError: the options are not for such an input.
+        """
+        return [text]
+
     def windows(self, text: str | Pair, name: str = "") -> Sequence[Encoded]:
-        """What goes through the engine for one text: itself, or where a task cuts long ones, its
-        windows.
+        """What goes through the engine for one sequence: itself, or where a task cuts long ones,
+        its windows.
         """
         return [self.tokenize(text, name)]
 
