@@ -6,7 +6,8 @@ LOWEST := .venv-lowest
 RELEASE := .venv-release
 PEERS ?= .venv-peers
 PYTHON_FILES := src tests scripts benchmarks examples
-PYTEST := $(TEST)/bin/python -m pytest -n 2 --dist worksteal
+PYTEST := $(TEST)/bin/python -m pytest -n $(WORKERS) --dist worksteal
+WORKERS ?= 3
 FAST := -m "not tensorflow and not slow"
 
 .PHONY: demo fast test suite lowest lint types format generated docs coverage faults fuzz benchmarks peers release clean

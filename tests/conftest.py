@@ -2,8 +2,10 @@
 
 import gc
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -23,6 +25,9 @@ SHARED = Path(
     os.environ.get("WARMSTART_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data")
 )
 
+WARM_COMPILER = Path(__file__).with_name("warm_compiler.py")
+COMPILER = "WARMSTART_TEST_COMPILER"
+"""The variable with the address of the compiler of this run."""
 
 SLOW = (
     "tests/bulk/test_ray.py",
@@ -128,32 +133,39 @@ def _own_cache(_homes, monkeypatch):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _warm_compiler(request, tmp_path_factory):
+def _warm_compiler():
     """Compiling takes half as long where TensorFlow need not be imported for it, and no time where
-    it was done before; see `warm_compiler`. Runs without tests of TensorFlow do not start it."""
-    needed = any(item.get_closest_marker("tensorflow") for item in request.session.items)
-    if not needed or not hasattr(os, "pidfd_open"):
+    it was done before; see `warm_compiler`."""
+    with pytest.MonkeyPatch.context() as patch:
+        if socket := os.environ.get(COMPILER):
+            command = (sys.executable, "-S", str(WARM_COMPILER), socket)
+            patch.setattr("warmstart.core.compiling.COMPILER", command)
         yield
+
+
+def pytest_sessionstart(session):
+    """Start the compiler that all processes of the run share; it imports TensorFlow for its first
+    job.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ or not hasattr(os, "pidfd_open"):
         return
-    script, path = (
-        str(Path(__file__).with_name("warm_compiler.py")),
-        tmp_path_factory.mktemp("compiler") / "socket",
-    )
-    of_run = tmp_path_factory.getbasetemp()
-    kept = (of_run.parent if "PYTEST_XDIST_WORKER" in os.environ else of_run) / "compiled"
-    kept.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="warmstart-compiler-"))
+    socket, results = folder / "socket", folder / "results"
+    results.mkdir()
     server = subprocess.Popen(
-        [sys.executable, script, str(path), str(kept)],
+        [sys.executable, WARM_COMPILER, socket, results],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         env={**os.environ, "KERAS_BACKEND": "tensorflow"},
     )
-    while not path.exists() and server.poll() is None:
+    while not socket.exists() and server.poll() is None:
         time.sleep(0.01)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "warmstart.core.compiling.COMPILER", (sys.executable, "-S", script, str(path))
-        )
-        yield
-    server.terminate()
-    server.wait()
+    os.environ[COMPILER] = str(socket)
+
+    def stop():
+        server.terminate()
+        server.wait()
+        del os.environ[COMPILER]
+        shutil.rmtree(folder)
+
+    session.config.add_cleanup(stop)

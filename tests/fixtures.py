@@ -1,5 +1,5 @@
-"""Fixtures of several folders: photos made here, the embedded classifier, callbacks that stop a
-run.
+"""Fixtures of several folders: the command line, photos made here, the embedded classifier, callbacks
+that stop a run.
 """
 
 import io
@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -16,6 +18,36 @@ from PIL import Image
 from tests.photos import CIFAR
 
 import warmstart as ws
+from warmstart.cli import main
+
+
+class Done(NamedTuple):
+    """A finished command."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """`warmstart ARGUMENTS` in this process, offline, with a text or bytes as standard input, on a
+    terminal of 200 columns.
+    """
+    monkeypatch.setenv("WARMSTART_OFFLINE", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*arguments: object, stdin: str | bytes = "") -> Done:
+        monkeypatch.setattr(sys, "argv", ["warmstart", *map(str, arguments)])
+        data = stdin if isinstance(stdin, bytes) else stdin.encode()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Done(ended.value.code, out, err)
+
+    return call
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import ast
 import importlib.util
 import inspect
 import re
+import runpy
 import shlex
-import subprocess
 import sys
 from dataclasses import replace
 from itertools import pairwise
@@ -354,38 +354,36 @@ def test_pages_begin_with_what_the_reader_can_do_after_them(page):
     assert opening.startswith("After this page you can ")
 
 
-def run(*words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def example(monkeypatch, capsys):
+    """Runs a program of examples/ in this process; returns what it prints."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.syspath_prepend(ROOT / "examples")
+
+    def run(program: str, *arguments: object) -> str:
+        monkeypatch.setattr(sys, "argv", [program, *map(str, arguments)])
+        runpy.run_path(program, run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
 
 
-def test_examples_on_real_photos(tmp_path):
+def test_examples_on_real_photos(example, tmp_path):
     answers = tmp_path / "answers.csv"
-    shown = run("examples/predict_folder.py", "examples/photos", "--output", str(answers))
+    shown = example("examples/predict_folder.py", "examples/photos", "--output", answers)
     assert "3 results in" in shown
     assert len(answers.read_text("utf-8").splitlines()) == 4
-    kept = str(tmp_path / "index.npz")
+    search = ("examples/features_search.py", "examples/photos/cat.jpg", "examples/photos")
     for _ in range(2):  # the second time from the index
-        found = run(
-            "examples/features_search.py",
-            "examples/photos/cat.jpg",
-            "examples/photos",
-            "--index",
-            kept,
-        )
-        assert found.splitlines()[0] == "1.000  examples/photos/cat.jpg"
+        shown = example(*search, "--index", tmp_path / "index.npz")
+        assert shown.splitlines()[0] == "1.000  examples/photos/cat.jpg"
 
 
 @pytest.mark.tensorflow
-def test_fine_tuning_example(tmp_path):
+@pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning"
+)  # Keras' own saving, numpy 2
+def test_fine_tuning_example(example, tmp_path):
     from PIL import Image
 
     rows, columns = np.indices((40, 40))
@@ -398,21 +396,21 @@ def test_fine_tuning_example(tmp_path):
             )
             Image.fromarray(picture.astype(np.uint8)).save(tmp_path / name / f"{i}.png")
     saved = tmp_path / "out.keras"
-    shown = run(
+    shown = example(
         "examples/fine_tune_keras.py",
-        str(tmp_path),
+        tmp_path,
         "--model",
-        str(CIFAR),
+        CIFAR,
         "--epochs",
-        "30",
+        30,
         "--fine-epochs",
-        "1",
+        1,
         "--unfreeze",
-        "8",
+        8,
         "--batch-size",
-        "8",
+        8,
         "--output",
-        str(saved),
+        saved,
     )
     assert saved.is_file()
     assert "100.0%" in shown

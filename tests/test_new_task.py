@@ -3,8 +3,6 @@ touched.
 """
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -91,31 +89,18 @@ def test_its_openapi_document_is_true(client):
     assert check(operation, 20) > 20
 
 
-COMMAND = "import tests.new_task, sys; from warmstart.cli import main; sys.exit(main())"
-
-
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", COMMAND, *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_on_the_command_line(folder):
-    shown = run("brightness", "--help").stdout
+def test_on_the_command_line(run, folder):
+    shown = run("brightness", "--help").out
     assert "--bands" in shown
     assert "--top-k" not in shown
     done = run("brightness", PHOTO, "--model", folder, "--bands", 2, "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == ws.load(folder)(PHOTO, bands=2).to_dict()
-    table = run("predict", PHOTO, "--model", folder, "--bands", 2, "--csv").stdout.splitlines()
+    assert done.code == 0, done.err
+    assert json.loads(done.out) == ws.load(folder)(PHOTO, bands=2).to_dict()
+    table = run("predict", PHOTO, "--model", folder, "--bands", 2, "--csv").out.splitlines()
     assert table[0] == "input,top,brightness,error"
     assert len(table) == 3
-    assert "brightness -0." in run("predict", PHOTO, "--model", folder).stdout
-    assert run("brightness", PHOTO, "--model", folder, "--bands", 0).returncode == 2
+    assert "brightness -0." in run("predict", PHOTO, "--model", folder).out
+    assert run("brightness", PHOTO, "--model", folder, "--bands", 0).code == 2
 
 
 def test_in_the_list_of_models(client):

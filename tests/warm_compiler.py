@@ -2,13 +2,14 @@
 
 `python warm_compiler.py SOCKET` stands in for `python -m warmstart.core.compile_job`: it hands its
 standard streams, environment and folder over to a fork of the server (`python warm_compiler.py
-SOCKET KEPT`), and ends as the fork does. If it is killed, so is the fork.
+SOCKET RESULTS`), and ends as the fork does. If it is killed, so is the fork.
 
-The same model compiled again is a copy of what came out the first time, in any test of the run;
-these results lie in the folder KEPT. Whether compiling works was seen then, and what is made of its
-files is the same.
+The same model compiled again is a copy of what came out the first time, in any test of the run, and
+the same network with other weights fills the graph that was converted then; both lie in the folder
+RESULTS. Whether compiling works was seen then, and what is made of its files is the same.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -18,7 +19,20 @@ import shutil
 import signal
 import socket
 import sys
+from importlib import import_module
 from pathlib import Path
+
+PRELOADED = (
+    "keras",
+    "ai_edge_litert.interpreter",
+    "tensorflow.lite.python.lite",
+    "warmstart.checkpoints.formats",
+    "warmstart.core.compile_job",
+    "warmstart.engines.compile",
+    "warmstart.image.classification",
+    "warmstart.text.classification",
+)
+"""What a job would import otherwise, each anew."""
 
 
 def client(path):
@@ -30,7 +44,7 @@ def client(path):
     return code[0] if code else 1
 
 
-def serve(path, kept):
+def serve(path, results):
     """Until the parent process is gone."""
     parent = os.getppid()
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
@@ -45,14 +59,14 @@ def serve(path, kept):
             finally:
                 while _reaped():
                     pass
-            import keras  # noqa: F401 (only now: many sessions compile nothing)
-
-            from warmstart.core import compile_job  # noqa: F401
+            if "keras" not in sys.modules:  # only now: many sessions compile nothing
+                for module in PRELOADED:
+                    import_module(module)
 
             with connection:
                 if os.fork() == 0:
                     listener.close()
-                    os._exit(_watch(connection, Path(kept)))
+                    os._exit(_watch(connection, Path(results)))
 
 
 def _reaped():
@@ -62,7 +76,7 @@ def _reaped():
         return 0
 
 
-def _watch(connection, kept):
+def _watch(connection, results):
     """Fork once more for the job, and wait for its end, or for that of the client."""
     told, streams, _, _ = socket.recv_fds(connection, 2**20, 3)
     if len(streams) != 3:
@@ -70,7 +84,7 @@ def _watch(connection, kept):
     worker = os.fork()
     if worker == 0:
         connection.close()
-        _work(*json.loads(told.decode("utf-8", "surrogateescape")), streams, kept)
+        _work(*json.loads(told.decode("utf-8", "surrogateescape")), streams, results)
     for stream in streams:
         os.close(stream)
     end = os.pidfd_open(worker)
@@ -85,44 +99,51 @@ def _watch(connection, kept):
 
 def remembering(make, results):
     """`compile_job._compile`, which copies what another test has made of the very same entry and
-    weights.
+    weights, and reuses the graph of the same network with other weights.
     """
 
     def make_or_copy(job, entry, weights, build, report):
+        from warmstart.core.compiling import graph_key
         from warmstart.core.weights import checkpoint_digest
-        from warmstart.engines.store import sha256_file
+        from warmstart.engines.store import write_record
 
         of = json.dumps([job["entry"], job["digest"], job["precision"]], sort_keys=True)
-        kept, folder = results / hashlib.sha256(of.encode()).hexdigest(), Path(job["folder"])
-        if (
-            weights.path is not None
-            and checkpoint_digest(weights.path, sha256_file) != weights.digest
-        ):
+        result, folder = results / hashlib.sha256(of.encode()).hexdigest(), Path(job["folder"])
+        if weights.path is not None and checkpoint_digest(weights.path) != weights.digest:
             return make(job, entry, weights, build, report)
-        with open(f"{kept}.lock", "w") as lock:
+        with open(f"{result}.lock", "w") as lock:
             fcntl.flock(
                 lock, fcntl.LOCK_EX
             )  # the other processes of the run wait for the first one's result
-            if kept.is_dir():
-                told = json.loads((kept / "told.json").read_text())
-                for stage in told["stages"]:
+            if result.is_dir():
+                made = json.loads((result / "made.json").read_text())
+                for stage in made["stages"]:
                     report(stage)
-                shutil.copytree(kept / "files", folder, dirs_exist_ok=True)
-                return told["record"]
+                shutil.copytree(result / "files", folder, dirs_exist_ok=True)
+                return made["record"]
+            graph = results / f"graph-{graph_key(entry, job['precision'])}"
+            if graph.is_dir():
+                job = {"template": str(graph), **job}
             stages = []
             record = make(
                 job, entry, weights, build, lambda stage: (stages.append(stage), report(stage))
             )
-            new = kept.with_name(f"{kept.name}.{os.getpid()}")
+            new = result.with_name(f"{result.name}.{os.getpid()}")
             shutil.copytree(folder, new / "files")
-            (new / "told.json").write_text(json.dumps({"stages": stages, "record": record}))
-            new.rename(kept)
+            (new / "made.json").write_text(json.dumps({"stages": stages, "record": record}))
+            new.rename(result)
+            if "constants" in record and not graph.is_dir():
+                new = graph.with_name(f"{graph.name}.{os.getpid()}")
+                shutil.copytree(folder, new)
+                write_record(new, job["precision"], record)
+                with contextlib.suppress(OSError):  # another process was first
+                    new.rename(graph)
             return record
 
     return make_or_copy
 
 
-def _work(environment, folder, streams, kept):
+def _work(environment, folder, streams, results):
     from warmstart.core import compile_job
 
     for number, stream in enumerate(streams):
@@ -130,7 +151,7 @@ def _work(environment, folder, streams, kept):
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    compile_job._compile = remembering(compile_job._compile, kept)
+    compile_job._compile = remembering(compile_job._compile, results)
     sys.stdin = os.fdopen(0, encoding="utf-8")
     code = 1
     try:

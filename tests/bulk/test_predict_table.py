@@ -9,23 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from warmstart import cli
-
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
-
-
-@pytest.fixture
-def run(capsys, monkeypatch):
-    """Run a command in this process: (exit code, stdout, stderr)."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["warmstart", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        output = capsys.readouterr()
-        return int(stopped.value.code or 0), output.out, output.err
-
-    return call
 
 
 def rows(text: str, delimiter: str = ",") -> list[dict[str, str]]:

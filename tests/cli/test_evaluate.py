@@ -1,41 +1,38 @@
 """`warmstart evaluate` on a folder of class folders."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 from PIL import Image
 from tests.photos import CIFAR
 
 
-def test_evaluate_tells_accuracy_and_names_bad_photos(tmp_path):
-    for place, name in enumerate(("cat", "truck")):
+def test_evaluate_prints_the_accuracy_and_names_bad_photos(run, tmp_path):
+    for index, name in enumerate(("cat", "truck")):
         (tmp_path / name).mkdir()
-        pixels = np.random.default_rng(place).integers(0, 256, (40, 40, 3), np.uint8)
+        pixels = np.random.default_rng(index).integers(0, 256, (40, 40, 3), np.uint8)
         Image.fromarray(pixels).save(tmp_path / name / "photo.png")
-    command = [sys.executable, "-m", "warmstart", "evaluate", str(tmp_path), "--model", str(CIFAR)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "on 2 photos" in done.stdout
-    assert "95 % interval" in done.stdout
-    assert "precision" in done.stdout
-    done = subprocess.run([*command, "--csv"], capture_output=True, text=True, check=False)
-    rows = done.stdout.splitlines()
+    command = ("evaluate", tmp_path, "--model", CIFAR)
+    done = run(*command)
+    assert done.code == 0, done.err
+    assert "on 2 photos" in done.out
+    assert "95 % interval" in done.out
+    assert "precision" in done.out
+    rows = run(*command, "--csv").out.splitlines()
     assert rows[0] == "class,precision,recall,f1,count"
     assert {row.split(",")[0] for row in rows[1:]} >= {"cat", "truck"}
     (tmp_path / "cat" / "broken.jpg").write_bytes(b"x")
-    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    told = json.loads(done.stdout)
-    assert told["count"] == 2
-    assert "broken.jpg" in told["errors"][0]
-    assert "broken.jpg" in done.stderr
+    done = run(*command, "--json")
+    assert done.code == 1
+    figures = json.loads(done.out)
+    assert figures["count"] == 2
+    assert "broken.jpg" in figures["errors"][0]
+    assert "broken.jpg" in done.err
     (tmp_path / "unicorn").mkdir()
     Image.new("RGB", (9, 9)).save(tmp_path / "unicorn" / "x.png")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "unicorn" in done.stderr
+    done = run(*command)
+    assert done.code == 2
+    assert "unicorn" in done.err
 
 
 def test_the_help_says_what_data_a_task_takes(run):

@@ -1,4 +1,6 @@
-"""The command line as a person uses it: a process, its output, its exit code."""
+"""The command line as a person uses it: its output and its exit code. What a process of its own does
+not change runs in this one.
+"""
 
 import csv
 import io
@@ -50,19 +52,19 @@ def test_table(photos):
     assert "cifar10_resnet20" in done.stderr
 
 
-def test_json_is_what_python_gives(photos):
+def test_json_is_what_python_gives(run, photos):
     import warmstart as ws
 
-    done = warmstart("predict", photos, *MODEL, "--json", "-k", 2)
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    done = run("predict", photos, *MODEL, "--json", "-k", 2)
+    answers = [json.loads(line) for line in done.out.splitlines()]
     assert answers == [result.to_dict() for result in ws.load(CIFAR).stream(photos, top_k=2)]
-    assert done.stderr == ""
+    assert done.err == ""
 
 
-def test_csv(photos):
+def test_csv(run, photos):
     (photos / "d.png").write_bytes(b"")
-    done = warmstart("predict", f"{photos}/*", *MODEL, "--csv", "--top-k", 1)
-    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    done = run("predict", f"{photos}/*", *MODEL, "--csv", "--top-k", 1)
+    rows = list(csv.DictReader(io.StringIO(done.out)))
     assert [row["input"].rsplit("/", 1)[-1] for row in rows] == [
         "a.png",
         "b.jpg",
@@ -71,23 +73,23 @@ def test_csv(photos):
     ]
     assert float(rows[0]["score"]) > 0.1
     assert "d.png" in rows[3]["error"]
-    assert done.returncode == 1
+    assert done.code == 1
 
 
-def test_bad_photos_are_listed_at_the_end_and_the_exit_code_says_so(photos):
+def test_bad_photos_are_listed_at_the_end_and_the_exit_code_says_so(run, photos):
     (photos / "b.jpg").write_text("hello, I am text")
-    done = warmstart("predict", photos, *MODEL)
-    assert done.returncode == 1
-    assert "a.png" in done.stdout
-    assert "c.webp" in done.stdout
-    assert "1 of 3 inputs failed" in done.stderr
-    assert done.stderr.rstrip().splitlines()[-1].count("b.jpg") >= 1
-    only_bad = warmstart("predict", photos / "b.jpg", *MODEL)
-    assert only_bad.returncode == 1
-    assert only_bad.stdout == ""
-    nothing = warmstart("predict", "nowhere/*.png", *MODEL)
-    assert nothing.returncode == 1
-    assert "no photo matches the pattern nowhere" in nothing.stderr
+    done = run("predict", photos, *MODEL)
+    assert done.code == 1
+    assert "a.png" in done.out
+    assert "c.webp" in done.out
+    assert "1 of 3 inputs failed" in done.err
+    assert done.err.rstrip().splitlines()[-1].count("b.jpg") >= 1
+    only_bad = run("predict", photos / "b.jpg", *MODEL)
+    assert only_bad.code == 1
+    assert only_bad.out == ""
+    nothing = run("predict", "nowhere/*.png", *MODEL)
+    assert nothing.code == 1
+    assert "no photo matches the pattern nowhere" in nothing.err
 
 
 @pytest.mark.parametrize(
@@ -100,25 +102,25 @@ def test_bad_photos_are_listed_at_the_end_and_the_exit_code_says_so(photos):
         (["predict", "x.png", "--weights", "w.h5"], "--model"),
     ],
 )
-def test_wrong_words_end_in_one_sentence_and_code_2(arguments, words):
-    done = warmstart(*arguments)
-    assert done.returncode == 2
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.strip().splitlines()) <= 4
+def test_wrong_words_end_in_one_sentence_and_code_2(run, arguments, words):
+    done = run(*arguments)
+    assert done.code == 2
+    assert words in done.err
+    assert "Traceback" not in done.err
+    assert len(done.err.strip().splitlines()) <= 4
 
 
-def test_default_model_is_told_when_nothing_else_can_be_had(photos):
-    done = warmstart("predict", photos / "a.png", env={**os.environ, "WARMSTART_OFFLINE": "1"})
-    assert done.returncode == 0
-    assert "Model: efficientnet_lite0 (1,000 classes; inside the package" in done.stderr
+def test_the_default_model_is_named_when_nothing_else_can_be_had(run, photos):
+    done = run("predict", photos / "a.png")
+    assert done.code == 0
+    assert "Model: efficientnet_lite0 (1,000 classes; inside the package" in done.err
 
 
-def test_paths_from_standard_input(photos):
-    done = warmstart(
-        "predict", "-", *MODEL, "--json", input=f"{photos / 'a.png'}\n\n{photos / 'c.webp'}\n"
+def test_paths_from_standard_input(run, photos):
+    done = run(
+        "predict", "-", *MODEL, "--json", stdin=f"{photos / 'a.png'}\n\n{photos / 'c.webp'}\n"
     )
-    assert [json.loads(line)["input"][-6:] for line in done.stdout.splitlines()] == [
+    assert [json.loads(line)["input"][-6:] for line in done.out.splitlines()] == [
         "/a.png",
         "c.webp",
     ]
@@ -163,13 +165,13 @@ def test_interrupt_ends_quickly_without_a_traceback(command, photos):
     assert "interrupted" in errors
 
 
-def test_version_and_help():
+def test_version_and_help(run):
     import warmstart as ws
 
-    assert warmstart("--version").stdout.strip() == f"warmstart {ws.__version__}"
-    told = warmstart("--help").stdout
+    assert run("--version").out.strip() == f"warmstart {ws.__version__}"
+    shown = run("--help").out
     for command in ("predict", "list", "info", "pull", "compile", "evaluate", "cache"):
-        assert command in told
+        assert command in shown
 
 
 @pytest.mark.tensorflow

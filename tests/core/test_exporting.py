@@ -103,23 +103,15 @@ def test_openvino(cifar, images, want, tmp_path):
     np.testing.assert_allclose(compiled({"images": images})["probabilities"], want, atol=1e-5)
 
 
-def test_the_command(tmp_path):
-    def run(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "warmstart", "export", str(CIFAR), *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
+def test_the_command(run, tmp_path):
     path = tmp_path / "cifar.tflite"
-    done = run(str(path))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"{path}: litert, 0.6 MB\n  largest difference from the model: ")
+    done = run("export", CIFAR, path)
+    assert done.code == 0, done.err
+    assert done.out.startswith(f"{path}: litert, 0.6 MB\n  largest difference from the model: ")
     before = path.stat()
-    done = run(str(path))
-    assert done.returncode == 2
-    assert "is there already" in done.stderr
+    done = run("export", CIFAR, path)
+    assert done.code == 2
+    assert "is there already" in done.err
     assert path.stat().st_mtime_ns == before.st_mtime_ns
 
 

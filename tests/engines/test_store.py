@@ -101,7 +101,9 @@ def test_full_disk_is_told(monkeypatch):
         store.make("key", "float32", full)
 
 
-def _make_in_process(marks: str) -> None:
+def _make_in_process(home: str, marks: str) -> None:
+    os.environ["WARMSTART_HOME"] = home
+
     def slow(folder):
         Path(marks, str(os.getpid())).touch()
         time.sleep(0.3)
@@ -111,8 +113,10 @@ def _make_in_process(marks: str) -> None:
 
 
 def test_eight_processes_make_it_once(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_make_in_process, args=(str(tmp_path),)) for _ in range(8)]
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # imported once, not eight times
+    arguments = (os.environ["WARMSTART_HOME"], str(tmp_path))
+    workers = [context.Process(target=_make_in_process, args=arguments) for _ in range(8)]
     for worker in workers:
         worker.start()
     for worker in workers:

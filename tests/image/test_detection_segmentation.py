@@ -247,19 +247,12 @@ def test_saved_and_loaded(segmenter, tmp_path):
     assert done.stdout.strip() == str(segmenter(picture()).to_dict()["areas"])
 
 
-def test_the_command_line(tmp_path):
+def test_the_command_line(run, tmp_path):
     for n in range(2):
         picture(seed=n).save(tmp_path / f"p{n}.png")
 
-    def run(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "warmstart", "predict", *map(str, arguments)],
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-
     done = run(
+        "predict",
         tmp_path / "p0.png",
         tmp_path / "p1.png",
         tmp_path / "absent.png",
@@ -271,10 +264,10 @@ def test_the_command_line(tmp_path):
         tmp_path / "drawn",
         "--json",
     )
-    assert done.returncode == 1
-    assert "Licence:" in done.stderr
-    assert "not for commercial use" in done.stderr
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.code == 1
+    assert "Licence:" in done.err
+    assert "not for commercial use" in done.err
+    lines = [json.loads(line) for line in done.out.splitlines()]
     keys = {"input", "model", "size", "areas", "drawing", "mask"}
     assert [set(line) for line in lines[:2]] == [keys] * 2
     assert lines[1]["drawing"] == str(tmp_path / "drawn" / "p1.png")
@@ -288,6 +281,7 @@ def test_the_command_line(tmp_path):
     with Image.open(tmp_path / "drawn" / "p0.png") as drawn:
         assert drawn.size == (90, 40)
     done = run(
+        "predict",
         tmp_path / "p0.png",
         tmp_path / "p1.png",
         "--model",
@@ -298,10 +292,10 @@ def test_the_command_line(tmp_path):
         0.2,
         "--csv",
     )
-    assert done.returncode == 2
-    assert "is one file" in done.stderr
+    assert done.code == 2
+    assert "is one file" in done.err
     assert not (tmp_path / "one.png").exists()
-    assert not done.stdout
-    done = run(tmp_path / "p0.png", "--model", GOLDEN / "dfine_a", "--top-k", 3)
-    assert done.returncode == 2
-    assert "no option --top-k" in done.stderr
+    assert not done.out
+    done = run("predict", tmp_path / "p0.png", "--model", GOLDEN / "dfine_a", "--top-k", 3)
+    assert done.code == 2
+    assert "no option --top-k" in done.err

@@ -65,21 +65,10 @@ def test_speakers_differ_and_seeds_repeat(model):
         assert 0.02 < np.abs(samples).max() <= 1.0
 
 
-def test_the_command_writes_a_file_and_says_where(tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "warmstart",
-        "predict",
-        "--model",
-        "digits_wavenet",
-        "7",
-        "--seed",
-        "1",
-        "--json",
-    ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def test_the_command_writes_a_file_and_says_where(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run("predict", "--model", "digits_wavenet", "7", "--seed", 1, "--json")
+    assert done.code == 0, done.err
     (file,) = tmp_path.iterdir()
-    assert file.name in json.dumps(json.loads(done.stdout))
+    assert file.name in json.dumps(json.loads(done.out))
     assert file.suffix == ".wav"

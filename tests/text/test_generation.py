@@ -307,48 +307,34 @@ def test_a_tokenizer_of_another_model(tmp_path):
         ws.load(folder)("a")
 
 
-def run(home, *arguments, **options):
-    return subprocess.run(
-        [sys.executable, *arguments],
+def test_generating_never_imports_tensorflow(model, home):
+    code = (
+        f"import sys, warmstart as ws\nm = ws.load({str(GOLDEN / 'plain')!r})\n"
+        "print(m('a', max_new_tokens=4).tokens, m.score('two words').perplexity > 1)\n"
+        "heavy = {'tensorflow', 'keras', 'pandas', 'torch', 'openvino'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, "WARMSTART_HOME": home},
-        **options,
-    )
-
-
-def test_generating_never_imports_tensorflow(model, home):
-    done = run(
-        home,
-        "-c",
-        f"import sys, warmstart as ws\nm = ws.load({str(GOLDEN / 'plain')!r})\n"
-        "print(m('a', max_new_tokens=4).tokens, m.score('two words').perplexity > 1)\n"
-        "heavy = {'tensorflow', 'keras', 'pandas', 'torch', 'openvino'} & set(sys.modules)\n"
-        "assert not heavy, heavy",
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == f"{model('a', max_new_tokens=4).tokens} True"
 
 
-def test_on_the_command_line(model, home):
-    predict = (
-        "-m",
-        "warmstart",
-        "predict",
-        "--model",
-        str(GOLDEN / "plain"),
-        "--max-new-tokens",
-        "6",
-    )
+def test_on_the_command_line(run, model, home, monkeypatch):
+    monkeypatch.setenv("WARMSTART_HOME", home)
+    predict = ("predict", "--model", GOLDEN / "plain", "--max-new-tokens", 6)
     whole = model(PROMPTS[0], max_new_tokens=6)
-    done = run(home, *predict, PROMPTS[0])
-    assert done.stdout == f"{whole}\n\n"
-    done = run(home, *predict, "--json", "-", input=f"{PROMPTS[0]}\n{'long ' * 100}\n")
-    told = [json.loads(line) for line in done.stdout.splitlines()]
-    assert told[0] == whole.to_dict()
-    assert "do not fit" in told[1]["error"]
-    assert done.returncode == 1
-    done = run(home, *predict, "--stop", whole.text[3:5], "--csv", PROMPTS[0])
-    assert whole.text[:3] in done.stdout
-    assert run(home, *predict, "--temperature", "-1", "a").returncode == 2
+    assert run(*predict, PROMPTS[0]).out == f"{whole}\n\n"
+    done = run(*predict, "--json", "-", stdin=f"{PROMPTS[0]}\n{'long ' * 100}\n")
+    generated, failed = [json.loads(line) for line in done.out.splitlines()]
+    assert generated == whole.to_dict()
+    assert "do not fit" in failed["error"]
+    assert done.code == 1
+    done = run(*predict, "--stop", whole.text[3:5], "--csv", PROMPTS[0])
+    assert whole.text[:3] in done.out
+    assert run(*predict, "--temperature", -1, "a").code == 2

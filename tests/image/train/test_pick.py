@@ -168,20 +168,10 @@ def test_default_candidates_are_those_that_are_here():
     assert default_candidates() == ["efficientnet_lite0"]
 
 
-def test_the_command(folder):
-    done = subprocess.run(
-        [sys.executable, "-m", "warmstart", "pick", str(folder), "-c", str(CIFAR), "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["candidates"][0]["name"] == "cifar10_resnet20"
-    done = subprocess.run(
-        [sys.executable, "-m", "warmstart", "pick", str(folder), "-c", f"{CIFAR}=absent.h5"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "absent.h5" in done.stderr
+def test_the_command(run, folder):
+    done = run("pick", folder, "-c", CIFAR, "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["candidates"][0]["name"] == "cifar10_resnet20"
+    done = run("pick", folder, "-c", f"{CIFAR}=absent.h5")
+    assert done.code == 2
+    assert "absent.h5" in done.err
