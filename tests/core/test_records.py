@@ -270,7 +270,7 @@ def test_a_label_means_one_class_of_a_model():
     ("text,label\n,x\n", {}, "a.csv:2: has no text"),
     ("id,text,a,b\n1,x,0,1\n2,y,1,\n", {"multi_label": True}, "a.csv:3: has no 0 or 1"),
     ("text,verified,helpful\na,0,1\n", {}, "'verified' and 'helpful' hold 0 and 1.*label_column='verified,helpful'"),
-    ("c_id,text,toxic,insult\nx,a,0,1\n", {"multi_label": True}, "'toxic' and 'insult' hold 0 and 1"),
+    ("c_no,text,toxic,insult\nx,a,0,1\n", {"multi_label": True}, "'toxic' and 'insult' hold 0 and 1, and 'c_no' not"),
     ("Text,text,label\na,b,x\n", {}, "the text may be in '[Tt]ext' or '[Tt]ext'"),
     ("title,body,label\nA day,it was long,x\n", {}, "'body' or 'title'; name one with text_column, or two with"),
     ("question,answer,label\nis it?,it is so,1\n", {}, "'question' or 'answer'; name one"),

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warmstart.errors import InputError
-from warmstart.speech import audio
+from warmstart.speech import audio, sound_files
 
 RATE = 8000
 FORMATS = [
@@ -48,7 +48,7 @@ def test_files_with_wrong_bytes(form, length, changes):
         assert samples.dtype == np.float32
         assert np.isfinite(samples).all()
     with contextlib.suppress(InputError):
-        assert audio.file_seconds(bytes(data)) >= 0
+        assert sound_files.file_seconds(bytes(data)) >= 0
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -56,4 +56,4 @@ def test_whole_files(form):
     samples = audio.decode(FILES[form], sample_rate=RATE)
     error = np.abs(samples - SOUND.mean(1)).max()
     assert error < (0.1 if form[0] == "OGG" else 1e-4)
-    assert audio.file_seconds(FILES[form]) == pytest.approx(0.05)
+    assert sound_files.file_seconds(FILES[form]) == pytest.approx(0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from io import BytesIO
@@ -129,8 +130,21 @@ def check_texts(arguments: Arguments, input_kind: InputKind, command: str) -> No
             reason = "is a file or folder" if exists(text) else "looks like a file"
             raise UsageError(
                 f"{text!r} {reason}, and {command} takes {input_kind.plural} as they are. "
-                f"To use the name itself, pipe it: `echo {text!r} | {command} -`."
+                f"{piping(text, command)}"
             )
+
+
+def piping(text: str, command: str) -> str:
+    """How a text that looks like the name of a file is given to a command."""
+    return f"To use the name itself, pipe it: `echo {shlex.quote(text)} | {command} -`."
+
+
+def possible_text(arguments: Arguments) -> str | None:
+    """The first argument that was taken for a file because of its form only, such as Node.js: there
+    is no such file, and no task takes files of its suffix.
+    """
+    names = (text for text in arguments.typed if text != STDIN and scheme(text) is None)
+    return next((name for name in names if not exists(name) and not file_suffix(name)), None)
 
 
 def route(arguments: Arguments, tasks: Sequence[Task]) -> Task:
@@ -170,7 +184,8 @@ def _reader(text: Argument, tasks: Sequence[Task]) -> Task:
     texts = [
         task for task in tasks if not (task.input_kind().is_file or task.input_kind().suffixes)
     ]
-    is_file = not suffix and (scheme(text) is not None or is_file_name(text) or _matches(text))
+    is_name = exists(text) if isinstance(text, Line) else is_file_name(text)
+    is_file = not suffix and (scheme(text) is not None or is_name or _matches(text))
     preferred = files or texts if is_file else texts or files
     return (preferred or list(tasks))[0]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -21,6 +22,9 @@ MANY_COLUMNS = 60
 """Columns of a terminal from which on the help has two columns."""
 NAMES = 26
 """Characters of the column of names."""
+_QUOTED = r"""'([^']*)'|"([^"]*)\""""
+_TEXT = r"""(?:'[^']*'|"[^"]*")"""
+"""A string as Python writes it."""
 HELP_ALL = "--help-all"
 HELP_NAMES = ("-h", "--help", HELP_ALL)
 LONG = "warmstart.cli.help.long"
@@ -91,8 +95,8 @@ def default_text(parameter: click.Parameter) -> str:
 def in_flags(message: str, parameters: Iterable[click.Parameter]) -> str:
     """A message of the library as the command line says it: options of Python become flags.
 
-    `on='ray'` becomes `--on ray`, and `text_column` becomes `--text-column`, where the command has
-    such a flag.
+    `on='ray'` becomes `--on ray`, `item=['a', 'b']` becomes `--item a --item b`, and `text_column`
+    becomes `--text-column`, where the command has such a flag. Values are quoted for a shell.
     """
     flags = {
         str(parameter.name).removeprefix("batch_"): parameter
@@ -104,14 +108,20 @@ def in_flags(message: str, parameters: Iterable[click.Parameter]) -> str:
 
     def flag_for(match: re.Match[str]) -> str:
         option = flags[match["name"]]
-        long, value = max(option.opts, key=len), match["text"] or match["word"] or ""
+        long, value = max(option.opts, key=len), match["word"] or ""
+        if match["list"] is not None:
+            values = [one[0] or one[1] for one in re.findall(_QUOTED, match["list"])]
+            return " ".join(f"{long} {shlex.quote(one)}" for one in values)
+        if (quoted := re.fullmatch(_QUOTED, match["text"] or "")) is not None:
+            value = shlex.quote(quoted[1] or quoted[2] or "")
         if option.is_flag and value in ("True", "False"):
             return long if value == "True" else next(iter(option.secondary_opts), f"no {long}")
         return f"{long} {value}".rstrip()
 
     names = "|".join(map(re.escape, flags))
     message = re.sub(
-        rf"(?<![\w.-])(?P<name>{names})=(?:['\"](?P<text>[^'\"]*)['\"]|(?P<word>[\w./-]*))",
+        rf"(?<![\w.-])(?P<name>{names})=(?:(?P<text>{_TEXT})|\[(?P<list>{_TEXT}(?:, {_TEXT})*)\]"
+        rf"|(?P<word>(?:[\w./-]*[\w/])?))",
         flag_for,
         message,
     )

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from warmstart.cli.arguments import STDIN
+from warmstart.cli.arguments import STDIN, piping, possible_text
 from warmstart.cli.help import in_flags
 from warmstart.cli.progress import counting, is_shown
 from warmstart.cli.streams import warn_of_escapes
 from warmstart.core.results import Failed
+from warmstart.core.task import TASKS
 from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,7 +73,16 @@ def run(request: Request) -> None:
         context = click.get_current_context()
         for failure in failed:
             complain(f"  {in_flags(str(failure.error), context.command.params)}")
+        if (text := possible_text(request.arguments)) is not None and _may_be_text(request):
+            complain(piping(text, request.command))
         context.exit(1)
+
+
+def _may_be_text(request: Request) -> bool:
+    """Whether a model of texts would have answered an input of another form."""
+    kinds = [task.input_kind() for task in TASKS.values() if task.verb == request.task.verb]
+    is_free = request.model is None and request.task.input_kind().is_file
+    return is_free and any(not (kind.is_file or kind.suffixes) for kind in kinds)
 
 
 def input_count(request: Request, model: Model[Any, Any, Any]) -> int | None:

@@ -26,7 +26,8 @@ NAMES = (
 )
 """Usual names of columns of times of the day; those of numbers need one."""
 CLOCK = re.compile(
-    r"(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))?(?::(?P<second>\d{2}(?:\.\d+)?))?\s*(?:(?P<half>[ap])\.?m\.?)?",
+    r"(?P<hour>\d{1,2})(?:(?P<mark>[:.])(?P<minute>\d{2})(?:(?P=mark)(?P<second>\d{2}(?:\.\d+)?))?)?"
+    r"\s*(?:(?P<half>[ap])\.?m\.?)?",
     re.IGNORECASE,
 )
 
@@ -39,10 +40,9 @@ def column(table: pd.DataFrame, day: Any, others: list[Any]) -> Any:
     """
     for other in others:
         values = table[other]
-        name = str(other).strip().lower().replace("_", " ")
         if holds_numbers(values):
             hours = values.dropna()
-            is_hour = name in NAMES and len(hours) == len(values) and hours.between(0, 24).all()
+            is_hour = _is_usual(other) and len(hours) == len(values) and hours.between(0, 24).all()
             if is_hour and (hours == hours.round()).all() and table[day].duplicated().any():
                 return other
         elif are_times(values):
@@ -50,16 +50,30 @@ def column(table: pd.DataFrame, day: Any, others: list[Any]) -> Any:
     return None
 
 
+def _is_usual(name: Any) -> bool:
+    return str(name).strip().lower().replace("_", " ") in NAMES
+
+
 def are_times(values: pd.Series) -> bool:
-    """Whether a column is text of times of the day only, such as 13:30 or 1 PM."""
+    """Whether a column is text of times of the day only, such as 13:30, 13.30.00 or 1 PM; 13.30 is
+    one under a usual name.
+    """
     if has_type(values, "iufbcM"):
         return False
     texts = [str(value).strip() for value in values.unique()]
     matches = [CLOCK.fullmatch(text) for text in texts]
+    dots = _is_usual(values.name)
     return bool(texts) and all(
-        match is not None and (match["minute"] or match["half"]) and _seconds(match) <= 86_400
+        match is not None and _is_time(match, dots) and _seconds(match) <= 86_400
         for match in matches
     )
+
+
+def _is_time(match: re.Match[str], dots: bool) -> bool:
+    """Whether this is not a number; `dots`: hour and minute may be separated by a dot."""
+    if match["half"] or match["second"]:
+        return True
+    return match["minute"] is not None and (dots or match["mark"] == ":")
 
 
 def offsets(values: pd.Series) -> pd.TimedeltaIndex:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from warmstart.core.records.dialects import Dialect, is_blank, sample_of
 from warmstart.core.records.encodings import decoded_lines, detect_encoding
+from warmstart.core.records.values import UNCLEAR_WORDS
 from warmstart.errors import InputError, RecordError
 from warmstart.series import cell_counts, dates, decimals, name_columns
 from warmstart.series.layout import Layout
@@ -91,6 +92,7 @@ def read(opened: Callable[[], BinaryIO], name: str, layout: Layout) -> pd.DataFr
         raise InputError(_reason(error, name), name) from None
     if is_text:
         table = table.apply(lambda c: c if c.name in names else _integers(c))
+    _keep_words(table, [name for name in names if layout.holds_names(name)], opened, parse)
     for column in names:
         table[column] = name_columns.read(table[column], must_be_text=layout.holds_names(column))
     if not is_text:
@@ -102,6 +104,20 @@ def read(opened: Callable[[], BinaryIO], name: str, layout: Layout) -> pd.DataFr
         table = table.iloc[: int(is_full.nonzero()[0].max(initial=-1)) + 1]
     table.attrs["notes"] = shape.notes
     return table
+
+
+def _keep_words(
+    table: pd.DataFrame, names: Sequence[str], opened: Callable[[], BinaryIO], parse: Any
+) -> None:
+    """Read NA in columns of names as it is written, where pandas takes it for a missing value."""
+    names = [name for name in names if table[name].isna().any()]
+    if not names:
+        return
+    with opened() as file:
+        words = parse(file, dtype=str, keep_default_na=False, usecols=names)
+    for name in names:
+        is_name = words[name].str.strip().isin(UNCLEAR_WORDS)
+        table[name] = table[name].where(~is_name, words[name])
 
 
 def _reason(error: Exception, name: str) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 WORDS = ("excel", "unix", "steps")
 """What a date format may be besides a format of strftime."""
+TIME_OF_DAY = re.compile(r":|\d[T ]\d{1,2}\.\d\d")
+"""What shows that a date has a time of the day; a dot may separate hours and minutes."""
 PLAIN_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
@@ -44,7 +46,7 @@ def holds_days(column: pd.Series) -> bool:
         return bool((column.dt.normalize() == column).all())
     if holds_numbers(column):
         return bool((column == column.round()).all())
-    return not column.dropna().astype(str).str.contains(":", regex=False).any()
+    return not column.dropna().astype(str).str.contains(TIME_OF_DAY).any()
 
 
 @documented_in("forecasting.md#inputs")

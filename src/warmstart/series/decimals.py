@@ -15,6 +15,7 @@ import numpy as np
 
 from warmstart.errors import InputError, documented_in
 from warmstart.series.column_types import has_type
+from warmstart.series.layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -267,3 +268,31 @@ def _votes(texts: Iterable[str]) -> dict[str, str]:
         elif not GROUPED.fullmatch(text):
             votes.setdefault(last, text)
     return votes
+
+
+class TableNumbers:
+    """The target and the covariates of a table, each read in one way for all of its rows."""
+
+    def __init__(self, table: pd.DataFrame, target: Any, name: str, layout: Layout):
+        self.columns: dict[str, Numbers] = {}
+        self.error: InputError | None = None
+        try:
+            for key, column in (("", target), *((key, key) for key in layout.known)):
+                label = str(column) if key else name
+                self.columns[key] = numbers_of(table, column, label, layout.decimal)
+        except InputError as error:
+            self.error = error
+
+    def rows(self, rows: Any, name: str) -> dict[str, NDArray[np.float64]]:
+        """Those of some rows.
+
+        Raises:
+            InputError: one is not a number, or the column can be read in two ways.
+        """
+        if self.error is not None:
+            raise self.error
+        return {key: column.rows(rows, name) for key, column in self.columns.items()}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(column.note for column in self.columns.values() if column.note)

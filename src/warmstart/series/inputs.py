@@ -23,7 +23,7 @@ from warmstart.core.reading import printable
 from warmstart.core.records import columns
 from warmstart.core.types import ArrowTable
 from warmstart.errors import InputError, UsageError
-from warmstart.series import dates, table_files, tables
+from warmstart.series import json_lines, table_files, tables
 from warmstart.series.column_types import holds_numbers
 from warmstart.series.layout import Layout
 from warmstart.series.time_series import (
@@ -156,26 +156,7 @@ class SeriesKind(InputKind):
         Raises:
             InputError: it is none.
         """
-        import pandas as pd
-
-        fields = record if isinstance(record, Mapping) else {"target": record}
-        target = fields.get("target")
-        if not isinstance(target, list) or not target:
-            message = 'a series in a table is {"target": [numbers], …}, or a list of numbers'
-            raise InputError(f"{name}: {message}", name)
-        index: Any = None
-        try:
-            if "timestamp" in fields:
-                column = pd.Series(list(fields["timestamp"]))
-                column_dates = dates.read(column, "timestamp", name, layout.date_format)
-                index = column_dates.times if column_dates.times is not None else column_dates.steps
-            elif "start" in fields:
-                freq = str(fields.get("freq") or layout.freq or layout.expected)
-                index = pd.date_range(fields["start"], periods=len(target), freq=freq)
-            series = pd.Series(target, index=index, dtype="float64")
-        except (ValueError, TypeError) as error:
-            raise InputError(f"{name}: {error}", name) from error
-        return read_series(str(fields.get("item_id", name)), series, layout)
+        return read_series(*json_lines.series_of(record, name, layout), layout)
 
     # Requests
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, combinations
 from typing import TYPE_CHECKING, Any
 
 from warmstart.errors import UsageError
@@ -38,8 +39,26 @@ def read(column: pd.Series, *, must_be_text: bool) -> pd.Series:
     return numbers if is_same or may_be_numbers else column.str.strip()
 
 
+def check_present(column: pd.Series, name: Any, layout: Layout) -> None:
+    """Refuse rows without the name of their series.
+
+    Raises:
+        UsageError: there are such.
+    """
+    empty = int(column.isna().sum())
+    if not empty:
+        return
+    advice = "; fill in the cells"
+    if not layout.holds_names(str(name)):
+        advice += f", or, where NA is the name of a series in a CSV file, give item={str(name)!r}"
+    raise UsageError(
+        f"{empty:,} rows have no name in the column {str(name)!r}: the cell is empty, or has a word for "
+        f"a missing value, such as NA{advice}."
+    )
+
+
 def check_repeated(table: pd.DataFrame, time: Dates, targets: list[Any], where: str) -> None:
-    """Refuse several rows of one time where a column of few integers separates them.
+    """Refuse several rows of one time where a column of few integers separates them, or two.
 
     Raises:
         UsageError: there is such a column.
@@ -48,12 +67,16 @@ def check_repeated(table: pd.DataFrame, time: Dates, targets: list[Any], where: 
 
     if time.times is None or time.times.is_unique or len(targets) < 2:
         return
-    for column in targets:
-        values = table[column]
-        is_few = holds_integers(values) and values.nunique() <= len(values) / 2
-        if is_few and not pd.MultiIndex.from_arrays([time.times, values]).duplicated().any():
-            raise UsageError(
-                f"{where} has several rows of one time, and the column {str(column)!r} tells them apart: "
-                f"give item={str(column)!r} for a series of each of its {values.nunique()} values, or "
-                "say what to do with the rows as duplicates='sum' or 'mean'."
-            )
+    few = [c for c in targets if holds_integers(table[c]) and table[c].nunique() <= len(table) / 2]
+    for columns in chain(combinations(few, 1), combinations(few, 2)):
+        keys = [time.times, *(table[column] for column in columns)]
+        if len(columns) == len(targets) or pd.MultiIndex.from_arrays(keys).duplicated().any():
+            continue
+        names = [str(column) for column in columns]
+        count = len(table[list(columns)].drop_duplicates())
+        item, tell = (repr(names[0]), "column") if len(names) == 1 else (str(names), "columns")
+        raise UsageError(
+            f"{where} has several rows of one time, and the {tell} {' and '.join(map(repr, names))} "
+            f"{'tells' if len(names) == 1 else 'tell'} them apart: give item={item} for each of the {count} "
+            "series, or say what to do with the rows as duplicates='sum' or 'mean'."
+        )

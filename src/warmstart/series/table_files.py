@@ -1,4 +1,4 @@
-"""Files of tables: CSV and Parquet."""
+"""Files of tables: CSV and Parquet; for JSON lines see `json_lines`."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import numpy as np
 
 from warmstart.errors import InputError, MissingPackageError, TooLargeError, require
-from warmstart.series import csv_files
+from warmstart.series import csv_files, json_lines
 from warmstart.series.layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq"})
+SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq"}) | json_lines.SUFFIXES
 """Of files of tables; CSV and TSV may also be compressed (`.csv.gz`)."""
 COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}
 """Suffixes of compressed files, and the modules that open them."""
+NOT_READ = (".json", ".tsf", ".xml", ".html")
 SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods")
 _QUOTED = r'(?:\A|([{}\r\n])) *+"[^"]*+(?:""[^"]*+)*+"'
 """A field in quotes behind its separator, to be put into the braces."""
@@ -44,6 +45,11 @@ def read(path: str | os.PathLike[str], layout: Layout | None = None) -> pd.DataF
     name = os.fspath(path)
     if not Path(name).is_file():
         raise InputError(f"{name}: there is no such file.", name)
+    if name.lower().endswith(NOT_READ):
+        raise InputError(
+            f"{name}: tables are CSV, Parquet and JSON lines (.jsonl); write it as one of these.",
+            name,
+        )
     if name.lower().endswith(SPREADSHEETS):
         raise InputError(
             f"{name}: spreadsheets are not read; save the sheet as CSV, or in Python call the model "

@@ -15,6 +15,7 @@ from warmstart.series import (
     dates,
     decimals,
     name_columns,
+    other_columns,
     row_numbers,
 )
 from warmstart.series.column_types import has_type, holds_dates, holds_integers, holds_numbers
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TIMES = ("timestamp", "ds", "date", "datetime", "time", "month", "week", "day", "period", "year")
-LEAST_TIMES = 3
 TARGETS = ("target", "y", "value")
 
 
@@ -70,27 +70,6 @@ def flat(table: pd.DataFrame) -> pd.DataFrame:
     return table.rename_axis(index=names).reset_index()
 
 
-def upright(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
-    """A table with a series in each row, whose columns are named by dates, as a long one; any
-    other as it is.
-    """
-    times = [c for c in table.columns if dates.is_date(str(c)) and holds_numbers(table[c])]
-    others = [column for column in table.columns if column not in times]
-    if len(times) < LEAST_TIMES or len(others) > len(times) or layout.target is not None:
-        return table
-    names = [column for column in others if not decimals.is_numeric(table[column])]
-    if len(others) > len(names) or any(c in table.columns for c in ("timestamp", "target")):
-        return table
-    long = table.melt(names, times, var_name="timestamp", value_name="target")
-    if not names:
-        long.insert(0, "item_id", np.tile([f"row {n + 1}" for n in range(len(table))], len(times)))
-    elif len(names) == 1:
-        long = long.rename(columns={names[0]: "item_id"})
-    note = "each row is a series; its columns are named by dates"
-    long.attrs["notes"] = (*table.attrs.get("notes", ()), note)
-    return long
-
-
 @documented_in("forecasting.md#inputs")
 def columns(table: pd.DataFrame, layout: Layout, where: str) -> Columns:
     """Find out what is what; what the layout names is taken as named.
@@ -102,7 +81,9 @@ def columns(table: pd.DataFrame, layout: Layout, where: str) -> Columns:
     named = (layout.target, *layout.items, layout.timestamp, *layout.known, *layout.static)
     for column in named:
         if column is not None and column not in table.columns:
-            raise UsageError(f"{where} has no column {column!r}; it has: {_some(table.columns)}.")
+            raise UsageError(
+                f"{where} has no column {column!r}; it has: {other_columns.listed(table.columns)}."
+            )
     by_name = {str(column).lower(): column for column in table.columns}
     notes = list(table.attrs.get("notes", ()))
     items = layout.items or tuple(
@@ -120,12 +101,13 @@ def columns(table: pd.DataFrame, layout: Layout, where: str) -> Columns:
     notes += [time.note] if time.note else []
     targets = [layout.target] if layout.target is not None else []
     if not targets:
-        others = _without_row_numbers(table, others, unique, notes)
+        others = other_columns.without_empty(table, others, notes)
+        others = other_columns.without_row_numbers(table, others, unique, notes)
         before = others
         items, others = _without_text(table, time, items, others, notes, where)
         unread = [column for column in before if column not in (*items, *others)]
         if time.times is not None:
-            others = _without_calendar(table, time.times, others, notes)
+            others = other_columns.without_calendar(table, time.times, others, notes)
         targets = _targets(table, items, others, unread, by_name, where)
         if not items and layout.duplicates == "error":
             name_columns.check_repeated(table, time, targets, where)
@@ -159,7 +141,7 @@ def _targets(
             decimals.check_texts(table, unread, where)
             raise UsageError(
                 f"{where} has no column of numbers besides timestamps; it has: "
-                f"{_some(table.columns)}."
+                f"{other_columns.listed(table.columns)}."
             )
         return others
     targets = [by_name[n] for n in TARGETS if n in by_name and by_name[n] in others]
@@ -168,22 +150,10 @@ def _targets(
         if not others:
             decimals.check_texts(table, unread, where)
         raise UsageError(
-            f"{where} has {len(numeric)} columns that could be the series ({_some(numeric) or 'none'}); "
+            f"{where} has {len(numeric)} columns that could be the series ({other_columns.listed(numeric) or 'none'}); "
             "name one as target=, and covariates as known=."
         )
     return targets[:1] or numeric
-
-
-def _without_row_numbers(
-    table: pd.DataFrame, others: list[Any], unique: list[Any], notes: list[str]
-) -> list[Any]:
-    """The columns without those that number or name the rows, where any others are left."""
-    numbers = [c for c in others if c in unique or row_numbers.numbers_rows(table, c)]
-    left = [column for column in others if column not in numbers]
-    if not numbers or not any(decimals.is_numeric(table[column]) for column in left):
-        return others
-    notes.append(f"left out, because each row has its own: {_some(numbers)}")
-    return left
 
 
 def _without_text(
@@ -214,7 +184,7 @@ def _without_text(
     if not items and repeated:
         names = ", ".join(repr(str(text)) for text in texts)
         raise UsageError(
-            f"{where} has several rows of one time, and several columns of text ({_some(texts)}); name "
+            f"{where} has several rows of one time, and several columns of text ({other_columns.listed(texts)}); name "
             f"those that tell series apart as item=[{names}], and leave the others out."
         )
     if time.times is None and time.steps is None:
@@ -223,18 +193,8 @@ def _without_text(
             f"{where} has no timestamps, and its column {texts[0]!r} holds text ({value!r}); say how to "
             "read it as timestamp= with date_format=, or as item=, or leave it out."
         )
-    notes.append(f"left out, because it is text: {_some(texts)}")
+    notes.append(f"left out, because it is text: {other_columns.listed(texts)}")
     return items, left
-
-
-def _without_calendar(
-    table: pd.DataFrame, times: pd.DatetimeIndex, others: list[Any], notes: list[str]
-) -> list[Any]:
-    repeats = [c for c in others if calendar_columns.repeats_calendar(table[c], str(c), times)]
-    if len(repeats) == len(others) or not repeats:
-        return others
-    notes.append(f"left out, because the timestamps say it: {_some(repeats)}")
-    return [column for column in others if column not in repeats]
 
 
 def _timestamps(
@@ -257,7 +217,7 @@ def _timestamps(
         column = _date_column(table, free)
         if column is None and (parts := calendar_columns.of_parts(table, free)):
             times, used = parts
-            return Dates(times, note=f"dates are those of {_some(used)}"), used
+            return Dates(times, note=f"dates are those of {other_columns.listed(used)}"), used
         if column is None:
             column = _time_column(table, free)
         if column is None:
@@ -322,26 +282,21 @@ def _time_column(table: pd.DataFrame, by_name: dict[str, Any]) -> Any:
     return None
 
 
-def factorize(table: pd.DataFrame, items: Sequence[Any]) -> tuple[NDArray[Any], list[str]]:
+def factorize(
+    table: pd.DataFrame, items: Sequence[Any], layout: Layout
+) -> tuple[NDArray[Any], list[str]]:
     """Codes per row and the names of the series, in order of their first row; values of several
     columns are joined by slashes.
+
+    Raises:
+        UsageError: a row has no name.
     """
     import pandas as pd
 
     for item in items:
-        empty = int(table[item].isna().sum())
-        if empty:
-            raise UsageError(
-                f"{empty:,} rows have no name in the column {item!r}: the cell is empty, or one such as NA, "
-                "which is a missing value; fill them."
-            )
+        name_columns.check_present(table[item], item, layout)
     if len(items) == 1:
         codes, names = pd.factorize(table[items[0]])
         return codes, [str(name) for name in names]
     codes, rows = pd.factorize(pd.MultiIndex.from_frame(table[list(items)]))
     return codes, ["/".join(str(value) for value in row) for row in rows]
-
-
-def _some(names: Any) -> str:
-    shown = [str(name) for name in names]
-    return ", ".join(shown[:12]) + (", …" if len(shown) > 12 else "")

@@ -26,7 +26,17 @@ import numpy as np
 
 from warmstart.core import table_inputs
 from warmstart.errors import InputError, UsageError, require
-from warmstart.series import arrow_tables, dates, decimals, frequency, grid, table_files, tables
+from warmstart.series import (
+    arrow_tables,
+    dates,
+    decimals,
+    frequency,
+    grid,
+    json_lines,
+    row_series,
+    table_files,
+    tables,
+)
 from warmstart.series.date_column import Dates
 from warmstart.series.grid import Arrays
 from warmstart.series.layout import Layout
@@ -168,6 +178,14 @@ def iter_table(data: Any, layout: Layout) -> Iterator[NamedSeries]:
     if isinstance(data, Mapping):
         for name, value in data.items():
             yield _read_or_error(str(name), value, layout)
+    elif isinstance(data, str | os.PathLike) and Path(data).suffix.lower() in json_lines.SUFFIXES:
+        path = os.fspath(data)
+        records = json_lines.read(path)
+        if isinstance(records, list):
+            for name, record in records:
+                yield _record_or_error(name, record, layout)
+        else:
+            yield from _frame_series(records, layout, Path(path).name)
     elif isinstance(data, str | os.PathLike):
         yield from _frame_series(table_files.read(os.fspath(data), layout), layout, Path(data).name)
     else:
@@ -216,22 +234,30 @@ def _read_or_error(name: str, value: Any, layout: Layout) -> NamedSeries:
         return name, error
 
 
+def _record_or_error(name: str, record: Any, layout: Layout) -> NamedSeries:
+    try:
+        name, series = json_lines.series_of(record, name, layout)
+    except InputError as error:
+        return name, error
+    return _read_or_error(name, series, layout)
+
+
 def _frame_series(table: pd.DataFrame, layout: Layout, where: str) -> Iterator[NamedSeries]:
     """The series of a DataFrame; `where` it comes from, for messages."""
-    table = tables.upright(tables.flat(table), layout)
+    table = row_series.upright(tables.flat(table), layout)
     layout = layout.for_columns(list(table.columns))
     columns = tables.columns(table, layout, where)
     if not columns.items:
         rows: Any = slice(None)
         for target in columns.targets:
-            numbers = _Numbers(table, target, str(target), layout)
+            numbers = decimals.TableNumbers(table, target, str(target), layout)
             yield _rows_series(str(target), table, numbers, rows, columns, layout)
         return
     (target,) = columns.targets
-    codes, names = tables.factorize(table, columns.items)
+    codes, names = tables.factorize(table, columns.items, layout)
     order = np.argsort(codes, kind="stable")
     ends = np.searchsorted(codes[order], np.arange(len(names) + 1))
-    numbers = _Numbers(table, target, str(target), layout)
+    numbers = decimals.TableNumbers(table, target, str(target), layout)
     # One column at a time: rows of a DataFrame are slow to take.
     static = {key: table[key].to_numpy() for key in layout.static}
     for code, name in enumerate(names):
@@ -239,36 +265,13 @@ def _frame_series(table: pd.DataFrame, layout: Layout, where: str) -> Iterator[N
         yield _rows_series(name, static, numbers, rows, columns, layout)
 
 
-class _Numbers:
-    """The target and the covariates of a table, each read in one way for all of its rows."""
-
-    def __init__(self, table: pd.DataFrame, target: Any, name: str, layout: Layout):
-        self.columns: dict[str, decimals.Numbers] = {}
-        self.error: InputError | None = None
-        try:
-            for key, column in (("", target), *((key, key) for key in layout.known)):
-                label = str(column) if key else name
-                self.columns[key] = decimals.numbers_of(table, column, label, layout.decimal)
-        except InputError as error:
-            self.error = error
-
-    def rows(self, rows: Any, name: str) -> Arrays:
-        """Those of some rows.
-
-        Raises:
-            InputError: one is not a number, or the column can be read in two ways.
-        """
-        if self.error is not None:
-            raise self.error
-        return {key: column.rows(rows, name) for key, column in self.columns.items()}
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return tuple(column.note for column in self.columns.values() if column.note)
-
-
 def _rows_series(
-    name: str, static: Any, numbers: _Numbers, rows: Any, columns: tables.Columns, layout: Layout
+    name: str,
+    static: Any,
+    numbers: decimals.TableNumbers,
+    rows: Any,
+    columns: tables.Columns,
+    layout: Layout,
 ) -> NamedSeries:
     """The series of some rows of a table, or the error that says what is wrong with it."""
     try:

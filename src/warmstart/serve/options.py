@@ -82,11 +82,13 @@ def check(model: Model[Any, Any, Any], values: Any, settings: Settings) -> dict[
     for name, value in values.items():
         if name not in known:
             raise invalid(unknown_option(model.task, name, known))
+        limits = _limited(known[name], settings)
+        _check_maximum(name, value, limits)  # first: it is less than that of the option
         try:
             checked[name] = known[name].check(value)
         except UsageError as error:
             raise invalid(str(error)) from None
-        _check_limits(name, checked[name], _limited(known[name], settings))
+        _check_limits(name, checked[name], limits)
     return checked
 
 
@@ -102,10 +104,17 @@ def _check_limits(name: str, value: Any, schema: Mapping[str, Any]) -> None:
         raise invalid(
             f"{name} must have {schema['maxLength']} characters or less, not {len(value)}."
         )
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        low, high = schema.get("minimum", value), schema.get("maximum", value)
-        if not low <= value <= high:
-            raise invalid(f"{name} must be from {low:g} to {high:g} on this server, not {value}.")
+    else:
+        _check_maximum(name, value, schema)
+
+
+def _check_maximum(name: str, value: Any, schema: Mapping[str, Any]) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return
+    high, low = schema.get("maximum", value), schema.get("minimum")
+    if value > high:
+        bounds = f"{high:g} or less" if low is None else f"from {low:g} to {high:g}"
+        raise invalid(f"{name} must be {bounds} on this server, not {value}.")
 
 
 def from_text(values: Mapping[str, str], model: Model[Any, Any, Any]) -> dict[str, Any]:

@@ -8,31 +8,24 @@ no more memory than one of a minute.
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from warmstart.core.reading import input_name, opened
+from warmstart.core.reading import input_name
 from warmstart.errors import InputError
-from warmstart.speech import containers
+from warmstart.speech import containers, sound_files
 
 SUFFIXES = containers.SUFFIXES | {
     ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64", ".caf",
 }  # fmt: skip
 RATES = (1_000, 768_000)
 """Lowest and highest sampling rate in Hz that is believed."""
-MAX_CHANNELS = 64
-PIECE = 65_536
-"""Samples (of all channels together) that are decoded at a time."""
 LONGEST = 600.0
 """Seconds that `decode` gives in one array; longer recordings are for `pieces`."""
-
-
-NOT_READABLE = "is not a recording that can be read (WAV, FLAC, OGG, MP3, AIFF)"
 
 
 def is_sound(value: Any) -> bool:
@@ -74,24 +67,6 @@ def decode(
         if total > longest * sample_rate:
             raise InputError(f"{name}: is longer than {longest:g} s; cut it into pieces", name)
     return np.concatenate(parts)
-
-
-def file_seconds(data: bytes) -> float:
-    """The length of a recording, from the header of its file or the times of its packets.
-
-    Raises:
-        InputError: it is not a recording that can be read.
-    """
-    import soundfile
-
-    name, stream = "the recording", io.BytesIO(data)
-    if container := containers.container_format(_head(stream)):
-        return containers.seconds(stream, container, name)
-    try:
-        info = soundfile.info(_SoundSource(stream, name))
-    except (soundfile.LibsndfileError, TypeError, RuntimeError):
-        raise InputError(f"{name}: {NOT_READABLE}", name) from None
-    return float(info.frames / info.samplerate) if info.samplerate else 0.0
 
 
 def pieces(
@@ -137,7 +112,7 @@ def parts_of(value: Any, name: str, array_rate: float | None) -> tuple[Iterator[
     """The samples of all channels in parts, and their rate."""
     if isinstance(value, InputError):  # from `items`: a folder that cannot be read
         raise value
-    return _array(value, name, array_rate) or _file(value, name)
+    return _array(value, name, array_rate) or sound_files.read(value, name)
 
 
 def _checked(parts: Iterator[np.ndarray], name: str, channel: int | None) -> Iterator[np.ndarray]:
@@ -202,11 +177,12 @@ def _array(
         raise InputError(f"{name}: {array_rate!r} is not a sampling rate", name)
     if array.ndim == 2 and array.shape[0] < array.shape[1]:
         array = array.T
-    if array.ndim not in (1, 2) or (array.ndim == 2 and not 1 <= array.shape[1] <= MAX_CHANNELS):
+    most = sound_files.MAX_CHANNELS
+    if array.ndim not in (1, 2) or (array.ndim == 2 and not 1 <= array.shape[1] <= most):
         raise InputError(f"{name}: samples come as (N,) or (N, channels), not {array.shape}", name)
     if array.dtype.kind not in "fiu":
         raise InputError(f"{name}: samples are numbers, not {array.dtype}", name)
-    rows = max(PIECE // (array.shape[1] if array.ndim == 2 else 1), 1)
+    rows = max(sound_files.PIECE // (array.shape[1] if array.ndim == 2 else 1), 1)
     return (_as_float(array[i : i + rows]) for i in range(0, len(array), rows)), float(array_rate)
 
 
@@ -217,125 +193,3 @@ def _as_float(array: np.ndarray) -> np.ndarray:
     zero = 2 ** (bits - 1) if array.dtype.kind == "u" else 0
     scaled: np.ndarray = (array.astype(np.float64) - zero) / 2 ** (bits - 1)
     return scaled.astype(np.float32)
-
-
-def _file(value: Any, name: str) -> tuple[Iterator[np.ndarray], float]:
-    import soundfile
-
-    stream = opened(value, name)
-    try:
-        head = _head(stream)
-    except OSError as error:
-        stream.close()
-        raise _unreadable(error, name) from error
-    if container := containers.container_format(head):
-        return _few_channels(*containers.read(stream, container, name), name)
-    source = _SoundSource(stream, name)
-    try:
-        sound = soundfile.SoundFile(source)
-        source.check()
-    except (
-        soundfile.LibsndfileError,
-        TypeError,
-    ) as error:  # TypeError: raw PCM, which says nothing of itself
-        stream.close()
-        source.check()
-        raise InputError(f"{name}: {NOT_READABLE}", name) from error
-    _check_channels(sound.channels, name)
-    return _read(source, sound, name), float(sound.samplerate)
-
-
-def _unreadable(error: OSError, name: str) -> InputError:
-    return InputError(f"{name}: cannot be read ({error.strerror or error})", name)
-
-
-class _SoundSource:
-    """A file as libsndfile reads it, which takes an exception for the end of the file.
-
-    It stays where it is when damage makes libsndfile seek to before its beginning; soundfile would
-    print the error. A read that fails is raised by `check`.
-
-    Attributes:
-        file: that is read.
-    """
-
-    def __init__(self, file: BinaryIO, name: str):
-        self.file, self._name = file, name
-        self._failure: OSError | None = None
-
-    def readinto(self, buffer: Any) -> int:
-        try:
-            count: int = self.file.readinto(buffer)  # type: ignore[attr-defined]
-        except OSError as error:
-            self._failure = error
-            return 0
-        return count
-
-    def check(self) -> None:
-        """Raise what a read has failed with.
-
-        Raises:
-            InputError: one has.
-        """
-        if self._failure is not None:
-            raise _unreadable(self._failure, self._name) from self._failure
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        try:
-            return self.file.seek(offset, whence)
-        except (OSError, ValueError):
-            return self.file.tell()
-
-    def tell(self) -> int:
-        return self.file.tell()
-
-
-def _head(stream: BinaryIO) -> bytes:
-    """The first bytes of a file, which are read again."""
-    head = stream.read(16)
-    stream.seek(0)
-    return head
-
-
-def _few_channels(
-    parts: Iterator[np.ndarray], rate: float, name: str
-) -> tuple[Iterator[np.ndarray], float]:
-    def checked() -> Iterator[np.ndarray]:
-        for part in parts:
-            _check_channels(part.shape[1], name)
-            yield part
-
-    return checked(), rate
-
-
-def _check_channels(channels: int, name: str) -> None:
-    if channels > MAX_CHANNELS:
-        raise InputError(f"{name}: has {channels} channels; {MAX_CHANNELS} at most", name)
-
-
-def _read(source: _SoundSource, sound: Any, name: str) -> Iterator[np.ndarray]:
-    import soundfile
-
-    done, rows = 0, max(PIECE // sound.channels, 1)
-    # The decoder gives zeros for what is lost of a compressed file, or less than was announced.
-    promised = sound.frames if sound.format in ("FLAC", "OGG") else 0
-    with source.file, sound:
-        while True:
-            try:
-                part = sound.read(rows, dtype="float32", always_2d=True)
-                source.check()
-            except (soundfile.LibsndfileError, RuntimeError) as error:
-                source.check()
-                reason = f"is damaged or cut off after {done / sound.samplerate:.2f} s"
-                raise InputError(f"{name}: {reason}", name) from error
-            done += len(part)
-            if len(part):
-                yield part
-            if len(part) < rows:
-                break
-        if done < promised < 2**62:
-            raise InputError(
-                f"{name}: is cut off after {done / sound.samplerate:.2f} s of "
-                f"{promised / sound.samplerate:.2f} s",
-                name,
-            )

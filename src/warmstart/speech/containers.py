@@ -14,6 +14,8 @@ import numpy as np
 from warmstart.errors import InputError, MissingPackageError, require
 
 SUFFIXES = frozenset({".m4a", ".m4b", ".mp4", ".aac", ".webm", ".mka"})
+ESTIMATED = frozenset({"aac", "amr"})
+"""Formats without a length, for which FFmpeg estimates one."""
 CUT_OFF = 1.0
 """Seconds less than the file announces, from which on it counts as cut off."""
 
@@ -92,11 +94,21 @@ def _opened(file: BinaryIO, container: str, name: str) -> tuple[Any, Any]:
     return opened, stream
 
 
+def _announced_seconds(opened: Any, stream: Any) -> float:
+    """The length that the header gives; 0.0 where it gives none, and FFmpeg may have estimated it."""
+    if opened.format.name in ESTIMATED:
+        return 0.0
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    # That of Matroska is the length of all streams together.
+    return opened.duration / 1e6 if opened.duration and len(opened.streams) == 1 else 0.0
+
+
 def _parts(file: BinaryIO, opened: Any, stream: Any, name: str) -> Iterator[np.ndarray]:
     import av
 
     rate = float(stream.rate)
-    announced = float(stream.duration * stream.time_base) if stream.duration else 0.0
+    announced = _announced_seconds(opened, stream)
     resampler = av.AudioResampler(format="fltp")
     done = 0
     with file, opened:

@@ -33,17 +33,13 @@ from warmstart.core.records.record import Record
 from warmstart.errors import RecordError, UsageError
 from warmstart.speech import piped
 from warmstart.speech.audio import SUFFIXES
+from warmstart.speech.segments import Segments
 
 TABLES = tuple(
     f"{name}{suffix}"
     for suffix in (".csv", ".tsv", ".jsonl", ".parquet")
     for name in ("metadata", "transcripts", "manifest")
 )
-
-
-BEGINS = ("offset", "start", "start_time", "start_seconds", "start_sec", "start_ms", "begin", "begin_time",
-          "segment_start")  # fmt: skip
-"""Columns with the start of a segment in its file, in lower case."""
 
 
 class Example(NamedTuple):
@@ -114,28 +110,14 @@ def examples(
     text = table.column(TRANSCRIPT, text_column)
     split = table.split_columns(split_column, group_column)
     table.describe(columns, {"recording": recording, "text": text}, split)
-    begins = [column for column in table.columns if column.casefold() in BEGINS]
+    segments = Segments(table.columns)
 
     def example(record: Record) -> Example:
-        for column in begins:
-            value = record.values.get(column)
-            if _is_positive(value):
-                # Those that begin at 0 are segments, too, and must not get the whole file.
-                raise UsageError(
-                    f"{record.name}: begins at {column} {value} of its file, so that the table holds segments; "
-                    "save them as files of their own, or remove the column if they already are."
-                )
         sound = _in_folder(table.file(record, recording, "recording"), table.folder)
+        segments.check(record, sound)
         return Example(sound, table.text(record, text), *table.split(record, split))
 
     return list(table.map(example, problems))
-
-
-def _is_positive(value: Any) -> bool:
-    try:
-        return not isinstance(value, bool) and float(value) > 0
-    except (TypeError, ValueError):
-        return False
 
 
 def _in_folder(recording: Any, folder: Path | None) -> Any:

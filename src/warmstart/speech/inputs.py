@@ -21,7 +21,8 @@ from warmstart.core.inputs import Item
 from warmstart.core.reading import printable
 from warmstart.core.records import columns
 from warmstart.errors import InputError, UsageError
-from warmstart.speech.audio import SUFFIXES, file_seconds, is_sound
+from warmstart.speech import sound_files
+from warmstart.speech.audio import SUFFIXES, is_sound
 from warmstart.speech.channels import count_channels
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class RecordingKind(FileKind):
         if not isinstance(value, bytes):
             return False
         name, count = "the recording", 1
-        seconds = file_seconds(value)
+        seconds = sound_files.file_seconds(value)
         if (options or {}).get("channel") == "each":
             count = count_channels(value, name, None)
         if seconds * count > limits.max_audio:

@@ -21,7 +21,7 @@ from warmstart.core.results import Failed
 from warmstart.core.types import Data, Progress
 from warmstart.engines.base import Engine
 from warmstart.errors import InputError, UsageError
-from warmstart.speech import audio
+from warmstart.speech import audio, sound_files
 from warmstart.speech.inputs import RECORDING, UTTERANCE, Recording, Utterance
 from warmstart.speech.options import RecordingOptions
 from warmstart.speech.results.audio import Audio
@@ -186,7 +186,7 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
 
     def generated(self, value: Any, options: SynthesizeOptions) -> int:
         if self.is_vocoder:
-            seconds = audio.file_seconds(value) if isinstance(value, bytes) else 0.0
+            seconds = sound_files.file_seconds(value) if isinstance(value, bytes) else 0.0
             return round(seconds * self.sample_rate)
         words = len(value.replace(",", " ").split()) if isinstance(value, str) else 1
         seconds = options.seconds or self._longest_word()

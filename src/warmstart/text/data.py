@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from warmstart.core import records
@@ -10,6 +12,7 @@ from warmstart.core.inputs import Item
 from warmstart.core.records.options import EvaluateOptions, PartTable, TextTable
 from warmstart.core.records.table import Assigned
 from warmstart.errors import InputError, RecordError
+from warmstart.text import folders
 from warmstart.text.inputs import Pair, text_of
 
 
@@ -42,8 +45,9 @@ def examples(
     """Labelled texts.
 
     Args:
-        data: a TSV, CSV, JSONL, JSON or Parquet file, a table or dataset, or (text, label) pairs;
-            see `core.records.read_table`. The columns are recognised by their usual names (`text`
+        data: a TSV, CSV, JSONL, JSON or Parquet file, a table or dataset, or (text, label) pairs, see
+            `core.records.read_table`; or a folder with a folder of `.txt` files for each class, see
+            `folders`. The columns are recognised by their usual names (`text`
             and `label`, for pairs `text_pair`; those of GLUE's files and others), or by their
             content, where exactly one can be meant; a CSV or TSV file without a header has the
             text first and the label last, unless the content shows the opposite. Several labels of
@@ -58,6 +62,8 @@ def examples(
         UsageError: the source holds no examples, lacks a column, or can be read in two ways.
         InputError: a record is damaged, its text empty or its label missing.
     """
+    if isinstance(data, str | os.PathLike) and os.path.isdir(data):
+        data = folders.read(Path(data), problems, reading.get("encoding"))
     labelled = records.read_texts(data, multi_label=multi_label, problems=problems, **reading)
     usable: list[Example] = []
     unusable: list[str] = []

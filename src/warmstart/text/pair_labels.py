@@ -30,6 +30,7 @@ APART = frozenset(
 NEITHER = frozenset(("neutral",))
 KNOWN = TOGETHER | APART | NEITHER
 NUMBERS = frozenset(("0", "1"))
+CLASSES = frozenset(("0", "1", "2"))
 ENTAILMENT = ("premise", "hypothesis")
 """Columns of entailment, of which data sets count from 0: entailment."""
 
@@ -68,6 +69,14 @@ def pair_label(
                 f"label_column={likely[0]!r}, or remove it."
             )
         return None
+    words = _words(table, column)
+    is_entailment = bool({*map(str.casefold, texts)} & {*ENTAILMENT})
+    if words == CLASSES or (is_entailment and len(texts) == 2 and words & NUMBERS):
+        raise UsageError(
+            f"{table.name}: the column {column!r} has numbers of classes ({', '.join(sorted(words))}). 0 may mean "
+            "entailment, as in many data sets, or pairs that do not belong together; write entailment, neutral "
+            "and contradiction."
+        )
     if not _are_labels(table, column, one_is_enough=True):
         raise UsageError(
             f"{table.name}: the column {column!r} has {_first(table, column)!r:.40}, and pairs are learned from texts "
@@ -77,11 +86,6 @@ def pair_label(
     if len(texts) > 2:
         raise UsageError(
             f"{table.name} has negatives ({texts[2]!r}) and labels ({column!r}); remove one of the two columns."
-        )
-    if {*map(str.casefold, texts)} & {*ENTAILMENT} and _words(table, column) & NUMBERS:
-        raise UsageError(
-            f"{table.name}: 0 in the column {column!r} may mean entailment, as in many data sets, or pairs that do "
-            "not belong together; write entailment and contradiction."
         )
     return column
 
@@ -126,4 +130,11 @@ def _are_labels(table: Table, column: str, one_is_enough: bool = False) -> bool:
 
 
 def _first(table: Table, column: str) -> Any:
-    return next((one for one in table.cells()[column] if not is_missing(one)), None)
+    """The first cell that is no label of pairs."""
+    for value in table.cells()[column]:
+        try:
+            if not is_missing(value) and _word(table, column, value) not in KNOWN:
+                return value
+        except ValueError:
+            return value
+    return None

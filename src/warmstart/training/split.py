@@ -14,6 +14,8 @@ from warmstart.errors import UsageError
 from warmstart.training.options import share_of
 
 T = TypeVar("T")
+MUCH = 1.5
+"""Times the share of validation above which a warning says that groups made it larger."""
 
 
 class Split(NamedTuple, Generic[T]):
@@ -61,21 +63,28 @@ def split(
         )
     if own and validation == "auto":
         return Split(train, own, parts["test"])
-    unused: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     if own:
         count = f"{len(own):,} validation examples that the data names"
-        unused = (f"the {count} are not used, because validation is {validation!r}",)
+        warnings = (f"the {count} are not used, because validation is {validation!r}",)
     if share == 0:
-        return Split(train, [], parts["test"], unused)
+        return Split(train, [], parts["test"], warnings)
+    groups = None if group is None else group_keys(list(map(group, train)))
     rows = split_rows(
         len(train),
         share,
         seed,
         strata=None if labels is None else rarest([labels(one) for one in train]),
-        groups=None if group is None else group_keys(list(map(group, train))),
+        groups=groups,
     )
     first, second = ([train[row] for row in some] for some in rows)
-    return Split(first, second, parts["test"], unused)
+    units = len(train) if groups is None else len({*groups})
+    if units < len(train) and len(second) > MUCH * share * len(train) + 1:
+        warnings += (
+            f"{len(second):,} of {len(train):,} examples ({len(second) / len(train):.0%}) are set aside for "
+            f"validation, not {share:.0%}: they stay together in {counted(units, 'group')}",
+        )
+    return Split(first, second, parts["test"], warnings)
 
 
 def by_part(examples: Sequence[T], part: Callable[[T], str | None] | None) -> dict[str, list[T]]:

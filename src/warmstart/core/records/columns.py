@@ -69,8 +69,8 @@ TEXT = Field(
     "text_column",
     (
         ("text", "sentence", "sentence1", "text1", "premise", "question1", "review",
-         "review text", "review_text", "comment", "comment_text", "content", "document", "tweet", "utterance",
-         "message", "body", "#1 string"),
+         "review text", "review_text", "reviewtext", "comment", "comment_text", "content", "document", "tweet",
+         "utterance", "message", "body", "#1 string"),
         ("question", "prompt"),
         ("abstract", "description", "headline", "title"),
         ("source",),
@@ -110,7 +110,9 @@ POSITIVE = Field(
 )
 NEGATIVE = Field("negative", "negative_column", (("negative", "neg", "hard_negative"),))
 LABEL = Field(
-    "label", "label_column", (_LABELS, ("tags",), ("score", "rating", "stars", "quality"))
+    "label",
+    "label_column",
+    (_LABELS, ("tags",), ("score", "rating", "stars", "overall", "quality")),
 )
 BOX_LABEL = Field("label", "label_column", (_LABELS, ("name",)))
 PART = Field("split", "split_column", (("split",), ("part",), ("subset",), ("set",)))
@@ -161,6 +163,8 @@ TEXT_PAIRS = (
     ("premise", "hypothesis"),
     ("question1", "question2"),
     ("#1 string", "#2 string"),
+    ("sentence_a", "sentence_b"),
+    ("text_a", "text_b"),
     ("question", "sentence"),
     ("question", "context"),
 )

@@ -21,14 +21,20 @@ MOST_CLASSES = 50
 WORDS, CHARACTERS = 3, 20
 """Of a text, on average; one of both is enough, as not all scripts have spaces."""
 UNNAMED = re.compile(r"column \d+|unnamed: ?\d+")
+_NAMED = re.compile(r"[\W_]+")
 _FILE = re.compile(r"[^\n]{0,300}\.[A-Za-z][A-Za-z0-9]{1,4}")
 _NAME = re.compile(r"[^\W\d][\w.#/ -]{0,39}")
 
 
-def is_row_name(column: str) -> bool:
-    """Whether a column numbers or names the records."""
+def names_records(column: str, cells: Sequence[Any]) -> bool:
+    """Whether a column numbers or names the records: by its name, or by a name such as `comment_id`
+    where all cells are different.
+    """
     name = column.casefold()
-    return name in ROW_NAMES or UNNAMED.fullmatch(name) is not None
+    if name in ROW_NAMES or UNNAMED.fullmatch(name) is not None:
+        return True
+    is_id = _NAMED.split(name)[-1] in ROW_NAMES
+    return is_id and len({str(cell) for cell in cells}) == len(cells)
 
 
 def are_texts(cells: Sequence[Any]) -> bool:
@@ -100,7 +106,7 @@ def columns_that(
         column
         for column, values in cells.items()
         if column not in taken
-        and not is_row_name(column)
+        and not names_records(column, values)
         and look([value for value in values if not is_missing(value)])
     ]
 

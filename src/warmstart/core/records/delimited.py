@@ -12,9 +12,13 @@ from typing import TypeVar
 
 from warmstart.core.records import content
 from warmstart.core.records.columns import (
+    ANCHOR,
     COLA,
     LABEL,
+    NEGATIVE,
+    PAIR,
     PHOTO,
+    POSITIVE,
     RECORDING,
     TEXT,
     Field,
@@ -29,6 +33,8 @@ from warmstart.core.records.table import PEEK, Table
 from warmstart.errors import RecordError, UsageError
 
 T = TypeVar("T")
+TEXTS = frozenset((TEXT, PAIR, ANCHOR, POSITIVE, NEGATIVE))
+"""Fields whose cells are sentences."""
 _EXCEL = re.compile('sep=([^"])', re.IGNORECASE)
 """The first line that gives Excel the delimiter."""
 Row = tuple[int, list[str]]
@@ -74,16 +80,21 @@ def read(
     if dialect.quoted:
         shape = RowShape.of(sample, dialect.delimiter, len(cells))
         rows = _closed(rows, shape, name)
+    if not cells[-1].strip():
+        ahead = [first, *islice(rows, PEEK)]
+        cells = _without_blank_end([row for _, row in ahead])
+        first, rows = (first[0], cells), _chained(ahead[1:], rows)
     positional = False
     if named or {cell.strip().casefold() for cell in cells} & usual_names:
         columns = unique_columns(cells, name)
     else:
         ahead = [first, *islice(rows, PEEK)]
-        if is_header([row for _, row in ahead]):
+        peek = [row[: len(cells)] if is_blank(row[len(cells) :]) else row for _, row in ahead]
+        if is_header(peek):
             columns = unique_columns(cells, name)
             rows = _chained(ahead[1:], rows)
         else:
-            columns = _columns_without_header([row for _, row in ahead], layouts, dialect, name)
+            columns = _columns_without_header(peek, layouts, dialect, name)
             positional = True
             rows = _chained(ahead, rows)
     records = _records(rows, columns, name, dialect.delimiter)
@@ -123,6 +134,19 @@ def _rows(lines: Iterator[str], name: str, dialect: Dialect) -> Iterator[Row]:
             is_first, blank = False, []
         elif row and not is_first:  # an empty line is not a record
             blank.append((number, row))
+
+
+def _without_blank_end(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The first record without the empty cells at its end below which most cells are empty, too, as
+    spreadsheets write them.
+    """
+    width = len(rows[0])
+    while width > 1 and not rows[0][width - 1].strip():
+        cells = [row[width - 1] for row in rows[1:] if len(row) >= width]
+        if 2 * sum(bool(cell.strip()) for cell in cells) > len(cells):
+            break
+        width -= 1
+    return list(rows[0][:width])
 
 
 def _closed(rows: Iterator[Row], shape: RowShape, name: str) -> Iterator[Row]:
@@ -185,7 +209,6 @@ def _columns_without_header(
         layout = _text_and_label(rows)
     if layout is COLA and _is_cola(rows):
         return tuple(field.name for field in layout)
-    example = ",".join(field.option.removesuffix("_column") or field.name for field in layouts[0])
     options = " and ".join(field.option for field in layouts[0] if field.option)
     if (
         layout is not None
@@ -196,11 +219,39 @@ def _columns_without_header(
         return tuple(field.name for field in layout)
     raise UsageError(
         f"{name}: the first line ({listed([cell.strip()[:30] for cell in rows[0]], 8)}) may name the columns or be "
-        f"an example. Name the columns with {options}, or add a first line such as {example}."
+        f"an example. If it names them, say which are meant with {options}; if not, add a first line with a "
+        f"name for each of the {width} columns, such as {','.join(_likely_names(rows, layouts[0]))}."
     )
 
 
+def _likely_names(rows: Sequence[Sequence[str]], layout: Sequence[Field]) -> list[str]:
+    """Names for the columns of a file without a header: those of the fields, of which the cells show
+    the text and the label.
+    """
+    width = len(rows[0])
+    names = [field.tiers[0][0] for field in layout]
+    columns = list(zip(*(row for row in rows if len(row) == width), strict=True))
+    labels = [index for index, cells in enumerate(columns) if content.are_labels(cells)]
+    texts = [index for index, cells in enumerate(columns) if content.are_texts(cells)]
+    known = dict(enumerate(names))
+    if texts and {*layout} <= {TEXT, LABEL}:
+        longest = max(texts, key=lambda index: sum(map(len, columns[index])))
+        known = {longest: names[0]} | dict(zip(labels[:1], names[1:], strict=False))
+    return [known.get(index, f"column{index + 1}") for index in range(width)]
+
+
+def _holds_texts(rows: Sequence[Sequence[str]], layout: Sequence[Field]) -> bool:
+    """Whether all columns are texts by their layout and by their cells, the first line included."""
+    if not {*layout} <= TEXTS:
+        return False
+    columns = zip(*(row for row in rows if len(row) == len(layout)), strict=True)
+    first = all(len(cell.split()) >= content.WORDS for cell in rows[0])
+    return first and all(map(content.are_texts, columns))
+
+
 def _is_example(rows: Sequence[Sequence[str]], layout: Sequence[Field]) -> bool:
+    if _holds_texts(rows, layout):
+        return True
     first, others = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
     column = layout.index(LABEL) if LABEL in layout else len(layout) - 1
     label = first[column].strip()

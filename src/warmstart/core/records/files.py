@@ -18,6 +18,8 @@ from warmstart.errors import RecordError, UsageError, require
 
 PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods")
+TEXTS = ("", ".txt", ".tab", ".dat", ".data")
+"""Suffixes that files of text have, too."""
 LARGEST_JSON = 256 * 2**20
 """Characters of a JSON file, which is read as a whole."""
 
@@ -46,7 +48,7 @@ def read_file(
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UsageError(
-            f"{path} is not a file of labelled data ({', '.join(SUFFIXES)}){_conversion(suffix)}."
+            f"{path} is not a file of labelled data ({', '.join(SUFFIXES)}){_conversion(path)}."
         )
     try:
         if suffix in (".parquet", ".pq"):
@@ -60,17 +62,20 @@ def read_file(
             return delimited.read(lines, path, layouts, usual_names, named, delimiter)
         if suffix == ".json":
             return _json(lines, path)
-        return table_of_mappings(str(path), _json_lines(lines, str(path)), folder=path.parent)
+        return _of_json_lines(lines, path, layouts)
     except OSError as error:
         raise UsageError(f"{path} cannot be opened: {error.strerror or error}.") from error
 
 
-def _conversion(suffix: str) -> str:
+def _conversion(path: Path) -> str:
     """How a file of another type becomes one of `SUFFIXES`."""
+    suffix = path.suffix.lower()
     if suffix in PACKED:
         return "; unpack it first"
     if suffix in SPREADSHEETS:
         return "; save the sheet as CSV, or pass pandas.read_excel(path)"
+    if suffix in TEXTS:
+        return f"; if it is a table, rename it, such as {path.stem}.tsv"
     return ""
 
 
@@ -84,21 +89,57 @@ def _lines(path: Path, encoding: str | None) -> Iterator[str]:
         raise UsageError(f"{path} cannot be opened: {error}.") from error
 
 
-def _json_lines(lines: Iterator[str], name: str) -> Iterator[Record | RecordError]:
+def _of_json_lines(lines: Iterator[str], path: Path, layouts: Sequence[Sequence[Field]]) -> Table:
+    """The table of objects, or of lists, whose elements are the fields of the layout of their length."""
+    blank = list[str]()
+    first = ""
+    for first in lines:
+        if first.strip():
+            break
+        blank.append(first)
+    lines = chain(blank, [first], lines)
+    elements = _parsed_list(first)
+    layout = next((one for one in layouts if elements and len(one) == len(elements)), None)
+    if layout is None:
+        return table_of_mappings(str(path), _json_lines(lines, str(path)), folder=path.parent)
+    columns = tuple(field.name for field in layout)
+    records = _json_lines(lines, str(path), columns)
+    return Table(str(path), columns, records, path.parent, positional=True)
+
+
+def _parsed_list(line: str) -> list[Any] | None:
+    """The list that a line is; None where it is none."""
+    try:
+        value = _parsed(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, list) else None
+
+
+def _json_lines(
+    lines: Iterator[str], name: str, columns: Sequence[str] = ()
+) -> Iterator[Record | RecordError]:
+    """The records of lines that are objects; with `columns`, lists of their cells."""
     for number, line in enumerate(lines, 1):
         if line.strip():
-            yield _json_record(line, f"{name}:{number}")
+            yield _json_record(line, f"{name}:{number}", columns)
 
 
-def _json_record(line: str, name: str) -> Record | RecordError:
+def _json_record(line: str, name: str, columns: Sequence[str]) -> Record | RecordError:
     try:
         value = _parsed(line)
     except (ValueError, RecursionError) as error:
         return RecordError(f"{name}: is not JSON ({error})", name)
-    return _as_record(value, name)
+    return _as_record(value, name, columns)
 
 
-def _as_record(value: Any, name: str) -> Record | RecordError:
+def _as_record(value: Any, name: str, columns: Sequence[str] = ()) -> Record | RecordError:
+    if columns:
+        if not isinstance(value, list) or len(value) != len(columns):
+            return RecordError(
+                f"{name}: is not a list of {len(columns)}: {', '.join(columns)}", name
+            )
+        return Record(name, dict(zip(columns, value, strict=True)))
     if not isinstance(value, dict):
         return RecordError(f"{name}: is not a JSON object", name)
     return Record(name, value)

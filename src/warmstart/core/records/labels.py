@@ -204,10 +204,13 @@ def _by_content(table: Table, field: Field, inputs: Collection[str | None]) -> s
     candidates = content.columns_that(content.are_labels, table.cells(), inputs)
     if len(candidates) == 1:
         return candidates[0]
-    flags = [column for column in _free(table, inputs) if _is_flag(table, column)]
+    free = _free(table, inputs)
+    flags = [column for column in free if _is_flag(table, column)]
     if len(flags) > 1:
+        others = [repr(column) for column in free if column not in flags]
+        but = f", and {listed(others, 5)} not" if others else ""
         raise UsageError(
-            f"{table.name} has no column of labels, but {' and '.join(map(repr, flags))} hold 0 and 1; "
+            f"{table.name} has no column of labels, but {' and '.join(map(repr, flags))} hold 0 and 1{but}; "
             f"if each is a class, name them: {field.option}={','.join(flags)!r}; else name one."
         )
     if candidates:
@@ -240,8 +243,8 @@ def _flags(table: Table, inputs: Collection[str | None]) -> tuple[str, ...]:
 def _free(table: Table, inputs: Collection[str | None]) -> list[str]:
     return [
         column
-        for column in table.columns
-        if column not in inputs and not content.is_row_name(column)
+        for column, cells in table.cells().items()
+        if column not in inputs and not content.names_records(column, cells)
     ]
 
 

@@ -71,7 +71,7 @@ def read_table(
     """The records of any source.
 
     Args:
-        data: the path of a CSV, TSV, JSONL, NDJSON, JSON or Parquet file; a table of pandas,
+        data: the path of a CSV, TSV, JSONL, NDJSON, JSON or Parquet file; a `Table`, or one of pandas,
             polars or pyarrow; a `datasets.Dataset`; a `tf.data.Dataset`; a mapping of columns; an
             iterable of mappings or tuples.
         layouts: what the elements of a tuple are; further ones: of a file without a header that
@@ -88,6 +88,8 @@ def read_table(
         UsageError: the source cannot be opened, holds no records, or can be read in two ways.
         RecordError: the file is not text in its encoding, or none of the first records can be read.
     """
+    if isinstance(data, Table):
+        return data
     if not isinstance(data, str | os.PathLike):
         return read_object(data, layouts[0], example_rank)
     fields = [field for layout in layouts for field in layout] + list(optional)
@@ -186,7 +188,7 @@ def read_texts(
         text, pair = TEXT.name, PAIR.name if PAIR.name in table.columns else None
     else:
         text, pair = _text_columns(table, text_column, pair_column, (label_column, *split))
-    if table.positional and not table.has_columns and pair is None:
+    if table.positional and pair is None:
         _check_order(table)
     inputs = (text, pair, *split)
     label_of = label_reader(
@@ -259,7 +261,7 @@ def _refuse_other_texts(
 
 def _check_order(table: Table) -> None:
     """Refuse (label, text) pairs: few labels first, and sentences as labels."""
-    pairs = [tuple(record.values.values()) for record in table.peek()]
+    pairs = [(one.values[TEXT.name], one.values[LABEL.name]) for one in table.peek()]
     if len(pairs) < content.FEWEST or not all(
         isinstance(one, str) for pair in pairs for one in pair
     ):

@@ -1,0 +1,51 @@
+"""Columns of a table that are not series: empty ones, numbers of rows, parts of dates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from warmstart.series import calendar_columns, decimals, row_numbers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LISTED = 12
+"""Columns in a message."""
+
+
+def without_empty(table: pd.DataFrame, others: list[Any], notes: list[str]) -> list[Any]:
+    """The columns without those that have no value at all, where any others are left."""
+    empty = [column for column in others if table[column].isna().all()]
+    if not empty or len(empty) == len(others):
+        return others
+    notes.append(f"left out, because it is empty: {listed(empty)}")
+    return [column for column in others if column not in empty]
+
+
+def without_row_numbers(
+    table: pd.DataFrame, others: list[Any], unique: list[Any], notes: list[str]
+) -> list[Any]:
+    """The columns without those that number or name the rows, where any others are left."""
+    numbers = [c for c in others if c in unique or row_numbers.numbers_rows(table, c)]
+    left = [column for column in others if column not in numbers]
+    if not numbers or not any(decimals.is_numeric(table[column]) for column in left):
+        return others
+    notes.append(f"left out, because each row has its own: {listed(numbers)}")
+    return left
+
+
+def without_calendar(
+    table: pd.DataFrame, times: pd.DatetimeIndex, others: list[Any], notes: list[str]
+) -> list[Any]:
+    """The columns without those that say what the timestamps say, where any others are left."""
+    repeats = [c for c in others if calendar_columns.repeats_calendar(table[c], str(c), times)]
+    if len(repeats) == len(others) or not repeats:
+        return others
+    notes.append(f"left out, because the timestamps say it: {listed(repeats)}")
+    return [column for column in others if column not in repeats]
+
+
+def listed(names: Any) -> str:
+    """The first names of columns, with commas."""
+    shown = [str(name) for name in names]
+    return ", ".join(shown[:LISTED]) + (", …" if len(shown) > LISTED else "")

@@ -1,0 +1,120 @@
+"""Folders with a folder for each class, and a text in each of its files.
+
+aclImdb/train/pos/0_9.txt    parts, classes, texts (Maas et al. 2011)
+20_newsgroup/sci.space/59848 classes and texts; where no file is a .txt file, those without a
+                             suffix
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from warmstart.core.inputs import natural
+from warmstart.core.records import SUFFIXES, few
+from warmstart.core.records.encodings import decoded_lines
+from warmstart.core.records.part_names import parts_of_names, require_single
+from warmstart.core.records.record import Record
+from warmstart.core.records.table import Table
+from warmstart.core.terminal import counted
+from warmstart.errors import RecordError, UsageError
+
+UNLABELLED = frozenset({"unsup", "unsupervised", "unlabeled", "unlabelled"})
+"""Names, in lower case, of folders of texts without a class."""
+TEXT, LABEL, SPLIT = "text", "label", "split"
+"""Columns of the table that a folder becomes."""
+
+
+def read(folder: Path, problems: list[str] | None, encoding: str | None) -> Table:
+    """The texts of a folder as a table.
+
+    Args:
+        folder: with a folder for each class, or for each part with its classes.
+        problems: takes texts that are not used, counted.
+        encoding: of the files; default: UTF-8, or what a byte order mark says.
+
+    Raises:
+        UsageError: there are no class folders with texts, or it is not clear which folders are the
+            parts.
+    """
+    names = parts_of_names([child.name for child in _folders(folder)])
+    parts = {name: part for name, part in names.items() if _classes(folder / name)}
+    if not parts:
+        return _table(folder, {None: folder}, problems, encoding)
+    require_single({f"{name}/": part for name, part in parts.items()}, str(folder))
+    others = [child.name for child in _folders(folder) if child.name not in parts]
+    if others:
+        raise UsageError(
+            f"{folder} has the parts {', '.join(f'{name}/' for name in parts)} and also {few(others)}: rename "
+            "it to train/, val/ or test/, or move it away."
+        )
+    return _table(folder, {part: folder / name for name, part in parts.items()}, problems, encoding)
+
+
+def _table(
+    folder: Path,
+    parts: dict[str | None, Path],
+    problems: list[str] | None,
+    encoding: str | None,
+) -> Table:
+    files: list[tuple[Path, str, str | None]] = []
+    for part, place in parts.items():
+        for name, texts in _classes(place).items():
+            if name.casefold() not in UNLABELLED:
+                files += [(file, name, part) for file in texts]
+            elif problems is not None:
+                problems.append(
+                    f"{place / name}: {counted(len(texts), 'text')} not used, without a class"
+                )
+        if (loose := _texts(place)) and problems is not None:
+            problems.append(
+                f"{place}: {few([file.name for file in loose])} not used, in no class folder"
+            )
+    if len({name for _, name, _ in files}) < 2:
+        raise UsageError(_refusal(folder))
+    columns = (TEXT, LABEL) if [*parts] == [None] else (TEXT, LABEL, SPLIT)
+    return Table(str(folder), columns, _records(files, columns, encoding), folder)
+
+
+def _records(
+    files: Sequence[tuple[Path, str, str | None]], columns: Sequence[str], encoding: str | None
+) -> Iterator[Record | RecordError]:
+    for path, label, part in files:
+        name = str(path)
+        try:
+            with path.open("rb") as file:
+                text = "".join(decoded_lines(file, name, encoding)).strip()
+        except RecordError as error:
+            yield error
+        except OSError as error:
+            yield RecordError(f"{name}: cannot be opened ({error.strerror or error})", name)
+        else:
+            yield Record(name, dict(zip(columns, (text, label, part), strict=False)))
+
+
+def _refusal(folder: Path) -> str:
+    tables = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    if tables:
+        return f"{folder} is a folder; give the path of the table to read: {few(tables)}."
+    return (
+        f"{folder} holds no class folders: put the texts of each class into a folder of its name, one .txt "
+        f"file each, or name a table ({', '.join(SUFFIXES)})."
+    )
+
+
+def _classes(folder: Path) -> dict[str, list[Path]]:
+    """The texts of the folders of a folder, without those that have none."""
+    every = {child.name: _texts(child) for child in _folders(folder)}
+    return {name: texts for name, texts in every.items() if texts}
+
+
+def _texts(folder: Path) -> list[Path]:
+    files = [path for path in folder.iterdir() if path.is_file() and path.name[0] != "."]
+    texts = [path for path in files if path.suffix.lower() == ".txt"]
+    texts = texts or [path for path in files if not path.suffix]
+    return sorted(texts, key=lambda path: natural(path.name))
+
+
+def _folders(folder: Path) -> list[Path]:
+    folders = [path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."]
+    return sorted(folders, key=lambda path: natural(path.name))
