@@ -83,18 +83,22 @@ def _task_that_reads(table: type[TableOptions]) -> Task:
 
 
 def _of_folder(folder: Path) -> type[TableOptions] | None:
-    """Photos with classes, where class folders hold nothing but pictures; else nothing is certain."""
+    """Photos or texts with classes, where class folders hold nothing but pictures, or nothing but
+    .txt files; else nothing is certain.
+    """
     children = [child for child in folder.iterdir() if child.is_dir() and child.name[0] != "."]
     names = {child.name.lower() for child in children}
     parts = parts_of_names([child.name for child in children])
     if parts and len(parts) == len(children):
-        return None if any(_of_folder(child) is None for child in children) else PhotoTable
+        reads = {_of_folder(child) for child in children}
+        return reads.pop() if len(reads) == 1 else None
     if len(children) < 2 or names & NOT_CLASSES:
         return None
-    suffixes = _task_that_reads(PhotoTable).input_kind().suffixes
     files = [file for child in children for file in islice(_files(child), LOOKED_AT)]
-    pictures = all(Path(file).suffix.lower() in suffixes for file in files)
-    return PhotoTable if files and pictures else None
+    suffixes = {Path(file).suffix.lower() for file in files}
+    if suffixes and suffixes <= _task_that_reads(PhotoTable).input_kind().suffixes:
+        return PhotoTable
+    return TextTable if suffixes == {".txt"} else None
 
 
 def _files(folder: Path) -> Iterator[str]:

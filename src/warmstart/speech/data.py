@@ -11,8 +11,8 @@
         NeMo: "audio_filepath", "text"
     talks/a.wav, talks/a.txt
         a transcript next to each recording
-    talks/1/2/1-2.trans.txt
-        LibriSpeech: lines "1-2-0003 WHAT IS SAID" of 1-2-0003.flac next to it
+    talks/1/2/1-2.trans.txt, prompts.txt, …
+        other texts in a folder; see `transcript_files`
 
 or a table in memory, a dataset, or (recording, text) pairs, the recording as the models take it.
 """
@@ -20,7 +20,7 @@ or a table in memory, a dataset, or (recording, text) pairs, the recording as th
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,12 +28,12 @@ from warmstart.core import records
 from warmstart.core.inputs import natural
 from warmstart.core.reading import scheme
 from warmstart.core.records.columns import RECORDING, TRANSCRIPT
-from warmstart.core.records.encodings import decoded_lines
 from warmstart.core.records.record import Record
 from warmstart.errors import RecordError, UsageError
 from warmstart.speech import piped
 from warmstart.speech.audio import SUFFIXES
 from warmstart.speech.segments import Segments
+from warmstart.speech.transcript_files import TranscriptFiles, lines, without_samples
 
 TABLES = tuple(
     f"{name}{suffix}"
@@ -94,7 +94,7 @@ def examples(
             path = inside
         named = [name for name in (path_column, text_column) if name]
         if piped.is_piped(path, encoding, named):
-            if not piped.has_header(next(iter(_lines(path)), ""), named):
+            if not piped.has_header(next(iter(lines(path)), ""), named):
                 return [Example(*pair) for pair in piped.read_piped(path, problems, encoding)]
             delimiter = delimiter or "|"
         data = path
@@ -132,37 +132,36 @@ def _of_folder(folder: Path, problems: list[str] | None) -> list[Example]:
         (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES),
         key=lambda path: natural(str(path)),
     )
-    lines: dict[Path, str] = {}
-    for path in sorted(folder.rglob("*.trans.txt")):
-        for line in _lines(path):
-            stem, _, text = line.strip().partition(" ")
-            lines[path.parent / stem] = text
-    pairs: list[Example] = []
+    files = TranscriptFiles(folder, recordings)
+    texts = without_samples([files.text_of(recording) for recording in recordings])
+    examples: list[Example] = []
     without: list[RecordError] = []
-    for recording in recordings:
-        transcript = recording.with_suffix(".txt")
-        text = lines.get(recording.with_suffix(""), "")
-        if not text and transcript.is_file():
-            text = " ".join("".join(_lines(transcript)).split())
+    shared = Counter(map(files.file_of, recordings))
+    for recording, text in zip(recordings, texts, strict=True):
+        own = files.file_of(recording)
         if text:
-            pairs.append(Example(str(recording), text))
+            group = str(own) if own is not None and shared[own] > 1 else None
+            examples.append(Example(str(recording), text, group=group))
         else:
-            reason = "is empty" if transcript.is_file() else "is not there"
-            message = f"{recording}: has no text ({transcript.name} {reason})"
+            name, reason = (
+                (own.name, "is empty") if own else (f"{recording.stem}.txt", "is not there")
+            )
+            message = f"{recording}: has no text ({name} {reason})"
             without.append(RecordError(message, str(recording)))
-    if not pairs:
-        raise UsageError(
-            f"{folder} holds no recordings with their texts: a table ({', '.join(TABLES)}), a .txt file next to each "
-            "recording, or LibriSpeech's .trans.txt files."
-        )
+    if not examples:
+        raise UsageError(_refusal(folder))
     for error in without:
         records.report(error, problems)
-    return pairs
+    return examples
 
 
-def _lines(path: Path) -> Iterator[str]:
-    try:
-        with path.open("rb") as file:
-            yield from decoded_lines(file, str(path))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be opened: {error.strerror or error}.") from error
+def _refusal(folder: Path) -> str:
+    tables = sorted(
+        path.name for path in folder.iterdir() if path.suffix.lower() in records.SUFFIXES
+    )
+    if tables:
+        return f"{folder} is a folder; give the path of the table to read: {records.few(tables)}."
+    return (
+        f"{folder} holds no recordings with their texts: a table ({', '.join(TABLES)}), a .txt file for each "
+        "recording, or one with a line for each, of its name and text, as LibriSpeech and VIVOS have them."
+    )

@@ -22,7 +22,7 @@ from warmstart.core.records.record import Record
 from warmstart.core.records.table import Assigned, Table
 from warmstart.core.records.values import as_list, class_name, structure
 from warmstart.errors import RecordError, UsageError
-from warmstart.text import word_rows
+from warmstart.text import tag_columns, word_rows
 from warmstart.text.tags import OUTSIDE, Scheme, scheme_of
 
 DOCUMENT = "-DOCSTART-"
@@ -31,7 +31,6 @@ CONLL_U = 10
 """Columns of CoNLL-U, a format of treebanks."""
 TABLES = (".csv", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
 """Files with a sentence in each record; `.tsv` is CoNLL's."""
-_TAG = re.compile(f"{OUTSIDE}|[BIESLUM]-.+")
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,8 @@ def sentences(
         rows = list(_read(path, encoding, delimiter, problems))
         if not rows:
             raise UsageError(f"{path} holds no tagged sentences{_first(problems)}.")
-        _check_order(rows, path)
+        tag_columns.check_order(rows, path)
+        tag_columns.check_single(rows, path)
         word = 1 if all(map(_is_numbered, rows)) and max(map(len, rows)) > 1 else 0
         return [
             Sentence(tuple(_visible(row[word]) for row in some), tuple(row[-1] for row in some))
@@ -201,20 +201,6 @@ def _is_numbered(rows: Sequence[Sequence[str]]) -> bool:
     """Whether the words of a sentence have their numbers in front."""
     numbers = [str(number) for number in range(1, len(rows) + 1)]
     return len(rows[0]) > 2 and [row[0] for row in rows] == numbers
-
-
-def _check_order(rows: Sequence[Sequence[Sequence[str]]], path: Path) -> None:
-    """Refuse files with the tags in the first column.
-
-    Raises:
-        UsageError: the first column contains only tags, and the last column none.
-    """
-    first, last = ([row[column] for some in rows for row in some] for column in (0, -1))
-    if all(map(_TAG.fullmatch, first)) and not any(map(_TAG.fullmatch, last)):
-        raise UsageError(
-            f"{path}: the tags seem to be in the first column ({first[0]}), and the words in the "
-            f"last one ({last[0]}); write the word first and the tag last."
-        )
 
 
 def _first(problems: Sequence[str] | None) -> str:

@@ -73,7 +73,9 @@ def gluonts() -> str:
     return "\n".join(map(json.dumps, series)) + "\n"
 
 
-KAGGLE = stores("id,date,store_nbr,family,sales,onpromotion", lambda d, s, n: f"{n},{d},{s},{value(n)},{n % 3}")
+KAGGLE = stores(
+    "id,date,store_nbr,family,sales,onpromotion", lambda d, s, n: f"{n},{d},{s},{value(n)},{n % 3}"
+)
 TOURISM = "Quarter,Region,State,Purpose,Trips\n" + "".join(
     f"{1998 + n // 4} Q{n % 4 + 1},{region},{purpose},{value(n)}\n"
     for region in ("Adelaide,SA", "Perth,WA")
@@ -94,40 +96,53 @@ FIRST = value(0)
 LAYOUTS = {
     "airline passengers": (
         table("Month,#Passengers", months(), lambda m, n: f"{m},{value(n)}"),
-        {}, {"#Passengers": (ROWS, "MS", "1949-01-01", FIRST)},
+        {},
+        {"#Passengers": (ROWS, "MS", "1949-01-01", FIRST)},
     ),
     "sunspots, quoted": (
         table('"Month","Sunspots"', months(year=1749), lambda m, n: f'"{m}",{value(n)}'),
-        {}, {"Sunspots": (ROWS, "MS", "1749-01-01", FIRST)},
+        {},
+        {"Sunspots": (ROWS, "MS", "1749-01-01", FIRST)},
     ),
     "Prophet": (
         table('"ds","y"', days(), lambda d, n: f'"{d}",{value(n)}'),
-        {}, {"y": (ROWS, "D", "2013-01-05", FIRST)},
+        {},
+        {"y": (ROWS, "D", "2013-01-05", FIRST)},
     ),
     "Nixtla": (
-        "unique_id,ds,y\n" + "".join(f"{u},{d},{value(n)}\n" for u in ("H1", "H2") for n, d in enumerate(days())),
-        {}, {"H1": (ROWS, "D", "2013-01-05", FIRST), "H2": (ROWS, "D", "2013-01-05", FIRST)},
+        "unique_id,ds,y\n"
+        + "".join(f"{u},{d},{value(n)}\n" for u in ("H1", "H2") for n, d in enumerate(days())),
+        {},
+        {"H1": (ROWS, "D", "2013-01-05", FIRST), "H2": (ROWS, "D", "2013-01-05", FIRST)},
     ),
     "Nixtla's M4, steps as ds": (
-        "unique_id,ds,y\n" + "".join(f"{u},{n + 1},{value(n)}\n" for u in ("H1", "H2") for n in range(ROWS)),
-        {"freq": "h"}, {"H1": (ROWS, "h", None, FIRST), "H2": (ROWS, "h", None, FIRST)},
+        "unique_id,ds,y\n"
+        + "".join(f"{u},{n + 1},{value(n)}\n" for u in ("H1", "H2") for n in range(ROWS)),
+        {"freq": "h"},
+        {"H1": (ROWS, "h", None, FIRST), "H2": (ROWS, "h", None, FIRST)},
     ),
     "GluonTS": (
         gluonts(),
-        {"freq": "D"}, {"a": (ROWS, "D", "2013-01-05", FIRST), "b": (ROWS, "D", "2013-01-05", FIRST)},
+        {"freq": "D"},
+        {"a": (ROWS, "D", "2013-01-05", FIRST), "b": (ROWS, "D", "2013-01-05", FIRST)},
     ),
     "rows as JSON lines": (
         "\n".join(json.dumps({"ds": d, "y": value(n)}) for n, d in enumerate(days())),
-        {}, {"y": (ROWS, "D", "2013-01-05", FIRST)},
+        {},
+        {"y": (ROWS, "D", "2013-01-05", FIRST)},
     ),
     "M4": (  # each row ends with its series
         '"V1","V2","V3","V4","V5","V6","V7","V8"\n"Y1","5.5","1","2","3","4","5",\n"Y2","7.5","1","2","3",,,\n',
-        {"freq": "YS"}, {"Y1": (6, "YS-JAN", None, 5.5), "Y2": (4, "YS-JAN", None, 7.5)},
+        {"freq": "YS"},
+        {"Y1": (6, "YS-JAN", None, 5.5), "Y2": (4, "YS-JAN", None, 7.5)},
     ),
     "M5": (
         wide(M5_NAMES, [f"d_{n}" for n in range(1, ROWS + 1)], "id,item_id,store_id"),
         {"freq": "D"},
-        {"FOODS_1_CA_1_validation": (ROWS, "D", None, FIRST), "FOODS_2_CA_1_validation": (ROWS, "D", None, value(7))},
+        {
+            "FOODS_1_CA_1_validation": (ROWS, "D", None, FIRST),
+            "FOODS_2_CA_1_validation": (ROWS, "D", None, value(7)),
+        },
     ),
     "M5 by item and store": (
         wide(M5_NAMES, [f"d_{n}" for n in range(1, ROWS + 1)], "id,item_id,store_id"),
@@ -136,96 +151,157 @@ LAYOUTS = {
     ),
     "World Bank": (
         '"Data Source","World Development Indicators",\n\n"Last Updated Date","2024-06-28",\n\n'
-        + wide(WORLD, [str(y) for y in range(1960, 1980)], "Country Name,Country Code,Indicator Name,Indicator Code", ","),
-        {}, {"Aruba": (20, "YS-JAN", "1960-01-01", FIRST), "Chad": (20, "YS-JAN", "1960-01-01", value(7))},
+        + wide(
+            WORLD,
+            [str(y) for y in range(1960, 1980)],
+            "Country Name,Country Code,Indicator Name,Indicator Code",
+            ",",
+        ),
+        {},
+        {
+            "Aruba": (20, "YS-JAN", "1960-01-01", FIRST),
+            "Chad": (20, "YS-JAN", "1960-01-01", value(7)),
+        },
     ),
     "COVID-19 of Johns Hopkins": (
-        wide({"a": ",Chad,15.4,18.7", "b": ",Peru,-9.2,-75"}, [d.lstrip("0").replace("/0", "/") for d in
-             days("%m/%d/%y", "2020-01-22")], "Province/State,Country/Region,Lat,Long"),
-        {}, {"Chad": (ROWS, "D", "2020-01-22", FIRST), "Peru": (ROWS, "D", "2020-01-22", value(7))},
+        wide(
+            {"a": ",Chad,15.4,18.7", "b": ",Peru,-9.2,-75"},
+            [d.lstrip("0").replace("/0", "/") for d in days("%m/%d/%y", "2020-01-22")],
+            "Province/State,Country/Region,Lat,Long",
+        ),
+        {},
+        {"Chad": (ROWS, "D", "2020-01-22", FIRST), "Peru": (ROWS, "D", "2020-01-22", value(7))},
     ),
     "ETTh1": (
         table("date,HUFL,OT", hours(), lambda h, n: f"{h},{value(n)},{value(n + 5)}"),
-        {}, {"HUFL": (ROWS, "h", "2016-07-01", FIRST), "OT": (ROWS, "h", "2016-07-01", value(5))},
+        {},
+        {"HUFL": (ROWS, "h", "2016-07-01", FIRST), "OT": (ROWS, "h", "2016-07-01", value(5))},
     ),
     "electricity, as of UCI": (
-        table('"";"MT_001";"MT_002"', hours(), lambda h, n: f'"{h}";{value(n)};{value(n + 5)}'.replace(".", ",")),
-        {}, {"MT_001": (ROWS, "h", "2016-07-01", FIRST), "MT_002": (ROWS, "h", "2016-07-01", value(5))},
+        table(
+            '"";"MT_001";"MT_002"',
+            hours(),
+            lambda h, n: f'"{h}";{value(n)};{value(n + 5)}'.replace(".", ","),
+        ),
+        {},
+        {"MT_001": (ROWS, "h", "2016-07-01", FIRST), "MT_002": (ROWS, "h", "2016-07-01", value(5))},
     ),
     "electricity, numbered columns": (
         table("date,0,1,OT", hours(), lambda h, n: f"{h},{value(n)},{value(n + 5)},{value(n + 9)}"),
-        {}, {name: (ROWS, "h", "2016-07-01", value(k)) for name, k in (("0", 0), ("1", 5), ("OT", 9))},
+        {},
+        {name: (ROWS, "h", "2016-07-01", value(k)) for name, k in (("0", 0), ("1", 5), ("OT", 9))},
     ),
     "exchange rates, without a header": (
         "".join(f"{value(n)},{value(n + 5)}\n" for n in range(ROWS)),
-        {"freq": "D"}, {"column 1": (ROWS, "D", None, FIRST), "column 2": (ROWS, "D", None, value(5))},
+        {"freq": "D"},
+        {"column 1": (ROWS, "D", None, FIRST), "column 2": (ROWS, "D", None, value(5))},
     ),
     "household power": (
-        table("Date;Time;Global_active_power", hours("%d/%m/%Y;%H:%M:%S", "2006-12-16"),
-              lambda h, n: f"{h};{'?' if n == 3 else value(n)}"),
-        {}, {"Global_active_power": (ROWS, "h", "2006-12-16", FIRST)},
+        table(
+            "Date;Time;Global_active_power",
+            hours("%d/%m/%Y;%H:%M:%S", "2006-12-16"),
+            lambda h, n: f"{h};{'?' if n == 3 else value(n)}",
+        ),
+        {},
+        {"Global_active_power": (ROWS, "h", "2006-12-16", FIRST)},
     ),
     "air quality": (
-        table("Date;Time;CO(GT);PT08.S1(CO);;", hours("%d/%m/%Y;%H.%M.%S", "2004-03-30"),
-              lambda h, n: f"{h};{value(n)};{n * 37 % 101};;".replace(".5", ",5")) + ";;;;;\n;;;;;\n",
-        {}, {"CO(GT)": (ROWS, "h", "2004-03-30", FIRST), "PT08.S1(CO)": (ROWS, "h", "2004-03-30", 0)},
+        table(
+            "Date;Time;CO(GT);PT08.S1(CO);;",
+            hours("%d/%m/%Y;%H.%M.%S", "2004-03-30"),
+            lambda h, n: f"{h};{value(n)};{n * 37 % 101};;".replace(".5", ",5"),
+        )
+        + ";;;;;\n;;;;;\n",
+        {},
+        {"CO(GT)": (ROWS, "h", "2004-03-30", FIRST), "PT08.S1(CO)": (ROWS, "h", "2004-03-30", 0)},
     ),
     "dots in times": (
-        table("Datum;Uhrzeit;Wert", hours("%d.%m.%Y;%H.%M", "2004-03-30"), lambda h, n: f"{h};{value(n)}".replace(".5", ",5")),
-        {}, {"Wert": (ROWS, "h", "2004-03-30", FIRST)},
+        table(
+            "Datum;Uhrzeit;Wert",
+            hours("%d.%m.%Y;%H.%M", "2004-03-30"),
+            lambda h, n: f"{h};{value(n)}".replace(".5", ",5"),
+        ),
+        {},
+        {"Wert": (ROWS, "h", "2004-03-30", FIRST)},
     ),
     "dots in timestamps": (
-        table("when;y", hours("%d.%m.%Y %H.%M", "2004-03-30"), lambda h, n: f"{h};{int(value(n))},5"),
-        {}, {"y": (ROWS, "h", "2004-03-30", FIRST)},
+        table(
+            "when;y", hours("%d.%m.%Y %H.%M", "2004-03-30"), lambda h, n: f"{h};{int(value(n))},5"
+        ),
+        {},
+        {"y": (ROWS, "h", "2004-03-30", FIRST)},
     ),
     "bike sharing": (
         table("instant,dteday,cnt", days(), lambda d, n: f"{n + 1},{d},{value(n)}"),
-        {}, {"cnt": (ROWS, "D", "2013-01-05", FIRST)},
+        {},
+        {"cnt": (ROWS, "D", "2013-01-05", FIRST)},
     ),
     "PJM energy, out of order": (
         table("Datetime,PJME_MW", hours()[::-1], lambda h, n: f"{h},{value(n)}"),
-        {}, {"PJME_MW": (ROWS, "h", "2016-07-01", value(ROWS - 1))},
+        {},
+        {"PJME_MW": (ROWS, "h", "2016-07-01", value(ROWS - 1))},
     ),
     "FRED": (
-        table("observation_date,UNRATE", months("{0}-{1:02d}-01"), lambda m, n: f"{m},{'.' if n == 3 else value(n)}"),
-        {}, {"UNRATE": (ROWS, "MS", "1949-01-01", FIRST)},
+        table(
+            "observation_date,UNRATE",
+            months("{0}-{1:02d}-01"),
+            lambda m, n: f"{m},{'.' if n == 3 else value(n)}",
+        ),
+        {},
+        {"UNRATE": (ROWS, "MS", "1949-01-01", FIRST)},
     ),
     "Mauna Loa": (
-        table("# NOAA\n#\nyear,month,average", months("{0},{1}", 1958), lambda m, n: f"{m},{value(n)}"),
-        {}, {"average": (ROWS, "MS", "1958-01-01", FIRST)},
+        table(
+            "# NOAA\n#\nyear,month,average", months("{0},{1}", 1958), lambda m, n: f"{m},{value(n)}"
+        ),
+        {},
+        {"average": (ROWS, "MS", "1958-01-01", FIRST)},
     ),
     "dates of Excel": (
         table("Date,Sales", range(45292, 45292 + ROWS), lambda d, n: f"{d},{value(n)}"),
-        {}, {"Sales": (ROWS, "D", "2024-01-01", FIRST)},
+        {},
+        {"Sales": (ROWS, "D", "2024-01-01", FIRST)},
     ),
     "an empty column of Excel": (
         table("Date,Sales,Remarks", days(), lambda d, n: f"{d},{value(n)},"),
-        {}, {"Sales": (ROWS, "D", "2013-01-05", FIRST)},
+        {},
+        {"Sales": (ROWS, "D", "2013-01-05", FIRST)},
     ),
     "Kaggle store sales": (
         KAGGLE,
         {"item": ["store_nbr", "family"], "target": "sales"},
-        {f"{store}/{family}": (ROWS, "D", "2013-01-05", FIRST) for store in (1, 2) for family in ("AUTO", "BEAUTY")},
+        {
+            f"{store}/{family}": (ROWS, "D", "2013-01-05", FIRST)
+            for store in (1, 2)
+            for family in ("AUTO", "BEAUTY")
+        },
     ),
     "Rossmann": (
         ROSSMANN,
-        {"item": "Store", "target": "Sales"}, {str(n): (ROWS, "D", "2013-01-05", 0) for n in (1, 2)},
+        {"item": "Store", "target": "Sales"},
+        {str(n): (ROWS, "D", "2013-01-05", 0) for n in (1, 2)},
     ),
     "tourism": (
         TOURISM,
         {"item": ["Region", "Purpose"]},
-        {f"{region}/{purpose}": (ROWS, "QS-JAN", "1998-01-01", FIRST)
-         for region in ("Adelaide", "Perth") for purpose in ("Business", "Holiday")},
+        {
+            f"{region}/{purpose}": (ROWS, "QS-JAN", "1998-01-01", FIRST)
+            for region in ("Adelaide", "Perth")
+            for purpose in ("Business", "Holiday")
+        },
     ),
     "a region called NA": (
-        "region,date,sales\n" + "".join(f"{r},{d},{value(n)}\n" for r in ("EU", "NA") for n, d in enumerate(days())),
-        {"item": "region"}, {"EU": (ROWS, "D", "2013-01-05", FIRST), "NA": (ROWS, "D", "2013-01-05", FIRST)},
+        "region,date,sales\n"
+        + "".join(f"{r},{d},{value(n)}\n" for r in ("EU", "NA") for n, d in enumerate(days())),
+        {"item": "region"},
+        {"EU": (ROWS, "D", "2013-01-05", FIRST), "NA": (ROWS, "D", "2013-01-05", FIRST)},
     ),
     "a row called NA": (
         wide({"EU": "EU", "NA": "NA"}, [*days()], "region"),
-        {"item": "region"}, {"EU": (ROWS, "D", "2013-01-05", FIRST), "NA": (ROWS, "D", "2013-01-05", value(7))},
+        {"item": "region"},
+        {"EU": (ROWS, "D", "2013-01-05", FIRST), "NA": (ROWS, "D", "2013-01-05", value(7))},
     ),
-}  # fmt: skip
+}
 
 
 def read(tmp_path, text: str, options: dict[str, object]) -> dict[str, object]:
@@ -252,16 +328,28 @@ REFUSED = {
     "Rossmann": (ROSSMANN, "the column 'Store' tells them apart: give item='Store'"),
     "Walmart": (
         "Store,Dept,Date,Weekly_Sales\n"
-        + "".join(f"{s},{d},{day},{value(n)}\n" for s in (1, 2) for d in (1, 2) for n, day in enumerate(days())),
+        + "".join(
+            f"{s},{d},{day},{value(n)}\n"
+            for s in (1, 2)
+            for d in (1, 2)
+            for n, day in enumerate(days())
+        ),
         r"the columns 'Store' and 'Dept' tell them apart: give item=\['Store', 'Dept'\] for each of the 4 series",
     ),
     "a region called NA": (
         "region,date,sales\n" + "".join(f"{r},{d},1\n" for r in ("EU", "NA") for d in days()),
         r"24 rows have no name in the column 'region': .* or, where NA is the name of a series .* item='region'",
     ),
-    "a row called NA": (wide({"EU": "EU", "NA": "NA"}, [*days()], "region"), "'region'.*item='region'"),
+    "a row called NA": (
+        wide({"EU": "EU", "NA": "NA"}, [*days()], "region"),
+        "'region'.*item='region'",
+    ),
     "a month in each row": (
-        wide(dict.fromkeys(("JAN", "FEB", "MAR")) | {m: m for m in ("JAN", "FEB", "MAR")}, ["1958", "1959", "1960"], "Month"),
+        wide(
+            dict.fromkeys(("JAN", "FEB", "MAR")) | {m: m for m in ("JAN", "FEB", "MAR")},
+            ["1958", "1959", "1960"],
+            "Month",
+        ),
         "'JAN' in row 1 of the column 'Month' is not a timestamp",
     ),
     "measurements in numbered columns": (
@@ -272,7 +360,7 @@ REFUSED = {
         table('"Month","Sales"', months(year=1), lambda m, n: f'"{m}",{value(n)}'),
         r"'1-01' in row 1 of the column 'Month' is not a timestamp",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -225,19 +225,23 @@ def _columns_without_header(
 
 
 def _likely_names(rows: Sequence[Sequence[str]], layout: Sequence[Field]) -> list[str]:
-    """Names for the columns of a file without a header: those of the fields, of which the cells show
-    the text and the label.
+    """Names for the columns of a file without a header: those of the fields, where the cells show
+    them all, else in their order.
     """
     width = len(rows[0])
-    names = [field.tiers[0][0] for field in layout]
     columns = list(zip(*(row for row in rows if len(row) == width), strict=True))
-    labels = [index for index, cells in enumerate(columns) if content.are_labels(cells)]
-    texts = [index for index, cells in enumerate(columns) if content.are_texts(cells)]
-    known = dict(enumerate(names))
-    if texts and {*layout} <= {TEXT, LABEL}:
-        longest = max(texts, key=lambda index: sum(map(len, columns[index])))
-        known = {longest: names[0]} | dict(zip(labels[:1], names[1:], strict=False))
-    return [known.get(index, f"column{index + 1}") for index in range(width)]
+    names: dict[int, str] = {}
+    for field in layout:
+        like = content.are_labels if field is LABEL else content.are_texts
+        like = content.are_files if field in (PHOTO, RECORDING) else like
+        indices = [
+            index for index, cells in enumerate(columns) if like(cells) and index not in names
+        ]
+        if not indices:
+            names = {index: one.tiers[0][0] for index, one in enumerate(layout)}
+            break
+        names[max(indices, key=lambda index: sum(map(len, columns[index])))] = field.tiers[0][0]
+    return [names.get(index, f"column{index + 1}") for index in range(width)]
 
 
 def _holds_texts(rows: Sequence[Sequence[str]], layout: Sequence[Field]) -> bool:
