@@ -30,6 +30,20 @@ def test_texts_and_their_index(tmp_path):
     assert again.stdout.startswith(done.stdout)
 
 
+def test_a_column_of_a_table(tmp_path):
+    rows = "".join(f"{n},{text}\n" for n, text in enumerate(TEXTS.splitlines()))
+    (tmp_path / "faq.csv").write_text("id,title,note\n" + rows.replace(",", ",x,"))
+    model = ("-m", "sst2_bert_tiny", "-k", 1, "--json")
+    done = run(tmp_path / "faq.csv", "a dull film", "--column", "note", *model)
+    assert done.exit_code == 0, done.output
+    (match,) = json.loads(done.stdout)["matches"]
+    assert (match["index"], match["item"]) == (1, "a dull film")
+    done = run(tmp_path / "faq.csv", "a dull film", "--column", "body", *model)
+    assert "has no column 'body'" in str(done.exception)
+    done = run(tmp_path, "a dull film", "--column", "note", *model)
+    assert "is not a table" in str(done.exception)
+
+
 def test_photos(tmp_path):
     for name in ("cat.jpg", "rocket.png"):
         (tmp_path / name).write_bytes((DATA / name).read_bytes())

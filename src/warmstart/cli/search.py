@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,13 +28,14 @@ if TYPE_CHECKING:
     examples=(
         "warmstart search photos/ cat.jpg",
         'warmstart search notes.txt "who pays?" --model all_minilm_l6_v2',
+        'warmstart search faq.csv "who pays?" --column question --model all_minilm_l6_v2',
         "warmstart search photos/ cat.jpg --output photos-index",
     ),
     params=[
         Argument(
             ["corpus"],
-            help="A folder of photos, a .txt file with one text per line, a folder of such files, or a "
-            "saved index.",
+            help="A folder of photos, a .txt file with one text per line, a folder of such files, a table "
+            "of texts or paths, or a saved index.",
         ),
         Argument(["queries"], nargs=-1, required=True, help="Texts, or photos."),
         Option(
@@ -41,6 +43,10 @@ if TYPE_CHECKING:
             shell_complete=model_names,
             help="A name from `warmstart list`, a bundle's folder, or hf://org/name. Default: that "
             "of the index; for photos the default image classifier.",
+        ),
+        Option(
+            ["--column"],
+            help="Column of a table that holds the texts or paths. Default: by its name or content.",
         ),
         Option(
             ["--top-k", "-k"],
@@ -58,6 +64,7 @@ def command(
     corpus: str,
     queries: tuple[str, ...],
     model: str | None,
+    column: str | None,
     top_k: int,
     output: str | None,
     weights: str,
@@ -69,11 +76,13 @@ def command(
     from warmstart.core.search import Index, is_index
     from warmstart.core.terminal import complain, counted, say
 
+    if column is not None and not names_table(corpus):
+        raise UsageError(f"--column names a column of a table, and {corpus} is not a table.")
     saved = Index.load(corpus) if is_index(Path(corpus)) else None
     opened = _opened(corpus, queries[0], model, saved, weights=weights, engine=engine)
     with compiling(opened):
         opened.engine  # noqa: B018 (compiles now, with its progress shown)
-    index = saved or opened.index(_inputs(opened, corpus))
+    index = saved or opened.index(_inputs(opened, corpus, column))
     accepted = opened.input_kind
     count = counted(len(index), accepted.noun, accepted.plural)
     say(f"Model: {opened.name}; searching {count}")
@@ -93,7 +102,7 @@ def _opened(
 
     if name is None and index is None:
         photos = [task for task in TASKS.values() if ".jpg" in task.input_kind().suffixes]
-        if _texts(corpus) and Path(query).suffix.lower() not in photos[0].input_kind().suffixes:
+        if (_texts(corpus) or names_table(corpus)) and Path(query).suffix.lower() not in photos[0].input_kind().suffixes:
             raise UsageError(
                 "Searching texts needs a --model, such as all_minilm_l6_v2; `warmstart list` lists "
                 "others."
@@ -111,14 +120,20 @@ def _texts(corpus: str) -> list[Path]:
     return [path] if path.suffix.lower() == ".txt" else []
 
 
-def _inputs(model: Model[Any, Any, Any], corpus: str) -> Any:
+def _inputs(model: Model[Any, Any, Any], corpus: str, column: str | None) -> Any:
+    from warmstart.bulk.predict_table import table_inputs
+
     accepted = model.input_kind
+    if names_table(corpus):
+        try:
+            return table_inputs(model, corpus, () if column is None else (column,))
+        except UsageError as error:  # the reader's options have one flag here
+            raise UsageError(re.sub(r"\b(text|path)_column\b", "--column", str(error))) from None
     if accepted.suffixes:
         return corpus
     if not (files := _texts(corpus)):
-        column = " A column of a table is searched in Python: model.search(query, table[column])."
         raise UsageError(
-            f"{corpus} holds no .txt file; {model.name} searches {accepted.plural}, one per line."
-            f"{column if names_table(corpus) else ''}"
+            f"{corpus} holds no .txt file; {model.name} searches {accepted.plural}, one per line, or in a "
+            "column of a table."
         )
     return chain.from_iterable(map(accepted.stream, files))
