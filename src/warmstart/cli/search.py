@@ -102,7 +102,8 @@ def _opened(
 
     if name is None and index is None:
         photos = [task for task in TASKS.values() if ".jpg" in task.input_kind().suffixes]
-        if (_texts(corpus) or names_table(corpus)) and Path(query).suffix.lower() not in photos[0].input_kind().suffixes:
+        is_photo = Path(query).suffix.lower() in photos[0].input_kind().suffixes
+        if (_texts(corpus) or names_table(corpus)) and not is_photo:
             raise UsageError(
                 "Searching texts needs a --model, such as all_minilm_l6_v2; `warmstart list` lists "
                 "others."
