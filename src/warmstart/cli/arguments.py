@@ -135,7 +135,7 @@ def check_texts(arguments: Arguments, input_kind: InputKind, command: str) -> No
 
 
 def piping(text: str, command: str) -> str:
-    """How a text that looks like the name of a file is given to a command."""
+    """How to pass a text that looks like the name of a file to a command."""
     return f"To use the name itself, pipe it: `echo {shlex.quote(text)} | {command} -`."
 
 

@@ -80,9 +80,9 @@ def run(request: Request) -> None:
 
 def _may_be_text(request: Request) -> bool:
     """Whether a model of texts would have answered an input of another form."""
-    kinds = [task.input_kind() for task in TASKS.values() if task.verb == request.task.verb]
+    inputs = [task.input_kind() for task in TASKS.values() if task.verb == request.task.verb]
     is_free = request.model is None and request.task.input_kind().is_file
-    return is_free and any(not (kind.is_file or kind.suffixes) for kind in kinds)
+    return is_free and any(not (one.is_file or one.suffixes) for one in inputs)
 
 
 def input_count(request: Request, model: Model[Any, Any, Any]) -> int | None:

@@ -41,13 +41,13 @@ def upright(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
     is_described = layout.target is not None or layout.timestamp is not None
     if is_described or {"timestamp", "target"} & {*table.columns}:
         return table
-    steps, kind = _steps(table)
+    steps, step_type = _steps(table)
     others = [column for column in table.columns if column not in steps]
     if len(steps) < LEAST_STEPS or len(others) > len(steps):
         return table
     texts = [column for column in others if not decimals.is_numeric(table[column])]
     name = None if layout.items else _name_column(table, others, texts)
-    if kind != "dates":
+    if step_type != "dates":
         is_named = {*others} - {*texts} <= {name} and (bool(layout.items) or name is not None)
         if not is_named or any(_are_times(table[column]) for column in texts):
             return table
@@ -55,11 +55,11 @@ def upright(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
     if name is None and not layout.items:
         columns += texts
     columns = [column for column in dict.fromkeys(columns) if column in others]
-    note = f"each row is a series; its columns are {_WORDS[kind]}"
+    note = f"each row is a series; its columns are {_WORDS[step_type]}"
     notes = [*table.attrs.get("notes", ()), note]
     if left := [column for column in others if column not in columns]:
         notes.append(f"left out, because they are not steps: {other_columns.listed(left)}")
-    time = "step" if kind == "numbers" else "timestamp"
+    time = "step" if step_type == "numbers" else "timestamp"
     long = table.rename(columns=steps).melt(columns, [*steps.values()], time, "target")
     if not columns:
         rows = [f"row {number}" for number in range(1, len(table) + 1)]
@@ -67,7 +67,7 @@ def upright(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
     if name is not None:
         name_columns.check_present(long[name], name, layout)
         long = long.rename(columns={name: "item_id"})
-    if kind == "numbers":
+    if step_type == "numbers":
         long = long[_up_to_last(table[[*steps]])]
     long.attrs["notes"] = tuple(notes)
     return long

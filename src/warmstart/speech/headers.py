@@ -1,4 +1,4 @@
-"""How much sound the header of a recording announces, where libsndfile does not tell.
+"""How much sound the header of a recording announces, where libsndfile ignores it.
 
 WAV (RIFF, RIFX, RF64, BW64), W64, AIFF, CAF and AU announce the size of their samples, of which
 libsndfile gives what the file has. MP3 announces the number of its frames in a Xing or Info header;

@@ -1,5 +1,5 @@
-"""Sound in the formats of libsndfile and, with PyAV, in those of `containers`; files that are cut off
-are told by what their headers announce.
+"""Sound in the formats of libsndfile and, with PyAV, in those of `containers`; headers show what is cut
+off.
 """
 
 from __future__ import annotations

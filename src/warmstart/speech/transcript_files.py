@@ -40,7 +40,7 @@ class TranscriptFiles:
     def __init__(self, folder: Path, recordings: Sequence[Path]):
         files = [path for path in sorted(folder.rglob("*")) if _is_text(path) and path.is_file()]
         stems = Counter(path.stem for path in recordings)
-        self._beside = {(path.parent, _stem(path)): path for path in files}
+        self._adjacent = {(path.parent, _stem(path)): path for path in files}
         self._by_stem: dict[str, list[Path]] = {}
         for path in files:
             self._by_stem.setdefault(_stem(path), []).append(path)
@@ -53,9 +53,9 @@ class TranscriptFiles:
 
     def file_of(self, recording: Path) -> Path | None:
         """The file of a recording's own; None where there is none."""
-        beside = self._beside.get((recording.parent, recording.stem))
-        if beside is not None:
-            return beside
+        adjacent = self._adjacent.get((recording.parent, recording.stem))
+        if adjacent is not None:
+            return adjacent
         for stem in dict.fromkeys((recording.stem, _MICROPHONE.sub("", recording.stem))):
             if len(others := self._by_stem.get(stem, [])) == 1:
                 return others[0]

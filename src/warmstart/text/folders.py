@@ -58,17 +58,17 @@ def _table(
     encoding: str | None,
 ) -> Table:
     files: list[tuple[Path, str, str | None]] = []
-    for part, place in parts.items():
-        for name, texts in _classes(place).items():
+    for part, parent in parts.items():
+        for name, texts in _classes(parent).items():
             if name.casefold() not in UNLABELLED:
                 files += [(file, name, part) for file in texts]
             elif problems is not None:
                 problems.append(
-                    f"{place / name}: {counted(len(texts), 'text')} not used, without a class"
+                    f"{parent / name}: {counted(len(texts), 'text')} not used, without a class"
                 )
-        if (loose := _texts(place)) and problems is not None:
+        if (loose := _texts(parent)) and problems is not None:
             problems.append(
-                f"{place}: {few([file.name for file in loose])} not used, in no class folder"
+                f"{parent}: {few([file.name for file in loose])} not used, in no class folder"
             )
     if len({name for _, name, _ in files}) < 2:
         raise UsageError(_refusal(folder))
