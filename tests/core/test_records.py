@@ -441,6 +441,17 @@ def test_bare_file_names_may_be_those_of_a_folder_next_to_the_table(file, tmp_pa
         list(read_photos(path))
 
 
+def test_ids_of_photos_are_file_names_without_their_suffix(file, tmp_path):
+    for name in ("a.txt", "train/a.jpg", "train/b.1.png", "train/c.jpg", "train/c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"png")
+    path = file("a.csv", "image_id,label,source\na,x,web\nb.1,y,web\ntrain/a,x,web\nd,y,web\n")
+    names = [one.value.removeprefix(f"{tmp_path}/") for one in read_photos(path)]
+    assert names == ["train/a.jpg", "train/b.1.png", "train/a.jpg", "d"]
+    with pytest.raises(RecordError, match=r"\(c\) may be c.jpg or c.png; add the suffix"):
+        list(read_photos(file("b.csv", "image_id,label\nc,x\n")))
+
+
 def test_columns_may_be_named_in_any_table(file):
     path = file("a.csv", "a;b;text;label;set\nx.png;cat;t;l;test\n")
     (one,) = read_photos(path, path_column="a", label_column="b")

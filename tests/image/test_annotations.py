@@ -236,19 +236,6 @@ def test_a_category_that_groups_others_is_not_a_class(tmp_path, photo):
     )
 
 
-def test_the_folder_of_coco(tmp_path, photo):
-    path = coco_file(tmp_path, photo, annotations=[])
-    root = tmp_path / "whole"
-    (root / "annotations").mkdir(parents=True)
-    for part in ("train2017", "val2017"):
-        photo(f"whole/{part}/1.png")
-        path.rename(root / "annotations" / f"instances_{part}.json")
-        path.write_text((root / "annotations" / f"instances_{part}.json").read_text())
-    (root / "annotations" / "captions_train2017.json").write_text("{}")
-    data = read_boxes(root)
-    assert [photo.part for photo in data.photos] == ["train", "validation"]
-
-
 def test_coco_with_ids_as_texts_and_in_a_file_of_any_name(tmp_path, photo):
     boxes = [{"id": 1, "image_id": "1", "category_id": "7", "bbox": [1, 2, 10, 10]}]
     path = coco_file(tmp_path, photo, annotations=boxes)
@@ -452,6 +439,19 @@ def test_table(tmp_path, photo):
     (tmp_path / "u.csv").write_text("image,xmin\n")
     with pytest.raises(UsageError, match="lacks the columns label, xmin, ymin, xmax, ymax"):
         read_boxes(tmp_path / "u.csv")
+
+
+def test_flags_of_boxes_in_a_table(tmp_path, photo):
+    photo("a.png")
+    rows = "a,cat,0.1,0.5,0.2,0.6,0,1\na,cat,0.1,0.9,0.2,0.9,1,0\n"
+    header = "ImageID,LabelName,XMin,XMax,YMin,YMax,IsGroupOf,difficult\n"
+    (tmp_path / "t.csv").write_text(header + rows)
+    (only,) = read_boxes(tmp_path / "t.csv").photos
+    assert (only.crowd.tolist(), only.difficult.tolist()) == ([False, True], [True, False])
+    np.testing.assert_allclose(only.boxes[0], [4, 6, 20, 18])
+    (tmp_path / "t.csv").write_text(header + rows + "a,cat,0.1,0.9,0.2,0.9,many,0\n")
+    with pytest.raises(UsageError, match="in the column 'IsGroupOf' that is 'many', not 0 or 1"):
+        read_boxes(tmp_path / "t.csv")
 
 
 @pytest.mark.parametrize(("text", "box_format"), [

@@ -1,96 +1,67 @@
-"""Folders of class folders, with or without parts to train on, to validate and to test."""
+"""Folders of class folders."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from warmstart.core.records import SUFFIXES, few
-from warmstart.core.records.part_names import parts_of_names
+from warmstart.core.records import Labelled, few
+from warmstart.core.records.columns import listed
+from warmstart.core.records.part_names import part_of_name, parts_of_names
 from warmstart.core.task import TASKS
 from warmstart.core.terminal import counted
 from warmstart.errors import UsageError
-from warmstart.image.part_folders import part_folders
-from warmstart.image.photo_files import folders_of, photos_in, photos_of
+from warmstart.image.annotations.parts import parts_of_lists
+from warmstart.image.photo_files import folders_of, has_photos, photos_in, photos_of
 
 PHOTOS = ("images", "jpegimages", "img", "imgs", "image", "photos", "leftimg8bit")
 ANNOTATIONS = (
     "masks", "mask", "labels", "label", "annotations", "annotation", "segmentationclass", "gtfine",
 )  # fmt: skip
 """Names of folders, in lower case, that hold photos and what is on them."""
-Labelled = tuple[Path, str]
-"""A photo, and the name of its class folder."""
+_NUMBERED = re.compile(r"(.*[^\W\d_])[\W_]*\d+")
+"""The name of a photo that may begin with its class: `cat.0.jpg`, `Abyssinian_100.jpg`."""
 
 
-def class_folders(folder: Path, problems: list[str]) -> dict[str | None, list[Labelled]]:
-    """The photos of a folder by part; all are of the part None where it names none.
+def class_folders(
+    folder: Path,
+    problems: list[str],
+    columns: list[str] | None = None,
+    *,
+    outer: Path | None = None,
+) -> Iterator[Labelled]:
+    """The photos of a folder with a folder for each class.
+
+    Photos have parts if all class folders are divided into `train/`, `test/` and so on, or if lists
+    such as `train.txt` and `test.txt` name them.
 
     Args:
-        folder: with a folder for each class, or for each part with its classes.
-        problems: takes photos that are in no class folder, and files that may be photos and cannot
-            be read, counted.
+        folder: of class folders.
+        problems: takes photos that are in no class folder or list, and files that may be photos and
+            cannot be read, counted.
+        columns: takes how the folder was read.
+        outer: the folder of a data set whose class folders are in `folder`; it may have the lists,
+            also in one of its other folders.
 
     Raises:
         UsageError: there are no class folders, one of them is empty, the folders hold photos and
-            their annotations, or it is not clear which folders are the parts.
+            their annotations, or it is not clear which folders are the classes.
     """
-    if parts := part_folders(folder, _has_classes, "class folders", problems):
-        return {part: _labelled(child, problems) for part, child in parts.items()}
     children = folders_of(folder)
-    if len(children) > 1 and len(parts_of_names([child.name for child in children])) == len(
-        children
-    ):
+    if not children:
+        raise UsageError(
+            f"{folder} holds no class folders: put the photos of each class into a folder of its "
+            f"name, or name a CSV file of paths and labels.{_by_name(folder)}"
+        )
+    if len(children) > 1 and len(_part_names(children)) == len(children):
         names = " and ".join(f"{child.name}/" for child in children)
         raise UsageError(
             f"{folder} has the parts {names}, which hold no class folders: put the photos of each "
             f"class into a folder of its name. For boxes next to the photos, set "
-            f"task={_task('detect')!r}."
+            f"task={task_name('detect')!r}."
         )
-    if not children:
-        raise UsageError(
-            f"{folder} holds no class folders: put the photos of each class into a folder of its "
-            "name, or name a CSV file of paths and labels."
-        )
-    return {None: _labelled(folder, problems)}
-
-
-def table_of(folder: Path, problems: list[str]) -> Path | None:
-    """The table of photos and labels in a folder that has no class folders; None where there is none.
-
-    Args:
-        folder: with one table, and the photos anywhere or in one folder.
-        problems: takes tables next to class folders, which are not read.
-
-    Raises:
-        UsageError: there are several tables.
-    """
-    tables = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
-    if not tables:
-        return None
-    names = " and ".join(path.name for path in tables[:3])
-    if part_folders(folder, _has_classes, "class folders", []) or _is_several(folder):
-        problems.append(
-            f"{folder}: {names} not read, as there are class folders; to use a table, give its path"
-        )
-        return None
-    if len(tables) > 1:
-        raise UsageError(
-            f"{folder} holds the tables {names} and no class folders; give the path of the one to read."
-        )
-    return tables[0]
-
-
-def _is_several(folder: Path) -> bool:
-    """Whether two or more folders hold photos."""
-    return sum(bool(photos_of(child)) for child in folders_of(folder)) > 1
-
-
-def _has_classes(folder: Path) -> bool:
-    return any(map(photos_of, folders_of(folder)))
-
-
-def _labelled(folder: Path, problems: list[str]) -> list[Labelled]:
-    children = folders_of(folder)
     _refuse_annotations(folder, children)
     photos = {child.name: photos_of(child, problems) for child in children}
     if loose := len(photos_in(folder)):
@@ -99,7 +70,113 @@ def _labelled(folder: Path, problems: list[str]) -> list[Labelled]:
         raise UsageError(
             f"{folder} has class folders without a photo ({few(empty)}): fill or remove them."
         )
-    return [(photo, name) for name, some in photos.items() for photo in some]
+    parts = _parts_within(folder, photos)
+    if not parts:
+        others = [] if outer is None else [outer, *folders_of(outer)]
+        parts = _parts_of_lists(folder, [folder, *others], photos, problems)
+    if columns is not None and not parts and _are_deeper(folder, photos):
+        columns.append(f"classes: the folders of {folder}; folders in them are not classes")
+    for name, some in photos.items():
+        for photo in some:
+            if not parts or photo in parts:
+                yield Labelled(str(photo), photo, name, parts.get(photo))
+
+
+def has_classes(folder: Path, *, several: bool = False) -> bool:
+    """Whether photos are in folders of a folder.
+
+    Args:
+        folder: that may have class folders.
+        several: whether only two or more folders count, and not those of parts.
+    """
+    children = folders_of(folder)
+    parts = _part_names(children)
+    others = False
+    for count, child in enumerate(filter(has_photos, children), 1):
+        others = others or child.name not in parts
+        if not several or (count > 1 and others):
+            return True
+    return False
+
+
+def _part_names(folders: Sequence[Path]) -> dict[str, str]:
+    """The names of folders that are parts."""
+    return parts_of_names([folder.name for folder in folders])
+
+
+def task_name(verb: str) -> str:
+    """The name of the task that a command does."""
+    return next(task.name for task in TASKS.values() if task.verb == verb)
+
+
+def _are_deeper(folder: Path, photos: Mapping[str, Sequence[Path]]) -> bool:
+    """Whether photos are in folders of the class folders."""
+    return any(photo.parent.parent != folder for some in photos.values() for photo in some)
+
+
+def _parts_within(folder: Path, photos: Mapping[str, Sequence[Path]]) -> dict[Path, str]:
+    """The part of each photo by the folders in its class folder, such as `cat/train/`; empty if
+    these are not all parts.
+
+    Args:
+        folder: of the class folders.
+        photos: by class folder.
+
+    Raises:
+        UsageError: the class folders have folders of the same names, so these may be the classes.
+    """
+    inner: dict[str, set[str]] = {}
+    for name, some in photos.items():
+        if len(photos) < 2 or any(photo.parent == folder / name for photo in some):
+            return {}
+        inner[name] = {photo.relative_to(folder).parts[1] for photo in some}
+    counts = Counter(one for names in inner.values() for one in names)
+    parts = {name: part for name in counts if (part := part_of_name(name)) is not None}
+    if len(parts) == len(counts) and "train" in parts.values() and len({*parts.values()}) > 1:
+        every = (photo for some in photos.values() for photo in some)
+        return {photo: parts[photo.relative_to(folder).parts[1]] for photo in every}
+    shared = [name for name in counts if counts[name] > len(inner) / 2]
+    if len(shared) > 1:
+        raise UsageError(
+            f"{folder} can be read in two ways: the classes {listed([*inner], 5)}, or the classes "
+            f"{listed(sorted(shared), 5)} in each of these folders. Give a table with the columns "
+            "path and label (and a group_column, if the folders are folds), or, in Python, a list of "
+            "(photo, label)."
+        )
+    return {}
+
+
+def _parts_of_lists(
+    folder: Path,
+    list_folders: Sequence[Path],
+    photos: Mapping[str, Sequence[Path]],
+    problems: list[str],
+) -> dict[Path, str]:
+    """The part of each photo by lists of paths; empty if there are none.
+
+    Args:
+        folder: of the class folders.
+        list_folders: that may hold lists.
+        photos: by class folder.
+        problems: takes photos in two lists or none.
+    """
+    list_folders = [one for one in list_folders if any(one.glob("*.txt"))]
+    every = [photo for some in photos.values() for photo in some if list_folders]
+    keys = {photo: photo.relative_to(folder).with_suffix("").as_posix() for photo in every}
+    names = {name for key in keys.values() for name in (key, f"{folder.name}/{key}")}
+    read = (parts_of_lists(one, problems, names) for one in list_folders)
+    lists = next(filter(None, read), {})
+    parts = {
+        photo: part
+        for photo, key in keys.items()
+        if (part := lists.get(key) or lists.get(f"{folder.name}/{key}")) is not None
+    }
+    if lists and len(parts) < len(every):
+        others = len(every) - len(parts)
+        problems.append(
+            f"{folder}: {counted(others, 'photo')} not used, in none of the lists of parts"
+        )
+    return parts
 
 
 def _refuse_annotations(folder: Path, children: Sequence[Path]) -> None:
@@ -116,8 +193,10 @@ def _refuse_annotations(folder: Path, children: Sequence[Path]) -> None:
     for other in others:
         files = [file for file in other.rglob("*") if file.is_file()]
         if any(_stem(file).startswith(tuple(stems)) for file in files[:1000] if stems):
-            masks = bool(photos_of(other))
-            what, task = ("masks", _task("segment")) if masks else ("boxes", _task("detect"))
+            masks = has_photos(other)
+            what, task = (
+                ("masks", task_name("segment")) if masks else ("boxes", task_name("detect"))
+            )
             raise UsageError(
                 f"{folder} holds {photos.name}/ and {other.name}/ with files of the same names: these "
                 f"are photos and their {what}, or two classes. For {what}, set task={task!r}; for "
@@ -125,9 +204,17 @@ def _refuse_annotations(folder: Path, children: Sequence[Path]) -> None:
             )
 
 
-def _task(verb: str) -> str:
-    return next(task.name for task in TASKS.values() if task.verb == verb)
-
-
 def _stem(file: Path) -> str:
     return file.stem.lower()
+
+
+def _by_name(folder: Path) -> str:
+    """How to use names of photos that begin with their classes, for the end of a message."""
+    matches = [_NUMBERED.fullmatch(photo.stem) for photo in photos_in(folder)]
+    names = Counter(match[1] for match in matches if match is not None)
+    if len(names) < 2 or sum(names.values()) < len(matches) or max(names.values()) < 2:
+        return ""
+    return (
+        f" If the names of the photos begin with the classes ({few([*names], 3)}), give a table, or, in "
+        "Python, a list of (photo, label)."
+    )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, overload
 
 import numpy as np
@@ -27,9 +25,9 @@ from warmstart.core.types import Data
 from warmstart.engines.agreement import Measure, Rule
 from warmstart.errors import UsageError
 from warmstart.image import preprocessing
-from warmstart.image.arrays import are_arrays, as_uint8, pairs
-from warmstart.image.class_folders import class_folders, table_of
+from warmstart.image.arrays import as_uint8
 from warmstart.image.inputs import Photo, iter_photos
+from warmstart.image.labelled_photos import labelled_photos
 from warmstart.image.model import FEATURE_NOTES, PhotoModel, PhotoOptions, image_program
 
 if TYPE_CHECKING:
@@ -257,25 +255,8 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
 
 
 def _examples(data: Any, reading: Mapping[str, Any]) -> list[records.Labelled]:
-    """The photos of a folder of class folders, of a table, of arrays (x, y), or of pairs; of data
-    with parts those to test, else those to validate.
-    """
-    path = Path(data).expanduser() if isinstance(data, str | os.PathLike) else None
-    if path is not None and not path.exists():
-        raise UsageError(f"There is no file or folder {path}.")
-    table = table_of(path, reading["problems"]) if path is not None and path.is_dir() else None
-    if path is not None and path.is_dir() and table is None:
-        parts = class_folders(path, reading["problems"])
-        chosen = parts.get("test") or parts.get("validation") or next(iter(parts.values()))
-        examples = [records.Labelled(str(photo), photo, label) for photo, label in chosen]
-    elif path is not None and not records.is_table(table or path):
-        raise UsageError(
-            f"{path} is not a folder of class folders, nor a table of paths and labels."
-        )
-    else:
-        examples = records.measured(
-            records.read_photos(table or (pairs(data) if are_arrays(data) else data), **reading)
-        )
+    """The labelled photos; of data with parts those to test, else those to validate."""
+    examples = records.measured(labelled_photos(data, **reading))
     photos = [one.value for one in examples]
     as_uint8({"data": photos})
     return [replace(one, value=photo) for one, photo in zip(examples, photos, strict=True)]

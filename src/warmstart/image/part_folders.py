@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,10 @@ from warmstart.core.records.part_names import parts_of_names, require_single
 from warmstart.core.terminal import counted
 from warmstart.errors import UsageError
 from warmstart.image.photo_files import folders_of, photos_in, photos_of
+
+DEEPEST = 2
+"""Folders around labelled data, such as `VOCdevkit/VOC2007/`."""
+_YEAR = re.compile(r"(?<!\d)(19|20)\d\d(?!\d)")
 
 
 def part_folders(
@@ -75,3 +80,42 @@ def require_labels(folder: Path, part: str | None, what: str, problems: list[str
         )
     if count:
         problems.append(f"{folder}: {counted(count, 'photo')} not used, without {what}")
+
+
+def inner_folders(
+    folder: Path,
+    is_labelled: Callable[[Path], bool],
+    what: str,
+    problems: list[str],
+    depth: int = DEEPEST,
+) -> list[Path]:
+    """The folders in a folder that hold its labelled data, where it holds none itself: a single one,
+    as archives unpack into, or one for each year, such as `VOC2007/` and `VOC2012/`. Empty where
+    there is none.
+
+    Args:
+        folder: around labelled data.
+        is_labelled: whether a folder holds photos with labels, or parts of these.
+        what: the labels, for messages, such as "boxes".
+        problems: takes unlabelled photos that are left out, counted.
+        depth: of the folders that are looked into.
+
+    Raises:
+        UsageError: several folders hold labelled data.
+    """
+    inner: dict[Path, list[Path]] = {}
+    for child in folders_of(folder):
+        if is_labelled(child):
+            inner[child] = [child]
+        elif depth > 1 and (deeper := inner_folders(child, is_labelled, what, [], depth - 1)):
+            inner[child] = deeper
+    if len(inner) > 1 and len({_YEAR.sub("", child.name) for child in inner}) > 1:
+        names = " and ".join(f"{child.name}/" for child in [*inner][:5])
+        raise UsageError(
+            f"{folder} holds {names} with {what}: name the one to read, or rename them to train/, val/ "
+            "and test/, if they are parts."
+        )
+    for child in folders_of(folder) if inner else ():
+        if child not in inner:
+            require_labels(child, None, what, problems)
+    return [one for some in inner.values() for one in some]

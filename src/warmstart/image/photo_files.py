@@ -5,7 +5,7 @@ nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from warmstart.core.inputs import iter_items, natural
@@ -16,7 +16,8 @@ from warmstart.image import formats
 
 NOT_PHOTOS = frozenset(
     {*TABLES, ".txt", ".xml", ".yaml", ".yml", ".md", ".html", ".htm", ".ini", ".db", ".log", ".cache",
-     ".py", ".ipynb", ".pdf", ".mat", ".doc", ".docx", ".xls", ".xlsx", ".names"}
+     ".py", ".ipynb", ".pdf", ".mat", ".doc", ".docx", ".xls", ".xlsx", ".names",
+     ".labels", ".data", ".cfg"}
 )  # fmt: skip
 """Suffixes of files that people keep next to photos, and that nobody takes for one."""
 CONTAINERS = ("TIFF",)
@@ -26,8 +27,18 @@ small preview."""
 
 def folders_of(folder: Path) -> list[Path]:
     """The folders in a folder that are not hidden, in natural order."""
-    children = (child for child in folder.iterdir() if child.is_dir() and child.name[0] != ".")
-    return sorted(children, key=lambda child: natural(child.name))
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.is_dir() and entry.name[0] != "."]
+    return [folder / name for name in sorted(names, key=natural)]
+
+
+def folders_called(folder: Path, names: Sequence[str]) -> list[Path]:
+    """The folders in a folder that have one of these names, in the order of the names; case does not
+    count.
+    """
+    order = {name.lower(): index for index, name in enumerate(names)}
+    known = [child for child in folders_of(folder) if child.name.lower() in order]
+    return sorted(known, key=lambda child: order[child.name.lower()])
 
 
 def photos_of(folder: Path, problems: list[str] | None = None) -> list[Path]:
@@ -43,27 +54,32 @@ def photos_of(folder: Path, problems: list[str] | None = None) -> list[Path]:
     return _photos(_files(folder, problems), folder, problems)
 
 
+def has_photos(folder: Path) -> bool:
+    """Whether there is a photo below a folder; faster than `photos_of`."""
+    return any(file.suffix.lower() in formats.SUFFIXES for file in _files(folder, None)) or bool(
+        photos_of(folder)
+    )
+
+
 def photos_in(folder: Path, problems: list[str] | None = None) -> list[Path]:
     """As `photos_of`, without those of the folders in it."""
     files = (file for file in folder.iterdir() if file.name[0] != "." and not file.is_dir())
     return _photos(sorted(files, key=lambda file: natural(file.name)), folder, problems)
 
 
-def _files(folder: Path, problems: list[str] | None) -> list[Path]:
+def _files(folder: Path, problems: list[str] | None) -> Iterator[Path]:
     """All files below a folder; a folder that cannot be read is a problem."""
-    files: list[Path] = []
     try:
         for item in iter_items(folder, suffixes=None, what="file"):
             if not isinstance(item.value, InputError):
-                files.append(Path(item.value))
+                yield Path(item.value)
             elif problems is not None:
                 problems.append(str(item.value))
     except UsageError:  # it is empty
         pass
-    return files
 
 
-def _photos(files: Sequence[Path], folder: Path, problems: list[str] | None) -> list[Path]:
+def _photos(files: Iterable[Path], folder: Path, problems: list[str] | None) -> list[Path]:
     photos: list[Path] = []
     others: list[Path] = []
     for file in files:

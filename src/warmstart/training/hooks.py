@@ -48,6 +48,7 @@ class TrainerHooks(ABC, Generic[OptionsT]):
         restart: sets the weights from which training starts, where they are others.
         prefer_later: whether the later one of equal epochs counts as better.
         measures: whether `measure` is called after each epoch.
+        is_prepared: whether the network is built and frozen.
         derived: options that `identity` covers.
         model: the base.
         network: what is trained.
@@ -70,6 +71,7 @@ class TrainerHooks(ABC, Generic[OptionsT]):
     restart: Callable[[], None] | None = None
     prefer_later: ClassVar[bool] = False
     measures: bool = True
+    is_prepared: bool = False
 
     model: Model[Any, Any, Any]
     network: keras.Model

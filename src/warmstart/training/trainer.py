@@ -117,11 +117,23 @@ class Trainer(TrainerHooks[OptionsT]):
         """Whether there is validation data."""
         return self.summary.counts.get("validation", 0) > 0
 
+    def verify(self) -> None:
+        if getattr(self.options, "freeze", "none") not in ("none", 0):
+            self.prepare()
+
+    def prepare(self) -> None:
+        """Build the network and freeze what is not trained, once: before the run starts where an
+        option may not fit the network.
+        """
+        if not self.is_prepared:
+            with seeded(self.options.seed):
+                self.network = self.build()
+            self.freeze()
+            self.is_prepared = True
+
     def train(self) -> None:
         """Build, freeze, compile and fit."""
-        with seeded(self.options.seed):
-            self.network = self.build()
-        self.freeze()
+        self.prepare()
         self.fit_network()
 
     def initialise(self, batches: Any) -> None:

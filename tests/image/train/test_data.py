@@ -284,7 +284,7 @@ def test_tf_data():
 
 
 def test_what_cannot_be_learned_from(flowers, tmp_path):
-    with pytest.raises(UsageError, match="no folder or file"):
+    with pytest.raises(UsageError, match="no file or folder"):
         read(tmp_path / "nothing")
     (flowers / "lily").mkdir()
     with pytest.raises(UsageError, match="without a photo \\('lily'\\)"):

@@ -345,8 +345,9 @@ def test_what_is_frozen(base, how, first):
     }
 
 
-def test_what_is_refused(base, pictures):
+def test_what_is_refused(base, pictures, tmp_path):
     _, rows = pictures
+    output = tmp_path / "run"
     classifier = ws.load(BASE, weights=base)
     for options, words in (
         ({"image_size": (100, 96)}, "multiples of 32"),
@@ -356,7 +357,9 @@ def test_what_is_refused(base, pictures):
         ({"validation": 0}, "needs validation data"),
     ):
         with pytest.raises(UsageError, match=words):
-            ws.finetune(classifier, rows, task="object-detection", epochs=1, **options)
+            ws.finetune(
+                classifier, rows, task="object-detection", epochs=1, output=output, **options
+            )
     with pytest.raises(UsageError, match="no photo to train on with a box that counts"):
         ws.finetune(
             classifier,
@@ -365,4 +368,7 @@ def test_what_is_refused(base, pictures):
             labels=["bright", "dark"],
         )
     with pytest.raises(UsageError, match="no feature map of stride 8"):
-        ws.finetune(ws.load(CIFAR), rows, task="object-detection", image_size=(96, 96))
+        ws.finetune(
+            ws.load(CIFAR), rows, task="object-detection", image_size=(96, 96), output=output
+        )
+    assert not output.exists()  # all is known before a run begins

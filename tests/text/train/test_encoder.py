@@ -319,6 +319,14 @@ def test_what_is_frozen(how, layers):
     assert any(name.startswith("embeddings.") for name in moved) == (how == 0)
 
 
+def test_a_freeze_that_does_not_fit_is_refused_before_the_run(tmp_path):
+    with pytest.raises(UsageError, match="a number of first blocks up to 2"):
+        ws.finetune(
+            BERT, reviews(8, 0), task="text-classification", freeze=3, output=tmp_path / "run"
+        )
+    assert not (tmp_path / "run").exists()
+
+
 def test_class_weights_move_the_decision():
     """Without weights the share would be that of the texts, 0.75."""
     texts = [("the film ann is good", "pos")] * 3 + [("the film ann is good", "neg")]

@@ -33,7 +33,8 @@ class Field:
 
 
 _FILES = ("path", "file", "file_name", "filename", "filepath", "file_path")
-_ADDRESSES = ("url", "source")
+ADDRESSES = ("url", "source")
+"""Columns of addresses, or of where the data comes from."""
 _LABELS = (
     "label",
     "labels",
@@ -47,8 +48,16 @@ _LABELS = (
 )
 
 PHOTO = Field(
-    "photo", "path_column", ((*_FILES, "image", "image_path", "photo", "img"), _ADDRESSES)
+    "photo",
+    "path_column",
+    (
+        (*_FILES, "image", "image_path", "photo", "img"),
+        ADDRESSES,
+        ("image_name",),
+    ),
 )
+PHOTO_ID = Field("photo", "path_column", (("image_id", "imageid", "img_id"),))
+"""Names of photos without their suffix, or numbers: used where no column has paths."""
 MASK = Field(
     "mask",
     "mask_column",
@@ -57,7 +66,7 @@ MASK = Field(
 RECORDING = Field(
     "recording",
     "path_column",
-    (("audio", "recording", "wav", "audio_filepath", "audio_path"), _FILES, _ADDRESSES),
+    (("audio", "recording", "wav", "audio_filepath", "audio_path"), _FILES, ADDRESSES),
 )
 TRANSCRIPT = Field(
     "text",
@@ -114,7 +123,9 @@ LABEL = Field(
     "label_column",
     (_LABELS, ("tags",), ("score", "rating", "stars", "overall", "quality")),
 )
-BOX_LABEL = Field("label", "label_column", (_LABELS, ("name",)))
+BOX_LABEL = Field(
+    "label", "label_column", (_LABELS, ("name",), ("label_name", "labelname", "class_name"))
+)
 PART = Field("split", "split_column", (("split",), ("part",), ("subset",), ("set",)))
 GROUP = Field("group", "group_column", ())
 COLA = (

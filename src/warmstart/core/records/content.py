@@ -98,6 +98,12 @@ def are_files(cells: Sequence[Any]) -> bool:
     return len({cell.strip().rpartition(".")[2].lower() for cell in cells}) <= 2
 
 
+def may_be_addresses(cells: Sequence[Any]) -> bool:
+    """Whether cells may be URLs or paths: not all are plain words."""
+    strings = [cell for cell in cells if isinstance(cell, str)]
+    return len(strings) < len(cells) or any(set(cell) & {"/", ".", "\\"} for cell in strings)
+
+
 def columns_that(
     look: Any, cells: dict[str, list[Any]], taken: Collection[str | None]
 ) -> list[str]:

@@ -114,9 +114,9 @@ class LabelReader:
 
     def _flag(self, record: Record, flag: str) -> bool:
         value = self.table.cell(record, flag, f"0 or 1 for {flag!r}")
-        if str(value) not in TRUE | FALSE:
+        if (written := str(value).strip()) not in TRUE | FALSE:
             raise record.error(f"{value!r:.40} in the column {flag!r} is neither 0 nor 1")
-        return str(value) in TRUE
+        return written in TRUE
 
     @property
     def _where(self) -> str:
@@ -251,4 +251,4 @@ def _free(table: Table, inputs: Collection[str | None]) -> list[str]:
 def _is_flag(table: Table, column: str) -> bool:
     known = TRUE | FALSE
     cells = (record.values.get(column) for record in table.peek())
-    return all(values.is_missing(cell) or str(cell) in known for cell in cells)
+    return all(values.is_missing(cell) or str(cell).strip() in known for cell in cells)

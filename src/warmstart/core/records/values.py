@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 import os
 import re
 from ast import literal_eval as literal
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -204,11 +206,12 @@ def separated(text: str) -> list[str]:
 def resolved(path: str | os.PathLike[str], folder: Path | None) -> str:
     """A path of a table, which is relative to the table's folder; URLs stay as they are.
 
-    A bare file name may also be that of a file in a folder next to the table, such as `images/`.
+    A bare file name may also be that of a file in a folder next to the table, such as `images/`. A
+    path without a suffix may be that of a file with one.
 
     Raises:
-        ValueError: it cannot be a path, or two folders hold such a file; the message completes
-            "the photo in the column 'file' ".
+        ValueError: it cannot be a path, or two files could be meant; the message completes "the
+            photo in the column 'file' ".
     """
     text = os.fsdecode(path)
     if scheme(text) is not None:
@@ -220,13 +223,41 @@ def resolved(path: str | os.PathLike[str], folder: Path | None) -> str:
     if folder is None:
         return str(Path(text))
     path = folder / text
-    if os.path.basename(text) == text and not path.exists():
-        nested = sorted(sub / text for sub in _subfolders(folder) if (sub / text).is_file())
-        if len(nested) > 1:
-            names = " and ".join(one.parent.name + "/" for one in nested[:2])
-            raise ValueError(f"({printable(text)}) is in {names}; write its path")
-        path = nested[0] if nested else path
-    return str(path)
+    if os.path.exists(path):
+        return str(path)
+    folders = _subfolders(folder) if os.path.basename(text) == text else []
+    files = sorted(one for sub in folders if os.path.isfile(one := sub / text))
+    if not files and mimetypes.guess_type(text)[0] is None:
+        folders = [path.parent, *folders]
+        files = sorted(one / name for one in folders for name in _files_by_stem(one, path.name))
+    if len(files) > 1:
+        if len({file.parent for file in files}) == 1:
+            raise ValueError(
+                f"({printable(text)}) may be {files[0].name} or {files[1].name}; add the suffix"
+            )
+        names = " and ".join(file.parent.name + "/" for file in files[:2])
+        raise ValueError(f"({printable(text)}) is in {names}; write its path")
+    return str(files[0] if files else path)
+
+
+def _files_by_stem(folder: Path, stem: str) -> list[str]:
+    """The names of the files of a folder with this stem, without texts and documents."""
+    try:
+        return _stems(folder, folder.stat().st_mtime_ns).get(stem, [])
+    except OSError:
+        return []
+
+
+@lru_cache(maxsize=64)
+def _stems(folder: Path, changed: int) -> dict[str, list[str]]:
+    """The names of files by stem; `changed`: when the folder was."""
+    names: dict[str, list[str]] = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            type_ = mimetypes.guess_type(entry.name)[0] or ""
+            if not type_.startswith(("text/", "application/")) and entry.is_file():
+                names.setdefault(os.path.splitext(entry.name)[0], []).append(entry.name)
+    return names
 
 
 def _subfolders(folder: Path) -> list[Path]:

@@ -40,11 +40,15 @@ Sides = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class RowBox:
-    """A box of a table: its row for messages, its label, and four numbers as they stand."""
+    """A box of a table: its row for messages, its label, four numbers as they stand, and whether it
+    is a crowd or difficult.
+    """
 
     row: str
     label: str
     numbers: Numbers
+    crowd: bool = False
+    difficult: bool = False
 
 
 def columns_of(

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from warmstart.core.records import SUFFIXES as TABLES
 from warmstart.core.records import is_table
+from warmstart.core.records.columns import listed
 from warmstart.core.records.values import class_name, is_missing
 from warmstart.errors import UsageError
 from warmstart.image.annotations import coco, labelme, table, voc, yolo
@@ -16,7 +16,8 @@ from warmstart.image.annotations.box_data import BoxData, LabelledBox
 from warmstart.image.annotations.box_formats import RowBox, as_sides, in_shares
 from warmstart.image.annotations.collector import Collector, name_of
 from warmstart.image.arrays import PIXELS, as_uint8
-from warmstart.image.part_folders import part_folders
+from warmstart.image.part_folders import inner_folders, part_folders
+from warmstart.image.part_tables import part_tables, tables_in
 
 Reader = Callable[[Path, Collector, str | None], None]
 LAYOUTS: tuple[tuple[str, Callable[[Path], bool], Reader], ...] = (
@@ -76,7 +77,7 @@ def read_boxes(
         _refuse(columns)
         _read_pairs(source, collector)
         return collector.data("The list")
-    for reader, folder, part in _sources(path, collector.problems):
+    for reader, folder, part in _sources(path, collector):
         if reader is table.read:
             table.read(folder, collector, part, **columns)
         else:
@@ -125,13 +126,20 @@ def _row(name: str, label: Any, *numbers: Any) -> RowBox:
     return RowBox(name, class_name(label), as_sides(tuple(map(float, numbers))))
 
 
-def _sources(path: Path, problems: list[str]) -> Iterator[tuple[Reader, Path, str | None]]:
-    """The layouts in a file or folder, with the part that each is; `problems` takes photos of none.
+def _sources(
+    path: Path, collector: Collector, part: str | None = None
+) -> Iterator[tuple[Reader, Path, str | None]]:
+    """The layouts in a file or folder, with the part that each is.
+
+    Args:
+        path: of the data.
+        collector: takes photos that are in none of the layouts, and which folders are read.
+        part: that the folder is; None: not known.
 
     Raises:
         UsageError: there is none, or two readings are possible.
     """
-    suffix = path.suffix.lower()
+    suffix, problems = path.suffix.lower(), collector.problems
     if path.is_file():
         known: dict[str, Reader] = {".json": coco.read, ".yaml": yolo.read, ".yml": yolo.read}
         reader: Reader | None = voc.read if voc.is_voc(path) else known.get(suffix)
@@ -148,18 +156,36 @@ def _sources(path: Path, problems: list[str]) -> Iterator[tuple[Reader, Path, st
     if layouts and layouts[0][0] in NEXT_TO_PHOTOS:
         _refuse_parts(path)
     if layouts:
-        yield layouts[0][1], _file(path) if layouts[0][1] is table.read else path, None
-        return
-    parts = part_folders(path, _is_labelled, "boxes", problems)
-    if not parts:
+        yield layouts[0][1], path, part
+    elif parts := part_folders(path, _is_labelled, "boxes", problems):
+        if tables := tables_in(path):
+            names = listed([file.name for file in tables], 3)
+            problems.append(f"{path}: {names} not read, as there are folders of parts")
+        for name, child in parts.items():
+            yield from _sources(child, collector, name)
+    elif tables_by_part := part_tables(path, problems):
+        for own, file in tables_by_part.items():
+            yield table.read, file, part or own
+    else:
+        yield from _inner_sources(path, collector)
+
+
+def _inner_sources(path: Path, collector: Collector) -> Iterator[tuple[Reader, Path, str | None]]:
+    """The layouts in folders of a folder that is none itself."""
+    inner = inner_folders(path, _is_data_set, "boxes", collector.problems)
+    if not inner:
         raise UsageError(f"{path} is not a known layout of bounding boxes: {HELP}.")
-    for part, child in parts.items():
-        for read, folder, _ in _sources(child, problems):
-            yield read, folder, part
+    collector.columns.append(f"folders: {listed([str(one) for one in inner])}")
+    for child in inner:
+        yield from _sources(child, collector)
 
 
 def _is_labelled(folder: Path) -> bool:
-    return bool(_layouts(folder))
+    return bool(_layouts(folder)) or bool(part_tables(folder, []))
+
+
+def _is_data_set(folder: Path) -> bool:
+    return _is_labelled(folder) or bool(part_folders(folder, _is_labelled, "boxes", []))
 
 
 def _refuse_parts(folder: Path) -> None:
@@ -178,16 +204,5 @@ def _refuse_parts(folder: Path) -> None:
 
 
 def _layouts(folder: Path) -> list[tuple[str, Reader]]:
-    """The layouts that a folder may be: (name, reader)."""
-    layouts = [(name, read) for name, test, read in LAYOUTS if test(folder)]
-    if not layouts and len(_tables(folder)) == 1:
-        return [("a table", table.read)]
-    return layouts
-
-
-def _tables(folder: Path) -> list[Path]:
-    return [file for file in sorted(folder.iterdir()) if file.suffix.lower() in TABLES]
-
-
-def _file(folder: Path) -> Path:
-    return _tables(folder)[0]
+    """The layouts that a folder may be, besides tables: (name, reader)."""
+    return [(name, read) for name, test, read in LAYOUTS if test(folder)]

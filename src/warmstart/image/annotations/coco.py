@@ -308,7 +308,7 @@ def photos(data: Mapping[str, Any], path: Path, problems: list[str]) -> Iterator
 
 
 def _file(path: Path, name: str) -> Path | None:
-    """In the folder of the JSON, in `images/`, or in a folder called as the JSON ends
+    """In the folder of the JSON, in `images/`, or in a folder of one of these called as the JSON ends
     (instances_train2017 -> train2017).
 
     Raises:
@@ -331,9 +331,7 @@ def _file(path: Path, name: str) -> Path | None:
         path.parent.parent / "images",
         path.parent.parent,
     ]
-    folders += [
-        folder / path.stem.rpartition("_")[2] for folder in (path.parent, path.parent.parent)
-    ]
+    folders += [folder / path.stem.rpartition("_")[2] for folder in [*folders]]
     return next((folder / name for folder in folders if _is_file(folder / name)), None)
 
 

@@ -223,7 +223,8 @@ class Collector:
         check_names(names, what)
         index = {name: number for number, name in enumerate(names)}
         photos = tuple(_photo(row, index) for row in self.rows)
-        return BoxData(photos, names, tuple(self.problems), tuple(self.columns))
+        columns = tuple(dict.fromkeys(self.columns))  # parts are read alike
+        return BoxData(photos, names, tuple(self.problems), columns)
 
     def _refuse_shares(self, what: str) -> None:
         """Leave photos out whose boxes look like shares where pixels are expected.

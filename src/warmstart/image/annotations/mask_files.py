@@ -13,7 +13,7 @@ from warmstart.image.annotations.annotated_photos import count_of
 from warmstart.image.annotations.parts import parts_of_lists, parts_of_photos
 from warmstart.image.decoder import SUFFIXES
 from warmstart.image.part_folders import part_folders, require_labels
-from warmstart.image.photo_files import folders_of, photos_in, photos_of
+from warmstart.image.photo_files import folders_called, folders_of, photos_in, photos_of
 
 PHOTOS = ("images", "JPEGImages", "img", "imgs", "image", cityscapes.PHOTOS)
 MASKS = (
@@ -38,6 +38,8 @@ ENDINGS = (
     *cityscapes.ENDINGS,
 )
 """What the name of a mask may add to the photo's."""
+CAMVID_ENDINGS = ("_L", "_P")
+"""The same of CamVid's masks in folders of their own; next to photos, they may be something else."""
 FOLDER_ENDINGS = ("_masks", "_mask", "_labels", "_label", "_annotations", "annot")
 """What the name of a folder of masks may add to that of a folder of photos."""
 LISTS = Path("ImageSets") / "Segmentation"
@@ -105,10 +107,10 @@ def _folders(root: Path, problems: list[str]) -> Iterator[tuple[Path, Path, str 
 
 def _own_folders(root: Path, problems: list[str]) -> Iterator[tuple[Path, Path, str | None]]:
     """As `_folders`, without the folders of parts."""
-    photos = next((root / name for name in PHOTOS if (root / name).is_dir()), None)
-    masks = next((root / name for name in MASKS if _has_pictures(root / name)), None)
+    photos = next(iter(folders_called(root, PHOTOS)), None)
+    masks = next(filter(_has_pictures, folders_called(root, MASKS)), None)
     if photos is not None and masks is not None:
-        yield photos, masks, None
+        yield photos, _with_pictures(masks, photos), None
         return
     siblings = {child: _sibling(child) for child in folders_of(root)}
     pairs = {child: folder for child, folder in siblings.items() if folder is not None}
@@ -131,6 +133,13 @@ def _has_pictures(folder: Path) -> bool:
     )
 
 
+def _with_pictures(masks: Path, photos: Path) -> Path:
+    """The folder of masks, or the only one in it with pictures: `annotations/trimaps/`."""
+    inner = [child for child in folders_of(masks) if _has_pictures(child)]
+    is_outer = len(inner) == 1 and not photos_in(masks) and not (photos / inner[0].name).is_dir()
+    return inner[0] if is_outer else masks
+
+
 def _sibling(folder: Path) -> Path | None:
     siblings = (folder.with_name(folder.name + ending) for ending in FOLDER_ENDINGS)
     return next((sibling for sibling in siblings if _has_pictures(sibling)), None)
@@ -142,10 +151,10 @@ def _is_mixed(folder: Path) -> bool:
     return any(_photo_stem(stem) in stems for stem in stems if _photo_stem(stem) != stem)
 
 
-def _photo_stem(stem: str) -> str:
-    """The stem of the photo whose mask has this stem."""
-    ending = next((ending for ending in ENDINGS if stem.endswith(ending)), "")
-    return stem.removesuffix(ending)
+def _photo_stem(stem: str, *, mixed: bool = True) -> str:
+    """The stem of the photo whose mask has this stem; `mixed`: masks stand next to photos."""
+    endings = ENDINGS if mixed else (*ENDINGS, *CAMVID_ENDINGS)
+    return stem.removesuffix(next((one for one in endings if stem.endswith(one)), ""))
 
 
 def _paired(photos: Path, masks: Path, part: str | None, problems: list[str]) -> Iterator[Pair]:
@@ -156,7 +165,7 @@ def _paired(photos: Path, masks: Path, part: str | None, problems: list[str]) ->
     for file in sorted(masks.rglob("*")):
         if file.is_file() and file.suffix.lower() in SUFFIXES and not cityscapes.is_other(file):
             key = file.relative_to(masks).with_suffix("")
-            plain = key.with_name(_photo_stem(key.name))
+            plain = key.with_name(_photo_stem(key.name, mixed=mixed))
             if plain == key:
                 exact[key] = file
             else:
@@ -184,7 +193,7 @@ def _paired(photos: Path, masks: Path, part: str | None, problems: list[str]) ->
     others = ended.values() if mixed else (*exact.values(), *ended.values())
     problems += [f"{mask}: has no photo in {photos}" for mask in others if mask.name[0] != "."]
     own: Sequence[str | None] = [part] * len(pairs)
-    if part is None and photos.name in PHOTOS:
+    if part is None and photos.name.lower() in map(str.lower, PHOTOS):
         own = parts_of_photos([photo for photo, _ in pairs], photos)
     for (photo, mask), name in zip(pairs, own, strict=True):
         yield Pair(photo, mask, name)

@@ -58,6 +58,17 @@ def read_values(mask: Any, colours: Colours | None = None) -> np.ndarray:
     return array.astype(np.int64)
 
 
+def has_colours(mask: str | os.PathLike[str]) -> bool:
+    """Whether the file of a mask is a picture with three channels."""
+    from PIL import Image
+
+    try:
+        with Image.open(mask) as picture:
+            return picture.mode in ("RGB", "RGBA")
+    except Exception:  # whoever reads it says what is wrong
+        return False
+
+
 def _of_picture(picture: Any, name: str, colours: Colours | None) -> np.ndarray:
     if colours is not None:
         return _of_colours(np.array(picture.convert("RGB"), np.int64), colours)

@@ -4,21 +4,16 @@ colours, or from outlines.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from warmstart.core import records
-from warmstart.core.records.columns import MASK, PHOTO, listed
-from warmstart.core.records.record import Record
 from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder
-from warmstart.image.annotations import cityscapes, coco, labelme, mask_files, name_files
-from warmstart.image.annotations.collector import check_names, few_of, name_of
+from warmstart.image.annotations.collector import check_names, few_of
 from warmstart.image.annotations.mask_encoding import (
     Encoding,
     Values,
@@ -28,24 +23,10 @@ from warmstart.image.annotations.mask_encoding import (
     translation,
     with_background,
 )
+from warmstart.image.annotations.mask_layouts import MaskLayout, layout_of
 from warmstart.image.annotations.mask_palettes import Palettes
-from warmstart.image.annotations.mask_values import (
-    NOT_COUNTED,
-    Colours,
-    read_values,
-    unknown_colours,
-)
-from warmstart.image.annotations.outlines import (
-    Classes,
-    RawMaskedPhoto,
-    has_polygons,
-    of_coco,
-    of_labelme,
-    of_yolo,
-)
-from warmstart.image.arrays import PIXELS, as_uint8
-
-NAMES = ("labels.txt", "classes.txt")
+from warmstart.image.annotations.mask_values import NOT_COUNTED, Colours, unknown_colours
+from warmstart.image.annotations.outlines import RawMaskedPhoto
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +81,14 @@ def read_masks(
     Args:
         source: a folder with `images/` and `masks/` (files pair by name: `x.jpg` and `x.png` or
             `x_mask.png`), also in `train/`, `val/` and `test/`, or as Cityscapes names them;
-            COCO's JSON (polygons, run lengths; pixels of no annotation are "background");
-            labelme's JSON files next to the photos; a YOLO folder or `data.yaml` with polygons; a
-            table with the columns image and mask; or a list of (photo, mask), a mask being a path,
-            a PIL image or an array (H, W).
-        labels: the classes in order; default: `labels.txt` of the folder, one name per line, else
-            "class 0" on; "background" and "object" for masks of two values. Where the data names
-            its classes, these are mapped by name.
+            COCO's JSON (polygons, run lengths; pixels of no annotation are "background") or
+            labelme's JSON files next to the photos, also in each part; a YOLO folder or
+            `data.yaml` with polygons; a folder around one of these; a table with the columns image
+            and mask; or a list of (photo, mask), a mask being a path, a PIL image or an array
+            (H, W).
+        labels: the classes in order; default: those of `labels.txt` and other files, see
+            `mask_classes`, else "class 0" on; "background" and "object" for masks of two values.
+            Where the data names its classes, these are mapped by name.
         colours: for masks in RGB: the colour of each class; then `labels` are its keys.
         strict: whether outlines of other classes are an error; else their photos are listed and
             left out.
@@ -121,154 +103,15 @@ def read_masks(
     if isinstance(source, MaskData):
         return source
     problems: list[str] = []
-    layout = _layout(source, labels, colours, problems, strict, reading)
+    layout = layout_of(source, labels, colours, problems, strict, reading)
     if colours is not None:
         layout = replace(layout, names=tuple(colours), exact=True)
         labels = None
     return _checked(layout, labels, problems, mask_encoding)
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """Photos whose masks were not looked at yet.
-
-    Attributes:
-        name: for messages.
-        raw_photos: the photos.
-        names: the classes as the data numbers them; None: it does not say.
-        exact: whether values of the masks are indices of these, with no need to decide.
-        columns: how the data was read.
-    """
-
-    name: str
-    raw_photos: Sequence[RawMaskedPhoto]
-    names: Sequence[str] | None = None
-    exact: bool = False
-    columns: Sequence[str] = ()
-
-
-def _layout(
-    source: Any,
-    labels: Sequence[str] | None,
-    colours: Colours | None,
-    problems: list[str],
-    strict: bool,
-    reading: Mapping[str, str | None],
-) -> _Layout:
-    path = Path(source).expanduser() if isinstance(source, str | os.PathLike) else None
-    if path is not None and not path.exists():
-        raise UsageError(f"There is no file or folder {path}.")
-    if records.is_table(source) and (path is None or path.suffix.lower() != ".json"):
-        name = "The table" if path is None else str(path)
-        raw_photos, columns = _of_table(source, colours, problems, **reading)
-        return _Layout(name, raw_photos, columns=columns)
-    if named := [name for name, value in reading.items() if value is not None]:
-        raise UsageError(f"Only a table of masks takes {listed(named)}.")
-    if path is None:
-        raw_photos, columns = _of_pairs(source, colours)
-        return _Layout("The list", raw_photos, columns=columns)
-    known = None if labels is None else with_background(labels) if len(labels) == 1 else labels
-    classes = Classes(str(path), known, strict)
-    notes: list[str] = []
-    is_json = path.suffix.lower() == ".json"
-    files = coco.files_of(path) if path.is_dir() or is_json else []
-    if files or (path.is_file() and not has_polygons(path)):
-        raw_photos = of_coco(files, path, classes, problems)
-    elif labelme.is_labelme(path):
-        raw_photos = of_labelme(path, classes, problems)
-    elif has_polygons(path) and not mask_files.has_masks(path):
-        raw_photos = of_yolo(path, classes, problems, notes)
-    else:
-        return _of_folder(path, colours, problems)
-    return _Layout(str(path), raw_photos, classes.labels, True, notes)
-
-
-def _of_pairs(source: Any, colours: Colours | None) -> tuple[list[RawMaskedPhoto], list[str]]:
-    raw_photos = []
-    for number, pair in enumerate(source, 1):
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise UsageError(f"Item {number} of the data is not (photo, mask).")
-        photo, mask = pair
-        name = name_of(photo, f"item {number}")
-        raw_photos.append(RawMaskedPhoto(photo, name, *_reading(mask, colours)))
-    return _in_one_range(raw_photos)
-
-
-def _in_one_range(raw_photos: Sequence[RawMaskedPhoto]) -> tuple[list[RawMaskedPhoto], list[str]]:
-    """The raw_photos with arrays of photos as uint8, and the range that they had, in words."""
-    photos = [one.photo for one in raw_photos]
-    pixels = as_uint8({"data": photos})
-    scaled = [replace(one, photo=photo) for one, photo in zip(raw_photos, photos, strict=True)]
-    return scaled, [f"{PIXELS}{pixels}"] if pixels else []
-
-
-def _of_table(
-    source: Any,
-    colours: Colours | None,
-    problems: list[str],
-    *,
-    path_column: str | None = None,
-    mask_column: str | None = None,
-    split_column: str | None = None,
-    group_column: str | None = None,
-    encoding: str | None = None,
-    delimiter: str | None = None,
-) -> tuple[list[RawMaskedPhoto], list[str]]:
-    table = records.read_table(
-        source,
-        (PHOTO, MASK),
-        named=(path_column, mask_column, split_column, group_column),
-        encoding=encoding,
-        delimiter=delimiter,
-        example_rank=3,
-    )
-    photo, mask = table.column(PHOTO, path_column), table.column(MASK, mask_column)
-    split = table.split_columns(split_column, group_column)
-    columns: list[str] = []
-    table.describe(columns, {"photo": photo, "mask": mask}, split)
-
-    def row(record: Record) -> RawMaskedPhoto:
-        picture = table.file(record, photo, "photo")
-        return RawMaskedPhoto(
-            picture,
-            name_of(picture, record.name),
-            *_reading(table.file(record, mask, "mask"), colours),
-            *table.split(record, split),
-        )
-
-    raw_photos, pixels = _in_one_range(list(table.map(row, problems)))
-    return raw_photos, columns + pixels
-
-
-def _reading(mask: Any, colours: Colours | None) -> tuple[Callable[[], np.ndarray], Any]:
-    """What reads a mask, and the picture whose palette counts."""
-    return lambda: read_values(mask, colours), None if colours else mask
-
-
-def _of_folder(path: Path, colours: Colours | None, problems: list[str]) -> _Layout:
-    pairs = mask_files.pairs_of(path, problems)
-    if colours is None and cityscapes.are_masks([pair.mask for pair in pairs]):
-        raw_photos = [
-            RawMaskedPhoto(
-                pair.photo, str(pair.photo), _cityscapes_reader(pair.mask), part=pair.part
-            )
-            for pair in pairs
-        ]
-        return _Layout(str(path), raw_photos, cityscapes.CLASSES, exact=True)
-    raw_photos = [
-        RawMaskedPhoto(pair.photo, str(pair.photo), *_reading(pair.mask, colours), part=pair.part)
-        for pair in pairs
-    ]
-    names = name_files.one_list(path, NAMES) if colours is None else None
-    return _Layout(str(path), raw_photos, names)
-
-
-def _cityscapes_reader(mask: Path) -> Callable[[], np.ndarray]:
-    return lambda: cityscapes.trained(read_values(mask), mask)
-
-
 def _checked(
-    layout: _Layout,
+    layout: MaskLayout,
     labels: Sequence[str] | None,
     problems: list[str],
     encoding: Encoding | None,
@@ -302,7 +145,7 @@ def _checked(
     return MaskData(photos, tuple(labels), tuple(problems), encoding, tuple(layout.columns))
 
 
-def _looked_at(layout: _Layout, problems: list[str]) -> tuple[list[RawMaskedPhoto], Values]:
+def _looked_at(layout: MaskLayout, problems: list[str]) -> tuple[list[RawMaskedPhoto], Values]:
     """The photos that can be used, and the values of their masks."""
     values, palettes = Values(), Palettes()
     usable = []

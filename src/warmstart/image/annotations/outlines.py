@@ -129,14 +129,24 @@ def of_coco(
     return raw_photos
 
 
-def of_labelme(path: Path, classes: Classes, problems: list[str]) -> list[RawMaskedPhoto]:
-    """The photos of labelme's files; the classes are the background and the labels."""
-    records = list(labelme.outlines(path, problems))
-    named = {shape.label for record in records for shape in record.shapes}
+def of_labelme(
+    folders: Sequence[tuple[Path, str | None]], classes: Classes, problems: list[str]
+) -> list[RawMaskedPhoto]:
+    """The photos of labelme's files; the classes are the background and the labels.
+
+    Args:
+        folders: with the part that each is.
+        classes: of the data.
+        problems: takes what is wrong with photos, which are left out.
+    """
+    records = [
+        (record, part) for folder, part in folders for record in labelme.outlines(folder, problems)
+    ]
+    named = {shape.label for record, _ in records for shape in record.shapes}
     classes.offer(sorted(named - {labelme.IGNORED, labelme.BACKGROUND}))
     apart = {labelme.IGNORED: NOT_COUNTED, labelme.BACKGROUND: classes.background}
     raw_photos: list[RawMaskedPhoto] = []
-    for record in records:
+    for record, part in records:
         shapes: list[Shape] = []
         faults = list(record.faults)
         for shape in record.shapes:
@@ -151,7 +161,7 @@ def of_labelme(path: Path, classes: Classes, problems: list[str]) -> list[RawMas
         problems += faults
         if not faults:
             _add_painted(
-                raw_photos, record.photo, shapes, classes, problems, None, record.size, record.name
+                raw_photos, record.photo, shapes, classes, problems, part, record.size, record.name
             )
     classes.refuse_unknown()
     return raw_photos

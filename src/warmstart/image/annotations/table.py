@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from warmstart.core import records
 from warmstart.core.reading import scheme
-from warmstart.core.records.columns import BOX_LABEL, PHOTO, SIDES, choose_column, listed
+from warmstart.core.records.columns import (
+    BOX_LABEL,
+    PHOTO,
+    SIDES,
+    choose_column,
+    listed,
+)
 from warmstart.core.records.table import SplitColumns
 from warmstart.core.records.values import class_name, is_missing
 from warmstart.errors import RecordError, UsageError
@@ -23,11 +30,13 @@ from warmstart.image.annotations.box_formats import (
     size_columns,
 )
 from warmstart.image.annotations.collector import Collector
-from warmstart.image.annotations.numbers import size_of
+from warmstart.image.annotations.numbers import flag, size_of
 from warmstart.image.annotations.objects import FORMATS as OBJECT_FORMATS
 from warmstart.image.annotations.objects import boxes_of, objects_column
 from warmstart.image.arrays import PIXELS, as_uint8
 
+CROWD, DIFFICULT = ("iscrowd", "isgroupof"), ("difficult", "isdifficult")
+"""Columns of flags, in lower case without underscores: COCO's, Open Images' and Pascal VOC's."""
 LAYOUTS = ((PHOTO, BOX_LABEL, *SIDES), (PHOTO, *SIDES, BOX_LABEL))
 """Of a file without a header."""
 
@@ -73,7 +82,7 @@ def read(
         example_rank=3,
     )
     table.check_names((PHOTO, path_column), (BOX_LABEL, label_column))
-    photo_column = choose_column(table.columns, PHOTO, path_column, table.name)
+    photo_column = table.optional_file_column(PHOTO, path_column)
     split = table.split_columns(split_column, group_column)
     objects = objects_column(table)
     label = None if objects else choose_column(table.columns, BOX_LABEL, label_column, table.name)
@@ -95,6 +104,7 @@ def read(
             f"{listed(table.columns)}."
         )
     photos = _Photos(part, size_columns(table.columns, sides))
+    flags = [_flag_column(table, names) for names in (CROWD, DIFFICULT)]
     for record in table.read(collector.problems):
         try:
             name = photos.add(table, record, photo_column, split)
@@ -103,7 +113,8 @@ def read(
             continue
         try:
             if (box := _box(table, record, label, sides, collector.labels)) is not None:
-                photos.boxes[name].append(box)
+                crowd, difficult = (_flag(record, column) for column in flags)
+                photos.boxes[name].append(replace(box, crowd=crowd, difficult=difficult))
         except RecordError as error:
             photos.faults[name].append(f"{error}; the photo {name} is left out")
     _collect(photos, table, collector, formats, box_format)
@@ -188,6 +199,24 @@ class _Photos:
         return None if not sizes or sizes == own else sizes[0]
 
 
+def _flag_column(table: records.Table, names: Sequence[str]) -> str | None:
+    """The column of a flag; None without one."""
+    return next((one for one in table.columns if one.lower().replace("_", "") in names), None)
+
+
+def _flag(record: records.Record, column: str | None) -> bool:
+    """Whether the flag in a column is set; without a column or value it is not.
+
+    Raises:
+        RecordError: it is neither 0 nor 1.
+    """
+    value = None if column is None else record.values.get(column)
+    try:
+        return not is_missing(value) and flag(_plain(value))
+    except ValueError as error:
+        raise record.error(f"has a value in the column {column!r} that {error}") from None
+
+
 def _box(
     table: records.Table,
     record: records.Record,
@@ -244,7 +273,8 @@ def _collect(
             collector.leave_out(f"{table.name}: the photo {name!r} is missing")
             continue
         boxes = [
-            LabelledBox(row.label, corners_of(row.numbers, numbers)) for row in photos.boxes[name]
+            LabelledBox(row.label, corners_of(row.numbers, numbers), row.crowd, row.difficult)
+            for row in photos.boxes[name]
         ]
         collector.add(
             path,

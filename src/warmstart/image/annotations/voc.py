@@ -17,9 +17,12 @@ from warmstart.image.annotations.box_data import LabelledBox
 from warmstart.image.annotations.collector import Collector
 from warmstart.image.annotations.numbers import flag, size_of
 from warmstart.image.annotations.parts import listed, parts_of_lists
+from warmstart.image.photo_files import folders_called
 
 LARGEST_XML = 16 * 2**20
-FOLDERS = ("JPEGImages", "images")
+PHOTOS = ("JPEGImages", "images", "image", "imgs", "img", "photos")
+ANNOTATIONS = ("Annotations", "annotation", "xmls", "xml")
+"""Names of the folders of photos and of annotations, in any case."""
 LISTS = Path("ImageSets") / "Main"
 SUFFIXES = (".xml",)
 
@@ -33,7 +36,14 @@ def _root(path: Path) -> Path | None:
     candidates = (
         [path] if path.is_dir() else list(path.parents)[:3] if path.suffix == ".txt" else []
     )
-    return next((folder for folder in candidates if any(_files(folder / "Annotations"))), None)
+    return next((folder for folder in candidates if _annotations(folder) is not None), None)
+
+
+def _annotations(root: Path) -> Path | None:
+    """The folder of the XML files; None where there is none."""
+    return next(
+        (folder for folder in folders_called(root, ANNOTATIONS) if any(_files(folder))), None
+    )
 
 
 def has_xml(folder: Path) -> bool:
@@ -54,38 +64,50 @@ def read(path: Path, collector: Collector, part: str | None) -> None:
     """All annotations of the folder by the parts of its lists, or those that one list names."""
     root = _root(path)
     assert root is not None
-    folder = root / "Annotations"
+    folder = _annotations(root)
+    assert folder is not None
     files = {
         file.relative_to(folder).with_suffix("").as_posix(): file
         for file in sorted(_files(folder), key=lambda file: natural(str(file)))
     }
     stems = {file.stem for file in files.values()}
     reader = _Reader(root, collector, stems)
+    photos = folders_called(root, PHOTOS) or [root]
     if not path.is_dir():
         for name in listed(path):
-            reader.read(files.get(name, folder / f"{name}.xml"), _folders(root, name), part)
+            reader.read(files.get(name, folder / f"{name}.xml"), _below(photos, name), part)
         return
-    parts = parts_of_lists(root / LISTS, collector.problems)
+    lists, parts = _lists(root, folder, {*files, *stems}, collector.problems)
     unlisted = []
     for name, file in files.items():
         own = parts.get(name, parts.get(file.stem, part))
         if parts and own is None:
             unlisted.append(file)
-        reader.read(file, _folders(root, name), own, only_look=bool(parts and own is None))
-    collector.problems += count_of(
-        unlisted, "annotation", f"in none of the lists of {root / LISTS}"
-    )
+        reader.read(file, _below(photos, name), own, only_look=bool(parts and own is None))
+    collector.problems += count_of(unlisted, "annotation", f"in none of the lists of {lists}")
     absent = [folder / f"{name}.xml" for name in parts if name not in files and name not in stems]
-    collector.problems += count_of(absent, "file", f"missing that a list of {root / LISTS} names")
+    collector.problems += count_of(absent, "file", f"missing that a list of {lists} names")
     collector.problems += count_of(reader.photos.unused(), "photo", f"without an .xml in {folder}")
 
 
-def _folders(root: Path, name: str) -> list[Path]:
+def _lists(
+    root: Path, annotations: Path, names: Collection[str], problems: list[str]
+) -> tuple[Path, dict[str, str]]:
+    """The folder of the lists of photos, and the part of each photo; empty without lists."""
+    if parts := parts_of_lists(root / LISTS, problems):
+        return root / LISTS, parts
+    for folder in (annotations, root):  # as the Oxford pets have them
+        if parts := parts_of_lists(folder, problems, names):
+            return folder, parts
+    return root, {}
+
+
+def _below(photos: Sequence[Path], name: str) -> list[Path]:
     """Where the photo of an annotation may be: in the folder of photos, or below it as the
     annotation is below its own.
     """
     below = Path(name).parent
-    return [folder for one in FOLDERS for folder in dict.fromkeys((root / one / below, root / one))]
+    return [folder for one in photos for folder in dict.fromkeys((one / below, one))]
 
 
 def read_folder(folder: Path, collector: Collector, part: str | None) -> None:

@@ -44,11 +44,19 @@ def _is_config_folder(path: Path) -> bool:
 
 
 def has_texts(folder: Path) -> bool:
-    """Whether text files stand next to their photos, and a list of classes does, too."""
-    if not any((folder / name).is_file() for name in NAMES):
+    """Whether text files stand next to their photos, and a list of classes does, too, or is in the
+    folder around them, as CVAT writes `obj.names` next to `obj_train_data/`.
+    """
+    if not _has_names(folder) and not _has_names(folder.parent):
         return False
-    texts = {file.stem for file in files_in(folder, (".txt",))}
-    return any({photo.stem, photo.name} & texts for photo in files_in(folder, PHOTOS))
+    texts = {file.stem: file for file in files_in(folder, (".txt",))}
+    photos = {name for photo in files_in(folder, PHOTOS) for name in (photo.stem, photo.name)}
+    own = [texts[name] for name in photos if name in texts]
+    return bool(own) and (_has_names(folder) or any(map(_holds_shapes, own[:100])))
+
+
+def _has_names(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in NAMES)
 
 
 def _folders(path: Path) -> tuple[Path, Path] | None:
@@ -110,7 +118,7 @@ def config_and_photos(
 
 def read_folder(folder: Path, collector: Collector, part: str | None) -> None:
     """Text files next to their photos."""
-    config = class_names(folder)
+    config = class_names(folder, folder.parent)
     photos = _photos(folder, folder, collector.problems)
     _read_photos([(photo, part) for photo in photos], config, collector)
 

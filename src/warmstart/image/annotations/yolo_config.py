@@ -11,7 +11,7 @@ from warmstart.errors import UsageError, require
 from warmstart.image.annotations.name_files import read_names, refuse_two_lists
 
 SUFFIXES = (".yaml", ".yml")
-NAMES = ("classes.txt", "obj.names", "labels.txt")
+NAMES = ("classes.txt", "obj.names", "_darknet.labels", "labels.txt")
 NESTED_NAMES = ("labels/classes.txt", "labels/*/classes.txt")
 """Where LabelImg writes the names."""
 LARGEST_YAML = 16 * 2**20
@@ -72,17 +72,14 @@ def class_names(root: Path, above: Path | None = None) -> Config:
 
     Args:
         root: the folder.
-        above: another one whose `data.yaml` counts where `root` has none.
+        above: another one that counts where `root` has neither.
 
     Raises:
         UsageError: there is neither, they hold no names, or two of them disagree.
     """
-    file = config_of(root)
-    paths = [root / name for name in NAMES]
-    paths += [path for pattern in NESTED_NAMES for path in sorted(root.glob(pattern))]
-    lists = [(path, dict(enumerate(read_names(path)))) for path in paths if path.is_file()]
+    file, lists = config_of(root), _lists(root)
     if file is None and not lists and above is not None:
-        file = config_of(above)
+        file, lists = config_of(above), _lists(above)
     config = None if file is None else read_config(file)
     if file is not None and config is not None:
         lists = [(file, config.names), *lists]
@@ -95,6 +92,13 @@ def class_names(root: Path, above: Path | None = None) -> Config:
         f"{root} has no class names: add a data.yaml with `names`, or a classes.txt, one name a "
         "line."
     )
+
+
+def _lists(root: Path) -> list[tuple[Path, dict[int, str]]]:
+    """The files of class names of a folder, with the names by number."""
+    paths = [root / name for name in NAMES]
+    paths += [path for pattern in NESTED_NAMES for path in sorted(root.glob(pattern))]
+    return [(path, dict(enumerate(read_names(path)))) for path in paths if path.is_file()]
 
 
 def _mapping(file: Path) -> dict[str, Any]:

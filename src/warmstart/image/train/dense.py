@@ -34,8 +34,8 @@ from warmstart.training.trainer import SOURCE, Trainer
 SHORTER = 384
 STEM = 4
 """The stem is what comes before the maps of this stride. It sees edges and colours, which photos of
-all of these tasks share, on
-the largest maps: left as it is, a step of a small network takes two thirds of the time."""
+all of these tasks share, on the largest maps: frozen, a step of a small network takes two thirds of
+the time."""
 BASE_RATE, SMALL = 0.1, 1_000_000
 """The learning rate of a pretrained base, as a share of that of the layers on top, and the
 parameters below which a base learns as fast as they do. Measured on blood cells: at the full rate
@@ -144,8 +144,7 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
         problems = [problem for some in parts.values() for problem in some.problems]
         self.labels = [Label(index, name, name) for index, name in enumerate(parts["train"].labels)]
         classes = class_counts(parts["train"].labels, labels)
-        name = data_name(data)
-        columns = everything.columns
+        name, columns = data_name(data), everything.columns
         return Summary(
             name, self.unit, counts, classes, self.trivial(), warnings, problems, columns
         )
@@ -211,6 +210,9 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
             crop_ratio=0.875,
         )
 
+    def verify(self) -> None:
+        self.prepare()  # image_size and freeze may not fit
+
     def build(self) -> keras.Model:
         network = architecture(self.module).build(self.config)
         fill(network, self.model)
@@ -227,8 +229,7 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
         stem = sum(block[0].output.shape[1] > fine for block in blocks)
         words = {"stem": stem, "backbone": len(blocks)}
         pretrained = self.model.weights.path is not None
-        how = self.options.freeze
-        freeze(self.network, blocks, how, words=words, statistics=pretrained)
+        freeze(self.network, blocks, self.options.freeze, words=words, statistics=pretrained)
 
     def batches(self) -> Any:
         predict = self.prediction()

@@ -68,6 +68,8 @@ class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
                 "network becomes the backbone of an FCOS, or from bccd_fcos, a D-FINE or a detector "
                 "of your own."
             )
+        if entry.task != self.task:
+            base_of(self.model)
 
     def read_photos(
         self, source: Any, labels: Sequence[str] | None, *, strict: bool = False

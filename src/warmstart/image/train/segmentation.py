@@ -32,9 +32,7 @@ from warmstart.training.page import Section
 from warmstart.training.report import pictures, table, text
 
 SHOWN = 6
-"""Architectures of segmenters that are trained further; classifiers become the backbone of a
-`deeplabv3`.
-"""
+"""Photos with the most wrong pixels in the report."""
 
 
 class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
@@ -49,6 +47,17 @@ class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
     variation = Variation(mosaic=0.0)
     validation_photos: MaskBatches
     encoding: Encoding | None = None
+
+    def open(self) -> None:
+        super().open()
+        if not self.is_segmenter:
+            base_of(self.model)
+
+    @property
+    def is_segmenter(self) -> bool:
+        """Whether the base is a segmenter that is trained further, and not a backbone."""
+        entry = self.model.entry
+        return entry.task == self.task and hasattr(family(entry.architecture), "SEGMENTATION")
 
     def read_photos(
         self, source: Any, labels: Sequence[str] | None, *, strict: bool = False
@@ -92,7 +101,7 @@ class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
     def network_config(self, data: MaskData) -> tuple[str, dict[str, Any]]:
         entry, size = self.model.entry, self.options.image_size
         config: dict[str, Any]
-        if entry.task == self.task and hasattr(family(entry.architecture), "SEGMENTATION"):
+        if self.is_segmenter:
             module, config = entry.architecture, dict(entry.to_dict()["config"])
             size = size or config["input_size"]
         else:

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,8 +19,8 @@ from warmstart.core.records.dialects import is_number
 from warmstart.core.records.labels import label_reader, unique_names
 from warmstart.core.records.values import class_name, one_of
 from warmstart.errors import InputError, UsageError
-from warmstart.image.arrays import PIXELS, are_arrays, as_uint8, labels_of_rows, pairs
-from warmstart.image.class_folders import class_folders, table_of
+from warmstart.image.arrays import PIXELS, as_uint8, labels_of_rows
+from warmstart.image.labelled_photos import labelled_photos
 from warmstart.image.train.data.checks import checked
 from warmstart.image.train.data.examples import Dataset, Examples
 from warmstart.image.train.data.split import split
@@ -65,10 +64,7 @@ def read(
     """Read labelled photos.
 
     Args:
-        data: a folder of class folders, or of `train`, `val` and `test` that are; a CSV, TSV,
-            JSONL, JSON or Parquet file, or a folder with one such file; a table or dataset in
-            memory, or (photo, label) pairs, see `core.records.read_table`; arrays (x, y); a
-            `tf.data.Dataset`.
+        data: what `image.labelled_photos` takes, or a `tf.data.Dataset`.
         validation: data in one of these forms; or the share of `data` that is split off,
             stratified. "auto": what `data` says itself, or a fifth.
         seed: of the split.
@@ -137,38 +133,10 @@ def read(
 
 def _parts(data: Any, context: ReadContext) -> dict[str, Labelled]:
     """What the data holds, by part; all of it is "train" where it names no parts."""
-    if isinstance(data, str | os.PathLike):
-        path = Path(data).expanduser()
-        if not path.exists():
-            raise UsageError(f"There is no folder or file {path}.")
-        return _of_folder(path, context) if path.is_dir() else _of_records(path, context)
     if hasattr(data, "as_numpy_iterator"):
         return {"train": _of_tf(data, context)}
-    return _of_records(pairs(data) if are_arrays(data) else data, context)
-
-
-def _only(data: Any, context: ReadContext) -> Labelled:
-    parts = _parts(data, context)
-    part = parts.get("validation") or parts.get("train") or parts.get("test")
-    if part is None:
-        raise UsageError(
-            f"{data_name(data)} holds nothing to validate with{_first(context.problems)}."
-        )
-    return part
-
-
-def _of_folder(folder: Path, context: ReadContext) -> dict[str, Labelled]:
-    if (table := table_of(folder, context.problems)) is not None:
-        return _of_records(table, context)
-    return {
-        part or "train": Labelled([photo for photo, _ in some], [name for _, name in some])
-        for part, some in class_folders(folder, context.problems).items()
-    }
-
-
-def _of_records(data: Any, context: ReadContext) -> dict[str, Labelled]:
     parts: dict[str, Labelled] = {}
-    for one in records.read_photos(
+    for one in labelled_photos(
         data,
         multi_label=context.multi_label,
         class_names=context.class_names,
@@ -181,6 +149,16 @@ def _of_records(data: Any, context: ReadContext) -> dict[str, Labelled]:
         part.labels.append(one.label)
         part.groups.append(one.group)
     return parts
+
+
+def _only(data: Any, context: ReadContext) -> Labelled:
+    parts = _parts(data, context)
+    part = parts.get("validation") or parts.get("train") or parts.get("test")
+    if part is None:
+        raise UsageError(
+            f"{data_name(data)} holds nothing to validate with{_first(context.problems)}."
+        )
+    return part
 
 
 def _of_tf(dataset: Any, context: ReadContext) -> Labelled:

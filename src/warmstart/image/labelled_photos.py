@@ -1,0 +1,174 @@
+"""Photos with their classes, from every source that fine-tuning and `evaluate` take."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from warmstart.core import records
+from warmstart.core.records import LABEL, PHOTO, Labelled
+from warmstart.core.records.columns import listed
+from warmstart.core.terminal import counted
+from warmstart.errors import UsageError
+from warmstart.image.annotations import coco, labelme
+from warmstart.image.annotations.box_formats import columns_of
+from warmstart.image.arrays import are_arrays, pairs
+from warmstart.image.class_folders import class_folders, has_classes, task_name
+from warmstart.image.part_folders import part_folders
+from warmstart.image.part_tables import CLASSES, part_tables, tables_in
+from warmstart.image.photo_files import folders_of, has_photos, photos_in
+
+TABLE_OPTIONS = (
+    "path_column",
+    "label_column",
+    "split_column",
+    "group_column",
+    "encoding",
+    "delimiter",
+)
+"""What only a table takes."""
+
+
+def labelled_photos(
+    data: Any, *, problems: list[str], columns: list[str] | None = None, **reading: Any
+) -> Iterator[Labelled]:
+    """Labelled photos of any source.
+
+    Args:
+        data: a folder of class folders; a folder of photos and a table, or a table for each part; a
+            folder of parts, such as `train/` and `val/`, that are one of these; a table or dataset,
+            pairs (photo, label), see `core.records.read_table`; or arrays (x, y).
+        problems: takes what is not read, and what is wrong with unusable records.
+        columns: takes how the data was read.
+        **reading: other keywords of `core.records.read_photos`.
+
+    Raises:
+        UsageError: see `core.records.read_photos`; or a folder can be read in two ways or not at
+            all.
+    """
+    path = Path(data).expanduser() if isinstance(data, str | os.PathLike) else None
+    if path is not None and not path.exists():
+        raise UsageError(f"There is no file or folder {path}.")
+    reading = {**reading, "problems": problems, "columns": columns}
+    if path is None:
+        yield from _of_table(pairs(data) if are_arrays(data) else data, reading)
+    elif path.is_dir():
+        yield from _of_folder(path, reading)
+    else:
+        yield from _of_table(path, reading)
+
+
+def _of_folder(
+    folder: Path, reading: Mapping[str, Any], outer: Path | None = None
+) -> Iterator[Labelled]:
+    """The photos of a folder; `outer`: the one that was named, if it is another."""
+    problems = reading["problems"]
+    parts = part_folders(folder, _is_labelled, "class folders", problems)
+    if parts:
+        _list_unread(folder, "folders of parts", problems)
+        for part, child in parts.items():
+            for one in _of_folder(child, reading):
+                yield replace(one, part=part)
+    elif not _tables(folder) and (inner := _inner_folder(folder)) is not None:
+        if reading["columns"] is not None:
+            reading["columns"].append(f"folder: {inner}")
+        if loose := len(photos_in(folder)):
+            problems.append(f"{folder}: {counted(loose, 'photo')} not used, next to {inner.name}/")
+        yield from _of_folder(inner, reading, folder)
+    else:
+        yield from _of_part(folder, reading, outer)
+
+
+def _inner_folder(folder: Path) -> Path | None:
+    """The only folder with photos in a folder, if it has the labelled photos: `images/`, as in
+    Food-101 and CUB-200, or what an archive was unpacked into. None for any other folder.
+    """
+    children = list(islice(filter(has_photos, folders_of(folder)), 2))
+    if len(children) != 1:
+        return None
+    (child,) = children
+    is_data_set = (
+        bool(_tables(child))
+        or has_classes(child, several=True)
+        or bool(part_folders(child, _is_labelled, "class folders", []))
+        or _inner_folder(child) is not None
+    )
+    return child if is_data_set else None
+
+
+def _is_labelled(folder: Path) -> bool:
+    return bool(_tables(folder)) or has_classes(folder)
+
+
+def _tables(folder: Path) -> list[Path]:
+    """The tables of a folder, without the files of boxes."""
+    if coco.is_coco(folder) or labelme.is_labelme(folder):
+        return []
+    return tables_in(folder)
+
+
+def _list_unread(folder: Path, what: str, problems: list[str]) -> None:
+    """List the tables of a folder, which are not read because it has something else."""
+    if tables := _tables(folder):
+        names = listed([table.name for table in tables], 3)
+        problems.append(
+            f"{folder}: {names} not read, as there are {what}; to use a table, give its path"
+        )
+
+
+def _of_part(
+    folder: Path, reading: Mapping[str, Any], outer: Path | None = None
+) -> Iterator[Labelled]:
+    """The photos of a folder without folders of parts."""
+    problems = reading["problems"]
+    if has_classes(folder, several=True) or not _tables(folder):
+        _list_unread(folder, "class folders", problems)
+        if named := [name for name in TABLE_OPTIONS if reading.get(name) is not None]:
+            raise UsageError(
+                f"{folder} is read without a table, and only a table takes {listed(named)}."
+            )
+        yield from class_folders(folder, problems, reading["columns"], outer=outer)
+        return
+    tables = part_tables(folder, problems)
+    if not tables:
+        names = " and ".join(table.name for table in tables_in(folder)[:3])
+        raise UsageError(
+            f"{folder} holds the tables {names} and no class folders; give the path of the one to "
+            "read."
+        )
+    for part, table in tables.items():
+        for one in _of_table(table, reading):
+            yield one if part is None else replace(one, part=part)
+
+
+def _of_table(data: Any, reading: Mapping[str, Any]) -> Iterator[Labelled]:
+    several = reading.get("multi_label")
+    if isinstance(data, Path) and data.name == CLASSES and several is None:
+        several = True
+    if records.is_table(data) and reading.get("label_column") is None:
+        _refuse_boxes(data, reading)
+    own: list[str] = []
+    yield from records.read_photos(data, **{**reading, "multi_label": several, "columns": own})
+    if (columns := reading["columns"]) is not None:
+        columns += [line for line in own if line not in columns]
+
+
+def _refuse_boxes(data: Any, reading: Mapping[str, Any]) -> None:
+    """Refuse a table of boxes, whose labels are not those of photos.
+
+    Raises:
+        UsageError: there are the columns of four sides.
+    """
+    encoding, delimiter = reading.get("encoding"), reading.get("delimiter")
+    table = records.read_table(data, (PHOTO, LABEL), encoding=encoding, delimiter=delimiter)
+    sides, _ = columns_of(table.columns, positional=False)
+    if sides is not None and not table.positional:
+        raise UsageError(
+            f"{table.name} has the columns {listed(sides)}, so a row is a box, or a photo. For boxes, "
+            f"set task={task_name('detect')!r}; for photos, name the column of classes with "
+            "label_column."
+        )
