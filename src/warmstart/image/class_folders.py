@@ -125,18 +125,22 @@ def _parts_within(folder: Path, photos: Mapping[str, Sequence[Path]]) -> dict[Pa
     Raises:
         UsageError: the class folders have folders of the same names, so these may be the classes.
     """
-    inner: dict[str, set[str]] = {}
-    for name, some in photos.items():
-        if len(photos) < 2 or any(photo.parent == folder / name for photo in some):
-            return {}
-        inner[name] = {photo.relative_to(folder).parts[1] for photo in some}
+    deep = {
+        photo: photo.relative_to(folder).parts[1]
+        for name, some in photos.items()
+        for photo in some
+        if photo.parent != folder / name
+    }
+    inner = {
+        name: {deep[photo] for photo in some if photo in deep} for name, some in photos.items()
+    }
     counts = Counter(one for names in inner.values() for one in names)
     parts = {name: part for name in counts if (part := part_of_name(name)) is not None}
-    if len(parts) == len(counts) and "train" in parts.values() and len({*parts.values()}) > 1:
-        every = (photo for some in photos.values() for photo in some)
-        return {photo: parts[photo.relative_to(folder).parts[1]] for photo in every}
+    are_all = len(parts) == len(counts) and len(deep) == sum(map(len, photos.values()))
+    if are_all and "train" in parts.values() and len({*parts.values()}) > 1 < len(photos):
+        return {photo: parts[name] for photo, name in deep.items()}
     shared = [name for name in counts if counts[name] > len(inner) / 2]
-    if len(shared) > 1:
+    if len(shared) > 1 < len(photos):
         raise UsageError(
             f"{folder} can be read in two ways: the classes {listed([*inner], 5)}, or the classes "
             f"{listed(sorted(shared), 5)} in each of these folders. Give a table with the columns "

@@ -11,7 +11,7 @@ from typing import Any
 
 from warmstart.core import records
 from warmstart.core.records import LABEL, PHOTO, Labelled
-from warmstart.core.records.columns import listed
+from warmstart.core.records.columns import PHOTO_ID, listed
 from warmstart.core.terminal import counted
 from warmstart.errors import UsageError
 from warmstart.image.annotations import coco, labelme
@@ -105,10 +105,17 @@ def _is_labelled(folder: Path) -> bool:
 
 
 def _tables(folder: Path) -> list[Path]:
-    """The tables of a folder, without the files of boxes."""
+    """The tables of a folder, without JSON files of something else, such as boxes."""
     if coco.is_coco(folder) or labelme.is_labelme(folder):
         return []
-    return tables_in(folder)
+    return [one for one in tables_in(folder) if one.suffix.lower() != ".json" or _is_table(one)]
+
+
+def _is_table(file: Path) -> bool:
+    try:
+        return len(records.read_table(file, (PHOTO, LABEL)).columns) > 1
+    except UsageError:
+        return False
 
 
 def _list_unread(folder: Path, what: str, problems: list[str]) -> None:
@@ -164,7 +171,9 @@ def _refuse_boxes(data: Any, reading: Mapping[str, Any]) -> None:
         UsageError: there are the columns of four sides.
     """
     encoding, delimiter = reading.get("encoding"), reading.get("delimiter")
-    table = records.read_table(data, (PHOTO, LABEL), encoding=encoding, delimiter=delimiter)
+    table = records.read_table(
+        data, (PHOTO, LABEL), optional=(PHOTO_ID,), encoding=encoding, delimiter=delimiter
+    )
     sides, _ = columns_of(table.columns, positional=False)
     if sides is not None and not table.positional:
         raise UsageError(

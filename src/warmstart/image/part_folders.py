@@ -11,8 +11,8 @@ from warmstart.core.terminal import counted
 from warmstart.errors import UsageError
 from warmstart.image.photo_files import folders_of, photos_in, photos_of
 
-DEEPEST = 2
-"""Folders around labelled data, such as `VOCdevkit/VOC2007/`."""
+DEEPEST = 3
+"""Folders around labelled data, such as `VOCtrainval/VOCdevkit/VOC2007/`."""
 _YEAR = re.compile(r"(?<!\d)(19|20)\d\d(?!\d)")
 
 

@@ -16,11 +16,15 @@ class.
 """
 
 
+OTHERS = (CLASSES, "sample_submission.csv", "sampleSubmission.csv")
+"""Files next to tables of labels, of Roboflow and Kaggle."""
+
+
 def tables_in(folder: Path) -> list[Path]:
-    """The tables of a folder, without Roboflow's class names next to others."""
+    """The tables of a folder; of several, those of labels."""
     files = sorted(file for file in folder.iterdir() if file.name[0] != "." and file.is_file())
     tables = [file for file in files if file.suffix.lower() in SUFFIXES]
-    return tables if len(tables) == 1 else [file for file in tables if file.name != CLASSES]
+    return tables if len(tables) == 1 else [file for file in tables if file.name not in OTHERS]
 
 
 def part_tables(folder: Path, problems: list[str]) -> dict[str | None, Path]:

@@ -28,6 +28,7 @@ from warmstart.core import records
 from warmstart.core.inputs import natural
 from warmstart.core.reading import scheme
 from warmstart.core.records.columns import RECORDING, TRANSCRIPT
+from warmstart.core.records.file_columns import file_column
 from warmstart.core.records.record import Record
 from warmstart.errors import RecordError, UsageError
 from warmstart.speech import piped
@@ -106,7 +107,7 @@ def examples(
         delimiter=delimiter,
         example_rank=1,
     )
-    recording = table.file_column(RECORDING, path_column)
+    recording = file_column(table, RECORDING, path_column)
     text = table.column(TRANSCRIPT, text_column)
     split = table.split_columns(split_column, group_column)
     table.describe(columns, {"recording": recording, "text": text}, split)

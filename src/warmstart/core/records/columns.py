@@ -56,8 +56,8 @@ PHOTO = Field(
         ("image_name",),
     ),
 )
-PHOTO_ID = Field("photo", "path_column", (("image_id", "imageid", "img_id"),))
-"""Names of photos without their suffix, or numbers: used where no column has paths."""
+PHOTO_ID = Field("photo", "path_column", (("image_id", "imageid", "img_id"), ("id",)))
+"""Names of files without their suffix, where no column has paths."""
 MASK = Field(
     "mask",
     "mask_column",

@@ -163,7 +163,7 @@ def label_reader(
         return _of_flags(table, flags, names)
     chosen = table.optional_column(field, column)
     if chosen is None or (column is None and chosen in inputs):
-        flags = _flags(table, inputs)
+        flags = _flags(table, inputs, fewest=1 if multi_label else 2)
         known = model_classes if names is None else names
         if flags and (multi_label or (known is not None and {*flags} <= {*known})):
             return _of_flags(table, flags, names)
@@ -232,10 +232,12 @@ def _named_flags(table: Table, column: str | None) -> tuple[str, ...]:
     return tuple(choose_column(table.columns, LABEL, name, table.name) or "" for name in names)
 
 
-def _flags(table: Table, inputs: Collection[str | None]) -> tuple[str, ...]:
-    """The columns of 0 and 1, where all that are not inputs are such."""
+def _flags(table: Table, inputs: Collection[str | None], *, fewest: int) -> tuple[str, ...]:
+    """The columns of 0 and 1, if all that are not inputs are such; empty for fewer than `fewest`,
+    because a single one may as well be the labels.
+    """
     columns = _free(table, inputs)
-    if len(columns) < 2:  # a single one may as well be the labels
+    if len(columns) < fewest:
         return ()
     return tuple(columns) if all(_is_flag(table, column) for column in columns) else ()
 

@@ -15,10 +15,12 @@ from warmstart.core.records.columns import (
     LABEL,
     PAIR,
     PHOTO,
+    PHOTO_ID,
     TEXT,
     Field,
     choose_texts,
 )
+from warmstart.core.records.file_columns import file_column
 from warmstart.core.records.files import read_file
 from warmstart.core.records.labels import Label, LabelReader, label_reader
 from warmstart.core.records.objects import read_object
@@ -137,12 +139,13 @@ def read_photos(
     table = read_table(
         data,
         (PHOTO, LABEL),
+        optional=(PHOTO_ID,),
         named=(path_column, label_column, split_column, group_column),
         encoding=encoding,
         delimiter=delimiter,
         example_rank=3,
     )
-    photo = table.file_column(PHOTO, path_column)
+    photo = file_column(table, PHOTO, path_column)
     split = table.split_columns(split_column, group_column)
     label_of = label_reader(
         table, LABEL, label_column, (photo, *split), multi_label, class_names, model_classes

@@ -8,12 +8,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from warmstart.core.records import content, values
+from warmstart.core.records import values
 from warmstart.core.records.columns import (
-    ADDRESSES,
     GROUP,
     PART,
-    PHOTO_ID,
     Field,
     choose_column,
     require_column,
@@ -148,33 +146,6 @@ class Table:
         """By column: the cells of the first records."""
         first = self.peek()
         return {column: [one.values.get(column) for one in first] for column in self.columns}
-
-    def file_column(self, field: Field, named: str | None = None) -> str:
-        """As `optional_file_column`.
-
-        Raises:
-            UsageError: it is not there, or several columns could be meant.
-        """
-        column = self.optional_file_column(field, named)
-        return require_column(self.columns, field, column, self.name)
-
-    def optional_file_column(self, field: Field, named: str | None = None) -> str | None:
-        """As `optional_column`, for a field of files; without a usual name the one column of file
-        names, or of ids.
-
-        Raises:
-            UsageError: several columns could be meant.
-        """
-        column = self.optional_column(field, named)
-        if named is not None or self.positional:
-            return column
-        if column is not None and column.casefold() in ADDRESSES:
-            column = column if content.may_be_addresses(self.cells()[column]) else None
-        if column is None:
-            candidates = content.columns_that(content.are_files, self.cells(), ())
-            if len(candidates) == 1:
-                return candidates[0]
-        return column or choose_column(self.columns, PHOTO_ID, None, self.name)
 
     def split_columns(self, part: str | None = None, group: str | None = None) -> SplitColumns:
         """The columns of parts and groups; those of groups only where the caller names them.

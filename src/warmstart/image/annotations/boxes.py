@@ -33,8 +33,8 @@ NEXT_TO_PHOTOS = tuple(name for name, *_ in LAYOUTS[3:])
 """Layouts that read a folder without the folders in it."""
 HELP = (
     "Pascal VOC has Annotations/ and JPEGImages/, or an .xml next to each photo; YOLO has images/ and "
-    "labels/, or a data.yaml; COCO is one .json file; labelme has a .json next to each photo; a table "
-    "is one .csv file"
+    "labels/, a data.yaml, or a .txt next to each photo and a classes.txt; COCO is one .json file; "
+    "labelme has a .json next to each photo; a table is one .csv file"
 )
 
 

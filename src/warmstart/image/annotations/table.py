@@ -17,6 +17,7 @@ from warmstart.core.records.columns import (
     choose_column,
     listed,
 )
+from warmstart.core.records.file_columns import optional_file_column
 from warmstart.core.records.table import SplitColumns
 from warmstart.core.records.values import class_name, is_missing
 from warmstart.errors import RecordError, UsageError
@@ -82,7 +83,7 @@ def read(
         example_rank=3,
     )
     table.check_names((PHOTO, path_column), (BOX_LABEL, label_column))
-    photo_column = table.optional_file_column(PHOTO, path_column)
+    photo_column = optional_file_column(table, PHOTO, path_column)
     split = table.split_columns(split_column, group_column)
     objects = objects_column(table)
     label = None if objects else choose_column(table.columns, BOX_LABEL, label_column, table.name)

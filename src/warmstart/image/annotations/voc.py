@@ -77,7 +77,7 @@ def read(path: Path, collector: Collector, part: str | None) -> None:
         for name in listed(path):
             reader.read(files.get(name, folder / f"{name}.xml"), _below(photos, name), part)
         return
-    lists, parts = _lists(root, folder, {*files, *stems}, collector.problems)
+    lists, parts = _lists(root, folder, stems, collector.problems)
     unlisted = []
     for name, file in files.items():
         own = parts.get(name, parts.get(file.stem, part))
@@ -91,14 +91,22 @@ def read(path: Path, collector: Collector, part: str | None) -> None:
 
 
 def _lists(
-    root: Path, annotations: Path, names: Collection[str], problems: list[str]
+    root: Path, annotations: Path, stems: Collection[str], problems: list[str]
 ) -> tuple[Path, dict[str, str]]:
-    """The folder of the lists of photos, and the part of each photo; empty without lists."""
+    """The folder of the lists of photos, and the part of each photo; empty without lists.
+
+    Lists next to the folders (Darknet) or the annotations (Oxford pets) may hold paths; they count
+    if they name any of the photos.
+    """
     if parts := parts_of_lists(root / LISTS, problems):
         return root / LISTS, parts
-    for folder in (annotations, root):  # as the Oxford pets have them
-        if parts := parts_of_lists(folder, problems, names):
-            return folder, parts
+    for folder in (annotations, root):
+        own: list[str] = []
+        parts = parts_of_lists(folder, own)
+        named = {name.rpartition("/")[2]: part for name, part in parts.items()}
+        if named.keys() & {*stems}:
+            problems += own
+            return folder, named
     return root, {}
 
 
@@ -200,7 +208,8 @@ def parse(file: Path) -> ElementTree.Element:
             raise
         raise UsageError(f"{file}: cannot be read ({error})") from error
     if tree.tag != "annotation":
-        raise UsageError(f"{file}: is not an annotation of Pascal VOC but <{tree.tag[:40]}>")
+        way = "; export it from CVAT as COCO or Pascal VOC" if tree.tag == "annotations" else ""
+        raise UsageError(f"{file}: is not an annotation of Pascal VOC but <{tree.tag[:40]}>{way}")
     return tree
 
 

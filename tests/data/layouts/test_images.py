@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.image.layouts.boxes import BOXES
-from tests.image.layouts.classes import CLASSES
-from tests.image.layouts.files import Layout, Refused, write
-from tests.image.layouts.masks import MASKS
+from tests.data.layouts.image_boxes import BOXES
+from tests.data.layouts.image_classes import CLASSES
+from tests.data.layouts.image_files import Layout, Refused, write
+from tests.data.layouts.image_masks import MASKS
 
 from warmstart.errors import UsageError
 from warmstart.image.annotations.boxes import read_boxes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.image.layouts.files import PHOTO, Layout, Refused, coco, folders, photos, xml
+from tests.data.layouts.image_files import PHOTO, Layout, Refused, coco, folders, photos, xml
 
 FLOWERS = ("daisy", "rose")
 _CSV = "file_name,label\n{0}1.jpg,daisy\n{0}2.jpg,rose\n"
@@ -126,6 +126,25 @@ CLASSES: tuple[Layout | Refused, ...] = (
         "train.csv",
     ),
     Layout(
+        "Kaggle's dog breeds",
+        {
+            **photos(*(f"train/{n}.jpg" for n in range(6)), "test/9.jpg"),
+            "labels.csv": "id,breed\n" + "".join(f"{n},{FLOWERS[n % 2]}\n" for n in range(6)),
+            "sample_submission.csv": "id,daisy,rose\n9,0.5,0.5\n",
+        },
+        FLOWERS,
+        {None: 6},
+    ),
+    Layout(
+        "Udacity's flowers",
+        {
+            **folders("flower_data/train", "flower_data/valid", classes=("1", "2")),
+            "cat_to_name.json": '{"1": "pink primrose", "2": "rose"}',
+        },
+        ("1", "2"),
+        {"train": 4, "validation": 4},
+    ),
+    Layout(
         "Food-101",
         {
             **_FOOD,
@@ -209,6 +228,11 @@ CLASSES: tuple[Layout | Refused, ...] = (
         "folds of class folders",
         folders("fold1", "fold2", classes=("a", "b")),
         r"two ways: the classes fold1, fold2, or the classes a, b in each of these",
+    ),
+    Refused(
+        "folds with a photo of no class",
+        {**folders("fold1", "fold2", classes=("a", "b")), **photos("fold2/x.jpg")},
+        r"two ways: the classes fold1, fold2, or the classes a, b",
     ),
     Refused(
         "folds of which one lacks a class",

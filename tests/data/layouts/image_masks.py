@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.image.layouts.boxes import PETS
-from tests.image.layouts.files import Layout, Refused, coco, colours, labelme, mask, photos
+from tests.data.layouts.image_boxes import PETS
+from tests.data.layouts.image_files import Layout, Refused, coco, colours, labelme, mask, photos
 
 LEAF = ("background", "leaf")
 _SKY, _ROAD = (128, 128, 128), (128, 64, 128)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.image.layouts.files import (
+from tests.data.layouts.image_files import (
     PHOTO,
     YOLO,
     Layout,
@@ -226,6 +226,17 @@ BOXES: tuple[Layout | Refused, ...] = (
         },
         ANT,
         {None: 2},
+    ),
+    Layout(
+        "Pascal VOC with lists of paths",
+        {
+            **photos("images/1.jpg", "images/2.jpg", "images/3.jpg"),
+            **{f"annotations/{n}.xml": xml(f"{n}.jpg") for n in (1, 2, 3)},
+            "train.txt": "/home/ann/images/1.jpg\n/home/ann/images/2.jpg\n",
+            "test.txt": "/home/ann/images/3.jpg\n",
+        },
+        ANT,
+        {"train": 2, "test": 1},
     ),
     Layout("Oxford pets", PETS, ("cat",), {"train": 2}),
     Layout(
