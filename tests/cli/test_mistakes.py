@@ -16,6 +16,7 @@ MISTAKES = {
         f"{PHOTO} --topk 3": "did you mean --top-k",
         "nowhere.jpg -m efficientnet_lite0": "nowhere.jpg: there is no such file",
         "empty": "the folder empty holds no photo",
+        "Node.js": "no such file. To use the name itself, pipe it: `echo Node.js | warmstart classify -`",
         "photos -o out.csv": "redirect other results into a file: --csv > results.csv",
     },
     "finetune photos": {
@@ -61,6 +62,8 @@ MISTAKES = {
     "forecast": {
         "sales.csv --target nope": "no column 'nope'; it has: day, sales",
         "sales.csv --plot x.txt": "plots are written as .png, .svg or .pdf",
+        "tours.csv": "as --item 'Sales region' --item Purpose, and leave",
+        "few.csv": "too few to find its frequency; give --freq.",
         "sales.csv --horizon 0": "--horizon must be from 1 to 100000, not 0",
     },
     "export": {
@@ -94,6 +97,11 @@ def folder(tmp_path_factory):
     (root / "notes.txt").write_text("a good day\n")
     (root / "sales.csv").write_text(
         "day,sales\n" + "".join(f"2024-01-{day:02},{day}\n" for day in range(1, 29))
+    )
+    (root / "few.csv").write_text("day,sales\n2024-01-01,1\n2024-01-05,2\n")
+    (root / "tours.csv").write_text(
+        "Quarter,Sales region,Purpose,Trips\n"
+        + "".join(f"{1998 + n // 8} Q{n % 4 + 1},A,{'BH'[n // 4 % 2]},{n}\n" for n in range(16))
     )
     with wave.open(str(root / "talk.wav"), "wb") as file:
         file.setparams((1, 2, 8000, 8000, "NONE", ""))

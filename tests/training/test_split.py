@@ -42,6 +42,14 @@ def test_examples_without_a_group_stand_alone():
     assert len({int(text) % 2 for text, _ in validation}) == 1  # the group of 25 stays together
 
 
+def test_few_groups_that_make_validation_large_cause_a_warning():
+    *_, warnings = parts(0.2, group=lambda one: int(one[0]) % 2)
+    assert warnings == (
+        "25 of 50 examples (50%) are set aside for validation, not 20%: they stay together in 2 groups",
+    )
+    assert not parts(0.2, group=lambda one: int(one[0]) // 5).warnings
+
+
 def test_parts_of_the_data_are_respected():
     def part(one):
         return ("train", "validation", "test", None, "train")[int(one[0]) % 5]

@@ -71,10 +71,10 @@ def run(request: Request) -> None:
     if failed:
         complain(f"\n{len(failed)} of {len(failed) + usable} inputs failed:")
         context = click.get_current_context()
+        text = possible_text(request.arguments) if _may_be_text(request) else None
         for failure in failed:
-            complain(f"  {in_flags(str(failure.error), context.command.params)}")
-        if (text := possible_text(request.arguments)) is not None and _may_be_text(request):
-            complain(piping(text, request.command))
+            advice = f". {piping(text, request.command)}" if text and failure.input == text else ""
+            complain(f"  {in_flags(str(failure.error), context.command.params)}{advice}")
         context.exit(1)
 
 

@@ -83,7 +83,9 @@ def check(model: Model[Any, Any, Any], values: Any, settings: Settings) -> dict[
         if name not in known:
             raise invalid(unknown_option(model.task, name, known))
         limits = _limited(known[name], settings)
-        _check_maximum(name, value, limits)  # first: it is less than that of the option
+        # First, where the option has a range of its own, which is wider.
+        if name in settings.budgets and known[name].option.le is not None:
+            _check_range(name, value, limits)
         try:
             checked[name] = known[name].check(value)
         except UsageError as error:
@@ -105,15 +107,15 @@ def _check_limits(name: str, value: Any, schema: Mapping[str, Any]) -> None:
             f"{name} must have {schema['maxLength']} characters or less, not {len(value)}."
         )
     else:
-        _check_maximum(name, value, schema)
+        _check_range(name, value, schema)
 
 
-def _check_maximum(name: str, value: Any, schema: Mapping[str, Any]) -> None:
+def _check_range(name: str, value: Any, schema: Mapping[str, Any]) -> None:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return
     high, low = schema.get("maximum", value), schema.get("minimum")
-    if value > high:
-        bounds = f"{high:g} or less" if low is None else f"from {low:g} to {high:g}"
+    if value > high or (low is not None and value < low):
+        bounds = f"{high:,} or less" if low is None else f"from {low:,} to {high:,}"
         raise invalid(f"{name} must be {bounds} on this server, not {value}.")
 
 
