@@ -63,7 +63,7 @@ MISTAKES = {
         "sales.csv --target nope": "no column 'nope'; it has: day, sales",
         "sales.csv --plot x.txt": "plots are written as .png, .svg or .pdf",
         "tours.csv": "as --item 'Sales region' --item Purpose, and leave",
-        "few.csv": "too few to find its frequency; give --freq.",
+        "uneven.csv": "or give --freq.",
         "sales.csv --horizon 0": "--horizon must be from 1 to 100000, not 0",
     },
     "export": {
@@ -98,7 +98,9 @@ def folder(tmp_path_factory):
     (root / "sales.csv").write_text(
         "day,sales\n" + "".join(f"2024-01-{day:02},{day}\n" for day in range(1, 29))
     )
-    (root / "few.csv").write_text("day,sales\n2024-01-01,1\n2024-01-05,2\n")
+    (root / "uneven.csv").write_text(
+        "day,sales\n2024-01-01,1\n2024-01-03,2\n2024-01-04,5\n2024-03-09,2\n"
+    )
     (root / "tours.csv").write_text(
         "Quarter,Sales region,Purpose,Trips\n"
         + "".join(f"{1998 + n // 8} Q{n % 4 + 1},A,{'BH'[n // 4 % 2]},{n}\n" for n in range(16))

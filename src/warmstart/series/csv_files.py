@@ -172,7 +172,10 @@ def shape_of(file: BinaryIO, name: str) -> Shape:
     if title:
         notes.append(f"left out, because they stand above the table: the first {skipped} lines")
     names: tuple[str, ...] = ()
-    if is_short:
+    if names := _names_in_levels(rows):
+        height = next(index for index, row in enumerate(rows) if is_blank(row[1:])) + 1
+        skipped += _lines_before(lines[skipped:], delimiter, height)
+    elif is_short:
         line = skipped + 1
         skipped += _lines_before(lines[skipped:], delimiter, 1)
         cell_counts.check_short_header(header, rows[1:], delimiter, line, skipped + 1, name)
@@ -215,6 +218,22 @@ def _completed(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[st
     """
     is_last_empty = all(not row[-1].strip() for row in rows if len(row) > len(header))
     return (*header, "Unnamed: end") if is_last_empty else ("Unnamed: 0", *header)
+
+
+def _names_in_levels(rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Names of columns in several rows, as pandas writes them: the levels, then the name of the index
+    in a row of its own. () where the rows are others.
+    """
+    height = next((index for index, row in enumerate(rows) if is_blank(row[1:])), 0)
+    levels = [[cell.strip() for cell in row] for row in rows[:height]]
+    if not levels or height + 1 >= len(rows) or len(levels[0]) < 2:
+        return ()
+    is_named = not any(_is_value(cell) or not cell for level in levels for cell in level[1:])
+    if not is_named or _is_value(rows[height][0]) or not dates.is_date(rows[height + 1][0]):
+        return ()
+    different = [level for level in levels if len({*level[1:]}) > 1] or levels[:1]
+    columns = zip(*(level[1:] for level in different), strict=True)
+    return (rows[height][0].strip(), *("/".join(cells) for cells in columns))
 
 
 def _lines_before(lines: Sequence[str], delimiter: str, rows: int) -> int:

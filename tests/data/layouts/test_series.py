@@ -231,6 +231,24 @@ LAYOUTS = {
         {},
         {"y": (ROWS, "h", "2004-03-30", FIRST)},
     ),
+    "Yahoo Finance, one share": (
+        table(
+            "Price,Close,Volume\nTicker,AAPL,AAPL\nDate,,",
+            days(),
+            lambda d, n: f"{d},{value(n)},{value(n + 5)}",
+        ),
+        {},
+        {"Close": (ROWS, "D", "2013-01-05", FIRST), "Volume": (ROWS, "D", "2013-01-05", value(5))},
+    ),
+    "Yahoo Finance, two shares": (
+        table(
+            "Price,Close,Close\nTicker,AAPL,MSFT\nDate,,",
+            days(),
+            lambda d, n: f"{d},{value(n)},{value(n + 5)}",
+        ),
+        {},
+        {"AAPL": (ROWS, "D", "2013-01-05", FIRST), "MSFT": (ROWS, "D", "2013-01-05", value(5))},
+    ),
     "bike sharing": (
         table("instant,dteday,cnt", days(), lambda d, n: f"{n + 1},{d},{value(n)}"),
         {},
