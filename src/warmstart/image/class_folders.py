@@ -13,7 +13,7 @@ from warmstart.core.records.part_names import part_of_name, parts_of_names
 from warmstart.core.task import TASKS
 from warmstart.core.terminal import counted
 from warmstart.errors import UsageError
-from warmstart.image.annotations.parts import parts_of_lists
+from warmstart.image.annotations.part_lists import part_lists
 from warmstart.image.photo_files import folders_of, has_photos, photos_in, photos_of
 
 PHOTOS = ("images", "jpegimages", "img", "imgs", "image", "photos", "leftimg8bit")
@@ -70,7 +70,7 @@ def class_folders(
         raise UsageError(
             f"{folder} has class folders without a photo ({few(empty)}): fill or remove them."
         )
-    parts = _parts_within(folder, photos)
+    parts: Mapping[Path, str] = _parts_within(folder, photos)
     if not parts:
         others = [] if outer is None else [outer, *folders_of(outer)]
         parts = _parts_of_lists(folder, [folder, *others], photos, problems)
@@ -155,7 +155,7 @@ def _parts_of_lists(
     list_folders: Sequence[Path],
     photos: Mapping[str, Sequence[Path]],
     problems: list[str],
-) -> dict[Path, str]:
+) -> Mapping[Path, str]:
     """The part of each photo by lists of paths; empty if there are none.
 
     Args:
@@ -164,23 +164,15 @@ def _parts_of_lists(
         photos: by class folder.
         problems: takes photos in two lists or none.
     """
-    list_folders = [one for one in list_folders if any(one.glob("*.txt"))]
-    every = [photo for some in photos.values() for photo in some if list_folders]
-    keys = {photo: photo.relative_to(folder).with_suffix("").as_posix() for photo in every}
-    names = {name for key in keys.values() for name in (key, f"{folder.name}/{key}")}
-    read = (parts_of_lists(one, problems, names) for one in list_folders)
-    lists = next(filter(None, read), {})
-    parts = {
-        photo: part
-        for photo, key in keys.items()
-        if (part := lists.get(key) or lists.get(f"{folder.name}/{key}")) is not None
-    }
-    if lists and len(parts) < len(every):
-        others = len(every) - len(parts)
+    every = [photo for some in photos.values() for photo in some]
+    lists = part_lists(list_folders, every, folder.parent, problems)
+    if lists is None:
+        return {}
+    if others := len(every) - len(lists.parts):
         problems.append(
-            f"{folder}: {counted(others, 'photo')} not used, in none of the lists of parts"
+            f"{folder}: {counted(others, 'photo')} not used, in none of the lists of {lists.folder}"
         )
-    return parts
+    return lists.parts
 
 
 def _refuse_annotations(folder: Path, children: Sequence[Path]) -> None:

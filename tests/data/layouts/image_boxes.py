@@ -202,6 +202,31 @@ BOXES: tuple[Layout | Refused, ...] = (
         {None: 2},
     ),
     Layout(
+        "Darknet with lists",
+        {
+            **photos("data/obj/1.jpg", "data/obj/2.jpg"),
+            "data/obj/1.txt": YOLO,
+            "data/obj/2.txt": YOLO,
+            "data/obj.names": "ant\n",
+            "data/train.txt": "data/obj/1.jpg\n",
+            "data/test.txt": "data/obj/2.jpg\n",
+        },
+        ANT,
+        {"train": 1, "test": 1},
+        "data",
+    ),
+    Layout(
+        "YOLO with lists",
+        {
+            **photos("images/1.jpg", "images/2.jpg", "images/3.jpg"),
+            **{f"labels/{n}.txt": YOLO for n in (1, 2, 3)},
+            "classes.txt": "ant\n",
+            "val.txt": "./images/2.jpg\n",
+        },
+        ANT,
+        {"train": 2, "validation": 1},
+    ),
+    Layout(
         "Pascal VOC 2007, the folder of the archive",
         voc("VOCdevkit/VOC2007", "000001", "000002", lists="000001"),
         ANT,
@@ -277,6 +302,15 @@ BOXES: tuple[Layout | Refused, ...] = (
         },
         ANT,
         {"train": 1, "test": 1},
+    ),
+    Refused(
+        "Pascal VOC with the lists of another data set",
+        {
+            **voc(".", "1", "2"),
+            "ImageSets/Main/trainval.txt": "2008_000001\n",
+            "ImageSets/Main/test.txt": "2008_000002\n",
+        },
+        r"Main: the lists test.txt, trainval.txt name none of the 2 files",
     ),
     Refused(
         "two data sets in one folder",

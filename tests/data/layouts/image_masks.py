@@ -80,7 +80,7 @@ MASKS: tuple[Layout | Refused, ...] = (
             "valid.txt": "2.png",
         },
         ("Road", "Sky"),
-        {None: 2},
+        _TWO,
     ),
     Layout(
         "ADE20K, scene parsing",
@@ -169,6 +169,18 @@ MASKS: tuple[Layout | Refused, ...] = (
         },
         ("background", "object"),
         {"train": 2},
+    ),
+    Layout(
+        "Kvasir-SEG",
+        {
+            **photos("images/1.jpg", "images/2.jpg", "images/3.jpg"),
+            **{f"masks/{n}.jpg": mask(0, 255) for n in (1, 2, 3)},
+            "train.txt": "1\n3\n",
+            "val.txt": "2\n",
+            "kavsir_bboxes.json": '{"1": {"height": 30, "width": 40, "bbox": []}}',
+        },
+        ("background", "object"),
+        {"train": 2, "validation": 1},
     ),
     Layout(
         "Kaggle, Images/ and Masks/",

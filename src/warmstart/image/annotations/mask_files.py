@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from warmstart.core.records.part_names import parts_of_names, require_single
 from warmstart.errors import UsageError
 from warmstart.image.annotations import cityscapes
 from warmstart.image.annotations.annotated_photos import count_of
-from warmstart.image.annotations.parts import parts_of_lists, parts_of_photos
+from warmstart.image.annotations.part_lists import part_lists
+from warmstart.image.annotations.parts import parts_of_photos
 from warmstart.image.decoder import SUFFIXES
 from warmstart.image.part_folders import part_folders, require_labels
 from warmstart.image.photo_files import folders_called, folders_of, photos_in, photos_of
@@ -72,12 +73,19 @@ def pairs_of(root: Path, problems: list[str]) -> list[Pair]:
         part for *_, part in folders
     ):
         problems += count_of(photos_in(root), "photo", f"next to {folders[0][0].name}/, not used")
-    lists = parts_of_lists(root / LISTS, problems)
-    return [
-        Pair(pair.photo, pair.mask, lists.get(pair.photo.stem, pair.part))
-        for photos, masks, part in folders
-        for pair in _paired(photos, masks, part, problems)
+    pairs = [
+        pair for photos, masks, part in folders for pair in _paired(photos, masks, part, problems)
     ]
+    if any(pair.part for pair in pairs):
+        return pairs
+    photos = [pair.photo for pair in pairs]
+    lists = part_lists([root / LISTS, root], photos, root, problems)
+    if lists is None:
+        return pairs
+    listed = [replace(pair, part=lists.parts.get(pair.photo)) for pair in pairs]
+    unlisted = [pair.photo for pair in listed if pair.part is None]
+    problems += count_of(unlisted, "photo", f"in none of the lists of {lists.folder}")
+    return [pair for pair in listed if pair.part is not None]
 
 
 def has_masks(root: Path) -> bool:

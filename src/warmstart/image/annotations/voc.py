@@ -16,7 +16,7 @@ from warmstart.image.annotations.annotated_photos import AnnotatedPhotos, count_
 from warmstart.image.annotations.box_data import LabelledBox
 from warmstart.image.annotations.collector import Collector
 from warmstart.image.annotations.numbers import flag, size_of
-from warmstart.image.annotations.parts import listed, parts_of_lists
+from warmstart.image.annotations.part_lists import listed, part_lists
 from warmstart.image.photo_files import folders_called
 
 LARGEST_XML = 16 * 2**20
@@ -77,37 +77,22 @@ def read(path: Path, collector: Collector, part: str | None) -> None:
         for name in listed(path):
             reader.read(files.get(name, folder / f"{name}.xml"), _below(photos, name), part)
         return
-    lists, parts = _lists(root, folder, stems, collector.problems)
+    problems, annotations = collector.problems, list(files.values())
+    lists = part_lists([root / LISTS], annotations, folder, problems, required=True) or part_lists(
+        [folder, root], annotations, folder, problems
+    )
     unlisted = []
     for name, file in files.items():
-        own = parts.get(name, parts.get(file.stem, part))
-        if parts and own is None:
+        own = part if lists is None else lists.parts.get(file, part)
+        is_unlisted = lists is not None and own is None
+        if is_unlisted:
             unlisted.append(file)
-        reader.read(file, _below(photos, name), own, only_look=bool(parts and own is None))
-    collector.problems += count_of(unlisted, "annotation", f"in none of the lists of {lists}")
-    absent = [folder / f"{name}.xml" for name in parts if name not in files and name not in stems]
-    collector.problems += count_of(absent, "file", f"missing that a list of {lists} names")
-    collector.problems += count_of(reader.photos.unused(), "photo", f"without an .xml in {folder}")
-
-
-def _lists(
-    root: Path, annotations: Path, stems: Collection[str], problems: list[str]
-) -> tuple[Path, dict[str, str]]:
-    """The folder of the lists of photos, and the part of each photo; empty without lists.
-
-    Lists next to the folders (Darknet) or the annotations (Oxford pets) may hold paths; they count
-    if they name any of the photos.
-    """
-    if parts := parts_of_lists(root / LISTS, problems):
-        return root / LISTS, parts
-    for folder in (annotations, root):
-        own: list[str] = []
-        parts = parts_of_lists(folder, own)
-        named = {name.rpartition("/")[2]: part for name, part in parts.items()}
-        if named.keys() & {*stems}:
-            problems += own
-            return folder, named
-    return root, {}
+        reader.read(file, _below(photos, name), own, only_look=is_unlisted)
+    if lists is not None:
+        problems += count_of(unlisted, "annotation", f"in none of the lists of {lists.folder}")
+        absent = [folder / f"{name}.xml" for name in lists.missing]
+        problems += count_of(absent, "file", f"missing that a list of {lists.folder} names")
+    problems += count_of(reader.photos.unused(), "photo", f"without an .xml in {folder}")
 
 
 def _below(photos: Sequence[Path], name: str) -> list[Path]:

@@ -13,6 +13,7 @@ from warmstart.image.annotations.annotated_photos import count_of, files_in
 from warmstart.image.annotations.box_data import LabelledBox
 from warmstart.image.annotations.collector import Collector
 from warmstart.image.annotations.numbers import are_shares
+from warmstart.image.annotations.part_lists import part_lists
 from warmstart.image.annotations.parts import parts_of_photos
 from warmstart.image.annotations.yolo_config import (
     NAMES,
@@ -98,7 +99,7 @@ def config_and_photos(
     above = root.parent if _is_part(root) else None
     config = read_config(path) if path.is_file() else class_names(root, above)
     if folders is not None and (path != root or not config.parts or _is_part(root)):
-        photos = _with_parts(_photos(folders[1], root, problems), folders[1], part)
+        photos = _with_parts(_photos(folders[1], root, problems), folders[1], part, problems)
     elif config.parts:
         photos = [
             (photo, part or name)
@@ -119,8 +120,11 @@ def config_and_photos(
 def read_folder(folder: Path, collector: Collector, part: str | None) -> None:
     """Text files next to their photos."""
     config = class_names(folder, folder.parent)
-    photos = _photos(folder, folder, collector.problems)
-    _read_photos([(photo, part) for photo in photos], config, collector)
+    photos = [(photo, part) for photo in _photos(folder, folder, collector.problems)]
+    if part is None and not _has_names(folder):
+        paths = [photo for photo, _ in photos]
+        photos = _with_lists(paths, folder.parent, collector.problems)
+    _read_photos(photos, config, collector)
 
 
 def _is_part(root: Path) -> bool:
@@ -129,14 +133,29 @@ def _is_part(root: Path) -> bool:
 
 
 def _with_parts(
-    photos: Sequence[Path], folder: Path, part: str | None
+    photos: Sequence[Path], folder: Path, part: str | None, problems: list[str]
 ) -> list[tuple[Path, str | None]]:
-    """Photos with their parts: those of `images/train` and so on, where `images/` was named as a
-    whole.
+    """Photos with their parts, where `images/` was named as a whole: those of `images/train` and so
+    on, or of lists next to `images/`.
     """
     if part is not None or folder.name != "images":
         return [(photo, part) for photo in photos]
-    return list(zip(photos, parts_of_photos(photos, folder), strict=True))
+    parts = parts_of_photos(photos, folder)
+    if any(parts):
+        return list(zip(photos, parts, strict=True))
+    return _with_lists(photos, folder.parent, problems)
+
+
+def _with_lists(
+    photos: Sequence[Path], folder: Path, problems: list[str]
+) -> list[tuple[Path, str | None]]:
+    """Photos with the parts that lists of a folder name; those in no list are left out."""
+    lists = part_lists([folder], photos, folder, problems)
+    if lists is None:
+        return [(photo, None) for photo in photos]
+    unlisted = [photo for photo in photos if photo not in lists.parts]
+    problems += count_of(unlisted, "photo", f"in none of the lists of {lists.folder}")
+    return [(photo, lists.parts[photo]) for photo in photos if photo in lists.parts]
 
 
 def _photos(source: Path, root: Path, problems: list[str]) -> list[Path]:

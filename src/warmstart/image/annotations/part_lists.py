@@ -1,0 +1,153 @@
+"""Lists of the photos of each part, as text files: `train.txt`, `val.txt`, `test.txt`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from warmstart.core.records.part_names import part_of_name, require_single
+from warmstart.core.terminal import counted
+from warmstart.errors import UsageError
+from warmstart.image.decoder import SUFFIXES
+
+TRAIN_AND_VALIDATION = "trainval.txt"
+"""The list of data sets that leave it to the user what to validate with."""
+
+
+@dataclass(frozen=True)
+class PartLists:
+    """What lists say of files.
+
+    Attributes:
+        folder: of the lists.
+        parts: of files; those that are absent are in no list.
+        missing: names in the lists that are no file.
+    """
+
+    folder: Path
+    parts: Mapping[Path, str]
+    missing: Sequence[str]
+
+
+def listed(path: Path) -> list[str]:
+    """The names in a list: the first word of each line, without the suffix of a photo or an
+    annotation.
+    """
+    return [_plain(line.split()[0]) for line in _lines(path)]
+
+
+def part_lists(
+    folders: Sequence[Path],
+    files: Sequence[Path],
+    root: Path,
+    problems: list[str],
+    *,
+    required: bool = False,
+) -> PartLists | None:
+    """The lists of the first of these folders that has any of these files; None if none has.
+
+    A line is a path or the end of one, with or without its suffix, and may go on after it: `1`,
+    `cat/1.jpg 0`, `/home/ann/images/1.jpg`. Without a `train.txt`, `trainval.txt` is the one to
+    train on; without both, files in none of the lists are to train on. A `train.txt` without other
+    lists says nothing.
+
+    Args:
+        folders: that may have lists.
+        files: photos or annotations.
+        root: a folder above the files.
+        problems: takes files in two lists.
+        required: whether lists that name none of the files are an error.
+
+    Raises:
+        UsageError: there are two lists for a part.
+    """
+    index: dict[str, Path | None] = {}
+    for folder in folders:
+        lists = _lists_in(folder)
+        if not {*lists.values()} - {"train"}:
+            continue
+        index = index or _index(files, root)
+        matches = {file: _matches(folder / file, index) for file in lists}
+        if any(path for names in matches.values() for _, path in names):
+            require_single(lists, str(folder))
+            return _assigned(folder, lists, matches, files, problems)
+        if required:
+            raise UsageError(
+                f"{folder}: the lists {', '.join(lists)} name none of the {counted(len(files), 'file')} "
+                f"in {root}; correct or remove them."
+            )
+    return None
+
+
+def _lists_in(folder: Path) -> dict[str, str]:
+    """The part of each list in a folder, by its name."""
+    files = sorted(folder.glob("*.txt")) if folder.is_dir() else []
+    parts = {file.name: part for file in files if (part := part_of_name(file.stem))}
+    if "train" not in parts.values() and any(file.name == TRAIN_AND_VALIDATION for file in files):
+        parts[TRAIN_AND_VALIDATION] = "train"
+    return parts
+
+
+def _assigned(
+    folder: Path,
+    lists: Mapping[str, str],
+    matches: Mapping[str, Sequence[tuple[str, Path | None]]],
+    files: Sequence[Path],
+    problems: list[str],
+) -> PartLists:
+    parts: dict[Path, str] = {}
+    missing: list[str] = []
+    twice: list[str] = []
+    for file, part in lists.items():
+        for name, path in matches[file]:
+            if path is None:
+                missing.append(name)
+            elif parts.setdefault(path, part) != part:
+                twice.append(name)
+    if twice:
+        problems.append(
+            f"{folder}: {counted(len(twice), 'photo')} in two of the lists {', '.join(lists)}, such as "
+            f"{twice[0]}; the first of these lists counts"
+        )
+    if "train" not in lists.values():
+        parts = {file: parts.get(file, "train") for file in files}
+    return PartLists(folder, parts, list(dict.fromkeys(missing)))
+
+
+def _index(files: Sequence[Path], root: Path) -> dict[str, Path | None]:
+    """Files by each end of their path below a folder, without suffix; None if there are several."""
+    index: dict[str, Path | None] = {}
+    for file in files:
+        for end in _ends(file.relative_to(root).with_suffix("").as_posix()):
+            index[end] = None if index.get(end, file) != file else file
+    return index
+
+
+def _matches(path: Path, index: Mapping[str, Path | None]) -> list[tuple[str, Path | None]]:
+    """The names in a list, each with its file; a name may be a whole line, spaces included."""
+    matches: list[tuple[str, Path | None]] = []
+    for line in _lines(path):
+        for name in (_plain(line), _plain(line.split()[0])):
+            file = next((index[end] for end in _ends(name) if end in index), None)
+            if file is not None:
+                break
+        matches.append((name, file))
+    return matches
+
+
+def _ends(name: str) -> list[str]:
+    """`a/b/c`, `b/c` and `c`."""
+    words = name.split("/")
+    return ["/".join(words[start:]) for start in range(len(words))]
+
+
+def _lines(path: Path) -> list[str]:
+    lines = (line.strip() for line in path.read_text("utf-8-sig", "replace").splitlines())
+    return [line for line in lines if line]
+
+
+def _plain(name: str) -> str:
+    name = name.replace("\\", "/").removeprefix("./")
+    suffix = Path(name).suffix
+    return name.removesuffix(suffix) if suffix.lower() in (".xml", *SUFFIXES) else name
