@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from warmstart.speech.normalizer import normalize
 sys.path.append(str(ROOT / "scripts"))
 from digits_audio import RATE, read_clips, sequences_of, split
 
+TRANSCRIPTION = "transcription"
 ADDED = 0.003
 """The most that int8 may add to an error rate."""
 
@@ -29,17 +31,19 @@ def error_rates(
 
     Args:
         folder: of Whisper.
-        recordings: labelled, in a form that `evaluate` takes.
+        recordings: labelled: a folder with a file `transcription` of CMU Sphinx, or what `evaluate`
+            takes.
         digits: the folder of the Free Spoken Digit Dataset.
         count: the number of sequences of digits; None: all.
     """
     _, test = split(read_clips(digits))
     sequences = sequences_of(test)[:count]
+    texts = sphinx_texts(recordings / TRANSCRIPTION) or recordings
     read, spoken = {}, {}
     for precision in ("float32", "int8"):
         tell(f"Whisper in {precision}")
         model: Any = ws.load(folder, task="speech-recognition", precision=precision)
-        rates = model.evaluate(recordings)
+        rates = model.evaluate(texts)
         read[precision] = float(rates["wer_normalized"])
         yield Figure(
             8,
@@ -62,6 +66,15 @@ def error_rates(
             bar=ADDED,
             note=f"float32 {rates['float32']:.2%}, int8 {rates['int8']:.2%}",
         )
+
+
+def sphinx_texts(path: Path) -> list[tuple[Path, str]]:
+    """The recordings in the folder of a file of lines `<s> text </s> (name)`, with their texts."""
+    lines = path.read_text("utf-8") if path.is_file() else ""
+    return [
+        (path.with_name(f"{name}.wav"), text)
+        for text, name in re.findall(r"<s> (.+) </s> \((.+)\)", lines)
+    ]
 
 
 def digit_error_rate(model: Any, sequences: Sequence[tuple[np.ndarray, str]]) -> float:
