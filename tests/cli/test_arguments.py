@@ -51,7 +51,12 @@ def test_classify_refuses_a_mixture(run):
 
 
 @pytest.mark.parametrize(
-    ("line", "model"), [("a fine film", "sst2_bert_tiny"), (str(CAT), "efficientnet_lite0")]
+    ("line", "model"),
+    [
+        ("a fine film", "sst2_bert_tiny"),
+        ("Node.js", "sst2_bert_tiny"),
+        (str(CAT), "efficientnet_lite0"),
+    ],
 )
 def test_the_first_line_of_standard_input_decides(line, model, run):
     done = run("classify", "-", "-k", 1, "--json", stdin=f"\n{line}\n\n{line}\n")
@@ -70,6 +75,13 @@ def test_predict_chooses_by_inputs_and_options(arguments, model, run):
     done = run("predict", *arguments)
     assert done.code == 0, done.err
     assert done.err.splitlines()[0].startswith(f"Model: {model} (")
+
+
+def test_predict_takes_json_lines_for_texts(run, tmp_path):
+    (tmp_path / "reviews.jsonl").write_text('{"text": "a fine film"}\n')
+    done = run("predict", tmp_path / "reviews.jsonl")
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[1].startswith("a fine film,positive,")
 
 
 def test_predict_knows_recordings_by_their_names(run, monkeypatch):

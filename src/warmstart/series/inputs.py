@@ -75,7 +75,7 @@ class SeriesKind(InputKind):
     plural = "series"
     media = ("text/csv", "application/vnd.ms-excel", "text/plain")
     suffixes = table_files.SUFFIXES
-    table_suffixes = tuple(sorted(table_files.SUFFIXES - json_lines.SUFFIXES))
+    table_suffixes = tuple(sorted(table_files.SUFFIXES))
     is_parsed = True
     field = columns.Field("series", "target", (tables.TARGETS,))
     tensors: ClassVar = {"series": ("FP64", [-1, -1])}

@@ -31,6 +31,8 @@ def read(path: str) -> list[tuple[str, Any]] | pd.DataFrame:
             for number, line in enumerate(decoded_lines(file, path), 1):
                 if line.strip():
                     records.append((f"{path}:{number}", json.loads(line)))
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.", path) from None
     except (OSError, RecordError, UsageError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: it cannot be read ({reason}).", path) from error

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import numpy as np
 
 from warmstart.errors import InputError, MissingPackageError, TooLargeError, require
-from warmstart.series import csv_files, json_lines
+from warmstart.series import csv_files
 from warmstart.series.layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq"}) | json_lines.SUFFIXES
-"""Of files of tables; CSV and TSV may also be compressed (`.csv.gz`)."""
+SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq"})
+"""Of files of tables; CSV and TSV may also be compressed (`.csv.gz`). JSON lines are read, too, but may
+as well hold other inputs."""
 COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}
 """Suffixes of compressed files, and the modules that open them."""
 NOT_READ = (".json", ".tsf", ".xml", ".html")

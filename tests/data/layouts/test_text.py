@@ -277,6 +277,14 @@ CLASSES: dict[str, tuple[Any, ...]] = {
         O[0],
         ["neutral", "positive"],
     ),
+    "row numbers of pandas": (
+        "statements.csv",
+        lines(lambda n: f"{n},{T[n]},{one_of(n, 'Anxiety', 'Normal')}", ",statement,status\n"),
+        {},
+        ["text: statement", "label: status"],
+        T[0],
+        ["Anxiety", "Normal"],
+    ),
     "hate speech": (
         "labeled_data.csv",
         lines(

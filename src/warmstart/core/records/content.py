@@ -121,9 +121,11 @@ def is_header(rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first record of a file names its columns, as the others show.
 
     It does where its cells are short names and some column has numbers, classes or files below a
-    cell that is none of them.
+    cell that is none of them. The numbers of the rows, which pandas writes, have no name.
     """
     first, others = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
+    if len(first) > 1 and not first[0].strip() and _count_rows([row[0] for row in others]):
+        first, others = first[1:], [row[1:] for row in others]
     if len(others) < FEWEST or not all(_NAME.fullmatch(cell.strip()) for cell in first):
         return False
     columns = list(zip(*others, strict=True))
@@ -138,6 +140,11 @@ def is_header(rows: Sequence[Sequence[str]]) -> bool:
         or are_labels(cells)
         for cells in columns
     )
+
+
+def _count_rows(cells: Sequence[str]) -> bool:
+    """Whether cells are different whole numbers."""
+    return all(map(str.isdecimal, cells)) and len({*cells}) == len(cells)
 
 
 def _occurs(name: str, cells: Iterable[str]) -> bool:
