@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from warmstart.core.records.encodings import decoded_lines
@@ -24,6 +25,8 @@ def read(path: str) -> list[tuple[str, Any]] | pd.DataFrame:
     Raises:
         InputError: the file cannot be opened, is empty, or is not JSON lines.
     """
+    if not Path(path).is_file():
+        raise InputError(f"{path}: there is no such file.", path)
     records: list[tuple[str, Any]] = []
     number = 0
     try:
@@ -31,8 +34,6 @@ def read(path: str) -> list[tuple[str, Any]] | pd.DataFrame:
             for number, line in enumerate(decoded_lines(file, path), 1):
                 if line.strip():
                     records.append((f"{path}:{number}", json.loads(line)))
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file.", path) from None
     except (OSError, RecordError, UsageError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: it cannot be read ({reason}).", path) from error
