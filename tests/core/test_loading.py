@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,13 @@ from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart.core import bundle
-from warmstart.errors import BundleError, EngineUnavailableError, UnknownModelError, UsageError
+from warmstart.errors import (
+    BundleError,
+    EngineUnavailableError,
+    OfflineError,
+    UnknownModelError,
+    UsageError,
+)
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
 
@@ -268,6 +275,18 @@ def test_metrics_are_not_claimed_for_other_weights(model, tmp_path):
 def test_home_is_expanded(folder, model, monkeypatch):
     monkeypatch.setenv("HOME", str(folder.parent))
     assert scores(ws.load("~/model")) == scores(model)
+
+
+def test_with_own_weights_no_others_are_fetched(monkeypatch):
+    def refuse(source, patterns, **options):
+        assert not any(fnmatch("model.safetensors", pattern) for pattern in patterns)
+        raise OfflineError("it is not in the cache")
+
+    monkeypatch.setattr("warmstart.hub.fetch_repo", refuse)
+    with pytest.raises(OfflineError) as caught:
+        ws.load("bert_base_uncased", weights="bert_model.ckpt.index")
+    assert "The config and other files of bert_base_uncased cannot be fetched" in str(caught.value)
+    assert "weights=FILE" not in str(caught.value)
 
 
 def test_options_are_checked_before_anything_is_fetched():

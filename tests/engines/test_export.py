@@ -195,6 +195,14 @@ def test_keras_files_must_load_without_warmstart(tmp_path):
         export_keras(model, {}, tmp_path / "m.keras", silent)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras saves so
+def test_a_sequential_model_as_a_keras_file(tmp_path):
+    import keras
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    assert export_keras(model, {}, tmp_path / "m.keras", silent) == 0
+
+
 def test_keras_inputs_are_tried_in_the_programs_ranges():
     import keras
 

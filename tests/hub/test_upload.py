@@ -11,6 +11,7 @@ import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -189,7 +190,7 @@ def test_a_second_push_replaces_the_first(server, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("record", "base"),
     [
-        ({"base_source": "hf://org/base@v2", "dataset": "reviews"}, "org/base"),
+        ({"base_source": "hf://org/base@v2", "dataset": "org/reviews"}, "org/base"),
         ({"settings": {"base": "segformer_b0"}}, "nvidia/segformer-b0-finetuned-ade-512-512"),
         ({"settings": {"base": "my_own"}}, None),
     ],
@@ -204,8 +205,17 @@ def test_a_fine_tuned_model(server, monkeypatch, tmp_path, record, base):
     ws.load(folder).push_to_hub("org/name")
     facts = metadata_of(server)
     assert facts.get("base_model") == base
-    assert facts.get("datasets") == (["reviews"] if "dataset" in record else None)
+    assert facts.get("datasets") == (["org/reviews"] if "dataset" in record else None)
     assert "training/run.json" not in server.files
+
+
+def test_data_of_the_hub_is_known_by_its_repository():
+    from warmstart.training.summary import hub_dataset
+
+    addresses = {"hf://datasets/org/reviews@1234/train.parquet": {}}
+    data = SimpleNamespace(info=SimpleNamespace(download_checksums=addresses))
+    assert hub_dataset(data) == hub_dataset({"train": data}) == "org/reviews"
+    assert hub_dataset({"text": ["a"]}) is hub_dataset("reviews.csv") is None
 
 
 def test_the_stored_token_is_used(server, monkeypatch, tmp_path):

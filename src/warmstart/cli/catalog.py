@@ -54,15 +54,18 @@ def list_command(pattern: str, task: str | None, family: str | None, as_json: bo
     examples=(
         "warmstart info mobilenet_v2",
         "warmstart info ./my-model",
+        "warmstart info hf://timm/resnet50.a1_in1k",
         "warmstart info gpt2 --json",
     ),
     params=[
-        Argument(["name"], help="A name or alias from `warmstart list`, or a bundle's folder."),
+        Argument(
+            ["name"], help="A name or alias from `warmstart list`, a folder, or hf://ORG/NAME."
+        ),
         json_option("The entry as one JSON object."),
     ],
 )
 def info_command(name: str, as_json: bool) -> None:
-    """Show what the catalogue says about a model."""
+    """Show what is known about a model: its task, size, input, classes and licence."""
     info(name, as_json)
 
 
@@ -87,22 +90,24 @@ def print_models(pattern: str, task: str | None, family: str | None, as_json: bo
 
 
 def info(name: str, as_json: bool) -> None:
-    """Print what the catalogue says of a model."""
-    from pathlib import Path
-
+    """Print what a bundle, a repository, or the catalogue says of a model."""
     from warmstart.catalog import get, labels
+    from warmstart.cli.progress import downloads
     from warmstart.core import bundle
     from warmstart.core.resolver import find_folder
+    from warmstart.models import repository
 
-    contents: Contents | None
-    if bundle.is_bundle(Path(name)):
-        contents = bundle.read(Path(name))
-        entry = contents.entry
-    else:
-        folder = find_folder(name) if ":" not in name else None  # of one inside the package
-        contents = bundle.read(folder) if folder and bundle.is_bundle(folder) else None
+    contents: Contents | None = None
+    classes: Sequence[Label] = ()
+    with downloads() as progress:
+        folder = find_folder(name, progress=progress)
+    if folder is None:
         entry = get(name)
-    classes: Sequence[Label] = () if contents is None else contents.labels
+    elif bundle.is_bundle(folder):
+        contents = bundle.read(folder)
+        entry, classes = contents.entry, contents.labels
+    else:
+        entry, classes = repository.read(folder)
     if entry.labels and not classes:
         classes = labels(entry.labels)
     if as_json:

@@ -83,7 +83,7 @@ def metadata(entry: Entry, base: str | None = None, datasets: Sequence[str] = ()
     Args:
         entry: of the model.
         base: the repository of the model that it was fine-tuned from.
-        datasets: names of the data.
+        datasets: the repositories of the data on the hub.
     """
     facts: dict[str, Any] = {"library_name": "warmstart", "tags": ["warmstart", entry.task]}
     if entry.licence and entry.licence != "NOASSERTION":
@@ -144,7 +144,7 @@ def base_of(folder: Path) -> str | None:
 
 
 def datasets_of(folder: Path) -> tuple[str, ...]:
-    """The names of the data that a model was fine-tuned on."""
+    """The repositories of the data that a model was fine-tuned on, where they are known."""
     name = _values(folder / bundle.TRAINING).get("dataset")
     return (name,) if isinstance(name, str) and name else ()
 

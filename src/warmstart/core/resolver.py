@@ -71,11 +71,12 @@ def open_source(
             own = fetch_weights(weights, entry, offline, progress)
             return _saved_classifier(entry, labels, own) or Opened(entry, labels, own, None)
         source = next(filter(hub.is_cached, repositories), repositories[-1])
-        with _named(entry.name, source):
+        is_own = weights in OWN
+        with _named(entry.name, source, "weights" if is_own else "config and other files"):
             folder = hub.fetch_repo(
                 source,
-                repository.FILES,
-                alternatives=repository.ALTERNATIVES,
+                repository.FILES if is_own else repository.DESCRIPTION,
+                alternatives=repository.ALTERNATIVES if is_own else None,
                 offline=offline,
                 progress=progress,
             )
@@ -188,17 +189,17 @@ def bundle_weights(contents: bundle.Contents) -> Weights:
 
 
 @contextmanager
-def _named(model: str, source: str) -> Iterator[None]:
-    """Say of a failed download which model it is for, and what else can be done."""
+def _named(model: str, source: str, what: str = "weights") -> Iterator[None]:
+    """Say of a failed download what of which model it is for, and what else can be done."""
     try:
         yield
     except (DownloadError, OfflineError) as error:
         reason = re.sub(r"https?://\S+: ", "", str(error)).rstrip(".")
         mirror = "HF_ENDPOINT" if source.startswith("hf://") else "WARMSTART_MIRROR"
+        own_file = "give a file of them with weights=FILE, " if what == "weights" else ""
         raise type(error)(
-            f"The weights of {model} cannot be fetched: {reason}. Or give a file of them with "
-            f"weights=FILE, name a mirror with {mirror}=URL, or fetch them elsewhere with "
-            f"`warmstart pull {model}`, for use offline."
+            f"The {what} of {model} cannot be fetched: {reason}. Or {own_file}name a mirror with "
+            f"{mirror}=URL, or fetch them elsewhere with `warmstart pull {model}`, for use offline."
         ) from None
 
 

@@ -254,7 +254,8 @@ import numpy as np
 model = keras.models.load_model(sys.argv[1])
 with np.load(sys.argv[2]) as arrays:
     names = {id(tensor): str(index) for index, tensor in enumerate(model.inputs)}
-    outputs = model(keras.tree.map_structure(lambda tensor: arrays[names[id(tensor)]], model.input), training=False)
+    own = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
+    outputs = model(keras.tree.map_structure(lambda tensor: arrays[names[id(tensor)]], own), training=False)
 np.savez(sys.argv[3], *map(keras.ops.convert_to_numpy, keras.tree.flatten(outputs)))
 """
 
@@ -290,8 +291,10 @@ def export_keras(model: Any, inputs: Mapping[str, TensorSpec], path: Path, repor
     arrays: dict[str, Any] = {
         str(index): probe for index, probe in enumerate(probes.values())
     }  # loading renames
+    # a Sequential has an `input` only once it was called as a layer
+    own = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
     outputs = model(
-        keras.tree.map_structure(lambda tensor: probes[id(tensor)], model.input), training=False
+        keras.tree.map_structure(lambda tensor: probes[id(tensor)], own), training=False
     )
     expected = {
         str(n): keras.ops.convert_to_numpy(value)

@@ -27,6 +27,15 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
+def repository_of(folder: Path) -> str | None:
+    """The source, `hf://org/name@commit`, of a folder of the cache; None of another folder."""
+    try:
+        organisation, name, commit = folder.resolve().relative_to((home() / "hf").resolve()).parts
+    except ValueError:
+        return None
+    return f"hf://{organisation}/{name}@{commit}"
+
+
 @dataclass(frozen=True)
 class Listing:
     """A repository at a commit: its files (paths with slashes), with their sizes and hashes."""
@@ -37,7 +46,7 @@ class Listing:
 
     @property
     def folder(self) -> Path:
-        """Where the repository lies in the cache."""
+        """Where the repository lies in the cache; `repository_of` is the opposite."""
         return home() / "hf" / self.repository / self.commit
 
     def slot(self, path: str) -> Slot:

@@ -19,7 +19,9 @@ from warmstart.models import FAMILIES, MODEL_TYPES, family, keras_hub, timm_fami
 
 CONFIG = "config.json"
 LARGEST_CONFIG = 16 * 2**20
-FILES = ("*.json", "*.txt", "*.model", "*.safetensors", "assets/tokenizer/*")
+DESCRIPTION = ("*.json", "*.txt", "*.model", "assets/tokenizer/*")
+"""What says how a repository's model is built and used."""
+FILES = (*DESCRIPTION, "*.safetensors")
 """What is fetched of a repository: numbers and JSON; no code, no pickles, no copies for other
 frameworks.
 """

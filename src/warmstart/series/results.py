@@ -140,6 +140,11 @@ class Forecast(Result):
         first = len(self.series) - count
         return History(_texts(self.series.index(first, count)), self.series.target[first:].tolist())
 
+    @property
+    def _is_point(self) -> bool:
+        """Whether the model gives one number per step, without an interval."""
+        return self.samples is None and len(self.quantile_values) == 1
+
     def quantile(self, level: float) -> NDArray[np.float64]:
         """The value that the series stays below with probability `level`, float64 (horizon,).
 
@@ -248,12 +253,14 @@ class Forecast(Result):
 
     def __str__(self) -> str:
         first, last = self.index[0], self.index[-1]
-        low, high = self.quantile(0.1), self.quantile(0.9)
-        return (
+        text = (
             f"{self.input}: {self.horizon} steps of {self.freq} from {first} to {last}; "
-            f"median {self.median[0]:.6g} … {self.median[-1]:.6g}, "
-            f"80 % between {low[-1]:.6g} and {high[-1]:.6g} at the end"
+            f"median {self.median[0]:.6g} … {self.median[-1]:.6g}"
         )
+        if self._is_point:
+            return text
+        low, high = self.quantile(0.1), self.quantile(0.9)
+        return f"{text}, 80 % between {low[-1]:.6g} and {high[-1]:.6g} at the end"
 
     def plot(
         self,
@@ -295,7 +302,8 @@ class Forecast(Result):
             last = SeasonalNaive(steps).point(self.series.target, self.horizon)
             label = f"{steps} steps ago"
             axes.plot(times, last, color="#999999", linewidth=0.9, linestyle="--", label=label)
-        for (low, high), alpha in zip(INTERVALS, (0.18, 0.32), strict=True):
+        intervals = () if self._is_point else zip(INTERVALS, (0.18, 0.32), strict=True)
+        for (low, high), alpha in intervals:
             label = f"{round(100 * (high - low))} % interval"
             bounds = self.quantile(low), self.quantile(high)
             axes.fill_between(

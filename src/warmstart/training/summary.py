@@ -20,8 +20,7 @@ CLASSES = 20
 PROBLEMS = 10
 """Problems on the terminal."""
 PROBLEMS_REPORTED = 200
-UNNAMED = "your data"
-"""The name of data that is not a folder or file."""
+_HUB_DATASET = re.compile(r"hf://datasets/([^@]+)@")
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,17 @@ def data_name(data: Any) -> str:
     if isinstance(data, str | os.PathLike):
         path = Path(data).expanduser().resolve()
         return path.name if path.is_dir() else path.stem
-    return UNNAMED
+    return "your data"
+
+
+def hub_dataset(data: Any) -> str | None:
+    """The repository of a `datasets.Dataset`, or of a mapping of them, that came from the hub."""
+    for part in data.values() if isinstance(data, Mapping) else (data,):
+        addresses = getattr(getattr(part, "info", None), "download_checksums", None) or ()
+        for address in addresses:
+            if match := _HUB_DATASET.match(str(address)):
+                return match[1]
+    return None
 
 
 def in_words(figures: Mapping[str, float]) -> str:

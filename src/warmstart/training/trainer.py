@@ -20,6 +20,7 @@ from warmstart.core.loading import load
 from warmstart.core.model import Model
 from warmstart.core.task import task_of
 from warmstart.engines.keras import use_device
+from warmstart.hub.huggingface import repository_of
 from warmstart.training import result
 from warmstart.training.batches import Batches
 from warmstart.training.checks import check_keras_options
@@ -28,7 +29,7 @@ from warmstart.training.hooks import OptionsT, TrainerHooks
 from warmstart.training.keeper import better_is_more
 from warmstart.training.page import page
 from warmstart.training.run import open_run
-from warmstart.training.summary import UNNAMED, in_words
+from warmstart.training.summary import hub_dataset, in_words
 from warmstart.training.trackers import Trackers
 
 SOURCE = "measured when it was fine-tuned"
@@ -70,6 +71,7 @@ class Trainer(TrainerHooks[OptionsT]):
         return connected(self.options, self.model.entry.parameters)
 
     def _fit(self, data: Any) -> Model[Any, Any, Any]:
+        self.dataset_source = hub_dataset(data)
         self.summary = self.read(data)
         self.verify()
         with open_run(self.options.output, self.settings()) as self.run, self.resumable():
@@ -308,10 +310,9 @@ class Trainer(TrainerHooks[OptionsT]):
         )
 
     def origin(self) -> dict[str, str]:
-        """For `training.json`: the name of the data, and the base's repository if it has one."""
-        base = self.base if isinstance(self.base, str) and self.base.startswith("hf://") else None
-        data = self.summary.name if self.summary.name != UNNAMED else None
-        known = {"dataset": data, "base_source": base}
+        """For `training.json`: the repositories of the data and of the base, if they have some."""
+        base = self.model.folder and repository_of(self.model.folder)
+        known = {"dataset": self.dataset_source, "base_source": base}
         return {name: value for name, value in known.items() if value}
 
     def source_folder(self) -> Path | None:

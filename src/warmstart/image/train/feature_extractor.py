@@ -44,7 +44,11 @@ class Work:
     def __post_init__(self) -> None:
         outputs = {spec.name: spec for spec in self.model.engine.signatures["forward"].outputs}
         if "features" not in outputs:
-            raise UsageError(f"{self.model.name} gives no pooled features.")
+            raise UsageError(
+                f"{self.model.name} has no features, so nothing can be trained on it. If it is a "
+                "wrapped .onnx or .tflite file, wrap its Keras model instead, or the part that "
+                "returns features, with embedding=True."
+            )
         self.width = (
             int(outputs["features"].shape[-1]) + 1
         )  # the confidence is stored as one more number

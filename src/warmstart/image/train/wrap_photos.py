@@ -166,9 +166,9 @@ class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
         own, asked = self._recognised(), self.asked.scaling
         if own is None and asked is None:
             raise UsageError(
-                "Nothing in the model says how pixels are scaled. Say what it was trained on: "
-                f"scaling={', '.join(map(repr, SCALINGS))}; or preprocessing= the name of a "
-                "model of the catalogue with the same preprocessing."
+                "Nothing in the model says how pixels are scaled. Say with scaling= what it was "
+                f"trained on: {', '.join(SCALINGS)}; or with preprocessing= which model of the "
+                "catalogue has the same preprocessing."
             )
         if asked is None:
             assert own is not None

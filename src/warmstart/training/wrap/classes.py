@@ -47,7 +47,9 @@ def class_names(names_or_file: Any) -> list[str] | None:
 
         path = Path(names_or_file).expanduser()
         if not path.is_file():
-            raise UsageError(f"labels: there is no file {path}.")
+            raise UsageError(
+                f"labels: there is no file {path}; a file of labels has one class name per line."
+            )
         return names_of_file(path)[0]
     if not isinstance(names_or_file, Iterable):
         raise UsageError(f"labels must be names or the path of a file, not {names_or_file!r}.")
@@ -95,8 +97,8 @@ def chosen_activation(model: keras.Model, options: LabelOptions) -> tuple[str, i
         if asked is None and own not in ("softmax", "sigmoid"):
             raise UsageError(
                 "The model does not end with a softmax or sigmoid, so its outputs may be logits or "
-                "probabilities. Say which: activation='softmax' (logits, one class an "
-                "input), 'sigmoid' (logits, each class by itself) or 'none' (probabilities)."
+                "probabilities. Say which with activation=: softmax (logits, one class an "
+                "input), sigmoid (logits, each class by itself) or none (probabilities)."
             )
     elif asked != "none" and own in ("softmax", "sigmoid"):
         raise UsageError(

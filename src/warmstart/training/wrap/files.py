@@ -115,6 +115,7 @@ def _interpreted(path: Path) -> tuple[Signature, Run]:
             )
     signature = Signature(_specs(inputs), _specs(outputs))
 
+    @quiet()
     def run(arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
         if names:
             results = runner(**dict(zip(inputs, arrays, strict=True)))

@@ -15,6 +15,7 @@ from warmstart.checkpoints.formats import open_checkpoint
 from warmstart.errors import UsageError, WarmstartError
 from warmstart.models.repository import slug
 from warmstart.models.tensors.wrapped import family
+from warmstart.models.tensors.wrapped.network import functional
 
 KERAS_FILES = (".keras", ".h5", ".hdf5")
 CHANNELS = (1, 3)
@@ -53,7 +54,7 @@ class OpenedModel:
         """The same model, but for photos (height, width, channels), if it takes (channels, height,
         width), as PyTorch's models do.
         """
-        model = self.model
+        model = functional(self.model)
         shape = tuple(model.inputs[0].shape)
         is_first = len(shape) == 4 and shape[1] in CHANNELS and shape[3] not in CHANNELS
         if len(model.inputs) != 1 or not is_first:
@@ -116,14 +117,14 @@ def _opened(model: keras.Model, name: str) -> OpenedModel:
     if not isinstance(model, keras.Sequential) and type(model).__name__ != "Functional":
         model = keras.Model(model.inputs, model.outputs, name=model.name)
     try:
-        network: dict[str, Any] = json.loads(model.to_json())
+        config: dict[str, Any] = json.loads(model.to_json())
+        network = {key: value for key, value in config.items() if key not in COMPILED}
         family.check(network)
     except UsageError as error:
         return OpenedModel(model, name, None, str(error))
     except Exception as error:  # layers without a config raise whatever they like
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         return OpenedModel(model, name, None, f"Keras cannot describe it: {first[:200]}")
-    network.pop("compile_config", None)
     return OpenedModel(model, name, network, "")
 
 

@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from warmstart.engines.keras import Program
     from warmstart.training.wrap.opened_model import OpenedModel
 
-STEPS = "tf.TensorList"
-"""Operations of layers that compute step by step."""
+STEPS, SHAPES = "tf.TensorList", "for these shapes"
+"""In errors of the converter: operations of layers that compute step by step; operations for which
+a size is unknown, such as those after two `UpSampling2D`, if the number of rows is unknown.
+"""
 SAME = 1e-5
 """By how much the rebuilt model may differ from the user's, in parts of its largest output."""
 
@@ -204,17 +206,18 @@ class Wrapper(ABC, Generic[OptionsT]):
         one_row = replace(entry, config={**entry.config, "batch": 1})
         is_single = self.opened.rows == 1 or self._is_recurrent()
         choices = [one_row] if is_single else [entry, one_row]
+        is_open = any(None in tensor.shape[1:] for tensor in self.opened.model.inputs)
         for each in choices:
             program = task_class(self.task).program(each, self.opened.model)
             try:
                 record = compile_program(program, folder, "float32", lambda stage: None)
             except CompileError as error:
                 reason = str(error)
-                if STEPS not in reason:  # the number of rows does not matter
-                    break
+                if STEPS not in reason and (is_open or SHAPES not in reason):
+                    break  # the number of rows does not matter
             else:
                 return each, program, record
-        if any(None in tensor.shape[1:] for tensor in self.opened.model.inputs):
+        if is_open:
             reason += " The model may compile once the open sides of its inputs are fixed."
         raise CompileError(reason)
 
