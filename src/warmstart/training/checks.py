@@ -11,7 +11,7 @@ from warmstart.errors import UsageError
 
 
 def check_keras_options(options: Any) -> None:
-    """Refuse names of an optimizer, a loss or a metric that Keras does not know.
+    """Refuse an optimizer, losses, metrics and callbacks that Keras does not take.
 
     Raises:
         UsageError: there is one.
@@ -20,12 +20,19 @@ def check_keras_options(options: Any) -> None:
     _check("loss", getattr(options, "loss", None), keras.losses.get)
     for metric in getattr(options, "metrics", ()):
         _check("metrics", metric, keras.metrics.get)
+    for callback in options.callbacks:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise UsageError(f"callbacks: {callback!r:.80} is not a keras.callbacks.Callback.")
 
 
 def _check(name: str, value: Any, get: Callable[[Any], Any]) -> None:
-    if not isinstance(value, str):
+    if value is None:
         return
+    noun = name.rstrip("s") if name == "metrics" else name
     try:
         get(value)
-    except ValueError:
-        raise UsageError(f"{name}: Keras has no {name.rstrip('s')} called {value!r}.") from None
+    except (ValueError, TypeError):
+        if isinstance(value, str):
+            raise UsageError(f"{name}: Keras has no {noun} called {value!r}.") from None
+        article = "an" if noun == "optimizer" else "a"
+        raise UsageError(f"{name}: {value!r:.80} is not {article} {noun} of Keras.") from None

@@ -206,7 +206,21 @@ class FreezeOptions(TrainOptions):
 class AugmentOptions(TrainOptions):
     """Of inputs that can be augmented without changing their label."""
 
+    other_augment: ClassVar[str] = ""
+    """What `augment` may be besides True and False, for messages."""
+
     augment: Annotated[Augment, Option("Whether, or how, the training data is augmented.")] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.augment, bool | None) and not self.is_augmentation(self.augment):
+            raise UsageError(
+                f"augment must be True, False{self.other_augment}, not {self.augment!r:.80}."
+            )
+
+    def is_augmentation(self, value: Any) -> bool:
+        """Whether a value says how the data of this task is augmented."""
+        return False
 
 
 @dataclass(frozen=True, kw_only=True)

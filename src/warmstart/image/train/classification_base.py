@@ -115,6 +115,11 @@ class ClassificationBase(Trainer[ImageClassificationOptions]):
                 f"monitor={options.monitor!r} is not a metric of this training: "
                 f"{', '.join(f'val_{name}' for name in sorted(known))}."
             )
+        if isinstance(options.augment, keras.layers.Layer):
+            raise UsageError(
+                "augment takes a function of (picture, random, size) that returns a picture of PIL, not a "
+                "layer of Keras."
+            )
         if options.freeze not in (0, "none", "backbone", "encoder"):
             freeze(self.build(), self.blocks(), options.freeze)
 

@@ -40,6 +40,8 @@ class ImageClassificationOptions(
     arXiv:2202.10054, section 3.4).
     """
 
+    other_augment = " or a function of (picture, random, size)"
+
     epochs: Annotated[int, Option("Epochs of phase 2, at most; 0: phase 1 only.", ge=0)] = 10
     # Far below Adam's usual rate, for the base is nearly right already (Howard and Ruder,
     # "Universal Language Model Fine-tuning" (2018), arXiv:1801.06146, section 3.2), and Adam moves
@@ -131,10 +133,15 @@ class ImageClassificationOptions(
         super().__post_init__()
         sides_of(self.image_size)
 
+    def is_augmentation(self, value: Any) -> bool:
+        return callable(value) and not isinstance(value, type)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DenseOptions(FreezeOptions, AugmentOptions):
     """What detection and segmentation share."""
+
+    other_augment = " or a warmstart.image.train.dense_augment.Variation"
 
     # The layers on top of the backbone start from random numbers.
     epochs: Annotated[
@@ -168,6 +175,11 @@ class DenseOptions(FreezeOptions, AugmentOptions):
                 f"image_size must be (height, width) in multiples of {MULTIPLE}, not "
                 f"{self.image_size!r}."
             )
+
+    def is_augmentation(self, value: Any) -> bool:
+        from warmstart.image.train.dense_augment import Variation
+
+        return isinstance(value, Variation)
 
 
 @dataclass(frozen=True, kw_only=True)
