@@ -21,6 +21,7 @@ ANNOTATIONS = (
     "masks", "mask", "labels", "label", "annotations", "annotation", "segmentationclass", "gtfine",
 )  # fmt: skip
 """Names of folders, in lower case, that hold photos and what is on them."""
+_DIGITS = re.compile(r"\d+")
 _NUMBERED = re.compile(r"(.*[^\W\d_])[\W_]*\d+")
 """The name of a photo that may begin with its class: `cat.0.jpg`, `Abyssinian_100.jpg`."""
 
@@ -97,6 +98,13 @@ def has_classes(folder: Path, *, several: bool = False) -> bool:
         if not several or (count > 1 and others):
             return True
     return False
+
+
+def is_numbered(folder: Path) -> bool:
+    """Whether the folders of photos are called alike but for numbers: `images_1/` and `images_2/`."""
+    names = [child.name for child in folders_of(folder) if has_photos(child)]
+    plain = {_DIGITS.sub("", name) for name in names}
+    return len(names) > 1 and len(plain) == 1 and plain != {""}
 
 
 def _part_names(folders: Sequence[Path]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from warmstart.errors import UsageError
 from warmstart.image.annotations import coco, labelme
 from warmstart.image.annotations.box_formats import columns_of
 from warmstart.image.arrays import are_arrays, pairs
-from warmstart.image.class_folders import class_folders, has_classes, task_name
+from warmstart.image.class_folders import class_folders, has_classes, is_numbered, task_name
 from warmstart.image.part_folders import part_folders
 from warmstart.image.part_tables import CLASSES, part_tables, tables_in
 from warmstart.image.photo_files import folders_of, has_photos, photos_in
@@ -31,6 +31,8 @@ TABLE_OPTIONS = (
     "delimiter",
 )
 """What only a table takes."""
+COMPARED = 500
+"""Rows of a table that are compared with the class folders next to it."""
 
 
 def labelled_photos(
@@ -132,24 +134,51 @@ def _of_part(
 ) -> Iterator[Labelled]:
     """The photos of a folder without folders of parts."""
     problems = reading["problems"]
-    if has_classes(folder, several=True) or not _tables(folder):
+    tables = _tables(folder)
+    named = [name for name in TABLE_OPTIONS if reading.get(name) is not None]
+    if not tables and named:
+        raise UsageError(
+            f"{folder} is read without a table, and only a table takes {listed(named)}."
+        )
+    if not tables or (not named and has_classes(folder, several=True) and not is_numbered(folder)):
+        for table in tables:
+            _refuse_other_labels(folder, table, reading)
         _list_unread(folder, "class folders", problems)
-        if named := [name for name in TABLE_OPTIONS if reading.get(name) is not None]:
-            raise UsageError(
-                f"{folder} is read without a table, and only a table takes {listed(named)}."
-            )
         yield from class_folders(folder, problems, reading["columns"], outer=outer)
         return
-    tables = part_tables(folder, problems)
-    if not tables:
+    by_part = part_tables(folder, problems)
+    if not by_part:
         names = " and ".join(table.name for table in tables_in(folder)[:3])
         raise UsageError(
             f"{folder} holds the tables {names} and no class folders; give the path of the one to "
             "read."
         )
-    for part, table in tables.items():
+    for part, table in by_part.items():
         for one in _of_table(table, reading):
             yield one if part is None else replace(one, part=part)
+
+
+def _refuse_other_labels(folder: Path, table: Path, reading: Mapping[str, Any]) -> None:
+    """Refuse class folders whose photos have other labels in a table.
+
+    Raises:
+        UsageError: the classes of the table are not those of the folders, under other names or not.
+    """
+    names: set[tuple[str, Any]] = set()
+    try:
+        for one in islice(_of_table(table, {**reading, "problems": [], "columns": []}), COMPARED):
+            photo = Path(one.value) if isinstance(one.value, str) else folder
+            if photo != folder and photo.is_relative_to(folder) and photo.is_file():
+                names.add((photo.relative_to(folder).parts[0], one.label))
+    except UsageError:  # it has no labels
+        return
+    if not len(names) == len({class_ for class_, _ in names}) == len({label for _, label in names}):
+        class_, label = min(names, key=str)
+        raise UsageError(
+            f"{folder} can be read in two ways: as class folders, or by {table.name}, which gives their "
+            f"photos other labels, such as {label!r:.40} in {class_}/. To use the table, give its path or "
+            "label_column; else move it away."
+        )
 
 
 def _of_table(data: Any, reading: Mapping[str, Any]) -> Iterator[Labelled]:

@@ -126,6 +126,28 @@ CLASSES: tuple[Layout | Refused, ...] = (
         "train.csv",
     ),
     Layout(
+        "HAM10000",
+        {
+            **photos(*(f"HAM10000_images_part_{1 + n % 2}/ISIC_{n}.jpg" for n in range(6))),
+            "HAM10000_metadata.csv": "lesion_id,image_id,dx\n"
+            + "".join(f"HAM_{n},ISIC_{n},{FLOWERS[n // 3]}\n" for n in range(6)),
+        },
+        FLOWERS,
+        {None: 6},
+    ),
+    Layout(
+        "EuroSAT",
+        {
+            **photos("Forest/Forest_1.jpg", "Forest/Forest_2.jpg", "River/River_1.jpg"),
+            "label_map.json": '{"Forest": 1, "River": 8}',
+            "train.csv": ",Filename,Label,ClassName\n0,Forest/Forest_1.jpg,1,Forest\n"
+            "1,River/River_1.jpg,8,River\n",
+            "test.csv": ",Filename,Label,ClassName\n2,Forest/Forest_2.jpg,1,Forest\n",
+        },
+        ("Forest", "River"),
+        {None: 3},
+    ),
+    Layout(
         "Kaggle's dog breeds",
         {
             **photos(*(f"train/{n}.jpg" for n in range(6)), "test/9.jpg"),

@@ -382,6 +382,10 @@ def test_a_table_next_to_folders(tmp_path):
     (tmp_path / "more.csv").unlink()
     photo(tmp_path / "other" / "1.png", 9)
     photo(tmp_path / "other" / "2.png", 10)
+    with pytest.raises(UsageError, match=r"two ways: .* by labels.csv, .* such as 'a' in img/"):
+        read(tmp_path)
+    assert read(tmp_path, label_column="label").classes == ("a", "b")
+    table(tmp_path, [*(f"img/{n}.png,0" for n in range(8)), "other/1.png,1"])
     data = read(tmp_path)
     assert data.classes == ("img", "other")
     assert "labels.csv not read, as there are class folders" in data.problems[0]
