@@ -63,6 +63,11 @@ def class_folders(
             f"class into a folder of its name. For boxes next to the photos, set "
             f"task={task_name('detect')!r}."
         )
+    if len(children) == 1 and children[0].name.lower() in PHOTOS:
+        raise UsageError(
+            f"{folder} holds {children[0].name}/ and no class folders: put the photos of each class into "
+            "a folder of its name, or name a CSV file of paths and labels."
+        )
     _refuse_annotations(folder, children)
     photos = {child.name: photos_of(child, problems) for child in children}
     if loose := len(photos_in(folder)):

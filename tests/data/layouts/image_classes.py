@@ -136,6 +136,16 @@ CLASSES: tuple[Layout | Refused, ...] = (
         {None: 6},
     ),
     Layout(
+        "NIH chest X-rays",
+        {
+            **photos(*(f"images_00{1 + n % 2}/images/{n}.png" for n in range(6))),
+            "Data_Entry_2017.csv": "Image Index,Finding Labels,Follow-up #\n"
+            + "".join(f"{n}.png,{FLOWERS[n // 3]},0\n" for n in range(6)),
+        },
+        FLOWERS,
+        {None: 6},
+    ),
+    Layout(
         "EuroSAT",
         {
             **photos("Forest/Forest_1.jpg", "Forest/Forest_2.jpg", "River/River_1.jpg"),
@@ -263,6 +273,15 @@ CLASSES: tuple[Layout | Refused, ...] = (
             **folders("fold4", classes=("a", "b")),
         },
         r"the classes a, b, c in each",
+    ),
+    Refused(
+        "Tiny ImageNet",
+        {
+            **photos("train/n01/images/n01_0.JPEG", "train/n02/images/n02_0.JPEG"),
+            **photos("val/images/val_0.JPEG", "test/images/test_0.JPEG"),
+            "val/val_annotations.txt": "val_0.JPEG\tn01\t0\t32\t44\t62\n",
+        },
+        r"test holds images/ and no class folders",
     ),
     Refused(
         "Kaggle's dogs and cats",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 from warmstart.core.records import content, values
 from warmstart.core.records.columns import (
@@ -38,10 +40,14 @@ def optional_file_column(table: Table, field: Field, named: str | None = None) -
     if column is not None and column.casefold() in ADDRESSES:
         column = column if content.may_be_addresses(table.cells()[column]) else None
     if column is None:
-        candidates = content.columns_that(content.are_files, table.cells(), ())
+        candidates = [name for name, cells in table.cells().items() if _are_files(cells)]
         if len(candidates) == 1:
             return candidates[0]
     return column or _id_column(table)
+
+
+def _are_files(cells: Sequence[Any]) -> bool:
+    return content.are_files([cell for cell in cells if not values.is_missing(cell)])
 
 
 def _id_column(table: Table) -> str | None:

@@ -206,7 +206,8 @@ def separated(text: str) -> list[str]:
 def resolved(path: str | os.PathLike[str], folder: Path | None) -> str:
     """A path of a table, which is relative to the table's folder; URLs stay as they are.
 
-    A bare file name may also be that of a file in a folder next to the table, such as `images/`. A
+    A bare file name may also be that of a file in a folder next to the table, such as `images/`, or in
+    a folder in one. A
     path without a suffix may be that of a file with one.
 
     Raises:
@@ -225,10 +226,13 @@ def resolved(path: str | os.PathLike[str], folder: Path | None) -> str:
     path = folder / text
     if os.path.exists(path):
         return str(path)
-    folders = _subfolders(folder) if os.path.basename(text) == text else []
+    folders = _subfolders(folder) if os.path.basename(text) == text else ()
     files = sorted(one for sub in folders if os.path.isfile(one := sub / text))
+    if not files:
+        inner = [two for one in folders for two in _subfolders(one)]
+        files = sorted(one for sub in inner if os.path.isfile(one := sub / text))
     if not files and mimetypes.guess_type(text)[0] is None:
-        folders = [path.parent, *folders]
+        folders = (path.parent, *folders)
         files = sorted(one / name for one in folders for name in _files_by_stem(one, path.name))
     if len(files) > 1:
         if len({file.parent for file in files}) == 1:
@@ -260,12 +264,18 @@ def _stems(folder: Path, changed: int) -> dict[str, list[str]]:
     return names
 
 
-def _subfolders(folder: Path) -> list[Path]:
+def _subfolders(folder: Path) -> tuple[Path, ...]:
     try:
-        with os.scandir(folder) as entries:
-            return [Path(one) for one in entries if one.is_dir() and not one.name.startswith(".")]
+        return _folders_in(folder, folder.stat().st_mtime_ns)
     except OSError:
-        return []
+        return ()
+
+
+@lru_cache(maxsize=256)
+def _folders_in(folder: Path, changed: int) -> tuple[Path, ...]:
+    """The folders in a folder; `changed`: when it was."""
+    with os.scandir(folder) as entries:
+        return tuple(Path(one) for one in entries if one.is_dir() and not one.name.startswith("."))
 
 
 def file_value(value: Any, folder: Path | None) -> Any:
