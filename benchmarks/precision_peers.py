@@ -131,6 +131,7 @@ def photo_onnx(job: Job) -> tuple[dict, dict]:
 def photo_onnx_int8(job: Job) -> tuple[dict, dict]:
     """ONNX Runtime's static quantisation of the float32 file, per channel, calibrated on the photos."""
     from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Photos(quantization.CalibrationDataReader):
         def __init__(self) -> None:
@@ -141,8 +142,10 @@ def photo_onnx_int8(job: Job) -> tuple[dict, dict]:
             return None if photo is None else {"images": photo}
 
     folder = Path(job["folder"])
+    prepared = str(folder / "model-prepared.onnx")
+    quant_pre_process(str(folder / "model.onnx"), prepared, skip_symbolic_shape=True)
     quantization.quantize_static(
-        str(folder / "model.onnx"),
+        prepared,
         str(folder / "model-int8.onnx"),
         Photos(),
         quant_format=quantization.QuantFormat.QDQ,
