@@ -21,6 +21,10 @@ FORMATS = [
     ("FLAC", "PCM_16"),
     ("OGG", "VORBIS"),
     ("AIFF", "PCM_24"),
+    ("AU", "PCM_16"),
+    ("CAF", "PCM_16"),
+    ("RF64", "PCM_16"),
+    ("W64", "PCM_16"),
 ]
 SOUND = np.random.default_rng(0).normal(0, 0.1, (400, 2)).astype(np.float32)
 
