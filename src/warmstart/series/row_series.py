@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from warmstart.series import dates, decimals, name_columns, other_columns
+from warmstart.errors import UsageError
+from warmstart.series import calendar_grid, dates, decimals, name_columns, other_columns
 from warmstart.series.calendar_columns import YEARS
-from warmstart.series.column_types import holds_numbers
+from warmstart.series.column_types import holds_integers, holds_numbers
 from warmstart.series.date_forms import MONTH
 from warmstart.series.layout import ITEMS, Layout
 
@@ -30,14 +31,18 @@ _TIME = re.compile(
 
 
 def upright(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
-    """A table with a series in each row as a long one; any other as it is.
+    """A table with a series in each row as a long one, and one of years by months as one with a
+    row a month; any other as it is.
 
     Columns of years or numbers are steps where a column of text names each row, and is not one of
     times: then the rows may be steps as well.
 
     Raises:
-        UsageError: a row has no name.
+        UsageError: a row has no name, or rows as well as columns may be series.
     """
+    grid = calendar_grid.unrolled(table, layout)
+    if grid is not table:
+        return grid
     is_described = layout.target is not None or layout.timestamp is not None
     if is_described or {"timestamp", "target"} & {*table.columns}:
         return table
@@ -48,7 +53,14 @@ def upright(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
     texts = [column for column in others if not decimals.is_numeric(table[column])]
     name = None if layout.items else _name_column(table, others, texts)
     if step_type != "dates":
-        is_named = {*others} - {*texts} <= {name} and (bool(layout.items) or name is not None)
+        if step_type == "years" and len(others) == 1 and not texts and not layout.items:
+            raise UsageError(
+                f"Each row may be a series of the years {other_columns.listed(steps)}, or each column one: give "
+                f"item={str(others[0])!r} for the first, or rename the columns."
+            )
+        is_named = {*others} - {*texts} <= {*layout.items} and (
+            bool(layout.items) or name is not None
+        )
         if not is_named or any(_are_times(table[column]) for column in texts):
             return table
     columns = [*layout.items, *layout.static] if name is None else [name, *layout.static]
@@ -99,13 +111,18 @@ def _steps(table: pd.DataFrame) -> tuple[Mapping[Any, Any], str]:
 
 def _name_column(table: pd.DataFrame, others: Sequence[Any], texts: Sequence[Any]) -> Any:
     """The column that names the series: of text, or under a usual name, with other values in each
-    row; the only column of text anyway; None where there is none.
+    row; the only column of text anyway, or the only other column, of integers; None where there is
+    none.
     """
     usual = [column for column in others if str(column).lower() in ITEMS]
     for column in (*usual, *texts):
         if table[column].is_unique and table[column].notna().all():
             return column
-    return texts[0] if len(texts) == 1 else None
+    if len(texts) == 1:
+        return texts[0]
+    numbers = [column for column in others if holds_integers(table[column])]
+    is_only = len(others) == 1 and bool(numbers) and bool(table[numbers[0]].is_unique)
+    return numbers[0] if is_only else None
 
 
 def _are_times(column: pd.Series) -> bool:

@@ -19,6 +19,7 @@ from warmstart.series.time_series import iter_series
 pytest.importorskip("pandas")
 
 ROWS = 24
+MONTH_NAMES = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 
 
 def value(index: int) -> float:
@@ -171,6 +172,51 @@ LAYOUTS = {
         ),
         {},
         {"Chad": (ROWS, "D", "2020-01-22", FIRST), "Peru": (ROWS, "D", "2020-01-22", value(7))},
+    ),
+    "a year in each row, as R prints months": (
+        "".join(
+            f"{year},{','.join(str(value(12 * k + n)) for n in range(12))}\n"
+            if year
+            else '"","Jan","Feb","Mar","Apr","May","Jun","Jul","Aug","Sep","Oct","Nov","Dec"\n'
+            for k, year in enumerate((0, 1949, 1950), -1)
+        ),
+        {},
+        {"value": (24, "MS", "1949-01-01", FIRST)},
+    ),
+    "GISTEMP": (
+        "Land-Ocean: Global Means\nYear,January,February,March,April,May,June,July,August,September,"
+        "October,November,December,J-D\n"
+        + "".join(
+            f"{year},{','.join(str(value(12 * k + n)) for n in range(12))},9.5\n"
+            for k, year in enumerate((1880, 1881))
+        ),
+        {},
+        {"value": (24, "MS", "1880-01-01", FIRST)},
+    ),
+    "a month in each row": (
+        wide({m: m for m in MONTH_NAMES}, ["1958", "1959", "1960"], "Month"),
+        {},
+        {"value": (36, "MS", "1958-01-01", FIRST)},
+    ),
+    "the number of a month in each row": (
+        wide({m: str(n) for n, m in enumerate(MONTH_NAMES, 1)}, ["2019", "2020"], "month"),
+        {},
+        {"value": (24, "MS", "2019-01-01", FIRST)},
+    ),
+    "numbers of stores by year": (
+        "store,2018,2019,2020\n7,0.5,2,3\n9,0.5,3,4\n",
+        {"item": "store"},
+        {"7": (3, "YS-JAN", "2018-01-01", FIRST), "9": (3, "YS-JAN", "2018-01-01", FIRST)},
+    ),
+    "quarters of a year in each row": (
+        "Year,Q1,Q2,Q3,Q4\n2019,0.5,2,3,4\n2020,5,6,7,8\n2021,9,7,,\n",
+        {},
+        {"value": (10, "QS-JAN", "2019-01-01", FIRST)},
+    ),
+    "stores of numbers in each row": (
+        "store,2024-01-01,2024-01-02,2024-01-03,2024-01-04\n17,0.5,6,7,8\n18,0.5,7,8,9\n",
+        {},
+        {"17": (4, "D", "2024-01-01", FIRST), "18": (4, "D", "2024-01-01", FIRST)},
     ),
     "ETTh1": (
         table("date,HUFL,OT", hours(), lambda h, n: f"{h},{value(n)},{value(n + 5)}"),
@@ -362,13 +408,13 @@ REFUSED = {
         wide({"EU": "EU", "NA": "NA"}, [*days()], "region"),
         "'region'.*item='region'",
     ),
-    "a month in each row": (
-        wide(
-            dict.fromkeys(("JAN", "FEB", "MAR")) | {m: m for m in ("JAN", "FEB", "MAR")},
-            ["1958", "1959", "1960"],
-            "Month",
-        ),
-        "'JAN' in row 1 of the column 'Month' is not a timestamp",
+    "days of the week by year": (
+        "Day,2018,2019,2020\nMon,1,2,3\nTue,2,3,4\nWed,3,4,5\n",
+        r"has no timestamps, and its column .Day. holds text|is not a timestamp",
+    ),
+    "numbers of stores by year": (
+        "store,2018,2019,2020\n7,1.5,2,3\n9,2.5,3,4\n",
+        "Each row may be a series of the years 2018, 2019, 2020, or each column one: give item='store'",
     ),
     "measurements in numbered columns": (
         "name,weight,x1,x2,x3,x4,x5,x6\na,1,2,3,4,5,6,7\nb,1,2,3,4,5,6,7\n",
