@@ -6,8 +6,9 @@ LOWEST := .venv-lowest
 RELEASE := .venv-release
 PEERS ?= .venv-peers
 PYTHON_FILES := src tests scripts benchmarks examples
-PYTEST := $(TEST)/bin/python -m pytest -n $(WORKERS) --dist worksteal
+# One more than there are processors: tests of servers, processes and clusters wait for them.
 WORKERS ?= 3
+PYTEST := $(TEST)/bin/python -m pytest -n $(WORKERS) --dist worksteal
 FAST := -m "not tensorflow and not slow"
 
 .PHONY: demo fast test suite lowest lint types format generated docs coverage faults fuzz benchmarks peers release clean
