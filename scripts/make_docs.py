@@ -95,7 +95,7 @@ option_names option_examples samples agreement_rule artifact own_artifact stored
 requested_engine is_compiled is_open on_engine in_precision with_engine features_digest
 query_features corpus_vectors
 
-row windows layout method joins step_batch check_streamed require_classes decisions metrics
+row sequences windows layout method joins step_batch check_streamed require_classes decisions metrics
 merged tags scheme overlap class_index prompt_of suppressed ends max_total defaults entailment
 recognizer is_vocoder answer scores
 """

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -146,6 +147,19 @@ def as_killed():
                 shutil.copytree(self.run, self.copy)
 
     return Copy
+
+
+@pytest.fixture
+def unwritten(monkeypatch):
+    """Runs end before the bundle is compiled and written; holds what it would be made of."""
+    seen = SimpleNamespace()
+
+    def finish(run, network, entry, labels, **others):
+        vars(seen).update(others, run=run, network=network, entry=entry, labels=labels)
+        return seen
+
+    monkeypatch.setattr("warmstart.training.result.finish", finish)
+    return seen
 
 
 @pytest.fixture(scope="session")

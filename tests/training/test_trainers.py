@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -233,19 +232,6 @@ def small_run(task: str, folder: Path) -> tuple:
             {"horizon": 4, "context": 8, "batches_per_epoch": 2, "hidden": 4, "layers": 1},
         ),
     }[task]()
-
-
-@pytest.fixture
-def unwritten(monkeypatch):
-    """Runs end before the bundle is compiled; holds what it would be made of."""
-    seen = SimpleNamespace()
-
-    def finish(run, network, entry, labels, **others):
-        vars(seen).update(others, entry=entry, labels=labels)
-        return seen
-
-    monkeypatch.setattr("warmstart.training.result.finish", finish)
-    return seen
 
 
 @pytest.mark.tensorflow

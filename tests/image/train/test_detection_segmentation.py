@@ -3,7 +3,6 @@ resumed, refused.
 """
 
 import json
-from unittest import mock
 
 import numpy as np
 import pytest
@@ -200,53 +199,45 @@ def test_a_segmenter_from_a_classifier(pictures, segmenter):
     assert history[-1]["loss"] < history[0]["loss"]
 
 
-def test_stopped_and_started_again_it_ends_with_the_same_figures(base, pictures, segmenter, begun):
+def test_stopped_and_started_again_it_ends_with_the_same_figures(
+    base, pictures, segmenter, begun, unwritten
+):
     """The bundle is left out the second time; test_fit.py really kills the same loop."""
     model, whole, stopped = segmenter
     assert json.loads((stopped / "training" / "fit.json").read_text())["epoch"] == 1
-    told = {}
-
-    def finish(run, network, entry, labels, *, fits, **others):
-        told.update(record(run, fits, others["details"]), arrays=model_arrays(network))
-
-    with mock.patch("warmstart.training.result.finish", finish):
-        segment(base, pictures[0], stopped, callbacks=[begun])
+    segment(base, pictures[0], stopped, callbacks=[begun])
     assert begun.epochs == [1, 2]
+    arrays = model_arrays(unwritten.network)
     for name, array in model_arrays(model.keras).items():
-        np.testing.assert_array_equal(told["arrays"][name], array, err_msg=name)
-    del told["arrays"]
+        np.testing.assert_array_equal(arrays[name], array, err_msg=name)
+    resumed = record(unwritten.run, unwritten.fits, unwritten.details)
     undisturbed = json.loads((whole / "training.json").read_text())
-    for epoch in (*told["history"], *undisturbed["history"]):
+    for epoch in (*resumed["history"], *undisturbed["history"]):
         del epoch["seconds"]
-    assert json.dumps(told) == json.dumps(undisturbed)  # as text: NaN equals NaN
+    assert json.dumps(resumed) == json.dumps(undisturbed)  # as text: NaN equals NaN
 
 
 def test_without_a_box_to_validate_with_the_training_loss_chooses_the_epoch(
-    base, pictures, tmp_path, capsys
+    base, pictures, tmp_path, capsys, unwritten
 ):
     """Neither figure is defined then; boxes that do not count are as none."""
     _, rows = pictures
-    recorded = {}
-
-    def finish(run, network, entry, labels, *, fits, **others):
-        recorded.update(record(run, fits, others["details"]), entry=entry)
-
-    with mock.patch("warmstart.training.result.finish", finish):
-        ws.finetune(
-            ws.load(BASE, weights=base),
-            rows[:4],
-            task="object-detection",
-            validation=[(photo, []) for photo, _ in rows[4:6]],
-            epochs=2,
-            image_size=96,
-            width=8,
-            depth=1,
-            batch_size=4,
-            output=tmp_path / "out",
-        )
+    ws.finetune(
+        ws.load(BASE, weights=base),
+        rows[:4],
+        task="object-detection",
+        validation=[(photo, []) for photo, _ in rows[4:6]],
+        epochs=2,
+        image_size=96,
+        width=8,
+        depth=1,
+        batch_size=4,
+        output=tmp_path / "out",
+    )
+    recorded = record(unwritten.run, unwritten.fits, unwritten.details)
     losses = [epoch["loss"] for epoch in recorded["history"]]
     assert recorded["best"]["network"]["epoch"] == 1 + losses.index(min(losses))
-    assert recorded["entry"].metrics == ()
+    assert unwritten.entry.metrics == ()
     assert (
         "no validation photo has a box that counts, so ap is not defined and the epoch with the "
         "lowest training loss is taken"

@@ -293,9 +293,9 @@ def test_an_adapter_without_its_base_predicts_but_is_not_built_anew(adapted):
         ("encoder.layer.0.output.LayerNorm", "1"),
     ],
 )
-def test_what_is_frozen(how, layers):
+def test_what_is_frozen(how, layers, unwritten):
     """One step moves every weight that is trained, and no other."""
-    model = ws.finetune(
+    ws.finetune(
         BERT,
         reviews(8, 0),
         task="text-classification",
@@ -307,7 +307,8 @@ def test_what_is_frozen(how, layers):
         batch_size=2,
     )
     before, after = (
-        {w.path: w.numpy() for w in one.keras.weights} for one in (ws.load(BERT), model)
+        {w.path: w.numpy() for w in network.weights}
+        for network in (ws.load(BERT).keras, unwritten.network)
     )
     moved = {
         name

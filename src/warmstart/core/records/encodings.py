@@ -86,8 +86,9 @@ def decoded_lines(file: BinaryIO, name: str, encoding: str | None = None) -> Ite
             text = text.removeprefix("\N{BOM}")
         position += len(chunk)
         chunk = b""
-        rest += newlines.decode(text, final=last)
-        lines = list(io.StringIO(rest, newline=""))
+        lines = list(io.StringIO(newlines.decode(text, final=last), newline=""))
+        if rest:  # a long line is not searched again for its end
+            lines[:1] = [rest + (lines[0] if lines else "")]
         rest = "" if not lines or last or lines[-1].endswith(("\n", "\r")) else lines.pop()
         if max(map(len, [rest, *lines])) > LONGEST_LINE:
             where = line + next(
