@@ -52,8 +52,14 @@ SLOW = (
 """What `make fast` leaves out besides TensorFlow: more than two seconds of processor time, or many
 processes.
 """
-LONGEST = ("tests/speech/test_real_whisper.py", "tests/bulk/test_ray.py")
-"""Files with a test of more than 20 seconds, besides those of training."""
+LONGEST = (
+    "tests/speech/test_real_whisper.py",
+    "tests/bulk/test_ray.py",
+    "tests/bulk/test_ray_nodes.py",
+)
+"""Files with a test of more than 20 seconds, besides those of training. In one row, so that one
+process runs them and no two clusters of Ray start at a time.
+"""
 
 
 @pytest.hookimpl(tryfirst=True)
