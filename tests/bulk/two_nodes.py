@@ -1,6 +1,7 @@
-"""A batch on a cluster of two nodes that ask for a token: `python two_nodes.py PHOTOS OUTPUT`.
+"""A batch on a cluster of two nodes: `python two_nodes.py PHOTOS OUTPUT MODE`.
 
-Prints the nodes of the workers, and what is said to whoever has another token.
+The mode is that of Ray's authentication, "token" or "disabled". Prints the nodes of the workers and,
+if the nodes ask for a token, what is said to whoever has another one.
 """
 
 import json
@@ -11,12 +12,14 @@ import warnings
 from pathlib import Path
 
 warnings.simplefilter("ignore")
+TOKEN, MODE = "token", sys.argv[3]
 os.environ.update(
-    RAY_AUTH_MODE="token",
-    RAY_AUTH_TOKEN="a" * 64,
+    RAY_AUTH_MODE=MODE,
     RAY_USAGE_STATS_ENABLED="0",
     RAY_BACKEND_LOG_LEVEL="fatal",
 )
+if MODE == TOKEN:
+    os.environ["RAY_AUTH_TOKEN"] = "a" * 64
 
 
 STRANGER = """
@@ -50,13 +53,15 @@ def main(photos: str, output: str) -> None:
     try:
         nodes.add_node(num_cpus=1, object_store_memory=100 * 2**20)
         nodes.wait_for_nodes()
-        stranger = subprocess.Popen(  # while the batch runs, since Ray takes seconds to refuse it
-            [sys.executable, "-c", STRANGER, photos, output + "-2", nodes.address],
-            env={**os.environ, "RAY_AUTH_TOKEN": "b" * 64},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        stranger = None
+        if MODE == TOKEN:  # while the batch runs, since Ray takes seconds to refuse it
+            stranger = subprocess.Popen(
+                [sys.executable, "-c", STRANGER, photos, output + "-2", nodes.address],
+                env={**os.environ, "RAY_AUTH_TOKEN": "b" * 64},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
         seen: set[int] = set()
         done = ws.batch(
             "efficientnet_lite0",
@@ -68,7 +73,7 @@ def main(photos: str, output: str) -> None:
             progress=lambda now: seen.update(parents_of_workers()),
         )
         print(json.dumps({"rows": done.rows, "nodes": len(seen)}), flush=True)
-        messages = stranger.communicate()[1]
+        messages = stranger.communicate()[1] if stranger else ""
         errors = [line for line in messages.splitlines() if "BatchError: " in line]
         print(json.dumps(errors), flush=True)
     finally:
@@ -76,4 +81,4 @@ def main(photos: str, output: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[1:3])
