@@ -27,7 +27,7 @@ extensions = [
     "sphinx.ext.viewcode",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["conf.py", "_templates", "images/*.md", "pictures/*.md"]
+exclude_patterns = ["conf.py", "_static", "_templates", "images/*.md", "pictures/*.md"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 
 myst_heading_anchors = 4
@@ -44,6 +44,8 @@ napoleon_custom_sections = [("Class attributes", "params_style")]
 default_role = "code"
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_title = f"warmstart {release}"
 html_copy_source = False
 

@@ -4,31 +4,33 @@ import ast
 import inspect
 import pickle
 import re
+import sys
 import traceback
 from importlib import metadata
 from pathlib import Path
 
+import click
 import pytest
 
 import warmstart as ws
 from warmstart import errors
+from warmstart.cli import main
+from warmstart.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "warmstart"
 
 
 def sections() -> set[str]:
-    """Every section that the source names: a keyword, a class attribute, or an argument."""
-    found = set()
+    """Every section that the source names, and those of the commands."""
+    sections = {app.section_of(name) for name in app.list_commands(click.Context(app))}
     for path in SOURCE.rglob("*.py"):
         text = path.read_text("utf-8")
-        if "section" not in text.lower() and "documented_in" not in text:
-            continue
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(ast.parse(text)) if ".md" in text else ():
             value = node.value if isinstance(node, ast.Constant) else None
             if isinstance(value, str) and re.fullmatch(r"[a-z-]+\.md(#[a-z-]+)?", value):
-                found.add(value)
-    return found
+                sections.add(value)
+    return sections
 
 
 def slug(heading: str) -> str:
@@ -47,10 +49,12 @@ def test_sections_exist(section):
     assert not anchor or anchor in map(slug, re.findall(r"^#+ (.+)$", text, re.MULTILINE))
 
 
-def test_every_error_with_a_way_out_of_its_own_has_a_section():
+def test_every_error_but_the_most_general_has_a_section_of_its_own():
     classes = [value for value in vars(errors).values() if inspect.isclass(value)]
-    named = {one.__name__ for one in classes if getattr(one, "usual_section", "")}
-    assert {"OfflineError", "DownloadError", "MissingPackageError", "UnknownModelError"} <= named
+    public = [one for one in classes if issubclass(one, errors.WarmstartError)]
+    sections = {one.__name__: one("wrong").section for one in public}
+    general = {name for name, section in sections.items() if section == "errors.md"}
+    assert general == {"WarmstartError", "UsageError"}  # what raises them names the section
 
 
 @pytest.mark.parametrize(
@@ -78,8 +82,43 @@ def test_every_error_with_a_way_out_of_its_own_has_a_section():
             lambda folder: raise_error(ws.load("deepar")(folder / "numbers.csv")),
             "forecasting.md#inputs",
         ),
+        (
+            lambda folder: ws.load("efficientnet_lite0")(("cat.jpg", "dog.jpg")),
+            "inputs.md#one-several-a-stream",
+        ),
+        (
+            lambda folder: ws.load("efficientnet_lite0")(folder / "nowhere.jpg"),
+            "inputs.md#unusable-inputs",
+        ),
+        (lambda folder: ws.load(folder / "texts.csv"), "weights.md#sources"),
+        (lambda folder: ws.load("deepar", engine="tpu"), "engines.md#precisions"),
+        (lambda folder: ws.finetune("default", folder / "nowhere"), "fine-tuning.md#data"),
+        (
+            lambda folder: ws.load("bccd_fcos").evaluate(folder / "nowhere"),
+            "detection.md#data",
+        ),
+        (lambda folder: ws.load("deepar").export(folder / "model.xyz"), "export.md"),
+        (lambda folder: ws.batch("deepar", folder / "nowhere", folder / "out"), "batch.md"),
+        (lambda folder: ws.wrap("nowhere.keras", task="nothing"), "wrap.md"),
     ],
-    ids=["name", "offline", "option", "training option", "columns", "dates", "numbers"],
+    ids=[
+        "name",
+        "offline",
+        "option",
+        "training_option",
+        "columns",
+        "dates",
+        "numbers",
+        "several",
+        "input",
+        "source",
+        "engine",
+        "data",
+        "boxes",
+        "export",
+        "batch",
+        "wrap",
+    ],
 )
 def test_errors_point_to_their_section(tmp_path, act, section):
     (tmp_path / "texts.csv").write_text("text,sentence,label\na,b,positive\nc,d,negative\n")
@@ -94,12 +133,42 @@ def test_errors_point_to_their_section(tmp_path, act, section):
     assert (again.section, again.__notes__) == (section, [f"See docs/{section}"])
 
 
-def test_the_first_section_counts():
-    with pytest.raises(errors.UsageError) as caught, errors.documented_in("inputs.md"):
-        raise errors.UsageError("wrong", section="models.md")
-    assert caught.value.section == "models.md"
-    assert errors.explained(caught.value) == "wrong\nSee docs/models.md"
-    assert errors.explained(errors.UsageError("wrong")) == "wrong"
+@pytest.mark.parametrize(
+    ("error", "section"),
+    [
+        (errors.UsageError("wrong", section="models.md"), "models.md"),
+        (errors.CacheError("wrong"), "weights.md#cache"),
+        (errors.InputError("wrong"), "inputs.md#photos"),
+    ],
+    ids=["its own", "of its class", "of the call"],
+)
+def test_the_closest_section_counts(error, section):
+    with (
+        pytest.raises(errors.WarmstartError) as caught,
+        errors.documented_in("quickstart.md"),
+        errors.documented_in("inputs.md#photos"),
+    ):
+        raise error
+    assert caught.value.section == section
+    assert errors.explained(caught.value) == f"wrong\nSee docs/{section}"
+
+
+@pytest.mark.parametrize(
+    ("command", "section"),
+    [
+        ("evaluate nowhere/ -m efficientnet_lite0", "fine-tuning.md#data"),
+        ("export efficientnet_lite0 here/model.xyz", "cli.md#export"),
+        ("classify cat.jpg --engine tpu", "engines.md#precisions"),
+    ],
+)
+def test_refusals_on_the_command_line_point_to_their_section(
+    tmp_path, monkeypatch, capsys, command, section
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["warmstart", *command.split()])
+    with pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().err.splitlines()[-1] == f"See docs/{section}"
 
 
 def test_the_address_is_that_of_the_published_documentation(monkeypatch):

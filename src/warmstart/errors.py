@@ -24,9 +24,9 @@
     ├── BatchError                  a batch run cannot continue; what was done so far is kept
     └── TrainingError               training cannot continue; what was reached so far is kept
 
-A message is one or two sentences: what is wrong with which file or item, and what to do next. Where
-the documentation has a section about it, a note under the message points there: a traceback shows
-it, and so does the command line.
+A message is one or two sentences: what is wrong with which file or item, and what to do next. A note
+under it points to the section of the documentation that explains more: a traceback shows it, and so
+does the command line.
 
 Example:
     >>> try:
@@ -52,21 +52,23 @@ class WarmstartError(Exception):
     """Base of all errors of this package.
 
     Attributes:
-        section: the section of the documentation that explains it, such as "weights.md#cache"; ""
-            for none.
+        section: the section of the documentation that explains it, such as "weights.md#cache".
     """
 
     usual_section: ClassVar[str] = ""
-    """The default section of this class."""
+    """The section of errors of this class, wherever they are raised."""
+    general_section: ClassVar[str] = "errors.md"
+    """The section of errors of this class where neither they nor what raises them names another."""
 
     def __init__(self, message: str = "", *, section: str = ""):
         super().__init__(_SYSTEM.sub("", message))  # numbers of the system's errors help nobody
-        self.section = ""
-        self.point_to(section or self.usual_section)
+        self.section = section or self.usual_section or self.general_section
+        self.add_note(f"See {address_of(self.section)}")
 
     def point_to(self, section: str) -> None:
-        """Add a note that points to a section of the documentation, unless there is one."""
-        if section and not self.section:
+        """Point to a section of the documentation in place of the general one."""
+        if section and self.section == self.general_section:
+            self.__notes__.remove(f"See {address_of(self.section)}")
             self.section = section
             self.add_note(f"See {address_of(section)}")
 
@@ -83,6 +85,8 @@ class UnknownModelError(UsageError):
 
 class SourceError(WarmstartError):
     """A file could not be had from its source."""
+
+    general_section = "weights.md#sources"
 
 
 class OfflineError(SourceError):
@@ -112,11 +116,11 @@ class CacheError(SourceError):
 class CheckpointError(WarmstartError):
     """A weight file cannot be used."""
 
+    usual_section = "weights.md#checkpoints"
+
 
 class CorruptCheckpointError(CheckpointError):
     """The file is truncated, damaged, or of no known layout."""
-
-    usual_section = "weights.md#checkpoints"
 
 
 class UnsafeCheckpointError(CheckpointError):
@@ -128,11 +132,11 @@ class UnsafeCheckpointError(CheckpointError):
 class MismatchError(CheckpointError):
     """The arrays of the file do not fit the architecture."""
 
-    usual_section = "weights.md#checkpoints"
-
 
 class InputError(WarmstartError):
-    """One input is unusable; `item` names it (a path, a URL, or its place in the list)."""
+    """One input is unusable; `item` names it (a path, a URL, or its position in the list)."""
+
+    general_section = "inputs.md#unusable-inputs"
 
     def __init__(self, message: str, item: str = ""):
         super().__init__(message)
@@ -142,6 +146,8 @@ class InputError(WarmstartError):
 class TooLargeError(InputError):
     """One input is larger than a server accepts."""
 
+    usual_section = "serving.md#load"
+
 
 class RecordError(InputError, UsageError):
     """One record of labelled data is unusable; the message names its file, line or row, and column.
@@ -149,6 +155,8 @@ class RecordError(InputError, UsageError):
     Attributes:
         values: what could be read of it, by column.
     """
+
+    general_section = "fine-tuning.md#tables"
 
     def __init__(self, message: str, item: str = "", values: Mapping[str, object] | None = None):
         super().__init__(message, item)
@@ -158,11 +166,11 @@ class RecordError(InputError, UsageError):
 class EngineError(WarmstartError):
     """An engine cannot run the program."""
 
+    usual_section = "engines.md"
+
 
 class EngineUnavailableError(EngineError):
     """The engine is not installed, or this machine cannot run it."""
-
-    usual_section = "engines.md"
 
 
 class CompileError(EngineError):
@@ -190,6 +198,8 @@ class BundleError(WarmstartError):
 class CancelledError(WarmstartError):
     """The work was stopped between two steps: nobody waits for its result."""
 
+    usual_section = "serving.md#load"
+
 
 class BatchError(WarmstartError):
     """A batch run cannot continue: the disk is full, another process writes into the folder, workers keep dying."""
@@ -205,7 +215,7 @@ class TrainingError(WarmstartError):
 
 @contextmanager
 def documented_in(section: str) -> Iterator[None]:
-    """Add a section of the documentation to errors that leave the block without one."""
+    """Errors that leave the block point to this section of the documentation, if to no closer one."""
     try:
         yield
     except WarmstartError as error:

@@ -21,7 +21,7 @@ from warmstart.bulk.storage import Folder
 from warmstart.bulk.work import Done, Job, run_shard
 from warmstart.core.loading import load
 from warmstart.core.model import Model
-from warmstart.errors import UsageError, require
+from warmstart.errors import UsageError, documented_in, require
 from warmstart.json_values import JSON
 
 RUNNERS = ("local", "ray")
@@ -105,6 +105,7 @@ class BatchResult:
         return {**asdict(self), "seconds": round(self.seconds, 3)}
 
 
+@documented_in("batch.md")
 def batch(
     model: str | Path | Model[Any, Any, Any],
     inputs: object,

@@ -67,6 +67,7 @@ def _run(arguments: Sequence[str]) -> int:
         print(f"warmstart: {message}{hint}", file=sys.stderr)
         return 2
     except WarmstartError as error:
+        error.point_to(app.section_of(next(iter(arguments), "")))
         print(f"warmstart: {explained(error)}", file=sys.stderr)
         return 2
     return 0

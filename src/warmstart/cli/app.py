@@ -62,6 +62,15 @@ class App(Group):
     def panel_of(self, name: str) -> str:
         return next((title for title, commands in COMMANDS.items() if name in commands), USE)
 
+    def section_of(self, name: str) -> str:
+        """The section of the documentation on a command of ours; "" for any other."""
+        if name == "cache":
+            return "weights.md#cache"
+        models = {task.verb: str(task.model) for task in TASKS.values()}
+        is_ours = name == "predict" or models.get(name, "").startswith("warmstart.")
+        is_ours |= any(name in commands for commands in COMMANDS.values())
+        return f"cli.md#{name}" if is_ours else ""
+
 
 def _version(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     if value:

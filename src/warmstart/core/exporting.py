@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from warmstart.core.compiling import job_of, run_process
 from warmstart.engines.export import FORMATS
-from warmstart.errors import CacheError, UsageError, require
+from warmstart.errors import CacheError, UsageError, documented_in, require
 from warmstart.suggestions import unknown_name
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Exported(Protocol):
     def in_precision(self, precision: str) -> Exported: ...
 
 
+@documented_in("export.md")
 def export(
     model: Exported, path: str | Path, format: str | None = None, *, integer_io: bool = False
 ) -> Path:

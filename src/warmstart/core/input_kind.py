@@ -20,7 +20,7 @@ from warmstart.core.inputs import Item, is_single, iter_items
 from warmstart.core.reading import input_name, printable
 from warmstart.core.records.columns import Field
 from warmstart.core.table_inputs import SINGLE, is_table
-from warmstart.errors import InputError, TooLargeError, UsageError
+from warmstart.errors import InputError, TooLargeError, UsageError, documented_in
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -255,6 +255,7 @@ class FileKind(InputKind):
     is_file = True
     default_name = "item 1"
 
+    @documented_in("inputs.md#one-several-a-stream")
     def single(self, value: Any) -> Item:
         if self.is_input(value) and not is_table(value):
             return Item(input_name(value) or self.default_name, value)
@@ -282,6 +283,7 @@ class FileKind(InputKind):
             return f"Several {self.plural} are a list: model(list(x))."
         return f"An iterator gives many {self.plural}; iterate over model.stream(x), or call model(list(x))."
 
+    @documented_in("inputs.md#one-several-a-stream")
     def stream(self, inputs: Any) -> Iterator[Item]:
         if self.is_column(inputs):
             return self.elements(inputs)

@@ -30,7 +30,7 @@ from warmstart.core.terminal import counted
 from warmstart.core.types import Data
 from warmstart.core.weights import Weights
 from warmstart.engines import choose
-from warmstart.errors import DownloadError, MismatchError, OfflineError, UsageError
+from warmstart.errors import DownloadError, MismatchError, OfflineError, UsageError, documented_in
 from warmstart.suggestions import unknown_name
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class LoadOptions(TypedDict, total=False):
     progress: hub.Progress | None
 
 
+@documented_in("weights.md#sources")
 def load(
     name: str | PathLike[str],
     *,
@@ -150,6 +151,7 @@ def load(
     return model if request is None else model.in_precision(precision, request)
 
 
+@documented_in("fine-tuning.md#by-hand")
 def backbone(
     name: str | Path,
     *,
@@ -237,6 +239,7 @@ def _repository(name: str | Path, folder: Path | None, weights: str | Path | Non
 
 
 @refuse_unknown
+@documented_in("models.md")
 def list_models(
     pattern: str = "*", *, task: str | None = None, family: str | None = None
 ) -> Entries:

@@ -15,7 +15,7 @@ from warmstart import catalog
 from warmstart.core import bundle
 from warmstart.core.adapters import CONFIG as ADAPTER_CONFIG
 from warmstart.core.task import task_of
-from warmstart.errors import UnknownModelError, UsageError
+from warmstart.errors import UnknownModelError, UsageError, documented_in
 from warmstart.hub.sources import Hub, parse
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MARK = "---"
 
 
+@documented_in("hub.md")
 def push(folder: Path, name: str, *, private: bool | None = None, message: str = "") -> str:
     """Upload the folder of a bundle.
 

@@ -37,6 +37,7 @@ class Task:
         wrapper: what makes one of its models of a Keras model; None: nothing does.
         default_model: answers where none is named; "" where one must be.
         shard_rows: inputs per file of a batch run; a kill costs that much work.
+        guide: the section of the documentation on its labelled data.
         examples: what `evaluate` counts, in the plural; "" means the inputs.
         samples: inputs to try, as JSON values; the page of the server offers them.
         sample_options: options to try them with.
@@ -55,6 +56,7 @@ class Task:
     wrapper: str | type[Wrapper[Any]] | None = None
     default_model: str = ""
     shard_rows: int = 1024
+    guide: str = ""
     examples: str = ""
     samples: tuple[Any, ...] = field(default=(), hash=False)
     hub_name: str | None = ""

@@ -22,7 +22,14 @@ from warmstart.engines.base import Engine
 from warmstart.engines.litert import LiteRTEngine, usable_cpus
 from warmstart.engines.parity import TOLERANCE, compare
 from warmstart.engines.store import Artifact
-from warmstart.errors import EngineError, EngineUnavailableError, UsageError, is_installed, require
+from warmstart.errors import (
+    EngineError,
+    EngineUnavailableError,
+    UsageError,
+    documented_in,
+    is_installed,
+    require,
+)
 from warmstart.hub import home
 from warmstart.hub.json_file import JsonFile
 
@@ -35,6 +42,7 @@ CLEAR_RATIO = 0.75  # of two times, after two rounds; two more would not reverse
 MEASURED = JsonFile("engines.json")
 
 
+@documented_in("engines.md#precisions")
 def check_options(engine: str, precision: str) -> None:
     """Raise `UsageError` unless both exist and can be combined."""
     if engine not in ENGINES:
@@ -55,6 +63,7 @@ def check_options(engine: str, precision: str) -> None:
         )
 
 
+@documented_in("engines.md#devices")
 def for_device(engine: str, device: str) -> str:
     """The engine for a device: LiteRT and OpenVINO run on the CPU, Keras on the devices that
     TensorFlow sees, and ONNX Runtime on those that it has a provider for.

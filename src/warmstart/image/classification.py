@@ -21,9 +21,10 @@ from warmstart.core.options import Option, takes
 from warmstart.core.records.classes import ClassIndex
 from warmstart.core.records.options import EvaluateOptions, PartTable, PhotoTable
 from warmstart.core.results import Classification, Failed
+from warmstart.core.task import task_of
 from warmstart.core.types import Data
 from warmstart.engines.agreement import Measure, Rule
-from warmstart.errors import UsageError
+from warmstart.errors import UsageError, documented_in
 from warmstart.image import preprocessing
 from warmstart.image.arrays import as_uint8
 from warmstart.image.inputs import Photo, iter_photos
@@ -158,6 +159,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         )
 
     @takes(EvaluatePhotosOptions)
+    @documented_in(task_of(task).guide)
     def evaluate(self, data: Data, options: EvaluatePhotosOptions) -> Evaluation:
         """Measure the model on labelled photos.
 

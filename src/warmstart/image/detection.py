@@ -18,7 +18,9 @@ from warmstart.core.model import Prepared
 from warmstart.core.options import Option, takes
 from warmstart.core.records.options import BoxTable, EvaluateOptions, PartTable
 from warmstart.core.results import Failed
+from warmstart.core.task import task_of
 from warmstart.core.types import Data
+from warmstart.errors import documented_in
 from warmstart.image.boxes import areas, choose
 from warmstart.image.geometry import Frame
 from warmstart.image.inputs import Photo
@@ -137,6 +139,7 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
         return Detections(prepared.name, self.name, size, detected, prepared.context.picture)
 
     @takes(EvaluateBoxesOptions)
+    @documented_in(task_of(task).guide)
     def evaluate(self, data: Data, options: EvaluateBoxesOptions) -> Evaluation:
         """COCO's average precision on photos with boxes.
 

@@ -16,8 +16,10 @@ from warmstart.core.model import Prepared
 from warmstart.core.options import takes
 from warmstart.core.records.options import EvaluateOptions, MaskTable, PartTable
 from warmstart.core.results import Failed
+from warmstart.core.task import task_of
 from warmstart.core.types import Data
 from warmstart.engines.agreement import Rule
+from warmstart.errors import documented_in
 from warmstart.image.inputs import Photo
 from warmstart.image.label_maps import label_map
 from warmstart.image.model import FEATURE_NOTES, DensePhotoModel, PhotoOptions, image_program
@@ -105,6 +107,7 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
         )
 
     @takes(EvaluateMasksOptions)
+    @documented_in(task_of(task).guide)
     def evaluate(self, data: Data, options: EvaluateMasksOptions) -> Evaluation:
         """Mean IoU and related metrics on photos with masks.
 

@@ -18,9 +18,10 @@ from warmstart.core.model import Model, Prepared
 from warmstart.core.options import make, takes
 from warmstart.core.progress import progress_of
 from warmstart.core.results import Failed
+from warmstart.core.task import task_of
 from warmstart.core.types import Data, Progress
 from warmstart.core.weights import Weights
-from warmstart.errors import require
+from warmstart.errors import documented_in, require
 from warmstart.models import runner
 from warmstart.series.evaluation import Backtest
 from warmstart.series.inputs import SERIES, Series, SeveralSeries, Table
@@ -246,6 +247,7 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
     def _horizon(self, options: ForecastOptions) -> int:
         return self.method.horizon if options.horizon is None else options.horizon
 
+    @documented_in(task_of(task).guide)
     def evaluate(
         self,
         data: Data,

@@ -22,7 +22,7 @@ from warmstart.core.inputs import Item, is_single, iter_items
 from warmstart.core.reading import printable
 from warmstart.core.records import columns
 from warmstart.core.types import ArrowTable
-from warmstart.errors import InputError, UsageError
+from warmstart.errors import InputError, UsageError, documented_in
 from warmstart.series import json_lines, table_files, tables
 from warmstart.series.column_types import holds_numbers
 from warmstart.series.layout import Layout
@@ -94,6 +94,7 @@ class SeriesKind(InputKind):
         """Whether a call returns a list: for a table, and for a list of anything but numbers."""
         return is_table(inputs) or (isinstance(inputs, list) and not is_series(inputs))
 
+    @documented_in("inputs.md#one-several-a-stream")
     def single(self, value: Any) -> Item:
         if not is_series(value):
             raise UsageError(_refusal(value))

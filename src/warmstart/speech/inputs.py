@@ -20,7 +20,7 @@ from warmstart.core.input_kind import (
 from warmstart.core.inputs import Item
 from warmstart.core.reading import printable
 from warmstart.core.records import columns
-from warmstart.errors import InputError, UsageError
+from warmstart.errors import InputError, UsageError, documented_in
 from warmstart.speech import sound_files
 from warmstart.speech.audio import SUFFIXES, is_sound
 from warmstart.speech.channels import count_channels
@@ -95,6 +95,7 @@ class UtteranceKind(InputKind):
     tensors: ClassVar = {"text": ("BYTES", [-1])}
     field = columns.TEXT
 
+    @documented_in("inputs.md#one-several-a-stream")
     def single(self, value: Any) -> Item:
         if isinstance(value, bytes):
             try:

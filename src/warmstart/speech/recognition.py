@@ -16,8 +16,9 @@ from warmstart.core.many_results import ResultStream
 from warmstart.core.model import Model, Prepared
 from warmstart.core.options import fields_of, make, takes
 from warmstart.core.results import Failed
+from warmstart.core.task import task_of
 from warmstart.core.types import Data
-from warmstart.errors import InputError, UsageError
+from warmstart.errors import InputError, UsageError, documented_in
 from warmstart.models import runner
 from warmstart.speech import data as speech_data
 from warmstart.speech.channels import count_channels, repeatable
@@ -240,6 +241,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
         return vector
 
     @takes(EvaluateRecordingsOptions)
+    @documented_in(task_of(task).guide)
     def evaluate(self, data: Data, options: EvaluateRecordingsOptions) -> Evaluation:
         """Word and character error rate on recordings with their texts.
 

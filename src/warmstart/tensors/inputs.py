@@ -19,7 +19,7 @@ from warmstart.core.reading import opened, printable
 from warmstart.core.records import SUFFIXES, Record, read_table
 from warmstart.core.records.columns import Field
 from warmstart.core.table_inputs import is_table
-from warmstart.errors import CheckpointError, InputError, TooLargeError, UsageError
+from warmstart.errors import CheckpointError, InputError, TooLargeError, UsageError, documented_in
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,6 +61,7 @@ class ArrayKind(InputKind):
         """A column of numbers is one array."""
         return False
 
+    @documented_in("inputs.md#one-several-a-stream")
     def single(self, value: Any) -> Item:
         if isinstance(value, Mapping) or hasattr(value, "__array__"):
             if is_table(value):

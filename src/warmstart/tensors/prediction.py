@@ -18,8 +18,9 @@ from warmstart.core.model import Model, Prepared, Row
 from warmstart.core.options import BatchOptions, takes
 from warmstart.core.records.options import EvaluateOptions
 from warmstart.core.results import Failed
+from warmstart.core.task import task_of
 from warmstart.engines.base import TensorSpec
-from warmstart.errors import InputError, UsageError
+from warmstart.errors import InputError, UsageError, documented_in
 from warmstart.tensors.inputs import ARRAYS, ArrayInput, items_of_file
 from warmstart.tensors.results import Arrays, NamedArray
 
@@ -166,6 +167,7 @@ class ArrayModel(Model[ArrayInput, Arrays, ArrayOptions]):
         return row
 
     @takes(EvaluateOptions)
+    @documented_in(task_of(task).guide)
     def evaluate(
         self,
         data: Iterable[tuple[ArrayInput, ArrayLike | Mapping[str, ArrayLike]]],

@@ -23,7 +23,7 @@ from warmstart.core.results import Failed, raise_failed
 from warmstart.core.types import Progress
 from warmstart.engines import choose
 from warmstart.engines.base import Engine, TensorSpec
-from warmstart.errors import InputError, UsageError
+from warmstart.errors import InputError, UsageError, documented_in
 from warmstart.models import family
 from warmstart.models.text import generation_config
 from warmstart.text.decoding import scorer
@@ -152,6 +152,7 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
     def feature_size(self) -> int:
         return int(self.entry.config["n_embd"])
 
+    @documented_in("generation.md#scores-how-probable-a-text-is")
     def evaluate(
         self, data: str | Path | Iterable[str | bytes], *, progress: Progress | bool | None = None
     ) -> Evaluation:

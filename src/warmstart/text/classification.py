@@ -20,9 +20,10 @@ from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.records.classes import ClassIndex
 from warmstart.core.results import Failed
+from warmstart.core.task import task_of
 from warmstart.core.types import Data
 from warmstart.engines.agreement import Measure, Rule
-from warmstart.errors import InputError, UsageError
+from warmstart.errors import InputError, UsageError, documented_in
 from warmstart.text import data as text_data
 from warmstart.text.data import EvaluateTextsOptions
 from warmstart.text.encoder import TextModel, Windows, sigmoid, softmax
@@ -200,6 +201,7 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
         return functions.get(self.problem, np.asarray)(logits)
 
     @takes(EvaluateTextsOptions)
+    @documented_in(task_of(task).guide)
     def evaluate(self, data: Data, options: EvaluateTextsOptions) -> Evaluation:
         """Measure the model on labelled texts.
 

@@ -20,9 +20,10 @@ from warmstart.core.many_results import ResultStream
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.results import Failed
+from warmstart.core.task import task_of
 from warmstart.core.types import Data
 from warmstart.engines.agreement import Rule
-from warmstart.errors import BundleError, UsageError
+from warmstart.errors import BundleError, UsageError, documented_in
 from warmstart.text import data as text_data
 from warmstart.text.data import EvaluateTextsOptions
 from warmstart.text.dense import Dense, module_files
@@ -216,6 +217,7 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
         return super().export(path, format, integer_io=integer_io)
 
     @takes(EvaluateTextsOptions)
+    @documented_in(task_of(task).guide)
     def evaluate(self, data: Data, options: EvaluateTextsOptions) -> Evaluation:
         """How well the cosine of two texts' vectors follows the scores that people gave.
 

@@ -16,8 +16,9 @@ from warmstart.core.many_results import ResultStream
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.results import Failed, Prediction, best
+from warmstart.core.task import task_of
 from warmstart.core.types import Data
-from warmstart.errors import InputError, UsageError
+from warmstart.errors import InputError, UsageError, documented_in
 from warmstart.text import data as text_data
 from warmstart.text.data import EvaluateTextsOptions
 from warmstart.text.encoder import TextModel, Windows, softmax
@@ -164,6 +165,7 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
         return Prediction(token, spelling, self.tokenizer.decode([token]).strip(), score)
 
     @takes(EvaluateTextsOptions)
+    @documented_in(task_of(task).guide)
     def evaluate(self, data: Data, options: EvaluateTextsOptions) -> Evaluation:
         """How often the model finds the one token that was masked.
 

@@ -12,7 +12,7 @@ from warmstart.core.inputs import Item
 from warmstart.core.reading import Line, input_name, is_file_name, printable
 from warmstart.core.records import columns
 from warmstart.core.table_inputs import is_table
-from warmstart.errors import InputError, UsageError
+from warmstart.errors import InputError, UsageError, documented_in
 from warmstart.text.files import lines, split_at_tab, unreadable
 
 MAX_SHOWN = 200
@@ -55,6 +55,7 @@ class TextKind(InputKind):
 
     # Python
 
+    @documented_in("inputs.md#one-several-a-stream")
     def single(self, value: Any) -> Item:
         if isinstance(value, Item):  # a line of a file
             return value
@@ -90,6 +91,7 @@ class TextKind(InputKind):
         what = "None" if value is None else f"an object of type {type(value).__name__}"
         return f"cannot take {self.plural} from {what}; a {self.noun} is {self.forms}."
 
+    @documented_in("inputs.md#one-several-a-stream")
     def stream(self, inputs: Any) -> Iterator[Item]:
         if isinstance(inputs, os.PathLike):
             return lines(os.fsdecode(inputs))

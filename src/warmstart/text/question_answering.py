@@ -23,9 +23,10 @@ from warmstart.core.model import Prepared, Row
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.records.options import EvaluateOptions, PartTable, QuestionTable
 from warmstart.core.results import Failed
+from warmstart.core.task import task_of
 from warmstart.core.types import Data
 from warmstart.engines.agreement import Rule
-from warmstart.errors import InputError
+from warmstart.errors import InputError, documented_in
 from warmstart.text import squad
 from warmstart.text.encoder import TextModel, log_sum_exp
 from warmstart.text.inputs import Pair, QuestionInput, shown
@@ -185,6 +186,7 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
         return replace(answers[0], others=tuple(answers[1:]))
 
     @takes(EvaluateAnswersOptions)
+    @documented_in(task_of(task).guide)
     def evaluate(self, data: Data, options: EvaluateAnswersOptions) -> Evaluation:
         """Exact match and F1, as SQuAD counts them.
 

@@ -18,9 +18,10 @@ from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.records.options import EvaluateOptions, PartTable, TokenTable
 from warmstart.core.results import Failed
+from warmstart.core.task import task_of
 from warmstart.core.types import Data
 from warmstart.engines.agreement import Rule
-from warmstart.errors import UsageError
+from warmstart.errors import UsageError, documented_in
 from warmstart.text import conll
 from warmstart.text.encoder import TextModel, softmax
 from warmstart.text.inputs import TEXT, Pair, Text
@@ -162,6 +163,7 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
         return Entities(prepared.context.input, self.name, tuple(entities))
 
     @takes(EvaluateTagsOptions)
+    @documented_in(task_of(task).guide)
     def evaluate(self, data: Data, options: EvaluateTagsOptions) -> Evaluation:
         """Precision, recall and F1 of whole entities, as CoNLL counts them: label and both ends
         must be right.

@@ -17,7 +17,7 @@ from warmstart.core.option import unknown_option
 from warmstart.core.options import fields_of, make
 from warmstart.core.reading import scheme
 from warmstart.core.task import TASKS, Task, task_of
-from warmstart.errors import UsageError, require
+from warmstart.errors import UsageError, documented_in, require
 
 if TYPE_CHECKING:
     from warmstart.core.model import Model
@@ -29,6 +29,7 @@ SCRATCH = {"deepar": "forecasting"}
 """Architectures that are trained from scratch where they are named as the base."""
 
 
+@documented_in("fine-tuning.md#data")
 def finetune(
     base: str | PathLike[str] | Model[Any, Any, Any],
     data: Any,
@@ -90,7 +91,8 @@ def finetune(
     check_output(checked.output)
     check_exists(data)
     require("tensorflow", extra="tensorflow", purpose="to fine-tune")
-    return record.trainer_class().of(base, checked).fit(data)
+    with documented_in(record.guide):
+        return record.trainer_class().of(base, checked).fit(data)
 
 
 def _check_names(options: Collection[str], tasks: Iterable[Task], owner: str) -> None:

@@ -20,7 +20,7 @@ from warmstart.core.loading import load
 from warmstart.core.model import Model
 from warmstart.core.types import Data
 from warmstart.engines import choose
-from warmstart.errors import UsageError, WarmstartError
+from warmstart.errors import UsageError, WarmstartError, documented_in
 from warmstart.hub.progress import Progress
 from warmstart.image.classification import ImageClassifier
 from warmstart.image.train import data as labelled
@@ -158,6 +158,7 @@ class Ranking:
         }
 
 
+@documented_in("picking.md")
 def pick(
     data: Data,
     *,

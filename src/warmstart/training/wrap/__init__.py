@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from warmstart.core.options import make
 from warmstart.core.task import wrapper_class
-from warmstart.errors import UsageError, require
+from warmstart.errors import UsageError, documented_in, require
 
 if TYPE_CHECKING:
     from warmstart.core.model import Model
     from warmstart.training.types import KerasSource
 
 
+@documented_in("wrap.md")
 def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, Any]:
     """Make a model of a task from a Keras model of your own.
 

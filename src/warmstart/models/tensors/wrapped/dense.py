@@ -69,23 +69,25 @@ def detection_outputs(model: keras.Model, features: Any, config: Config) -> kera
         scores = scores[..., 1:]
     elif config["background"] == "last":
         scores = scores[..., :-1]
-    outputs = {"scores": scores, "boxes": _corners(boxes, model.inputs[0].shape, config)}
+    outputs = {"scores": scores, "boxes": _corners(boxes, config)}
     return in_colour(model, outputs, features)
 
 
-def _corners(boxes: Any, shape: tuple[int, ...], config: Config) -> Any:
+CORNERS = {
+    "xyxy": ((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)),
+    "yxyx": ((0, 1, 0, 0), (1, 0, 0, 0), (0, 0, 0, 1), (0, 0, 1, 0)),
+    "xywh": ((1, 0, 1, 0), (0, 1, 0, 1), (0, 0, 1, 0), (0, 0, 0, 1)),
+    "cxcywh": ((1, 0, 1, 0), (0, 1, 0, 1), (-0.5, 0, 0.5, 0), (0, -0.5, 0, 0.5)),
+}
+"""Form of boxes -> the matrix that makes rows of xmin, ymin, xmax, ymax of them. Slices and a
+concatenation would be the same, but TensorFlow's converter fails on them after a transposition.
+"""
+
+
+def _corners(boxes: Any, config: Config) -> Any:
     """Boxes as xmin, ymin, xmax, ymax, in fractions of the input."""
-    form = config["corners"]
-    first, second, third, fourth = (boxes[..., axis : axis + 1] for axis in range(4))
-    if form == "yxyx":
-        first, second, third, fourth = second, first, fourth, third
-    elif form == "xywh":
-        third, fourth = first + third, second + fourth
-    elif form == "cxcywh":
-        half, tall = third * 0.5, fourth * 0.5
-        first, second, third, fourth = first - half, second - tall, first + half, second + tall
-    if config["units"] == "pixels":
-        height, width = config["size"]
-        first, third = first * (1.0 / width), third * (1.0 / width)
-        second, fourth = second * (1.0 / height), fourth * (1.0 / height)
-    return ops.concatenate([first, second, third, fourth], axis=-1)
+    corners = ops.matmul(boxes, ops.convert_to_tensor(CORNERS[config["corners"]], "float32"))
+    if config["units"] != "pixels":
+        return corners
+    height, width = config["size"]
+    return corners * ops.convert_to_tensor([1.0 / width, 1.0 / height] * 2, "float32")
