@@ -155,6 +155,11 @@ def picking(folder: Path) -> None:
     weights_of_cifar(folder / "weights.h5")
 
 
+def whisper(folder: Path) -> None:
+    (folder / "interviews").mkdir()
+    shutil.copy(folder / "number.wav", folder / "interviews")
+
+
 def weights_of_cifar(path: Path) -> None:
     import warmstart as ws
 
@@ -278,6 +283,7 @@ MADE: dict[str, Callable[[Path], None]] = {
     "speech": speech,
     "text": text,
     "weights": weights,
+    "whisper": whisper,
     "wrap": wrap,
 }
 """Page -> what makes its own files."""
