@@ -110,6 +110,8 @@ def segmentation(folder: Path, data: Path) -> None:
 
 
 def fine_tuning(folder: Path) -> None:
+    import soundfile
+
     class_folders(folder / "flowers", "daisy rose", 10)
     for part in ("train", "val"):
         class_folders(folder / "hymenoptera" / part, "ants bees", 6)
@@ -117,11 +119,12 @@ def fine_tuning(folder: Path) -> None:
     rows = [f"{label},{text} {number}" for number, (label, text) in enumerate(texts)]
     (folder / "reviews.csv").write_text("\n".join(["label,review", *rows]))
     (folder / "sms.csv").write_text("\n".join(["v1,v2", *rows]))
+    samples, rate = soundfile.read(SOUND)
     for name in ("calls", "commands"):
         (folder / name).mkdir()
         for number in range(6):
-            shutil.copy(folder / "number.wav", folder / name / f"{number}.wav")
-            (folder / name / f"{number}.txt").write_text(DIGITS)
+            soundfile.write(folder / name / f"{number}.wav", samples[: 2 * rate], rate)
+            (folder / name / f"{number}.txt").write_text("zero one two three")
 
 
 def flowers(folder: Path) -> None:

@@ -32,7 +32,6 @@ def reading_only() -> Iterator[None]:
 
     def read(trainer: Any, data: object) -> None:
         trainer.summary = trainer.read(data)
-        trainer.verify()
         if trainer.task == "image-classification":
             shutil.copytree(CIFAR, trainer.options.output)
         raise SystemExit(0)

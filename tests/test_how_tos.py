@@ -38,6 +38,7 @@ STAND_INS_OF = {
     "engines": {"efficientnet_lite0": str(CIFAR)},
     "errors": {"mobilenet_v2": "mobilenet_v2"},
     "export": {"efficientnet_lite0": str(CIFAR)},
+    "fine-tuning": {"whisper_base": str(GOLDEN / "whisper")},
     "generation": {"my-model": "shakespeare_gpt2"},
     "hub": {"hf://keras/bert_base_en_uncased": "preset-model"},
     "preprocessing": {"mobilenet_0.25_224": "efficientnet_lite0", "mobilenet_v2": "mobilenet_v2"},
