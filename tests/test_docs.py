@@ -193,7 +193,7 @@ def arguments(program: Path) -> set[str]:
         program.with_name(f"{name}.py")
         for name in re.findall(r"^from (\w+) import", text, re.MULTILINE)
     ]
-    return set(re.findall(r'"(--[a-z][a-z-]*)"', text)).union(
+    return set(re.findall(r'"(--[a-z][a-z0-9-]*)"', text)).union(
         *(arguments(path) for path in beside if path.is_file())
     )
 
@@ -215,7 +215,7 @@ def test_example_programs_take_the_options_that_are_shown(page):
         if match := re.match(r"python (\S+\.py)(.*)", line):
             program = ROOT / match[1]
             assert program.is_file(), line
-            assert set(re.findall(r"--[a-z][a-z-]*", match[2].partition("#")[0])) <= arguments(
+            assert set(re.findall(r"--[a-z][a-z0-9-]*", match[2].partition("#")[0])) <= arguments(
                 program
             ), line
 

@@ -73,9 +73,7 @@ class Candidate:
 
     @property
     def far(self) -> bool:
-        """Whether the data looks far from what the model was trained on: the familiarity is below
-        0.65.
-        """
+        """Whether the familiarity is below 0.65: the model was trained on other data."""
         return self.familiarity is not None and self.familiarity < FAR
 
     def to_dict(self) -> dict[str, Any]:
