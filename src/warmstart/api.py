@@ -626,6 +626,7 @@ def finetune(
     problem: Literal["single", "multi", "regression"] | None = None,
     names: Mapping[str, str] | None = None,
     adversarial: float = 0.0,
+    refit: int | None = None,
 ) -> TextClassifier: ...
 @overload
 def finetune(

@@ -166,6 +166,11 @@ class TrainerHooks(ABC, Generic[OptionsT]):
     def calibrate(self) -> None:
         """Fit what is fitted on validation data after training."""
 
+    def refit(self) -> None:
+        """Train `network` again where the result learns from more than what was measured; last of
+        all, when the report is written.
+        """
+
     @abstractmethod
     def describe(self) -> Entry:
         """The entry of the result, with its metrics."""

@@ -1,6 +1,6 @@
 """Fine-tuning, written once: `Trainer.fit` is the flow, and a task fills in its hooks.
 
-read → split → report the data → build → freeze → compile → fit → measure → calibrate → bundle → report
+read → split → report the data → build → freeze → compile → fit → measure → calibrate → report → refit → bundle
 """
 
 from __future__ import annotations
@@ -88,8 +88,11 @@ class Trainer(TrainerHooks[OptionsT]):
                 self.calibrate()
                 self.entry = self.describe()
                 lines = (*self.results(), *self.result_warnings())
-                self.terminal.say(*lines, "compiling and checking the result")
-                model = self.bundle()
+                self.terminal.say(*lines)
+                report = self.report()
+                self.refit()
+                self.terminal.say("compiling and checking the result")
+                model = self.bundle(report)
                 figures = {metric.name: metric.value for metric in self.entry.metrics}
                 self.trackers.finish(figures, self.run.folder / bundle.REPORT)
             self.terminal.say(*self.usage())
@@ -155,12 +158,7 @@ class Trainer(TrainerHooks[OptionsT]):
         with seeded(options.seed):
             self.initialise(batches)
             keep_start = self.keep_start and self.validated
-            learner = self.learner()
-            with learner.distribute_strategy.scope():
-                optimizer = self.user_optimizer()
-                if optimizer is None:
-                    optimizer = self.default_optimizer(max(1, len(batches) * epochs))
-                self.compile(learner, optimizer)
+            learner = self.compiled(len(batches) * epochs)
             if measure is not None and not self.summary.baseline:
                 self.before = self.measured_before()
                 baseline = f"{in_words(self.before)}, before training"
@@ -180,6 +178,16 @@ class Trainer(TrainerHooks[OptionsT]):
                 prefer_later=self.prefer_later,
                 workers=self.workers,
             )
+
+    def compiled(self, steps: int) -> keras.Model:
+        """What is fitted, with an optimizer for so many steps."""
+        learner = self.learner()
+        with learner.distribute_strategy.scope():
+            optimizer = self.user_optimizer()
+            if optimizer is None:
+                optimizer = self.default_optimizer(max(1, steps))
+            self.compile(learner, optimizer)
+        return learner
 
     def fitted(self, learner: keras.Model, batches: Batches, **options: Any) -> Fitted:
         """`fit` with what all fits of a run share."""
@@ -280,20 +288,22 @@ class Trainer(TrainerHooks[OptionsT]):
         """The network as the bundle holds it, and an adapter in place of its weights, or None."""
         return self.network, None
 
-    def bundle(self) -> Model[Any, Any, Any]:
-        """Write the report and the bundle; returns the model that is loaded from it."""
-        settings = self.parameters()
-        report = page(
+    def report(self) -> str:
+        """The page of the network that was measured."""
+        return page(
             self.entry.title,
             f"{self.base_name}, trained for {self.task}",
             self.tiles(),
             self.summary,
             self.fits,
             self.sections(),
-            settings,
+            self.parameters(),
             self.usage(),
             f"ws.finetune({self.base_name!r}, …, task={self.task!r})",
         )
+
+    def bundle(self, report: str) -> Model[Any, Any, Any]:
+        """Write the bundle with this report; returns the model that is loaded from it."""
         network, adapter = self.exported()
         before = {"before": self.before} if self.before else {}
         return result.finish(
@@ -311,7 +321,8 @@ class Trainer(TrainerHooks[OptionsT]):
 
     def origin(self) -> dict[str, str]:
         """For `training.json`: the repositories of the data and of the base, if they have some."""
-        base = self.model.folder and repository_of(self.model.folder)
+        model = getattr(self, "model", None)  # a forecaster may be trained from scratch
+        base = model and model.folder and repository_of(model.folder)
         known = {"dataset": self.dataset_source, "base_source": base}
         return {name: value for name, value in known.items() if value}
 

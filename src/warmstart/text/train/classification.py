@@ -17,14 +17,16 @@ from warmstart.models.text.encoder_config import MEAN_OF_FOUR
 from warmstart.text.classification import TextClassifier
 from warmstart.text.data import Example, examples
 from warmstart.text.inputs import shown
+from warmstart.text.train import refit
 from warmstart.text.train.adversarial import Adversarial
 from warmstart.text.train.batches import TextBatches
 from warmstart.text.train.encoder import EncoderTrainer
 from warmstart.text.train.options import TextClassificationOptions
 from warmstart.text.train.probe import head_layer, solve_head
 from warmstart.text.train.problems import check_problem, classes, problem_of
-from warmstart.training.batches import example_weights, is_sparse
+from warmstart.training.batches import Batches, example_weights, is_sparse
 from warmstart.training.page import MISTAKES, Section, class_section, mistakes
+from warmstart.training.report import text
 from warmstart.training.sorted_batches import SortedBatches
 from warmstart.training.summary import in_words
 
@@ -33,7 +35,13 @@ THRESHOLD = 0.5
 
 
 class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Example, TextClassifier]):
-    """Classes, several classes, or a number for each text."""
+    """Classes, several classes, or a number for each text.
+
+    Attributes:
+        problem: which of them.
+        probe: the figures of the linear probe; empty where it is not a candidate.
+        start: the weights before the head was solved, where a refit needs them.
+    """
 
     task = "text-classification"
     prefer_later = True
@@ -72,6 +80,13 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
                         f"{one.name}: validation has the label {unknown[0]!r}, which is missing "
                         "from the training data; add training examples of it, or remove it."
                     )
+
+    def verify(self) -> None:
+        super().verify()
+        refit.check(self)
+
+    def epochs(self, batches: Batches) -> int:
+        return refit.few_epochs(batches) if refit.is_few(self) else super().epochs(batches)
 
     def trivial(self) -> str:
         if not self.validation_examples:
@@ -130,21 +145,49 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
         self.probe: dict[str, float] = {}
         head = head_layer(self.network)
         start = head.get_weights()
-        if self.problem == "regression" or self.has_head or not self.validated:
+        if refit.runs(self):
+            self.start = self.network.get_weights()
+        if not self.is_probed:
             return
         known = self.run.read("probe")
         if known is None:
-            targets = self._truth(self.train_examples)
-            weights = self._weights(targets)
-            several = self.problem == "multi"
-            if not solve_head(self.network, batches, targets, weights, multi_label=several):
+            if not self.solve(self.train_examples, batches):
                 return
             known = dict(self.measure())
             self.run.write("probe", known)
         self.probe, self.keep_start = known, True
-        if self.result_entry.config.get("classifier_pooling", "cls") == "cls":
+        if not self.starts_at_probe:
             self.restart = lambda: head.set_weights(start)
         self.terminal.say(f"linear probe: {in_words(known)}")
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether the linear probe is a candidate for the result."""
+        return self.problem != "regression" and not self.has_head and self.validated
+
+    @property
+    def starts_at_probe(self) -> bool:
+        """Whether training starts from the linear probe."""
+        pooling = self.result_entry.config.get("classifier_pooling", "cls")
+        return self.is_probed and pooling != "cls"
+
+    def solve(self, examples: Sequence[Example], batches: TextBatches) -> bool:
+        """Put the head at its optimum for these texts; whether that takes seconds, and was done."""
+        targets = self._truth(examples)
+        weights, several = self._weights(targets), self.problem == "multi"
+        return solve_head(self.network, batches, targets, weights, multi_label=several)
+
+    def refit(self) -> None:
+        refit.refit(self)
+
+    def results(self) -> Iterator[str]:
+        yield from super().results()
+        if words := refit.in_words(self):
+            yield f"refit: {words}"
+
+    @property
+    def measured_on(self) -> str:
+        return f"{super().measured_on}{', before the refit' if refit.runs(self) else ''}"
 
     def result_warnings(self) -> Iterator[str]:
         yield from super().result_warnings()
@@ -157,7 +200,9 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
             )
 
     def details(self) -> dict[str, Any]:
-        return {**super().details(), **({"probe": self.probe} if self.probe else {})}
+        probe = {"probe": self.probe} if self.probe else {}
+        times = refit.runs(self)
+        return {**super().details(), **probe, **({"refit": times} if times else {})}
 
     def _truth(self, examples: Sequence[Example]) -> np.ndarray:
         return np.stack([self.predictor._truth(one) for one in examples]).astype(np.float32)
@@ -207,6 +252,11 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
         return {"loss": _loss(self.problem, logits, truth), **metrics}
 
     def sections(self) -> list[Section]:
+        if words := refit.in_words(self):
+            return [("Refit", text(f"{words.capitalize()}.")), *self._figures()]
+        return self._figures()
+
+    def _figures(self) -> list[Section]:
         if not self.validation_examples:
             return []
         examples, names = self.validation_examples, [label.name for label in self.labels]

@@ -28,6 +28,7 @@ from warmstart.text.train.options import EncoderOptions
 from warmstart.training.adamw import warmed
 from warmstart.training.batches import Batches
 from warmstart.training.freeze import Block
+from warmstart.training.options import share_of
 from warmstart.training.sorted_batches import SortedBatches
 from warmstart.training.split import fingerprint, split
 from warmstart.training.summary import Summary, class_counts, data_name
@@ -63,6 +64,7 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
         problems: what is wrong with examples that are left out.
         columns: what was understood of the columns of tables.
         predictor: a model of the task with the result's entry, for encoding and decoding.
+        set_aside: whether the validation examples are a share of those for training.
         processing: of the result's entry.
         has_head: whether the head came from the base, too.
     """
@@ -144,6 +146,9 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
             part=lambda example: example.part,
         )
         self.train_examples, self.validation_examples = chosen.train, chosen.validation
+        self.set_aside = bool(share_of(options.validation)) and not (
+            options.validation == "auto" and any(one.part == "validation" for one in examples)
+        )
         self.check()
         parts = {"train": chosen.train, "validation": chosen.validation}
         if chosen.test:
@@ -310,13 +315,17 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
         return {name: [value[index] for index in indices] for name, value in rows.items()}
 
     def describe(self) -> Entry:
-        dataset = f"{len(self.validation_examples):,} validation {self.unit}"
         metrics = tuple(
-            Metric(name.removeprefix("val_"), float(value), dataset, SOURCE)
+            Metric(name.removeprefix("val_"), float(value), self.measured_on, SOURCE)
             for name, value in self.fits["fit"].metrics.items()
             if name.startswith("val_") and name != "val_loss"
         )
         return replace(self.result_entry, metrics=metrics)
+
+    @property
+    def measured_on(self) -> str:
+        """The data of the metrics."""
+        return f"{len(self.validation_examples):,} validation {self.unit}"
 
     def details(self) -> dict[str, Any]:
         return {"examples": dict(self.summary.counts)}

@@ -66,6 +66,15 @@ class TextClassificationOptions(
 ):
     """Of text classification and regression."""
 
+    # A head that is solved before training needs fewer steps than one that is learned.
+    epochs: Annotated[
+        int | None,
+        Option(
+            "Passes over the training data, at most; the best epoch is selected. Default: 3; for small "
+            "data as many as make 300 steps, or 120 where refits follow by default, at most 20.",
+            ge=1,
+        ),
+    ] = None  # type: ignore[assignment]  # None: the size of the data decides
     problem: Annotated[
         Literal["single", "multi", "regression"] | None,
         Option(
@@ -84,6 +93,16 @@ class TextClassificationOptions(
             "Norm of the adversarial perturbation of the word embeddings; 0: none.", ge=0, rare=True
         ),
     ] = 0.0
+    refit: Annotated[
+        int | None,
+        Option(
+            "Trainings on all texts, those for validation too, after the one that is measured; the "
+            "result is the mean of their weights. Default: 2 for a base of sentence vectors and up to "
+            "320 texts, 20 or more a class, else 0.",
+            ge=0,
+            rare=True,
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
