@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -110,10 +111,16 @@ def _tables(folder: Path) -> list[Path]:
     """The tables of a folder, without JSON files of something else, such as boxes."""
     if coco.is_coco(folder) or labelme.is_labelme(folder):
         return []
-    return [one for one in tables_in(folder) if one.suffix.lower() != ".json" or _is_table(one)]
+    return [
+        one
+        for one in tables_in(folder)
+        if one.suffix.lower() != ".json" or _is_table(one, one.stat().st_mtime_ns)
+    ]
 
 
-def _is_table(file: Path) -> bool:
+@lru_cache(maxsize=64)
+def _is_table(file: Path, changed: int) -> bool:
+    """Whether a JSON file holds records of two columns or more; `changed`: when it was."""
     try:
         return len(records.read_table(file, (PHOTO, LABEL)).columns) > 1
     except UsageError:

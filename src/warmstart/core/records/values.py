@@ -206,9 +206,8 @@ def separated(text: str) -> list[str]:
 def resolved(path: str | os.PathLike[str], folder: Path | None) -> str:
     """A path of a table, which is relative to the table's folder; URLs stay as they are.
 
-    A bare file name may also be that of a file in a folder next to the table, such as `images/`, or in
-    a folder in one. A
-    path without a suffix may be that of a file with one.
+    A bare file name may also be that of a file in a folder next to the table, such as `images/`, or
+    in a folder of one. A path without a suffix may be that of a file with one.
 
     Raises:
         ValueError: it cannot be a path, or two files could be meant; the message completes "the
