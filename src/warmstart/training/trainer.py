@@ -73,7 +73,9 @@ class Trainer(TrainerHooks[OptionsT]):
     def _fit(self, data: Any) -> Model[Any, Any, Any]:
         self.dataset_source = hub_dataset(data)
         self.summary = self.read(data)
-        self.verify()
+        output = self.options.output
+        if output is None or not bundle.is_bundle(Path(output).expanduser()):
+            self.verify()
         with open_run(self.options.output, self.settings()) as self.run, self.resumable():
             if self.run.finished:
                 self.terminal.say(f"{self.run.folder} is finished; nothing was trained.")
