@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -14,7 +15,7 @@ R = TypeVar("R")
 
 def refuse_unknown(function: Callable[P, R]) -> Callable[P, R]:
     """Make a function raise a `UsageError` with a suggestion, where Python's `TypeError` has none."""
-    code = function.__code__
+    code = inspect.unwrap(function).__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
     @functools.wraps(function)
