@@ -210,6 +210,52 @@ def test_splits_and_groups(file):
     assert texts(file("a.csv", "text,label,set\na,x,one\n")) == [("a", "x")]
 
 
+def test_empty_parts_and_groups_are_counted(file):
+    path = file("a.csv", "text,label,split,who\na,x,train,1\nb,y,,\nc,x,test,\n")
+    problems: list[str] = []
+    found = list(read_texts(path, group_column="who", problems=problems))
+    assert [one.part for one in found] == ["train", None, "test"]
+    assert [one.partition(": ")[2] for one in problems] == [
+        "1 record with no part, used to train on",
+        "2 records with no group, each on its own",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "parts"),
+    [
+        ("data set", ("train", "test", "valid"), ["train", "test", "validation"]),
+        ("Usage", ("Training", "PublicTest", "PrivateTest"), ["train", "test", "test"]),
+        ("phase", ("train", "train", "train"), ["train"] * 3),
+        ("für was", ("Train set", "dev", "dev"), ["train", "validation", "validation"]),
+        ("is_train", ("1", "0", "1"), ["train", "test", "train"]),
+        ("isValidation", ("False", "True", "False"), ["train", "validation", "train"]),
+        ("mode", ("train", "test", "manual"), [None] * 3),
+        ("is_train", ("1", "0", "4"), [None] * 3),
+    ],
+)
+def test_parts_are_recognised_by_their_content(file, column, cells, parts):
+    rows = "".join(f"{text},{text}x,{cell}\n" for text, cell in zip("abc", cells, strict=True))
+    columns: list[str] = []
+    data = read_texts(file("a.csv", f"text,label,{column}\n{rows}"), columns=columns)
+    assert [one.part for one in data] == parts
+    assert (f"split: {column}" in columns) == any(parts)
+
+
+def test_no_column_is_two_things(file):
+    path = file("a.csv", "text,label\na,train\nb,test\n")
+    with pytest.raises(UsageError, match="'label' is used for something else"):
+        texts(path)
+    assert texts(path, label_column="label") == [("a", "train"), ("b", "test")]
+    photos = [{"path": "a.jpg", "label": "x"}, {"path": "b.jpg", "label": "y"}]
+    with pytest.raises(UsageError, match="'path' cannot be both the photo and the label"):
+        list(read_photos(photos, label_column="path"))
+    both = file("b.csv", "text,label,mode,phase\na,x,train,test\nb,y,test,train\n")
+    with pytest.raises(UsageError, match="'mode' and 'phase' both name parts and disagree"):
+        texts(both)
+    assert len(texts(both, split_column="mode")) == 2
+
+
 def test_class_names_fix_the_classes():
     names = ["cat", "dog"]
     assert texts([("a", 1), ("b", "cat"), ("c", "0")], class_names=names) == [

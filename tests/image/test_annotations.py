@@ -436,9 +436,38 @@ def test_table(tmp_path, photo):
         f"/t.csv:5: has no four numbers; the photo {tmp_path}/a.png is left out",
         f"/t.csv: the photo '{tmp_path}/gone.png' is missing",
     ]
-    (tmp_path / "u.csv").write_text("image,xmin\n")
-    with pytest.raises(UsageError, match="lacks the columns label, xmin, ymin, xmax, ymax"):
+    (tmp_path / "u.csv").write_text("image,xmin\na.png,1\n")
+    with pytest.raises(UsageError, match="has no columns label, xmin, ymin, xmax, ymax"):
         read_boxes(tmp_path / "u.csv")
+
+
+def test_a_photo_without_a_usable_box_is_not_background(tmp_path, photo):
+    photo("a.png")
+    photo("b.png")
+    rows = "a.png,cat,1,2,11,12\nb.png,cat,3,3,3,9\nb.png,cat,50,1,60,9\n"
+    (tmp_path / "t.csv").write_text(f"image,label,xmin,ymin,xmax,ymax\n{rows}")
+    data = read_boxes(tmp_path / "t.csv")
+    assert [len(one.boxes) for one in data.photos] == [1]
+    assert data.problems[-1].endswith("b.png: none of its boxes can be used; the photo is left out")
+
+
+@pytest.mark.parametrize(("orientation", "turned"), [(1, False), (6, True), (3, True)])
+def test_photos_that_exif_turns(tmp_path, orientation, turned):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (40, 30), "white").save(tmp_path / "a.jpg", exif=exif)
+    table = tmp_path / "t.csv"
+    table.write_text("image,label,xmin,ymin,xmax,ymax\na.jpg,cat,1,2,11,12\n")
+    notes = [note for note in read_boxes(table).columns if "EXIF" in note]
+    assert notes == ["1 photo turned by EXIF, whose boxes count from the upright photo"] * turned
+    table.write_text("image,width,height,label,xmin,ymin,xmax,ymax\na.jpg,40,30,cat,1,2,11,12\n")
+    if orientation == 6:  # the sides change places
+        with pytest.raises(
+            UsageError, match="40x30 pixels, the photo has 30x40 once EXIF has turned"
+        ):
+            read_boxes(table)
+    else:
+        assert len(read_boxes(table).photos) == 1
 
 
 def test_flags_of_boxes_in_a_table(tmp_path, photo):

@@ -100,21 +100,31 @@ def decode(
 
 
 def size(item: Any, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """(width, height) of the upright picture; of a file only its header is read.
+    """(width, height) of the upright picture; see `upright_size`."""
+    return upright_size(item, name=name, max_pixels=max_pixels)[0]
+
+
+def upright_size(
+    item: Any, *, name: str | None = None, max_pixels: int = MAX_PIXELS
+) -> tuple[tuple[int, int], bool]:
+    """(width, height) of the upright picture, and whether EXIF turns a file's rows and columns into
+    it; of a file only its header is read.
 
     Raises:
         InputError: the size is not known; it names the item.
     """
     name = name or input_name(item) or f"the given {_noun(item)}"
     if isinstance(item, Image.Image) or hasattr(item, "__array__"):
-        return decode(item, name=name, max_pixels=max_pixels).size
+        return decode(item, name=name, max_pixels=max_pixels).size, False
     try:
         with (
             _quiet_pillow(),
             opened(item, name, None) as file,
             _opened_image(file, name, max_pixels) as (image, _),
         ):
-            return image.size[::-1] if _orientation(image) >= 5 else image.size
+            orientation = _orientation(image)
+            upright = image.size[::-1] if orientation >= 5 else image.size
+            return upright, orientation in _UPRIGHT
     except InputError:
         raise
     except Exception as error:  # as in `decode`

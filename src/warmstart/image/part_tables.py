@@ -60,8 +60,9 @@ def part_tables(folder: Path, problems: list[str]) -> dict[str | None, Path]:
         if missing:
             test = parts.pop("test")
             problems.append(
-                f"{test}: not read, because it lacks the columns {listed(missing)} of "
-                f"{parts['train'].name}"
+                f"{test}: not read, because it has no "
+                f"{'column' if len(missing) == 1 else 'columns'} {listed(missing)}, as "
+                f"{parts['train'].name} has"
             )
     return parts
 

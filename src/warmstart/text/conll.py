@@ -19,7 +19,8 @@ from warmstart.core import records
 from warmstart.core.records.columns import TAGS, TOKENS
 from warmstart.core.records.encodings import decoded_lines
 from warmstart.core.records.record import Record
-from warmstart.core.records.table import Assigned, Table
+from warmstart.core.records.split import Assigned
+from warmstart.core.records.table import Table
 from warmstart.core.records.values import as_list, class_name, structure
 from warmstart.errors import RecordError, UsageError
 from warmstart.text import tag_columns, word_rows

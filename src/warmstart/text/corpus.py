@@ -13,7 +13,7 @@ from warmstart.core import records
 from warmstart.core.inputs import Item
 from warmstart.core.records.columns import ANCHOR, NEGATIVE, POSITIVE, TEXT, Field
 from warmstart.core.records.record import Record
-from warmstart.core.records.table import Assigned
+from warmstart.core.records.split import Assigned
 from warmstart.errors import RecordError, UsageError
 from warmstart.text import files
 from warmstart.text.pair_labels import belongs, pair_label

@@ -10,7 +10,7 @@ from typing import Any
 from warmstart.core import records
 from warmstart.core.inputs import Item
 from warmstart.core.records.options import EvaluateOptions, PartTable, TextTable
-from warmstart.core.records.table import Assigned
+from warmstart.core.records.split import Assigned
 from warmstart.errors import InputError, RecordError
 from warmstart.text import folders
 from warmstart.text.inputs import Pair, text_of

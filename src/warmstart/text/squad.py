@@ -18,7 +18,8 @@ from warmstart.core import records
 from warmstart.core.records.columns import ANSWER_START, ANSWERS, CONTEXT, QUESTION
 from warmstart.core.records.encodings import decoded_lines
 from warmstart.core.records.record import Record
-from warmstart.core.records.table import Assigned, Table
+from warmstart.core.records.split import Assigned
+from warmstart.core.records.table import Table
 from warmstart.core.records.values import as_list, is_missing, structure
 from warmstart.errors import RecordError, UsageError
 

@@ -149,10 +149,16 @@ def split_rows(
             "of group_column, or the same text), too few to set some aside for validation: every class "
             "needs two or more groups; give validation data, or another group_column."
         )
+    if not chosen and fixed:
+        raise UsageError(
+            f"None can be set aside for validation: of {count:,} examples {len(stay):,} are there more "
+            "than once, and these stay together, to train on. Remove the repeats, or give validation "
+            "data."
+        )
     if not chosen:
         raise UsageError(
-            "There are too few examples to set some aside for validation: every class needs two or "
-            "more; give validation data, or validation=0 where the task can do without."
+            "There are too few examples to set some aside for validation: no class has more than "
+            "one; give validation data, or validation=0 where the task can do without."
         )
     return [row for row in range(count) if row not in chosen], sorted(chosen)
 

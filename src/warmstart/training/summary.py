@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from warmstart.core.terminal import counted
 from warmstart.training.report import table, text
 
-_SEPARATORS = re.compile(r"[\s_-]+")
+_SEPARATORS = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
 USE = {"train": "to train on", "validation": "to validate", "test": "to test"}
 CLASSES = 20
 """Classes on the terminal; the report has all of them."""
@@ -34,7 +36,7 @@ class Summary:
         classes: by name, how often each occurs in each part; empty where there are none.
         baseline: what a trivial model scores, as a sentence; "" where it is measured instead.
         warnings: what the user should know of the data.
-        problems: what is wrong with each example that is left out.
+        problems: what is wrong with the data: examples that are left out, boxes that were cut.
         columns: how the data was read, such as "label: category" for a column of a table.
         figures: what the baseline scores, by metric.
     """
@@ -56,7 +58,7 @@ class Summary:
     def lines(self) -> Iterator[str]:
         """For the terminal: counts, classes, baseline, warnings, and what is left out."""
         uses = ", ".join(f"{count:,} {USE[part]}" for part, count in self.counts.items())
-        what = f"{len(self.classes):,} classes" if self.classes else self.unit
+        what = counted(len(self.classes), "class", "classes") if self.classes else self.unit
         yield f"{self.name}: {what}; {uses}"
         if self.columns:
             yield f"  {', '.join(self.columns)}"
@@ -71,10 +73,14 @@ class Summary:
             yield f"baseline: {self.baseline}"
         yield from (f"warning: {warning}" for warning in self.warnings)
         if self.problems:
-            yield f"{len(self.problems):,} cannot be used and are left out:"
+            yield f"{self._problems_title}:"
             yield from (f"  {problem}" for problem in self.problems[:PROBLEMS])
         if len(self.problems) > PROBLEMS:
             yield f"  … and {len(self.problems) - PROBLEMS:,} more, which the report lists"
+
+    @property
+    def _problems_title(self) -> str:
+        return f"{counted(len(self.problems), 'problem')} with the data; what cannot be used is left out"
 
     def html(self) -> str:
         """For the report."""
@@ -92,7 +98,7 @@ class Summary:
         if self.baseline:
             parts.append(text(f"Baseline: {self.baseline}."))
         if self.problems:
-            parts.append(text(f"{len(self.problems):,} could not be used and were left out:"))
+            parts.append(text(f"{self._problems_title}:"))
             rows = [[problem] for problem in self.problems[:PROBLEMS_REPORTED]]
             parts.append(table(("problem",), rows))
         return "".join(parts)
@@ -102,10 +108,10 @@ def class_counts(
     names: Iterable[str], parts: Mapping[str, Iterable[Iterable[str]]]
 ) -> dict[str, dict[str, int]]:
     """By class and part, how many examples have the class; `parts` holds the labels of each."""
-    counted = {
+    counts_of = {
         part: Counter(one for some in labels for one in some) for part, labels in parts.items()
     }
-    return {name: {part: counts[name] for part, counts in counted.items()} for name in names}
+    return {name: {part: counts[name] for part, counts in counts_of.items()} for name in names}
 
 
 def data_name(data: Any) -> str:
@@ -133,10 +139,19 @@ def in_words(figures: Mapping[str, float]) -> str:
 
 
 def _similar(names: Iterable[str]) -> Iterator[str]:
-    """Warnings of classes whose names differ only in case, spaces, hyphens and underscores."""
+    """Warnings of classes whose names differ only in case, spaces, hyphens and underscores between
+    letters, or in how Unicode composes them.
+    """
     alike: dict[str, list[str]] = {}
     for name in names:
-        alike.setdefault(_SEPARATORS.sub("", name).casefold(), []).append(name)
+        plain = unicodedata.normalize("NFKC", name).strip()
+        alike.setdefault(_SEPARATORS.sub("", plain).casefold(), []).append(name)
     for some in alike.values():
         if len(some) > 1:
-            yield f"the classes {' and '.join(map(repr, some))} differ only in case or spaces"
+            composed = {unicodedata.normalize("NFC", name) for name in some}
+            how = (
+                "case, spaces or hyphens"
+                if len(composed) > 1
+                else "how Unicode writes them (NFC, NFD)"
+            )
+            yield f"the classes {' and '.join(map(repr, some))} differ only in {how}"

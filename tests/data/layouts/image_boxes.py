@@ -303,6 +303,25 @@ BOXES: tuple[Layout | Refused, ...] = (
         ANT,
         {"train": 1, "test": 1},
     ),
+    Layout(
+        "a table with its parts in a column of another name",
+        {
+            **photos("1.jpg", "2.jpg"),
+            "boxes.csv": "filename,dataset,class,xmin,ymin,xmax,ymax\n"
+            "1.jpg,train,ant,2,3,20,15\n2.jpg,test,ant,2,3,20,15\n",
+        },
+        ANT,
+        {"train": 1, "test": 1},
+    ),
+    Refused(
+        "a table whose photos are called name, without labels",
+        {
+            **photos(*(f"{n}.jpg" for n in range(6))),
+            "boxes.csv": "name,xmin,ymin,xmax,ymax\n"
+            + "".join(f"{n}.jpg,2,3,20,15\n" for n in range(6)),
+        },
+        r"the table has no column label",
+    ),
     Refused(
         "Pascal VOC with the lists of another data set",
         {

@@ -431,7 +431,7 @@ def test_the_same_photo_with_two_labels_and_classes_alike(tmp_path):
     data = read(table(tmp_path, [*rows, "0.png,cat"]))
     warnings = "\n".join(data.summary().warnings)
     assert "1 examples are there twice with different labels" in warnings
-    assert "the classes 'Cat' and 'cat' differ only in case or spaces" in warnings
+    assert "the classes 'Cat' and 'cat' differ only in case, spaces or hyphens" in warnings
 
 
 def test_groups_and_parts(tmp_path):

@@ -126,7 +126,19 @@ LABEL = Field(
 BOX_LABEL = Field(
     "label", "label_column", (_LABELS, ("name",), ("label_name", "labelname", "class_name"))
 )
-PART = Field("split", "split_column", (("split",), ("part",), ("subset",), ("set",)))
+PART = Field(
+    "split",
+    "split_column",
+    (
+        ("split",),
+        ("part",),
+        ("subset",),
+        ("set",),
+        ("dataset", "data set", "data_set", "partition", "phase", "usage", "mode", "stage",
+         "split_name", "train_or_test", "train_test"),
+    ),
+)  # fmt: skip
+"""Only `split` counts whatever its cells are; see `part_columns.part_column`."""
 GROUP = Field("group", "group_column", ())
 COLA = (
     Field("source", "", ()),

@@ -167,7 +167,7 @@ def label_reader(
         known = model_classes if names is None else names
         if flags and (multi_label or (known is not None and {*flags} <= {*known})):
             return _of_flags(table, flags, names)
-        chosen = _by_content(table, field, inputs)
+        chosen = _by_content(table, field, inputs, chosen)
     plural = True if chosen.casefold() in SEVERAL else None
     several = plural if multi_label is None else multi_label
     return LabelReader(
@@ -200,7 +200,20 @@ def _of_flags(table: Table, flags: tuple[str, ...], names: tuple[str, ...] | Non
     return LabelReader(table, None, names or flags)
 
 
-def _by_content(table: Table, field: Field, inputs: Collection[str | None]) -> str:
+def _by_content(
+    table: Table, field: Field, inputs: Collection[str | None], taken: str | None
+) -> str:
+    """The one column whose cells look like classes.
+
+    Args:
+        table: the records.
+        field: the label.
+        inputs: columns that hold something else.
+        taken: the one of them with a usual name of labels, for messages.
+
+    Raises:
+        UsageError: there is none, or several could be meant.
+    """
     candidates = content.columns_that(content.are_labels, table.cells(), inputs)
     if len(candidates) == 1:
         return candidates[0]
@@ -217,6 +230,11 @@ def _by_content(table: Table, field: Field, inputs: Collection[str | None]) -> s
         raise UsageError(
             f"{table.name}: the {field.name} may be in the column "
             f"{' or '.join(map(repr, candidates))}; name one with {field.option}."
+        )
+    if taken is not None:
+        raise UsageError(
+            f"{table.name}: the column {taken!r} is used for something else, and there is no other "
+            f"column of labels; name it with {field.option} (the columns are {listed(table.columns)})."
         )
     raise UsageError(
         f"{table.name} has no column of labels, and its other columns are not all 0 and 1; name it with "

@@ -17,7 +17,7 @@ _PARTS = {
 }  # fmt: skip
 _FILLERS = frozenset(
     ("data", "dataset", "set", "split", "part", "images", "image", "imgs", "img", "photos", "photo",
-     "pictures", "files")
+     "pictures", "files", "public", "private")
 )  # fmt: skip
 """Words that say nothing of the part."""
 _BREAK = re.compile(r"[\W\d_]+|(?<=[a-z])(?=[A-Z])")

@@ -25,8 +25,9 @@ from warmstart.core.records.files import read_file
 from warmstart.core.records.labels import Label, LabelReader, label_reader
 from warmstart.core.records.objects import read_object
 from warmstart.core.records.record import Record
+from warmstart.core.records.split import SplitColumns
 from warmstart.core.records.suffixes import SUFFIXES
-from warmstart.core.records.table import SplitColumns, Table
+from warmstart.core.records.table import Table
 from warmstart.core.records.values import is_missing
 from warmstart.errors import UsageError, documented_in
 
@@ -146,7 +147,7 @@ def read_photos(
         example_rank=3,
     )
     photo = file_column(table, PHOTO, path_column)
-    split = table.split_columns(split_column, group_column)
+    split = table.split_columns(split_column, group_column, (path_column, label_column))
     label_of = label_reader(
         table, LABEL, label_column, (photo, *split), multi_label, class_names, model_classes
     )
@@ -185,7 +186,8 @@ def read_texts(
         named=(text_column, pair_column, label_column, split_column, group_column),
         encoding=encoding, delimiter=delimiter,
     )  # fmt: skip
-    split = table.split_columns(split_column, group_column)
+    taken = (text_column, pair_column, label_column)
+    split = table.split_columns(split_column, group_column, taken)
     if table.positional:
         table.check_names((TEXT, text_column), (PAIR, pair_column))
         text, pair = TEXT.name, PAIR.name if PAIR.name in table.columns else None
@@ -285,6 +287,7 @@ def _understood(
     split: SplitColumns,
 ) -> None:
     """Add to `columns` how each column of the table was interpreted."""
+    table.require_distinct({**inputs, "label": label_of.column, "split": split.part})
     table.describe(columns, inputs)
     if columns is not None and table.has_columns:
         columns.append(label_of.describe())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from warmstart.core.records import values
 from warmstart.core.records.columns import (
@@ -14,49 +15,20 @@ from warmstart.core.records.columns import (
     PART,
     Field,
     choose_column,
+    listed,
     require_column,
 )
-from warmstart.core.records.part_names import part_of_name
+from warmstart.core.records.part_columns import part_column, part_of_cell
 from warmstart.core.records.record import Record
+from warmstart.core.records.split import Split, SplitColumns
 from warmstart.core.records.usable import report, require_most
+from warmstart.core.terminal import counted
 from warmstart.errors import RecordError, UsageError
 
 PEEK = 1000
 """Records that are read ahead to learn the columns."""
 MOST_DAMAGED = 0.05
 """Share of records without the columns of their table that may be left out."""
-
-
-class SplitColumns(NamedTuple):
-    """The columns that say to which part and to which group a record belongs; None: no column."""
-
-    part: str | None
-    group: str | None
-
-
-class Split(NamedTuple):
-    """The part and the group of a record.
-
-    Attributes:
-        part: "train", "validation" or "test"; None if not stated.
-        group: records of the same group stay in the same part; None: no group.
-    """
-
-    part: str | None
-    group: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Assigned:
-    """An example with the part and the group of its record. Equal examples may differ in them.
-
-    Attributes:
-        part: "train", "validation" or "test", as a column of splits says; None without one.
-        group: examples of the same group stay in one part; None: no group.
-    """
-
-    part: str | None = field(default=None, repr=False, compare=False)
-    group: str | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass
@@ -71,6 +43,7 @@ class Table:
         class_names: of columns whose whole numbers are indices of classes.
         positional: whether the records are tuples, whose columns are named after the fields.
         part_of_group: of the groups that were read.
+        without: how many records have no "part" or no "group", where there is a column of them.
         single_precision: columns of float32, whose cells are Python's floats.
     """
 
@@ -81,6 +54,7 @@ class Table:
     class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     positional: bool = False
     part_of_group: dict[str, str] = field(default_factory=dict, init=False)
+    without: Counter[str] = field(default_factory=Counter, init=False)
     single_precision: frozenset[str] = frozenset()
 
     def column(self, field: Field, named: str | None = None) -> str:
@@ -118,7 +92,11 @@ class Table:
             columns: None, where nobody asks.
             fields: columns by what they are; None: there is no such column.
             split: named after these.
+
+        Raises:
+            UsageError: a column was taken for two things.
         """
+        self.require_distinct({**fields, "split": split.part})
         if columns is not None and self.has_columns:
             every = {**fields, "split": split.part, "group": split.group}
             columns += [
@@ -126,6 +104,23 @@ class Table:
                 for name, column in every.items()
                 if column is not None
             ]
+
+    def require_distinct(self, fields: Mapping[str, str | None]) -> None:
+        """Refuse a column that was taken for two things.
+
+        Args:
+            fields: columns by what they are; None: there is no such column.
+
+        Raises:
+            UsageError: there is one.
+        """
+        purposes: dict[str, str] = {}
+        for purpose, column in fields.items():
+            if column is not None and purposes.setdefault(column, purpose) != purpose:
+                raise UsageError(
+                    f"{self.name}: the column {column!r} cannot be both the {purposes[column]} and the "
+                    f"{purpose}; name another one (the columns are {listed(self.columns)})."
+                )
 
     @property
     def has_columns(self) -> bool:
@@ -147,28 +142,33 @@ class Table:
         first = self.peek()
         return {column: [one.values.get(column) for one in first] for column in self.columns}
 
-    def split_columns(self, part: str | None = None, group: str | None = None) -> SplitColumns:
+    def split_columns(
+        self,
+        part: str | None = None,
+        group: str | None = None,
+        taken: Collection[str | None] = (),
+    ) -> SplitColumns:
         """The columns of parts and groups; those of groups only where the caller names them.
 
-        A column called `part`, `subset` or `set` counts only where it says train, validation or
-        test.
+        Args:
+            part: the column of parts, as the caller names it; None: see `part_columns.part_column`.
+            group: the column of groups.
+            taken: columns that the caller names for something else.
 
         Raises:
-            UsageError: a named column is not there.
+            UsageError: a named column is not there, or two columns of parts disagree.
         """
         return SplitColumns(
-            self._part_column(part), None if group is None else self.column(GROUP, group)
+            self._part_column(part, taken), None if group is None else self.column(GROUP, group)
         )
 
-    def _part_column(self, named: str | None) -> str | None:
+    def _part_column(self, named: str | None, taken: Collection[str | None]) -> str | None:
         if self.positional:
             self.check_names((PART, named))
             return None
-        column = self.optional_column(PART, named)
-        if column is None or named is not None or column.casefold() == PART.name:
-            return column
-        cells = [str(one) for one in self.cells()[column] if not values.is_missing(one)]
-        return column if all(map(part_of_name, cells)) else None
+        cells = self.cells()
+        whole = all(len(some) < PEEK for some in cells.values())
+        return part_column(cells, named, self.name, taken=taken, whole=whole)
 
     def read(self, problems: list[str] | None = None) -> Iterator[Record]:
         """The records.
@@ -190,6 +190,10 @@ class Table:
             else:
                 report(record, problems)
                 damaged, first = damaged + 1, first or record
+        for what, some in self.without.items():
+            if some and problems is not None:
+                use = "used to train on" if what == "part" else "each on its own"
+                problems.append(f"{self.name}: {counted(some, 'record')} with no {what}, {use}")
         if damaged > max(MOST_DAMAGED * count, 1):
             raise UsageError(
                 f"{damaged:,} of {count:,} records cannot be read; the first: {first}."
@@ -202,15 +206,10 @@ class Table:
             UsageError: its part is not one of train, validation and test, or its group is in two
                 parts.
         """
-        part, group = (None if column is None else record.values.get(column) for column in columns)
-        name = None if values.is_missing(part) else str(part).strip()
-        own = None if name is None else part_of_name(name)
-        if name is not None and own is None:
-            raise UsageError(
-                f"{record.name}: {name!r} in the column {columns.part!r} must be train, "
-                f"validation or test; name another column with {PART.option}."
-            )
+        own = None if columns.part is None else self._part(record, columns.part)
+        group = None if columns.group is None else record.values.get(columns.group)
         if values.is_missing(group):
+            self.without["group"] += columns.group is not None
             return Split(own, None)
         before = self.part_of_group.setdefault(str(group), own or "train")
         if before != (own or "train"):
@@ -220,6 +219,19 @@ class Table:
                 f"column, or leave out {GROUP.option}."
             )
         return Split(own, str(group))
+
+    def _part(self, record: Record, column: str) -> str | None:
+        value = record.values.get(column)
+        if values.is_missing(value):
+            self.without["part"] += 1
+            return None
+        own = part_of_cell(column, value)
+        if own is None:
+            raise UsageError(
+                f"{record.name}: {str(value).strip()!r} in the column {column!r} must be train, "
+                f"validation or test; name another column with {PART.option}."
+            )
+        return own
 
     def map(
         self, make: Callable[[Record], Any], problems: list[str] | None = None

@@ -15,7 +15,7 @@ from warmstart.core.terminal import counted
 from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder
 from warmstart.image.annotations.box_data import BoxData, BoxedPhoto, LabelledBox
-from warmstart.image.annotations.numbers import are_shares, must_be_shares
+from warmstart.image.annotations.numbers import are_shares, must_be_shares, size_fault
 
 MAX_BOXES = 10_000
 """Of one photo; more is a damaged file."""
@@ -67,6 +67,8 @@ class Collector:
     parts: dict[str, str | None] = field(default_factory=dict)
     """Of each file that was added."""
     in_two_parts: list[str] = field(default_factory=list)
+    turned: int = 0
+    """Photos that EXIF turns, whose annotations do not say their size."""
     boxes: int = 0
     beyond: int = 0
     in_pixels: int = 0
@@ -116,15 +118,16 @@ class Collector:
                 self.in_two_parts.append(f"{name} ({self.parts[path]} and {part})")
             self.parts[path] = part
         try:
-            true = decoder.size(photo, name=name)
+            true, turned = decoder.upright_size(photo, name=name)
         except InputError as error:
             self.leave_out(str(error))
             return
-        if fault := size_fault(name, size, true):
+        if fault := size_fault(name, size, true, turned):
             self.leave_out(fault)
             return
         usable: list[tuple[LabelledBox, np.ndarray]] = []
         late_fault = None
+        damaged = 0
         for number, box in enumerate(boxes, 1):
             if number > MAX_BOXES:
                 self.problems.append(
@@ -146,6 +149,11 @@ class Collector:
             checked = None if known is None else self._checked(what, sides, true)
             if known is not None and checked is not None:
                 usable.append((known, checked))
+            damaged += known is not None and checked is None
+        if damaged and not usable:
+            self.leave_out(f"{name}: none of its boxes can be used; the photo is left out")
+            return
+        self.turned += turned and size is None and bool(usable)
         self.rows.append(_Row(photo, name, true, usable, part, group, late_fault))
 
     def _known(self, box: LabelledBox, what: str) -> LabelledBox | None:
@@ -207,6 +215,10 @@ class Collector:
                 f"{what}: {counted(len(self.in_two_parts), 'photo')} in two parts, such as "
                 f"{self.in_two_parts[0]}, so figures are not those of unknown photos"
             )
+        if self.turned:
+            self.columns.append(
+                f"{counted(self.turned, 'photo')} turned by EXIF, whose boxes count from the upright photo"
+            )
         names = (
             tuple(self.labels)
             if self.labels is not None
@@ -267,16 +279,6 @@ def _photo(row: _Row, index: dict[str, int]) -> BoxedPhoto:
         np.array(area, np.float32),
         row.part,
         row.group,
-    )
-
-
-def size_fault(name: str, recorded: tuple[int, int] | None, size: tuple[int, int]) -> str:
-    """What is wrong where an annotation has another (width, height) than its photo; "" for nothing."""
-    if recorded is None or recorded == size:
-        return ""
-    return (
-        f"{name}: the annotation says {recorded[0]}x{recorded[1]} pixels, the photo has "
-        f"{size[0]}x{size[1]}; the photo is left out"
     )
 
 

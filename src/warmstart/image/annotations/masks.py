@@ -26,6 +26,7 @@ from warmstart.image.annotations.mask_encoding import (
 from warmstart.image.annotations.mask_layouts import MaskLayout, layout_of
 from warmstart.image.annotations.mask_palettes import Palettes
 from warmstart.image.annotations.mask_values import NOT_COUNTED, Colours, unknown_colours
+from warmstart.image.annotations.numbers import upright
 from warmstart.image.annotations.outlines import RawMaskedPhoto
 
 
@@ -153,11 +154,11 @@ def _looked_at(layout: MaskLayout, problems: list[str]) -> tuple[list[RawMaskedP
     for raw in layout.raw_photos:
         try:
             mask = raw.values()
-            width, height = decoder.size(raw.photo, name=raw.name)
+            (width, height), turned = decoder.upright_size(raw.photo, name=raw.name)
             if mask.shape != (height, width):
                 raise UsageError(
                     f"{raw.name}: its mask has {mask.shape[1]}x{mask.shape[0]} pixels, the "
-                    f"photo {width}x{height}"
+                    f"photo {width}x{height}{upright(turned and mask.shape == (width, height))}"
                 )
         except (InputError, UsageError) as error:
             problems.append(str(error))

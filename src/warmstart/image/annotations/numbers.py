@@ -78,3 +78,22 @@ def must_be_shares(numbers: Iterable[float]) -> bool:
     """Whether numbers of a box cannot be pixels: shares, not all of them whole numbers."""
     numbers = tuple(numbers)
     return are_shares(numbers) and any(number % 1 for number in numbers)
+
+
+def size_fault(
+    name: str, recorded: tuple[int, int] | None, size: tuple[int, int], turned: bool
+) -> str:
+    """What is wrong where an annotation has another (width, height) than its photo; "" for nothing."""
+    if recorded is None or recorded == size:
+        return ""
+    return (
+        f"{name}: the annotation says {recorded[0]}x{recorded[1]} pixels, the photo has "
+        f"{size[0]}x{size[1]}{upright(turned and recorded == size[::-1])}; the photo is left out"
+    )
+
+
+def upright(turned: bool) -> str:
+    """What to do with an annotation of a photo that EXIF turns, for a message; "" for others."""
+    return (
+        " once EXIF has turned it (save the photo turned, or annotate it upright)" if turned else ""
+    )

@@ -15,9 +15,10 @@ import numpy as np
 from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder
 from warmstart.image.annotations import coco, labelme, mask_files, yolo
-from warmstart.image.annotations.collector import class_of, size_fault, unknown_classes
+from warmstart.image.annotations.collector import class_of, unknown_classes
 from warmstart.image.annotations.mask_encoding import BACKGROUND, BACKGROUNDS, with_background
 from warmstart.image.annotations.mask_values import NOT_COUNTED
+from warmstart.image.annotations.numbers import size_fault
 from warmstart.image.annotations.polygons import (
     polygon_mask,
     refuse_elsewhere,
@@ -235,8 +236,8 @@ def _add_painted(
     """
     name = str(photo) if name is None else name
     try:
-        size = decoder.size(photo, name=name)
-        if fault := size_fault(name, recorded, size):
+        size, turned = decoder.upright_size(photo, name=name)
+        if fault := size_fault(name, recorded, size, turned):
             raise UsageError(fault)
         if scale:
             shapes = [(value, _in_pixels(points, size), what) for value, points, what in shapes]

@@ -18,7 +18,7 @@ from warmstart.core.records.columns import (
     listed,
 )
 from warmstart.core.records.file_columns import optional_file_column
-from warmstart.core.records.table import SplitColumns
+from warmstart.core.records.split import SplitColumns
 from warmstart.core.records.values import class_name, is_missing
 from warmstart.errors import RecordError, UsageError
 from warmstart.image.annotations.box_data import LabelledBox
@@ -84,9 +84,11 @@ def read(
     )
     table.check_names((PHOTO, path_column), (BOX_LABEL, label_column))
     photo_column = optional_file_column(table, PHOTO, path_column)
-    split = table.split_columns(split_column, group_column)
+    split = table.split_columns(split_column, group_column, (path_column, label_column))
     objects = objects_column(table)
-    label = None if objects else choose_column(table.columns, BOX_LABEL, label_column, table.name)
+    free = [column for column in table.columns if column not in (photo_column, *split)]
+    columns = table.columns if label_column else free
+    label = None if objects else choose_column(columns, BOX_LABEL, label_column, table.name)
     fields = {"photo": photo_column, "label": label, "objects": objects}
     table.describe(collector.columns, fields, split)
     if objects is not None and photo_column is not None:
@@ -101,7 +103,7 @@ def read(
     missing += [] if sides else ["xmin, ymin, xmax, ymax (or x, y, width, height)"]
     if photo_column is None or label is None or sides is None:
         raise UsageError(
-            f"{table.name}: the table lacks the columns {listed(missing)}; it has "
+            f"{table.name}: the table has no {'column' if len(missing) == 1 else 'columns'} {listed(missing)}; it has "
             f"{listed(table.columns)}."
         )
     photos = _Photos(part, size_columns(table.columns, sides))

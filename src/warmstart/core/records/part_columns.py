@@ -1,0 +1,95 @@
+"""The column of a table that says what each example is for, and what its cells say."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from warmstart.core.records.columns import LABEL, PART, choose_column
+from warmstart.core.records.part_names import part_of_name, split_name
+from warmstart.core.records.values import is_missing
+from warmstart.errors import UsageError
+
+TRUE, FALSE = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no"}
+"""Cells of a column such as `is_train`, in lower case."""
+
+
+def part_column(
+    cells: Mapping[str, Sequence[Any]],
+    named: str | None,
+    name: str,
+    *,
+    taken: Collection[str | None] = (),
+    whole: bool,
+) -> str | None:
+    """The column of parts: the named one; one called `split`; one with another usual name whose
+    cells are all parts; one whose cells are two or more parts; or one such as `is_train`, of 0
+    and 1.
+
+    Args:
+        cells: of the first records, by column.
+        named: by the caller.
+        name: of the table, for messages.
+        taken: columns that the caller names for something else.
+        whole: whether these are all records.
+
+    Raises:
+        UsageError: the named column is not there, or two columns disagree.
+    """
+    if named is not None:
+        return choose_column([*cells], PART, named, name)
+    parts = {
+        column: {part_of_cell(column, cell) for cell in some if not is_missing(cell)}
+        for column, some in cells.items()
+        if column not in taken
+    }
+    filled = {column for column, some in parts.items() if some or not whole}
+    tiers = [[c for c in parts if c.casefold() in tier and c in filled] for tier in PART.tiers]
+    plain, *others = tiers
+    unlike = LABEL.usual_names - PART.usual_names
+    by_content = [c for c, some in parts.items() if None not in some and len(some) > 1]
+    flags = [c for c in parts if part_of_flag(c) and parts[c] and None not in parts[c]]
+    for candidates in (
+        plain,
+        *([c for c in tier if parts[c] and None not in parts[c]] for tier in others),
+        [c for c in by_content if c.casefold() not in unlike and c not in flags],
+        [c for c in by_content if c not in flags],
+        flags,
+    ):
+        if candidates:
+            return _only(candidates, cells, name)
+    return None
+
+
+def part_of_cell(column: str, value: Any) -> str | None:
+    """The part that a cell names: "train", "validation" or "test"; None for another value."""
+    text = str(value).strip()
+    flag = part_of_flag(column)
+    if flag is None or text.lower() not in TRUE | FALSE:
+        return part_of_name(text)
+    if text.lower() in TRUE:
+        return flag
+    return "test" if flag == "train" else "train"
+
+
+def part_of_flag(column: str) -> str | None:
+    """The part that a column of 0 and 1 is about: `is_train`, `isTestImage`; None for others."""
+    part, rest = split_name(column)
+    return part if rest in (("is",), ("in",)) else None
+
+
+def _only(candidates: Sequence[str], cells: Mapping[str, Sequence[Any]], name: str) -> str:
+    """The first of these columns, if all say the same of each record.
+
+    Raises:
+        UsageError: they disagree.
+    """
+    first, *others = candidates
+    for other in others:
+        pairs = zip(cells[first], cells[other], strict=True)
+        if any(part_of_cell(first, one) != part_of_cell(other, two) for one, two in pairs):
+            raise UsageError(
+                f"{name}: the columns {first!r} and {other!r} both name parts and disagree; name one "
+                f"with {PART.option}."
+            )
+    return first
