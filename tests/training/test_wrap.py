@@ -225,6 +225,7 @@ def test_code_is_not_kept(tmp_path):
         ({}, {"labels": ["a", "b", "a"]}, "names the class 'a' twice"),
         ({}, {"activation": "softmax"}, "would apply a second one"),
         ({}, {"size": 100}, "not size=100"),
+        ({}, {"multi_label": True}, "the classes exclude each other"),
         ({"activation": None}, {}, "may be logits or probabilities"),
         ({"units": 1}, {}, "only with a sigmoid"),
         ({}, {"features": "nothing"}, "no layer 'nothing'"),

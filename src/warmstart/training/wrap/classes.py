@@ -115,6 +115,11 @@ def chosen_activation(model: keras.Model, options: LabelOptions) -> tuple[str, i
             )
         return ("binary" if applied == "sigmoid" else "complement"), 2, False
     several = is_sigmoid if options.multi_label is None else options.multi_label
+    if several and "softmax" in (applied, own):
+        raise UsageError(
+            "With a softmax the classes exclude each other; leave multi_label out, or pass "
+            "activation='sigmoid' if the outputs are logits of independent classes."
+        )
     return applied, units, several
 
 
