@@ -47,6 +47,7 @@ MISTAKES = {
         "reviews.csv --task text-classification": "name it with --label-column",
         "reviews.csv --task text-clasification": "did you mean text-classification?",
         "two.csv": "two.csv may be for several tasks; name one with --task",
+        "data.yaml": "name one with --task: object-detection, image-segmentation.",
     },
     "search": {
         "notes.txt good": "Searching texts needs a --model, such as all_minilm_l6_v2",
@@ -93,6 +94,7 @@ def folder(tmp_path_factory):
     for name in ("photos/cat/a.png", "photos/dog/b.png", PHOTO):
         Image.new("RGB", (40, 30), "white").save(root / name)
     (root / "reviews.csv").write_text("id,review\n1,good\n2,bad\n")
+    (root / "data.yaml").write_text("names: [ant]\n")
     (root / "two.csv").write_text("text,comment\ngood film,nice one\nbad,dull\n")
     (root / "notes.txt").write_text("a good day\n")
     (root / "sales.csv").write_text(

@@ -124,6 +124,7 @@ def test_files_without_a_header(file):
 
 @pytest.mark.parametrize(("content", "want"), [
     ("id,comment,category\n1,good,pos\n2,bad,neg\n", [("good", "pos"), ("bad", "neg")]),
+    ("text,labels\na,x\nb,y\n", [("a", "x"), ("b", "y")]),
     ("text,labels\na,x|y\nb,x; z\nc,\n", [("a", ("x", "y")), ("b", ("x", "z")), ("c", ())]),
     ("text,label,score\na,x,0.3\n", [("a", "x")]),
     ("index\tsentence1\tsentence2\tscore\n0\ta\tb\t3.2\n", [(("a", "b"), "3.2")]),

@@ -13,6 +13,7 @@ from warmstart.core.records import LABEL, PHOTO, SUFFIXES, TEXT, Table, content,
 from warmstart.core.records.columns import CONTEXT, QUESTION, RECORDING, SIDES, TAGS, TOKENS, Field
 from warmstart.core.records.options import (
     BoxTable,
+    MaskTable,
     PhotoTable,
     QuestionTable,
     RecordingTable,
@@ -25,6 +26,8 @@ from warmstart.core.records.values import is_missing
 from warmstart.core.task import TASKS, Task
 from warmstart.errors import UsageError
 
+JSON_HEAD = 65_536
+"""Bytes of a JSON file that are looked at."""
 LOOKED_AT = 200
 """Files of a folder that are looked at."""
 NOT_CLASSES = {"images", "masks", "labels", "annotations", "jpegimages", "imagesets", "segmentationclass"}  # fmt: skip
@@ -65,9 +68,26 @@ def task_of_data(data: str) -> Task:
         raise UsageError(f"There is no file or folder {data}.")
     reads = _of_folder(path) if path.is_dir() else _of_file(path)
     if reads is None:
-        names = ", ".join(name for name, task in TASKS.items() if task.trainer)
+        tables = (BoxTable, MaskTable) if _is_annotated(path) else (object,)
+        names = ", ".join(
+            name
+            for name, task in TASKS.items()
+            if task.trainer and issubclass(task.train_options_class(), tables)
+        )
         raise UsageError(f"{data} may be for several tasks; name one with --task: {names}.")
     return _task_that_reads(reads)
+
+
+def _is_annotated(path: Path) -> bool:
+    """Whether data is of boxes or masks: `data.yaml`, COCO's JSON, or folders such as `masks/`."""
+    if path.is_dir():
+        names = {child.name.lower() for child in path.iterdir()}
+        return bool(names & {*NOT_CLASSES, "data.yaml"})
+    if path.suffix.lower() == ".json":
+        with path.open("rb") as file:
+            head = file.read(JSON_HEAD)
+        return b'"images"' in head or b'"categories"' in head
+    return path.suffix.lower() in (".yaml", ".yml")
 
 
 def _task_that_reads(table: type[TableOptions]) -> Task:

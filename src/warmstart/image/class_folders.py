@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ ANNOTATIONS = (
     "masks", "mask", "labels", "label", "annotations", "annotation", "segmentationclass", "gtfine",
 )  # fmt: skip
 """Names of folders, in lower case, that hold photos and what is on them."""
+_MASK = re.compile(r"(.+?)[_-](?:masks?|segmentation|seg)(?:_\d+)?", re.IGNORECASE)
+"""The name of a mask, with that of its photo."""
 _DIGITS = re.compile(r"\d+")
 _NUMBERED = re.compile(r"(.*[^\W\d_])[\W_]*\d+")
 """The name of a photo that may begin with its class: `cat.0.jpg`, `Abyssinian_100.jpg`."""
@@ -69,12 +72,17 @@ def class_folders(
             "a folder of its name, or name a CSV file of paths and labels."
         )
     _refuse_annotations(folder, children)
-    photos = {child.name: photos_of(child, problems) for child in children}
+    unread: list[str] = []
+    photos = {
+        child.name: _without_masks(child, photos_of(child, unread), problems) for child in children
+    }
+    problems += unread
     if loose := len(photos_in(folder)):
         problems.append(f"{folder}: {counted(loose, 'photo')} not used, in no class folder")
     if empty := [name for name, some in photos.items() if not some]:
         raise UsageError(
             f"{folder} has class folders without a photo ({few(empty)}): fill or remove them."
+            + (f" {unread[0]}." if unread else "")
         )
     parts: Mapping[Path, str] = _parts_within(folder, photos)
     if not parts:
@@ -85,7 +93,8 @@ def class_folders(
     for name, some in photos.items():
         for photo in some:
             if not parts or photo in parts:
-                yield Labelled(str(photo), photo, name, parts.get(photo))
+                label = unicodedata.normalize("NFC", name)  # macOS writes NFD
+                yield Labelled(str(photo), photo, label, parts.get(photo))
 
 
 def has_classes(folder: Path, *, several: bool = False) -> bool:
@@ -96,6 +105,8 @@ def has_classes(folder: Path, *, several: bool = False) -> bool:
         several: whether only two or more folders count, and not those of parts.
     """
     children = folders_of(folder)
+    if len(children) == 1 and children[0].name.lower() in PHOTOS:
+        return not several and has_classes(children[0])
     parts = _part_names(children)
     others = False
     for count, child in enumerate(filter(has_photos, children), 1):
@@ -103,6 +114,22 @@ def has_classes(folder: Path, *, several: bool = False) -> bool:
         if not several or (count > 1 and others):
             return True
     return False
+
+
+def _without_masks(folder: Path, photos: list[Path], problems: list[str]) -> list[Path]:
+    """Photos without the masks of others next to them, `x_mask.png` of `x.png`, as in BUSI."""
+    names = {(photo.parent, photo.stem) for photo in photos}
+    masks = {
+        photo
+        for photo in photos
+        if (match := _MASK.fullmatch(photo.stem)) and (photo.parent, match[1]) in names
+    }
+    if masks:
+        problems.append(
+            f"{folder}: {counted(len(masks), 'photo')} not used, by their names masks of others, such as "
+            f"{min(masks).name}"
+        )
+    return [photo for photo in photos if photo not in masks]
 
 
 def is_numbered(folder: Path) -> bool:

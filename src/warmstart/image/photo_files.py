@@ -26,9 +26,12 @@ small preview."""
 
 
 def folders_of(folder: Path) -> list[Path]:
-    """The folders in a folder that are not hidden, in natural order."""
+    """The folders in a folder that are not hidden, in natural order; without what macOS adds to an
+    archive.
+    """
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if entry.is_dir() and entry.name[0] != "."]
+    names = [name for name in names if name != "__MACOSX"]
     return [folder / name for name in sorted(names, key=natural)]
 
 

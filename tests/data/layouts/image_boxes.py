@@ -313,6 +313,26 @@ BOXES: tuple[Layout | Refused, ...] = (
         ANT,
         {"train": 1, "test": 1},
     ),
+    Layout(
+        "XML files in labels/ next to images/",
+        {
+            **photos("images/1.jpg", "images/2.jpg"),
+            **{f"labels/{n}.xml": xml(f"{n}.jpg") for n in (1, 2)},
+        },
+        ANT,
+        {None: 2},
+    ),
+    Layout(
+        "labelme with a turned rectangle",
+        {
+            **photos("1.jpg"),
+            "1.json": labelme("1.jpg")
+            .replace("[[2, 3], [20, 15]]", "[[2, 5], [9, 2], [12, 9], [5, 12]]")
+            .replace('"rectangle"', '"rotation"'),
+        },
+        ANT,
+        {None: 1},
+    ),
     Refused(
         "a table whose photos are called name, without labels",
         {

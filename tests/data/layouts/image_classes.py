@@ -215,16 +215,19 @@ CLASSES: tuple[Layout | Refused, ...] = (
         "CUB-200-2011",
         {
             **folders("images", classes=("001.Albatross", "002.Auklet")),
-            "images.txt": "1 001.Albatross/images001.Albatross0.jpg\n",
+            "images.txt": "".join(
+                f"{n} {name}/images{name}{(n - 1) % 2}.jpg\n"
+                for n, name in enumerate(("001.Albatross",) * 2 + ("002.Auklet",) * 2, 1)
+            ),
             "classes.txt": "1 001.Albatross\n2 002.Auklet\n",
             "image_class_labels.txt": "1 1\n",
-            "train_test_split.txt": "1 0\n",
+            "train_test_split.txt": "1 0\n2 1\n3 1\n4 0\n",
             "bounding_boxes.txt": "1 60.0 27.0 325.0 304.0\n",
             "parts/parts.txt": "1 back\n",
             "attributes/certainties.txt": "1 not visible\n",
         },
         ("001.Albatross", "002.Auklet"),
-        {None: 4},
+        {"train": 2, "test": 2},
     ),
     Layout(
         "Stanford dogs",
@@ -256,6 +259,59 @@ CLASSES: tuple[Layout | Refused, ...] = (
         FLOWERS,
         {None: 4},
     ),
+    Layout(
+        "trainval and test, as macOS packs them",
+        {
+            **folders("trainval", "test", classes=FLOWERS),
+            "__MACOSX/trainval/._daisy": "",
+            "trainval/__MACOSX/daisy/._1.jpg": "",
+        },
+        FLOWERS,
+        {"train": 4, "test": 4},
+    ),
+    Layout(
+        "BUSI, with masks next to the photos",
+        {
+            **photos("benign/benign (1).png", "benign/benign (2).png", "normal/normal (1).png"),
+            **photos("benign/benign (1)_mask.png", "benign/benign (1)_mask_1.png"),
+            **photos("normal/normal (1)_mask.png"),
+        },
+        ("benign", "normal"),
+        {None: 3},
+    ),
+    Layout(
+        "Tiny ImageNet, with photos to test in images/",
+        {
+            **folders("train", "val", classes=FLOWERS),
+            **photos("test/images/1.jpg", "test/images/2.jpg"),
+        },
+        FLOWERS,
+        {"train": 4, "validation": 4},
+    ),
+    Layout(
+        "BIRDS-525, a label a row and a part in a column of its own name",
+        {
+            **photos(*(f"{n}.jpg" for n in range(6))),
+            "birds.csv": "filepaths,labels,data set\n0.jpg,DAISY,train\n1.jpg,ROSE,train\n2.jpg,ROSE,train\n"
+            "3.jpg,ROSE,valid\n4.jpg,DAISY,test\n5.jpg,DAISY,test\n",
+        },
+        ("DAISY", "ROSE"),
+        {"train": 3, "validation": 1, "test": 2},
+    ),
+    Layout(
+        "class names as macOS writes them in one part",
+        photos(
+            *(f"train/{name}/{n}.jpg" for name in ("\u00e9t\u00e9", "hiver") for n in "12"),
+            *(f"val/{name}/{n}.jpg" for name in ("e\u0301te\u0301", "hiver") for n in "34"),
+        ),
+        ("hiver", "\u00e9t\u00e9"),
+        {"train": 4, "validation": 4},
+    ),
+    Refused(
+        "class folders of another format",
+        {"a/1.dcm": "DICM", "b/2.dcm": "DICM"},
+        r"without a photo \('a', 'b'\).*not read, because they are not JPEG.*1\.dcm",
+    ),
     Refused(
         "folds of class folders",
         folders("fold1", "fold2", classes=("a", "b")),
@@ -281,7 +337,7 @@ CLASSES: tuple[Layout | Refused, ...] = (
             **photos("val/images/val_0.JPEG", "test/images/test_0.JPEG"),
             "val/val_annotations.txt": "val_0.JPEG\tn01\t0\t32\t44\t62\n",
         },
-        r"test holds images/ and no class folders",
+        r"val is the validation part and has no class folders",
     ),
     Refused(
         "Kaggle's dogs and cats",

@@ -75,7 +75,7 @@ class LabelReader:
         if self.several is None and values.holds_separator(value):
             raise UsageError(
                 f"{record.name}: the label {value!r:.60} is one name or several; say which with multi_label=True or "
-                "False, or call the column 'labels'."
+                "False."
             )
         return self._name(record, value)
 
@@ -135,10 +135,11 @@ def label_reader(
     """How the labels of a table are read.
 
     A column whose name is a plural (`labels`, `classes`, `tags`) holds any number of labels, with
-    `|` or `;` between them or as a list. Several columns of 0 and 1 are a class each, where the
-    caller names them, with commas between them; or where `multi_label` is true or the classes are
-    known, and all columns but the inputs and those that number the records are of 0 and 1. Without
-    a column of labels the one column whose cells look like classes has them.
+    `|` or `;` between them or as a list, unless every cell has just one. Several columns of 0 and
+    1 are a class each, where the caller names them, with commas between them; or where
+    `multi_label` is true or the classes are known, and all columns but the inputs and those that
+    number the records are of 0 and 1. Without a column of labels the one column whose cells look
+    like classes has them.
 
     Args:
         table: the records.
@@ -168,10 +169,20 @@ def label_reader(
         if flags and (multi_label or (known is not None and {*flags} <= {*known})):
             return _of_flags(table, flags, names)
         chosen = _by_content(table, field, inputs, chosen)
-    plural = True if chosen.casefold() in SEVERAL else None
+    plural = True if chosen.casefold() in SEVERAL and _holds_several(table, chosen) else None
     several = plural if multi_label is None else multi_label
     return LabelReader(
         table, chosen, several=several, class_names=names, model_classes=model_classes
+    )
+
+
+def _holds_several(table: Table, column: str) -> bool:
+    """Whether some of the first cells of a column are empty, a list, or several labels."""
+    return any(
+        values.is_missing(cell)
+        or values.as_list(cell) is not None
+        or (isinstance(cell, str) and (values.holds_separator(cell) or cell.strip()[:1] in "[("))
+        for cell in table.cells()[column]
     )
 
 

@@ -49,8 +49,11 @@ def parts_of_names(names: Sequence[str]) -> dict[str, str]:
     """The parts that names of one folder stand for, by name.
 
     Where no name is a part, names that share their other words are: `seg_train` and `seg_test`.
+    Where none is to train on, `trainval` is.
     """
     if plain := {name: part for name in names if (part := part_of_name(name))}:
+        if "train" not in plain.values():
+            plain |= {name: "train" for name in names if name.casefold() == "trainval"}
         return plain
     split = {name: split_name(name) for name in names}
     shared: dict[tuple[str, ...], dict[str, str]] = {}

@@ -143,10 +143,10 @@ def _shape(record: Any) -> Shape:
         points = [(left, top), (right, top), (right, bottom), (left, bottom)]
     elif form == "circle" and len(points) == 2:
         points = _circle(*points)
-    elif form not in ("polygon", "rectangle") or len(points) < 3:
+    elif form not in ("polygon", "rectangle", "rotation") or len(points) < 3:
         raise ValueError(
-            f"({label!r:.40}) is a {form!r:.40} of {len(points)} points, which has no area; "
-            "polygons, rectangles and circles are read"
+            f"({label!r:.40}) is a {form!r:.40} of {len(points)} points; polygons, rectangles, turned "
+            "ones (rotation) and circles are read"
         )
     return Shape(label, points, record.get("group_id"))
 

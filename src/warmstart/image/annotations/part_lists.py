@@ -11,6 +11,8 @@ from warmstart.core.terminal import counted
 from warmstart.errors import UsageError
 from warmstart.image.decoder import SUFFIXES
 
+NUMBERS, FLAGS = "images.txt", "train_test_split.txt"
+"""CUB-200's lists: the number and path of each photo; its number, and 1 if it is to train on."""
 TRAIN_AND_VALIDATION = "trainval.txt"
 """The list of data sets that leave it to the user what to validate with."""
 
@@ -50,7 +52,7 @@ def part_lists(
     A line is a path or the end of one, with or without its suffix, and may go on after it: `1`,
     `cat/1.jpg 0`, `/home/ann/images/1.jpg`. Without a `train.txt`, `trainval.txt` is the one to
     train on; without both, files in none of the lists are to train on. A `train.txt` without other
-    lists says nothing.
+    lists says nothing. `train_test_split.txt` counts together with `images.txt`.
 
     Args:
         folders: that may have lists.
@@ -64,6 +66,13 @@ def part_lists(
     """
     index: dict[str, Path | None] = {}
     for folder in folders:
+        if (folder / FLAGS).is_file():
+            index = index or _index(files, root)
+            if (flagged := _flagged(folder, index)) is not None:
+                return flagged
+            problems.append(
+                f"{folder}: {FLAGS} not used, as no {NUMBERS} names the photos of its numbers"
+            )
         lists = _lists_in(folder)
         if not {*lists.values()} - {"train"}:
             continue
@@ -78,6 +87,26 @@ def part_lists(
                 f"in {root}; correct or remove them."
             )
     return None
+
+
+def _flagged(folder: Path, index: Mapping[str, Path | None]) -> PartLists | None:
+    """What CUB-200's lists say; None where they name none of the files."""
+    numbers = folder / NUMBERS
+    names = [line.split(maxsplit=1) for line in _lines(numbers)] if numbers.is_file() else []
+    files = {
+        words[0]: next((index[end] for end in _ends(_plain(words[-1])) if end in index), None)
+        for words in names
+    }
+    parts: dict[Path, str] = {}
+    missing: list[str] = []
+    for line in _lines(folder / FLAGS):
+        number, flag = line.split()[0], line.split()[-1]
+        file = files.get(number)
+        if file is None:
+            missing.append(number)
+        else:
+            parts[file] = "train" if flag == "1" else "test"
+    return PartLists(folder, parts, missing) if parts else None
 
 
 def _lists_in(folder: Path) -> dict[str, str]:

@@ -21,7 +21,7 @@ from warmstart.image.photo_files import folders_called
 
 LARGEST_XML = 16 * 2**20
 PHOTOS = ("JPEGImages", "images", "image", "imgs", "img", "photos")
-ANNOTATIONS = ("Annotations", "annotation", "xmls", "xml")
+ANNOTATIONS = ("Annotations", "annotation", "xmls", "xml", "labels", "label")
 """Names of the folders of photos and of annotations, in any case."""
 LISTS = Path("ImageSets") / "Main"
 SUFFIXES = (".xml",)

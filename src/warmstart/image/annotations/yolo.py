@@ -62,12 +62,21 @@ def _has_names(folder: Path) -> bool:
 
 def _folders(path: Path) -> tuple[Path, Path] | None:
     """(root, photos)."""
-    if (path / "images").is_dir() and (path / "labels").is_dir():
+    if (
+        (path / "images").is_dir()
+        and (path / "labels").is_dir()
+        and not _holds_xml(path / "labels")
+    ):
         return path, path / "images"
     for root in list(path.parents)[:3]:
         if (root / "labels").is_dir() and path.is_relative_to(root / "images"):
             return root, path
     return None
+
+
+def _holds_xml(folder: Path) -> bool:
+    """Whether a folder has XML files, of Pascal VOC, and no text files."""
+    return any(folder.rglob("*.xml")) and not any(folder.rglob("*.txt"))
 
 
 def read(path: Path, collector: Collector, part: str | None) -> None:
