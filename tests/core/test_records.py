@@ -473,6 +473,15 @@ def test_paths_are_relative_to_the_file(file, tmp_path):
         list(read_photos([{"image": 3, "label": 0}]))
 
 
+def test_backslashes_separate_folders(file, tmp_path):
+    (tmp_path / "cats").mkdir()
+    for name in ("cats/1.jpg", "a\\b.jpg"):
+        (tmp_path / name).write_text("x")
+    table = file("a.csv", "path,label\ncats\\1.jpg,x\na\\b.jpg,y\n")
+    found = [one.value for one in read_photos(table)]
+    assert found == [str(tmp_path / "cats" / "1.jpg"), str(tmp_path / "a\\b.jpg")]
+
+
 def test_bare_file_names_may_be_those_of_a_folder_next_to_the_table(file, tmp_path):
     for name in ("images/1.png", "2.png", "images/2.png", "images/3.png", "old/3.png", ".x/1.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

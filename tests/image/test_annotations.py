@@ -441,6 +441,14 @@ def test_table(tmp_path, photo):
         read_boxes(tmp_path / "u.csv")
 
 
+def test_yolo_class_numbers_with_a_point(tmp_path, photo):
+    photo("a.png")
+    (tmp_path / "classes.txt").write_text("ant\nbee\n")
+    (tmp_path / "a.txt").write_text("1.0 0.5 0.5 0.4 0.4\n0 0.5 0.5 0.2 0.2\n")
+    (one,) = read_boxes(tmp_path).photos
+    assert one.labels.tolist() == [1, 0]
+
+
 def test_a_photo_without_a_usable_box_is_not_background(tmp_path, photo):
     photo("a.png")
     photo("b.png")

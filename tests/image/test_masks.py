@@ -110,7 +110,7 @@ def test_masks_of_colours(tmp_path, photo):
     assert data.labels == ("none", "red")
     assert data.photos[0].mask().sum() == 400
     with pytest.raises(
-        UsageError, match=r"1 colours that are not a class: \(255, 0, 0\) \(400 pixels\)"
+        UsageError, match=r"1 colour outside the classes: \(255, 0, 0\) \(400 pixels\)"
     ):
         read_masks(pairs, colours={"none": (0, 0, 0)})
     with pytest.raises(UsageError, match="whole numbers"):

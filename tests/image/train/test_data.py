@@ -16,6 +16,7 @@ from warmstart.image.train.data.split import split
 from warmstart.image.train.options import DetectionOptions, ImageClassificationOptions
 from warmstart.speech.train.options import RecognitionOptions
 from warmstart.text.train.options import GenerationOptions
+from warmstart.training.summary import Summary
 
 
 def photo(path, seed: int):
@@ -72,7 +73,7 @@ def test_train_val_test_folders(flowers, tmp_path):
         tmp_path / "parts" / "val" / "rose" / "copy.png",
     )
     (warning,) = read(tmp_path / "parts").warnings
-    assert "1 examples are in two parts" in warning
+    assert "1 example in two parts" in warning
     assert "copy.png" in warning
 
 
@@ -430,8 +431,34 @@ def test_the_same_photo_with_two_labels_and_classes_alike(tmp_path):
     rows = [f"{n}.png,{'cat' if n % 2 else 'Cat'}" for n in range(8)]
     data = read(table(tmp_path, [*rows, "0.png,cat"]))
     warnings = "\n".join(data.summary().warnings)
-    assert "1 examples are there twice with different labels" in warnings
+    assert "1 example there twice with different labels" in warnings
     assert "the classes 'Cat' and 'cat' differ only in case, spaces or hyphens" in warnings
+
+
+def test_classes_that_differ_in_a_sign_are_not_alike():
+    names = ("-1", "1", "A", "A-", "B c", "b_c", "e\u0301", "\u00e9")
+    labels = {name: {"train": 1} for name in names}
+    warnings = Summary("x", "photos", {"train": 8}, labels).warnings
+    assert [one.partition("differ")[2] for one in warnings] == [
+        " only in case, spaces or hyphens",
+        " only in how Unicode writes them (NFC, NFD)",
+    ]
+
+
+def test_data_whose_every_photo_is_there_twice(tmp_path):
+    for n in range(6):
+        photo(tmp_path / f"{n}.png", n)
+    rows = [f"{n}.png,{'ab'[n % 2]}" for n in range(6)]
+    with pytest.raises(UsageError, match="of 12 examples 12 are there more than once"):
+        read(table(tmp_path, rows * 2))
+
+
+def test_a_class_of_another_case_in_validation_is_named(tmp_path):
+    for n in range(4):
+        photo(tmp_path / f"{n}.png", n)
+    rows = ["0.png,cat,train", "1.png,dog,train", "2.png,Cat,val", "3.png,dog,val"]
+    with pytest.raises(UsageError, match="'Cat' may be 'cat': write both alike"):
+        read(table(tmp_path, rows, "path,label,split"))
 
 
 def test_groups_and_parts(tmp_path):

@@ -75,7 +75,10 @@ def _conversion(path: Path) -> str:
     if suffix in SPREADSHEETS:
         return "; save the sheet as CSV, or pass pandas.read_excel(path)"
     if suffix in TEXTS:
-        return f"; if it is a table, rename it, such as {path.stem}.tsv"
+        return (
+            f"; if it is a table, rename it, such as {path.stem}.tsv, with tabs between its columns, not "
+            "spaces"
+        )
     return ""
 
 

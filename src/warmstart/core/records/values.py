@@ -207,7 +207,8 @@ def resolved(path: str | os.PathLike[str], folder: Path | None) -> str:
     """A path of a table, which is relative to the table's folder; URLs stay as they are.
 
     A bare file name may also be that of a file in a folder next to the table, such as `images/`, or
-    in a folder of one. A path without a suffix may be that of a file with one.
+    in a folder of one. A path without a suffix may be that of a file with one. Backslashes separate
+    folders where there is no file with them in its name.
 
     Raises:
         ValueError: it cannot be a path, or two files could be meant; the message completes "the
@@ -220,6 +221,8 @@ def resolved(path: str | os.PathLike[str], folder: Path | None) -> str:
         raise ValueError("has a NUL character in its name")
     if text.startswith("~"):
         text = os.path.expanduser(text)
+    if "\\" in text and not os.path.exists(Path(folder or "", text)):  # as Windows writes it
+        text = text.replace("\\", "/")
     if folder is None:
         return str(Path(text))
     path = folder / text

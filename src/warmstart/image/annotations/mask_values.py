@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from warmstart.core.reading import opened, scheme
+from warmstart.core.terminal import counted
 from warmstart.errors import InputError, UsageError
 
 NOT_COUNTED = 255
@@ -88,6 +89,10 @@ def _of_picture(picture: Any, name: str, colours: Colours | None) -> np.ndarray:
         channels = np.array(picture.convert("RGB"), np.int64)
         if (channels == channels[..., :1]).all():  # grey levels, saved as colours
             return channels[..., 0]
+    if picture.mode == "F":
+        raise UsageError(
+            f"{name}: the mask holds floating-point numbers; save it as whole numbers of 8 or 16 bits"
+        )
     raise UsageError(
         f"{name}: the mask is a picture of colours ({picture.mode}); say what they mean with "
         "colours={label: (red, green, blue), …}"
@@ -118,6 +123,6 @@ def unknown_colours(counts: Counter[int], name: str) -> None:
         for code in (UNKNOWN_COLOUR - value,)
     )
     raise UsageError(
-        f"{name}: the masks have {len(unknown):,} colours that are not a class: {named}. Add them to "
+        f"{name}: the masks have {counted(len(unknown), 'colour')} outside the classes: {named}. Add them to "
         "colours=; a mask that was saved as JPEG or resized smoothly has colours that nobody set."
     )

@@ -4,6 +4,7 @@ corners of a polygon, as shares of the photo.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from warmstart.image.photo_files import photos_of
 
 BOX, LEAST_POLYGON = 4, 6
 """Numbers after the class."""
+_WHOLE = re.compile(r"\.0+$")
+"""The end of a class number that a tool writes as `0.0`."""
 Shape = tuple[int, list[float]]
 """Number of the class; centre, width and height, or the points of a polygon; shares of the photo."""
 
@@ -321,7 +324,7 @@ def _shape(words: list[str], config: Config) -> Shape:
         ValueError: the line is malformed; the message completes "line 3 …".
     """
     try:
-        label, numbers = int(words[0]), [float(word) for word in words[1:]]
+        label, numbers = int(_WHOLE.sub("", words[0])), [float(word) for word in words[1:]]
     except ValueError:
         raise ValueError(f"is not a class number and numbers ({' '.join(words):.60})") from None
     if label not in config.names:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from warmstart.core.records import few
+from warmstart.core.terminal import counted
 from warmstart.errors import UsageError
 from warmstart.image.train.data.examples import Dataset
 
@@ -58,11 +59,11 @@ def _repeats(dataset: Dataset) -> Iterable[str]:
                 torn.append(_file(value))
     if across:
         yield (
-            f"{len(across):,} examples are in two parts, which makes the figures look better than they are: "
+            f"{counted(len(across), 'example')} in two parts, which makes the figures look better than they are: "
             f"{few(across)}"
         )
     if torn:
-        yield f"{len(torn):,} examples are there twice with different labels: {few(torn)}"
+        yield f"{counted(len(torn), 'example')} there twice with different labels: {few(torn)}"
 
 
 def _file(value: Any) -> str:

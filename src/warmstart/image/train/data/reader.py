@@ -228,12 +228,20 @@ def _classes(
         if unknown := sorted(names(examples) - known):
             raise UsageError(
                 f"The {part} part has classes that are missing from the training data: {few(unknown)}."
+                f"{_similar(unknown, known)}"
             )
     if len(known) < (1 if several else 2):
         raise UsageError(
             f"There is one class only ({few(sorted(known))}): a classifier needs two or more."
         )
     return tuple(sorted(known, key=items.natural))
+
+
+def _similar(unknown: Sequence[str], known: Iterable[str]) -> str:
+    """Which class of the training data is meant, perhaps, for the end of a message."""
+    by_key = {name.strip().casefold(): name for name in known}
+    pairs = [(one, by_key[key]) for one in unknown if (key := one.strip().casefold()) in by_key]
+    return f" {pairs[0][0]!r} may be {pairs[0][1]!r}: write both alike." if pairs else ""
 
 
 def _examples(
