@@ -243,6 +243,29 @@ def test_parts_are_recognised_by_their_content(file, column, cells, parts):
     assert (f"split: {column}" in columns) == any(parts)
 
 
+def test_a_table_that_is_sorted_by_parts(file):
+    rows = ["a,x,train"] * 1200 + ["b,y,test"] * 3
+    content = "\n".join(["text,label,{}", *rows])
+    parts = [one.part for one in read_texts(file("a.csv", content.format("phase")))]
+    assert parts == ["train"] * 1200 + ["test"] * 3
+    with pytest.raises(UsageError, match=r"a.csv:1202: the column 'why' is test here, and train"):
+        texts(file("a.csv", content.format("why")))
+    other = content.replace("b,y,test", "b,y,tram").format("why")
+    assert len(texts(file("b.csv", other))) == 1203
+
+
+def test_contents_of_files_are_not_searched_for_parts():
+    class Content(bytes):
+        def __str__(self) -> str:
+            raise AssertionError("the content of a file was written as text")
+
+    rows = [
+        {"image": Content(b"x"), "label": label, "stage": part}
+        for label, part in (("a", "train"), ("b", "test"))
+    ]
+    assert [one.part for one in read_photos(rows)] == ["train", "test"]
+
+
 def test_no_column_is_two_things(file):
     path = file("a.csv", "text,label\na,train\nb,test\n")
     with pytest.raises(UsageError, match="'label' is used for something else"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from warmstart.core.records.columns import LABEL, PART, choose_column
@@ -10,6 +10,8 @@ from warmstart.core.records.part_names import part_of_name, split_name
 from warmstart.core.records.values import is_missing
 from warmstart.errors import UsageError
 
+LONGEST = 40
+"""Characters of a cell that names a part."""
 TRUE, FALSE = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no"}
 """Cells of a column such as `is_train`, in lower case."""
 
@@ -38,11 +40,7 @@ def part_column(
     """
     if named is not None:
         return choose_column([*cells], PART, named, name)
-    parts = {
-        column: {part_of_cell(column, cell) for cell in some if not is_missing(cell)}
-        for column, some in cells.items()
-        if column not in taken
-    }
+    parts = {c: _parts_in(c, some) for c, some in cells.items() if c not in taken}
     filled = {column for column, some in parts.items() if some or not whole}
     tiers = [[c for c in parts if c.casefold() in tier and c in filled] for tier in PART.tiers]
     plain, *others = tiers
@@ -61,9 +59,31 @@ def part_column(
     return None
 
 
+def constant_parts(
+    cells: Mapping[str, Sequence[Any]], taken: Collection[str | None]
+) -> dict[str, str]:
+    """The columns whose first cells are all the same part, as in a table that is sorted by parts.
+
+    Args:
+        cells: of the first records, by column.
+        taken: columns that the caller names for something else.
+    """
+    parts = {c: _parts_in(c, some) for c, some in cells.items() if c not in taken}
+    usual = LABEL.usual_names
+    return {
+        column: part
+        for column, some in parts.items()
+        if len(some) == 1 and column.casefold() not in usual and (part := next(iter(some)))
+    }
+
+
 def part_of_cell(column: str, value: Any) -> str | None:
     """The part that a cell names: "train", "validation" or "test"; None for another value."""
+    if hasattr(value, "__len__") and not isinstance(value, str):  # bytes, an array, a list
+        return None
     text = str(value).strip()
+    if len(text) > LONGEST:
+        return None
     flag = part_of_flag(column)
     if flag is None or text.lower() not in TRUE | FALSE:
         return part_of_name(text)
@@ -76,6 +96,17 @@ def part_of_flag(column: str) -> str | None:
     """The part that a column of 0 and 1 is about: `is_train`, `isTestImage`; None for others."""
     part, rest = split_name(column)
     return part if rest in (("is",), ("in",)) else None
+
+
+def _parts_in(column: str, cells: Iterable[Any]) -> set[str | None]:
+    """The parts that cells name; with None, and not all of them, where one names none."""
+    parts: set[str | None] = set()
+    for cell in cells:
+        if not is_missing(cell):
+            parts.add(part_of_cell(column, cell))
+            if None in parts:
+                break
+    return parts
 
 
 def _only(candidates: Sequence[str], cells: Mapping[str, Sequence[Any]], name: str) -> str:

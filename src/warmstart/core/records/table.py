@@ -18,7 +18,7 @@ from warmstart.core.records.columns import (
     listed,
     require_column,
 )
-from warmstart.core.records.part_columns import part_column, part_of_cell
+from warmstart.core.records.part_columns import constant_parts, part_column, part_of_cell
 from warmstart.core.records.record import Record
 from warmstart.core.records.split import Split, SplitColumns
 from warmstart.core.records.usable import report, require_most
@@ -44,6 +44,7 @@ class Table:
         positional: whether the records are tuples, whose columns are named after the fields.
         part_of_group: of the groups that were read.
         without: how many records have no "part" or no "group", where there is a column of them.
+        constant_parts: columns that may say the part, though the first records have only this one.
         single_precision: columns of float32, whose cells are Python's floats.
     """
 
@@ -55,6 +56,7 @@ class Table:
     positional: bool = False
     part_of_group: dict[str, str] = field(default_factory=dict, init=False)
     without: Counter[str] = field(default_factory=Counter, init=False)
+    constant_parts: dict[str, str] = field(default_factory=dict, init=False)
     single_precision: frozenset[str] = frozenset()
 
     def column(self, field: Field, named: str | None = None) -> str:
@@ -168,7 +170,26 @@ class Table:
             return None
         cells = self.cells()
         whole = all(len(some) < PEEK for some in cells.values())
-        return part_column(cells, named, self.name, taken=taken, whole=whole)
+        column = part_column(cells, named, self.name, taken=taken, whole=whole)
+        if column is None and not whole:
+            self.constant_parts = constant_parts(cells, taken)
+        return column
+
+    def _refuse_parts(self, record: Record) -> None:
+        """Refuse a further part in a column that had only one in the first records.
+
+        Raises:
+            UsageError: there is one.
+        """
+        for column, before in [*self.constant_parts.items()]:
+            part = part_of_cell(column, record.values.get(column))
+            if part is None:  # the column is about something else
+                del self.constant_parts[column]
+            elif part != before:
+                raise UsageError(
+                    f"{record.name}: the column {column!r} is {part} here, and {before} in the rows before. If "
+                    f"it says what each row is for, name it with {PART.option}; if not, leave it out."
+                )
 
     def read(self, problems: list[str] | None = None) -> Iterator[Record]:
         """The records.
@@ -186,6 +207,7 @@ class Table:
         for record in self.records:
             count += 1
             if isinstance(record, Record):
+                self._refuse_parts(record)
                 yield record
             else:
                 report(record, problems)
