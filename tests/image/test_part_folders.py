@@ -1,5 +1,6 @@
 """Parts and class folders as people name them: read whole, or refused with both names."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,18 @@ def masked(folder: Path, count: int = 2) -> Path:
         (folder / "masks").mkdir(exist_ok=True)
         Image.fromarray(np.eye(8, dtype=np.uint8)).save(folder / "masks" / f"{n}.png")
     return folder
+
+
+def test_a_copy_of_the_folder_in_itself_is_not_used(tmp_path):
+    root = classes(tmp_path / "xrays", "train", "test")
+    shutil.copytree(root, tmp_path / "copy")
+    (tmp_path / "copy").rename(root / "xrays")
+    data = read(root)
+    assert data.problems == (f"{root / 'xrays'}: not used, a copy of {root}",)
+    assert len(data.test or ()) == 4
+    photo(root / "xrays" / "train" / "ant" / "0.png")
+    with pytest.raises(UsageError, match="and also xrays/ with class folders"):
+        read(root)
 
 
 @pytest.mark.parametrize(

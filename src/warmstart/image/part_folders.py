@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ from warmstart.core.terminal import counted
 from warmstart.errors import UsageError
 from warmstart.image.photo_files import folders_of, photos_in, photos_of
 
+COMPARED = 100
+"""Photos whose content shows that a folder is a copy of another."""
 DEEPEST = 3
 """Folders around labelled data, such as `VOCtrainval/VOCdevkit/VOC2007/`."""
 _YEAR = re.compile(r"(?<!\d)(19|20)\d\d(?!\d)")
@@ -26,7 +29,8 @@ def part_folders(
         folder: that may have parts.
         is_labelled: whether a folder holds photos with labels.
         what: the labels, for messages, such as "class folders".
-        problems: takes unlabelled photos that are left out, counted.
+        problems: takes unlabelled photos that are left out, counted, and a copy of the folder in
+            it, as in some archives.
 
     Raises:
         UsageError: a part has two folders or, unless it is the test part, no labels; or another
@@ -40,7 +44,9 @@ def part_folders(
     parts: dict[str, Path] = {}
     for name, child in children.items():
         part = names.get(name)
-        if is_labelled(child):
+        if part is None and name == folder.name and _is_copy(child, folder):
+            problems.append(f"{child}: not used, a copy of {folder}")
+        elif is_labelled(child):
             if part is None:
                 listed = ", ".join(f"{known}/" for known in names)
                 raise UsageError(
@@ -65,6 +71,18 @@ def _unpacked(folder: Path) -> Path:
     """
     inside = folder / folder.name
     return inside if inside.is_dir() and [*folder.iterdir()] == [inside] else folder
+
+
+def _is_copy(inner: Path, folder: Path) -> bool:
+    """Whether all photos of an inner folder are in the folder around it, too: of the same names and
+    sizes, and the first ones with the same content.
+    """
+    photos = [(one, folder / one.relative_to(inner)) for one in photos_of(inner)]
+    if not photos or not all(other.is_file() for _, other in photos):
+        return False
+    return all(one.stat().st_size == other.stat().st_size for one, other in photos) and all(
+        filecmp.cmp(one, other, shallow=False) for one, other in photos[:COMPARED]
+    )
 
 
 def require_labels(folder: Path, part: str | None, what: str, problems: list[str]) -> None:

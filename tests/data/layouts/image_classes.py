@@ -269,6 +269,15 @@ CLASSES: tuple[Layout | Refused, ...] = (
         FLOWERS,
         {"train": 4, "test": 4},
     ),
+    Refused(
+        "parts with other data in a folder of the same name",
+        {
+            **folders("x/train", "x/test", classes=FLOWERS),
+            **folders("x/x/train", "x/x/test", classes=FLOWERS),
+        },
+        r"has the parts test/, train/ and also x/ with class folders",
+        "x",
+    ),
     Layout(
         "BUSI, with masks next to the photos",
         {
