@@ -71,7 +71,9 @@ def run(request: Request) -> None:
     if failed:
         complain(f"\n{len(failed)} of {len(failed) + usable} inputs failed:")
         context = click.get_current_context()
-        text = possible_text(request.arguments) if _may_be_text(request) else None
+        text = possible_text(request.arguments)
+        if text and not _may_be_text(request):  # in this order: the latter imports other wings
+            text = None
         for failure in failed:
             advice = f". {piping(text, request.command)}" if text and failure.input == text else ""
             complain(f"  {in_flags(str(failure.error), context.command.params)}{advice}")
