@@ -53,8 +53,12 @@ def split(
     """
     parts = by_part(examples, part)
     train, own = parts["train"], parts["validation"]
+    if not examples:
+        raise UsageError("The data holds no examples.")
     if not train:
-        raise UsageError("The data holds nothing to train on, as its split column says.")
+        raise UsageError(
+            "All examples are for validation or testing, as the data says; none is left to train on."
+        )
     share = share_of(validation)
     if share is None:
         others = by_part(read(validation), part)

@@ -363,6 +363,11 @@ def test_class_weights_move_the_decision():
         (reviews(8, 0), {"augment": True}, "no option"),
         ([(["a"], ["O"])] * 4, {"task": "token-classification"}, "no entities"),
         (reviews(8, 0), {"task": "text-embedding"}, "look like labels"),
+        (
+            [{"question": "Who?", "context": "It was Ann.", "answer": "Bob"}] * 4,
+            {"task": "question-answering"},
+            "No question can be used; the first problem: .*row 1.*Bob",
+        ),
     ],
 )
 def test_what_cannot_be_used(data, options, words):

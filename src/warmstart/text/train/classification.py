@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -63,6 +63,9 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
         self.processing = {"problem": self.problem}
         if self.options.class_weight is not None and self.problem != "single":
             raise UsageError("class_weight is for one class per text.")
+
+    def content_of(self, example: Example) -> Hashable:
+        return example.text
 
     def labels_of(self, example: Example) -> Sequence[str]:
         return () if self.problem == "regression" else example.labels

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from warmstart.catalog import Entry, Metric
+from warmstart.core.records import require_usable
 from warmstart.core.task import task_class
 from warmstart.errors import UsageError
 from warmstart.models import architecture, family
@@ -29,6 +30,7 @@ from warmstart.training.adamw import warmed
 from warmstart.training.batches import Batches
 from warmstart.training.freeze import Block
 from warmstart.training.options import share_of
+from warmstart.training.repeats import contents, repeats
 from warmstart.training.sorted_batches import SortedBatches
 from warmstart.training.split import fingerprint, split
 from warmstart.training.summary import Summary, class_counts, data_name
@@ -91,6 +93,10 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
         """Examples of the same group stay together; None: of no group."""
         return example.group
 
+    def content_of(self, example: ExampleT) -> Hashable:
+        """Equal for equal inputs; None: repeated examples are not looked for."""
+        return None
+
     def inspect(self, examples: Sequence[ExampleT]) -> None:
         """Set what the split depends on, from all examples."""
 
@@ -135,6 +141,7 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
         self.columns: list[str] = []
         examples = self.examples(data)
         columns = tuple(self.columns)
+        require_usable(self.unit.removesuffix("s"), len(examples), self.problems)
         self.inspect(examples)
         chosen = split(
             examples,
@@ -162,7 +169,7 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
             counts,
             class_counts(names, labels),
             self.trivial(),
-            chosen.warnings,
+            (*chosen.warnings, *repeats(contents(parts, self.content_of, self.labels_of))),
             self.problems,
             columns,
             self.trivial_figures(),

@@ -9,7 +9,7 @@ asked about a text that was learned from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import keras
@@ -47,6 +47,9 @@ class QuestionAnsweringTrainer(
     def examples(self, data: Any) -> list[Question]:
         reading = self.options.reading()
         return squad.questions(data, problems=self.problems, columns=self.columns, **reading)
+
+    def content_of(self, example: Question) -> Hashable:
+        return (example.question, example.context)
 
     def group_of(self, example: Question) -> str:
         return example.context if example.group is None else example.group

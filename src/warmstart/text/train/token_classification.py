@@ -8,7 +8,7 @@ cut into overlapping windows. The best epoch is the one with the highest F1 of w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -44,6 +44,9 @@ class TokenClassificationTrainer(
 
     def inspect(self, examples: Sequence[Sentence]) -> None:
         self.scheme = scheme_of(tag for one in examples for tag in one.tags)
+
+    def content_of(self, example: Sentence) -> Hashable:
+        return example.words
 
     def labels_of(self, example: Sentence) -> Sequence[str]:
         return sorted(set(map(self.scheme.type_of, example.tags)) - {""})

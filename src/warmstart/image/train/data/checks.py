@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from warmstart.core.records import few
-from warmstart.core.terminal import counted
 from warmstart.errors import UsageError
 from warmstart.image.train.data.examples import Dataset
+from warmstart.training.repeats import Content, repeats
 
 
 def checked(dataset: Dataset) -> Dataset:
@@ -28,7 +26,7 @@ def checked(dataset: Dataset) -> Dataset:
         )
     if not len(dataset.validation):
         raise UsageError("The validation part is empty; give other data, or validation=0.2.")
-    warnings = list(_repeats(dataset))
+    warnings = list(repeats(_contents(dataset)))
     missing = [
         n for n, c in zip(dataset.classes, dataset.counts(dataset.validation), strict=True) if not c
     ]
@@ -45,25 +43,10 @@ def checked(dataset: Dataset) -> Dataset:
     return replace(dataset, warnings=tuple(warnings))
 
 
-def _repeats(dataset: Dataset) -> Iterable[str]:
-    """Warnings of contents that are in two parts, or twice with different labels."""
-    seen: dict[str, tuple[str, Any, Any]] = {}
-    across: list[str] = []
-    torn: list[str] = []
+def _contents(dataset: Dataset) -> Iterator[Content]:
     for name, part in dataset.parts():
         for value, target, digest in zip(part.inputs, part.targets, part.digests, strict=True):
-            before = seen.setdefault(digest, (name, target, value))
-            if before[0] != name:
-                across.append(_file(value))
-            if not np.array_equal(before[1], target):
-                torn.append(_file(value))
-    if across:
-        yield (
-            f"{counted(len(across), 'example')} in two parts, which makes the figures look better than they are: "
-            f"{few(across)}"
-        )
-    if torn:
-        yield f"{counted(len(torn), 'example')} there twice with different labels: {few(torn)}"
+            yield Content(name, _file(value), digest, target)
 
 
 def _file(value: Any) -> str:

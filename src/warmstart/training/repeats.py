@@ -1,0 +1,62 @@
+"""Warnings of examples that are there more than once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from warmstart.core.records import few
+from warmstart.core.terminal import counted
+
+T = TypeVar("T")
+
+
+class Content(NamedTuple):
+    """What an example consists of.
+
+    Attributes:
+        part: "train", "validation" or "test".
+        name: of the example, for warnings.
+        content: equal for equal inputs.
+        target: its label or labels.
+    """
+
+    part: str
+    name: str
+    content: Hashable
+    target: Any
+
+
+def contents(
+    parts: Mapping[str, Sequence[T]],
+    content_of: Callable[[T], Hashable],
+    labels_of: Callable[[T], Iterable[str]],
+) -> Iterator[Content]:
+    """The contents of examples by part; those whose content is None are left out."""
+    for part, examples in parts.items():
+        for row, example in enumerate(examples, 1):
+            if (content := content_of(example)) is not None:
+                name = getattr(example, "name", f"{part} {row}")
+                yield Content(part, name, content, sorted(labels_of(example)))
+
+
+def repeats(examples: Iterable[Content]) -> Iterator[str]:
+    """Warnings of contents that are in two parts, or twice with different labels."""
+    seen: dict[Hashable, Content] = {}
+    across: list[str] = []
+    torn: list[str] = []
+    for one in examples:
+        before = seen.setdefault(one.content, one)
+        if before.part != one.part:
+            across.append(one.name)
+        if not np.array_equal(before.target, one.target):
+            torn.append(one.name)
+    if across:
+        yield (
+            f"{counted(len(across), 'example')} in two parts, which makes the figures look better than they are: "
+            f"{few(across)}"
+        )
+    if torn:
+        yield f"{counted(len(torn), 'example')} there twice with different labels: {few(torn)}"
