@@ -1,5 +1,6 @@
 """Tables in every layout become series; what is wrong names the series and the way out."""
 
+import re
 import sys
 
 import numpy as np
@@ -196,3 +197,71 @@ def test_parquet_is_read_and_its_missing_reader_named(long, tmp_path, monkeypatc
     long.drop(columns=["price", "shop"]).to_parquet(tmp_path / "y.parquet")
     found = read(tmp_path / "y.parquet")
     np.testing.assert_array_equal(found["b"].target, np.arange(10.0, 20))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (pd.DataFrame({"date": ["2024-01-01"], "y": [1.0]}), "it has 1 timestamp, too few"),
+        (
+            pd.Series(np.ones(50), range(1970, 2020)),
+            r"index \(1970 to 2019\) may be dates or numbers",
+        ),
+        (pd.DataFrame({"y": np.ones(50)}, range(1970, 2020)), "may be dates or numbers of rows"),
+        (
+            pd.DataFrame({"date": 1960 + np.arange(24) / 12, "y": np.ones(24)}),
+            "the column 'date' holds plain numbers",
+        ),
+        (
+            pd.Series(
+                np.ones(9),
+                [*pd.date_range("2024", periods=8, freq="MS"), pd.Timestamp("2024-08-20")],
+            ),
+            "2024-07-01 00:00:00, 2024-08-01 00:00:00, 2024-08-20",
+        ),
+        (pd.Series(np.ones(3), [DAYS[0], pd.NaT, DAYS[1]]), "row 2 has no timestamp"),
+    ],
+)
+def test_frequencies_are_not_guessed(data, words):
+    """Of series without timestamps one is assumed; timestamps must show theirs."""
+    try:
+        error = only(data, undated="h")
+    except InputError as problem:
+        error = problem
+    assert isinstance(error, InputError)
+    assert re.search(words, str(error))
+
+
+def test_indices_of_years_and_steps_of_years_and_months_are_read():
+    years = pd.Series(np.ones(50), pd.Index(range(1970, 2020), name="year"))
+    assert only(years, undated="h").freq == "YS-JAN"
+    assert not only(pd.Series(np.ones(50), range(3, 53)), undated="h").dated
+    for freq in ("5YS-JAN", "2MS", "6MS"):
+        index = pd.date_range("1900-01-01", periods=12, freq=freq)
+        assert only(pd.Series(np.ones(12), index)).freq == freq
+
+
+def test_lines_with_a_start_need_a_frequency_and_numbers(tmp_path):
+    path = tmp_path / "a.jsonl"
+    lines = ('{"start": "2024-01-01", "target": [1, 2]}', '{"target": [1, "x"]}')
+    path.write_text("\n".join(lines))
+    start, text = read(path, undated="h").values()
+    assert re.search(r"a\.jsonl:1: .* no frequency; .*\"freq\": \"D\".* or give freq=", str(start))
+    assert re.search(r"a\.jsonl:2: 'x' in 'target' \(value 2\) is not a number", str(text))
+
+
+def test_rows_set_aside_are_not_trained_on():
+    table = pd.DataFrame({"date": DAYS, "y": np.arange(10.0)})
+    parts = ["train"] * 7 + ["test"] * 3
+    for name, cells in (("dataset", parts), ("is_test", [part == "test" for part in parts])):
+        with pytest.raises(UsageError, match=rf"column '{name}' sets rows aside \(test\)"):
+            read(table.assign(**{name: cells}), is_training=True)
+    assert only(table.assign(split="train"), is_training=True).freq == "D"
+    assert len(read(table.assign(name=parts), is_training=True, item="name")) == 2
+
+
+def test_errors_of_covariates_name_them():
+    table = pd.DataFrame({"date": DAYS, "y": np.arange(10.0), "promo": "no"})
+    error = only(table, target="y", known=("promo",))
+    assert "'no' in row 1 of the column 'promo' is not a number" in str(error)
+    assert "known=" in str(error)

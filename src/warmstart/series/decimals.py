@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,12 +49,14 @@ class Numbers:
     Attributes:
         values: float64 (N,); NaN where they are missing or not numbers.
         wrong: index of a row -> the text in it that is not a number.
+        covariate: the column, where it is not the target; else "".
         note: how the column was read, where that was a decision; else "".
     """
 
     values: NDArray[np.float64]
     wrong: Mapping[int, str] = field(default_factory=dict)
     note: str = ""
+    covariate: str = ""
 
     def rows(self, rows: Any, name: str) -> NDArray[np.float64]:
         """The values of some rows.
@@ -70,9 +72,18 @@ class Numbers:
             indices = np.arange(len(self.values))[rows]
             index = next((int(index) for index in indices if int(index) in self.wrong), None)
             if index is not None:
+                where, way = (
+                    "",
+                    (
+                        "leave the cell empty where the value is missing, or name another column as target="
+                    ),
+                )
+                if self.covariate:
+                    where = f" of the column {self.covariate!r}"
+                    way = "or leave the column out of known="
                 raise InputError(
-                    f"{name}: {self.wrong[index]!r} in row {index + 1} is not a number; correct it, leave "
-                    "the cell empty where the value is missing, or name another column as target=.",
+                    f"{name}: {self.wrong[index]!r} in row {index + 1}{where} is not a number; correct "
+                    f"it, {way}.",
                     name,
                 )
         values: NDArray[np.float64] = self.values[rows]
@@ -279,7 +290,8 @@ class TableNumbers:
         try:
             for key, column in (("", target), *((key, key) for key in layout.known)):
                 label = str(column) if key else name
-                self.columns[key] = numbers_of(table, column, label, layout.decimal)
+                read = numbers_of(table, column, label, layout.decimal)
+                self.columns[key] = replace(read, covariate=str(key))
         except InputError as error:
             self.error = error
 

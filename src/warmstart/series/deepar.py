@@ -44,6 +44,7 @@ class DeepAR:
             self.recipe.freq,
             () if self.recipe.universal else self.recipe.known,
         )
+        self.any_freq = self.recipe.universal
         self.columns = self.recipe.columns
         self.validation = self.recipe.validation
         self.static = tuple(name for name in self.recipe.categories if name != self.recipe.item)

@@ -169,7 +169,8 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
             known=method.known,
             static=method.static,
             duplicates=options.duplicates,
-            expected=method.freq,
+            expected=None if method.any_freq else method.freq,
+            undated=method.freq,
             remembered=method.columns,
         )
 

@@ -329,6 +329,9 @@ def _candidates(times: pd.DatetimeIndex) -> list[str]:
     weekday = naive[0].strftime("%a").upper()
     candidates: list[str] = []
     if (naive.normalize() == naive).all() or len(set(naive.time)) == 1:
+        months = round(days / 30.4375)
+        if abs(days - months * 30.4375) <= 3 and months in (2, 4, 6, *range(24, 1200, 12)):
+            candidates.append(f"{months}MS" if months < 12 else f"{months // 12}YS-{month}")
         if 364 <= days <= 367:
             candidates += [f"YS-{month}", f"YE-{month}"]
         if 89 <= days <= 93:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from warmstart.core import terminal
 from warmstart.errors import InputError
 from warmstart.series import frequency
 from warmstart.series.layout import Layout
@@ -22,6 +23,8 @@ PUT_BACK = (3, 4, 9, 10, 11)
 """Months in which clocks are put back, on either half of the earth."""
 JITTER = 0.1
 """How far a timestamp may lie from its step, as a share of a step."""
+UNEVEN = 0.2
+"""The logarithm of a distance over the median one that no two months differ by."""
 MINUTES = (1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440)
 ROUND_STEPS = (1, 5, 10, 15, 20, 30, *(60 * minutes for minutes in MINUTES))
 """Seconds between timestamps that clocks write down a little late or early."""
@@ -64,7 +67,12 @@ def dated(
         raise InputError(f"{name}: it has no rows.", name)
     if times.hasnans:
         count = int(np.isnat(times.to_numpy()).sum())
-        raise InputError(f"{name}: {count:,} rows have no timestamp; drop or fill them.", name)
+        first = int(np.argmax(np.isnat(times.to_numpy()))) + 1
+        rows = f"row {first} has" if count == 1 else f"{count:,} rows have"
+        which = "" if count == 1 else f" (the first is row {first})"
+        raise InputError(
+            f"{name}: {rows} no timestamp{which}; fill it in, or leave the row out.", name
+        )
     try:
         times.as_unit("ns")
     except ValueError:  # of pandas
@@ -177,14 +185,26 @@ def _regular_grid(name: str, times: pd.DatetimeIndex, layout: Layout) -> Grid:
         raise error
     if len(times) < 3:
         raise InputError(
-            f"{name}: {len(times)} timestamps are too few to find its frequency; give freq=.", name
+            f"{name}: it has {terminal.counted(len(times), 'timestamp')}, too few to find its frequency; give "
+            "freq=.",
+            name,
         )
     nearest = frequency.nearest(times)
     raise InputError(
-        f"{name}: its timestamps ({times[0]}, {times[1]}, {times[2]}, …) are not evenly spaced; "
+        f"{name}: its timestamps ({_uneven(times)}) are not evenly spaced; "
         f"resample it (`series.resample({nearest!r}).sum()` or `.mean()`), or give freq=.",
         name,
     )
+
+
+def _uneven(times: pd.DatetimeIndex) -> str:
+    """The timestamps around the first distance of two neighbours that is unlike most others."""
+    gaps = np.diff(times.as_unit("ns").asi8).astype(float)
+    ratios = np.abs(np.log(gaps / np.median(gaps)))
+    uneven = int(np.argmax(ratios >= min(UNEVEN, float(ratios.max()))))
+    first = max(min(uneven - 1, len(times) - 3), 0)
+    shown = ", ".join(map(str, times[first : first + 3]))
+    return f"{'…, ' if first else ''}{shown}{', …' if first + 3 < len(times) else ''}"
 
 
 def _variants(

@@ -91,9 +91,31 @@ def series_of(record: Any, name: str, layout: Layout) -> tuple[str, pd.Series]:
         elif "start" in fields:
             freq = fields.get("freq") or layout.freq or layout.expected
             if freq is None:
-                raise InputError(f"{name}: it has a start and no frequency; give freq=.", name)
+                raise InputError(
+                    f'{name}: it has a start and no frequency; write it into the line ("freq": "D"), or '
+                    "give freq=.",
+                    name,
+                )
             index = pd.date_range(fields["start"], periods=len(target), freq=freq)
+        _check_numbers(target, name)
         series = pd.Series(target, index=index, dtype="float64")
     except (ValueError, TypeError) as error:
         raise InputError(f"{name}: {error}", name) from error
     return str(fields.get("item_id", name)), series
+
+
+def _check_numbers(target: list[Any], name: str) -> None:
+    """Refuse values that are not numbers.
+
+    Raises:
+        InputError: there is one; names the series and the step.
+    """
+    for step, value in enumerate(target):
+        try:
+            float("nan" if value is None else value)
+        except (ValueError, TypeError):
+            raise InputError(
+                f"{name}: {value!r} in 'target' (value {step + 1}) is not a number; correct it, or "
+                "write null where the value is missing.",
+                name,
+            ) from None

@@ -19,7 +19,7 @@ class Layout:
     """How to read tables; None: inferred.
 
     Attributes:
-        freq: pandas alias; default: inferred, else `expected`.
+        freq: pandas alias; default: inferred, else `expected`, or `undated`.
         target, timestamp: names of columns.
         item: the column of the series' names, or several, whose values together are the name.
         date_format: of the timestamps: of strftime, or "excel", "unix" or "steps".
@@ -29,6 +29,8 @@ class Layout:
         duplicates: of two rows at one time: `"error"`, `"first"`, `"last"`, `"sum"` or `"mean"`.
         expected: the frequency that a model was trained for: taken where a series is too short to
             tell.
+        undated: the frequency of series without timestamps; default: `expected`.
+        is_training: whether the series are to be trained on.
         remembered: columns of the tables that a model was trained on, by role: taken where a table
             has them and nothing else is asked for.
     """
@@ -43,6 +45,8 @@ class Layout:
     static: Sequence[str] = ()
     duplicates: str = "error"
     expected: str | None = None
+    undated: str | None = None
+    is_training: bool = False
     remembered: Mapping[str, Any] = field(default_factory=dict)
 
     @property

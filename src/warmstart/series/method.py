@@ -20,6 +20,7 @@ class Method(Protocol):
     Attributes:
         horizon: steps that it forecasts by default.
         freq: pandas alias; the frequency of series without timestamps.
+        any_freq: whether it forecasts series of every frequency, and not only of `freq`.
         known, static: columns that it needs.
         sampled: whether it draws sample paths; the others compute quantiles.
         columns: of the tables that it was trained on, by role; see `Layout.remembered`.
@@ -30,6 +31,7 @@ class Method(Protocol):
     sampled: bool
     horizon: int
     freq: str
+    any_freq: bool
     known: tuple[str, ...]
     static: tuple[str, ...]
     columns: Mapping[str, Any]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from warmstart.core.records import part_columns
+from warmstart.errors import UsageError
 from warmstart.series import calendar_columns, decimals, row_numbers
+from warmstart.series.column_types import has_type
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LISTED = 12
 """Columns in a message."""
+MOST_PARTS = 8
+"""Distinct cells of a column that names parts: three parts, and several spellings of each."""
 
 
 def without_empty(table: pd.DataFrame, others: list[Any], notes: list[str]) -> list[Any]:
@@ -49,3 +55,35 @@ def listed(names: Any) -> str:
     """The first names of columns, with commas."""
     shown = [str(name) for name in names]
     return ", ".join(shown[:LISTED]) + (", …" if len(shown) > LISTED else "")
+
+
+def check_parts(table: pd.DataFrame, taken: Sequence[Any], where: str) -> None:
+    """Refuse rows to test or validate with among those to train on, as a column of parts shows.
+
+    Args:
+        table: to train on.
+        taken: columns that the caller names.
+        where: the table, for messages.
+
+    Raises:
+        UsageError: there is such a column.
+    """
+    few = [
+        column
+        for column in table.columns
+        if column not in taken
+        and (not has_type(table[column], "iufcM") or part_columns.part_of_flag(str(column)))
+        and table[column].nunique() <= MOST_PARTS
+    ]
+    distinct = table[few].drop_duplicates()
+    cells = {str(column): distinct[column].tolist() for column in few}
+    column = part_columns.part_column(cells, None, where, whole=True) if cells else None
+    if column is None:
+        return
+    parts = {part_columns.part_of_cell(column, cell) for cell in cells[column]} - {None, "train"}
+    if parts:
+        raise UsageError(
+            f"{where}: the column {column!r} sets rows aside ({' and '.join(sorted(map(str, parts)))}); keep "
+            "the rows to train on alone and leave the column out: the last steps of each series are "
+            f"validated on. If it names series, say so as item={column!r}."
+        )

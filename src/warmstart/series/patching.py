@@ -35,6 +35,7 @@ class ChronosBolt:
     columns: ClassVar[Mapping[str, Any]] = {}
     validation: ClassVar[Mapping[str, Mapping[str, float]]] = {}
     freq = DEFAULT_FREQ
+    any_freq = True
 
     def __init__(self, entry: Entry):
         sizes = entry.processing

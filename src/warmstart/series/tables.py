@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from warmstart.errors import UsageError, documented_in
+from warmstart.errors import InputError, UsageError, documented_in
 from warmstart.series import (
     calendar_columns,
     clock_times,
+    date_numbers,
     dates,
     decimals,
     name_columns,
@@ -84,6 +85,8 @@ def columns(table: pd.DataFrame, layout: Layout, where: str) -> Columns:
             raise UsageError(
                 f"{where} has no column {column!r}; it has: {other_columns.listed(table.columns)}."
             )
+    if layout.is_training:
+        other_columns.check_parts(table, named, where)
     by_name = {str(column).lower(): column for column in table.columns}
     notes = list(table.attrs.get("notes", ()))
     items = layout.items or tuple(
@@ -223,6 +226,10 @@ def _timestamps(
         if column is None:
             column = row_numbers.date_column(table, free, items)
         if column is None:
+            column = _unreadable_time(table, free, layout)
+        if column is None and (read := index_dates(index, where, layout)):
+            return read, []
+        if column is None:
             column = row_numbers.counter(table, free, items)
     if column is None:
         return Dates(None), []
@@ -231,6 +238,37 @@ def _timestamps(
     if clock is None:
         return dates.read(table[column], str(column), where, layout.date_format), [column]
     return _joined(table, column, clock, layout, where), [column, clock]
+
+
+def index_dates(
+    index: pd.Index[Any], where: str, layout: Layout, is_series: bool = False
+) -> Dates | None:
+    """The timestamps of an index of text or numbers that are dates; None of row numbers, and of
+    names in the index of a table.
+
+    Raises:
+        InputError: they cannot be read, or may be row numbers.
+    """
+    import pandas as pd
+
+    if index.dtype == object or str(index.dtype).startswith("str"):
+        texts = pd.Series(index)
+        if is_series or dates.looks_like_dates(texts):
+            return dates.read(texts, "index", where, layout.date_format)
+        return None
+    if not has_type(index, "iuf") or not len(index) or index[0] == 0:
+        return None
+    values = index.to_numpy(float)
+    if not np.isfinite(values).all() or date_numbers.evident_dates(values) is None:
+        return None
+    is_small = values.max() < row_numbers.LEAST_UNORDERED
+    if str(index.name).lower() not in TIMES and is_small:
+        raise InputError(
+            f"{where}: its index ({index[0]} to {index[-1]}) may be dates or numbers of rows; for dates, "
+            "name it (`series.index.name = 'date'`); for rows, call reset_index(drop=True).",
+            where,
+        )
+    return dates.read(pd.Series(values), "index", where, layout.date_format)
 
 
 def _joined(table: pd.DataFrame, column: Any, clock: Any, layout: Layout, where: str) -> Dates:
@@ -280,6 +318,15 @@ def _time_column(table: pd.DataFrame, by_name: dict[str, Any]) -> Any:
         ):
             return column
     return None
+
+
+def _unreadable_time(table: pd.DataFrame, by_name: dict[str, Any], layout: Layout) -> Any:
+    """A column with the name of one of dates that holds fractions, such as years of 1960.083: it is
+    not a series, and cannot be read.
+    """
+    taken = (*layout.known, *layout.static)
+    names = [by_name[name] for name in TIMES if name in by_name and by_name[name] not in taken]
+    return next((column for column in names if has_type(table[column], "f")), None)
 
 
 def factorize(

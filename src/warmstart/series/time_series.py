@@ -28,7 +28,6 @@ from warmstart.core import table_inputs
 from warmstart.errors import InputError, UsageError, require
 from warmstart.series import (
     arrow_tables,
-    dates,
     decimals,
     frequency,
     grid,
@@ -212,8 +211,8 @@ def read_series(name: str, value: Any, layout: Layout) -> TimeSeries:
             index = index.to_timestamp()
         if isinstance(index, pd.DatetimeIndex):
             return _series(name, {"": _numbers(value, name, layout)}, layout, index)
-        if index.dtype == object or str(index.dtype).startswith("str"):
-            column = dates.read(pd.Series(index), "index", name, layout.date_format)
+        column = tables.index_dates(index, name, layout, is_series=True)
+        if column is not None:
             arrays = {"": _numbers(value, name, layout)}
             return _series(name, arrays, layout, column.times, column.steps, notes=_notes(column))
     elif not isinstance(value, list | tuple) and not hasattr(value, "ndim"):
@@ -326,7 +325,7 @@ def _series(
         start, freq = placed.start, placed.freq
         all_notes = (*notes, *more)
         return TimeSeries(name, target, start, freq, known, shift=placed.shift, notes=all_notes)
-    freq_or_none = layout.freq or layout.expected
+    freq_or_none = layout.freq or layout.undated or layout.expected
     if freq_or_none is None:
         raise InputError(
             f"{name}: it has no timestamps, so its frequency is unknown; give freq=, such as 'h' or 'D'.",

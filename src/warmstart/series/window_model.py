@@ -34,6 +34,7 @@ class WindowModel:
     """
 
     sampled = False
+    any_freq = True
     known: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
     columns: ClassVar[Mapping[str, Any]] = {}

@@ -14,17 +14,17 @@ from warmstart.core.records.record import Record
 from warmstart.errors import InputError, UsageError
 from warmstart.speech import audio, sound_files
 
-BEGINS = frozenset({"start", "begin", "offset", "onset", "tmin", "xmin"})
-ENDS = frozenset({"end", "stop", "tmax", "xmax", "duration", "dur"})
+BEGINS = frozenset({"start", "begin", "offset", "onset", "tmin", "xmin", "from", "t0"})
+ENDS = frozenset({"end", "stop", "tmax", "xmax", "duration", "dur", "to", "t1"})
 UNITS = {"ms": 0.001, "msec": 0.001, "millis": 0.001, "milliseconds": 0.001}
-SECONDS = frozenset({"s", "sec", "secs", "seconds", "time", "times"})
+SECONDS = frozenset({"s", "t", "sec", "secs", "seconds", "time", "times"})
 SAMPLES = frozenset({"sample", "samples", "frame", "frames"})
 FILLERS = frozenset(
     {"segment", "seg", "audio", "utterance", "utt", "clip", "speech", "in", "of", "at"}
 )
 SHORTER = 1.0
 """Seconds that a row may be shorter than its file: lengths are often rounded."""
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+_WORD = re.compile(r"[Tt][01](?!\d)|[A-Z]?[a-z]+|[A-Z]+")
 _CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)")
 
 

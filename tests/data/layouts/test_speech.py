@@ -201,6 +201,8 @@ def test_what_can_be_read_in_two_ways_is_refused_with_the_way_out(tmp_path, name
         ("duration", "2.5", "duration is 2.5, and its file has"),
         ("start", "00:00:02.5", "begins at start 00:00:02.5 of its file"),
         ("offset", '"2,5"', "begins at offset 2,5 of its file"),
+        ("from", "2.5", "begins at from 2.5 of its file"),
+        ("t0", "2.5", "begins at t0 2.5 of its file"),
         ("start_sample", "100", "begins at start_sample 100 of its file"),
         ("start,end", "0,10", ""),
         ("duration", "9.6", ""),  # rounded, or without the silence at the end

@@ -127,7 +127,9 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
             known=tuple(options.known or (self.start.method.known if old else ())),
             static=tuple(options.static),
             duplicates=options.duplicates,
-            expected=old.freq if old else None,
+            expected=old.freq if old and not old.universal else None,
+            undated=old.freq if old else None,
+            is_training=True,
             remembered=old.columns if old else {},
         )
         self.errors: list[str] = []

@@ -117,7 +117,7 @@ class RecognitionTrainer(Trainer[RecognitionOptions]):
         self.left_out = []
         first = list(self.clips(one for one in everything if one.part != "test"))
         second = list(self.clips(others))
-        reasons = [f"{name} {reason}" for name, reason in self.left_out]
+        reasons = [f"{name}: {reason}" for name, reason in self.left_out]
         records.require_most("recordings", len(first) + len(second), reasons)
         if not first or (own and not second):
             raise UsageError(f"No recording can be learned from: {'; '.join(reasons[:3])}.")
