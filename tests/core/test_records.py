@@ -658,3 +658,10 @@ def test_columns_of_0_and_1_are_classes_where_they_are_named(file):
     assert texts(path, label_column="toxic") == [("a", "0"), ("b", "0")]
     with pytest.raises(UsageError, match="no column 'rude'; the columns are id, text, toxic"):
         texts(path, label_column="toxic,rude")
+
+
+def test_urls_of_tables_are_named_as_they_are():
+    with pytest.raises(
+        UsageError, match=r"^https://x\.invalid/a\.csv is a URL; download the table"
+    ):
+        read_table("https://x.invalid/a.csv", (TEXT, LABEL))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from warmstart.core.reading import scheme
 from warmstart.core.records import content
 from warmstart.core.records.columns import (
     COLA,
@@ -97,6 +98,8 @@ def read_table(
         return read_object(data, layouts[0], example_rank)
     fields = [field for layout in layouts for field in layout] + list(optional)
     usual_names = frozenset(name for field in fields for name in field.usual_names)
+    if scheme(data) is not None:
+        raise UsageError(f"{data} is a URL; download the table, and give the file's path.")
     path = Path(os.fsdecode(data))
     return read_file(
         path, layouts, usual_names, [name for name in named if name], encoding, delimiter
