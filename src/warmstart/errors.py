@@ -215,7 +215,9 @@ class TrainingError(WarmstartError):
 
 @contextmanager
 def documented_in(section: str) -> Iterator[None]:
-    """Errors that leave the block point to this section of the documentation, if to no closer one."""
+    """Errors that leave the block point to this section of the documentation, unless they point to a
+    closer one.
+    """
     try:
         yield
     except WarmstartError as error:

@@ -217,8 +217,8 @@ def test_empty_parts_and_groups_are_counted(file):
     found = list(read_texts(path, group_column="who", problems=problems))
     assert [one.part for one in found] == ["train", None, "test"]
     assert [one.partition(": ")[2] for one in problems] == [
-        "1 record with no part, used to train on",
-        "2 records with no group, each on its own",
+        "1 record with no part, used for training",
+        "2 records with no group, not grouped with others",
     ]
 
 
@@ -248,7 +248,7 @@ def test_a_table_that_is_sorted_by_parts(file):
     content = "\n".join(["text,label,{}", *rows])
     parts = [one.part for one in read_texts(file("a.csv", content.format("phase")))]
     assert parts == ["train"] * 1200 + ["test"] * 3
-    with pytest.raises(UsageError, match=r"a.csv:1202: the column 'why' is test here, and train"):
+    with pytest.raises(UsageError, match=r"a.csv:1202: the column 'why' says test here, and train"):
         texts(file("a.csv", content.format("why")))
     other = content.replace("b,y,test", "b,y,tram").format("why")
     assert len(texts(file("b.csv", other))) == 1203
@@ -340,7 +340,7 @@ def test_a_label_means_one_class_of_a_model():
     ("text,label\n,x\n", {}, "a.csv:2: has no text"),
     ("id,text,a,b\n1,x,0,1\n2,y,1,\n", {"multi_label": True}, "a.csv:3: has no 0 or 1"),
     ("text,verified,helpful\na,0,1\n", {}, "'verified' and 'helpful' hold 0 and 1.*label_column='verified,helpful'"),
-    ("c_no,text,toxic,insult\nx,a,0,1\n", {"multi_label": True}, "'toxic' and 'insult' hold 0 and 1, and 'c_no' not"),
+    ("c_no,text,toxic,insult\nx,a,0,1\n", {"multi_label": True}, "hold 0 and 1, and 'c_no' does not"),
     ("Text,text,label\na,b,x\n", {}, "the text may be in '[Tt]ext' or '[Tt]ext'"),
     ("title,body,label\nA day,it was long,x\n", {}, "'body' or 'title'; name one with text_column, or two with"),
     ("question,answer,label\nis it?,it is so,1\n", {}, "'question' or 'answer'; name one"),

@@ -85,7 +85,9 @@ def test_photos_in_two_lists_of_voc_and_names_with_a_suffix(folder):
     data = read_boxes(folder(files))
     assert [photo.part for photo in data.photos] == ["train", "train", "validation"]
     assert any("1 photo in two of the lists" in line for line in data.problems)
-    assert any("1 file missing that a list" in line and "9.xml" in line for line in data.problems)
+    assert any(
+        "1 file missing, named in a list" in line and "9.xml" in line for line in data.problems
+    )
 
 
 def test_two_photos_of_one_annotation_are_left_out(folder):

@@ -467,7 +467,9 @@ def test_photos_that_exif_turns(tmp_path, orientation, turned):
     table = tmp_path / "t.csv"
     table.write_text("image,label,xmin,ymin,xmax,ymax\na.jpg,cat,1,2,11,12\n")
     notes = [note for note in read_boxes(table).columns if "EXIF" in note]
-    assert notes == ["1 photo turned by EXIF, whose boxes count from the upright photo"] * turned
+    assert (
+        notes == ["1 photo turned by EXIF; boxes are taken as those of the upright photo"] * turned
+    )
     table.write_text("image,width,height,label,xmin,ymin,xmax,ymax\na.jpg,40,30,cat,1,2,11,12\n")
     if orientation == 6:  # the sides change places
         with pytest.raises(

@@ -14,9 +14,9 @@ pytestmark = pytest.mark.tensorflow
     ("task", "options", "words"),
     [
         ("image-classification", {"optimizer": "adamm"}, "Keras has no optimizer called 'adamm'"),
-        ("image-classification", {"optimizer": 3}, "optimizer: 3 is not an optimizer of Keras"),
+        ("image-classification", {"optimizer": 3}, "optimizer: 3 is not a Keras optimizer"),
         ("image-classification", {"loss": "mse2"}, "Keras has no loss called 'mse2'"),
-        ("image-classification", {"metrics": [3]}, "metrics: 3 is not a metric of Keras"),
+        ("image-classification", {"metrics": [3]}, "metrics: 3 is not a Keras metric"),
         ("image-classification", {"callbacks": [print]}, "is not a keras.callbacks.Callback"),
         ("image-classification", {"callbacks": keras.callbacks.History()}, "callbacks must be"),
         ("image-classification", {"augment": "strong"}, "or a function .*, not 'strong'"),

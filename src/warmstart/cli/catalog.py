@@ -90,7 +90,7 @@ def print_models(pattern: str, task: str | None, family: str | None, as_json: bo
 
 
 def info(name: str, as_json: bool) -> None:
-    """Print what a bundle, a repository, or the catalogue says of a model."""
+    """Print what a bundle, a repository, or the catalogue says about a model."""
     from warmstart.catalog import get, labels
     from warmstart.cli.progress import downloads
     from warmstart.core import bundle

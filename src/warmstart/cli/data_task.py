@@ -27,7 +27,7 @@ from warmstart.core.task import TASKS, Task
 from warmstart.errors import UsageError
 
 JSON_HEAD = 65_536
-"""Bytes of a JSON file that are looked at."""
+"""Bytes of a JSON file that are searched for its keys."""
 LOOKED_AT = 200
 """Files of a folder that are looked at."""
 NOT_CLASSES = {"images", "masks", "labels", "annotations", "jpegimages", "imagesets", "segmentationclass"}  # fmt: skip
@@ -79,7 +79,7 @@ def task_of_data(data: str) -> Task:
 
 
 def _is_annotated(path: Path) -> bool:
-    """Whether data is of boxes or masks: `data.yaml`, COCO's JSON, or folders such as `masks/`."""
+    """Whether data has boxes or masks: `data.yaml`, COCO's JSON, or folders such as `masks/`."""
     if path.is_dir():
         names = {child.name.lower() for child in path.iterdir()}
         return bool(names & {*NOT_CLASSES, "data.yaml"})

@@ -200,10 +200,10 @@ def write(
 
 
 def write_int8(folder: Path, int8: store.Artifact, name: str, digest: str) -> None:
-    """Write the program in int8 of a bundle.
+    """Write the int8 program of a bundle.
 
     Args:
-        folder: new.
+        folder: to write to; it must not exist.
         int8: the program.
         name: of the model.
         digest: sha256 of the weights, as in the bundle's manifest.

@@ -190,7 +190,7 @@ def bundle_weights(contents: bundle.Contents) -> Weights:
 
 @contextmanager
 def _named(model: str, source: str, what: str = "weights") -> Iterator[None]:
-    """Say of a failed download what of which model it is for, and what else can be done."""
+    """Add to a failed download which files of which model it was for, and what else can be done."""
     try:
         yield
     except (DownloadError, OfflineError) as error:

@@ -28,7 +28,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def repository_of(folder: Path) -> str | None:
-    """The source, `hf://org/name@commit`, of a folder of the cache; None of another folder."""
+    """The source, `hf://org/name@commit`, of a folder of the cache; None for any other folder."""
     try:
         organisation, name, commit = folder.resolve().relative_to((home() / "hf").resolve()).parts
     except ValueError:
@@ -46,7 +46,7 @@ class Listing:
 
     @property
     def folder(self) -> Path:
-        """Where the repository lies in the cache; `repository_of` is the opposite."""
+        """Where the repository is in the cache; `repository_of` is the opposite."""
         return home() / "hf" / self.repository / self.commit
 
     def slot(self, path: str) -> Slot:

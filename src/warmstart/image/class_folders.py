@@ -126,7 +126,7 @@ def _without_masks(folder: Path, photos: list[Path], problems: list[str]) -> lis
     }
     if masks:
         problems.append(
-            f"{folder}: {counted(len(masks), 'photo')} not used, by their names masks of others, such as "
+            f"{folder}: {counted(len(masks), 'photo')} not used, named like masks of other photos, such as "
             f"{min(masks).name}"
         )
     return [photo for photo in photos if photo not in masks]

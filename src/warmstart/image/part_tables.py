@@ -54,15 +54,15 @@ def part_tables(folder: Path, problems: list[str]) -> dict[str | None, Path]:
     parts: dict[str | None, Path] = {part: folder / name for name, part in by_name.items()}
     others = [table.name for table in tables if table.name not in by_name]
     if others:
-        problems.append(f"{folder}: {listed(others)} not read, which no part is named after")
+        problems.append(f"{folder}: {listed(others)} not read, because not named after a part")
     if "test" in parts:
         missing = [name for name in _columns(parts["train"]) if name not in _columns(parts["test"])]
         if missing:
             test = parts.pop("test")
             problems.append(
-                f"{test}: not read, because it has no "
-                f"{'column' if len(missing) == 1 else 'columns'} {listed(missing)}, as "
-                f"{parts['train'].name} has"
+                f"{test}: not read, because it lacks the "
+                f"{'column' if len(missing) == 1 else 'columns'} {listed(missing)} of "
+                f"{parts['train'].name}"
             )
     return parts
 

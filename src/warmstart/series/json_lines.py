@@ -73,7 +73,7 @@ def series_of(record: Any, name: str, layout: Layout) -> tuple[str, pd.Series]:
         layout: how to read it.
 
     Raises:
-        InputError: it is none.
+        InputError: it is not a series.
     """
     import pandas as pd
 

@@ -43,7 +43,7 @@ def check_present(column: pd.Series, name: Any, layout: Layout) -> None:
     """Refuse rows without the name of their series.
 
     Raises:
-        UsageError: there are such.
+        UsageError: there are such rows.
     """
     empty = int(column.isna().sum())
     if not empty:
@@ -51,8 +51,9 @@ def check_present(column: pd.Series, name: Any, layout: Layout) -> None:
     advice = "; fill in the cells"
     if not layout.holds_names(str(name)):
         advice += f", or, where NA is the name of a series in a CSV file, give item={str(name)!r}"
+    rows = "1 row has" if empty == 1 else f"{empty:,} rows have"
     raise UsageError(
-        f"{empty:,} rows have no name in the column {str(name)!r}: the cell is empty, or has a word for "
+        f"{rows} no name in the column {str(name)!r}: the cell is empty, or has a word for "
         f"a missing value, such as NA{advice}."
     )
 

@@ -24,7 +24,7 @@ def without_empty(table: pd.DataFrame, others: list[Any], notes: list[str]) -> l
     empty = [column for column in others if table[column].isna().all()]
     if not empty or len(empty) == len(others):
         return others
-    notes.append(f"left out, because it is empty: {listed(empty)}")
+    notes.append(f"left out, without any value: {listed(empty)}")
     return [column for column in others if column not in empty]
 
 

@@ -83,7 +83,7 @@ def check(model: Model[Any, Any, Any], values: Any, settings: Settings) -> dict[
         if name not in known:
             raise invalid(unknown_option(model.task, name, known))
         limits = _limited(known[name], settings)
-        # First, where the option has a range of its own, which is wider.
+        # Checked first: the range of the option itself is wider, and would be named instead.
         if name in settings.budgets and known[name].option.le is not None:
             _check_range(name, value, limits)
         try:

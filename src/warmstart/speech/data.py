@@ -163,6 +163,6 @@ def _refusal(folder: Path) -> str:
     if tables:
         return f"{folder} is a folder; give the path of the table to read: {records.few(tables)}."
     return (
-        f"{folder} holds no recordings with their texts: a table ({', '.join(TABLES)}), a .txt file for each "
-        "recording, or one with a line for each, of its name and text, as LibriSpeech and VIVOS have them."
+        f"{folder} holds no recordings with their texts. Texts are in a table ({', '.join(TABLES)}), in a .txt "
+        "file for each recording, or in one with a line of name and text for each, as in LibriSpeech and VIVOS."
     )

@@ -45,16 +45,16 @@ class Segments:
 
         Args:
             record: the row.
-            recording: its recording; a file that cannot be read is not its concern.
+            recording: its recording; a file that cannot be read is reported elsewhere.
 
         Raises:
-            UsageError: it does.
+            UsageError: the row is a segment.
         """
         for column in self.begins:
             if (_number(record.values.get(column)) or 0) > 0:
                 # Rows that begin at 0 are segments, too.
                 raise UsageError(
-                    f"{record.name}: begins at {column} {record.values[column]} of its file, so that the "
+                    f"{record.name}: begins at {column} {record.values[column]} of its file, so the "
                     "table holds segments; save them as files of their own, or remove the column if they "
                     "already are."
                 )

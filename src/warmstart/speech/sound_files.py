@@ -101,8 +101,8 @@ def _refusal(error: Exception) -> str:
 
 
 def _announced_frames(sound: Any, header: headers.Header) -> float:
-    """The frames of a recording by its header; 0 where they are not known, infinity where some are
-    missing, and nobody knows how many.
+    """The frames of a recording by its header; 0 where they are not known, infinity where an
+    unknown number of them is missing.
     """
     frames, samples = int(sound.frames), header.samples
     if header.ends_within_page:
@@ -160,10 +160,10 @@ class _SoundSource:
         return not self.file.read(1)
 
     def check(self) -> None:
-        """Raise what a read has failed with.
+        """Raise the error of a failed read.
 
         Raises:
-            InputError: one has.
+            InputError: a read has failed.
         """
         if self._failure is not None:
             raise _unreadable(self._failure, self._name) from self._failure

@@ -46,7 +46,7 @@ def read(folder: Path, problems: list[str] | None, encoding: str | None) -> Tabl
     if others:
         raise UsageError(
             f"{folder} has the parts {', '.join(f'{name}/' for name in parts)} and also {few(others)}: rename "
-            "it to train/, val/ or test/, or move it away."
+            "what is a part to train/, val/ or test/, and move all else away."
         )
     return _table(folder, {part: folder / name for name, part in parts.items()}, problems, encoding)
 

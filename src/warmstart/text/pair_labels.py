@@ -75,7 +75,7 @@ def pair_label(
         raise UsageError(
             f"{table.name}: the column {column!r} has numbers of classes ({', '.join(sorted(words))}). 0 may mean "
             "entailment, as in many data sets, or pairs that do not belong together; write entailment, neutral "
-            "and contradiction."
+            "and contradiction instead."
         )
     if not _are_labels(table, column, one_is_enough=True):
         raise UsageError(

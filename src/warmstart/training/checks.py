@@ -34,5 +34,4 @@ def _check(name: str, value: Any, get: Callable[[Any], Any]) -> None:
     except (ValueError, TypeError):
         if isinstance(value, str):
             raise UsageError(f"{name}: Keras has no {noun} called {value!r}.") from None
-        article = "an" if noun == "optimizer" else "a"
-        raise UsageError(f"{name}: {value!r:.80} is not {article} {noun} of Keras.") from None
+        raise UsageError(f"{name}: {value!r:.80} is not a Keras {noun}.") from None

@@ -214,9 +214,8 @@ class AugmentOptions(TrainOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not isinstance(self.augment, bool | None) and not self.is_augmentation(self.augment):
-            raise UsageError(
-                f"augment must be True, False{self.other_augment}, not {self.augment!r:.80}."
-            )
+            types = f"True, False{self.other_augment}" if self.other_augment else "True or False"
+            raise UsageError(f"augment must be {types}, not {self.augment!r:.80}.")
 
     def is_augmentation(self, value: Any) -> bool:
         """Whether a value says how the data of this task is augmented."""

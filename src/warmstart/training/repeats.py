@@ -46,17 +46,17 @@ def repeats(examples: Iterable[Content]) -> Iterator[str]:
     """Warnings of contents that are in two parts, or twice with different labels."""
     seen: dict[Hashable, Content] = {}
     across: list[str] = []
-    torn: list[str] = []
+    conflicting: list[str] = []
     for one in examples:
         before = seen.setdefault(one.content, one)
         if before.part != one.part:
             across.append(one.name)
         if not np.array_equal(before.target, one.target):
-            torn.append(one.name)
+            conflicting.append(one.name)
     if across:
         yield (
             f"{counted(len(across), 'example')} in two parts, which makes the figures look better than they are: "
             f"{few(across)}"
         )
-    if torn:
-        yield f"{counted(len(torn), 'example')} there twice with different labels: {few(torn)}"
+    if conflicting:
+        yield f"{counted(len(conflicting), 'example')} there twice with different labels: {few(conflicting)}"

@@ -57,7 +57,7 @@ def split(
         raise UsageError("The data holds no examples.")
     if not train:
         raise UsageError(
-            "All examples are for validation or testing, as the data says; none is left to train on."
+            "The data assigns all examples to validation or testing; none is left to train on."
         )
     share = share_of(validation)
     if share is None:
@@ -155,8 +155,8 @@ def split_rows(
         )
     if not chosen and fixed:
         raise UsageError(
-            f"None can be set aside for validation: of {count:,} examples {len(stay):,} are there more "
-            "than once, and these stay together, to train on. Remove the repeats, or give validation "
+            f"No example can be set aside for validation: {len(stay):,} of {count:,} appear more than once, "
+            "and repeated examples stay together in training. Remove the repeats, or give validation "
             "data."
         )
     if not chosen:

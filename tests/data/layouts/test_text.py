@@ -387,7 +387,7 @@ REFUSED: dict[str, tuple[Any, ...]] = {
         examples,
         "SMSSpamCollection",
         lines(lambda n: f"ham\t{T[n]}"),
-        r"rename it, such as SMSSpamCollection\.tsv",
+        r"rename it to SMSSpamCollection\.tsv",
     ),
     "airline tweets": (
         examples,

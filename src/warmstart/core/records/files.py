@@ -76,7 +76,7 @@ def _conversion(path: Path) -> str:
         return "; save the sheet as CSV, or pass pandas.read_excel(path)"
     if suffix in TEXTS:
         return (
-            f"; if it is a table, rename it, such as {path.stem}.tsv, with tabs between its columns, not "
+            f"; if it is a table, rename it to {path.stem}.tsv and separate its columns by tabs, not "
             "spaces"
         )
     return ""

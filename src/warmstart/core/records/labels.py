@@ -232,10 +232,11 @@ def _by_content(
     flags = [column for column in free if _is_flag(table, column)]
     if len(flags) > 1:
         others = [repr(column) for column in free if column not in flags]
-        but = f", and {listed(others, 5)} not" if others else ""
+        verb = "does" if len(others) == 1 else "do"
+        but = f", and {listed(others, 5)} {verb} not" if others else ""
         raise UsageError(
             f"{table.name} has no column of labels, but {' and '.join(map(repr, flags))} hold 0 and 1{but}; "
-            f"if each is a class, name them: {field.option}={','.join(flags)!r}; else name one."
+            f"if each is a class, name them: {field.option}={','.join(flags)!r}; else name the column of labels."
         )
     if candidates:
         raise UsageError(

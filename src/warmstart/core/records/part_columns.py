@@ -1,4 +1,4 @@
-"""The column of a table that says what each example is for, and what its cells say."""
+"""The column of a table that names the part of each example: train, validation or test."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def part_of_flag(column: str) -> str | None:
 
 
 def _parts_in(column: str, cells: Iterable[Any]) -> set[str | None]:
-    """The parts that cells name; with None, and not all of them, where one names none."""
+    """The parts that cells name, up to the first cell that names none, which adds None."""
     parts: set[str | None] = set()
     for cell in cells:
         if not is_missing(cell):

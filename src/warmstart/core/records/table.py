@@ -187,8 +187,8 @@ class Table:
                 del self.constant_parts[column]
             elif part != before:
                 raise UsageError(
-                    f"{record.name}: the column {column!r} is {part} here, and {before} in the rows before. If "
-                    f"it says what each row is for, name it with {PART.option}; if not, leave it out."
+                    f"{record.name}: the column {column!r} says {part} here, and {before} in the rows above. If "
+                    f"it names the part of each row, pass it as {PART.option}; if not, remove the column."
                 )
 
     def read(self, problems: list[str] | None = None) -> Iterator[Record]:
@@ -214,7 +214,7 @@ class Table:
                 damaged, first = damaged + 1, first or record
         for what, some in self.without.items():
             if some and problems is not None:
-                use = "used to train on" if what == "part" else "each on its own"
+                use = "used for training" if what == "part" else "not grouped with others"
                 problems.append(f"{self.name}: {counted(some, 'record')} with no {what}, {use}")
         if damaged > max(MOST_DAMAGED * count, 1):
             raise UsageError(

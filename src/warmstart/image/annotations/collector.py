@@ -217,7 +217,7 @@ class Collector:
             )
         if self.turned:
             self.columns.append(
-                f"{counted(self.turned, 'photo')} turned by EXIF, whose boxes count from the upright photo"
+                f"{counted(self.turned, 'photo')} turned by EXIF; boxes are taken as those of the upright photo"
             )
         names = (
             tuple(self.labels)

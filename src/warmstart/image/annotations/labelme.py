@@ -145,8 +145,8 @@ def _shape(record: Any) -> Shape:
         points = _circle(*points)
     elif form not in ("polygon", "rectangle", "rotation") or len(points) < 3:
         raise ValueError(
-            f"({label!r:.40}) is a {form!r:.40} of {len(points)} points; polygons, rectangles, turned "
-            "ones (rotation) and circles are read"
+            f"({label!r:.40}) is a {form!r:.40} of {len(points)} points; polygons, rectangles, rotated "
+            "rectangles (rotation) and circles are read"
         )
     return Shape(label, points, record.get("group_id"))
 

@@ -16,12 +16,12 @@ from warmstart.image.part_tables import CLASSES
 
 NAMES = ("labels.txt", "classes.txt", "codes.txt")
 COLOURS = ("class_dict.csv", "labelmap.txt")
-"""Of CamVid, a row `name,r,g,b` for each class; and of CVAT, a line `name:r,g,b::`."""
+"""CamVid's has a row `name,r,g,b` for each class, and CVAT's a line `name:r,g,b::`."""
 
 
 @dataclass(frozen=True)
 class MaskClasses:
-    """What files say of the classes of masks.
+    """What files say about the classes of masks.
 
     Attributes:
         names: in the order of the values; None: the files do not say.
@@ -83,7 +83,7 @@ def _colours(file: Path) -> dict[str, tuple[int, int, int]]:
             red, green, blue = map(int, levels)
         except ValueError:
             raise UsageError(
-                f"{file}: {','.join(row)!r:.60} is not a class and its colour."
+                f"{file}: {','.join(row)!r:.60} is not a row with a class and its colour."
             ) from None
         if name in colours or (red, green, blue) in colours.values():
             raise UsageError(f"{file}: the class {name!r} or its colour is there twice.")

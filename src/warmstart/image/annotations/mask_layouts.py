@@ -1,4 +1,4 @@
-"""Photos and their masks in the layouts that people have, before any mask is looked at."""
+"""Photos and their masks in the layouts that are in use, before any mask is read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from warmstart.image.part_folders import inner_folders, part_folders
 
 @dataclass(frozen=True)
 class MaskLayout:
-    """Photos whose masks were not looked at yet.
+    """Photos whose masks have not been read yet.
 
     Attributes:
         name: for messages.

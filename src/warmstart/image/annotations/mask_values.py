@@ -66,7 +66,7 @@ def has_colours(mask: str | os.PathLike[str]) -> bool:
     try:
         with Image.open(mask) as picture:
             return picture.mode in ("RGB", "RGBA")
-    except Exception:  # whoever reads it says what is wrong
+    except Exception:  # the reader of the mask reports what is wrong
         return False
 
 

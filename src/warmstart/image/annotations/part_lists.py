@@ -19,12 +19,12 @@ TRAIN_AND_VALIDATION = "trainval.txt"
 
 @dataclass(frozen=True)
 class PartLists:
-    """What lists say of files.
+    """The parts that lists assign to files.
 
     Attributes:
         folder: of the lists.
         parts: of files; those that are absent are in no list.
-        missing: names in the lists that are no file.
+        missing: names in the lists without a file.
     """
 
     folder: Path
@@ -50,9 +50,9 @@ def part_lists(
     """The lists of the first of these folders that has any of these files; None if none has.
 
     A line is a path or the end of one, with or without its suffix, and may go on after it: `1`,
-    `cat/1.jpg 0`, `/home/ann/images/1.jpg`. Without a `train.txt`, `trainval.txt` is the one to
-    train on; without both, files in none of the lists are to train on. A `train.txt` without other
-    lists says nothing. `train_test_split.txt` counts together with `images.txt`.
+    `cat/1.jpg 0`, `/data/images/1.jpg`. Without a `train.txt`, `trainval.txt` is used instead; without
+    both, files in none of the lists are for training. A `train.txt` without other lists is ignored.
+    `train_test_split.txt` counts together with `images.txt`.
 
     Args:
         folders: that may have lists.
@@ -71,7 +71,7 @@ def part_lists(
             if (flagged := _flagged(folder, index)) is not None:
                 return flagged
             problems.append(
-                f"{folder}: {FLAGS} not used, as no {NUMBERS} names the photos of its numbers"
+                f"{folder}: {FLAGS} not used, because no {NUMBERS} maps its numbers to these photos"
             )
         lists = _lists_in(folder)
         if not {*lists.values()} - {"train"}:

@@ -91,7 +91,7 @@ def read(path: Path, collector: Collector, part: str | None) -> None:
     if lists is not None:
         problems += count_of(unlisted, "annotation", f"in none of the lists of {lists.folder}")
         absent = [folder / f"{name}.xml" for name in lists.missing]
-        problems += count_of(absent, "file", f"missing that a list of {lists.folder} names")
+        problems += count_of(absent, "file", f"missing, named in a list of {lists.folder}")
     problems += count_of(reader.photos.unused(), "photo", f"without an .xml in {folder}")
 
 

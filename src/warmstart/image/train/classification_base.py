@@ -117,8 +117,8 @@ class ClassificationBase(Trainer[ImageClassificationOptions]):
             )
         if isinstance(options.augment, keras.layers.Layer):
             raise UsageError(
-                "augment takes a function of (picture, random, size) that returns a picture of PIL, not a "
-                "layer of Keras."
+                "augment takes a function of (picture, random, size) that returns a PIL image, not a "
+                "Keras layer."
             )
         if options.freeze not in (0, "none", "backbone", "encoder"):
             freeze(self.build(), self.blocks(), options.freeze)

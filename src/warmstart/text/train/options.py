@@ -71,7 +71,7 @@ class TextClassificationOptions(
         int | None,
         Option(
             "Passes over the training data, at most; the best epoch is selected. Default: 3; for small "
-            "data as many as make 300 steps, or 120 where refits follow by default, at most 20.",
+            "data as many as make 300 steps (120 if refit is 2 by default), at most 20.",
             ge=1,
         ),
     ] = None  # type: ignore[assignment]  # None: the size of the data decides
@@ -96,9 +96,9 @@ class TextClassificationOptions(
     refit: Annotated[
         int | None,
         Option(
-            "Trainings on all texts, those for validation too, after the one that is measured; the "
-            "result is the mean of their weights. Default: 2 for a base of sentence vectors and up to "
-            "320 texts, 20 or more a class, else 0.",
+            "Further trainings on all texts, including the validation texts, after the one that is "
+            "measured; the result is the mean of their weights. Default: 2 for a base that embeds "
+            "sentences and up to 320 texts, 20 or more per class; else 0.",
             ge=0,
             rare=True,
         ),

@@ -1,9 +1,10 @@
 """Few labelled texts: short trainings, and a result that has learned from all of them.
 
-Of few texts each counts. The figures are those of a training without the validation texts; then the
-classifier is trained again, on all texts, for as many steps, several times with other orders of the
-texts, and the result is the mean of their weights. All start from the same head, so that the mean
-predicts as well as their ensemble (Wortsman et al., "Model soups" (2022), arXiv:2203.05482).
+Where texts are few, each one counts. The figures are those of a training without the validation
+texts. Then the classifier is trained again on all texts for as many steps, several times with the
+texts in other orders, and the result is the mean of the weights. All these trainings start from the
+same head, so the mean predicts about as well as their ensemble (Wortsman et al., "Model soups"
+(2022), arXiv:2203.05482).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from warmstart.text.train.classification import TextClassificationTrainer
 
 FEW_TEXTS, FEW_STEPS, MOST_EPOCHS = 320, 120, 20
-"""Training texts, at most, and what a training on them takes."""
+"""Training texts, at most, and the steps and epochs of a training on them."""
 TEXTS_OF_A_CLASS = 20
 """On average. With fewer, a training of so few steps is far from its end."""
 RUNS = 2

@@ -97,7 +97,7 @@ def chosen_activation(model: keras.Model, options: LabelOptions) -> tuple[str, i
         if asked is None and own not in ("softmax", "sigmoid"):
             raise UsageError(
                 "The model does not end with a softmax or sigmoid, so its outputs may be logits or "
-                "probabilities. Say which with activation=: softmax (logits, one class an "
+                "probabilities. Say which with activation=: softmax (logits, one class per "
                 "input), sigmoid (logits, each class by itself) or none (probabilities)."
             )
     elif asked != "none" and own in ("softmax", "sigmoid"):

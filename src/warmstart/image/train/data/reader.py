@@ -238,7 +238,7 @@ def _classes(
 
 
 def _similar(unknown: Sequence[str], known: Iterable[str]) -> str:
-    """Which class of the training data is meant, perhaps, for the end of a message."""
+    """Which class of the training data may be meant, for the end of a message."""
     by_key = {name.strip().casefold(): name for name in known}
     pairs = [(one, by_key[key]) for one in unknown if (key := one.strip().casefold()) in by_key]
     return f" {pairs[0][0]!r} may be {pairs[0][1]!r}: write both alike." if pairs else ""

@@ -7,8 +7,8 @@ with Atrous Separable Convolution for Semantic Image Segmentation" (2018), arXiv
     map of stride 32 -> pyramid -> larger -> joined with the map of stride 4 -> 1x1 -> classes
 
 KerasHub does not dilate the backbone, and takes plain instead of separable convolutions. It enlarges
-the maps to the size of the input before it computes the classes. Both are linear, so that the
-logits here, at the stride of the joined maps, are the same before they are enlarged.
+the maps to the size of the input before it computes the classes. Both steps are linear and
+commute, so the logits here, at the stride of the joined maps, are the same once they are enlarged.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ def build(
     c = c if classes is None else replace(c, classes=classes)
     shape = input_shape or (*c.input_size, 3)
     if None in shape:
-        raise UsageError("deeplabv3_resnet needs a known height and width")
+        raise UsageError(
+            "deeplabv3_resnet needs a known height and width, such as input_shape=(512, 512, 3)."
+        )
     inputs = keras.Input(shape, name="images")
     maps = stage_maps(inputs, c.resnet)
     deep = layers.Identity(name="deep")(maps[c.pyramid_stage])

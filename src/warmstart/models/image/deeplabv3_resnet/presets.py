@@ -68,7 +68,9 @@ def _stage(preset: Preset, key: str, stages: int) -> int:
 def _rates(preset: Preset) -> list[int]:
     rates = preset.config.get("dilation_rates")
     if not isinstance(rates, list) or len(rates) > MOST_RATES:
-        raise UsageError(f"{preset.path}: dilation_rates must be a list, not {rates!r}.")
+        raise UsageError(
+            f"{preset.path}: dilation_rates must be a list of up to {MOST_RATES}, not {rates!r:.80}."
+        )
     return integers(preset.config, "dilation_rates", preset.path, [], 1, LARGEST_RATE, len(rates))
 
 
