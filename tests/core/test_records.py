@@ -266,7 +266,7 @@ def test_contents_of_files_are_not_searched_for_parts():
     assert [one.part for one in read_photos(rows)] == ["train", "test"]
 
 
-def test_no_column_is_two_things(file):
+def test_a_column_serves_one_purpose(file):
     path = file("a.csv", "text,label\na,train\nb,test\n")
     with pytest.raises(UsageError, match="'label' is used for something else"):
         texts(path)

@@ -16,7 +16,7 @@ from warmstart.training.repeats import Content, repeats
         (Content("test", "b", "good", ["y"]), ["in two parts", "with different labels"]),
     ],
 )
-def test_what_is_warned_of(second, words):
+def test_repeats_cause_warnings(second, words):
     warnings = list(repeats([Content("train", "a", "good", ["x"]), second]))
     assert len(warnings) == len(words)
     for warning, some in zip(warnings, words, strict=True):

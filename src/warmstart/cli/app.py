@@ -63,7 +63,7 @@ class App(Group):
         return next((title for title, commands in COMMANDS.items() if name in commands), USE)
 
     def section_of(self, name: str) -> str:
-        """The section of the documentation on a command of ours; "" for any other."""
+        """The section of the documentation on a built-in command; "" for any other."""
         if name == "cache":
             return "weights.md#cache"
         models = {task.verb: str(task.model) for task in TASKS.values()}

@@ -103,7 +103,7 @@ class InputKind(ABC):
         field: how its column is called in tables.
         pairs: whether an input may be a pair, in two columns.
         is_file: whether an input is a file, whose name identifies it.
-        table_suffixes: those of files that hold several inputs as a whole: tables of series.
+        table_suffixes: those of files that hold several inputs each, such as tables of series.
         default_name: of the one input of a call, where it has no name of its own.
         is_parsed: whether `from_bytes` parses the bytes, which takes time, or only checks them.
         row_is_input: whether each row of a table is an input.

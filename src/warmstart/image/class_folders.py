@@ -145,7 +145,7 @@ def _part_names(folders: Sequence[Path]) -> dict[str, str]:
 
 
 def task_name(verb: str) -> str:
-    """The name of the task that a command does."""
+    """The name of the task of a command."""
     return next(task.name for task in TASKS.values() if task.verb == verb)
 
 

@@ -15,7 +15,7 @@ from warmstart.image.photo_files import folders_of, photos_in, photos_of
 COMPARED = 100
 """Photos whose content shows that a folder is a copy of another."""
 DEEPEST = 3
-"""Folders around labelled data, such as `VOCtrainval/VOCdevkit/VOC2007/`."""
+"""Levels of folders around labelled data, such as `VOCtrainval/VOCdevkit/VOC2007/`."""
 _YEAR = re.compile(r"(?<!\d)(19|20)\d\d(?!\d)")
 
 

@@ -296,7 +296,7 @@ class TableNumbers:
             self.error = error
 
     def rows(self, rows: Any, name: str) -> dict[str, NDArray[np.float64]]:
-        """Those of some rows.
+        """The numbers of some rows, by column.
 
         Raises:
             InputError: one is not a number, or the column can be read in two ways.

@@ -30,9 +30,9 @@ _TIME = re.compile(
 )
 
 
-def upright(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
-    """A table with a series in each row as a long one, and one of years by months as one with a
-    row a month; any other as it is.
+def long_form(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
+    """A table with a series in each row in long form, and one of years by months with a row for
+    each month; any other as it is.
 
     Columns of years or numbers are steps where a column of text names each row, and is not one of
     times: then the rows may be steps as well.
@@ -132,8 +132,6 @@ def _are_times(column: pd.Series) -> bool:
 
 
 def _up_to_last(values: pd.DataFrame) -> Any:
-    """Whether a cell is not behind the last one of its row that has a value; bool (N,), column by
-    column.
-    """
+    """Whether a cell is at or before the last value of its row; bool (N,), column by column."""
     is_there = values.notna().to_numpy()
     return np.logical_or.accumulate(is_there[:, ::-1], axis=1)[:, ::-1].T.ravel()

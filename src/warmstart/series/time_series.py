@@ -243,7 +243,7 @@ def _record_or_error(name: str, record: Any, layout: Layout) -> NamedSeries:
 
 def _frame_series(table: pd.DataFrame, layout: Layout, where: str) -> Iterator[NamedSeries]:
     """The series of a DataFrame; `where` it comes from, for messages."""
-    table = row_series.upright(tables.flat(table), layout)
+    table = row_series.long_form(tables.flat(table), layout)
     layout = layout.for_columns(list(table.columns))
     columns = tables.columns(table, layout, where)
     if not columns.items:

@@ -18,10 +18,10 @@ NEAR = 2**25
 """Sizes as near as this to 2 or 4 GiB are placeholders, such as 0x7F000000, 0x7FFFF000 and 0xFFFFFFFF."""
 MOST_CHUNKS = 10_000
 OGG_PAGE = 27
-"""Bytes of the head of a page, of which the last is the number of bytes with the lengths of its parts."""
+"""Bytes of the head of a page; the last one counts the segment lengths that follow."""
 LONGEST_PAGE = OGG_PAGE + 255 + 255 * 255
 XING = 48
-"""Bytes of the first frame of an MP3, in which its Xing header begins (behind 38 at most)."""
+"""Bytes of an MP3's first frame within which its Xing header begins (after 38 bytes at most)."""
 
 
 class SampleBytes(NamedTuple):

@@ -72,8 +72,8 @@ class Segments:
 
 
 def _unit(column: str, names: frozenset[str]) -> float | None:
-    """Seconds of the unit of a column that one of these words names, 0 where it counts samples; None
-    where it is another column.
+    """Seconds per unit of a column whose name has one of these words, 0 if it counts samples; None
+    for any other column.
     """
     words = [word.casefold() for word in _WORD.findall(column)]
     others = [word for word in words if word not in names and word not in FILLERS]

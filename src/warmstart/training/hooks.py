@@ -167,8 +167,8 @@ class TrainerHooks(ABC, Generic[OptionsT]):
         """Fit what is fitted on validation data after training."""
 
     def refit(self) -> None:
-        """Train `network` again where the result learns from more than what was measured; last of
-        all, when the report is written.
+        """Train `network` again where the result may learn from more data than the measured
+        network, such as the validation examples; called once the report is written.
         """
 
     @abstractmethod

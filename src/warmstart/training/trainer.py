@@ -182,7 +182,7 @@ class Trainer(TrainerHooks[OptionsT]):
             )
 
     def compiled(self, steps: int) -> keras.Model:
-        """What is fitted, with an optimizer for so many steps."""
+        """The model to fit, compiled with an optimizer for this many steps."""
         learner = self.learner()
         with learner.distribute_strategy.scope():
             optimizer = self.user_optimizer()
@@ -291,7 +291,7 @@ class Trainer(TrainerHooks[OptionsT]):
         return self.network, None
 
     def report(self) -> str:
-        """The page of the network that was measured."""
+        """The page on the network as it was measured, before any refit."""
         return page(
             self.entry.title,
             f"{self.base_name}, trained for {self.task}",
@@ -305,7 +305,7 @@ class Trainer(TrainerHooks[OptionsT]):
         )
 
     def bundle(self, report: str) -> Model[Any, Any, Any]:
-        """Write the bundle with this report; returns the model that is loaded from it."""
+        """Write the bundle with this report, and load the model from it."""
         network, adapter = self.exported()
         before = {"before": self.before} if self.before else {}
         return result.finish(

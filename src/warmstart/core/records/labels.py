@@ -138,8 +138,8 @@ def label_reader(
     `|` or `;` between them or as a list, unless every cell has just one. Several columns of 0 and
     1 are a class each, where the caller names them, with commas between them; or where
     `multi_label` is true or the classes are known, and all columns but the inputs and those that
-    number the records are of 0 and 1. Without a column of labels the one column whose cells look
-    like classes has them.
+    number the records are of 0 and 1. Without a column with a usual name of labels, the only
+    column whose cells look like classes is used.
 
     Args:
         table: the records.

@@ -46,7 +46,7 @@ def build(
 
     Args:
         config: its sizes.
-        include_top: whether all but the backbone is part of it.
+        include_top: whether the pyramid and the head are included.
         input_shape: (H, W, 3), known numbers; default: the config's.
         pooling: without the top: `None` (the map that enters the pyramid), `"avg"` or `"max"`.
         classes: outputs; default: the config's.
@@ -56,7 +56,7 @@ def build(
         classes), or to features.
 
     Raises:
-        UsageError: the config is not possible, or the height or width is unknown or not a multiple
+        UsageError: the config is invalid, or the height or width is unknown or not a multiple
             of the pyramid's stride.
     """
     c = DeepLabConfig.of(config)
