@@ -24,7 +24,7 @@ PUT_BACK = (3, 4, 9, 10, 11)
 JITTER = 0.1
 """How far a timestamp may lie from its step, as a share of a step."""
 UNEVEN = 0.2
-"""The logarithm of a distance over the median one that no two months differ by."""
+"""Logarithm of the ratio of a distance to the median one, more than for any two months."""
 MINUTES = (1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440)
 ROUND_STEPS = (1, 5, 10, 15, 20, 30, *(60 * minutes for minutes in MINUTES))
 """Seconds between timestamps that clocks write down a little late or early."""

@@ -58,7 +58,7 @@ def listed(names: Any) -> str:
 
 
 def check_parts(table: pd.DataFrame, taken: Sequence[Any], where: str) -> None:
-    """Refuse rows to test or validate with among those to train on, as a column of parts shows.
+    """Refuse a table for training in which a column marks rows for testing or validation.
 
     Args:
         table: to train on.
@@ -84,6 +84,6 @@ def check_parts(table: pd.DataFrame, taken: Sequence[Any], where: str) -> None:
     if parts:
         raise UsageError(
             f"{where}: the column {column!r} sets rows aside ({' and '.join(sorted(map(str, parts)))}); keep "
-            "the rows to train on alone and leave the column out: the last steps of each series are "
-            f"validated on. If it names series, say so as item={column!r}."
+            "only the rows to train on, and remove the column: the last steps of each series are used "
+            f"for validation. If it names series, pass item={column!r}."
         )

@@ -243,7 +243,7 @@ def _timestamps(
 def index_dates(
     index: pd.Index[Any], where: str, layout: Layout, is_series: bool = False
 ) -> Dates | None:
-    """The timestamps of an index of text or numbers that are dates; None of row numbers, and of
+    """The timestamps of an index of text or numbers that are dates; None for row numbers, and for
     names in the index of a table.
 
     Raises:
@@ -321,8 +321,8 @@ def _time_column(table: pd.DataFrame, by_name: dict[str, Any]) -> Any:
 
 
 def _unreadable_time(table: pd.DataFrame, by_name: dict[str, Any], layout: Layout) -> Any:
-    """A column with the name of one of dates that holds fractions, such as years of 1960.083: it is
-    not a series, and cannot be read.
+    """A column with a usual name of dates that holds fractions, such as 1960.083: it is not a
+    series, and cannot be read as dates.
     """
     taken = (*layout.known, *layout.static)
     names = [by_name[name] for name in TIMES if name in by_name and by_name[name] not in taken]
