@@ -171,7 +171,7 @@ def test_options_are_checked(base, options, words):
     with pytest.raises(UsageError, match=words):
         ws.finetune(base, data, **{"verbose": False, **options})
     with pytest.raises(
-        UsageError, match="No recording can be learned from: recording 1 has no text"
+        UsageError, match="No recording can be learned from: recording 1: has no text"
     ):
         ws.finetune(base, [(data[0][0], "…")], verbose=False)
 
