@@ -54,7 +54,7 @@ def test_what_is_cut_off_is_refused_with_both_lengths(options):
     assert len(decoded(data)) == pytest.approx(len(SOUND), abs=1200)
     for share in (0.5, 0.9):
         with pytest.raises(
-            InputError, match=r"^talk: is cut off after .* s of 4\.0[0-9] s$"
+            InputError, match=r"^talk: is cut off after .* s of 4\.0[0-9] s(\n|$)"
         ) as error:
             decoded(data[: int(share * len(data))])
         assert float(str(error.value).split()[5]) == pytest.approx(4 * share, abs=0.15)
@@ -71,7 +71,7 @@ def test_an_ogg_that_ends_within_a_page_is_cut_off(subtype):
 
 @pytest.mark.parametrize("form", ["FLAC", "CAF", "OGG", "WAVEX"])
 def test_one_that_cannot_be_opened_is_not_called_something_else(form):
-    with pytest.raises(InputError, match=r"^talk: is damaged or cut off$"):
+    with pytest.raises(InputError, match=r"^talk: is damaged or cut off(\n|$)"):
         decoded(written(format=form)[:60])
 
 

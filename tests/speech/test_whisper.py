@@ -333,8 +333,8 @@ def test_a_bundle_hears_files_arrays_and_lists(bundle, tmp_path):
     (tmp_path / "said.jsonl").write_text(json.dumps({"audio": "b.wav", "text": one.text}) + "\n\n")
     assert model.evaluate(tmp_path / "said.jsonl", language="en")["cer"] == 0.0
     (tmp_path / "said.csv").write_text("audio,words\nb.wav,x\n")
-    for data in (tmp_path / "said.csv", str(tmp_path)):
-        with pytest.raises(UsageError, match="text"):
+    for data, words in ((tmp_path / "said.csv", "text"), (str(tmp_path), "path of the table")):
+        with pytest.raises(UsageError, match=words):
             model.evaluate(data)
 
 

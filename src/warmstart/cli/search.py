@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     examples=(
         "warmstart search photos/ cat.jpg",
         'warmstart search notes.txt "who pays?" --model all_minilm_l6_v2',
-        'warmstart search faq.csv "who pays?" --column question --model all_minilm_l6_v2',
+        'warmstart search qa.csv "who pays?" --column question --model all_minilm_l6_v2',
         "warmstart search photos/ cat.jpg --output photos-index",
     ),
     params=[

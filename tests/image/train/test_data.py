@@ -449,7 +449,7 @@ def test_data_whose_every_photo_is_there_twice(tmp_path):
     for n in range(6):
         photo(tmp_path / f"{n}.png", n)
     rows = [f"{n}.png,{'ab'[n % 2]}" for n in range(6)]
-    with pytest.raises(UsageError, match="of 12 examples 12 are there more than once"):
+    with pytest.raises(UsageError, match="12 of 12 appear more than once"):
         read(table(tmp_path, rows * 2))
 
 
