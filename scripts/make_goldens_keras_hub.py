@@ -122,16 +122,20 @@ def whisper() -> Any:
     return model
 
 
-def resnet(block: str) -> Any:
-    backbone = keras_hub.models.ResNetBackbone(
+def resnet_backbone(block: str, image_shape: tuple[int | None, int | None, int]) -> Any:
+    return keras_hub.models.ResNetBackbone(
         input_conv_filters=[64],
         input_conv_kernel_sizes=[7],
         stackwise_num_filters=[64, 16],
         stackwise_num_blocks=[1, 2],
         stackwise_num_strides=[1, 2],
         block_type=block,
-        image_shape=(None, None, 3),
+        image_shape=image_shape,
     )
+
+
+def resnet(block: str) -> Any:
+    backbone = resnet_backbone(block, (None, None, 3))
     converter = keras_hub.layers.ResNetImageConverter(
         image_size=(32, 32),
         scale=[1 / (255 * 0.229), 1 / (255 * 0.224), 1 / (255 * 0.225)],
@@ -218,15 +222,7 @@ def segformer() -> Any:
 
 def deeplab(block: str, **levels: Any) -> Any:
     """The maps of the first stage, and of a second that is half as large."""
-    encoder = keras_hub.models.ResNetBackbone(
-        input_conv_filters=[64],
-        input_conv_kernel_sizes=[7],
-        stackwise_num_filters=[64, 16],
-        stackwise_num_blocks=[1, 2],
-        stackwise_num_strides=[1, 2],
-        block_type=block,
-        image_shape=(32, 48, 3),
-    )
+    encoder = resnet_backbone(block, (32, 48, 3))
     backbone = keras_hub.models.DeepLabV3Backbone(
         encoder, upsampling_size=2, dilation_rates=[1, 3], image_shape=(32, 48, 3), **levels
     )

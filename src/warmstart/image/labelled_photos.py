@@ -193,22 +193,26 @@ def _of_table(data: Any, reading: Mapping[str, Any]) -> Iterator[Labelled]:
     if isinstance(data, Path) and data.name == CLASSES and several is None:
         several = True
     if records.is_table(data) and reading.get("label_column") is None:
-        _refuse_boxes(data, reading)
+        data = _table_of_photos(data, reading)
     own: list[str] = []
     yield from records.read_photos(data, **{**reading, "multi_label": several, "columns": own})
     if (columns := reading["columns"]) is not None:
         columns += [line for line in own if line not in columns]
 
 
-def _refuse_boxes(data: Any, reading: Mapping[str, Any]) -> None:
-    """Refuse a table of boxes, whose labels are not those of photos.
+def _table_of_photos(data: Any, reading: Mapping[str, Any]) -> records.Table:
+    """The table, if it is not one of boxes, whose labels are not those of photos.
 
     Raises:
         UsageError: there are the columns of four sides.
     """
-    encoding, delimiter = reading.get("encoding"), reading.get("delimiter")
     table = records.read_table(
-        data, (PHOTO, LABEL), optional=(PHOTO_ID,), encoding=encoding, delimiter=delimiter
+        data,
+        (PHOTO, LABEL),
+        optional=(PHOTO_ID,),
+        named=[reading.get(name) for name in TABLE_OPTIONS if name.endswith("_column")],
+        encoding=reading.get("encoding"),
+        delimiter=reading.get("delimiter"),
     )
     sides, _ = columns_of(table.columns, positional=False)
     if sides is not None and not table.positional:
@@ -217,3 +221,4 @@ def _refuse_boxes(data: Any, reading: Mapping[str, Any]) -> None:
             f"set task={task_name('detect')!r}; for photos, name the column of classes with "
             "label_column."
         )
+    return table

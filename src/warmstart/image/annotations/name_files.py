@@ -29,19 +29,6 @@ def read_names(file: Path) -> list[str]:
     return lines
 
 
-def one_list(folder: Path, files: Sequence[str]) -> list[str] | None:
-    """The names of a folder, from those of these files that it has; None without one.
-
-    Raises:
-        UsageError: two files disagree.
-    """
-    lists = [
-        (folder / name, read_names(folder / name)) for name in files if (folder / name).is_file()
-    ]
-    refuse_two_lists([(file, dict(enumerate(names))) for file, names in lists])
-    return lists[0][1] if lists else None
-
-
 def refuse_two_lists(lists: Sequence[tuple[Path, dict[int, str]]]) -> None:
     """Refuse files that number classes differently.
 

@@ -32,7 +32,7 @@ class PartLists:
     missing: Sequence[str]
 
 
-def listed(path: Path) -> list[str]:
+def names_in(path: Path) -> list[str]:
     """The names in a list: the first word of each line, without the suffix of a photo or an
     annotation.
     """

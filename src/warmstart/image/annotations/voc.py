@@ -16,7 +16,7 @@ from warmstart.image.annotations.annotated_photos import AnnotatedPhotos, count_
 from warmstart.image.annotations.box_data import LabelledBox
 from warmstart.image.annotations.collector import Collector
 from warmstart.image.annotations.numbers import flag, size_of
-from warmstart.image.annotations.part_lists import listed, part_lists
+from warmstart.image.annotations.part_lists import names_in, part_lists
 from warmstart.image.photo_files import folders_called
 
 LARGEST_XML = 16 * 2**20
@@ -74,7 +74,7 @@ def read(path: Path, collector: Collector, part: str | None) -> None:
     reader = _Reader(root, collector, stems)
     photos = folders_called(root, PHOTOS) or [root]
     if not path.is_dir():
-        for name in listed(path):
+        for name in names_in(path):
             reader.read(files.get(name, folder / f"{name}.xml"), _below(photos, name), part)
         return
     problems, annotations = collector.problems, list(files.values())
