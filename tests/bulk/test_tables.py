@@ -42,7 +42,7 @@ def read(inputs, kind="text", columns=(), size=3):
     return [(row.source, row.value) for row in found]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     rows=st.lists(st.lists(TEXT, min_size=2, max_size=2), min_size=1, max_size=9),
     size=st.integers(1, 4),

@@ -43,9 +43,7 @@ def data():
     }  # fmt: skip
 
 
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)  # of a busy machine
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])  # of a busy machine
 @given(ENTRIES)
 def test_to_json_and_back(entry):
     again = Entry.from_dict(json.loads(json.dumps(entry.to_dict())))

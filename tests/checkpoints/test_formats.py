@@ -184,7 +184,7 @@ def test_no_room_for_the_temporary_file(archive, weights_bytes, monkeypatch):
     assert not isinstance(caught.value, CorruptCheckpointError)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     changes=st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 255)), max_size=4),
     keep=st.floats(0.5, 1),
@@ -235,7 +235,7 @@ def test_a_missing_file(tmp_path):
         open_checkpoint(tmp_path / "none.h5")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from([b"", b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"\x80\x02", b"{"]),
     st.binary(max_size=200),

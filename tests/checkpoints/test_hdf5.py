@@ -433,7 +433,7 @@ def test_every_truncation_is_refused(tmp_path, small_h5_bytes):
             open_checkpoint(path)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.lists(st.tuples(st.integers(0, 1 << 14), st.integers(0, 255)), min_size=1, max_size=6))
 def test_damage_is_a_typed_error_or_harmless(tmp_path_factory, small_h5_bytes, changes):
     raw = bytearray(small_h5_bytes)
@@ -490,7 +490,7 @@ def test_lists_of_layers_beside_many_attributes(options, tmp_path):
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_damaged_dense_groups_are_typed_errors(dense_bytes, tmp_path_factory, data):
     raw = bytearray(dense_bytes)
     for _ in range(data.draw(st.integers(1, 4))):

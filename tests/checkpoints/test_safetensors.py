@@ -222,7 +222,7 @@ json_like = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     header=st.binary(max_size=200) | json_like.map(lambda value: json.dumps(value).encode()),
     size=st.integers(0, 64),
@@ -239,7 +239,7 @@ def test_any_header_is_valid_or_a_value_error(header, size):
 
 
 @example(shapes=[("BF16", [])], names=[" ", "a", "b", "c", "d"], flip=None)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     shapes=st.lists(
         st.tuples(st.sampled_from(sorted(DTYPES)), st.lists(st.integers(0, 4), max_size=3)),

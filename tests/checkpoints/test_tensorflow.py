@@ -121,7 +121,7 @@ def test_a_shard_that_is_missing_or_cut_off(tmp_path):
         open_checkpoint(index)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_damage_is_an_error_or_changes_nothing_that_is_read(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("damage")

@@ -26,7 +26,6 @@ from warmstart.text.squad import questions
 
 LIMITS = settings(
     max_examples=cases(150),
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")

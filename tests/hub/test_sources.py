@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from warmstart import hub
@@ -164,7 +164,6 @@ _pieces = st.lists(st.sampled_from(_PIECES), max_size=9).map("".join)
         _pieces, st.text(), st.text().map("hf://".__add__), st.text().map("https://host/".__add__)
     )
 )
-@settings(deadline=None)
 @example("https://host/%")
 @example("https://..")
 @example("hf://a/b@c%252F/d")

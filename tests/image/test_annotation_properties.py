@@ -21,7 +21,6 @@ from warmstart.image.annotations.masks import read_masks
 
 WIDTH, HEIGHT = 40, 30
 LIMITS = settings(
-    deadline=None,
     max_examples=cases(60),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

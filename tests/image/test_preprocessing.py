@@ -152,7 +152,7 @@ def test_pad_fits_the_whole_picture_on_black():
     assert (resize(image, rules((200, 300), resize="pad"))[50:150] == 255).all()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.tuples(
         st.sampled_from([1, 2, 3, 7, 33, 64, 4000]), st.sampled_from([1, 2, 5, 31, 64, 4000])

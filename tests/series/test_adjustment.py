@@ -47,7 +47,7 @@ def test_a_season_that_grows_with_the_level_grows_on():
     assert np.abs(ahead / season[96:] - 1).max() < 0.03
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(power=st.floats(-6, 6), shift=st.floats(-1e6, 1e6), sign=st.sampled_from([-1.0, 1.0]))
 def test_it_does_not_depend_on_unit_and_zero(power, shift, sign):
     factor = sign * 10.0**power

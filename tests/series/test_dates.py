@@ -111,7 +111,7 @@ def test_an_unreadable_date_names_its_row(values, words):
         read(frame(values, name))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     start=st.datetimes(pd.Timestamp("1975-01-01"), pd.Timestamp("2040-01-01")),
     count=st.integers(40, 80),

@@ -426,7 +426,7 @@ def written_tables(draw):
     return "\n".join(lines) + draw(st.sampled_from(["", "\n", "\n\n"])), times, values
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(written_tables())
 def test_a_table_is_read_right_or_refused(written):
     text, times, values = written
@@ -448,7 +448,7 @@ def test_a_table_is_read_right_or_refused(written):
 CHARACTERS = string.digits + ".,;-/: \t\n\"'€%abQW" + "\u00a0−"
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.text(CHARACTERS, max_size=200) | st.binary(max_size=60))
 @example("date,y\n2024-01-01,1\n")
 @example("\n\n")

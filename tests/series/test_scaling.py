@@ -23,7 +23,7 @@ def scaling_of(values, context=48, name="robust"):
     return Scaling.of(values[None], np.isfinite(values)[None], context, name)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(power=st.floats(-6, 6), shift=st.floats(-1e6, 1e6), sign=st.sampled_from([-1.0, 1.0]))
 def test_what_the_network_sees_does_not_depend_on_unit_and_zero(power, shift, sign):
     factor = sign * 10.0**power

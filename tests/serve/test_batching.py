@@ -142,7 +142,7 @@ def test_wrong_numbers_of_answers_and_sizes():
         Batcher(Work(), size=0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.lists(
         st.tuples(st.integers(0, 2), st.lists(st.integers(-2, 99), min_size=1, max_size=5)),

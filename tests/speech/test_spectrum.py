@@ -54,7 +54,7 @@ def test_as_librosa_computes_them(golden, name, config):
     np.testing.assert_allclose(found, golden[name], atol=1e-3)  # decibels of up to 100
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 700), max_size=12), st.integers(0, 3))
 def test_a_stream_gives_the_frames_of_the_whole(sizes, seed):
     features = Features(**MFCC)

@@ -223,7 +223,7 @@ def test_padding(folder):
         padded([tokenizer.encode("cat")], 0, to=2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(st.characters(exclude_categories=()), max_size=40))
 def test_any_text_is_encoded_or_refused_by_name(folder, given):
     tokenizer = Tokenizer.open(folder, rows=len(WORDS))

@@ -168,7 +168,7 @@ PLACES = [path for path in places(WHOLE) if path]
 
 
 @given(data=st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_damaged_configs_are_typed_errors(data):
     config = copy.deepcopy(WHOLE)
     for path in data.draw(st.lists(st.sampled_from(PLACES), min_size=1, max_size=3)):

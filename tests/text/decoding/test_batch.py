@@ -50,7 +50,7 @@ def same(text, expected) -> None:
     np.testing.assert_allclose(result.logprobs, expected.logprobs, atol=1e-4)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     arrivals=st.lists(
         st.tuples(
