@@ -10,6 +10,7 @@ import runpy
 import shlex
 import sys
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -108,6 +109,7 @@ def test_links_lead_somewhere(page):
             }, target
 
 
+@cache
 def commands() -> dict[str, set[str]]:
     """Command, such as "cache rm" -> its options."""
     found: dict[str, set[str]] = {}

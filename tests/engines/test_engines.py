@@ -233,6 +233,13 @@ def test_measuring_ends_early_where_one_is_faster_clear_ratio(seconds, clear_rat
     assert all(milliseconds >= one * 1e3 for milliseconds, one in zip(found, seconds, strict=True))
 
 
+@pytest.mark.parametrize(("clear_ms", "is_clear"), [(1e4, True), (0.5, False)])
+def test_a_clearly_fast_engine_is_called_four_times(clear_ms, is_clear):
+    engine = _Slept(0.001)
+    choose.measure([engine], rounds=1, seconds=0.2, clear_ms=clear_ms)
+    assert (engine.calls == 4) is is_clear  # one call to warm up, and three
+
+
 SPEEDS = {"litert": 5.0, "openvino": 1.0}
 
 

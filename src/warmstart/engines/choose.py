@@ -37,6 +37,7 @@ ENGINES = ("auto", "litert", "openvino", "onnxruntime", "keras")
 DEVICES = ("auto", "cpu", "gpu")
 PRECISIONS = ("float32", "bfloat16", "int8", "auto")
 SMALL_MS = 2.0  # below this, another engine saves less per call than loading it costs
+CLEARLY_SMALL = 0.5  # of SMALL_MS: the first few calls are enough to see it
 CLEARLY_FASTER = 0.97
 CLEAR_RATIO = 0.75  # of two times, after two rounds; two more would not reverse the order
 MEASURED = JsonFile("engines.json")
@@ -132,13 +133,18 @@ def open_engine(
 
 
 def measure(
-    engines: Sequence[Engine], rounds: int = 4, seconds: float = 0.2, *, clear_ratio: float = 0.0
+    engines: Sequence[Engine],
+    rounds: int = 4,
+    seconds: float = 0.2,
+    *,
+    clear_ratio: float = 0.0,
+    clear_ms: float = 0.0,
 ) -> list[float]:
     """Milliseconds of one call on one probe input, for each engine.
 
     The engines take turns, so that other load on the machine affects all of them; the result is the
     median of the best round. Two rounds are enough if the fastest takes less than `clear_ratio` of
-    the time of the next.
+    the time of the next, and three calls if all of them take less than `clear_ms`.
     """
     calls = [
         [(name, signature.probe(size=1)) for name, signature in e.signatures.items()]
@@ -156,8 +162,9 @@ def measure(
         for index in range(len(engines)):
             once(index)  # warm up after the other engine
             end = time.perf_counter() + seconds
-            times: list[float] = []
-            while len(times) < 3 or time.perf_counter() < end:
+            times = [once(index) for _ in range(3)]
+            is_clear = max(times) < clear_ms
+            while not is_clear and time.perf_counter() < end:
                 times.append(once(index))
             best[index] = min(best[index], float(np.median(times)))
         first, *others = sorted(best)
@@ -180,7 +187,8 @@ def _open_fastest(artifact: Artifact, precision: str) -> Engine:
         return litert
     measured, key = _measurements(), _key(artifact, openers)
     if (times := measured.get(key)) is None:
-        times = {litert.name: measure([litert], rounds=1)[0]}
+        clear_ms = CLEARLY_SMALL * SMALL_MS
+        times = {litert.name: measure([litert], rounds=1, clear_ms=clear_ms)[0]}
         if times[litert.name] >= SMALL_MS:
             engines = [litert, *_usable(artifact, precision, openers)]
             if len(engines) > 1:
