@@ -82,15 +82,15 @@ def figures_of(case: Case, rounds: int, seconds: float) -> Iterator[Figure]:
     tell(f"{case.name}: compiling and calibrating")
     exact = ws.load(case.name, **case.options)
     small = ws.load(case.name, precision="int8", calibration=case.calibration, **case.options)
-    facts = small.artifact.calibration
-    assert facts is not None
+    record = small.artifact.calibration
+    assert record is not None
     before, after = (
         float(dict(model.evaluate(list(case.data)))[case.metric]) for model in (exact, small)
     )
     what = f"{case.name}: {case.metric} lost by int8"
     note = (
-        f"float32 {before:.1%}, int8 {after:.1%}; calibrated on {facts['inputs']} other inputs, "
-        f"compared on {facts['validation']}"
+        f"float32 {before:.1%}, int8 {after:.1%}; calibrated on {record.inputs} other inputs, "
+        f"compared on {record.validation}"
     )
     yield Figure(1, what, before - after, "share", 0.01, note=note)
 
@@ -98,7 +98,7 @@ def figures_of(case: Case, rounds: int, seconds: float) -> Iterator[Figure]:
     calibration = collect(exact, case.calibration)
     peer = nncf_default(exact, calibration.to_calibrate)
     reached = agreement_of(peer, exact, calibration.to_compare)
-    if reached < facts["threshold"]:
+    if reached < record.threshold:
         small = ws.load(
             case.name,
             precision="int8",
@@ -109,7 +109,7 @@ def figures_of(case: Case, rounds: int, seconds: float) -> Iterator[Figure]:
     unseen = collect(exact, [each for each, _ in case.data])
     theirs = agreement_of(peer, exact, unseen)
     what = f"{case.name}: agreement of int8 with float32 on unseen inputs, against NNCF's"
-    least = min(reached, facts["threshold"])
+    least = min(reached, record.threshold)
     note = f"{len(unseen)} inputs, NNCF {theirs:.1%}; on the inputs set aside at least {least:.1%}"
     agreement = unseen.agreement(small.engine, unseen.decisions(exact.engine))
     yield Figure(2, what, agreement, "share", theirs, at_least=True, note=note)

@@ -47,13 +47,13 @@ def timed(exact: Any, small: Any) -> Artifact:
     """The calibrated program with the least times of single calls, in turns: other programs on the
     machine only add to a time.
     """
-    facts = small.artifact.calibration
+    record = small.artifact.calibration
     models = {
         "float32": lambda: exact,
         "bfloat16": lambda: exact.in_precision("bfloat16"),
         "litert": lambda: small,
     }
-    engines = {name: models[name]().engine for name in facts["milliseconds"]}
+    engines = {name: models[name]().engine for name in record.milliseconds}
     probe = exact.engine.signatures["forward"].probe(size=1)
     inputs = {name: np.ascontiguousarray(array) for name, array in probe.items()}
     least = dict.fromkeys(engines, float("inf"))
@@ -64,8 +64,10 @@ def timed(exact: Any, small: Any) -> Artifact:
             engine.run("forward", **inputs)
             least[name] = min(least[name], time.perf_counter() - start)
     times = {name: round(seconds * 1e3, 3) for name, seconds in least.items()}
-    record = {**small.artifact.record, "calibration": {**facts, "milliseconds": times}}
-    return dataclasses.replace(small.artifact, record=record)
+    retimed = dataclasses.replace(record, milliseconds=times)
+    return dataclasses.replace(
+        small.artifact, record={**small.artifact.record, "calibration": retimed.to_dict()}
+    )
 
 
 def size(folder: Path) -> int:
@@ -92,13 +94,13 @@ def main() -> None:
     )
     artifact, data = timed(exact, small), labelled(options.data)
     before, after = (model.evaluate(data) for model in (exact, small))
-    times = artifact.record["calibration"]["milliseconds"]
+    times = artifact.calibration.milliseconds
     ratio = times["litert"] / times["float32"]
     lost = before[options.metric] - after[options.metric]
     target = EMBEDDED / options.name
     whole = size(EMBEDDED) - size(target / "artifacts" / "int8") + size(artifact.folder)
     words = (
-        f"{artifact.calibration_in_words} {options.metric} on {after['count']:,} further "
+        f"{artifact.calibration} {options.metric} on {after['count']:,} further "
         f"inputs: {after[options.metric]:.3f}, float32 {before[options.metric]:.3f}."
     )
     print(words)

@@ -51,15 +51,15 @@ def compiled(calibrated, monkeypatch):
 
 
 def test_a_calibrated_program_agrees_and_is_compiled_once(compiled, photos):
-    facts = compiled.artifact.calibration
-    assert (facts["inputs"], facts["validation"]) == (24, 0)
-    assert "the same inputs, which were too few" in compiled.artifact.calibration_in_words
-    assert facts["threshold"] == ASKED
-    assert min(facts["agreement"].values()) >= ASKED
+    record = compiled.artifact.calibration
+    assert (record.inputs, record.validation) == (24, 0)
+    assert "the same inputs, which were too few" in str(compiled.artifact.calibration)
+    assert record.threshold == ASKED
+    assert min(record.agreement.values()) >= ASKED
     exact = ws.load(CIFAR)
     paths = sorted(photos.iterdir(), key=lambda path: int(path.stem.removeprefix("photo")))
     same = [a.label == b.label for a, b in zip(compiled(paths), exact(paths), strict=True)]
-    assert np.mean(same) == pytest.approx(facts["agreement"][compiled.engine.name], abs=1e-6)
+    assert np.mean(same) == pytest.approx(record.agreement[compiled.engine.name], abs=1e-6)
     assert compiled.artifact.size_on(compiled.engine.name) < exact.artifact.size_on(
         exact.engine.name
     )
@@ -75,13 +75,13 @@ def test_half_of_enough_inputs_are_set_aside(photos, tmp_path):
     """The agreement is that of the half that was not calibrated on; a class is in both halves."""
     write_photos(tmp_path, 40)
     small = ws.load(CIFAR, precision="int8", calibration=tmp_path, agreement=0.5)
-    facts = small.artifact.calibration
-    assert (facts["inputs"], facts["validation"]) == (20, 20)
-    assert "on 20 others" in small.artifact.calibration_in_words
+    record = small.artifact.calibration
+    assert (record.inputs, record.validation) == (20, 20)
+    assert "on 20 others" in str(small.artifact.calibration)
     calibration = Request(tmp_path, 0.5).calibration(small)
     compared, exact = calibration.to_compare, ws.load(CIFAR)
     agreement = compared.agreement(small.engine, compared.decisions(exact.engine))
-    assert agreement == pytest.approx(facts["agreement"][small.engine.name], abs=1e-6)
+    assert agreement == pytest.approx(record.agreement[small.engine.name], abs=1e-6)
     rows = [array.tobytes() for array in calibration.inputs["images"]]
     in_order = [exact.preprocess(tmp_path / f"photo{n}.png").tobytes() for n in range(40)]
     places = [in_order.index(row) for row in rows[20:]]
@@ -129,7 +129,7 @@ def test_auto_is_found_out_once_and_says_why(compiled, photos, printed):
     shown = printed("info", CIFAR)
     assert reason in shown
     assert "int8: " in shown
-    assert compiled.artifact.calibration_in_words in shown
+    assert str(compiled.artifact.calibration) in shown
     options = ("--precision", "auto", "--calibration", photos, "--agreement", ASKED)
     assert reason in printed("compile", CIFAR, *options)
 
@@ -137,7 +137,7 @@ def test_auto_is_found_out_once_and_says_why(compiled, photos, printed):
 def test_all_that_is_printed_is_one_measurement(compiled, photos, printed, monkeypatch):
     """Neither the engine nor the precision is chosen by other times than those of the record."""
     monkeypatch.setattr("warmstart.engines.choose.measure", None)
-    times = compiled.artifact.calibration["milliseconds"]
+    times = compiled.artifact.calibration.milliseconds
     best = min(times[name] for name in compiled.artifact.engines)
     options = ("--calibration", photos, "--agreement", ASKED)
     for precision in ("int8", "auto"):

@@ -38,11 +38,11 @@ def quantised(program, artifact, folder, threshold, validation=0) -> Artifact:
 
 def test_layers_stay_in_float32_until_the_agreement_is_met(program, artifact, tmp_path):
     whole = quantised(program, artifact, tmp_path / "whole", 0.1)
-    facts = whole.calibration
-    assert facts["inputs"] == 12
-    assert facts["float_layers"] == 0
+    record = whole.calibration
+    assert record.inputs == 12
+    assert record.float_layers == 0
     assert whole.size_on("litert") < artifact.size_on("litert")
-    reached = facts["agreement"]["litert"]
+    reached = record.agreement["litert"]
     assert 0.1 <= reached < 1
     engine = LiteRTEngine(whole.path, whole.signatures)
     inputs = calibration(0.1)
@@ -51,22 +51,22 @@ def test_layers_stay_in_float32_until_the_agreement_is_met(program, artifact, tm
 
     asked = 1 - (1 - reached) * 0.8
     mixed = quantised(program, artifact, tmp_path / "mixed", asked)
-    assert mixed.calibration["float_layers"] > 0
-    assert mixed.calibration["agreement"]["litert"] >= asked
-    assert "agreement with float32" in mixed.calibration_in_words
+    assert mixed.calibration.float_layers > 0
+    assert mixed.calibration.agreement["litert"] >= asked
+    assert "agreement with float32" in str(mixed.calibration)
 
 
 def test_ranges_are_of_some_inputs_and_the_agreement_is_of_the_others(program, artifact, tmp_path):
     made = quantised(program, artifact, tmp_path / "int8", 0.1, validation=8)
-    facts, inputs = made.calibration, calibration(0.1, validation=8)
-    assert (facts["inputs"], facts["validation"]) == (4, 8)
-    assert facts["digest"] != calibration(0.1).digest
+    record, inputs = made.calibration, calibration(0.1, validation=8)
+    assert (record.inputs, record.validation) == (4, 8)
+    assert record.digest != calibration(0.1).digest
     np.testing.assert_array_equal(inputs.to_compare.inputs["images"], inputs.inputs["images"][4:])
     exact = LiteRTEngine(artifact.path, artifact.signatures)
     engine = LiteRTEngine(made.path, made.signatures)
     for rows, is_measured in ((inputs.to_compare, True), (inputs.to_calibrate, False)):
         agreement = rows.agreement(engine, rows.decisions(exact))
-        assert (abs(agreement - facts["agreement"]["litert"]) < 1e-5) is is_measured
+        assert (abs(agreement - record.agreement["litert"]) < 1e-5) is is_measured
 
 
 def test_an_agreement_out_of_reach_is_an_error(program, artifact, tmp_path):
@@ -96,7 +96,7 @@ def small(program, artifact, tmp_path):
 def test_nncf_makes_a_second_program_for_openvino(small, artifact):
     pytest.importorskip("nncf")
     made = small(0.1)
-    reached = made.calibration["agreement"]
+    reached = made.calibration.agreement
     assert list(reached) == ["litert", "openvino"]
     assert {"nncf", "tensorflow"} <= set(made.record["made_with"])
     assert made.size_on("openvino") != made.size_on("litert")

@@ -141,6 +141,9 @@ def test_key_depends_on_everything_that_decides_the_numbers():
 CALIBRATION = {
     "inputs": 20,
     "validation": 0,
+    "digest": "d1",
+    "threshold": 0.99,
+    "float_layers": None,
     "engine": "openvino",
     "float32": {"engine": "litert"},
     "measure": "same best class",
@@ -164,7 +167,7 @@ def test_a_program_of_openvino_alone(tmp_path):
     assert artifact.path == artifact.openvino_path == artifact.folder / "program.xml"
     assert artifact.size_on("openvino") == len("<net/>") + len(b"numbers")
     assert artifact.engines == ("openvino",)
-    assert artifact.calibration_in_words == (
+    assert str(artifact.calibration) == (
         "Calibrated on 20 inputs; agreement with float32 99.5% (same best class) on the same inputs, "
         "which were too few to set some aside; 2.00 ms per input on openvino, float32 4.00 ms on "
         "litert (a processor)."

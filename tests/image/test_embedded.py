@@ -78,9 +78,9 @@ def test_its_int8_agrees_as_the_card_says(shared_data):
         [result.labels_map for result in ws.load("leaf_deeplabv3", precision=precision)(photos)]
         for precision in ("float32", "int8")
     )
-    (recorded,) = (
-        ws.load("leaf_deeplabv3", precision="int8").artifact.calibration["agreement"].values()
-    )
+    (recorded,) = ws.load(
+        "leaf_deeplabv3", precision="int8"
+    ).artifact.calibration.agreement.values()
     agreement = np.mean(np.equal(exact, small))
     assert recorded == pytest.approx(agreement, abs=0.005)
     assert 0.99 <= agreement < 1

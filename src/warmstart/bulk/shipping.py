@@ -6,6 +6,9 @@ A worker that gets one needs neither TensorFlow nor the network nor the model's 
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +22,8 @@ from warmstart.core.task import task_class
 from warmstart.core.weights import Weights
 from warmstart.engines import store
 from warmstart.errors import UsageError
+from warmstart.hub import home
+from warmstart.hub.files import writing
 
 LARGEST_FILE = (
     64 * 2**20
@@ -98,12 +103,31 @@ def files_of(folder: Path | None) -> dict[str, bytes]:
 
 
 def folder_of(files: Mapping[str, bytes]) -> Path:
-    """A new folder with these files."""
-    folder = Path(tempfile.mkdtemp(prefix="warmstart-"))
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    """A folder with these files, the same one for the same files, in `$WARMSTART_HOME/shipped`.
+
+    Raises:
+        CacheError: it cannot be written.
+    """
+    digest = hashlib.sha256()
+    for name, content in sorted(files.items()):
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    folder = home() / "shipped" / digest.hexdigest()[:40]
+    if folder.is_dir():
+        return folder
+    with writing(home()):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+        try:
+            for name, content in files.items():
+                path = temporary / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            os.replace(temporary, folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was faster
+                raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 

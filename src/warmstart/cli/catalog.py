@@ -175,7 +175,7 @@ def _precisions(entry: Entry, contents: Contents | None) -> Iterator[tuple[str, 
         with contextlib.suppress(EngineError):
             int8 = Artifact.recorded(contents.folder / "artifacts" / "int8")
     if int8 := int8 or calibration.latest(entry, weights):
-        yield "int8", int8.calibration_in_words or "quantised at run time"
+        yield "int8", str(int8.calibration or "quantised at run time")
     if choice := recorded_choice(entry, weights):
         first, *rest = choice.lines
         yield "precision auto", first

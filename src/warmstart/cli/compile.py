@@ -150,10 +150,11 @@ def _compile(
     size = artifact.size_on(name) / 1e6
     print(f"{model.name}: {model.precision}, {size:.1f} MB, {_chosen(engine)}: {name}")
     if artifact.calibration is not None and not is_timed:
-        print(f"  {artifact.calibration_on(name)}")
-        times = (measured_here(artifact) or {}).get("milliseconds")
-        if times and times[name] > times["float32"]:
-            _say_slower(model)
+        print(f"  {artifact.calibration.in_words(name)}")
+        if (record := measured_here(artifact)) is not None:
+            times = record.milliseconds
+            if times[name] > times["float32"]:
+                _say_slower(model)
     if model.precision == "float32":
         worst = max(artifact.record["differences"].values())
         print(f"  largest difference from Keras on the probe: {worst:.1g}")

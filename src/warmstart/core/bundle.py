@@ -252,8 +252,8 @@ ws.load("path/of/this/folder"){call}
 
 def _int8_section(int8: store.Artifact | None) -> str:
     """The section of the card on a calibrated program; "" if there is none."""
-    words = "" if int8 is None else int8.calibration_in_words
-    return f"\n## int8\n\n{words}\n" if words else ""
+    record = None if int8 is None else int8.calibration
+    return "" if record is None else f"\n## int8\n\n{record}\n"
 
 
 def _write_json(path: Path, data: Any) -> None:

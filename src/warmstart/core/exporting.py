@@ -211,8 +211,8 @@ def describe(
 def _agreement(artifact: Artifact, record: Mapping[str, Any]) -> dict[str, Any]:
     if "agreement" in record:
         return {"agreement": record["agreement"]}
-    calibration = artifact.calibration
-    return {"agreement": calibration["agreement"]["litert"]} if calibration else {}
+    calibrated = artifact.calibration
+    return {} if calibrated is None else {"agreement": calibrated.agreement["litert"]}
 
 
 def checked_format(path: str | Path, format: str | None) -> str:

@@ -17,6 +17,7 @@ from warmstart.core.weights import Weights
 from warmstart.engines import choose
 from warmstart.engines.base import Engine
 from warmstart.engines.calibration import FORWARD, Calibration
+from warmstart.engines.calibration_record import FloatRecord
 from warmstart.engines.store import Artifact
 from warmstart.errors import EngineError, UsageError
 from warmstart.hub.json_file import JsonFile
@@ -145,41 +146,57 @@ def choose_precision(exact: Model[Any, Any, Any], request: Request) -> Choice:
     if candidates is None:
         engines = {name: model.engine for name, model in opened.items()}
         candidates = (*_measured(engines, agreements), *refused)
-    facts = {
-        "inputs": len(calibration.to_calibrate),
-        "validation": calibration.validation,
-        "digest": calibration.digest,
-        "measure": calibration.rule.words,
-    }
-    return _chosen(exact, candidates, calibration.threshold, facts)
+    choice = Choice(
+        _best(candidates, calibration.threshold),
+        candidates,
+        calibration.threshold,
+        len(calibration.to_calibrate),
+        calibration.digest,
+        calibration.rule.words,
+        calibration.validation,
+    )
+    return _record(exact, choice)
 
 
 def _of_bundle(exact: Model[Any, Any, Any], threshold: float) -> Choice | None:
     """Choose between float32 and the calibrated program of a bundle, by its recorded agreement."""
     other = exact.in_precision("int8")
     artifact = other.own_artifact()
-    facts = artifact.calibration if artifact else None
-    if artifact is None or facts is None:
+    record = artifact.calibration if artifact else None
+    if artifact is None or record is None:
         return None
     if (candidates := _by_record(exact, artifact)) is None:
         engines = {"float32": exact.engine, "int8": other.engine}
-        agreements = {"float32": 1.0, "int8": float(facts["agreement"][other.engine.name])}
+        agreements = {"float32": 1.0, "int8": record.agreement[other.engine.name]}
         candidates = _measured(engines, agreements)
-    return _chosen(exact, candidates, threshold, facts)
+    best = _best(candidates, threshold)
+    choice = Choice(
+        best, candidates, threshold, record.inputs, record.digest, record.measure, record.validation
+    )
+    return _record(exact, choice)
 
 
 def _by_record(exact: Model[Any, Any, Any], artifact: Artifact) -> tuple[Candidate, ...] | None:
     """The candidates as they were measured when int8 was calibrated; None if that was on another
     machine, or if an engine was requested, which may not have been timed.
     """
-    facts = choose.measured_here(artifact)
-    if facts is None or exact.requested_engine != "auto":
+    record = choose.measured_here(artifact)
+    if record is None or exact.requested_engine != "auto":
         return None
-    times, engine = facts["milliseconds"], facts["engine"]
+
+    def candidate(precision: str, facts: FloatRecord) -> Candidate:
+        milliseconds = record.milliseconds.get(precision, 0.0)
+        return Candidate(precision, facts.engine, milliseconds, facts.agreement, facts.reason)
+
     return (
-        Candidate("float32", milliseconds=times["float32"], agreement=1.0, **facts["float32"]),
-        Candidate("bfloat16", milliseconds=times.get("bfloat16", 0.0), **facts["bfloat16"]),
-        Candidate("int8", engine, times[engine], facts["agreement"][engine]),
+        candidate("float32", record.float32),
+        candidate("bfloat16", record.bfloat16),
+        Candidate(
+            "int8",
+            record.engine,
+            record.milliseconds[record.engine],
+            record.agreement[record.engine],
+        ),
     )
 
 
@@ -193,13 +210,8 @@ def _measured(
     )
 
 
-def _chosen(
-    exact: Model[Any, Any, Any],
-    candidates: tuple[Candidate, ...],
-    threshold: float,
-    facts: Mapping[str, Any],
-) -> Choice:
-    """Choose among candidates, float32 first, and record the choice for this machine."""
+def _best(candidates: Sequence[Candidate], threshold: float) -> str:
+    """The fastest precision that agrees enough; the first candidate is float32."""
     float32 = candidates[0]
     good = [
         one
@@ -208,9 +220,11 @@ def _chosen(
         and one.agreement >= threshold
         and one.milliseconds < choose.CLEARLY_FASTER * float32.milliseconds
     ]
-    best = min(good, key=lambda one: one.milliseconds, default=float32).precision
-    inputs = {name: facts[name] for name in ("inputs", "validation", "digest", "measure")}
-    choice = Choice(best, candidates, threshold, **inputs)
+    return min(good, key=lambda one: one.milliseconds, default=float32).precision
+
+
+def _record(exact: Model[Any, Any, Any], choice: Choice) -> Choice:
+    """Record a choice for this machine."""
     CHOSEN.update(_key(exact.entry, exact.weights, exact.requested_engine), asdict(choice))
     if has_published_weights(exact) and exact.requested_engine == "auto":
         CHOSEN.update(_published_key(exact.entry), asdict(choice))

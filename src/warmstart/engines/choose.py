@@ -12,13 +12,13 @@ import hashlib
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from warmstart import log
 from warmstart.engines import onnxruntime
 from warmstart.engines.base import Engine
+from warmstart.engines.calibration_record import CalibrationRecord
 from warmstart.engines.litert import LiteRTEngine, usable_cpus
 from warmstart.engines.parity import TOLERANCE, compare
 from warmstart.engines.store import Artifact
@@ -176,11 +176,11 @@ def measure(
 def _open_fastest(artifact: Artifact, precision: str) -> Engine:
     if "litert" not in artifact.engines:
         return _openvino(artifact, precision)
-    if (facts := measured_here(artifact)) is not None and facts["engine"] != LiteRTEngine.name:
+    if (record := measured_here(artifact)) is not None and record.engine != LiteRTEngine.name:
         with contextlib.suppress(EngineError):
             return _openvino(artifact, precision)
     litert = LiteRTEngine(artifact.path, artifact.signatures)
-    if facts is not None:
+    if record is not None:
         return litert
     openers = _candidates(artifact, precision)
     if not openers:
@@ -222,10 +222,10 @@ def ranked(times: Mapping[str, float]) -> list[str]:
     return sorted(times, key=limit)
 
 
-def measured_here(artifact: Artifact) -> Mapping[str, Any] | None:
+def measured_here(artifact: Artifact) -> CalibrationRecord | None:
     """The record of a calibrated program, if its times were measured on this machine."""
-    facts = artifact.calibration
-    return facts if facts is not None and facts.get("machine") == machine() else None
+    record = artifact.calibration
+    return record if record is not None and record.machine == machine() else None
 
 
 def _candidates(artifact: Artifact, precision: str) -> Mapping[str, Callable[[], Engine]]:

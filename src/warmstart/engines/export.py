@@ -133,6 +133,8 @@ class _Files(Engine):
 def _openvino(artifact: Artifact, program: Build, path: Path, report: Report) -> Engine:
     import openvino
 
+    from warmstart.engines.openvino_graph import rewrite
+
     core = openvino.Core()
     path.mkdir()
     runs = {}
@@ -150,7 +152,8 @@ def _openvino(artifact: Artifact, program: Build, path: Path, report: Report) ->
         for name, (tflite, signature) in files.items():
             report(f"converting {name} to OpenVINO")
             try:
-                network = core.read_model(str(tflite))  # `convert_model` would send telemetry
+                # `convert_model` would send telemetry
+                network = rewrite(core.read_model(str(tflite)))
                 for port, specs in (
                     (network.input, signature.inputs),
                     (network.output, signature.outputs),

@@ -13,17 +13,8 @@ make a program; an artifact contains each program that reaches the requested agr
 If the agreement is too low, layers stay in float32: with TensorFlow Lite first those with the most
 quantisation noise (`quantization_noise`), and more of them until it is reached; NNCF ranks and
 reverts them by its own measure. The programs, float32 and bfloat16 are timed in turns, once: the
-choice of an engine and of a precision on this machine reads these times. The record of the artifact
-has, under `calibration`:
-
-    {"inputs": 60, "validation": 60, "digest": "…", "threshold": 0.99, "measure": "same best class",
-     "agreement": {"litert": 0.992, "openvino": 1.0}, "engine": "openvino", "float_layers": 3,
-     "milliseconds": {"float32": 3.9, "bfloat16": 2.3, "litert": 2.4, "openvino": 1.7},
-     "float32": {"engine": "litert"}, "bfloat16": {"engine": "openvino", "agreement": 0.999},
-     "processor": "…", "machine": "…"}
-
-`validation` is 0 where there were too few inputs, and the agreement is that of the inputs that were
-calibrated on. `bfloat16` has a `reason` instead where it cannot be used.
+choice of an engine and of a precision on this machine reads these times in the record of the
+artifact, a `CalibrationRecord`.
 """
 
 from __future__ import annotations
@@ -40,6 +31,7 @@ from warmstart.engines import choose
 from warmstart.engines.agreement import Decisions
 from warmstart.engines.base import Engine
 from warmstart.engines.calibration import FORWARD, Calibration
+from warmstart.engines.calibration_record import CalibrationRecord, FloatRecord
 from warmstart.engines.litert import LiteRTEngine
 from warmstart.engines.parity import compare
 from warmstart.engines.quantization_noise import noisiest_layers
@@ -104,36 +96,37 @@ def compile_int8(
         raise failure or CompileError(_refusal(attempts, calibration))
     report("measuring")
     floats = {"float32": choose.open_engine(exact)}
-    bfloat16: dict[str, Any] = {"engine": "openvino"}
     try:
         floats["bfloat16"] = engine = choose.open_engine(exact, precision="bfloat16")
-        bfloat16["agreement"] = round(calibration.to_compare.agreement(engine, expected), 6)
+        agreement = round(calibration.to_compare.agreement(engine, expected), 6)
+        bfloat16 = FloatRecord(engine.name, agreement)
     except EngineError as error:
-        bfloat16 = {"reason": str(error)}
+        bfloat16 = FloatRecord(reason=str(error))
     engines = floats | {one.engine.name: one.engine for one in usable}
     measured = choose.measure(list(engines.values()))
     times = {name: round(ms, 3) for name, ms in zip(engines, measured, strict=True)}
     (folder / PROBE).write_bytes((exact.folder / PROBE).read_bytes())
     packages = ["tensorflow", "keras", *(["nncf"] if (folder / OPENVINO[0]).exists() else [])]
+    record = CalibrationRecord(
+        inputs=len(calibration.to_calibrate),
+        validation=calibration.validation,
+        digest=calibration.digest,
+        threshold=calibration.threshold,
+        measure=calibration.rule.words,
+        agreement={one.engine.name: round(one.agreement, 6) for one in usable},
+        engine=choose.ranked({one.engine.name: times[one.engine.name] for one in usable})[0],
+        float_layers=usable[0].float_layers,
+        milliseconds=times,
+        float32=FloatRecord(floats["float32"].name),
+        bfloat16=bfloat16,
+        processor=choose.cpu_model().partition(":")[2].strip(),
+        machine=choose.machine(),
+    )
     return {
         "signatures": {FORWARD: usable[-1].engine.signatures[FORWARD].to_dict()},
         "differences": compare(usable[0].engine, exact.expected()),
         "made_with": {name: version(name) for name in packages},
-        "calibration": {
-            "inputs": len(calibration.to_calibrate),
-            "validation": calibration.validation,
-            "digest": calibration.digest,
-            "threshold": calibration.threshold,
-            "measure": calibration.rule.words,
-            "agreement": {one.engine.name: round(one.agreement, 6) for one in usable},
-            "engine": choose.ranked({one.engine.name: times[one.engine.name] for one in usable})[0],
-            "float_layers": usable[0].float_layers,
-            "milliseconds": times,
-            "float32": {"engine": floats["float32"].name},
-            "bfloat16": bfloat16,
-            "processor": choose.cpu_model().partition(":")[2].strip(),
-            "machine": choose.machine(),
-        },
+        "calibration": record.to_dict(),
     }
 
 

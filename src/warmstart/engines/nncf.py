@@ -91,7 +91,8 @@ def _by_tensor(row: Mapping[str, np.ndarray], tensors: Mapping[str, str]) -> dic
 
 
 def float_network(path: Path) -> Any:
-    """A program as a network of OpenVINO whose weights are float32 constants, for NNCF.
+    """A program as a network of OpenVINO, in its fastest form and with weights that are float32
+    constants, for NNCF.
 
     NNCF does not recognise weights that are stored in int8 and scaled when they are used: half of the
     convolutions of such a network would stay in float32, and no bias would be corrected.
@@ -99,7 +100,9 @@ def float_network(path: Path) -> Any:
     import openvino
     from openvino.passes import ConstantFolding, Manager
 
-    network = openvino.Core().read_model(str(path))
+    from warmstart.engines.openvino_graph import rewrite
+
+    network = rewrite(openvino.Core().read_model(str(path)))
     for node in network.get_ops():
         if node.get_type_name() == "Convert":
             stored = node.input_value(0).get_node()

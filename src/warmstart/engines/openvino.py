@@ -107,8 +107,10 @@ class OpenVINOEngine(Engine):
         if (request := self._requests.get(key)) is not None:
             self._requests.move_to_end(key)
             return request
+        from warmstart.engines.openvino_graph import rewrite
+
         try:
-            network = self._core.read_model(str(self._path))
+            network = rewrite(self._core.read_model(str(self._path)))
             inputs = {spec.name: spec.tensor for spec in signature.inputs}
             shapes = {
                 tensor: [-1] * arrays[name].ndim if varies else list(arrays[name].shape)

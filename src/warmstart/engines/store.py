@@ -34,6 +34,7 @@ import numpy as np
 from warmstart.checkpoints.file_names import RECORD, REST
 from warmstart.digests import sha256_of
 from warmstart.engines.base import Signature
+from warmstart.engines.calibration_record import CalibrationRecord
 from warmstart.errors import CacheError, EngineError
 from warmstart.hub import home
 
@@ -82,7 +83,7 @@ class Artifact:
             for name in (PROBE, *((PROGRAM,) if PROGRAM in hashes else OPENVINO)):
                 hashes[name]
             artifact = cls(folder, record)
-            artifact.signatures, artifact.calibration_in_words  # noqa: B018 (are they whole?)
+            artifact.signatures, artifact.calibration  # noqa: B018 (are they whole?)
             same = record["format"] == FORMAT
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise EngineError(f"The artifact {folder} is damaged: {error}") from error
@@ -114,40 +115,19 @@ class Artifact:
         return sum((self.folder / name).stat().st_size for name in names)
 
     @cached_property
-    def calibration(self) -> Mapping[str, Any] | None:
-        """How an int8 program was calibrated, and its agreement with float32; see `engines.int8`.
-        None for other programs.
-        """
-        calibration: Mapping[str, Any] | None = self.record.get("calibration")
-        return calibration
+    def calibration(self) -> CalibrationRecord | None:
+        """How an int8 program was calibrated and measured; None for other programs."""
+        data = self.record.get("calibration")
+        return None if data is None else CalibrationRecord.from_dict(data)
 
     @property
-    def calibration_in_words(self) -> str:
-        """A sentence on the agreement with float32 and the speed; "" for other programs."""
-        return "" if self.calibration is None else self.calibration_on(self.calibration["engine"])
-
-    def calibration_on(self, engine: str) -> str:
-        """`calibration_in_words` of a calibrated program, for one of its engines."""
-        facts = self.calibration or {}
-        validation, times = facts["validation"], facts["milliseconds"]
-        compared = (
-            f"on {validation} others"
-            if validation
-            else "on the same inputs, which were too few to set some aside"
-        )
-        return (
-            f"Calibrated on {facts['inputs']} inputs; agreement with float32 "
-            f"{facts['agreement'][engine]:.1%} ({facts['measure']}) {compared}; "
-            f"{times[engine]:.2f} ms per input on {engine}, float32 {times['float32']:.2f} ms on "
-            f"{facts['float32']['engine']} ({facts['processor'] or 'a processor'})."
-        )
-
-    @cached_property
     def engines(self) -> tuple[str, ...]:
         """The engines that may run it: for a calibrated program, those that reach the agreement."""
-        if self.calibration is None:
-            return ("litert", "openvino")
-        return tuple(map(str, self.calibration["agreement"]))
+        return (
+            ("litert", "openvino")
+            if self.calibration is None
+            else tuple(self.calibration.agreement)
+        )
 
     def belongs_to(self, checkpoint: Path | None, digest: str) -> bool:
         """Whether it was compiled from these weights, or is itself their checkpoint."""

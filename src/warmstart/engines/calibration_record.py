@@ -1,0 +1,116 @@
+"""The record of a calibrated int8 program: what it was calibrated on, its agreement, and its speed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+
+class FloatRecord(NamedTuple):
+    """How a program runs in a floating-point precision.
+
+    Attributes:
+        engine: the fastest on the machine of the record; "" if there is none.
+        agreement: with float32, 0 to 1.
+        reason: why it cannot be used.
+    """
+
+    engine: str = ""
+    agreement: float = 1.0
+    reason: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its values that are not the defaults, as JSON values."""
+        defaults = self._field_defaults
+        return {name: value for name, value in self._asdict().items() if value != defaults[name]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationRecord:
+    """How an int8 program was calibrated and measured; stored in the record of its artifact.
+
+    Attributes:
+        inputs: the number of inputs that it was calibrated on.
+        validation: the number of other inputs that the agreement was measured on; 0: there were
+            too few, and it was measured on `inputs`.
+        digest: of the inputs.
+        threshold: the requested agreement with float32, 0 to 1.
+        measure: what the agreement is, such as "same best class".
+        agreement: the agreement reached, by engine; these engines may run the program.
+        engine: the best of them.
+        float_layers: the number of layers that TensorFlow Lite left in float32; None: it made no
+            program that is good enough.
+        milliseconds: of one input: in `float32` and `bfloat16`, and in int8 by engine.
+        float32, bfloat16: how the program runs without quantisation.
+        processor: the machine on which it was measured, in words.
+        machine: the same as a digest; see `choose.machine`.
+    """
+
+    inputs: int
+    validation: int
+    digest: str
+    threshold: float
+    measure: str
+    agreement: Mapping[str, float]
+    engine: str
+    float_layers: int | None
+    milliseconds: Mapping[str, float]
+    float32: FloatRecord
+    bfloat16: FloatRecord
+    processor: str
+    machine: str
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> CalibrationRecord:
+        """Read the JSON values of `to_dict`.
+
+        Raises:
+            KeyError, TypeError, ValueError: they are damaged.
+        """
+        record = cls(
+            inputs=int(data["inputs"]),
+            validation=int(data["validation"]),
+            digest=str(data["digest"]),
+            threshold=float(data["threshold"]),
+            measure=str(data["measure"]),
+            agreement=_numbers(data["agreement"]),
+            engine=str(data["engine"]),
+            float_layers=data.get("float_layers"),
+            milliseconds=_numbers(data["milliseconds"]),
+            float32=FloatRecord(**data["float32"]),
+            bfloat16=FloatRecord(**data.get("bfloat16", {})),
+            processor=str(data["processor"]),
+            machine=str(data.get("machine", "")),
+        )
+        str(record)  # raises if a figure is missing
+        return record
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as JSON values."""
+        return asdict(self) | {
+            "float32": self.float32.to_dict(),
+            "bfloat16": self.bfloat16.to_dict(),
+        }
+
+    def __str__(self) -> str:
+        return self.in_words(self.engine)
+
+    def in_words(self, engine: str) -> str:
+        """A sentence on the agreement and the speed on one of its engines."""
+        compared = (
+            f"on {self.validation} others"
+            if self.validation
+            else "on the same inputs, which were too few to set some aside"
+        )
+        return (
+            f"Calibrated on {self.inputs} inputs; agreement with float32 "
+            f"{self.agreement[engine]:.1%} ({self.measure}) {compared}; "
+            f"{self.milliseconds[engine]:.2f} ms per input on {engine}, float32 "
+            f"{self.milliseconds['float32']:.2f} ms on {self.float32.engine} "
+            f"({self.processor or 'a processor'})."
+        )
+
+
+def _numbers(data: Mapping[str, Any]) -> Mapping[str, float]:
+    return {str(name): float(value) for name, value in data.items()}
