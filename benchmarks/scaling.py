@@ -34,6 +34,10 @@ from settings import tell
 from workers import Worker
 
 SCRIPT = Path(__file__).with_name("scaling_peers.py")
+CALLS, MANY = 5, 64
+"""Calls of a round, whose median counts, as the first is slower after another tool had the
+processor; one call for more than so many inputs.
+"""
 CORES_INPUTS = 32
 """The inputs of a call on 1 core, and on all."""
 SAME = 0.9999
@@ -169,7 +173,8 @@ class Bench:
         tell(f"{subject.name}: {sweep.axis}")
         times: dict[str, dict[int, Times]] = {name: {} for name in race.workers}
         for n in sweep.points:
-            for name, each in race.times(f"{sweep.call} {n}", self.options.rounds).items():
+            calls = CALLS if n <= MANY else 1
+            for name, each in race.times(f"{sweep.call} {n}", self.options.rounds, calls).items():
                 times[name][n] = each
         rates = {
             name: sweep.rates({n: statistics.median(each) for n, each in one.items()})
