@@ -13,7 +13,7 @@ from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart.core.compiling import run_job
-from warmstart.core.precision import compare_precisions
+from warmstart.core.precision_comparison import compare_precisions
 from warmstart.core.weights import Weights
 from warmstart.engines import openvino, store
 from warmstart.errors import CompileError, UsageError

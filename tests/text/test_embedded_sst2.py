@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import warmstart as ws
-from warmstart.core.precision import compare_precisions
+from warmstart.core.precision_comparison import compare_precisions
 from warmstart.engines.openvino import computes_in_bfloat16
 
 

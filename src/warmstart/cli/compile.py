@@ -165,7 +165,7 @@ def _compare(
 ) -> None:
     """Print what a precision costs and brings; its times only if they are not printed already."""
     from warmstart.cli.models import typed_inputs
-    from warmstart.core.precision import compare_precisions
+    from warmstart.core.precision_comparison import compare_precisions
     from warmstart.engines.choose import measured_here
 
     if check is None and (is_timed or model.artifact.calibration is not None):

@@ -1,4 +1,4 @@
-"""Compares precisions, and chooses the fastest one that reaches the requested agreement."""
+"""Chooses the fastest precision that reaches the requested agreement with float32."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
-import numpy as np
-
 from warmstart import log
 from warmstart.catalog import Entry
-from warmstart.core.calibration import AGREEMENT, Request, collect, has_published_weights
+from warmstart.core.calibration import AGREEMENT, Request, has_published_weights
 from warmstart.core.compiling import artifact_key
 from warmstart.core.model import Model
 from warmstart.core.weights import Weights
 from warmstart.engines import choose
 from warmstart.engines.base import Engine
-from warmstart.engines.calibration import FORWARD, Calibration
 from warmstart.engines.calibration_record import FloatRecord
 from warmstart.engines.store import Artifact
 from warmstart.errors import EngineError, UsageError
@@ -24,7 +21,6 @@ from warmstart.hub.json_file import JsonFile
 
 ModelT = TypeVar("ModelT", bound=Model[Any, Any, Any])
 
-PROBES = 16
 CHOSEN = JsonFile("precisions.json")
 
 
@@ -142,7 +138,7 @@ def choose_precision(exact: Model[Any, Any, Any], request: Request) -> Choice:
             refused.append(Candidate(precision, reason=str(error)))
             continue
         opened[precision], agreements[precision] = other, agreement
-    candidates = _by_record(exact, opened["int8"].artifact) if "int8" in opened else None
+    candidates = recorded_candidates(exact, opened["int8"].artifact) if "int8" in opened else None
     if candidates is None:
         engines = {name: model.engine for name, model in opened.items()}
         candidates = (*_measured(engines, agreements), *refused)
@@ -165,7 +161,7 @@ def _of_bundle(exact: Model[Any, Any, Any], threshold: float) -> Choice | None:
     record = artifact.calibration if artifact else None
     if artifact is None or record is None:
         return None
-    if (candidates := _by_record(exact, artifact)) is None:
+    if (candidates := recorded_candidates(exact, artifact)) is None:
         engines = {"float32": exact.engine, "int8": other.engine}
         agreements = {"float32": 1.0, "int8": record.agreement[other.engine.name]}
         candidates = _measured(engines, agreements)
@@ -176,7 +172,9 @@ def _of_bundle(exact: Model[Any, Any, Any], threshold: float) -> Choice | None:
     return _record(exact, choice)
 
 
-def _by_record(exact: Model[Any, Any, Any], artifact: Artifact) -> tuple[Candidate, ...] | None:
+def recorded_candidates(
+    exact: Model[Any, Any, Any], artifact: Artifact
+) -> tuple[Candidate, ...] | None:
     """The candidates as they were measured when int8 was calibrated; None if that was on another
     machine, or if an engine was requested, which may not have been timed.
     """
@@ -272,84 +270,3 @@ def _key(entry: Entry, weights: Weights, engine: str) -> str:
 def _published_key(entry: Entry) -> str:
     """The key of an entry whose published weights are not looked up."""
     return f"{entry.name} {choose.machine()}"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A model in another precision, compared with itself in float32.
-
-    Attributes:
-        milliseconds, float32_milliseconds: of one input, median.
-        agreement: with float32, 0 to 1.
-        measure: what the agreement is, such as "same best class".
-        difference: largest difference of any output that is compared.
-        count: inputs compared.
-        real: whether they were the user's inputs, or synthetic.
-    """
-
-    milliseconds: float
-    float32_milliseconds: float
-    agreement: float
-    measure: str
-    difference: float
-    count: int
-    real: bool
-
-    @property
-    def ratio(self) -> float:
-        """Time relative to float32; above 1 it is slower."""
-        return self.milliseconds / self.float32_milliseconds
-
-
-def compare_precisions(
-    model: Model[Any, Any, Any], exact: Model[Any, Any, Any], data: Any = None
-) -> Comparison:
-    """Run both on the same inputs.
-
-    Args:
-        model: in the other precision.
-        exact: the same model in float32.
-        data: inputs to compare on, as for `Request`; default: synthetic ones, which are less
-            meaningful.
-
-    Raises:
-        InputError: an input is unusable.
-        UsageError: the models differ, or agreement is not defined for the task.
-    """
-    if model.name != exact.name or model.weights != exact.weights:
-        raise UsageError("Only the same model in two precisions can be compared.")
-    inputs = _probes(exact) if data is None else collect(exact, data, least=1)
-    names = inputs.rule.outputs
-    difference = max(
-        float(
-            np.abs(model.engine.run(FORWARD, **row)[n] - exact.engine.run(FORWARD, **row)[n]).max()
-        )
-        for row in inputs.batches()
-        for n in names
-    )
-    milliseconds, float32_milliseconds = _times(model, exact)
-    return Comparison(
-        milliseconds=milliseconds,
-        float32_milliseconds=float32_milliseconds,
-        agreement=inputs.agreement(model.engine, inputs.decisions(exact.engine)),
-        measure=inputs.rule.words,
-        difference=difference,
-        count=len(inputs),
-        real=data is not None,
-    )
-
-
-def _times(model: Model[Any, Any, Any], exact: Model[Any, Any, Any]) -> Sequence[float]:
-    """Milliseconds of one input in both: as recorded by the calibration, or measured now."""
-    candidates = _by_record(exact, model.artifact) if model.precision == "int8" else None
-    if candidates is None:
-        return choose.measure([model.engine, exact.engine])
-    return [candidates[-1].milliseconds, candidates[0].milliseconds]
-
-
-def _probes(exact: Model[Any, Any, Any]) -> Calibration:
-    """Synthetic inputs of the program."""
-    if (rule := exact.agreement_rule) is None or list(exact.engine.signatures) != [FORWARD]:
-        raise UsageError(f"Precisions cannot be compared for {exact.task}.")
-    probe = exact.engine.signatures[FORWARD].probe(seed=1, size=PROBES)
-    return Calibration(probe, rule, AGREEMENT)
