@@ -24,7 +24,7 @@ AXES = 3
 
 
 def rewrite(network: Any) -> Any:
-    """Rewrite a network in place, and return it."""
+    """Rewrite a network, and return it; its nodes are replaced."""
     for pattern, build in (_normalization(), _product(), _attention()):
         manager = Manager()
         manager.register_pass(_Rewrite(pattern, build))
