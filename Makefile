@@ -6,8 +6,8 @@ LOWEST := .venv-lowest
 RELEASE := .venv-release
 PEERS ?= .venv-peers
 PYTHON_FILES := src tests scripts benchmarks examples
-# One more than there are processors: tests of servers, processes and clusters wait for them.
-WORKERS ?= 3
+# Two more than there are processors, but no more than 8: tests of servers, processes and clusters wait for them.
+WORKERS ?= $(shell n=$$(nproc 2> /dev/null || echo 2); echo $$((n < 6 ? n + 2 : 8)))
 PYTEST := $(TEST)/bin/python -m pytest -n $(WORKERS) --dist worksteal
 FAST := -m "not tensorflow and not slow"
 

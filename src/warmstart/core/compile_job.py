@@ -21,6 +21,10 @@ from warmstart.errors import WarmstartError
 
 Job = Mapping[str, Any]
 Build = Callable[[], Any]
+NOT_NEEDED = ("matplotlib", "sklearn")
+"""Keras imports them where they are installed, for plots and wrappers: a third of its own time. NNCF
+needs them.
+"""
 
 
 def _compile(
@@ -104,6 +108,9 @@ def main() -> int:
             return build_keras(entry, weights)
 
         run = _export if "format" in job else _calibrate if "calibration" in job else _compile
+        if run is _compile:
+            modules: dict[str, Any] = sys.modules
+            modules.update(dict.fromkeys(NOT_NEEDED))  # importing them is an ImportError
         say(record=run(job, entry, weights, build, lambda stage: say(stage=stage)))
     except WarmstartError as error:
         say(error=type(error).__name__, message=str(error))
