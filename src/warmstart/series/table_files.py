@@ -104,6 +104,9 @@ def _check_lines(data: bytes, separator: str, max_values: int, max_columns: int)
     lines = data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n") + 1
     if (cells := data.count(separator.encode()) + lines) > 2 * max_values + max_columns:
         raise TooLargeError(f"The table has {cells:,} values; {max_values:,} at most.")
+    check_size(1, lines - 1, max_values, max_columns)
+    if separator.encode() not in data:
+        return
     characters = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero((characters == ord("\n")) | (characters == ord("\r")))
     separators = np.flatnonzero(characters == ord(separator))

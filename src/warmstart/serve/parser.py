@@ -173,7 +173,7 @@ def send(file: IO[bytes], value: object, data: bytes = b"") -> None:
     file.flush()
 
 
-def receive(file: IO[bytes]) -> tuple[Any, bytes]:
+def receive(file: IO[bytes]) -> tuple[Any, bytearray]:
     """Read a value and the data that `send` has written.
 
     Raises:
@@ -182,11 +182,11 @@ def receive(file: IO[bytes]) -> tuple[Any, bytes]:
     (count,) = _SIZE.unpack(_read(file, _SIZE.size))
     sizes = [_SIZE.unpack(_read(file, _SIZE.size))[0] for _ in range(count)]
     data, head, *buffers = [_read(file, size) for size in sizes]
-    return pickle.loads(head, buffers=map(bytearray, buffers)), data
+    return pickle.loads(head, buffers=buffers), data
 
 
-def _read(file: IO[bytes], size: int) -> bytes:
-    data = file.read(size)
-    if len(data) < size:
+def _read(file: IO[bytes], size: int) -> bytearray:
+    data = bytearray(size)
+    if file.readinto(data) < size:  # type: ignore[attr-defined]
         raise EOFError
     return data

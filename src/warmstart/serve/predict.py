@@ -143,7 +143,8 @@ def _read(read: Callable[[], Any], is_one_of_several: bool) -> Any:
 
 def _of_json(data: bytes, input_kind: InputKind, settings: Settings) -> _Inputs:
     content = body.parse_json(data)
-    del data
+    if isinstance(data, bytearray):
+        data.clear()  # the parser's process still refers to it, and base64 takes memory
     if (
         not isinstance(content, dict)
         or "inputs" not in content
