@@ -95,13 +95,38 @@ def test_old_clients_name_no_host(address):
     "lines",
     [
         ("Connection: upgrade", "Upgrade: websocket"),
-        ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c"),
+        ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQ"),
     ],
     ids=["websocket", "h2c"],
 )
-def test_who_asks_for_another_protocol_gets_this_one(address, lines):
-    found, _ = answers(address, get(LIVE, *lines) + b"\x82\x05hello")
-    assert [status for status, _ in found] == [200]
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["length", "chunked"])
+def test_a_request_for_another_protocol_is_answered_with_its_body(address, lines, is_chunked):
+    body = b'{"inputs": ["ROMEO:"], "options": {"max_new_tokens": 1, "temperature": 0}}'
+    framing = "Transfer-Encoding: chunked" if is_chunked else f"Content-Length: {len(body)}"
+    sent = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) if is_chunked else body
+    path = "/v1/predict/shakespeare_gpt2"
+    head = get(path, *lines, framing, "Content-Type: application/json", method="POST")
+    last = get(LIVE, "Connection: close")
+    for pieces in [
+        (get(LIVE, *lines) + (head + sent) * 2 + last,),
+        (
+            get(LIVE, *lines) + head[:50],
+            head[50:],
+            sent[:9],
+            sent[9:] + head + sent[:9],
+            sent[9:] + last,
+        ),
+    ]:
+        found, _ = answers(address, *pieces, pause=0.02)
+        assert [status for status, _ in found] == [200] * 4
+        assert len(json.loads(found[1][1])["results"]) == 1
+        assert found[1] == found[2]
+
+
+def test_a_request_for_another_protocol_needs_one_host(address):
+    lines = ("Connection: upgrade", "Upgrade: h2c")
+    for host in ("", "Host: localhost\r\nHost: localhost"):
+        assert [status for status, _ in answers(address, get(LIVE, *lines, host=host))[0]] == [400]
 
 
 @pytest.mark.parametrize(

@@ -86,12 +86,7 @@ class Protocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         before, self._began = self._content, False
         try:
-            self.parser.feed_data(data)
-        except (
-            httptools.HttpParserUpgrade
-        ):  # is answered as if it had asked for none; what follows is another protocol
-            self.cycle.keep_alive = False
-            self.flow.pause_reading()
+            self._parse(data)
         except httptools.HttpParserError:
             self.send_400_response("Invalid HTTP request received.")
             return
@@ -104,6 +99,33 @@ class Protocol(HttpToolsProtocol):
             self._headers_came()
         elif self._impatience is None and (self.cycle is None or self.cycle.response_complete):
             self._await_headers()
+
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser. A request for another protocol is parsed again without that wish, as
+        HTTP/1.1 allows (RFC 9110, section 7.8): the parser takes such a request to have no body.
+        """
+        rest = memoryview(data)
+        while len(rest):
+            try:
+                self.parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as upgrade:
+                if not self._is_upgrade():  # CONNECT: what follows is another protocol
+                    self.cycle.keep_alive = False
+                    self.flow.pause_reading()
+                    return
+                rest = rest[upgrade.args[0] :]
+                self.parser.feed_data(self._head_without_upgrade())
+            else:
+                return
+
+    def _is_upgrade(self) -> bool:
+        """Whether the request that is being parsed asks for another protocol."""
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+
+    def _head_without_upgrade(self) -> bytes:
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        headers = [b": ".join(pair) for pair in self.headers if pair[0] != b"upgrade"]
+        return b"\r\n".join([b"%s %s HTTP/%s" % (method, self.url, version), *headers, b"", b""])
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -122,6 +144,8 @@ class Protocol(HttpToolsProtocol):
             self._hosts += self.headers[-1][0] == b"host"
 
     def on_headers_complete(self) -> None:
+        if self._is_upgrade():
+            return
         if self._hosts > 1 or (not self._hosts and self.parser.get_http_version() == "1.1"):
             raise ValueError(
                 "there must be one header Host"
@@ -144,6 +168,8 @@ class Protocol(HttpToolsProtocol):
             self.cycle.message_event.set()
 
     def on_message_complete(self) -> None:
+        if self._is_upgrade():
+            return
         self._at = DONE
         super().on_message_complete()
 
