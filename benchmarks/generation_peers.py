@@ -81,7 +81,7 @@ def transformers(job: Job) -> tuple[dict, dict]:
 def warmstart(job: Job) -> tuple[dict, dict]:
     """`ws.load(folder)` of the weights that transformers wrote."""
     import warmstart as ws
-    from warmstart.text.decoding.decoder import Decoder
+    from warmstart.text.decoding.decoders import open_decoder
 
     model = ws.load(job["folder"], precision=job["precision"])
     engine = model.engine
@@ -90,7 +90,7 @@ def warmstart(job: Job) -> tuple[dict, dict]:
         """What `TextGenerator` does between the tokenizer's two turns; its log-probabilities
         included.
         """
-        decoder = Decoder(engine, model.max_length)
+        decoder = open_decoder(engine, model.max_length)
         logits, steps = decoder.start(texts), []
         while True:
             steps.append(logits.argmax(axis=-1).tolist())
@@ -120,10 +120,10 @@ def warmstart(job: Job) -> tuple[dict, dict]:
 
 def _gap(engine: Any, longest: int, prompt: list[int], theirs: list[int], ours: list[int]) -> float:
     """Where two texts part, how far the logits of the two tokens are from each other."""
-    from warmstart.text.decoding.decoder import Decoder
+    from warmstart.text.decoding.decoders import open_decoder
 
     index = next(n for n, (a, b) in enumerate(zip(theirs, ours, strict=True)) if a != b)
-    logits = Decoder(engine, longest).start([[*prompt, *theirs[:index]]])[0]
+    logits = open_decoder(engine, longest).start([[*prompt, *theirs[:index]]])[0]
     return float(abs(logits[theirs[index]] - logits[ours[index]]))
 
 

@@ -255,11 +255,23 @@ def test_engines(model):
     reference = ws.load(GOLDEN / "plain", engine="keras")
     assert reference("a", max_new_tokens=8).tokens == model("a", max_new_tokens=8).tokens
     for options, way_out in (
-        ({"engine": "openvino"}, "use engine='litert'"),
+        ({"engine": "onnxruntime"}, "use engine='litert'"),
         ({"precision": "bfloat16"}, "Use precision='int8' or precision='float32'"),
     ):
         with pytest.raises(UsageError, match=way_out):
             ws.load(GOLDEN / "plain", **options)("a")
+
+
+def test_openvino_writes_the_same(model, expected):
+    pytest.importorskip("openvino")
+    other = model.on_engine("openvino")
+    for options in ({"max_new_tokens": 24}, {"max_new_tokens": 12, "num_beams": 3}):
+        name = "beams" if "num_beams" in options else "greedy"
+        assert other.engine.name == "openvino"
+        assert [result.tokens for result in other(PROMPTS, **options)] == golden(expected[name])
+    np.testing.assert_allclose(other.features(PROMPTS), model.features(PROMPTS), atol=1e-4)
+    scores = [one.score(" ".join(PROMPTS) * 8).logprobs for one in (other, model)]
+    np.testing.assert_allclose(*scores, atol=1e-4)
 
 
 def test_features(model):

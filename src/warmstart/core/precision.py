@@ -12,7 +12,7 @@ from warmstart.core.calibration import AGREEMENT, Request, has_published_weights
 from warmstart.core.compiling import artifact_key
 from warmstart.core.model import Model
 from warmstart.core.weights import Weights
-from warmstart.engines import choose
+from warmstart.engines import choose, machine
 from warmstart.engines.base import Engine
 from warmstart.engines.calibration_record import FloatRecord
 from warmstart.engines.store import Artifact
@@ -264,9 +264,9 @@ def _has_int8(exact: Model[Any, Any, Any], request: Request | None) -> bool:
 
 
 def _key(entry: Entry, weights: Weights, engine: str) -> str:
-    return f"{artifact_key(entry, weights, 'float32')} {engine} {choose.machine()}"
+    return f"{artifact_key(entry, weights, 'float32')} {engine} {machine.digest()}"
 
 
 def _published_key(entry: Entry) -> str:
     """The key of an entry whose published weights are not looked up."""
-    return f"{entry.name} {choose.machine()}"
+    return f"{entry.name} {machine.digest()}"

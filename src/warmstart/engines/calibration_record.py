@@ -44,7 +44,7 @@ class CalibrationRecord:
         milliseconds: of one input: in `float32` and `bfloat16`, and in int8 by engine.
         float32, bfloat16: how the program runs without quantisation.
         processor: the machine on which it was measured, in words.
-        machine: the same as a digest; see `choose.machine`.
+        machine: the same as a digest; see `machine.digest`.
     """
 
     inputs: int

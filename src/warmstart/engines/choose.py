@@ -8,19 +8,17 @@ a calibrated program, it reads the times that were measured when the program was
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from warmstart import log
-from warmstart.engines import onnxruntime
+from warmstart.engines import machine, onnxruntime
 from warmstart.engines.base import Engine
 from warmstart.engines.calibration_record import CalibrationRecord
-from warmstart.engines.litert import LiteRTEngine, usable_cpus
-from warmstart.engines.parity import TOLERANCE, compare
+from warmstart.engines.litert import LiteRTEngine
+from warmstart.engines.parity import TOLERANCE, compare, differences
 from warmstart.engines.store import Artifact
 from warmstart.errors import (
     EngineError,
@@ -37,10 +35,19 @@ ENGINES = ("auto", "litert", "openvino", "onnxruntime", "keras")
 DEVICES = ("auto", "cpu", "gpu")
 PRECISIONS = ("float32", "bfloat16", "int8", "auto")
 SMALL_MS = 2.0  # below this, another engine saves less per call than loading it costs
+SMALL_STEP_MS = 5.0  # the same of a step of a trial
 CLEARLY_SMALL = 0.5  # of SMALL_MS: the first few calls are enough to see it
 CLEARLY_FASTER = 0.97
 CLEAR_RATIO = 0.75  # of two times, after two rounds; two more would not reverse the order
+LIMITS = {"float32": TOLERANCE, "int8": 0.1}
+"""By how much engines may differ in a trial; in int8 they round differently."""
+TRIED = 3  # calls of a trial in which engines are compared
 MEASURED = JsonFile("engines.json")
+Opener = Callable[[], Engine]
+Trial = Callable[[Engine], Callable[[], Mapping[str, np.ndarray]]]
+"""Prepares inputs that are the same for every engine; what it returns computes their outputs, and
+may go on with them in the next call.
+"""
 
 
 @documented_in("engines.md#precisions")
@@ -99,6 +106,7 @@ def open_engine(
     engine: str = "auto",
     precision: str = "float32",
     write_onnx: onnxruntime.Write | None = None,
+    trial: Trial | None = None,
 ) -> Engine:
     """An engine that runs `artifact`.
 
@@ -109,6 +117,8 @@ def open_engine(
         precision: `"float32"`, `"int8"` (the artifact was compiled so) or `"bfloat16"` (OpenVINO
             only).
         write_onnx: converts the program to ONNX and writes it to a path, for `"onnxruntime"`.
+        trial: what `"auto"` measures and compares; default: the program's functions on probe
+            inputs.
 
     Raises:
         EngineUnavailableError: the engine is not installed or cannot run here.
@@ -129,7 +139,7 @@ def open_engine(
         return _openvino(artifact, precision)
     if engine == "onnxruntime":
         return onnxruntime.open_artifact(artifact, write_onnx)
-    return _open_fastest(artifact, precision)
+    return _open_fastest(artifact, precision, trial)
 
 
 def measure(
@@ -139,22 +149,19 @@ def measure(
     *,
     clear_ratio: float = 0.0,
     clear_ms: float = 0.0,
+    trial: Trial | None = None,
 ) -> list[float]:
-    """Milliseconds of one call on one probe input, for each engine.
+    """Milliseconds of one call on one probe input, or of one call of a trial, for each engine.
 
     The engines take turns, so that other load on the machine affects all of them; the result is the
     median of the best round. Two rounds are enough if the fastest takes less than `clear_ratio` of
     the time of the next, and three calls if all of them take less than `clear_ms`.
     """
-    calls = [
-        [(name, signature.probe(size=1)) for name, signature in e.signatures.items()]
-        for e in engines
-    ]
+    calls = [(trial or _on_probe)(engine) for engine in engines]
 
     def once(index: int) -> float:
         start = time.perf_counter()
-        for name, arrays in calls[index]:
-            engines[index].run(name, **arrays)
+        calls[index]()
         return (time.perf_counter() - start) * 1e3
 
     best = [float("inf")] * len(engines)
@@ -173,37 +180,49 @@ def measure(
     return best
 
 
-def _open_fastest(artifact: Artifact, precision: str) -> Engine:
+def _on_probe(engine: Engine) -> Callable[[], object]:
+    """Runs every function of an engine on a probe input."""
+    calls = [(name, signature.probe(size=1)) for name, signature in engine.signatures.items()]
+    return lambda: [engine.run(name, **arrays) for name, arrays in calls]
+
+
+def _open_fastest(artifact: Artifact, precision: str, trial: Trial | None) -> Engine:
     if "litert" not in artifact.engines:
         return _openvino(artifact, precision)
     if (record := measured_here(artifact)) is not None and record.engine != LiteRTEngine.name:
         with contextlib.suppress(EngineError):
             return _openvino(artifact, precision)
-    litert = LiteRTEngine(artifact.path, artifact.signatures)
-    if record is not None:
-        return litert
-    openers = _candidates(artifact, precision)
+    openers = {} if record is not None else _candidates(artifact, precision)
     if not openers:
-        return litert
-    measured, key = _measurements(), _key(artifact, openers)
-    if (times := measured.get(key)) is None:
-        clear_ms = CLEARLY_SMALL * SMALL_MS
-        times = {litert.name: measure([litert], rounds=1, clear_ms=clear_ms)[0]}
-        if times[litert.name] >= SMALL_MS:
-            engines = [litert, *_usable(artifact, precision, openers)]
-            if len(engines) > 1:
-                names = [engine.name for engine in engines]
-                every = measure(engines, clear_ratio=CLEAR_RATIO)
-                times = dict(zip(names, every, strict=True))
-        MEASURED.update(key, times)
-        log.info("engines measured, in ms: %s", times)
+        return LiteRTEngine(artifact.path, artifact.signatures)
+    times = _measurements().get(_key(artifact, openers))
+    if times is None:
+        times = _times(artifact, precision, openers, trial)
     for name in ranked(times):
-        if name == litert.name:
+        if name == LiteRTEngine.name:
             break
         if name in openers:
             with contextlib.suppress(EngineError):
                 return openers[name]()
-    return litert
+    return LiteRTEngine(artifact.path, artifact.signatures)
+
+
+def _times(
+    artifact: Artifact, precision: str, openers: Mapping[str, Opener], trial: Trial | None
+) -> dict[str, float]:
+    """Measure LiteRT and the engines that may be faster, and record their times."""
+    litert = LiteRTEngine(artifact.path, artifact.signatures)
+    small_ms = SMALL_MS if trial is None else SMALL_STEP_MS
+    clear_ms = CLEARLY_SMALL * small_ms
+    times = {litert.name: measure([litert], rounds=1, clear_ms=clear_ms, trial=trial)[0]}
+    if times[litert.name] >= small_ms:
+        engines = [litert, *_usable(artifact, precision, openers, litert, trial)]
+        if len(engines) > 1:
+            every = measure(engines, clear_ratio=CLEAR_RATIO, trial=trial)
+            times = dict(zip([engine.name for engine in engines], every, strict=True))
+    MEASURED.update(_key(artifact, openers), times)
+    log.info("engines measured, in ms: %s", times)
+    return times
 
 
 def ranked(times: Mapping[str, float]) -> list[str]:
@@ -225,15 +244,15 @@ def ranked(times: Mapping[str, float]) -> list[str]:
 def measured_here(artifact: Artifact) -> CalibrationRecord | None:
     """The record of a calibrated program, if its times were measured on this machine."""
     record = artifact.calibration
-    return record if record is not None and record.machine == machine() else None
+    return record if record is not None and record.machine == machine.digest() else None
 
 
-def _candidates(artifact: Artifact, precision: str) -> Mapping[str, Callable[[], Engine]]:
+def _candidates(artifact: Artifact, precision: str) -> Mapping[str, Opener]:
     """Functions that open the engines that may be faster than LiteRT, by name. ONNX Runtime is
     included only if the program was converted to ONNX: converting takes longer than most processes
     would save.
     """
-    openers: dict[str, Callable[[], Engine]] = {}
+    openers: dict[str, Opener] = {}
     if len(artifact.signatures) != 1:
         return openers
     if is_installed("openvino") and "openvino" in artifact.engines:
@@ -244,15 +263,30 @@ def _candidates(artifact: Artifact, precision: str) -> Mapping[str, Callable[[],
 
 
 def _usable(
-    artifact: Artifact, precision: str, openers: Mapping[str, Callable[[], Engine]]
+    artifact: Artifact,
+    precision: str,
+    openers: Mapping[str, Opener],
+    litert: Engine,
+    trial: Trial | None,
 ) -> Iterator[Engine]:
-    """The engines that run here and, in float32, match the reference."""
+    """The engines that run here and, in float32, match the reference, or in a trial LiteRT."""
     for opener in openers.values():
         with contextlib.suppress(EngineError):
             engine = opener()
-            is_exact = precision == "float32"
-            if not is_exact or max(compare(engine, artifact.expected()).values()) <= TOLERANCE:
+            if trial is not None:
+                worst, limit = _largest_difference(trial, engine, litert), LIMITS[precision]
+            elif precision == "float32":
+                worst, limit = max(compare(engine, artifact.expected()).values()), TOLERANCE
+            else:
+                worst, limit = 0.0, 0.0
+            if worst <= limit:
                 yield engine
+
+
+def _largest_difference(trial: Trial, engine: Engine, reference: Engine) -> float:
+    """The largest difference of any output in a few calls of a trial."""
+    calls, expected = trial(engine), trial(reference)
+    return max(max(differences(calls(), expected()).values()) for _ in range(TRIED))
 
 
 def openvino_runs() -> bool:
@@ -261,19 +295,21 @@ def openvino_runs() -> bool:
 
     if not is_installed("openvino"):
         return False
-    runs = _measurements().get("openvino runs", {}).get(machine())
+    runs = _measurements().get("openvino runs", {}).get(machine.digest())
     if runs is None:
         runs = float(probe_cpu())
-        MEASURED.update("openvino runs", {machine(): runs})
+        MEASURED.update("openvino runs", {machine.digest(): runs})
     return bool(runs)
 
 
 def _openvino(artifact: Artifact, precision: str) -> Engine:
-    from warmstart.engines import openvino
+    from warmstart.engines import openvino, paged
 
     require("openvino", extra="openvino", purpose="for engine='openvino' and for bfloat16")
     if not openvino_runs():
         raise EngineUnavailableError("OpenVINO does not run on this CPU; use engine='litert'.")
+    if paged.is_decoder(artifact.signatures):
+        return paged.PagedEngine(artifact.path, artifact.signatures, precision=precision)
     if precision == "bfloat16":
         _check_bfloat16(artifact)
     return openvino.OpenVINOEngine(
@@ -298,39 +334,8 @@ def _check_bfloat16(artifact: Artifact) -> None:
 
 def _key(artifact: Artifact, names: Iterable[str]) -> str:
     """The key of the times of an artifact on this machine by these engines."""
-    key = f"{artifact.sha256[:20]} {machine()}"
-    return f"{key} onnxruntime {_version('onnxruntime')}" if "onnxruntime" in names else key
-
-
-def machine() -> str:
-    """A digest of this CPU, the number of threads, and the engines' versions."""
-    parts = [
-        platform.machine(),
-        cpu_model(),
-        str(usable_cpus()),
-        *map(_version, ("ai-edge-litert", "openvino")),
-    ]
-    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:20]
-
-
-def cpu_model() -> str:
-    with (
-        contextlib.suppress(OSError),
-        open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file,
-    ):
-        for line in file:
-            if line.startswith(("model name", "flags", "Features")):
-                return line.strip()
-    return platform.processor()
-
-
-def _version(package: str) -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "none"
+    key = f"{artifact.sha256[:20]} {machine.digest()}"
+    return f"{key} onnxruntime {machine.version('onnxruntime')}" if "onnxruntime" in names else key
 
 
 def _measurements() -> dict[str, dict[str, float]]:

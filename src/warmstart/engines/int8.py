@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from warmstart import log
-from warmstart.engines import choose
+from warmstart.engines import choose, machine
 from warmstart.engines.agreement import Decisions
 from warmstart.engines.base import Engine
 from warmstart.engines.calibration import FORWARD, Calibration
@@ -119,8 +119,8 @@ def compile_int8(
         milliseconds=times,
         float32=FloatRecord(floats["float32"].name),
         bfloat16=bfloat16,
-        processor=choose.cpu_model().partition(":")[2].strip(),
-        machine=choose.machine(),
+        processor=machine.processor().partition(":")[2].strip(),
+        machine=machine.digest(),
     )
     return {
         "signatures": {FORWARD: usable[-1].engine.signatures[FORWARD].to_dict()},

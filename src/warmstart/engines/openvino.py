@@ -47,6 +47,15 @@ def computes_in_bfloat16() -> bool:
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
+def settings(precision: str) -> dict[str, Any]:
+    """How OpenVINO is to run a network: one call at a time, on all CPUs of this process."""
+    return {
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": usable_cpus(),
+    }
+
+
 class OpenVINOEngine(Engine):
     """Runs one `.tflite` file that has a single function.
 
@@ -88,12 +97,7 @@ class OpenVINOEngine(Engine):
         )
         self._core = openvino.Core()
         self._path = path
-        self._settings: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": usable_cpus(),
-            **({"CACHE_DIR": str(cache)} if cache else {}),
-        }
+        self._settings = settings(precision) | ({"CACHE_DIR": str(cache)} if cache else {})
         self._requests: OrderedDict[Shapes, Request] = OrderedDict()
 
     def _request(self, arrays: Mapping[str, np.ndarray]) -> Request:

@@ -11,10 +11,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 SIZE = 2**21
-HUGEPAGE, COLLAPSE = (
+DONTNEED, HUGEPAGE, COLLAPSE = (
+    4,
     14,
     25,
 )  # of madvise(2); COLLAPSE, since Linux 6.1, acts at once instead of within minutes
@@ -27,22 +29,24 @@ def anonymous() -> list[Range]:
     list them.
     """
     ranges: list[Range] = []
+    for begin, end, rights, inode, name in _mappings():
+        if rights.startswith("rw-p") and inode == "0" and not name.startswith(("[stack", "[v")):
+            if ranges and ranges[-1][1] == begin:  # neighbours with different advice
+                begin = ranges.pop()[0]
+            ranges.append((begin, end))
+    return ranges
+
+
+def _mappings() -> Iterator[tuple[int, int, str, str, str]]:
+    """(begin, end, rights, inode, name) of each mapping of this process."""
     with (
         contextlib.suppress(OSError),
         open("/proc/self/maps", encoding="utf-8", errors="replace") as maps,
     ):
         for line in maps:
             addresses, rights, _, _, inode, *name = line.split(maxsplit=5)
-            if (
-                rights.startswith("rw-p")
-                and inode == "0"
-                and not "".join(name).startswith(("[stack", "[v"))
-            ):
-                begin, end = (int(address, 16) for address in addresses.split("-"))
-                if ranges and ranges[-1][1] == begin:  # neighbours with different advice
-                    begin = ranges.pop()[0]
-                ranges.append((begin, end))
-    return ranges
+            begin, end = (int(address, 16) for address in addresses.split("-"))
+            yield begin, end, rights, inode, "".join(name).strip()
 
 
 def added(before: Iterable[Range], after: Iterable[Range]) -> list[Range]:
@@ -59,12 +63,20 @@ def added(before: Iterable[Range], after: Iterable[Range]) -> list[Range]:
     return new
 
 
+def release(path: Path) -> None:
+    """Give the memory of a file that is only read back to the system; what is needed of it later is
+    read again.
+    """
+    if (madvise := _madvise()) is not None:
+        for begin, end, rights, _, name in _mappings():
+            if name == str(path.resolve()) and "w" not in rights:
+                madvise(begin, end - begin, DONTNEED)
+
+
 def enlarge(ranges: Iterable[Range]) -> int:
     """Move memory into huge pages, as far as there are any; returns the bytes moved."""
-    madvise = getattr(ctypes.CDLL(None), "madvise", None) if sys.platform == "linux" else None
-    if madvise is None:
+    if (madvise := _madvise()) is None:
         return 0
-    madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     done = 0
     for begin, end in ranges:
         low, high = -(-begin // SIZE) * SIZE, end // SIZE * SIZE
@@ -75,3 +87,11 @@ def enlarge(ranges: Iterable[Range]) -> int:
         ):
             done += high - low
     return done
+
+
+def _madvise() -> Callable[[int, int, int], int] | None:
+    """madvise(2), on Linux."""
+    madvise = getattr(ctypes.CDLL(None), "madvise", None) if sys.platform == "linux" else None
+    if madvise is not None:
+        madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    return madvise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -27,7 +27,7 @@ from warmstart.errors import InputError, UsageError, documented_in
 from warmstart.models import family
 from warmstart.models.text import generation_config
 from warmstart.text.decoding import scorer
-from warmstart.text.decoding.decoder import Decoder
+from warmstart.text.decoding.decoders import open_decoder
 from warmstart.text.decoding.options import GenerateOptions
 from warmstart.text.decoding.sequence import prompt_tokens
 from warmstart.text.inputs import PROMPT, Text
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 MAX_PROGRAM = 2**31
 """Bytes of a .tflite file; larger networks run in Keras."""
+TRIAL_TEXTS, TRIAL_TOKENS = 8, 64
+"""Texts with which engines are compared, and tokens of their prompts."""
 
 
 class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
@@ -192,19 +194,15 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
     def _open_engine(self) -> Engine:
         if self.precision == "bfloat16":
             raise UsageError(
-                "Text generation does not run in bfloat16: that needs OpenVINO, which compiles a "
-                "network again for every length of text. Use precision='int8' or precision='float32'."
-            )
-        if self._engine_name == "openvino":
-            raise UsageError(
-                "OpenVINO compiles a network again for every length of text; use engine='litert'."
+                "Text generation does not run in bfloat16. Use precision='int8' or "
+                "precision='float32'."
             )
         if self._engine_name == "onnxruntime":
             raise UsageError(
                 "ONNX Runtime would copy the cache of a text for every token; use engine='litert'."
             )
         if not self._fits_program and self._engine_name != "keras":
-            if self.precision != "float32" or self._engine_name == "litert":
+            if self.precision != "float32" or self._engine_name != "auto":
                 raise UsageError(
                     f"{self.name} has more than the 2 GiB of numbers that a program file can hold; "
                     "use engine='keras' with precision='float32'."
@@ -212,7 +210,24 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
             self._engine_name = "keras"
         if self._engine_name == "keras":
             return super()._open_engine()
-        return choose.open_engine(self.artifact, "litert", self.precision)
+        return choose.open_engine(
+            self.artifact, self._engine_name, self.precision, trial=self._trial
+        )
+
+    def _trial(self, engine: Engine) -> Callable[[], Mapping[str, NDArray[np.float32]]]:
+        """Steps of several texts side by side, for the choice of an engine."""
+        decoder = open_decoder(engine, self.max_length)
+        length = min(TRIAL_TOKENS, max(self.max_length // 2, 1))
+        tokens = np.random.default_rng(0).integers(
+            0, self.entry.config["vocab_size"], (TRIAL_TEXTS, length)
+        )
+
+        def call() -> Mapping[str, NDArray[np.float32]]:
+            if not len(decoder.lengths) or decoder.full.any():
+                return {"logits": decoder.start(tokens.tolist())}
+            return {"logits": decoder.step(tokens[:, 0].tolist())}
+
+        return call
 
     @property
     def _fits_program(self) -> bool:
@@ -229,7 +244,7 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
         if len(tokens) > self.max_length:
             reason = f"has {len(tokens):,} tokens; the model reads {self.max_length:,}"
             raise InputError(f"{item.name}: {reason}", item.name)
-        return Decoder(self.engine, self.max_length).state(tokens)
+        return open_decoder(self.engine, self.max_length).state(tokens)
 
     @staticmethod
     def program(entry: Entry, model: keras.Model) -> Program:

@@ -17,7 +17,7 @@ from warmstart.errors import UsageError
 from warmstart.text.autoregressive import AutoregressiveModel
 from warmstart.text.decoding import beam_search
 from warmstart.text.decoding.batch import TextBatch
-from warmstart.text.decoding.decoder import Decoder
+from warmstart.text.decoding.decoders import open_decoder
 from warmstart.text.decoding.options import DEFAULT_NEW_TOKENS, GenerateOptions
 from warmstart.text.decoding.sequence import Continuation, TextStream
 from warmstart.text.inputs import PROMPT, Text
@@ -92,7 +92,7 @@ class TextGenerator(AutoregressiveModel, JoinableModel[Text, Generation, Generat
     task = "text-generation"
     options = GenerateOptions
     result = Generation
-    batch_size = 4  # side by side; attention runs over the tokens of all prompts
+    batch_size = 8  # side by side
     generates = "tokens"
     decodes_ahead = False
 
@@ -201,7 +201,7 @@ class TextGenerator(AutoregressiveModel, JoinableModel[Text, Generation, Generat
             return texts
         results = []
         for (text,), prepared in zip(texts, inputs, strict=True):
-            decoder = Decoder(self.engine, self.max_length)
+            decoder = open_decoder(self.engine, self.max_length)
             beams = yield from beam_search.search(
                 decoder, text.tokens, text.max_tokens, self.ends, options, text.constraints
             )

@@ -13,12 +13,16 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from warmstart.engines.base import Engine
-from warmstart.text.decoding.decoder import Decoder
+from warmstart.text.decoding.decoders import open_decoder
 from warmstart.text.decoding.sequence import Continuation
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+TOGETHER = 512
+"""Tokens of prompts that are processed together, where nothing else limits them."""
 
 
 class _LongPrompt:
@@ -27,7 +31,7 @@ class _LongPrompt:
     def __init__(self, text: Continuation, engine: Engine, max_length: int):
         self.text = text
         self.unread = text.context
-        self.decoder = Decoder(engine, max_length)
+        self.decoder = open_decoder(engine, max_length)
 
     def read(self, count: int) -> NDArray[np.float32]:
         """Process `count` more tokens; float32 (1, V): logits of the next token."""
@@ -49,9 +53,9 @@ class TextBatch:
 
     def __init__(self, engine: Engine, max_length: int, part: int | None = None):
         self._engine, self._max_length, self._part = engine, max_length, part
-        self._decoder = Decoder(engine, max_length)
+        self._decoder = open_decoder(engine, max_length)
         self._texts: list[Continuation] = []  # in the order of the decoder
-        self._prompts: deque[Continuation] = deque()  # each is processed in one step
+        self._prompts: deque[Continuation] = deque()  # short ones, each processed in one step
         self._long: deque[_LongPrompt] = deque()
         self._has_read_part = False  # when a prompt was last read
         self._read_count = 0  # prompt tokens processed since the texts got their last token
@@ -75,7 +79,7 @@ class TextBatch:
         self._keep([id(text) not in leaving for text in self._texts])
 
     def step(self) -> None:
-        """Process a prompt, or a part of it, and choose its first token; or choose the next token
+        """Process prompts, or a part of one, and choose their first tokens; or choose the next token
         of every other text. If there is both to do, take turns.
 
         A text that has ended (`Continuation.ended`) is no longer part of the batch.
@@ -99,7 +103,18 @@ class TextBatch:
         """Number of prompt tokens that the next step would process; 0 if there are none."""
         if is_part:
             return min(len(self._long[0].unread), self._part or 0)
-        return len(self._prompts[0].context) if self._prompts else 0
+        return sum(len(text.context) for text in self._next_prompts())
+
+    def _next_prompts(self) -> list[Continuation]:
+        """The prompt that has waited longest, and those after it as far as their tokens fit."""
+        prompts: list[Continuation] = []
+        count, limit = 0, self._part or TOGETHER
+        for text in self._prompts:
+            count += len(text.context)
+            if prompts and count > limit:
+                break
+            prompts.append(text)
+        return prompts
 
     def _may_read(self, count: int) -> bool:
         """Whether `count` prompt tokens may be processed before the other texts get their next
@@ -108,10 +123,12 @@ class TextBatch:
         return self._part is None or not self._read_count or self._read_count + count <= self._part
 
     def _read(self) -> None:
-        """Process the prompt that has waited longest."""
-        text = self._prompts.popleft()
-        self._extend([text], self._decoder.add([text.context]))
-        self._texts.append(text)
+        """Process the prompts that have waited longest."""
+        texts = self._next_prompts()
+        for _ in texts:
+            self._prompts.popleft()
+        self._extend(texts, self._decoder.add([text.context for text in texts]))
+        self._texts += texts
 
     def _read_part(self) -> None:
         """Process a part of a long prompt; long prompts take turns."""

@@ -13,7 +13,7 @@ from warmstart.core.results import Failed
 from warmstart.engines.base import Engine
 from warmstart.errors import UsageError
 from warmstart.hub.progress import Progress
-from warmstart.text.decoding.decoder import Decoder
+from warmstart.text.decoding.decoders import open_decoder
 from warmstart.text.decoding.sampler import log_softmax
 from warmstart.text.decoding.sequence import LanguageModel, prompt_tokens
 from warmstart.text.inputs import PROMPT, shown
@@ -48,7 +48,7 @@ def _log_probabilities(
     """(index of the first, log-probabilities (n, V)) of n tokens at a time, from the second on."""
     done, start = 1, 0  # start: of the window
     while done < len(tokens):
-        decoder = Decoder(engine, model.max_length)
+        decoder = open_decoder(engine, model.max_length)
         window = tokens[start : start + model.max_length]
         for offset in range(0, len(window), CHUNK):
             cancellation.check()

@@ -1,0 +1,94 @@
+"""Attention over blocks of a common cache, by OpenVINO."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import warmstart as ws
+from warmstart.engines import choose
+from warmstart.engines.base import Signature
+from warmstart.engines.paged import PagedEngine, is_decoder
+from warmstart.errors import EngineError
+from warmstart.hub import home
+from warmstart.text.decoding.decoders import open_decoder
+
+openvino = pytest.importorskip("openvino")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return ws.load("shakespeare_gpt2", engine="litert")
+
+
+def _logits(engine, model):
+    """Of a batch of texts in which one is replaced: (9, V)."""
+    decoder = open_decoder(engine, model.max_length)
+    rows = [decoder.start([list(range(40)), list(range(3)), list(range(50, 114))])]
+    rows.append(decoder.step([1, 2, 3]))
+    decoder.keep([2, 0])
+    decoder.add([list(range(7, 30))])
+    rows.append(decoder.step([4, 5, 6]))
+    return np.concatenate(rows)
+
+
+@pytest.mark.parametrize(("precision", "limit"), [("float32", 1e-4), ("int8", 0.05)])
+def test_logits_are_those_of_litert(model, precision, limit):
+    artifact = model.artifact
+    engine = PagedEngine(artifact.path, artifact.signatures, precision=precision)
+    logits, expected = _logits(engine, model), _logits(model.engine, model)
+    assert np.abs(logits - expected).max() <= limit * np.abs(expected).max()
+    assert engine.signatures["step"].specs["values_3"].dtype == (
+        "float32" if precision == "float32" else "uint8"
+    )
+    with pytest.raises(EngineError, match="step takes"):
+        engine.run("step", ids=np.zeros(1, np.int32))
+
+
+@pytest.mark.parametrize(("times", "name"), [([5.0, 1.0], "openvino"), ([5.0, 4.9], "litert")])
+def test_auto_takes_it_where_it_is_faster(model, monkeypatch, times, name):
+    asked = []
+    monkeypatch.setattr(choose, "SMALL_STEP_MS", 0.0)
+    monkeypatch.setattr(
+        choose, "measure", lambda engines, **_: asked.append(1) or times[: len(engines)]
+    )
+    for _ in range(2):
+        assert ws.load("shakespeare_gpt2").engine.name == name
+    assert len(asked) == 2  # LiteRT alone, then both; not again
+    assert (home() / "engines.json").is_file()
+
+
+@pytest.mark.parametrize("fault", ["another OpenVINO", "other numbers"])
+def test_auto_does_without_it(model, monkeypatch, fault):
+    monkeypatch.setattr(choose, "SMALL_STEP_MS", 0.0)
+    monkeypatch.setattr(choose, "measure", lambda engines, **_: [5.0, 1.0][: len(engines)])
+    if fault == "another OpenVINO":
+        monkeypatch.delattr(openvino.op, "_PagedAttentionExtension")
+    else:
+        run = PagedEngine._run
+        monkeypatch.setattr(
+            PagedEngine,
+            "_run",
+            lambda *a: {name: 1.001 * array for name, array in run(*a).items()},
+        )
+    assert ws.load("shakespeare_gpt2").engine.name == "litert"
+    if fault == "another OpenVINO":
+        with pytest.raises(EngineError):
+            ws.load("shakespeare_gpt2", engine="openvino").engine  # noqa: B018
+
+
+def test_a_graph_with_another_attention_is_refused(model):
+    step = model.artifact.signatures["step"]
+    turned = {"keys_0": "values_0", "values_0": "keys_0"}
+    inputs = [
+        replace(spec, tensor=step.specs[turned.get(spec.name, spec.name)].tensor)
+        for spec in step.inputs
+    ]
+    other = Signature(tuple(inputs), step.outputs)
+    with pytest.raises(EngineError, match="use engine='litert'"):
+        PagedEngine(model.artifact.path, {"step": other})
+
+
+def test_only_programs_that_write_texts_are_changed(model):
+    assert is_decoder(model.artifact.signatures)
+    assert not is_decoder(ws.load("efficientnet_lite0").artifact.signatures)
