@@ -6,6 +6,7 @@ import pytest
 
 import warmstart as ws
 from warmstart.catalog.queries import EMBEDDED as EMBEDDED_FOLDER
+from warmstart.engines import choose
 from warmstart.engines.litert import LiteRTEngine
 from warmstart.engines.parity import TOLERANCE, compare
 
@@ -22,6 +23,16 @@ def test_the_program_gives_the_numbers_that_are_stored_beside_it(name):
     engine = LiteRTEngine(artifact.path, artifact.signatures)
     assert artifact.folder.is_relative_to(EMBEDDED_FOLDER), "compiled anew"
     assert max(compare(engine, artifact.expected()).values()) <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_openvino_gives_these_numbers(name):
+    """Also with weights that are stored in 8 bits, which its defaults would quantise further."""
+    pytest.importorskip("openvino")
+    artifact = ws.load(name).artifact
+    if len(artifact.signatures) == 1:
+        engine = choose.open_engine(artifact, "openvino")
+        assert max(compare(engine, artifact.expected()).values()) <= TOLERANCE
 
 
 @pytest.mark.parametrize("path", sorted(EMBEDDED_FOLDER.glob("*/artifacts/int8")))

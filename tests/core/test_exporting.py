@@ -103,6 +103,15 @@ def test_openvino(cifar, images, want, tmp_path):
     np.testing.assert_allclose(compiled({"images": images})["probabilities"], want, atol=1e-5)
 
 
+def test_openvino_with_weights_of_8_bits(tmp_path):
+    import openvino
+
+    model = ws.load("efficientnet_lite0")
+    path = model.export(tmp_path / "photos", "openvino")
+    compiled = openvino.Core().compile_model(str(path / "forward.xml"), "CPU")
+    assert compiled.get_property("DYNAMIC_QUANTIZATION_GROUP_SIZE") == 0
+
+
 def test_the_command(run, tmp_path):
     path = tmp_path / "cifar.tflite"
     done = run("export", CIFAR, path)

@@ -133,6 +133,7 @@ class _Files(Engine):
 def _openvino(artifact: Artifact, program: Build, path: Path, report: Report) -> Engine:
     import openvino
 
+    from warmstart.engines.openvino import EXACT
     from warmstart.engines.openvino_graph import rewrite
 
     core = openvino.Core()
@@ -154,6 +155,8 @@ def _openvino(artifact: Artifact, program: Build, path: Path, report: Report) ->
             try:
                 # `convert_model` would send telemetry
                 network = rewrite(core.read_model(str(tflite)))
+                for option, value in EXACT.items():  # a default of the one who opens the file
+                    network.set_rt_info(str(value), ["runtime_options", option])
                 for port, specs in (
                     (network.input, signature.inputs),
                     (network.output, signature.outputs),

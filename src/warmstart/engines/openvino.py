@@ -1,7 +1,8 @@
 """The optional engine: OpenVINO reads the same `.tflite` and is faster on many x86 CPUs.
 
-`INFERENCE_PRECISION_HINT` is always set: its default is bfloat16 on CPUs that have it,
-which would silently change the results.
+`INFERENCE_PRECISION_HINT` and `DYNAMIC_QUANTIZATION_GROUP_SIZE` are always set: by default, CPUs that
+have bfloat16 compute in it, and inputs of products with 8-bit weights are quantised, which would
+silently change the results.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from warmstart.errors import EngineError, require
 Shapes = tuple[tuple[int, ...], ...]
 Request = tuple[Any, dict[str, Any], dict[str, Any]]
 """An inference request of OpenVINO, with its ports of inputs and of outputs by name."""
+EXACT = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
+"""Inputs of products with 8-bit weights are not quantised."""
 MAX_COMPILED = 2  # compiled networks in memory: for one image, and for the batch of a stream
 
 
@@ -53,6 +56,7 @@ def settings(precision: str) -> dict[str, Any]:
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": usable_cpus(),
+        **({} if precision == "int8" else EXACT),
     }
 
 
@@ -62,7 +66,7 @@ class OpenVINOEngine(Engine):
     Args:
         path: the file.
         signatures: its one function.
-        precision: `"float32"` or `"bfloat16"`; see `computes_in_bfloat16`.
+        precision: `"float32"`, `"int8"` or `"bfloat16"`; see `computes_in_bfloat16`.
         cache: a folder for OpenVINO's compiled blobs, which halve the time of the next start.
 
     Raises:
