@@ -18,13 +18,13 @@ pipeline_tag: time-series-forecasting
 
 # DeepAR for series of any frequency
 
-The forecaster inside warmstart. It forecasts series that it has never seen, from seconds to years.
+The forecaster that ships with warmstart. It forecasts unseen series of any frequency, from seconds to years.
 
 | | |
 |---|---|
 | architecture | DeepAR (Salinas et al. 2017), {parameters:,} parameters, Student-t, one for all frequencies |
 | reads | seasonally adjusted values: the last 64 steps, and those one and two seasons ago; no calendar |
-| sees | values relative to the context's median and mean absolute deviation; {inputs} |
+| scaling | values relative to the context's median and mean absolute deviation; {inputs} |
 | samples | {share:.0%} from exponential smoothing (Hyndman et al. 2008), the others from the network |
 | forecasts | any horizon; it was trained on up to 48 steps. Fewer than 4 steps: seasonal naive |
 
@@ -36,9 +36,9 @@ add, multiply and change, counts, intermittent demand, shifts of level, trend an
 outliers. 35 % are of real series: the training parts of M4 hourly and M4 weekly, ETTh1 (hours and
 daily means), exchange_rate, monthly-milk, wineind, ice_cream_heater, woolyrnq, australian_tourism.
 
-**Never trained on**: taylor, sunspots, ausbeer, us_gasoline, AirPassengers, temps, and the made
+**Never trained on**: taylor, sunspots, ausbeer, us_gasoline, AirPassengers, temps, and the synthetic
 series of `{source}`. The form of the seasonal adjustment and of the smoothing was
-chosen with a look at these series; the network's weights and the half and half of the samples were
+chosen with these series in view; the network's weights and the equal shares of the samples were
 not.
 
 ## Measured
@@ -55,7 +55,7 @@ Mean weighted quantile loss of 0.1 … 0.9; ratios below 1 are better. Coverage 
 |---|--:|--:|--:|--:|
 {parts}
 
-M4 hourly, official split, whose training part was trained on: mean wQL {m4:.4f}, coverage
+M4 hourly, official split (its training part is in the training data): mean wQL {m4:.4f}, coverage
 {m4_coverage:.0%}.
 
 Limits: cycles other than the usual seasons are followed only as far as the last 64 steps show them;

@@ -33,9 +33,9 @@ pipeline_tag: automatic-speech-recognition
 
 # {title}
 
-The small recogniser that ships inside warmstart: English digits, one or several, at any sampling rate (it hears
-8 kHz). Any other word is written down as something that resembles digits: it is a demonstration, a test object and a
-start for fine-tuning, not a general recogniser.
+A small recogniser that ships with warmstart. It transcribes English digits, one or several, at any sampling rate
+(resampled to 8 kHz). It transcribes any other word as digits: it is a demonstration and a base for fine-tuning, not a
+general recogniser.
 
 | | |
 |---|---|
@@ -52,9 +52,9 @@ start for fine-tuning, not a general recogniser.
 |---|---|---|
 {rows}
 
-By default the frames are decoded with the ten words (a prefix beam search), as the model knows no others;
-`vocabulary=False` writes down the best path of characters, whatever it spells. The test recordings were never trained
-on, and no setting was chosen by them, but for one: both columns were known when the first became the default.{left_out}
+By default the vocabulary is the ten words (prefix beam search); `vocabulary=False` returns the best path of
+characters, whatever it spells. The test recordings were not used for training or for choosing settings, with one
+exception: both columns were known when the first became the default.{left_out}
 
 | digit | recognised |
 |---|---|
@@ -221,7 +221,7 @@ def export(clips: list[Clip], options: argparse.Namespace) -> None:
         ""
         if not told
         else (
-            "\n\nA voice that it has never heard is harder. Trained without one of the six speakers, "
+            "\n\nUnseen voices are harder. After training without one of the six speakers, "
             "word error rates on "
             "all of that speaker's recordings:\n\n"
             f"| speaker | steps | with the ten words | `vocabulary=False` |\n|---|--:|---|---|\n{rows}"

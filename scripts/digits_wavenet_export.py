@@ -47,8 +47,8 @@ pipeline_tag: text-to-audio
 
 # {title}
 
-The small generator of raw audio that ships inside warmstart: English digits, sample by sample at 8 kHz, in the manner
-of one of six speakers. It is a demonstration and a test object: it sounds like a bad telephone line.
+A small generator of raw audio that ships with warmstart: English digits, sample by sample at 8 kHz, in the voice of
+one of six speakers. It is a demonstration: the quality is that of a bad telephone line.
 
 | | |
 |---|---|

@@ -169,10 +169,10 @@ pipeline_tag: {entry.task}
 |---|---|
 | network | {entry.architecture} on `{told.base}`, {entry.parameters:,} parameters |
 | input | {entry.preprocessing.size[1]}x{entry.preprocessing.size[0]} pixels |
-| began with | {began} |
+| initial weights | {began} |
 | recipe | {len(history)} of {told.epochs} epochs, AdamW, batch {told.batch_size}, peak learning rate {told.rate:g}, \
 seed {told.seed}; {seconds / 60:.0f} minutes |
-| best epoch | chosen on photos that it did not learn from |
+| best epoch | selected on validation photos |
 | precision | weights stored as float16 |
 
 Measured on {dataset}, after training, with the compiled program:

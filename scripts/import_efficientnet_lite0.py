@@ -65,8 +65,8 @@ pipeline_tag: image-classification
 
 # {title}
 
-The classifier that ships inside warmstart: the 1,000 classes of ImageNet, for photos of any size. It is the default
-of image classification, and the base that fine-tuning takes where none is named.
+The classifier that ships with warmstart: the 1,000 classes of ImageNet, for photos of any size. It is the default
+model for image classification, and the default base for fine-tuning.
 
 | | |
 |---|---|
@@ -83,12 +83,12 @@ of image classification, and the base that fine-tuning takes where none is named
 | {count} photos of ImageNet, each of another class: this bundle | **{after[top1]:.1%}** | **{after[top5]:.1%}** |
 | the same photos: the published float32 weights | {before[top1]:.1%} | {before[top5]:.1%} |
 
-The {count} photos were chosen as good examples of their classes: the figure says that the conversion is right, and not
-how well the model does on photos of your own.
+The {count} photos were chosen as good examples of their classes: the figures show that the conversion is correct, not
+how accurate the model is on your own photos.
 
 The classes are those of ImageNet: 120 breeds of dogs, five kinds of domestic cats, many animals, tools and dishes, few
-people. Whatever a photo shows is answered with one of them. Its accuracy differs between regions of the world and
-between kinds of photos, as ImageNet's does.
+people. It predicts one of them for any photo. As with all ImageNet models, the accuracy differs between regions of the
+world and between types of photos.
 
 This card was written by `scripts/import_efficientnet_lite0.py`.
 """

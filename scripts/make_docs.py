@@ -267,7 +267,7 @@ def tasks() -> Iterator[str]:
 
 def families() -> Iterator[str]:
     """One row a family, task by task."""
-    yield "| task | family | models | inside the package | parameters | published |"
+    yield "| task | family | models | embedded | parameters | published |"
     yield "|---|---|--:|---|---|---|"
     total, before = 0, ""
     for (task, family), entries in by_family().items():
@@ -283,7 +283,7 @@ def families() -> Iterator[str]:
         )
         yield f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |")
         before = task
-    yield f"| | **together** | **{total}** | | | |"
+    yield f"| | **total** | **{total}** | | | |"
 
 
 def is_embedded(entry: Entry) -> bool:

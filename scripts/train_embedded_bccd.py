@@ -20,8 +20,8 @@ VARIATION = Variation(flip_y=0.5, scale=(0.85, 1.3), stretch=1.1, colour=0.2, mo
 HELD = 0.1  # of the photos of train and val: these choose the epoch
 SUPPRESSION = 0.45  # of 0.45, 0.5 … 0.7 the best on those photos
 TOLD = """
-Boxes that overlap by more than 0.45 are suppressed. That number was chosen on the 29 held-out training photos, after a
-first look at the test part, where the usual 0.6 had given an AP50 of 0.880.
+Boxes that overlap by more than 0.45 are suppressed. This threshold was chosen on the 29 held-out training photos, after
+a first look at the test part, where the usual 0.6 had given an AP50 of 0.880.
 """
 
 
@@ -60,7 +60,7 @@ def main() -> None:
         script="scripts/train_embedded_bccd.py",
         # the levels of the pyramid share kernels, each with a normalisation of its own
         precision="float32",
-        about="Finds red cells (RBC), white cells (WBC) and platelets on photos of blood smears. A demonstration "
+        about="Detects red cells (RBC), white cells (WBC) and platelets in photos of blood smears. A demonstration "
         "and a test object; not for diagnosis.",
         rows=rows,
     )

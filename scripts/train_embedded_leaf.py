@@ -30,7 +30,7 @@ def rows(figures: Mapping[str, Any]) -> str:
         f"| {name} | {value:.3f} | {figures['dice'][name]:.3f} |"
         for name, value in figures["iou"].items()
     ]
-    return "\n".join(lines) + f"\n\n{figures['pixel_accuracy']:.2%} of the pixels are right.\n"
+    return "\n".join(lines) + f"\n\n{figures['pixel_accuracy']:.2%} of the pixels are correct.\n"
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def main() -> None:
         metrics=[("miou", figures["miou"]), ("iou_symptom", figures["iou"]["symptom"])],
         dataset=f"the test part, {figures['count']} photos",
         script="scripts/train_embedded_leaf.py",
-        about="Tells background, leaf and symptom of disease apart on photos of single coffee leaves. A "
+        about="Segments photos of single coffee leaves into background, leaf and symptom of disease. A "
         "demonstration and a test object.",
         rows=rows,
         precision="float16",

@@ -184,8 +184,8 @@ pipeline_tag: text-generation
 
 # {title}
 
-The small language model that ships inside warmstart: it continues texts in the manner of Shakespeare's plays. It is a
-demonstration and a test object: it knows nothing else, and what it writes means little.
+A small language model that ships with warmstart. It continues texts in the style of Shakespeare's plays. It is a
+demonstration: it knows nothing else, and its texts make little sense.
 
 | | |
 |---|---|
@@ -200,9 +200,9 @@ demonstration and a test object: it knows nothing else, and what it writes means
 |---|---|
 | the last {count:,} characters, the compiled program with LiteRT | **{nats:.4f}** |
 
-That is the sum of the negative log-probabilities of their {tokens:,} tokens over their characters; each token is
-predicted from the 128 to 255 tokens before it ({perplexity:.2f} perplexity per token). These characters were never
-trained on, and no setting was chosen by them.
+This is the sum of the negative log-probabilities of their {tokens:,} tokens, divided by the number of characters; each
+token is predicted from the 128 to 255 tokens before it ({perplexity:.2f} perplexity per token). These characters were
+not used for training or for choosing settings.
 
 A sample (`model("ROMEO:", seed=1, temperature=0.8, max_new_tokens=120)`):
 

@@ -37,7 +37,7 @@ def test_signatures_show_defaults():
     parameters = inspect.signature(ws.ImageClassifier.__call__).parameters
     assert parameters["top_k"].default == 5
     assert inspect.signature(ws.load).parameters["engine"].default == "auto"
-    assert "Open a pretrained model" in (ws.load.__doc__ or "")
+    assert "Load a pretrained model" in (ws.load.__doc__ or "")
     assert "Fine-tune" in (ws.finetune.__doc__ or "") or "Train a pretrained" in (
         ws.finetune.__doc__ or ""
     )

@@ -408,42 +408,42 @@ def load(
     offline: bool | None = None,
     progress: hub.Progress | None = None,
 ) -> Model[Any, Any, Any]:
-    """Open a pretrained model.
+    """Load a pretrained model.
 
     Args:
         name: a name of the catalogue (`"mobilenet_v2"`), the folder of a bundle or of a repository
-            in Hugging Face layout, or a source of one (`hf://org/name`, `package:NAME/path`,
+            in Hugging Face layout, or its source (`hf://org/name`, `package:NAME/path`,
             `embedded:NAME`).
-        task: what it must be able to do; default: what its entry or its heads say.
-        weights: `"pretrained"` (also `"imagenet"`): the entry's own; a path or source of a
-            checkpoint; `None`: random initialisation.
+        task: the task of the model; default: that of its entry or its heads.
+        weights: `"pretrained"` (also `"imagenet"`) for those of the catalogue; a path or source
+            of a checkpoint; `None` for random initialisation.
         engine: `"auto"`, `"litert"`, `"openvino"`, `"onnxruntime"` or `"keras"`.
         precision: `"float32"`, `"bfloat16"`, `"int8"`, or `"auto"`: the fastest on this machine
             that reaches the requested agreement with float32. This is measured once, with
             `calibration`, before `load` returns; later calls need no `calibration`.
         calibration: real inputs for `"int8"` and `"auto"`, about 100 to 300, without labels: a
-            list, or what the model's `stream` takes, such as a folder of photos. With them int8 is
-            quantised in advance, which is faster. Without, `"int8"` uses the program of the bundle,
-            or the one that was calibrated last, or quantises activations at run time.
-        agreement: the minimum agreement with float32: for classifiers the share of inputs with the
-            same best class, 0 to 1; default: 0.99. It is measured on half of the inputs, which are
-            not calibrated on; of fewer than 40, on all. Layers stay in float32 if needed to reach
-            it.
-        device: `"auto"`: compiled models on the CPU, `engine="keras"` where TensorFlow runs it;
-            `"cpu"`; `"gpu"`: the keras engine on a GPU that TensorFlow sees, or
+            list, or what the model's `stream` takes, such as a folder of photos. With them, ranges
+            are calibrated in advance, which is faster. Without them, `"int8"` uses the program of
+            the bundle, or the one that was calibrated last, or quantises activations at run time.
+        agreement: the minimum agreement with float32, 0 to 1: for classifiers the fraction of
+            inputs with the same best class; default: 0.99. It is measured on half of the inputs,
+            on which ranges are not calibrated; if there are fewer than 40, on all. Layers stay in
+            float32 if needed to reach it.
+        device: `"auto"`: compiled models on the CPU, `engine="keras"` on the device that TensorFlow
+            chooses; `"cpu"`; `"gpu"`: the keras engine on a GPU that TensorFlow finds, or
             `engine="onnxruntime"` on one that it has a provider for.
-        revision: of an `hf://` source.
+        revision: branch, tag or commit of an `hf://` source.
         offline: never go online; default: `WARMSTART_OFFLINE` or `HF_HUB_OFFLINE`.
-        progress: called while files are fetched with (name, bytes so far, total or None).
+        progress: called during downloads with (name, bytes so far, total or None).
 
     Returns:
-        The model of its task's class, for images `ImageClassifier`. It is compiled on first use.
+        A model of the class of its task, such as `ImageClassifier`. It is compiled on first use.
 
     Raises:
-        UnknownModelError: no such name; the message suggests near ones.
+        UnknownModelError: no model has that name; the message suggests similar names.
         UsageError: an option is wrong.
-        SourceError: the weights could not be had.
-        BundleError: the folder is not a whole bundle.
+        SourceError: the weights cannot be read or downloaded.
+        BundleError: the folder is not a complete bundle.
 
     Example:
         >>> ws.load("efficientnet_lite0")("photos/espresso.jpg").label
@@ -875,29 +875,28 @@ def finetune(
 def finetune(
     base: Name | Model[Any, Any, Any], data: Data, *, task: str | None = None, **options: object
 ) -> Model[Any, Any, Any]:
-    """Train a pretrained model further on your own labelled data.
+    """Fine-tune a pretrained model on your own labelled data.
 
     Args:
-        base: a name, folder or source as `ws.load` takes it, or a model that it returned;
-            `"deepar"` trains a forecaster from scratch; `"default"` is the default model of the
-            task (of image classification where none is named).
-        data: what the task learns from; for images a folder of class folders, a CSV, TSV, Parquet
-            or JSONL file of paths and labels, a list of (photo, label) pairs, or a
-            `tf.data.Dataset`.
-        task: what the result does; default: what the base does.
+        base: a name, folder or source as for `ws.load`, or a loaded model; `"deepar"` trains a
+            forecaster from scratch; `"default"` is the default model of the task (of image
+            classification if no task is named).
+        data: the training data; for images a folder of class folders, a CSV, TSV, Parquet or JSONL
+            file of paths and labels, a list of (photo, label) pairs, or a `tf.data.Dataset`.
+        task: the task to train for; default: that of the base.
         **options: those of the task's options class (see `core.task.Task.train_options`). All
             tasks share `epochs`, `learning_rate`, `batch_size`, `validation`, `patience`,
-            `optimizer`, `callbacks`, `seed`, `output`, `name` and `verbose`; `freeze`, `augment`,
-            `class_weight`, `loss` and `metrics` exist where they make sense.
+            `optimizer`, `callbacks`, `seed`, `output`, `name` and `verbose`; some also have
+            `freeze`, `augment`, `class_weight`, `loss` and `metrics`.
 
     Returns:
-        A model of the task's class, loaded from the bundle; `.history` has the epochs, `.report()`
-        the path of the report.
+        A model of the class of the task, loaded from the bundle; `.history` has the epochs,
+        `.report()` returns the path of the report.
 
     Raises:
-        UsageError: an option is wrong, the data cannot be learned from, or the folder holds
+        UsageError: an option is wrong, the data cannot be used, or the output folder contains
             something else.
-        TrainingError: training cannot continue; what was reached stays in `output`.
+        TrainingError: training cannot continue; the last checkpoint stays in `output`.
         MissingPackageError: TensorFlow is not installed.
 
     Example:
@@ -1032,23 +1031,23 @@ def wrap(
 @overload
 def wrap(model: KerasSource, *, task: str, **options: object) -> Model[Any, Any, Any]: ...
 def wrap(model: KerasSource, *, task: str, **options: object) -> Model[Any, Any, Any]:
-    """Make a model of a task from a Keras model of your own.
+    """Turn your own Keras, ONNX or TensorFlow Lite model into a model of a task.
 
-    The model is compiled, verified against the original, and written as a bundle: weights, labels and
-    processing, no code. What it returns is like any other model: callable on real inputs, to be
-    saved, exported, evaluated, served, and run over many files.
+    The model is compiled, verified against the original, and written as a bundle of weights, labels
+    and processing, without code. The result works like any other model: it takes real inputs, and
+    can be saved, exported, evaluated, served, and run over many files.
 
     Args:
         model: a functional or Sequential `keras.Model`; or the path of a `.keras`, `.h5`, `.onnx`
             or `.tflite` file, or of a SavedModel folder.
-        task: what it does, such as "image-classification"; "tensors" for named arrays in and out.
+        task: such as "image-classification"; "tensors" for named arrays in and out.
         **options: those of the task; all tasks share `name`, `output` and `licence`.
 
     Returns:
-        A model of the task's class, loaded from the bundle.
+        A model of the class of the task, loaded from the bundle.
 
     Raises:
-        UsageError: an option is wrong or missing, or the model cannot be one of this task.
+        UsageError: an option is wrong or missing, or the model does not fit the task.
         CompileError: its operations cannot be compiled, or the program differs from the model.
         MissingPackageError: TensorFlow is not installed.
 

@@ -2,27 +2,27 @@
 
     WarmstartError
     ├── UsageError                  a wrong name, option or combination of them (also a ValueError)
-    │   ├── UnknownModelError       no such entry in the catalogue; the message suggests near names
+    │   ├── UnknownModelError       no such entry in the catalogue; the message suggests similar names
     │   └── MissingPackageError     an optional package is not installed (also an EngineUnavailableError)
-    ├── SourceError                 a file could not be had from where it should come from
+    ├── SourceError                 a file cannot be read from its source
     │   ├── OfflineError            it is not in the cache, and going online is not allowed
-    │   ├── DownloadError           the server or the network failed, also after the retries
+    │   ├── DownloadError           the server or the network failed, even after retries
     │   ├── ChecksumError           the bytes are not the ones that were published or pinned
     │   └── CacheError              the cache cannot be written: full, read-only, not a folder
     ├── CheckpointError             a weight file cannot be used
     │   ├── CorruptCheckpointError  truncated, damaged, or not of a known layout
-    │   ├── UnsafeCheckpointError   it asks for more than numbers: links, pickles, absurd sizes
+    │   ├── UnsafeCheckpointError   it contains more than numbers: links, pickles, absurd sizes
     │   └── MismatchError           its arrays do not fit the architecture
     ├── InputError                  one input (a photo, a text, a recording, a series) is unusable
-    │   ├── TooLargeError           it is larger than a server accepts
+    │   ├── TooLargeError           it is larger than the server accepts
     │   └── RecordError             one record of labelled data is unusable (also a UsageError)
     ├── EngineError                 an engine cannot run the program
     │   ├── EngineUnavailableError  it is not installed, or this machine cannot run it
-    │   └── CompileError            a model could not be compiled, or the artifact is not equal to it
+    │   └── CompileError            compiling failed, or the program differs from Keras
     ├── BundleError                 a model folder is incomplete or damaged
-    ├── CancelledError              the work was stopped: nobody waits for its result
-    ├── BatchError                  a batch run cannot continue; what was done so far is kept
-    └── TrainingError               training cannot continue; what was reached so far is kept
+    ├── CancelledError              the work was stopped because nobody waits for the result
+    ├── BatchError                  a batch run cannot continue; finished files remain
+    └── TrainingError               training cannot continue; the last checkpoint remains
 
 A message is one or two sentences: what is wrong with which file or item, and what to do next. A note
 under it points to the section of the documentation that explains more: a traceback shows it, and so
@@ -120,17 +120,17 @@ class CheckpointError(WarmstartError):
 
 
 class CorruptCheckpointError(CheckpointError):
-    """The file is truncated, damaged, or of no known layout."""
+    """The file is truncated, damaged, or in an unknown layout."""
 
 
 class UnsafeCheckpointError(CheckpointError):
-    """The file asks for more than reading numbers: links, pickles, absurd sizes."""
+    """The file contains more than numbers: links, pickles, absurd sizes."""
 
     usual_section = "security.md#what-is-checked"
 
 
 class MismatchError(CheckpointError):
-    """The arrays of the file do not fit the architecture."""
+    """The arrays of the file do not match the architecture."""
 
 
 class InputError(WarmstartError):
@@ -174,7 +174,7 @@ class EngineUnavailableError(EngineError):
 
 
 class CompileError(EngineError):
-    """A model could not be compiled, or its artifact does not give the same numbers."""
+    """A model could not be compiled, or the compiled program differs from Keras."""
 
     usual_section = "engines.md#verified"
 
@@ -196,7 +196,7 @@ class BundleError(WarmstartError):
 
 
 class CancelledError(WarmstartError):
-    """The work was stopped between two steps: nobody waits for its result."""
+    """The work was stopped between two steps, because nobody waits for its result."""
 
     usual_section = "serving.md#load"
 
@@ -208,7 +208,7 @@ class BatchError(WarmstartError):
 
 
 class TrainingError(WarmstartError):
-    """Training cannot continue: the disk is full, the loss is not a number, another process trains into the folder."""
+    """Training cannot continue: the disk is full, the loss is NaN, another process trains into the folder."""
 
     usual_section = "fine-tuning.md#long-runs"
 

@@ -191,7 +191,7 @@ class Classifier(ClassifierMixin, _Estimator):
         classes = unique_labels(labels)
         names = [str(label) for label in classes]
         if len(set(names)) < len(names):
-            raise UsageError("Two labels have the same text; pass labels as strings.")
+            raise UsageError("Two labels have the same text; pass the labels as strings.")
         if self.frozen:
             self.model_ = opened(self.base, self.task)
         else:

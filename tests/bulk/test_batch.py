@@ -121,9 +121,9 @@ def test_what_cannot_be_run_is_said_at_once(photos, model, tmp_path):
     (tmp_path / "full" / "thesis.txt").write_text("mine")
     for words, given in (
         ("holds no photo", {"inputs": tmp_path / "empty"}),
-        ("holds no run", {"output": tmp_path / "full"}),
+        ("holds no batch run", {"output": tmp_path / "full"}),
         ("is a file", {"output": tmp_path / "full" / "thesis.txt"}),
-        ("takes no option 'topk'", {"topk": 3}),
+        ("has no option 'topk'", {"topk": 3}),
         ("top_k must be 1", {"top_k": 0}),
         ("'local' or 'ray'", {"on": "spark"}),
         ("is for on='ray'", {"workers": 2}),
@@ -133,7 +133,7 @@ def test_what_cannot_be_run_is_said_at_once(photos, model, tmp_path):
         ("not an object of type Image", {"inputs": [Image.new("RGB", (8, 8))]}),
         ("no rows", {"inputs": []}),
         ("web address", {"output": "https://example.org/out"}),
-        ("There is no file", {"inputs": "nowhere.jsonl"}),
+        ("does not exist", {"inputs": "nowhere.jsonl"}),
     ):
         with pytest.raises(UsageError) as told:
             ws.batch(model, **{"inputs": photos, "output": output, **given})
@@ -154,7 +154,7 @@ def test_a_full_disk_keeps_what_is_done(photos, model, expected, tmp_path, monke
 
     rename = Path.replace
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(BatchError, match=r"No space left on device.*run the same again"):
+    with pytest.raises(BatchError, match=r"No space left on device.*run the same call again"):
         ws.batch(model, photos, output, shard_rows=10, top_k=2)
     assert look.shards(output) == 6  # and the manifest
     assert not list(output.rglob("*.part"))

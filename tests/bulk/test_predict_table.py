@@ -131,7 +131,7 @@ def test_a_text_may_end_like_a_table_and_tables_are_read_one_at_a_time(reviews, 
     assert (code, "positive" in output) == (0, True)
     code, output, messages = run("classify", str(reviews), str(reviews))
     assert (code, output) == (2, "")
-    assert "name no other input, or use --on local" in messages
+    assert "pass no other input, or use --on local" in messages
 
 
 def test_paths_are_relative_to_the_table(tmp_path, run):

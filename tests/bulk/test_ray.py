@@ -121,7 +121,7 @@ class Deadly(Worker):
 
 def test_a_shard_that_kills_its_workers_ends_the_run(cluster, photos, model, tmp_path, monkeypatch):
     monkeypatch.setattr("warmstart.bulk.cluster.Worker", Deadly)
-    with pytest.raises(BatchError, match=r"part-00003 \(from row 30 on\) was begun 2 times"):
+    with pytest.raises(BatchError, match=r"part-00003 \(from row 30 on\) was started 2 times"):
         ws.batch(model, photos / "a", tmp_path / "run", **ONE)
 
 

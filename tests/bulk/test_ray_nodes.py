@@ -36,7 +36,9 @@ def test_two_nodes(mode, tmp_path):
     if mode == "token":
         (error,) = lines[1]
         assert "BatchError: Ray cannot be reached at 1" in error
-        assert error.endswith("If it asks for a token, the one here may be of another cluster.")
+        assert error.endswith(
+            "If it requires a token, the one set here may belong to another cluster."
+        )
     rows = [
         json.loads(line)
         for file in (tmp_path / "run").glob("*.jsonl")

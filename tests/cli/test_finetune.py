@@ -92,7 +92,7 @@ def test_the_help_lists_the_options_of_the_task(run):
 
 @pytest.mark.parametrize(("arguments", "expected"), [
     (["--task", "text-generation", "--lora", "4"], "no option --lora"),
-    ([], "There is no file or folder data."),
+    ([], "The file or folder data does not exist."),
     (["--task", "token-classification"], "needs a --model"),
     (["--task", "audio-generation"], "no fine-tuning for 'audio-generation'"),
     (["--task", "text-classification", "--epochs", "0"], "--epochs must be 1 or more"),

@@ -30,7 +30,7 @@ def test_an_input_is_never_overwritten(run, here, arguments):
     before = {path: path.read_bytes() for path in here.rglob("*.*")}
     done = run(*arguments)
     assert done.code == 2
-    assert "is an input; choose another output" in done.err
+    assert "is an input, which would be overwritten" in done.err
     assert {path: path.read_bytes() for path in here.rglob("*.*")} == before
 
 
@@ -40,7 +40,7 @@ def test_an_input_is_never_overwritten(run, here, arguments):
 def test_one_file_for_several_inputs_is_refused_before_the_first(run, here, arguments):
     done = run(*arguments)
     assert done.code == 2
-    assert f"{arguments[-1]} is one file, and there are several inputs" in done.err
+    assert f"{arguments[-1]} is one file, but there are several inputs" in done.err
     assert not done.out
     assert not (here / arguments[-1]).exists()
 
@@ -52,7 +52,7 @@ def test_one_file_for_several_inputs_is_refused_before_the_first(run, here, argu
     (("forecast", "t.csv", "--output", "x.jpg"), "forecasts are written as .csv."),
     (("synthesize", "one", "--output", "one.txt"), "sounds are written as .wav, .flac, .ogg or .mp3"),
     (("detect", "a.png", "--draw", "t.csv/x"), "t.csv is not a folder"),
-    (("transcribe", "a.wav", "--format", "srt", "--json"), "--format and --json both say"),
+    (("transcribe", "a.wav", "--format", "srt", "--json"), "--format and --json both set"),
     (("transcribe", "a.wav", "--format", "srt", "-o", "a.vtt"), "--format srt contradict each other"),
 ], ids=str)  # fmt: skip
 def test_what_cannot_be_written_is_refused_before_a_model_is_opened(run, here, arguments, expected):

@@ -98,19 +98,19 @@ def test_a_verb_prints_what_predict_prints(name, run, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("arguments", "expected"), [
-    (("detect", "x.png", "--tresh", "1"), "takes no option --tresh; did you mean --threshold?"),
-    (("classify", "x.png", "--tresh", "1"), "warmstart classify takes no option --tresh"),
+    (("detect", "x.png", "--tresh", "1"), "has no option --tresh; did you mean --threshold?"),
+    (("classify", "x.png", "--tresh", "1"), "warmstart classify has no option --tresh"),
     (("classify", "good", "--topk", "1"), "did you mean --top-k?"),
     (("predict", "x.png", "-x"), "no option -x"),
     (("predict", "x.png", "--model", "bccd_fcos", "--top-k", "1"), "--threshold"),
     (("detect", "x.png", "--threshold", "2"), "--threshold must be from 0 to 1, not 2"),
     (("detect", "x.png", "--max-boxes", "many"), "--max-boxes must be an integer"),
     (("generate", "a", "--overflow", "burst"), "--overflow must be one of error, slide"),
-    (("segment", "x.png", "--model", str(CIFAR)), "does image-classification"),
+    (("segment", "x.png", "--model", str(CIFAR)), "is a model for image-classification"),
     (("classify", "x.png", "--model", "bccd_fcos"), "use `warmstart detect`"),
     (("tag", "ann"), "needs a --model"),
     (("detect", "x.png", "--output", "out"), "--on"),
-    (("detect", "x.png", "--workers", "2"), "--workers belongs to --on"),
+    (("detect", "x.png", "--workers", "2"), "--workers needs --on"),
     (("detect", "x.png", "--on", "local"), "--output"),
     (("detect", "x.png", "--on", "local", "--output", "out", "--model", "bccd_fcos", "--draw", "d"), "--draw"),
     (("predict", "x.png", "--task", "magic"), "no task 'magic'"),

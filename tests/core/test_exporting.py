@@ -149,12 +149,12 @@ def test_what_cannot_be_is_told_before_any_work(cifar, tmp_path, monkeypatch):
         cifar.export(tmp_path / "m", "torch")
     with pytest.raises(UsageError, match=r"unknown suffix \.bin; use \.tflite"):
         cifar.export(tmp_path / "m.bin")
-    with pytest.raises(UsageError, match=r"name it m\.bin\.onnx"):
+    with pytest.raises(UsageError, match=r"call it m\.bin\.onnx"):
         cifar.export(tmp_path / "m.bin", "onnx")
     with pytest.raises(UsageError, match="int8 program can be exported as litert only"):
         ws.load(CIFAR, precision="int8").export(tmp_path / "m.onnx")
     (tmp_path / "m.onnx.json").write_text("{}")
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         cifar.export(tmp_path / "m.onnx")
     with pytest.raises(CacheError, match="cannot be written"):
         cifar.export(tmp_path / "m.onnx.json" / "m.onnx")

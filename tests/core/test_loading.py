@@ -105,7 +105,7 @@ def test_wrong_options():
 
 
 def test_folders_that_are_no_bundles(tmp_path, folder):
-    with pytest.raises(UsageError, match="no folder"):
+    with pytest.raises(UsageError, match="does not exist"):
         ws.load(tmp_path / "nowhere")
     with pytest.raises(UsageError, match=r"no warmstart\.json"):
         ws.load(tmp_path)

@@ -50,7 +50,7 @@ def test_valid_values_are_converted():
 
 
 @pytest.mark.parametrize(("values", "message"), [
-    ({"top": 3}, "Model takes no option 'top'; did you mean top_k. It takes batch_size, top_k"),
+    ({"top": 3}, "Model has no option 'top'; did you mean top_k. Its options are batch_size, top_k"),
     ({"top_k": 0}, "top_k must be 1 or more, not 0"),
     ({"top_k": "3"}, "top_k must be an integer, not a string"),
     ({"top_k": 2.5}, "top_k must be an integer"),
@@ -127,5 +127,5 @@ def test_text_that_is_no_value_is_refused(name, text):
 
 
 def test_make_names_the_owner():
-    with pytest.raises(UsageError, match="mobilenet_v2 takes no option"):
+    with pytest.raises(UsageError, match="mobilenet_v2 has no option"):
         make(Options, {"seed": 1}, "mobilenet_v2")

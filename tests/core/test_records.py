@@ -275,7 +275,7 @@ def test_a_column_serves_one_purpose(file):
     with pytest.raises(UsageError, match="'path' cannot be both the photo and the label"):
         list(read_photos(photos, label_column="path"))
     both = file("b.csv", "text,label,mode,phase\na,x,train,test\nb,y,test,train\n")
-    with pytest.raises(UsageError, match="'mode' and 'phase' both name parts and disagree"):
+    with pytest.raises(UsageError, match="'mode' and 'phase' both assign splits and disagree"):
         texts(both)
     assert len(texts(both, split_column="mode")) == 2
 
@@ -363,7 +363,7 @@ def test_what_is_damaged_or_ambiguous_is_refused(file, content, options, words):
     ("a.jsonl", "[1]\n", "a.jsonl:1: is not a JSON object"), ("a.jsonl", "\n", "holds no records"),
     ("a.jsonl", '{"text": "a", "label": "\\ud800"}', "an unpaired surrogate"),
     ("a.json", '{"data": []}', "holds no records"), ("a.json", "{", "is not JSON"),
-    ("a.json", '{"train": [{"text": "a"}], "test": [{"text": "b"}]}', "not a list of JSON objects.*keys 'train'"),
+    ("a.json", '{"train": [{"text": "a"}], "test": [{"text": "b"}]}', "must be a list of JSON objects.*keys 'train'"),
     ("a.json", '{"text": ["a", "b"], "label": ["x"]}', "different lengths: text 2, label 1"),
     ("a.json", "[]", "holds no records"), ("a.json", "[1]", "a.json: row 1: is not a JSON object"),
     ("a.json", "[" * 100_000, "is not JSON"), ("a.parquet", "PAR1", "not a Parquet file"), ("a.parquet", "", "empty"),
@@ -476,7 +476,7 @@ def test_objects_that_are_no_labelled_data(data, words):
 
 
 def test_tuples_have_no_columns_to_name():
-    with pytest.raises(UsageError, match="no names of columns, so text_column='a' cannot be found"):
+    with pytest.raises(UsageError, match="no column names, so text_column='a' does not apply"):
         texts([("a", "x")], text_column="a")
 
 

@@ -76,9 +76,9 @@ def test_results_keep_the_rows_they_belong_to(model):
 def test_a_stream_whose_results_were_taken_is_not_an_empty_table(model):
     stream = model.stream(["a film"])
     assert next(stream).label
-    with pytest.raises(UsageError, match="All 1 results of this stream were taken"):
+    with pytest.raises(UsageError, match="All 1 results of this stream were consumed"):
         stream.to_frame()
-    assert "were taken" in stream._repr_html_()
+    assert "were consumed" in stream._repr_html_()
 
 
 def test_a_table_of_no_results_has_its_columns(model):
@@ -143,7 +143,7 @@ def test_a_stream_of_a_folder_knows_its_length_and_shows_its_first_results(photo
 def test_a_stream_of_an_iterator_has_no_length(model):
     results = model.stream(iter(["good"] * 12))
     assert results
-    with pytest.raises(TypeError, match="known at its end"):
+    with pytest.raises(TypeError, match="known only at its end"):
         len(results)
     assert "The first 10 results" in results._repr_html_()
     assert len(results.to_frame()) == 12

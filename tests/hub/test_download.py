@@ -113,8 +113,8 @@ def test_a_cache_that_is_read_only(site, content, monkeypatch, visible, number, 
 
 def test_a_file_where_the_cache_folder_should_be(site, content, home):
     home.rmdir()
-    home.write_text("in the way")
-    with pytest.raises(CacheError, match="in the way"):
+    home.write_text("is not a folder")
+    with pytest.raises(CacheError, match="is not a folder"):
         hub.fetch(site.put(content))
 
 

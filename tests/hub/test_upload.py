@@ -122,7 +122,7 @@ def test_nothing_is_sent_without_a_token_or_offline(server, monkeypatch):
     model = ws.load("sst2_bert_tiny")
     with pytest.raises(UsageError, match="hf auth login"):
         model.push_to_hub("org/name")
-    with pytest.raises(UsageError, match="called ORG/NAME"):
+    with pytest.raises(UsageError, match="is ORG/NAME"):
         model.push_to_hub("name")
     monkeypatch.setenv("HF_TOKEN", "hf_x")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

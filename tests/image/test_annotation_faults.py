@@ -137,7 +137,7 @@ def test_images_of_one_file_are_left_out(folder):
 
 def test_a_third_file_of_coco_is_refused_by_name(folder):
     files = {f"annotations/instances_{part}.json": coco() for part in ("train", "val", "minival")}
-    with pytest.raises(UsageError, match=r"instances_minival\.json \(no part\)"):
+    with pytest.raises(UsageError, match=r"instances_minival\.json \(no split\)"):
         read_boxes(folder(files))
 
 
@@ -170,9 +170,9 @@ def test_two_photos_of_one_text_file_are_left_out(folder):
 
 @pytest.mark.parametrize(("files", "words"), [
     ({"classes.txt": "cat\n\ndog\n"}, "line 2 is blank"),
-    ({"obj.names": "dog\ncat\n"}, "number 0 is 'cat' in one and 'dog' in the other"),
+    ({"obj.names": "dog\ncat\n"}, "class 0 is 'cat' in one and 'dog' in the other"),
     ({"notes.yaml": "names: [A, B]"}, "notes.yaml and .*classes.txt disagree"),
-    ({"labels/classes.txt": "cat\n"}, "number 1 is 'dog' in one and 'absent'"),
+    ({"labels/classes.txt": "cat\n"}, "class 1 is 'dog' in one and 'absent'"),
 ])  # fmt: skip
 def test_names_that_disagree_are_refused(folder, files, words):
     with pytest.raises(UsageError, match=words):
@@ -191,8 +191,8 @@ def test_names_of_labelimg_and_lists_with_a_byte_order_mark(folder):
     data = read_boxes(folder(files) / "data.yaml")
     assert names(data) == ["0.jpg", "0.jpg", "1.jpg"]
     assert any("test is 'nowhere'" in line for line in data.problems)
-    assert any("1 photo in none of the parts of data.yaml" in line for line in data.problems)
-    assert any("1 photo in two parts" in line and "0.jpg" in line for line in data.problems)
+    assert any("1 photo in none of the splits of data.yaml" in line for line in data.problems)
+    assert any("1 photo in two splits" in line and "0.jpg" in line for line in data.problems)
 
 
 def test_sizes_of_photos_are_compared_in_tables_and_in_labelme(folder):
@@ -221,7 +221,7 @@ def test_shares_among_pixels_are_refused_or_left_out(folder):
     text = header + "0.jpg,cat,.1,.2,.5,.8\n1.jpg,cat,4,5,20,25\n"
     root = folder({"0.jpg": None, "1.jpg": None, "t.csv": text})
     with pytest.raises(
-        UsageError, match=r"1 boxes are shares .* in .*csv:2, and 1 are pixels, .*csv:3"
+        UsageError, match=r"1 boxes are fractions .* in .*csv:2, and 1 are pixels, .*csv:3"
     ):
         read_boxes(root / "t.csv")
     (root / "0.xml").write_text(xml("", ("cat", (0.1, 0.2, 0.5, 0.8))))
@@ -229,7 +229,7 @@ def test_shares_among_pixels_are_refused_or_left_out(folder):
         (root / "1.xml").write_text(xml("", *[("cat", BOX)] * count))
         (root / "t.csv").unlink(missing_ok=True)
         if count == 1:
-            with pytest.raises(UsageError, match=r"1 of 2 boxes are shares of the photo"):
+            with pytest.raises(UsageError, match=r"1 of 2 boxes are fractions of the photo's size"):
                 read_boxes(root)
         else:
             data = read_boxes(root)
@@ -248,9 +248,9 @@ def test_a_whole_number_is_an_index_where_no_class_is_a_number(folder):
     path = folder({"0.jpg": None}) / "0.jpg"
     data = read_boxes([(path, [(1, *BOX), ("cat", *BOX)])], ["cat", "dog"], strict=True)
     assert data.photos[0].labels.tolist() == [1, 0]
-    with pytest.raises(UsageError, match=r"not known: '2' \(1\)"):
+    with pytest.raises(UsageError, match=r"unknown classes: '2' \(1\)"):
         read_boxes([(path, [(2, *BOX)])], ["cat", "dog"], strict=True)
-    with pytest.raises(UsageError, match=r"not known: '0' \(1\)"):
+    with pytest.raises(UsageError, match=r"unknown classes: '0' \(1\)"):
         read_boxes([(path, [(0, *BOX)])], ["7", "dog"], strict=True)
     with pytest.raises(UsageError, match="Item 1 of the data is not"):
         read_boxes([(path, [(None, *BOX)])])

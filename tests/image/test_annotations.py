@@ -146,7 +146,7 @@ def test_xml_next_to_the_photos_in_train_and_valid(tmp_path, photo):
     data = read_boxes(tmp_path / "r")
     assert [photo.part for photo in data.photos] == ["test", "train", "validation"]
     assert data.problems == (
-        f"{tmp_path}/r/train/b.jpg: has no .xml of its name, so it is left out",
+        f"{tmp_path}/r/train/b.jpg: has no .xml with its name, so it is left out",
     )
     (tmp_path / "r/train/classes.txt").write_text("cat")
     (tmp_path / "r/train/a.txt").write_text("0 .5 .5 .1 .1")
@@ -159,9 +159,7 @@ def test_unknown_labels_are_listed(voc):
     assert data.labels == ("dog", "bird")
     assert [p.labels.tolist() for p in data.photos] == [[0], [], []]
     assert any("the label is unknown; known are dog, bird" in problem for problem in data.problems)
-    with pytest.raises(
-        UsageError, match=r"classes that are not known: 'cat' \(4\)\. Known are 'dog'"
-    ):
+    with pytest.raises(UsageError, match=r"unknown classes: 'cat' \(4\)\. Known are 'dog'"):
         read_boxes(voc, labels=["dog", "bird"], strict=True)
 
 
@@ -269,15 +267,15 @@ def test_coco_with_duplicate_ids(tmp_path, photo):
     ]
     data = read_boxes(coco_file(tmp_path, photo, images=images))
     assert len(data.photos) == 1
-    assert any("the image id 1 is there twice" in problem for problem in data.problems)
+    assert any("the image id 1 occurs twice" in problem for problem in data.problems)
     twice = [{"id": 7, "name": "cat"}, {"id": 7, "name": "dog"}]
-    with pytest.raises(UsageError, match=r"category 7 .* is there twice"):
+    with pytest.raises(UsageError, match=r"category 7 .* occurs twice"):
         read_boxes(coco_file(tmp_path, photo, categories=twice))
 
 
 @pytest.mark.parametrize(("content", "words"), [
     ("{", "cannot be read as JSON"), ("[]", "no list 'images'"), ('{"images": [1]}', "no list 'images'"),
-    ('{"images": [], "annotations": [], "categories": []}', "holds no photo"),
+    ('{"images": [], "annotations": [], "categories": []}', "contains no usable photo"),
 ])  # fmt: skip
 def test_what_is_no_coco(tmp_path, content, words):
     (tmp_path / "a.json").write_text(content)
@@ -325,10 +323,10 @@ def test_yolo(tmp_path, photo, names):
     ("0 0.1 0.1 0.1", "has 3 numbers after its class"),
     ("0 .5 .5 .1 .1 .93", r"has 5 numbers .* a confidence\?"),
     ("0 .1 .1 .2 .1 .2 .2 .1", "has 7 numbers after its class"),
-    ("5 .5 .5 .1 .1", "has the class 5, which is none of the 2 names"),
+    ("5 .5 .5 .1 .1", "has the class 5, but there are 2 classes"),
     ("-1 .5 .5 .1 .1", "has the class -1"),
     ("cat .5 .5 .1 .1", "is not a class number and numbers"),
-    ("0 50 50 10 10", "outside 0 to 1; YOLO's are shares"),
+    ("0 50 50 10 10", "outside 0 to 1; YOLO's are fractions"),
     ("0 nan .5 .1 .1", "outside 0 to 1"),
 ])  # fmt: skip
 def test_a_malformed_line_of_yolo_is_named_and_its_photo_left_out(tmp_path, photo, line, words):
@@ -344,7 +342,7 @@ def test_a_malformed_line_of_yolo_is_named_and_its_photo_left_out(tmp_path, phot
     assert re.match(rf".*/y/labels/a\.txt: line 2 .*{words}", problem), problem
     (tmp_path / "y/labels/b.txt").unlink()
     photo("y/images/b.png").unlink()
-    with pytest.raises(UsageError, match=r"holds no photo that can be used: .*a.txt: line 2"):
+    with pytest.raises(UsageError, match=r"contains no usable photo: .*a.txt: line 2"):
         read_boxes(tmp_path / "y")
 
 
@@ -368,7 +366,7 @@ def test_parts_of_yolo_are_those_of_data_yaml(tmp_path, photo):
     for text, words in (
         ("train: gone\nnames: [a]", "train is 'gone', which is not in"),
         ("train: train/images\nnames: {a: b}", "must be class numbers"),
-        ("train: train/images\nnames: [a, a]", "'a' is there twice"),
+        ("train: train/images\nnames: [a, a]", "'a' occurs twice"),
         ("train: train/images\nnames: [a]\nnc: 2", "nc is '2', but there are 1 names"),
         ("train: train/images\nnames: 3", "`names` must be a list"),
         ("train: [\n", "cannot be read as YAML"),
@@ -468,12 +466,13 @@ def test_photos_that_exif_turns(tmp_path, orientation, turned):
     table.write_text("image,label,xmin,ymin,xmax,ymax\na.jpg,cat,1,2,11,12\n")
     notes = [note for note in read_boxes(table).columns if "EXIF" in note]
     assert (
-        notes == ["1 photo turned by EXIF; boxes are taken as those of the upright photo"] * turned
+        notes
+        == ["1 photo rotated by EXIF; boxes are assumed to be those of the upright photo"] * turned
     )
     table.write_text("image,width,height,label,xmin,ymin,xmax,ymax\na.jpg,40,30,cat,1,2,11,12\n")
     if orientation == 6:  # the sides change places
         with pytest.raises(
-            UsageError, match="40x30 pixels, the photo has 30x40 once EXIF has turned"
+            UsageError, match="40x30 pixels, the photo has 30x40 after EXIF rotation"
         ):
             read_boxes(table)
     else:
@@ -536,9 +535,9 @@ def test_numbers_that_can_be_read_in_two_ways_are_refused(tmp_path, photo):
         read_boxes(path, box_format="xywh")
     path.write_text("ImageID,LabelName,XMin,XMax,YMin,YMax\na.png,cat,.5,.75,0,1\n")
     data = read_boxes(path, path_column="ImageID", label_column="LabelName")
-    assert data.photos[0].boxes.tolist() == [[20, 0, 30, 30]]  # shares of the photo
+    assert data.photos[0].boxes.tolist() == [[20, 0, 30, 30]]  # fractions of the photo's size
     path.write_text("image,label,xmin,ymin,xmax,ymax\ngone.png,cat,20,15,30,25\n")
-    with pytest.raises(UsageError, match=r"none of its 1 photos is there, the first is .*gone.png"):
+    with pytest.raises(UsageError, match=r"none of its 1 photos exist; the first is .*gone.png"):
         read_boxes(path)
 
 
@@ -562,11 +561,11 @@ def test_pairs_and_what_is_nothing(tmp_path, photo):
     many = read_boxes([(path, [("cat", 0, 0, 1 + n % 30, 9) for n in range(500)])])
     assert len(many.photos[0].boxes) == 500
     for source, words in (
-        ([], "holds no photo"),
+        ([], "contains no usable photo"),
         ([(path, [])], "no class to learn"),
         ([3], "Item 1"),
         (tmp_path, "not a known layout"),
-        (tmp_path / "gone", "There is no file"),
+        (tmp_path / "gone", "does not exist"),
     ):
         with pytest.raises(UsageError, match=words):
             read_boxes(source)
@@ -580,15 +579,15 @@ def test_shares_of_the_photo_are_recognised_or_refused(tmp_path, photo):
     path = photo("a.png")
     data = read_boxes([(path, [HALF]), (path, [])])
     assert data.photos[0].boxes.tolist() == [[10, 15, 30, 30]]
-    assert data.columns == ("boxes: shares of the photos",)
+    assert data.columns == ("boxes: fractions of the photo's size",)
     assert read_boxes([(path, [HALF, ("cat", 0, 0, 1, 1)])]).photos[0].boxes[1, 2] == 40
-    with pytest.raises(UsageError, match=r"1 boxes are shares .* in item 1, and 1 are pixels"):
+    with pytest.raises(UsageError, match=r"1 boxes are fractions .* in item 1, and 1 are pixels"):
         read_boxes([(path, [HALF, ("cat", 1, 1, 2, 2)])])
     record = {"image_id": 1, "category_id": 1, "bbox": [0.25, 0.5, 0.5, 0.5]}
     images, categories = [{"id": 1, "file_name": "a.png"}], [{"id": 1, "name": "cat"}]
     content = {"images": images, "categories": categories, "annotations": [record]}
     (tmp_path / "boxes.json").write_text(json.dumps(content))
-    with pytest.raises(UsageError, match="all box sides lie between 0 and 1"):
+    with pytest.raises(UsageError, match="all coordinates of boxes lie between 0 and 1"):
         read_boxes(tmp_path / "boxes.json")
 
 

@@ -186,7 +186,7 @@ def test_evaluate_on_class_folders(model, photos):
         target.mkdir(exist_ok=True)
         path.rename(target / path.name)
     assert model.evaluate(photos)["top1"] == 1.0
-    with pytest.raises(UsageError, match="no file or folder"):
+    with pytest.raises(UsageError, match="does not exist"):
         model.evaluate(photos / "nowhere")
 
 
@@ -226,7 +226,7 @@ def test_evaluate_on_a_table_names_what_is_confused(model, photos):
     assert mistake["input"] == str(paths[0])
     assert model.evaluate(pd.read_csv(table)) == metrics
     assert mistake["score"] == pytest.approx(answers[0].score, abs=1e-5)
-    with pytest.raises(UsageError, match="no file or folder"):
+    with pytest.raises(UsageError, match="does not exist"):
         model.evaluate(table.with_name("nothing.csv"))
 
 

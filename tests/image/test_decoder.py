@@ -105,8 +105,8 @@ def test_a_float_array_without_a_range_is_refused():
 @pytest.mark.parametrize(
     ("array", "told", "message"),
     [
-        (np.full((4, 4), np.nan), "0..1", "not finite"),
-        (np.full((4, 4), np.inf), "0..255", "not finite"),
+        (np.full((4, 4), np.nan), "0..1", "NaN or infinity"),
+        (np.full((4, 4), np.inf), "0..255", "NaN or infinity"),
         (np.full((4, 4), 1.1), "0..1", "outside the range 0..1"),
         (np.full((4, 4), -0.1), "0..1", "outside the range 0..1"),
         (np.full((4, 4), 256.0), "0..255", "outside the range 0..255"),
@@ -269,7 +269,7 @@ def test_float_tiff(encoded):
     assert grey(tiff(-1, 0, 1)) == [0, 128, 255]
     assert grey(tiff(-1, 0, 1), value_range="-1..1") == [0, 128, 255]
     for value in ("nan", "inf"):
-        with pytest.raises(InputError, match="not finite"):
+        with pytest.raises(InputError, match="NaN or infinity"):
             decode(tiff(0, float(value)))
 
 

@@ -65,9 +65,9 @@ def test_paths_that_are_no_files(tmp_path):
         ("a\0b.jpg", "cannot be opened"),
         ("x" * 5000, "cannot be opened"),
         ("", "no such file"),
-        ("file:///etc/passwd", "file:// addresses cannot be read"),
-        ("ftp://example.org/a.jpg", "ftp:// addresses cannot be read"),
-        ("hf://org/name/a.jpg", "hf:// addresses cannot be read"),
+        ("file:///etc/passwd", "file:// URLs cannot be read"),
+        ("ftp://example.org/a.jpg", "ftp:// URLs cannot be read"),
+        ("hf://org/name/a.jpg", "hf:// URLs cannot be read"),
     ):
         with pytest.raises(InputError, match=message):
             decode(item)

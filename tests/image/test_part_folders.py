@@ -109,9 +109,9 @@ def test_classes_called_as_parts(tmp_path):
 @pytest.mark.parametrize(
     ("folders", "message"),
     [
-        (("train", "val", "valid"), r"2 names for the validation part: val/ and valid/"),
-        (("train", "training"), r"2 names for the train part: train/ and training/"),
-        (("val", "test"), "nothing to train on; it has only the parts test and validation"),
+        (("train", "val", "valid"), r"2 names for the validation split: val/ and valid/"),
+        (("train", "training"), r"2 names for the train split: train/ and training/"),
+        (("val", "test"), "no training examples; it has only the splits test and validation"),
         (("train", "holdout"), "also holdout/ with class folders"),
         (("train", "val", "eval"), "also eval/ with class folders"),
     ],
@@ -141,7 +141,7 @@ def test_parts_of_boxes_and_masks(tmp_path, make, reader):
     problems = reader(tmp_path / "unlabelled").problems
     assert [problem.split(": ")[1].split(" ")[0] for problem in problems] == ["1", "1"]
     photo(tmp_path / "unlabelled" / "val" / "c.png")
-    with pytest.raises(UsageError, match=r"val is the validation part and has no "):
+    with pytest.raises(UsageError, match=r"val is the validation split and has no "):
         reader(tmp_path / "unlabelled")
 
 
@@ -186,7 +186,7 @@ def test_what_is_left_out_is_counted(tmp_path):
     assert len(data.problems) == 5
     assert f"{tmp_path / 'test'}: 1 photo not used, without class folders" in text
     assert f"{tmp_path / 'extra'}: 1 photo not used, without class folders" in text
-    assert f"{tmp_path}: 1 photo not used, in none of the parts" in text
+    assert f"{tmp_path}: 1 photo not used, in none of the splits" in text
     assert f"{tmp_path / 'train'}: 1 photo not used, in no class folder" in text
     assert f"{tmp_path / 'train' / 'ant'}: 1 file not read, because" in text
     assert "scan.jp2" in text

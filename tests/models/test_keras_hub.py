@@ -358,7 +358,7 @@ def test_image_converter_without_preprocessor(tmp_path):
             "tokenizer.json",
             {"config": {"language_tokens": {"<|en|>": "1"}}},
             BundleError,
-            "language_tokens must give a number",
+            "language_tokens must map each token to a number",
         ),
         (
             "mobilenet_small",

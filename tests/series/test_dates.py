@@ -70,7 +70,7 @@ def test_one_format_for_the_whole_column(form, times, freq, note):
         (1704067200 + 3600 * np.arange(9), "h", "2024-01-01", "since 1970 in s"),
         ((1704067200 + 60 * np.arange(9)) * 1000, "min", "2024-01-01", "since 1970 in ms"),
         (2001 + np.arange(9), "YS-JAN", "2001-01-01", None),
-        (MONTHS + pd.Timedelta(days=14), "MS", "2023-01-15", "a month's day 15"),
+        (MONTHS + pd.Timedelta(days=14), "MS", "2023-01-15", "day 15 of a month"),
     ],
 )
 def test_numbers_and_days_of_the_month(values, freq, first, note):
@@ -88,7 +88,7 @@ def test_what_can_be_read_in_two_ways_is_refused_with_both():
     assert "or 2024-02-01 (month first, a series of MS" in str(caught.value)
     for form, freq in (("%d/%m/%Y", "D"), ("%m/%d/%Y", "MS")):
         assert only(table, date_format=form).freq == freq
-    with pytest.raises(InputError, match=r"45292 is 2024-01-01.* or numbers of steps"):
+    with pytest.raises(InputError, match=r"45292 is 2024-01-01.* or step numbers"):
         read(frame(45292 + np.arange(9), "ds"))
     assert only(frame(45292 + np.arange(9), "ds"), date_format="excel").freq == "D"
     with pytest.raises(InputError, match=r"'13/01/2024' has the day first, '01/13/2024' the month"):
@@ -189,7 +189,7 @@ def test_decimals_as_people_write_them(tmp_path):
     assert "'1.000' can be 1.000 (decimal='.') or 1000 (decimal=',')" in str(error)
     assert only(rows("1.{:03d}"), decimal=",").target[7] == 1007
     assert only(rows("1.{:03d}"), decimal=".").target[7] == 1.007
-    assert "mixes decimal signs" in str(only(frame(DAYS).assign(y=["1,5", "1.5"] * 20)))
+    assert "mixes decimal separators" in str(only(frame(DAYS).assign(y=["1,5", "1.5"] * 20)))
 
 
 def test_empty_rows_at_the_end_are_the_future():

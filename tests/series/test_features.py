@@ -67,7 +67,7 @@ def test_recipes_go_to_json_and_back():
 
 def test_checks_name_series_and_way_out():
     with pytest.raises(
-        InputError, match=r"s: it has the frequency D, the model was trained on h; fine-tune"
+        InputError, match=r"s: its frequency is D, but the model was trained on h; fine-tune"
     ):
         RECIPE.check(TimeSeries("s", np.ones(3), START, "D"), 4)
     with pytest.raises(InputError, match=r"s: the model needs the covariate 'price'"):

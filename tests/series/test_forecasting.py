@@ -284,7 +284,7 @@ def test_one_bad_series_does_not_stop_the_others(model, table):
     assert isinstance(nothing, Failed)
     assert not hasattr(bad, "samples")
     with pytest.raises(
-        InputError, match=r"daily: it has the frequency D, the model was trained on h"
+        InputError, match=r"daily: its frequency is D, but the model was trained on h"
     ):
         model(daily)
 
@@ -497,7 +497,7 @@ def test_plot(model, table, tmp_path):
     for actual in ("x", [1.0] * 7, np.ones((6, 2)), []):
         with pytest.raises(UsageError, match=r"actual must be .*numbers"):
             forecast.plot(actual=actual)
-    with pytest.raises(UsageError, match="history is a number of steps"):
+    with pytest.raises(UsageError, match="history must be a number of steps"):
         forecast.plot(history=0)
     axes = forecast.plot(actual=np.full(6, 10.0))
     assert {"observed", "median", "actual"} <= {

@@ -148,9 +148,9 @@ def test_one_bad_series_does_not_stop_the_others():
     ]
     for name, words in {
         "empty": "no observed value",
-        "inf": "holds infinity",
+        "inf": "contains infinity",
         "text": "not a number",
-        "short": "too few to find its frequency; give freq=",
+        "short": "too few to infer its frequency; pass freq=",
     }.items():
         assert str(found[name]).startswith(f"{name}: ")
         assert words in str(found[name])
@@ -169,7 +169,7 @@ def test_irregular_series_are_told_to_be_resampled():
 def test_errors_of_tables_name_the_way_out(long, tmp_path):
     with pytest.raises(UsageError, match=r"no column 'sales'; it has: item_id, timestamp"):
         read(long, target="sales")
-    with pytest.raises(UsageError, match="name one as target="):
+    with pytest.raises(UsageError, match="pass one as target="):
         read(long.rename(columns={"target": "sales"}))
     with pytest.raises(InputError, match="no such file"):
         read(tmp_path / "nowhere.csv")
@@ -178,7 +178,7 @@ def test_errors_of_tables_name_the_way_out(long, tmp_path):
         read(tmp_path / "bad.csv")
     with pytest.raises(UsageError, match="type int"):
         read(3)
-    with pytest.raises(UsageError, match="duplicates is one of"):
+    with pytest.raises(UsageError, match="duplicates must be one of"):
         Layout(duplicates="all")
     (tmp_path / "x.parquet").write_bytes(b"not parquet")
     with pytest.raises(InputError, match=r"x\.parquet"):
@@ -205,9 +205,9 @@ def test_parquet_is_read_and_its_missing_reader_named(long, tmp_path, monkeypatc
         (pd.DataFrame({"date": ["2024-01-01"], "y": [1.0]}), "it has 1 timestamp, too few"),
         (
             pd.Series(np.ones(50), range(1970, 2020)),
-            r"index \(1970 to 2019\) may be dates or numbers",
+            r"index \(1970 to 2019\) may be dates or row numbers",
         ),
-        (pd.DataFrame({"y": np.ones(50)}, range(1970, 2020)), "may be dates or numbers of rows"),
+        (pd.DataFrame({"y": np.ones(50)}, range(1970, 2020)), "may be dates or row numbers"),
         (
             pd.DataFrame({"date": 1960 + np.arange(24) / 12, "y": np.ones(24)}),
             "the column 'date' holds plain numbers",
@@ -246,7 +246,7 @@ def test_lines_with_a_start_need_a_frequency_and_numbers(tmp_path):
     lines = ('{"start": "2024-01-01", "target": [1, 2]}', '{"target": [1, "x"]}')
     path.write_text("\n".join(lines))
     start, text = read(path, undated="h").values()
-    assert re.search(r"a\.jsonl:1: .* no frequency; .*\"freq\": \"D\".* or give freq=", str(start))
+    assert re.search(r"a\.jsonl:1: .* no frequency; .*\"freq\": \"D\".* or pass freq=", str(start))
     assert re.search(r"a\.jsonl:2: 'x' in 'target' \(value 2\) is not a number", str(text))
 
 
@@ -254,7 +254,7 @@ def test_rows_set_aside_are_not_trained_on():
     table = pd.DataFrame({"date": DAYS, "y": np.arange(10.0)})
     parts = ["train"] * 7 + ["test"] * 3
     for name, cells in (("dataset", parts), ("is_test", [part == "test" for part in parts])):
-        with pytest.raises(UsageError, match=rf"column '{name}' sets rows aside \(test\)"):
+        with pytest.raises(UsageError, match=rf"column '{name}' splits the data \(test\)"):
             read(table.assign(**{name: cells}), is_training=True)
     assert only(table.assign(split="train"), is_training=True).freq == "D"
     assert len(read(table.assign(name=parts), is_training=True, item="name")) == 2

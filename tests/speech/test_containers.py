@@ -112,5 +112,5 @@ def test_a_film_without_sound_is_named():
             frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8))
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
-    with pytest.raises(InputError, match="has no sound"):
+    with pytest.raises(InputError, match="has no audio track"):
         audio.decode(file.getvalue(), sample_rate=RATE)

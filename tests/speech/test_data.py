@@ -125,5 +125,5 @@ def test_damaged_tables_are_named(tmp_path, name, content):
     with pytest.raises(UsageError, match=name):
         pairs(tmp_path / name)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match="holds no recordings with their texts"):
+    with pytest.raises(UsageError, match="contains no recordings with texts"):
         pairs(tmp_path / "empty")

@@ -153,11 +153,11 @@ def test_options_of_requests():
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({"language": "en"}, "digits_wavenet_asr takes no option 'language'; did you mean language_model"),
+    ({"language": "en"}, "digits_wavenet_asr has no option 'language'; did you mean language_model"),
     ({"temperature": 0.5}, "no option 'temperature'"), ({"beam": 0}, "beam must be from 1 to 1000"),
     ({"beam": 1.5}, "integer"), ({"sample_rate": 0}, "sample_rate"), ({"loud": True}, "no option 'loud'"),
     ({"vocabulary": True, "language_model": "a.arpa"}, "not both"),
-    ({"vocabulary": []}, "of which none is empty"), ({"vocabulary": ["five", " "]}, "of which none is empty"),
+    ({"vocabulary": []}, "non-empty words"), ({"vocabulary": ["five", " "]}, "non-empty words"),
 ])  # fmt: skip
 def test_wrong_options_are_refused_before_anything_is_read(model, options, message):
     with pytest.raises(UsageError, match=message):

@@ -117,7 +117,7 @@ def test_a_wav_without_samples_may_have_other_chunks():
         + struct.pack("<I", 400)
         + bytes(400)
     )
-    with pytest.raises(InputError, match="holds no samples"):
+    with pytest.raises(InputError, match="has no samples"):
         decoded(patched(data, 4, "<I", len(data) - 8))
 
 

@@ -70,6 +70,6 @@ def test_evaluation_says_what_is_left_out():
     assert line in evaluation._repr_html_()
     for labels, words in (([], "no labels"), (["positive", "negative"], "2 labels")):
         with pytest.raises(
-            ws.errors.UsageError, match=f"row 1 has {words}; sst2_bert_tiny has one"
+            ws.errors.UsageError, match=f"row 1 has {words}, but sst2_bert_tiny predicts one"
         ):
             model.evaluate([("good", labels), ("bad", ["negative"])])

@@ -315,7 +315,7 @@ def test_a_tokenizer_of_another_model(tmp_path):
         {**told["added_tokens"][0], "id": 302 + n, "content": f"<{n}>"} for n in range(1, 9)
     ]
     (folder / "tokenizer.json").write_text(json.dumps(told))
-    with pytest.raises(BundleError, match="not of one model"):
+    with pytest.raises(BundleError, match="do not belong to the same model"):
         ws.load(folder)("a")
 
 

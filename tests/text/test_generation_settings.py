@@ -115,7 +115,7 @@ def test_a_sampling_checkpoint_samples(tmp_path):
         ({"early_stopping": True}, "early_stopping=True"),
         ({"typical_p": 0.9}, "typical_p=0.9"),
         ({"forced_bos_token_id": 3}, "forced_bos_token_id=3"),
-        ({"do_sample": True, "num_beams": 4}, "a search among samples"),
+        ({"do_sample": True, "num_beams": 4}, "beam search with sampling"),
         ({"temperature": "hot"}, "temperature must be a number"),
         ({"suppress_tokens": [-5]}, "suppress_tokens must be the id of a token"),
     ],
@@ -149,7 +149,7 @@ def test_options_that_do_not_go_together(home):
         model("a", logit_bias={"a": "much"})
     with pytest.raises(UsageError, match="has no tokens"):
         model("a", logit_bias={"": 1.0})
-    with pytest.raises(UsageError, match="Only one text can be streamed"):
+    with pytest.raises(UsageError, match="Only a single text can be streamed"):
         model.stream_text("a", num_return_sequences=2, seed=1)
 
 

@@ -38,7 +38,7 @@ def test_labels_decide_which_pairs_belong_together(tmp_path, names, together, ap
     found = pairs(data, columns=columns)
     assert [one.texts for one in found] == list(zip(ANCHORS, OTHERS, WRONG, strict=True))
     assert f"label: {label}" in columns
-    assert columns[-1] == "2 pairs do not belong together and are the negatives of the same anchors"
+    assert columns[-1] == "2 pairs do not match and are the negatives of the same anchors"
 
 
 def test_pairs_without_negatives_for_each_anchor():
@@ -49,7 +49,7 @@ def test_pairs_without_negatives_for_each_anchor():
     problems: list[str] = []
     found = pairs(data, columns=columns, problems=problems)
     assert [one.texts for one in found] == list(zip(ANCHORS, OTHERS, strict=True))
-    assert columns[-1] == "2 pairs do not belong together and are left out"
+    assert columns[-1] == "2 pairs do not match and are left out"
     assert "row 5: has no label" in problems[0]
 
 
@@ -60,7 +60,7 @@ def test_pairs_without_negatives_for_each_anchor():
         (table(("query", "passage"), "sport", "news"), "'label' has 'sport'"),
         (table(("premise", "hypothesis"), 0, 1), "0 may mean entailment"),
         (table(("query", "passage"), "yes", "no", "checked"), "label_column='checked', or remove"),
-        (table(("query", "passage"), 0, 0), "no pair belongs together, as 'label' says"),
+        (table(("query", "passage"), 0, 0), "no pair matches, according to 'label'"),
         (table(("anchor", "positive"), 1, 0).assign(negative="x y"), r"negatives \('negative'\)"),
         ([("a b", "c d", "1"), ("a b", "e f", "0")], "third column looks like labels"),
     ],

@@ -171,7 +171,7 @@ def test_every_encoder_embeds(tmp_path):
     saved = model.save(tmp_path / "embedder")
     assert json.loads((saved / "config.json").read_text())["architectures"] == ["BertModel"]
     assert "classifier.weight" not in load_file(saved / "model.safetensors")
-    with pytest.raises(UsageError, match="does text-classification, not fill-mask"):
+    with pytest.raises(UsageError, match="is a model for text-classification, not fill-mask"):
         ws.load(bundle, task="fill-mask")
 
 
@@ -248,7 +248,7 @@ def test_zero_shot_needs_a_model_of_entailment(entailment):
     with pytest.raises(ws.errors.InputError, match="for single texts"):
         entailment(("a", "b"), candidate_labels=["film"])
     plain = ws.load("sst2_bert_tiny")
-    with pytest.raises(UsageError, match="takes no option 'candidate_labels'"):
+    with pytest.raises(UsageError, match="has no option 'candidate_labels'"):
         plain("a film", candidate_labels=["film"])
 
 
@@ -260,5 +260,5 @@ def test_masks_are_filled_by_targets(case):
     assert [(p.index, p.score) for p in result] == [
         (filled["token"], pytest.approx(filled["score"], abs=1e-5)) for filled in case["filled"]
     ]
-    with pytest.raises(UsageError, match="is not one token of"):
+    with pytest.raises(UsageError, match="is not a single token of"):
         model(case["text"], targets=["unknowable"])

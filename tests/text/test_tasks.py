@@ -407,10 +407,10 @@ def test_a_missing_head_is_told(tmp_path):
     ({"layer_norm_eps": "x"}, "layer_norm_eps is x"),
     ({"position_embedding_type": "relative_key"}, "position_embedding_type: 'relative_key'"),
     ({"is_decoder": True}, "is_decoder"),
-    ({"auto_map": {"AutoModel": "evil.py"}}, "code of its own"),
+    ({"auto_map": {"AutoModel": "evil.py"}}, "has its own code"),
     ({"model_type": "unheard"}, "model_type 'unheard'"),
     ({"architectures": ["BertForNextSentencePrediction"]}, "BertForNextSentencePrediction"),
-    ({"id2label": {"0": "a", "2": "b"}}, "count its classes"),
+    ({"id2label": {"0": "a", "2": "b"}}, "number its classes"),
     ({"problem_type": "odd"}, "problem_type 'odd'"),
 ])  # fmt: skip
 def test_bad_configs_are_refused_by_name(tmp_path, config, error):
@@ -423,7 +423,7 @@ def test_a_vocabulary_of_another_model_is_refused(tmp_path):
     folder = changed("bert_text_classification", tmp_path / "x")
     with open(folder / "vocab.txt", "a") as file:
         file.write("one\nmore\n")
-    with pytest.raises(ws.errors.BundleError, match="not of one model"):
+    with pytest.raises(ws.errors.BundleError, match="do not belong to the same model"):
         ws.load(folder, engine="keras")("a film")
 
 

@@ -240,7 +240,7 @@ def test_any_text_is_encoded_or_refused_by_name(folder, given):
 
 def test_a_vocabulary_of_another_model_is_refused(folder):
     for rows in (len(WORDS) - 1, len(WORDS) + text.PADDED_ROWS + 1):
-        with pytest.raises(BundleError, match="not of one model"):
+        with pytest.raises(BundleError, match="do not belong to the same model"):
             Tokenizer.open(folder, rows=rows)
     assert Tokenizer.open(folder, rows=len(WORDS) + 5).size == len(WORDS)
 
@@ -292,7 +292,7 @@ def test_ids_beyond_the_embedding_are_refused(tmp_path, folder):
     whole["model"]["vocab"]["cat"] = 5_000_000  # few tokens, one with an id from afar
     (tmp_path / "tokenizer.json").write_text(json.dumps(whole))
     tokenizer = Tokenizer.open(tmp_path, rows=len(WORDS))
-    with pytest.raises(BundleError, match="gives the id 5000000"):
+    with pytest.raises(BundleError, match="returns the id 5000000"):
         tokenizer.encode("cat")
 
 

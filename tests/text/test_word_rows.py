@@ -36,9 +36,11 @@ def test_words_are_grouped_by_the_column_of_sentences(tmp_path):
 
 
 def test_words_without_sentences_are_refused():
-    with pytest.raises(UsageError, match="one word in each row, and no column that numbers"):
+    with pytest.raises(
+        UsageError, match="one word in each row, but no column with sentence numbers"
+    ):
         sentences(rows(None, None))
-    with pytest.raises(UsageError, match="first row has no number of a sentence"):
+    with pytest.raises(UsageError, match="first row has no sentence number"):
         sentences(rows("sentence_id", [None, 0, 0, 1, 1, 1]))
     with pytest.raises(UsageError, match="are mixed; sort the table"):
         sentences(rows("sentence_id", [0, 1, 0, 1, 0, 1]))

@@ -103,5 +103,5 @@ def test_options_of_ray(options, message):
 
 
 def test_a_task_without_ray():
-    with pytest.raises(UsageError, match="takes no option 'on'"):
+    with pytest.raises(UsageError, match="has no option 'on'"):
         ws.finetune("deepar", [], on="ray")

@@ -11,9 +11,9 @@ from warmstart.training.repeats import Content, repeats
     [
         (Content("train", "b", "good", ["x"]), []),
         (Content("train", "b", "bad", ["y"]), []),
-        (Content("validation", "b", "good", ["x"]), ["1 example in two parts"]),
-        (Content("train", "b", "good", ["y"]), ["1 example there twice with different labels"]),
-        (Content("test", "b", "good", ["y"]), ["in two parts", "with different labels"]),
+        (Content("validation", "b", "good", ["x"]), ["1 example in two splits"]),
+        (Content("train", "b", "good", ["y"]), ["1 example repeated with different labels"]),
+        (Content("test", "b", "good", ["y"]), ["in two splits", "with different labels"]),
     ],
 )
 def test_repeats_cause_warnings(second, words):

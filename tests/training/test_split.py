@@ -59,7 +59,7 @@ def test_parts_of_the_data_are_respected():
     assert not warnings
     train, validation, test, warnings = parts(0.5, part=part)
     assert [len(some) for some in (train, validation, test)] == [15, 15, 10]
-    assert "10 validation examples that the data names are not used" in warnings[0]
+    assert "10 validation examples from the data are not used" in warnings[0]
     with pytest.raises(UsageError, match="none is left to train on"):
         parts("auto", part=lambda one: "test")
 

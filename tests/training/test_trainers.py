@@ -50,12 +50,12 @@ def test_one_vocabulary_with_the_same_defaults(task):
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize(("options", "words"), [
-    ({"zest": "red"}, "takes no option 'zest'. It takes epochs"), ({"epochs": "3"}, "epochs must be an integer"),
+    ({"zest": "red"}, "has no option 'zest'. Its options are epochs"), ({"epochs": "3"}, "epochs must be an integer"),
     ({"epochs": -1}, "epochs must be"), ({"batch_size": 0}, "batch_size must be 1 or more"),
     ({"learning_rate": 0.0}, "learning_rate must be above 0"), ({"seed": 1.5}, "seed must be an integer"),
     ({"verbose": "yes"}, "verbose must be true or false"), ({"callbacks": 3}, "callbacks must be a list"),
     ({"patience": 0}, "patience must be 1 or more"), ({"validation": 1.5}, "validation must be"),
-    ({"learning_rate": 0.1, "optimizer": "sgd"}, "give one of the two"),
+    ({"learning_rate": 0.1, "optimizer": "sgd"}, "pass one of the two"),
 ])  # fmt: skip
 def test_options_are_checked_before_any_work(task, options, words):
     """There is neither such a base nor such data."""
@@ -66,7 +66,7 @@ def test_options_are_checked_before_any_work(task, options, words):
 @pytest.mark.parametrize("task", TASKS)
 def test_the_output_folder_is_checked_before_any_work(task, tmp_path):
     (tmp_path / "thesis.txt").touch()
-    with pytest.raises(UsageError, match="is not empty and holds no unfinished training"):
+    with pytest.raises(UsageError, match="is not empty and contains no unfinished run"):
         ws.finetune("no-such-model", [], task=task, output=tmp_path)
 
 

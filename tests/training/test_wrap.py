@@ -202,7 +202,7 @@ def test_code_is_not_kept(tmp_path):
         ],
         name="with_code",
     )
-    with pytest.raises(UsageError, match="how pixels are scaled"):
+    with pytest.raises(UsageError, match="scaling of pixels is unknown"):
         ws.wrap(model, task="image-classification")
     own = ws.wrap(model, task="image-classification", scaling="0..255", output=tmp_path / "a")
     photo = np.full((8, 8, 3), 200, np.uint8)
@@ -232,7 +232,7 @@ def test_code_is_not_kept(tmp_path):
         ({}, {"task": "fill-mask"}, "not wrapped for 'fill-mask'"),
         ({}, {"task": "text-classification"}, "takes token ids"),
         ({}, {"name": "Bad Name"}, "lower snake case"),
-        ({}, {"colour": 1}, "takes no option 'colour'"),
+        ({}, {"colour": 1}, "has no option 'colour'"),
     ],
 )
 def test_what_is_unclear_is_refused(change, options, message):
@@ -255,12 +255,12 @@ def test_models_that_are_none(tmp_path):
     model.save(tmp_path / "a.keras")
     (tmp_path / "b.onnx").touch()
     for model, message in [
-        (Own(), "class of its own"),
+        (Own(), "subclassed model"),
         (keras.Sequential([layers.Dense(2)]), "is not built"),
         (tmp_path / "a.keras", "is of the class Lambda.* load it with keras.saving.load_model"),
         (tmp_path / "b.onnx", "cannot be read as ONNX"),
         (tmp_path, "no saved_model.pb"),
-        (tmp_path / "c.keras", "no file or folder"),
+        (tmp_path / "c.keras", "does not exist"),
         (3, "not an object of type int"),
     ]:
         with pytest.raises(UsageError, match=message):

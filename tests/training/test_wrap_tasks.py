@@ -124,7 +124,7 @@ FORM = {"boxes": "xyxy", "units": "pixels"}
 @pytest.mark.parametrize(
     ("model", "task", "options", "message"),
     [
-        (lambda: constant(SCORES, BOXES), "object-detection", {}, "what the numbers of a box are"),
+        (lambda: constant(SCORES, BOXES), "object-detection", {}, "format of the boxes is unknown"),
         (
             lambda: constant(BOXES),
             "object-detection",
@@ -186,7 +186,7 @@ def test_check_shows_which_scaling_fits(task, capsys):
     assert max(values, key=values.get) == "0..1"
     assert values["0..1"] > 99
     assert [line.split()[0] for line in lines if line.endswith("as it is")] == ["-1..1"]
-    assert warning == "Warning: with scaling='0..1' the model does better on these photos."
+    assert warning == "Warning: scaling='0..1' gives a better result on these photos."
 
 
 def test_a_model_of_features():
@@ -288,9 +288,9 @@ def test_forecasting_quantiles():
         [mean - 1, mean, mean + 2], rel=1e-4
     )
     for options, message in [
-        ({"context": 5, "quantiles": levels}, "how its windows were scaled"),
+        ({"context": 5, "quantiles": levels}, "scaling of windows is unknown"),
         ({"scaling": "none", "context": 5}, "\\(None, horizon, levels\\) with quantiles"),
-        ({"scaling": "none", "quantiles": levels}, "choose one, such as context=96"),
+        ({"scaling": "none", "quantiles": levels}, "pass one, such as context=96"),
         ({"scaling": "none", "quantiles": (0.9, 0.5, 0.1), "context": 5}, "ascending order"),
     ]:
         with pytest.raises(UsageError, match=message):

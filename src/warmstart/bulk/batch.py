@@ -51,11 +51,11 @@ class BatchResult:
     """A finished run.
 
     Attributes:
-        folder: where its files lie; a path or URL.
-        rows: in all; each is in exactly one result file, or among the dead letters.
-        failed: those among the dead letters.
-        before: rows that earlier, interrupted runs had done.
-        seconds: that this run took, from the listing on.
+        folder: the output folder, a path or URL.
+        rows: the number of rows; each is in exactly one file of results or failures.
+        failed: the number of failures.
+        before: the number of rows that earlier, interrupted runs have computed.
+        seconds: duration of this run, including the listing.
 
     Example:
         >>> done = ws.batch("efficientnet_lite0", "photos", "labels", top_k=1)
@@ -76,7 +76,7 @@ class BatchResult:
     seconds: float
 
     def results(self) -> Iterator[dict[str, JSON]]:
-        """The results as they were written, in the order of the inputs."""
+        """The results, in the order of the inputs."""
         folder = Folder(self.folder)
         for name in sorted(folder.names()):
             data = folder.read(name) if name.startswith("part-") else None
@@ -92,7 +92,7 @@ class BatchResult:
                 yield from pyarrow.parquet.read_table(pyarrow.BufferReader(data)).to_pylist()
 
     def failures(self) -> Iterator[dict[str, JSON]]:
-        """The dead letters, in the order of the inputs: `row`, `source` and `error`."""
+        """The failures, in the order of the inputs: `row`, `source` and `error`."""
         folder = Folder(self.folder)
         for name in sorted(folder.names(writing.FAILED)):
             if name.startswith("part-"):
@@ -124,15 +124,15 @@ def batch(
     progress: Callable[[Progress], None] | None = None,
     **options: object,
 ) -> BatchResult:
-    """Answer many inputs and write the answers into a folder.
+    """Predict many inputs and write the results to a folder.
 
-    The folder gets a result file for every `shard_rows` rows (`part-00000.jsonl`, …), the rows that
-    failed in `_failed/`, and what the run is in `_manifest.json`. Each file appears whole or not at
-    all. A run that was killed is continued by the same call: done shards are left as they are. The
-    files are the same on one machine and on Ray.
+    The folder gets a result file for every `shard_rows` rows (`part-00000.jsonl`, …), the failures in
+    `_failed/`, and the settings of the run in `_manifest.json`. Files are written atomically. The
+    same call resumes a run that was killed, and keeps finished files. One machine and Ray produce
+    the same files.
 
     Args:
-        model: a name, folder or source as `ws.load` takes it, or a model that it returned.
+        model: a name, folder or source as for `ws.load`, or a loaded model.
         inputs: for photos and recordings a folder, pattern, path or URL, or a list of these; for
             texts a list of texts or pairs. For all of them also tables: `.jsonl`, `.csv`, `.tsv`
             and `.parquet` files with an input in each row, `.txt` files with one per line; folders
@@ -140,31 +140,31 @@ def batch(
             and recordings also of the web. For forecasters tables of series as `ws.load(…)(…)`
             takes them, or `.jsonl` files with a series per line: `item_id`, `start`, `freq`,
             `target`.
-        output: a folder: a path, or a URL that fsspec opens; new, empty, or with this run begun in
-            it.
+        output: a folder: a path, or a URL that fsspec opens; new, empty, or with an unfinished run
+            of this call.
         on: `"local"`, or `"ray"`: a Ray cluster, or this machine with several processes.
         format: `"jsonl"` or `"parquet"`.
-        column: of tables: the column that holds the input, or for pairs of texts two; default:
+        column: the column of the inputs in a table, or two columns for pairs of texts; default:
             `path`, `text`, ….
-        shard_rows: rows of a result file, which is also what an interruption costs each worker;
-            default: by the task.
-        workers: processes on Ray; default: one for each of the cluster's processors.
-        worker: what Ray shall give each, such as `{"num_cpus": 4}` (threads of its engine; default: 1) or
-            `{"runtime_env": …}`.
-        address: of the Ray cluster; default: the one that runs or that RAY_ADDRESS names, else a
-            new one here.
-        engine, precision, task: as for `ws.load`, where the model is not loaded yet.
-        progress: called now and then.
-        **options: of the model's call: `top_k`, `threshold`, `batch_size`, ….
+        shard_rows: rows per result file, which is also what an interruption costs each worker;
+            default: depends on the task.
+        workers: number of processes on Ray; default: one for each processor of the cluster.
+        worker: Ray's options for each process, such as `{"num_cpus": 4}` (also the number of
+            threads of its engine; default: 1) or `{"runtime_env": …}`.
+        address: of the Ray cluster; default: RAY_ADDRESS, or the cluster on this machine, or a new
+            one.
+        engine, precision, task: as for `ws.load`, if `model` is not a loaded model.
+        progress: a function that is called regularly.
+        **options: options of the call: `top_k`, `threshold`, `batch_size`, ….
 
     Returns:
-        Counts, and the way to the results.
+        The counts, and access to the results.
 
     Raises:
-        UsageError: an option is wrong, there is nothing to read, or the folder holds something else
-            or a run that began with other settings.
-        BatchError: the run cannot continue: the disk is full, the folder read-only, a worker dies
-            again and again. Finished rows are not lost.
+        UsageError: an option is wrong, there are no inputs, or the folder contains something else
+            or a run with other settings.
+        BatchError: the run cannot continue: the disk is full, the folder is read-only, a worker
+            dies repeatedly. Finished rows are not lost.
 
     Example:
         >>> done = ws.batch("sst2_bert_tiny", ["a delight", "a waste of time"], "sentiments")
@@ -187,7 +187,7 @@ def batch(
     rows = rows_of(job.task, shard_rows, known and known["shards"])
     plan = planned(listed(inputs, RowReader(opened, job.columns, job.options)), rows)
     if not plan.rows:
-        raise UsageError("There are no rows in the inputs.")
+        raise UsageError("The inputs have no rows.")
     with folder.locked():
         known = manifest.read(folder)
         if known is not None:
@@ -243,7 +243,7 @@ def _check(
     on: str, shard_rows: int | None, workers: int | None, worker: Any, address: str | None
 ) -> None:
     if on not in RUNNERS:
-        raise UsageError(f"A batch runs on 'local' or 'ray', not on {on!r}.")
+        raise UsageError(f"on must be 'local' or 'ray', not {on!r}.")
     for name, number in (("shard_rows", shard_rows), ("workers", workers)):
         if number is not None and (not isinstance(number, int) or number < 1):
             raise UsageError(f"{name} must be 1 or more, not {number!r}.")
@@ -251,7 +251,7 @@ def _check(
         for name, value in (("workers", workers), ("worker", worker), ("address", address)):
             if value is not None:
                 raise UsageError(
-                    f"{name} is for on='ray'; on='local' is one process, which uses all processors."
+                    f"{name} is for on='ray'; on='local' is one process that uses all processors."
                 )
     else:
         require("ray", "pyarrow", extra="ray", purpose="for on='ray' (on='local' needs neither)")
@@ -280,7 +280,8 @@ def _job(
         json.dumps(options)
     except (TypeError, ValueError) as error:
         raise UsageError(
-            f"The options of a batch are numbers, texts and lists, which can be written down ({error})."
+            "The options of a batch must be numbers, strings and lists, so that they can be "
+            f"stored ({error})."
         ) from error
     if "batch_size" in options and options["batch_size"] is None:
         del options["batch_size"]

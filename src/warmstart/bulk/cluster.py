@@ -86,8 +86,9 @@ class Worker:
             tries = folder.read(f"{TRIES}/{shard.name}") or b""
             if len(tries) >= DEATHS:  # Ray itself would begin it for ever
                 raise BatchError(
-                    f"{shard.name} (from row {shard.first} on) was begun {DEATHS} times, and each time "
-                    "the worker died: it has too little memory, or one of the rows kills it."
+                    f"{shard.name} (from row {shard.first} on) was started {DEATHS} times, "
+                    "and each time the worker died: it has too little memory, or one of the "
+                    "rows crashes it."
                 )
             folder.write(f"{TRIES}/{shard.name}", tries + b".")
             done = run_shard(self.model, self.job, shard)
@@ -96,8 +97,8 @@ class Worker:
         except MemoryError:
             folder.remove(f"{TRIES}/{shard.name}")
             message = (
-                f"{shard.name} (from row {shard.first} on) needs more memory than the worker has; "
-                "give workers more memory, or make shards smaller with shard_rows."
+                f"{shard.name} (from row {shard.first} on) needs more memory than the worker "
+                "has; give the workers more memory, or set a smaller shard_rows."
             )
             return Done(shard.number, 0, 0), json.dumps(["BatchError", message])
         except WarmstartError as error:
@@ -213,8 +214,7 @@ def mapped(
             yield from data.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0)
         except ray.exceptions.RayError as error:
             raise BatchError(
-                f"Ray gave up: {in_short(error)}. What is done so far is not lost; run the same again to go "
-                "on."
+                f"Ray gave up: {in_short(error)}. Finished files are kept; the same call resumes."
             ) from error
 
 
@@ -303,10 +303,10 @@ def _has_token() -> bool:
 def _about_token() -> str:
     """What to do where a cluster may ask for a token."""
     if _has_token() and os.environ.get(MODE) == "token":
-        return " If it asks for a token, the one here may be of another cluster."
+        return " If it requires a token, the one set here may belong to another cluster."
     return (
-        " If it asks for a token, set RAY_AUTH_TOKEN to that of the cluster, which "
-        "`ray get-auth-token` shows on its head."
+        " If it requires a token, set RAY_AUTH_TOKEN to that of the cluster, which `ray "
+        "get-auth-token` prints on its head node."
     )
 
 

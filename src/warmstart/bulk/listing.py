@@ -42,8 +42,9 @@ def listed(inputs: Any, reader: RowReader) -> Iterator[ListedRow | bytes]:
         or hasattr(inputs, "__array__")
     ):
         raise UsageError(
-            f"A batch is listed before it is run, so it takes paths, URLs, texts and lists of them, "
-            f"not an object of type {type(inputs).__name__}; call the model itself with that."
+            "A batch is listed before it is run, so it takes paths, URLs, texts and lists of "
+            f"them, not an object of type {type(inputs).__name__}; call the model with it "
+            "instead."
         )
     for value in inputs:
         yield from _one(value, reader)
@@ -75,7 +76,7 @@ def _one(value: Any, reader: RowReader) -> Iterator[ListedRow | bytes]:
         what = "texts, pairs of texts" if is_text else f"paths and URLs of {input_kind.plural}"
         raise UsageError(
             f"A batch of this model takes {what} and files of them, not an object of type "
-            f"{type(value).__name__}; call the model itself with that."
+            f"{type(value).__name__}; call the model with it instead."
         )
 
 
@@ -133,11 +134,12 @@ def _tables(path: str) -> Iterator[str]:
         paths = list(storage.find(path, suffixes))
     elif scheme(path):
         raise UsageError(
-            f"{path}: tables are read from files or from a store that fsspec knows, not from the web."
+            f"{path}: tables are read from files or from a store that fsspec supports, not "
+            "from the web."
         )
     elif items.is_single(path):
         if not os.path.isfile(path):
-            raise UsageError(f"There is no file {printable(path)}.")
+            raise UsageError(f"The file {printable(path)} does not exist.")
         paths = [path]
     else:
         paths = [
@@ -180,9 +182,7 @@ def _check(path: str, reader: RowReader) -> None:
     if isinstance(first, Mapping):
         chosen(first, reader.input_kind, columns, path)
     elif first is not None and columns:
-        raise UsageError(
-            f"{path} has no columns, so column={'+'.join(columns)} means nothing there."
-        )
+        raise UsageError(f"{path} has no columns, so column={'+'.join(columns)} does not apply.")
 
 
 def chosen(

@@ -30,21 +30,22 @@ def read(folder: Folder) -> dict[str, Any] | None:
         others = sorted(name for name in folder.names() if not name.startswith("."))
         if others:
             raise UsageError(
-                f"{folder.path} is not empty and holds no run of a batch (there is {others[0]}); name a "
-                "new folder as output."
+                f"{folder.path} is not empty and holds no batch run (it contains "
+                f"{others[0]}); choose a new output folder."
             )
         return None
     try:
         manifest: dict[str, Any] = json.loads(data)
         if manifest["format"] != FORMAT:
             raise BatchError(
-                f"{folder.path} holds a run of another version of warmstart (format {manifest['format']}); "
-                "finish it with that version, or name a new folder as output."
+                f"{folder.path} holds a run of another version of warmstart (format "
+                f"{manifest['format']}); finish it with that version, or choose a new output "
+                "folder."
             )
         {key: dict(manifest[key]) for key in ("model", "inputs", "shards", "options")}
     except (ValueError, KeyError, TypeError) as error:
         raise BatchError(
-            f"{folder.path}/{NAME} is damaged ({error}); name a new folder as output."
+            f"{folder.path}/{NAME} is damaged ({error}); choose a new output folder."
         ) from error
     return manifest
 
@@ -114,8 +115,9 @@ def check(known: Mapping[str, Any], now: Mapping[str, Any], folder: Folder) -> N
         )
     if changes:
         raise UsageError(
-            f"{folder.path} has a run with other settings or inputs: {_joined(changes)}. Resume it with "
-            "those that it started with, or name another output folder."
+            f"{folder.path} has a run with other settings or inputs: {_joined(changes)}. "
+            "Resume it with its original settings and inputs, or choose another output "
+            "folder."
         )
 
 

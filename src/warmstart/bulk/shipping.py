@@ -68,8 +68,8 @@ def pack(model: Model[Any, Any, Any], engine: str) -> Shipped:
     """
     if engine == "keras":
         raise UsageError(
-            f"{model.name} runs on the keras engine, and workers do without TensorFlow; leave the engine "
-            "open, or use on='local'."
+            f"{model.name} runs on the keras engine, and workers have no TensorFlow; leave "
+            "out engine=, or use on='local'."
         )
     artifact = model.artifact
     return Shipped(

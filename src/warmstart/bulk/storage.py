@@ -129,8 +129,8 @@ class Folder:
         if not self._remote:
             if scheme(self.path) is not None:
                 raise UsageError(
-                    f"{self.path} is a web address; results are written to a folder, or to a store that "
-                    "fsspec knows (s3://, gs://, …)."
+                    f"{self.path} is a web address; results are written to a folder, or to a "
+                    "store that fsspec supports (s3://, gs://, …)."
                 )
             self.path = os.path.abspath(os.path.expanduser(self.path))
             if os.path.lexists(self.path) and not os.path.isdir(self.path):
@@ -228,8 +228,8 @@ class Folder:
                 lock.acquire()
             except Timeout:
                 raise BatchError(
-                    f"Another process is writing into {self.path}; wait for it, or name another "
-                    "folder."
+                    f"Another process is writing to {self.path}; wait for it, or choose "
+                    "another folder."
                 ) from None
         try:
             yield
@@ -258,11 +258,11 @@ class Folder:
             raise
         except CheckpointError as error:
             raise BatchError(
-                f"{str(error).rstrip('.')}. What is done so far is not lost: make room, or let it be "
-                "written, and run the same again."
+                f"{str(error).rstrip('.')}. Finished files are kept: free some space, or "
+                "make the folder writable, and run the same call again."
             ) from error
         except Exception as error:  # every file system has errors of its own
             reason = getattr(error, "strerror", None) or error
             raise BatchError(
-                f"{where} cannot be {what} ({reason}); what is done so far is not lost."
+                f"{where} cannot be {what} ({reason}); finished files are kept."
             ) from error

@@ -106,7 +106,7 @@ def rows(part: Part, columns: tuple[str, ...]) -> Iterator[Read]:
             if count == part.count:
                 return
     raise InputError(
-        f"{part.path}: has {part.count - count} rows less than when it was listed", part.path
+        f"{part.path}: has {part.count - count} fewer rows than when it was listed", part.path
     )
 
 
@@ -175,7 +175,7 @@ def _records(
         try:
             record = next(reader, None)
         except csv.Error as error:
-            raise InputError(f"{path}: is damaged behind byte {offset} ({error})", path) from error
+            raise InputError(f"{path}: is damaged after byte {offset} ({error})", path) from error
         if record is None:
             return
         if header and record:
@@ -227,4 +227,4 @@ def _parquet(file: BinaryIO, path: str) -> Any:
     try:
         return pyarrow.parquet.ParquetFile(file)
     except pyarrow.ArrowException as error:
-        raise InputError(f"{path}: is no Parquet file, or is damaged ({error})", path) from error
+        raise InputError(f"{path}: is not a Parquet file, or is damaged ({error})", path) from error

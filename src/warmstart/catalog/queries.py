@@ -125,7 +125,7 @@ def labels(name: str) -> tuple[Label, ...]:
                 name, tuple(Label(row["index"], row["id"], row["name"]) for row in records)
             )
     known = sorted({*files, *(_embedded(path).labels for path in _bundles())})
-    raise UsageError(f"there is no label set named {name!r}; there are: {', '.join(known)}")
+    raise UsageError(f"there is no label set named {name!r}; available: {', '.join(known)}")
 
 
 def _in_order(name: str, classes: tuple[Label, ...]) -> tuple[Label, ...]:

@@ -201,7 +201,7 @@ def incomplete(
     """The error for arrays without a variable and variables without an array."""
     parts = []
     if unused:
-        parts.append(f"{len(unused)} of its arrays have no place in the model ({few(unused)})")
+        parts.append(f"{len(unused)} of its arrays do not belong to the model ({few(unused)})")
     if missing:
         parts.append(f"{len(missing)} weights of the model are not in the file ({few(missing)})")
     advice = "take the weights or the model of the same variant"

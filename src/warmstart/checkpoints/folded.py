@@ -60,8 +60,9 @@ def fill_folded(model: Any, checkpoint: TFLiteCheckpoint) -> None:
     own = any(type(layer).__name__ in SCALING for layer in model.layers)
     if not own and (scaling := checkpoint.scaling()):
         raise MismatchError(
-            f"{checkpoint.path} scales its input by itself ({', '.join(scaling)}), and the model "
-            f"{model.name} takes scaled inputs. Convert the network without its preprocessing."
+            f"{checkpoint.path} scales its input itself ({', '.join(scaling)}), and the "
+            f"model {model.name} takes scaled inputs. Convert the network without its "
+            "preprocessing."
         )
     pairs = _paired(model, layers, kernels, checkpoint)
     values: list[tuple[Any, np.ndarray]] = []
@@ -93,7 +94,8 @@ def _paired(
         if len(candidates) > 1:
             raise MismatchError(
                 f"{checkpoint.path}: the kernel {kernel.kernel[:100]!r} may be that of "
-                f"{few([layer.name for layer in candidates])} of {model.name}; its file does not tell which."
+                f"{few([layer.name for layer in candidates])} of {model.name}; the file does "
+                "not show which."
             )
         # where none follows the same layers: the next one, whose shape shows what is wrong
         layer = candidates[0] if candidates else next(iter(left.values()))
@@ -151,7 +153,7 @@ def _values(
     if may_drop and turned.ndim == 2 and len(turned) == shape[-2] and outputs != shape[-1]:
         raise MismatchError(
             f"{checkpoint.path} is a classifier with {outputs} classes, and {model.name} has "
-            f"{shape[-1]}. Only a .keras or .h5 file is read with classes of its own."
+            f"{shape[-1]}. Only a .keras or .h5 file may have other classes."
         )
     if kernel.operation not in LAYERS[type(layer).__name__] or _squeezed(turned.shape) != _squeezed(
         shape

@@ -80,7 +80,7 @@ class Hdf5Checkpoint(Checkpoint):
 
     def _add(self, name: str, address: int) -> None:
         if name in self._arrays:
-            raise self._file.corrupt(f"two arrays are called {name!r}")
+            raise self._file.corrupt(f"two arrays are named {name!r}")
         info = hdf5_arrays.array_info(self._file, address, name)
         self._declared += info.nbytes
         if self._declared > hdf5_arrays.SMALL + hdf5_arrays.MAX_EXPANSION * self._source.size:
@@ -100,7 +100,7 @@ class Hdf5Checkpoint(Checkpoint):
             if listed is None:
                 raise self._file.corrupt(f"layer {layer!r} has no list of weights")
             if layer in self._layers:
-                raise self._file.corrupt(f"two layers are called {layer!r}")
+                raise self._file.corrupt(f"two layers are named {layer!r}")
             known: dict[int, dict[str, int]] = {}
             names = []
             for weight in listed:

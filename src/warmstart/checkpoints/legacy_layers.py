@@ -137,8 +137,10 @@ def _pair_layers(
     for group, names, layer, mine in rows:
         if len(names) != len(mine):
             raise MismatchError(
-                f"{checkpoint.path}: layer {group!r} has {len(names)} arrays ({few(names)}), but {layer!r} of "
-                f"{model.name} has {len(mine)} weights ({few([slot.name for slot in mine])}). Take one variant."
+                f"{checkpoint.path}: layer {group!r} has {len(names)} arrays ({few(names)}), "
+                f"but {layer!r} of {model.name} has {len(mine)} weights "
+                f"({few([slot.name for slot in mine])}). Take the weights or the model of "
+                "the same variant."
             )
         pairs += _pair_inside(group, names, layer, mine, stems, checkpoint)
     return pairs
@@ -178,8 +180,9 @@ def _pair_inside(
     for slot, name in zip(orders[0], names, strict=True):
         if not _alike(slot, name) or not _same_shape(checkpoint.shape(name), slot):
             raise MismatchError(
-                f"{checkpoint.path}: the array {name!r} has shape {checkpoint.shape(name)}, but {slot.name!r} of the "
-                f"model has shape {slot.shape}. Take one variant."
+                f"{checkpoint.path}: the array {name!r} has shape {checkpoint.shape(name)}, "
+                f"but {slot.name!r} of the model has shape {slot.shape}. Take the weights or "
+                "the model of the same variant."
             )
     raise MismatchError(
         f"{checkpoint.path}: the arrays of layer {group!r} are not those of {layer!r}."

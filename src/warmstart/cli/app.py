@@ -82,7 +82,7 @@ def _version(context: click.Context, parameter: click.Parameter, value: Any) -> 
 
 app = App(
     "warmstart",
-    help="Pretrained models for TensorFlow: use one, train one, deploy one.",
+    help="Pretrained models for TensorFlow: use, fine-tune and deploy them.",
     context_settings={"help_option_names": list(HELP_NAMES)},
     params=[
         click.Option(

@@ -136,7 +136,7 @@ def check_texts(arguments: Arguments, input_kind: InputKind, command: str) -> No
 
 def piping(text: str, command: str) -> str:
     """How to pass a text that looks like the name of a file to a command."""
-    return f"To use the name itself, pipe it: `echo {shlex.quote(text)} | {command} -`."
+    return f"To use the name itself as a text, pipe it: `echo {shlex.quote(text)} | {command} -`."
 
 
 def possible_text(arguments: Arguments) -> str | None:
@@ -166,8 +166,8 @@ def route(arguments: Arguments, tasks: Sequence[Task]) -> Task:
         names = {task: text if isinstance(text, str) else STDIN for task, text in readings.items()}
         parts = (f"{text!r} is a {task.input_kind().noun}" for task, text in names.items())
         raise UsageError(
-            f"The inputs are of different kinds: {', '.join(parts)}. Give one kind at a time, or "
-            "a --model."
+            f"The inputs are of different types: {', '.join(parts)}. Pass one type at a "
+            "time, or choose a --model."
         )
     return next(iter(readings), tasks[0])
 

@@ -59,9 +59,8 @@ def run(request: Request) -> None:
     except KeyboardInterrupt:
         if last:
             say(
-                f"\n{last[0].rows:,} of {last[0].total:,} are done; rows of files that were not "
-                "complete are done "
-                "again. The same command resumes the run."
+                f"\n{last[0].rows:,} of {last[0].total:,} rows are done; those of incomplete "
+                "files are computed again. The same command resumes the run."
             )
         raise
     if request.as_json:
@@ -85,9 +84,9 @@ def _options(request: Request) -> tuple[str, dict[str, Any]]:
             raise UsageError(_not_a_table(typed[0] if typed else "the input"))
         name = next(iter(options))
         flag = _FLAGS.get(name, name).replace("_", "-")
-        raise UsageError(f"--{flag} belongs to --on local or --on ray, with --output FOLDER.")
+        raise UsageError(f"--{flag} needs --on local or --on ray, with --output FOLDER.")
     if request.output is None:
-        raise UsageError("--on writes its results into a folder: name it with --output.")
+        raise UsageError("--on writes its results to a folder: pass it with --output.")
     if request.as_csv:
         raise UsageError("--on writes files of JSON lines or Parquet (--shards); leave out --csv.")
     for name in request.flags:
@@ -101,8 +100,8 @@ def _options(request: Request) -> tuple[str, dict[str, Any]]:
 def _not_a_table(name: str) -> str:
     if name == STDIN:
         return (
-            "--column names a column of a table, and standard input is read as one input per line; "
-            "write the table to a file, and name that."
+            "--column names a column of a table, and standard input is read as one input per "
+            "line; write the table to a file, and pass its path."
         )
     listed = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
     return f"--column names a column of a table ({listed} file), which {name} is not."

@@ -38,9 +38,9 @@ LISTED = 20
             default="*",
             help="A name, a pattern such as 'mobilenet*', or words such as sentiment.",
         ),
-        Option(["--task"], help="Only this task, such as image-classification."),
-        Option(["--family"], help="Only this family, such as mobilenet_v2."),
-        json_option("A JSON array of entries."),
+        Option(["--task"], help="Only models for this task, such as image-classification."),
+        Option(["--family"], help="Only models of this family, such as mobilenet_v2."),
+        json_option("Print a JSON array of entries."),
     ],
 )
 def list_command(pattern: str, task: str | None, family: str | None, as_json: bool) -> None:
@@ -61,7 +61,7 @@ def list_command(pattern: str, task: str | None, family: str | None, as_json: bo
         Argument(
             ["name"], help="A name or alias from `warmstart list`, a folder, or hf://ORG/NAME."
         ),
-        json_option("The entry as one JSON object."),
+        json_option("Print the entry as a JSON object."),
     ],
 )
 def info_command(name: str, as_json: bool) -> None:

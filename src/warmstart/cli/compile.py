@@ -36,8 +36,8 @@ if TYPE_CHECKING:
             help="Names from `warmstart list`, or bundle folders.",
         ),
         precision_option(
-            "int8: 8-bit integers; bfloat16: runs on OpenVINO; auto: the fastest here that agrees "
-            "with float32."
+            "int8: 8-bit integers; bfloat16: runs on OpenVINO; auto: the fastest on this "
+            "machine that agrees with float32."
         ),
         calibration_option(),
         agreement_option(),
@@ -50,7 +50,9 @@ if TYPE_CHECKING:
         Option(
             ["--check"],
             metavar="INPUTS",
-            help="Other inputs to compare with float32 on: a folder, pattern, table or file.",
+            help=(
+                "Further inputs on which to compare with float32: a folder, pattern, table or file."
+            ),
         ),
     ],
 )
@@ -188,4 +190,4 @@ def _compare(
 
 
 def _say_slower(model: Model[Any, Any, Any]) -> None:
-    print(f"  {model.precision} is slower than float32 here; use float32.")
+    print(f"  {model.precision} is slower than float32 on this machine; use float32.")

@@ -65,7 +65,7 @@ def task_of_data(data: str) -> Task:
     """
     path = Path(data).expanduser()
     if not path.exists():
-        raise UsageError(f"There is no file or folder {data}.")
+        raise UsageError(f"The file or folder {data} does not exist.")
     reads = _of_folder(path) if path.is_dir() else _of_file(path)
     if reads is None:
         tables = (BoxTable, MaskTable) if _is_annotated(path) else (object,)

@@ -37,7 +37,7 @@ class EvaluateCommand(Command):
     """`evaluate`; the task that `--task` or `--model` names decides about data and options."""
 
     def __init__(self) -> None:
-        text = "Measure a model on your own labelled data, class by class."
+        text = "Evaluate a model on your own labelled data."
         super().__init__(
             "evaluate", help=text, params=_parameters(None), callback=evaluate, examples=EXAMPLES
         )
@@ -66,9 +66,10 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
         Argument(
             ["data"],
             help=(data_help(task) if task else "")
-            or "A folder of class folders, named by a class's id, name or index, or a table of "
-            "paths and labels; "
-            "for other tasks, see `warmstart evaluate --task TASK --help`.",
+            or (
+                "A folder of class folders (named by class id, name or index), or a table of "
+                "paths and labels; for other tasks, see `warmstart evaluate --task TASK --help`."
+            ),
         ),
         Option(
             ["--model", "-m"],
@@ -82,7 +83,7 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
         precision_option(),
         device_option(),
         json_option("One JSON object."),
-        Option(["--csv", "as_csv"], is_flag=True, help="The rows of the table as CSV."),
+        Option(["--csv", "as_csv"], is_flag=True, help="Print the table of classes as CSV."),
     ]
     names = {parameter.name for parameter in parameters}
     return parameters + [option for option in own if option.name not in names]

@@ -23,7 +23,7 @@ from warmstart.cli.parameters import agreement_option, calibration_option, weigh
         Argument(
             ["model"], help="A name from `warmstart list`, a bundle's folder, or hf://org/name."
         ),
-        Argument(["path"], help="The file or folder to write; nothing is overwritten."),
+        Argument(["path"], help="File or folder to write; never overwrites."),
         Option(
             ["--format", "-f"],
             metavar="[saved_model|litert|onnx|openvino|keras]",
@@ -38,8 +38,10 @@ from warmstart.cli.parameters import agreement_option, calibration_option, weigh
         Option(
             ["--integer-io"],
             is_flag=True,
-            help="With --calibration: int8 only, including inputs and outputs, for "
-            "microcontrollers and accelerators.",
+            help=(
+                "With --calibration: only int8, including inputs and outputs, for "
+                "microcontrollers and accelerators."
+            ),
         ),
     ],
 )

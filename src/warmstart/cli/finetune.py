@@ -34,9 +34,8 @@ class FinetuneCommand(Command):
     def __init__(self) -> None:
         text = """Fine-tune a pretrained model on your own data.
 
-        The output folder is a model like any other: predict with it, evaluate it, serve it. Its
-        report.html shows how good it is. If training is killed, the same command resumes it from the
-        last checkpoint.
+        The output folder is a model like any other; its report.html shows metrics and mistakes. If
+        training is interrupted, the same command resumes it.
         """
         super().__init__(
             "finetune",
@@ -89,21 +88,27 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
             shell_complete=model_names,
             default=DEFAULT,
             show_default=default.removesuffix("."),
-            help="What to start from: a name from `warmstart list`, or a folder; deepar: a "
-            "forecaster from scratch.",
+            help=(
+                "Base model: a name from `warmstart list`, or a folder; deepar: a forecaster "
+                "from scratch."
+            ),
         ),
         ClickOption(
             ["--output", "-o"],
             metavar="FOLDER",
             show_default="runs/ with the name of the data",
-            help="A new folder for the model and its report, or that of an interrupted run, which is "
-            "resumed.",
+            help=(
+                "New folder for the model and its report, or the folder of an interrupted run, "
+                "which is resumed."
+            ),
         ),
         weights_option("A checkpoint to start from instead of the published weights.", rare=True),
         ClickOption(
             ["--task"],
-            help="What to train for, if the model has another task; without --model and --task: the "
-            "task that the data fits, if it fits only one.",
+            help=(
+                "Task to train for, if the model has another one. Without --model and --task: "
+                "the task that the data fits, if there is only one."
+            ),
         ),
     ]
     if task is not None:
@@ -119,11 +124,13 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
             ["--set", "settings"],
             multiple=True,
             metavar="NAME=VALUE",
-            help="Another option of the training, such as --set label_smoothing=0.2 or "
-            "image_size=[320,416]; may be repeated.",
+            help=(
+                "Another training option, such as --set label_smoothing=0.2 or "
+                "image_size=[320,416]; may be repeated."
+            ),
             rare=True,
         ),
-        json_option("One JSON object with the figures."),
+        json_option("Print the metrics as a JSON object."),
     ]
     unique: dict[str | None, click.Parameter] = {}
     for parameter in parameters:

@@ -159,7 +159,7 @@ VERBOSITY = tuple(
     for short, name, apply in (("-q", "--quiet", _be_quiet), ("-v", "--verbose", _be_verbose))
 )
 """Options of every command; the help shows them in one line."""
-VERBOSITY_ROW = ("-q, -v", "Less or more on standard error (--quiet, --verbose).")
+VERBOSITY_ROW = ("-q, -v", "Print less or more (--quiet, --verbose).")
 
 
 def unknown_option(

@@ -19,7 +19,7 @@ from warmstart.hub.progress import Progress
 REPOSITORY_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.md", "*.jinja", "LICENSE*")
 
 PATTERN = "A source, a file name, a model, or a shell pattern of those."
-cache_group = Group("cache", help="The fetched files: list, remove, verify.")
+cache_group = Group("cache", help="List, remove or verify downloaded files.")
 
 
 @click.command(
@@ -32,13 +32,13 @@ cache_group = Group("cache", help="The fetched files: list, remove, verify.")
     ),
     params=[
         Argument(["names"], nargs=-1, required=True, help="Models of the catalogue, or sources."),
-        Option(["--no-top"], is_flag=True, help="The weights without the classification layers."),
+        Option(["--no-top"], is_flag=True, help="Weights without the classification layers."),
         Option(["--revision"], help="Branch, tag or commit of hf:// sources."),
         Option(
             ["--files"],
             multiple=True,
             metavar="PATTERN",
-            help="Which files of an hf:// repository; may be repeated.",
+            help="Files of an hf:// repository; may be repeated.",
         ),
     ],
 )
@@ -135,7 +135,7 @@ def ls(pattern: str, as_json: bool) -> None:
         Option(
             ["--pins"],
             is_flag=True,
-            help="Also forget pinned hashes: accept that a file has changed at its source.",
+            help="Also remove pinned hashes: accept that a file has changed at its source.",
         ),
     ],
 )
@@ -193,8 +193,8 @@ def verify(pattern: str, as_json: bool) -> None:
         click.get_current_context().exit(1)
     if bad:
         say(
-            "warmstart: damaged files are fetched again when they are needed, or by `warmstart "
-            "pull`"
+            "warmstart: damaged files are downloaded again when they are needed, or by "
+            "`warmstart pull`"
         )
         click.get_current_context().exit(1)
 

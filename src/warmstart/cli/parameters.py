@@ -135,7 +135,7 @@ def typed_options(declared: type, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def weights_option(
-    help: str = "A checkpoint instead of the published weights.",
+    help: str = "Checkpoint to use instead of the published weights.",
     panel: str = OPTIONS,
     rare: bool = False,
 ) -> Option:
@@ -155,7 +155,7 @@ def engine_option(names: Iterable[str] = ENGINES, panel: str = OPTIONS) -> Optio
     """`--engine`."""
     shown = f"[{'|'.join(names)}]"
     return Option(
-        ["--engine"], default="auto", metavar=shown, help="What runs the model.", panel=panel
+        ["--engine"], default="auto", metavar=shown, help="Engine that runs the model.", panel=panel
     )
 
 
@@ -199,8 +199,10 @@ def device_option(panel: str = OPTIONS) -> Option:
         ["--device"],
         default="auto",
         metavar=f"[{'|'.join(DEVICES)}]",
-        help="auto: compiled models run on the CPU; gpu: the keras engine on a GPU that "
-        "TensorFlow sees, or onnxruntime on one that it supports.",
+        help=(
+            "auto: compiled models run on the CPU; gpu: the keras engine on a GPU that "
+            "TensorFlow finds, or onnxruntime on one that it supports."
+        ),
         panel=panel,
         rare=True,
     )
@@ -208,9 +210,7 @@ def device_option(panel: str = OPTIONS) -> Option:
 
 def offline_option(panel: str = OPTIONS) -> Option:
     """`--offline`."""
-    return Option(
-        ["--offline"], is_flag=True, help="Use only what is on this machine.", panel=panel
-    )
+    return Option(["--offline"], is_flag=True, help="Use only files on this machine.", panel=panel)
 
 
 def json_option(help: str, panel: str = OPTIONS) -> Option:

@@ -29,15 +29,17 @@ from warmstart.cli.parameters import json_option
             ["--candidate", "-c", "candidates"],
             multiple=True,
             metavar="NAME[=WEIGHTS]",
-            help="A model's name or folder, with another checkpoint after `=`; may be repeated. "
-            "Default: every image "
-            "classifier whose weights are on this machine.",
+            help=(
+                "Name or folder of a candidate, optionally with another checkpoint after `=`; "
+                "may be repeated. Default: every image classifier whose weights are on this "
+                "machine."
+            ),
         ),
         Option(
             ["--seed"],
             type=int,
             default=0,
-            help="Random seed of the folds of the cross-validation.",
+            help="Random seed of the cross-validation folds.",
         ),
         json_option("One JSON object."),
     ],

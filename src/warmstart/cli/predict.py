@@ -42,7 +42,7 @@ def run(request: Request) -> None:
     for form in console_class.forms:
         if getattr(flags, form) is not None and (request.as_json or request.as_csv):
             other = "--json" if request.as_json else "--csv"
-            raise UsageError(f"--{form} and {other} both say how results are printed; choose one.")
+            raise UsageError(f"--{form} and {other} both set the output format; choose one.")
     console_class.check(flags, request.arguments.typed)
     model, hint = opened(request)
     console = console_class(model, flags)
@@ -102,7 +102,7 @@ def opened(request: Request) -> tuple[Model[Any, Any, Any], str]:
     if request.model is not None:
         return open_model(request.model, task=request.task.name, **request.load), ""
     if request.load["weights"] != "pretrained":
-        raise UsageError("--weights belong to a model: name it with --model.")
+        raise UsageError("--weights needs the --model that the weights belong to.")
     if not request.task.default_model:
         raise UsageError(
             f"{request.command} needs a --model; `warmstart list --task {request.task.name}` "

@@ -18,15 +18,13 @@ from warmstart.cli.help import Argument, Command, Option
         'warmstart push flowers-model my-org/flowers --message "More photos"',
     ),
     params=[
-        Argument(["folder"], help="The folder of a model, as finetune, wrap or save wrote it."),
-        Argument(
-            ["name"], metavar="ORG/NAME", help="The repository; created if it does not exist."
-        ),
+        Argument(["folder"], help="Folder of a model, as written by finetune, wrap or save."),
+        Argument(["name"], metavar="ORG/NAME", help="Repository, created if it does not exist."),
         Option(
             ["--private/--public"],
             default=None,
             is_flag=True,
-            help="Who may see a new repository. Default: the setting of the account.",
+            help="Visibility of a new repository. Default: the setting of the account.",
         ),
         Option(["--message"], default="", help="Commit message."),
     ],

@@ -46,18 +46,21 @@ if TYPE_CHECKING:
         ),
         Option(
             ["--column"],
-            help="Column of a table that holds the texts or paths. Default: by its name or content.",
+            help=(
+                "Column of the texts or paths in a table. Default: recognised by its name or "
+                "content."
+            ),
         ),
         Option(
             ["--top-k", "-k"],
             type=click.IntRange(min=1),
             default=5,
-            help="Matches for each query, best first.",
+            help="Number of matches for each query, best first.",
         ),
-        Option(["--output", "-o"], help="A new folder to save the index in, for further searches."),
+        Option(["--output", "-o"], help="New folder to save the index in, for further searches."),
         weights_option(),
         engine_option(),
-        json_option("One JSON object per query."),
+        json_option("Print one JSON object per query."),
     ],
 )
 def command(

@@ -20,44 +20,60 @@ POSITIVE = click.IntRange(min=1)
 SECONDS = click.FloatRange(min=0)
 TIMEOUT = click.FloatRange(min=0.001)
 LIMIT_OPTIONS: tuple[tuple[str, click.ParamType[Any], float, str], ...] = (
-    ("max-batch", POSITIVE, 4, "Inputs that go through the engine together."),
+    ("max-batch", POSITIVE, 4, "Maximum number of inputs in a batch."),
     (
         "max-delay",
         SECONDS,
         50.0,
-        "Milliseconds that an input waits for others while the engine is busy.",
+        "Maximum milliseconds that an input waits for others while the engine is busy.",
     ),
-    ("queue", POSITIVE, 64, "Inputs that may wait for a model; more get 429."),
-    ("deadline", TIMEOUT, 60.0, "Seconds a request may take."),
-    ("max-body", POSITIVE, 64, "MiB of a request, also after decompression."),
-    ("max-inputs", POSITIVE, 64, "Inputs of a request."),
-    ("max-text", POSITIVE, 200_000, "Characters of a text."),
-    ("max-pixels", POSITIVE, 50, "Millions of pixels of a picture."),
-    ("max-audio", TIMEOUT, 1800.0, "Seconds of a recording; with channel=each, of all channels."),
-    ("max-values", POSITIVE, 4_000_000, "Values of a series or table."),
-    ("max-columns", POSITIVE, 1000, "Columns of a table."),
-    ("max-new-tokens", POSITIVE, 2048, "Tokens that an input may generate."),
+    (
+        "queue",
+        POSITIVE,
+        64,
+        "Maximum number of inputs waiting for a model; more are answered with 429.",
+    ),
+    ("deadline", TIMEOUT, 60.0, "Maximum seconds for a request."),
+    ("max-body", POSITIVE, 64, "Maximum MiB of a request, also after decompression."),
+    ("max-inputs", POSITIVE, 64, "Maximum number of inputs of a request."),
+    ("max-text", POSITIVE, 200_000, "Maximum number of characters of a text."),
+    ("max-pixels", POSITIVE, 50, "Maximum megapixels of a photo."),
+    (
+        "max-audio",
+        TIMEOUT,
+        1800.0,
+        "Maximum seconds of a recording; with channel=each, of all channels together.",
+    ),
+    ("max-values", POSITIVE, 4_000_000, "Maximum number of values of a series or table."),
+    ("max-columns", POSITIVE, 1000, "Maximum number of columns of a table."),
+    ("max-new-tokens", POSITIVE, 2048, "Maximum number of tokens that an input may generate."),
     (
         "max-tokens",
         POSITIVE,
         65_536,
-        "Tokens that all inputs of a request may generate, times beams.",
+        "Maximum number of tokens that all inputs of a request may generate, times beams.",
     ),
     (
         "max-cached-tokens",
         POSITIVE,
         4096,
-        "Maximum tokens, with prompts, of the texts that a model generates at once; other texts "
-        "wait.",
+        "Maximum number of tokens, with prompts, of the texts that a model generates at "
+        "once; other texts wait.",
     ),
     (
         "max-generated",
         POSITIVE,
         5_000_000,
-        "Other values that a request may generate: steps times sample paths, samples of sound.",
+        "Maximum number of other values that a request may generate: steps times sample "
+        "paths, or audio samples.",
     ),
-    ("max-connections", POSITIVE, 1000, "Open connections; idle ones make room for new ones."),
-    ("keep-alive", POSITIVE, 75, "Seconds that a connection may be idle."),
+    (
+        "max-connections",
+        POSITIVE,
+        1000,
+        "Maximum number of open connections; idle ones are closed for new ones.",
+    ),
+    ("keep-alive", POSITIVE, 75, "Maximum seconds that a connection may be idle."),
     (
         "body-timeout",
         TIMEOUT,
@@ -65,7 +81,7 @@ LIMIT_OPTIONS: tuple[tuple[str, click.ParamType[Any], float, str], ...] = (
         "Seconds for the headers and for the body of a request to arrive, and for a client to take "
         "a piece of the answer.",
     ),
-    ("drain", SECONDS, 1.0, "Seconds after SIGTERM in which requests are still taken."),
+    ("drain", SECONDS, 1.0, "Seconds after SIGTERM in which requests are still accepted."),
     ("grace", SECONDS, 60.0, "Seconds after --drain in which running requests may finish."),
 )
 """Name, type, default and help of the options that are limits of `Settings`."""
@@ -85,8 +101,11 @@ USUAL = {"max-batch", "max-delay", "queue", "deadline", "max-inputs"}
         Argument(
             ["models"],
             nargs=-1,
-            help="Names from `warmstart list`, folders, or hf://org/name. `NAME=` before one serves it "
-            "under that name: flowers=path/of/bundle. Default: the models inside the package.",
+            help=(
+                "Names from `warmstart list`, folders, or hf://org/name. `NAME=` before one "
+                "serves it under that name: flowers=path/of/bundle. Default: the models that "
+                "ship with the package."
+            ),
         ),
         Option(["--host"], default="127.0.0.1", help="Address to listen on; 0.0.0.0 for all."),
         Option(
@@ -106,7 +125,7 @@ USUAL = {"max-batch", "max-delay", "queue", "deadline", "max-inputs"}
         Option(
             ["--no-access-log"],
             is_flag=True,
-            help="Write no JSON object for each request to standard output.",
+            help="Write no access log to standard output.",
         ),
         Option(
             ["--trace"],
@@ -141,22 +160,27 @@ USUAL = {"max-batch", "max-delay", "queue", "deadline", "max-inputs"}
         Option(
             ["--allow-urls"],
             is_flag=True,
-            help="Fetch http(s) addresses that requests name; paths are never opened.",
+            help="Fetch http(s) URLs in requests; paths are never opened.",
             panel=SAFETY,
         ),
         Option(
             ["--cors"],
             multiple=True,
             metavar="ORIGIN",
-            help="Pages of this origin may use the server: https://app.example.com; `*` for all.",
+            help=(
+                "Origin whose pages may use the server, such as https://app.example.com; `*` for "
+                "all."
+            ),
             panel=SAFETY,
         ),
         Option(
             ["--allow-host"],
             multiple=True,
             metavar="NAME",
-            help="Host name to accept besides localhost, such as that of a proxy in front of the "
-            "server.",
+            help=(
+                "Host name to accept in addition to localhost, such as that of a proxy in front "
+                "of the server."
+            ),
             panel=SAFETY,
         ),
     ],
@@ -192,7 +216,7 @@ def command(
         purpose="to serve models",
     )
     if engine == "keras":
-        raise UsageError("The keras engine is not for serving: it needs TensorFlow in the server.")
+        raise UsageError("The server does not support the keras engine, which needs TensorFlow.")
     from warmstart.cli.models import compiling, open_model
     from warmstart.core.terminal import say
     from warmstart.serve.app import create_app
@@ -203,7 +227,7 @@ def command(
     from warmstart.serve.tracing import export_spans
 
     if token is None and os.environ.get("WARMSTART_TOKEN") == "":
-        raise UsageError("WARMSTART_TOKEN is empty; give it a token, or unset it.")
+        raise UsageError("WARMSTART_TOKEN is empty; set it to a token, or unset it.")
     limits["max_delay"] /= 1e3
     limits["max_body"] *= MIB
     limits["max_pixels"] *= 10**6
@@ -219,7 +243,7 @@ def command(
     names = list(models)
     if not names:
         names = embedded_models()
-        say(f"No model was named; these are inside the package: {', '.join(names)}")
+        say(f"No model was named; serving those that ship with the package: {', '.join(names)}")
     options = {
         "engine": engine,
         "precision": precision,

@@ -33,8 +33,8 @@ def is_table(request: Request) -> bool:
         return False
     if len(typed) > 1:
         raise UsageError(
-            f"{tables[0]} is a table, whose rows are the inputs: name no other input, or use --on local, "
-            "which reads several."
+            f"{tables[0]} is a table, whose rows are the inputs: pass no other input, or use "
+            "--on local, which reads several."
         )
     return True
 
@@ -53,8 +53,8 @@ def run(request: Request) -> None:
         if name != "output":
             plural = request.task.input_kind().plural
             raise UsageError(
-                f"--{name.replace('_', '-')} is not for the rows of a table; leave it out, or name "
-                f"the {plural} themselves."
+                f"--{name.replace('_', '-')} cannot be used with a table; leave it out, or "
+                f"pass the {plural} themselves."
             )
     target = _target(request)
     options = make(request.task.model_class().options, request.options, request.task.name)
@@ -100,7 +100,9 @@ def _target(request: Request) -> Path | None:
         raise UsageError(f"--output {path}: a table is written as {', '.join(WRITTEN)}.")
     refuse_same_file(path, request.arguments.typed[0])
     if request.as_json or request.as_csv:
-        raise UsageError("--output has the form of its suffix; leave out --json and --csv.")
+        raise UsageError(
+            "The suffix of --output determines the format; leave out --json and --csv."
+        )
     return path
 
 

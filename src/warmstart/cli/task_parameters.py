@@ -19,7 +19,7 @@ from warmstart.cli.parameters import (
 from warmstart.core.options import fields_of
 from warmstart.core.task import Task
 
-BATCH = "Many inputs into a folder"
+BATCH = "Batch runs"
 MODEL = "Model"
 OUTPUT = "Output"
 
@@ -61,7 +61,7 @@ def _inputs(tasks: Sequence[Task]) -> Argument:
     if files or not accepted:
         parts.append("Files, folders, patterns or URLs.")
     if len(files) < len(accepted) or not accepted:
-        parts.append("Texts themselves, or .txt files with one per line.")
+        parts.append("Texts, or .txt files with one per line.")
     parts.append("`-` reads standard input, one per line.")
     return Argument(["inputs"], nargs=-1, required=True, help=" ".join(parts))
 
@@ -95,39 +95,48 @@ def _model_options(tasks: Sequence[Task], any_task: bool) -> list[click.Paramete
 
 def _output_options() -> list[click.Parameter]:
     return [
-        Option(["--json", "as_json"], is_flag=True, help="One JSON object per line.", panel=OUTPUT),
+        Option(
+            ["--json", "as_json"],
+            is_flag=True,
+            help="Print one JSON object per line.",
+            panel=OUTPUT,
+        ),
         Option(
             ["--csv", "as_csv"],
             is_flag=True,
-            help="A table with a header, one or more lines per input.",
+            help="Print a table with one or more lines per input.",
             panel=OUTPUT,
         ),
         Option(
             ["--output", "-o"],
             metavar="PATH",
-            help="For a table: a file for its rows with the results as columns (.csv, .tsv, .jsonl, "
-            ".parquet). With --on: a folder.",
+            help=(
+                "For a table: the file for the table with the results as further columns (.csv, "
+                ".tsv, .jsonl, .parquet). With --on: a folder."
+            ),
             panel=OUTPUT,
         ),
         Option(
             ["--column"],
             metavar="NAME",
             multiple=True,
-            help="For tables: the column with the input; twice for pairs of texts. Default: "
-            "recognized by its name or content.",
+            help=(
+                "For tables: the column with the input; twice for pairs of texts. Default: "
+                "recognised by its name or content."
+            ),
             panel=OUTPUT,
         ),
         Option(
             ["--encoding"],
             metavar="NAME",
-            help="Encoding of a table. Default: that of its byte order mark, else UTF-8.",
+            help="Encoding of a table. Default: UTF-8, or that of its byte order mark.",
             panel=OUTPUT,
             rare=True,
         ),
         Option(
             ["--delimiter"],
             metavar="TEXT",
-            help="Delimiter of a table. Default: recognized from its lines.",
+            help="Delimiter of a table. Default: detected.",
             panel=OUTPUT,
             rare=True,
         ),
@@ -141,21 +150,21 @@ def _output_options() -> list[click.Parameter]:
         Option(
             ["--shards", "batch_format"],
             metavar="[jsonl|parquet]",
-            help="Format of the files. Default: jsonl.",
+            help="Format of the result files. Default: jsonl.",
             panel=BATCH,
             rare=True,
         ),
         Option(
             ["--shard-rows"],
             type=click.IntRange(min=1),
-            help="Inputs per file; default: by the task.",
+            help="Inputs per file; default: depends on the task.",
             panel=BATCH,
             rare=True,
         ),
         Option(
             ["--workers"],
             type=click.IntRange(min=1),
-            help="Processes on Ray; default: one per processor.",
+            help="Number of processes on Ray; default: one per processor.",
             panel=BATCH,
             rare=True,
         ),
@@ -168,8 +177,10 @@ def _output_options() -> list[click.Parameter]:
         ),
         Option(
             ["--address"],
-            help="Address of the Ray cluster; default: RAY_ADDRESS, else a cluster that runs on this "
-            "machine, else a new one.",
+            help=(
+                "Address of the Ray cluster; default: RAY_ADDRESS, or the cluster on this "
+                "machine, or a new one."
+            ),
             panel=BATCH,
             rare=True,
         ),

@@ -74,8 +74,9 @@ class TaskCommand(Command):
         self.tasks = list(tasks or TASKS.values())
         if tasks is None:
             text = (
-                "Use any model: its task decides about inputs and options.\n\nUnusable inputs do not "
-                "stop the others: they are listed at the end, and the exit code is 1."
+                "Predict with any model; its task determines the inputs and options.\n\n"
+                "Unusable inputs do not stop the others: they are listed at the end, and the exit "
+                "code is 1."
             )
             examples = list(PREDICT_EXAMPLES)
         else:
@@ -120,7 +121,7 @@ class TaskCommand(Command):
             return
         if request.reading:
             flags = " and ".join(f"--{name}" for name in request.reading)
-            raise UsageError(f"Only a table as the single input, without --on, takes {flags}.")
+            raise UsageError(f"Only a table as the single input, without --on, accepts {flags}.")
         if request.batch:
             from warmstart.cli.batch import run
         else:
@@ -143,7 +144,7 @@ class TaskCommand(Command):
         name = task_of_model(model, offline=True if "--offline" in args else None)
         if name not in (task.name for task in self.tasks):
             verb = task_of(name).verb
-            raise UsageError(f"{model} does {name}: use `warmstart {verb}`.")
+            raise UsageError(f"{model} is a model for {name}: use `warmstart {verb}`.")
         return [task_of(name)]
 
     def _readers(self, args: Sequence[str]) -> list[Task]:

@@ -21,15 +21,15 @@ class WrapCommand(Command):
     """`wrap`; the task that `--task` names decides about the options."""
 
     def __init__(self) -> None:
-        text = """Make a model of a task from a Keras model of your own.
+        text = """Turn your own Keras, ONNX or TensorFlow Lite model into a model of a task.
 
-        The model is compiled, verified against the original, and written as a folder without code. The
-        folder is a model like any other: predict with it, evaluate it, export it, serve it.
+        The model is compiled, verified against the original, and written to a folder without code.
+        Use the folder like any other model: predict, evaluate, export, serve.
         """
         super().__init__(
             "wrap",
             help=text,
-            short_help="Make a model of a task from a Keras model of your own.",
+            short_help="Turn your own Keras, ONNX or TensorFlow Lite model into a model of a task.",
             examples=(
                 "warmstart wrap my.keras --task image-classification --labels labels.txt "
                 "--scaling 0..1 -o my-model",
@@ -55,9 +55,11 @@ class WrapCommand(Command):
 def _parameters(task: Task | None) -> list[click.Parameter]:
     parameters: list[click.Parameter] = [
         Argument(["model"], help="A .keras, .h5, .onnx or .tflite file, or a SavedModel folder."),
-        Option(["--task"], required=True, help="What the model does; tensors: arrays in and out."),
-        Option(["--output", "-o"], required=True, help="A new folder for the model."),
-        json_option("One JSON object that describes the model."),
+        Option(
+            ["--task"], required=True, help="Task of the model; tensors: named arrays in and out."
+        ),
+        Option(["--output", "-o"], required=True, help="New folder for the model."),
+        json_option("Print a JSON object that describes the model."),
     ]
     names = {parameter.name for parameter in parameters}
     own = [] if task is None else flags_of(wrapper_class(task.name).options, WRAPPING)
@@ -75,7 +77,7 @@ def _run(task: Task, values: dict[str, Any]) -> None:
 
     options = typed_options(wrapper_class(task.name).options, values)
     if not exists(values["model"]):
-        raise UsageError(f"There is no file or folder {values['model']}.")
+        raise UsageError(f"The file or folder {values['model']} does not exist.")
     if names_table(values["model"]):
         raise UsageError(f"{values['model']} is a table, not a model.")
     say(f"Compiling {values['model']}: 10 to 60 seconds.")

@@ -121,8 +121,8 @@ def open_merged(path: Path) -> Checkpoint:
         base_model = open_source(source)
     except (WarmstartError, OSError) as error:
         raise BundleError(
-            f"{path} is an adapter of {source}, which cannot be opened ({error}); its weights have the "
-            f"sha256 {digest}."
+            f"{path} is an adapter of {source}, which cannot be loaded ({error}); its "
+            f"weights have the sha256 {digest}."
         ) from error
     base = base_model.weights
     if base.digest != FORMER_DIGESTS.get(digest, digest) or base.path is None:

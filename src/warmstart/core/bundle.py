@@ -100,7 +100,8 @@ def read(folder: Path) -> Contents:
     _check_statistics(folder, manifest["entry"])
     if [label.index for label in labels] != list(range(len(labels))):
         raise BundleError(
-            f"{folder / LABELS} does not count its classes from 0 up; save the model again."
+            f"{folder / LABELS} does not number its classes from 0 without gaps; save the "
+            "model again."
         )
     for path in (folder / weights, *(folder / "artifacts").glob("*/*")):
         if path.exists() and not path.is_file():
@@ -108,10 +109,10 @@ def read(folder: Path) -> Contents:
     for name, sha256 in others.items():
         if not FILE_NAME.fullmatch(name):
             raise BundleError(
-                f"{folder / MANIFEST} names the file {name!r}, which is not one of a bundle."
+                f"{folder / MANIFEST} names the file {name!r}, which does not belong to a bundle."
             )
         if not (folder / name).is_file():
-            raise BundleError(f"{folder / name} is missing; {folder} is not a whole bundle.")
+            raise BundleError(f"{folder / name} is missing; {folder} is not a complete bundle.")
         if sha256_of(folder / name) != sha256:
             raise BundleError(
                 f"{folder / name} is not the file that was saved (its sha256 differs); copy it again."
@@ -155,7 +156,7 @@ def write(
     from warmstart.core.weights import checkpoint_digest
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BundleError(f"{folder} is not empty; name a new folder, nothing was overwritten.")
+        raise BundleError(f"{folder} is not empty; choose a new folder; nothing was overwritten.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder.parent))
     try:
@@ -292,6 +293,6 @@ def _read_json(path: Path) -> Any:
             )
         return json.loads(path.read_text("utf-8"), parse_constant=_not_finite)
     except FileNotFoundError as error:
-        raise BundleError(f"{path} is missing; {path.parent} is not a whole bundle.") from error
+        raise BundleError(f"{path} is missing; {path.parent} is not a complete bundle.") from error
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{path} cannot be read: {error}") from error

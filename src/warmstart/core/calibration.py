@@ -100,8 +100,8 @@ def collect(
     items = _chosen(model.stream_items(data, options), MOST)
     if len(items) < least:
         raise UsageError(
-            f"Calibration needs {least} inputs or more, preferably 100 to 300 similar to those "
-            f"that the model will see; there are {counted(len(items), 'input')}."
+            f"Calibration needs {least} inputs or more, preferably 100 to 300 similar to "
+            f"those that the model will see; got {counted(len(items), 'input')}."
         )
 
     def rows(item: Item) -> Sequence[Row]:
@@ -151,8 +151,9 @@ def artifact(model: Any, request: Request) -> store.Artifact:
         exact = model.in_precision("float32").artifact
         if list(exact.signatures) != [FORWARD]:
             raise UsageError(
-                f"The program of {model.name} has the functions {', '.join(exact.signatures)}; "
-                "only programs of one function can be calibrated. Leave calibration out."
+                f"The program of {model.name} has the functions "
+                f"{', '.join(exact.signatures)}; only programs with one function can be "
+                "calibrated. Leave calibration out."
             )
 
         def fill(folder: Path) -> Mapping[str, Any]:

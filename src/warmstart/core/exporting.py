@@ -74,7 +74,7 @@ def export(
         )
     is_file = format in SUFFIXES and not (format == "onnx" and len(artifact.signatures) > 1)
     if is_file and path.suffix != SUFFIXES[format]:
-        raise UsageError(f"A {format} export is one file; name it {path.name}{SUFFIXES[format]}.")
+        raise UsageError(f"A {format} export is one file; call it {path.name}{SUFFIXES[format]}.")
     note = path.with_name(path.name + NOTE) if is_file else path / FOLDER_NOTE
     _require_new(note)
     try:
@@ -231,7 +231,7 @@ def checked_format(path: str | Path, format: str | None) -> str:
 
 def _require_new(path: Path) -> None:
     if path.exists() or path.is_symlink():
-        raise UsageError(f"{path} is there already; name a new path, nothing was overwritten.")
+        raise UsageError(f"{path} already exists; choose a new path; nothing was overwritten.")
 
 
 def _format_of(path: Path) -> str:

@@ -71,8 +71,8 @@ class FirstUse:
             self._is_begun = True
             _running.add(self)
             _tell(
-                f"{self._name} is being compiled in the background, once; this takes 10 to 60 "
-                "seconds. Until then, Keras answers."
+                f"{self._name} is being compiled in the background, once; this takes 10 to "
+                "60 seconds. Until then, Keras predicts."
             )
             self._thread.start()
 
@@ -131,7 +131,7 @@ def waits() -> bool:
     """
     value = os.environ.get(VARIABLE) or "keras"
     if value not in ("keras", "wait"):
-        raise UsageError(f"{VARIABLE} is keras or wait, not {value!r}.")
+        raise UsageError(f"{VARIABLE} must be keras or wait, not {value!r}.")
     return value == "wait"
 
 

@@ -273,13 +273,13 @@ class FileKind(InputKind):
         if is_table(value):
             return table_inputs.refusal(value, self)
         if hasattr(value, "ndim") and hasattr(value, "shape"):
-            return f"An array of {value.ndim} dimensions is not one {self.noun}; give a list of {self.plural}: list(x)."
+            return f"An array of {value.ndim} dimensions is not one {self.noun}; pass list(x)."
         if isinstance(value, Mapping) or not hasattr(value, "__iter__"):
             what = "None" if value is None else f"an object of type {type(value).__name__}"
-            return f"cannot take {self.plural} from {what}; give a path, URL, bytes, open file or array."
+            return f"cannot take {self.plural} from {what}; pass a path, URL, bytes, file or array."
         if isinstance(value, tuple | set | frozenset):
             return f"Several {self.plural} are a list: model(list(x))."
-        return f"An iterator gives many {self.plural}; iterate over model.stream(x), or call model(list(x))."
+        return f"An iterator holds several {self.plural}; use model.stream(x) or model(list(x))."
 
     @documented_in("inputs.md#one-several-a-stream")
     def stream(self, inputs: Any) -> Iterator[Item]:

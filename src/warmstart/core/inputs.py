@@ -104,8 +104,8 @@ def iter_items(inputs: Any, *, suffixes: Collection[str] | None, what: str) -> I
         return _expanded(os.fsdecode(inputs), suffixes, what)
     if isinstance(inputs, Mapping) or not hasattr(inputs, "__iter__"):
         raise UsageError(
-            f"cannot take {what}s from {_a(inputs)}; give a path, URL, folder, pattern, array, "
-            f"{'PIL image, ' if what == 'picture' else ''}or a list of these"
+            f"cannot take {what}s from {_a(inputs)}; pass a path, URL, folder, pattern, "
+            f"array, {'PIL image, ' if what == 'picture' else ''}or a list of these"
         )
     return _elements(inputs, suffixes, what)
 

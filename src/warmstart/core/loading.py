@@ -70,42 +70,42 @@ def load(
     offline: bool | None = None,
     progress: hub.Progress | None = None,
 ) -> Model[Any, Any, Any]:
-    """Open a pretrained model.
+    """Load a pretrained model.
 
     Args:
         name: a name of the catalogue (`"mobilenet_v2"`), the folder of a bundle or of a repository
-            in Hugging Face layout, or a source of one (`hf://org/name`, `package:NAME/path`,
+            in Hugging Face layout, or its source (`hf://org/name`, `package:NAME/path`,
             `embedded:NAME`).
-        task: what it must be able to do; default: what its entry or its heads say.
-        weights: `"pretrained"` (also `"imagenet"`): the entry's own; a path or source of a
-            checkpoint; `None`: random initialisation.
+        task: the task of the model; default: that of its entry or its heads.
+        weights: `"pretrained"` (also `"imagenet"`) for those of the catalogue; a path or source
+            of a checkpoint; `None` for random initialisation.
         engine: `"auto"`, `"litert"`, `"openvino"`, `"onnxruntime"` or `"keras"`.
         precision: `"float32"`, `"bfloat16"`, `"int8"`, or `"auto"`: the fastest on this machine
             that reaches the requested agreement with float32. This is measured once, with
             `calibration`, before `load` returns; later calls need no `calibration`.
         calibration: real inputs for `"int8"` and `"auto"`, about 100 to 300, without labels: a
-            list, or what the model's `stream` takes, such as a folder of photos. With them int8 is
-            quantised in advance, which is faster. Without, `"int8"` uses the program of the bundle,
-            or the one that was calibrated last, or quantises activations at run time.
-        agreement: the minimum agreement with float32: for classifiers the share of inputs with the
-            same best class, 0 to 1; default: 0.99. It is measured on half of the inputs, which are
-            not calibrated on; of fewer than 40, on all. Layers stay in float32 if needed to reach
-            it.
-        device: `"auto"`: compiled models on the CPU, `engine="keras"` where TensorFlow runs it;
-            `"cpu"`; `"gpu"`: the keras engine on a GPU that TensorFlow sees, or
+            list, or what the model's `stream` takes, such as a folder of photos. With them, ranges
+            are calibrated in advance, which is faster. Without them, `"int8"` uses the program of
+            the bundle, or the one that was calibrated last, or quantises activations at run time.
+        agreement: the minimum agreement with float32, 0 to 1: for classifiers the fraction of
+            inputs with the same best class; default: 0.99. It is measured on half of the inputs,
+            on which ranges are not calibrated; if there are fewer than 40, on all. Layers stay in
+            float32 if needed to reach it.
+        device: `"auto"`: compiled models on the CPU, `engine="keras"` on the device that TensorFlow
+            chooses; `"cpu"`; `"gpu"`: the keras engine on a GPU that TensorFlow finds, or
             `engine="onnxruntime"` on one that it has a provider for.
-        revision: of an `hf://` source.
+        revision: branch, tag or commit of an `hf://` source.
         offline: never go online; default: `WARMSTART_OFFLINE` or `HF_HUB_OFFLINE`.
-        progress: called while files are fetched with (name, bytes so far, total or None).
+        progress: called during downloads with (name, bytes so far, total or None).
 
     Returns:
-        The model of its task's class, for images `ImageClassifier`. It is compiled on first use.
+        A model of the class of its task, such as `ImageClassifier`. It is compiled on first use.
 
     Raises:
-        UnknownModelError: no such name; the message suggests near ones.
+        UnknownModelError: no model has that name; the message suggests similar names.
         UsageError: an option is wrong.
-        SourceError: the weights could not be had.
-        BundleError: the folder is not a whole bundle.
+        SourceError: the weights cannot be read or downloaded.
+        BundleError: the folder is not a complete bundle.
 
     Example:
         >>> ws.load("efficientnet_lite0")("photos/espresso.jpg").label
@@ -121,7 +121,9 @@ def load(
     if request is not None and precision not in ("int8", "auto"):
         raise UsageError(f"calibration is for precision='int8' and 'auto', not for {precision!r}.")
     if not isinstance(name, str | PathLike):
-        raise UsageError(f"ws.load takes the name, folder or source of one model, not {name!r}.")
+        raise UsageError(
+            f"ws.load takes the name, folder or source of a single model, not {name!r}."
+        )
     name = name if isinstance(name, str) else Path(name)
     weights = weights if weights is None or isinstance(weights, str) else Path(weights)
     if engine == "keras":
@@ -165,12 +167,12 @@ def backbone(
         name: as for `load`.
         weights: as for `load`; a checkpoint may be with or without a top.
         input_shape: (H, W, 3), H and W at least the entry's `min_size`, or None for any; default:
-            the entry's. With another number of channels, as for grey pictures (H, W, 1), the
-            kernels of the first layer are inflated; see `core.channels.inflated`.
-        pooling: `None` gives the feature map (B, h, w, D), `"avg"` or `"max"` a vector (B, D).
+            that of the entry. For another number of channels, such as (H, W, 1), the kernels of the
+            first layer are adapted; see `core.channels.inflated`.
+        pooling: `None` returns the feature map (B, h, w, D), `"avg"` or `"max"` a vector (B, D).
 
     Returns:
-        A `keras.Model`; its input is what `ws.load(name).preprocess(photo)` gives, in batches.
+        A `keras.Model`; its input is a batch of what `ws.load(name).preprocess(photo)` returns.
 
     Raises:
         UsageError: the shape is too small, or the pooling unknown.
@@ -243,16 +245,16 @@ def _repository(name: str | Path, folder: Path | None, weights: str | Path | Non
 def list_models(
     pattern: str = "*", *, task: str | None = None, family: str | None = None
 ) -> Entries:
-    """Models of the catalogue.
+    """List models of the catalogue.
 
     Args:
-        pattern: a shell pattern of names (`"mobilenet*"`), or words that names, titles, families
-            and tasks begin with (`"sentiment"`).
-        task: only this task.
-        family: only this family.
+        pattern: a shell pattern of names (`"mobilenet*"`), or prefixes of words in names, titles,
+            families and tasks (`"sentiment"`).
+        task: only models for this task.
+        family: only models of this family.
 
     Returns:
-        The entries that match, in the order of the catalogue: a list that prints as a table.
+        The matching entries, in the order of the catalogue: a list that prints as a table.
 
     Raises:
         UsageError: there is no such task or family.
@@ -293,7 +295,7 @@ def default_model(
         model = load(record.default_model, task=task, progress=progress, **options)
     except (DownloadError, OfflineError) as error:
         raise type(error)(f"{error}{_inside_the_package(task)}") from None
-    hint = "name another with --model"
+    hint = "choose another with --model"
     if any(file.source.startswith("embedded:") for file in model.entry.weights.values()):
         hint = f"inside the package; {hint}"
     if names := [label.name for label in model.labels]:

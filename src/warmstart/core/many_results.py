@@ -29,8 +29,7 @@ SHOWN = 10
 class Results(list[T]):
     """The results of a list or column of inputs, in order; a notebook shows the first as a table.
 
-    Results of a column of pandas stay with the labels of its index: when they are sorted, and in
-    a slice.
+    Results of a pandas column keep its index, also when they are sorted or sliced.
 
     Example:
         >>> results = ws.load("sst2_bert_tiny")(["a delight", "a waste of time"])
@@ -109,10 +108,10 @@ class Results(list[T]):
 
 
 class ResultStream(Iterator[T_co]):
-    """The results of a stream, in order, computed when they are asked for, once.
+    """The results of a stream, in order, computed on demand; an iterator.
 
-    A notebook shows the first as a table; they are still there for the loop that follows. `len` is
-    the number of inputs of a folder, pattern, file or list, and a `TypeError` for an iterator.
+    A notebook shows the first ones as a table, without consuming them. `len` is the number of inputs
+    of a folder, pattern, file or list; for an iterator it raises `TypeError`.
 
     Example:
         >>> stream = ws.load("efficientnet_lite0").stream("photos", top_k=1)
@@ -172,7 +171,7 @@ class ResultStream(Iterator[T_co]):
 
     def __len__(self) -> int:
         if not self.is_counted:
-            raise TypeError("The number of results of an iterator is known at its end.")
+            raise TypeError("The number of results of an iterator is known only at its end.")
         if self._length is None:
             self._length = sum(1 for _ in self._items())
         return self._length
@@ -209,8 +208,8 @@ class ResultStream(Iterator[T_co]):
 
     def _all_taken(self) -> str:
         return (
-            f"All {self._taken:,} results of this stream were taken; keep them in a list, or call "
-            "model.stream(…) again."
+            f"All {self._taken:,} results of this stream were consumed; store them in a "
+            "list, or call model.stream(…) again."
         )
 
 
@@ -223,13 +222,14 @@ def to_frame(results: Result | Failed | Iterable[Result | Failed]) -> pd.DataFra
         results: what a model returns for one input, for a list, or from `stream`.
 
     Returns:
-        Columns `input` and the values of the results, such as `label` and `score`; what is a list,
-        such as the boxes of a photo, stays one in its cell. Where an input failed there is a column
-        `error`, and the other cells are empty. Results of a column of pandas have its index.
+        A DataFrame with the column `input` and the values of the results, such as `label` and
+        `score`; lists, such as the boxes of a photo, remain lists. If an input failed, the column
+        `error` has the message, and its other cells are empty. Results of a pandas column have its
+        index.
 
     Raises:
-        UsageError: `results` holds something that is not a result, or is a stream whose results
-            were all taken.
+        UsageError: `results` contains something that is not a result, or is a stream whose results
+            are all consumed.
         MissingPackageError: pandas is not installed.
 
     Example:

@@ -43,20 +43,20 @@ Route: TypeAlias = tuple[
 
 
 class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
-    """A pretrained model, callable on real inputs. Made by `ws.load`; one subclass per task.
+    """A pretrained model, callable on real inputs. Returned by `ws.load`; one subclass per task.
 
-    Nothing heavy happens until the first prediction: then the program is taken from the bundle or
-    the artifact store, or compiled (once per machine, 10 to 60 seconds; needs TensorFlow).
+    The program is loaded at the first prediction: from the bundle or the artifact store, or else the
+    model is compiled (once per machine, 10 to 60 seconds; needs TensorFlow).
 
-    Threads may call one model at the same time; the engine runs one batch after the other. A model
+    Threads may call a model at the same time; the engine runs one batch after the other. A model
     cannot be pickled: in another process, load it again by its name or folder.
 
     Class attributes:
         task: its name, such as "image-classification".
         options, evaluate_options: the options classes of a call and of `evaluate`.
         result: the class of its results.
-        batch_size: inputs per call of the engine where the caller does not say.
-        batched: whether inputs of several requests go through the engine together.
+        batch_size: default number of inputs per call of the engine.
+        batched: whether inputs of several requests share a batch.
         seeded_by_index: whether random numbers depend on the index of an input in the call.
         generates: what `generated` counts, in the plural.
         decodes_ahead: whether threads prepare inputs ahead of the engine; not worth it for texts.

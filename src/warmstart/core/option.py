@@ -281,9 +281,11 @@ def unknown_option(owner: str, name: str, known: Iterable[str], listed: Iterable
     hint = next((f"; did you mean {flags[option]}?" for option in similar if option in flags), ".")
     options = list(listed) or known
     more = ", …" if len(options) > MAX_LISTED else ""
-    takes = ", ".join(options[:MAX_LISTED]) + more or "no options"
+    advice = (
+        f"Its options are {', '.join(options[:MAX_LISTED])}{more}." if options else "It has none."
+    )
     shown = name if name.startswith("-") else repr(name)
-    return f"{owner} takes no option {shown[:100]}{hint} It takes {takes}."
+    return f"{owner} has no option {shown[:100]}{hint} {advice}"
 
 
 def describe(value: Any) -> str:

@@ -52,8 +52,9 @@ class ProgressOptions:
     progress: Annotated[
         Progress | bool | None,
         Option(
-            "True: a line on standard error where the work takes longer than a second; a function: "
-            "called with the name of the model, the inputs done, and the total or None.",
+            "True shows the progress on standard error if the work takes longer than a "
+            "second; a function is called with the name of the model, the number of inputs "
+            "done, and the total or None.",
             http=False,
             cli=False,
             read=progress_of,
@@ -68,7 +69,7 @@ class ColumnOptions:
     column: Annotated[
         str | Sequence[str] | None,
         Option(
-            "Of a table of pandas, polars or pyarrow: the column of the inputs; two for pairs.",
+            "Column of the inputs in a pandas, polars or pyarrow table; two columns for pairs.",
             http=False,
             cli=False,
         ),
@@ -82,7 +83,7 @@ class BatchOptions(ProgressOptions):
     batch_size: Annotated[
         int | None,
         Option(
-            "Inputs per call of the engine; does not change results.", ge=1, http=False, rare=True
+            "Inputs per call of the engine; does not affect results.", ge=1, http=False, rare=True
         ),
     ] = None
 

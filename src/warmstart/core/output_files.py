@@ -60,7 +60,7 @@ class Output:
                 raise UsageError(f"{flag} {target}: {self.noun} are written as {suffixes}{ending}.")
         elif len(inputs) > 1 and not self.collects:
             raise UsageError(
-                f"{flag} {target} is one file, and there are several inputs; name a folder."
+                f"{flag} {target} is one file, but there are several inputs; choose a folder."
             )
         for parent in (path, *path.parents) if not self.is_file(path) else path.parents:
             if parent.exists():
@@ -134,8 +134,8 @@ class OutputFiles:
         if self.is_file:
             if self.count:
                 raise UsageError(
-                    f"{self.target} is one file, and there are several inputs; name a folder for "
-                    f"the {self.output.noun}."
+                    f"{self.target} is one file, but there are several inputs; choose a "
+                    f"folder for the {self.output.noun}."
                 )
             return self.target
         path, number = self._unnumbered(stem), 1
@@ -185,5 +185,5 @@ def refuse_same_file(output: Path, name: str) -> None:
         return
     if same:
         raise UsageError(
-            f"{output} is an input; choose another output, so that it is not overwritten."
+            f"{output} is an input, which would be overwritten; choose another output."
         )

@@ -147,7 +147,7 @@ def opened(item: Any, name: str, fetch: Callable[[str], bytes] | None = None) ->
     if (protocol := scheme(item)) is not None:
         if protocol not in ("http", "https"):
             raise InputError(
-                f"{name}: {protocol}:// addresses cannot be read; give a path or http(s)", name
+                f"{name}: {protocol}:// URLs cannot be read; pass a path or an http(s) URL", name
             )
         return io.BytesIO((fetch or (lambda url: download(url, name=name)))(item))
     if isinstance(item, (str, os.PathLike)):
@@ -193,7 +193,7 @@ def _read_all(file: Any, name: str) -> bytes:
             raise InputError(f"{name}: cannot be read ({error})", name) from error
         if isinstance(part, str):
             raise InputError(
-                f"{name}: the file object gives text; open it in binary mode ('rb')", name
+                f"{name}: the file object returns text; open it in binary mode ('rb')", name
             )
         if not part:
             return b"".join(parts)
@@ -201,7 +201,7 @@ def _read_all(file: Any, name: str) -> bytes:
         size += len(part)
         if size > MAX_STREAM:
             raise InputError(
-                f"{name}: gives more than {MAX_STREAM >> 20} MiB; save it to a file first", name
+                f"{name}: has more than {MAX_STREAM >> 20} MiB; save it to a file first", name
             )
 
 
@@ -221,7 +221,7 @@ def download(url: str, *, name: str = "") -> bytes:
     from warmstart.hub.retries import RetryPolicy
 
     if reason := offline_reason():
-        raise InputError(f"{name}: {reason} forbids going online; give a local file", name)
+        raise InputError(f"{name}: {reason} forbids going online; pass a local file", name)
     policy = RetryPolicy(
         timeout=TIMEOUT,
         attempts=ATTEMPTS,

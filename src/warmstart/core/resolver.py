@@ -115,7 +115,7 @@ def for_task(opened: Opened, task: str | None) -> Opened:
     adapt = getattr(family(entry.architecture), "as_task", None)
     adapted = adapt(entry, task) if adapt else None
     if adapted is None:
-        raise UsageError(f"{entry.name} does {entry.task}, not {task}.")
+        raise UsageError(f"{entry.name} is a model for {entry.task}, not {task}.")
     return replace(opened, entry=adapted, labels=())
 
 
@@ -166,11 +166,12 @@ def find_folder(
     elif isinstance(name, Path) or os.sep in text or (text and Path(text).exists()):
         folder = Path(text).expanduser()
         if not folder.exists():
-            raise UsageError(f"There is no folder {text}.")
+            raise UsageError(f"The folder {text} does not exist.")
         if folder.is_file():
             raise UsageError(
-                f"{text} is a file, not the folder of a model. A file of weights needs the name of its network: "
-                f"ws.load(NAME, weights={text!r}), or --model NAME --weights {text}, with a name from `warmstart list`."
+                f"{text} is a file, not a model folder. A weight file needs the name of its "
+                f"network: ws.load(NAME, weights={text!r}), or --model NAME --weights "
+                f"{text}, with a name from `warmstart list`."
             )
     else:
         embedded = Path(__file__).parents[1] / "embedded" / text.lower()
@@ -196,10 +197,11 @@ def _named(model: str, source: str, what: str = "weights") -> Iterator[None]:
     except (DownloadError, OfflineError) as error:
         reason = re.sub(r"https?://\S+: ", "", str(error)).rstrip(".")
         mirror = "HF_ENDPOINT" if source.startswith("hf://") else "WARMSTART_MIRROR"
-        own_file = "give a file of them with weights=FILE, " if what == "weights" else ""
+        own_file = "pass a file with weights=FILE, " if what == "weights" else ""
         raise type(error)(
-            f"The {what} of {model} cannot be fetched: {reason}. Or {own_file}name a mirror with "
-            f"{mirror}=URL, or fetch them elsewhere with `warmstart pull {model}`, for use offline."
+            f"The {what} of {model} cannot be fetched: {reason}. Or {own_file}name a mirror "
+            f"with {mirror}=URL, or download them elsewhere with `warmstart pull {model}`, "
+            "for offline use."
         ) from None
 
 
@@ -215,7 +217,8 @@ def fetch_weights(
     if entry is not None and weights in OWN:
         if "top" not in entry.weights:
             raise UsageError(
-                f"{entry.name} has no published weights; give weights=PATH, or None for random ones."
+                f"{entry.name} has no published weights; pass weights=PATH, or None for "
+                "random weights."
             )
         weights = entry.weights["top"].source
     for file in entry.weights.values() if entry else ():

@@ -112,8 +112,7 @@ class Classification(Result):
 
 @dataclass(frozen=True)
 class Failed:
-    """Stands at the index of an input that could not be used, so that the others are answered; it
-    is false.
+    """The result of an input that could not be used, at the index of that input; it is falsy.
 
     Example:
         >>> good, bad = ws.load("efficientnet_lite0")(["photos/cat.jpg", "missing.jpg"])

@@ -87,14 +87,14 @@ class Matches(Result):
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """The features of a corpus, and what each of its inputs is.
+    """The features of a corpus, with the texts or paths of its inputs.
 
     Attributes:
-        model: the name of the model that made it.
-        digest: of that model's weights and of how its features are made.
+        model: the name of the model that computed the features.
+        digest: of the weights of that model and the settings of its features.
         items: the texts, or the paths of the photos, in order.
         vectors: float32 (N, D), each of length 1.
-        errors: what is wrong with inputs that are left out.
+        errors: messages for inputs that are left out.
 
     Example:
         >>> model = ws.load("efficientnet_lite0")
@@ -165,7 +165,9 @@ class Index:
 
         target = Path(folder)
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise UsageError(f"{target} is not empty; name a new folder, nothing was overwritten.")
+            raise UsageError(
+                f"{target} is not empty; choose a new folder; nothing was overwritten."
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".saving-", dir=target.parent))
         try:
@@ -209,7 +211,7 @@ class Index:
                 if name in (VECTORS, ITEMS) and sha256_of(path / name) != expected:
                     raise BundleError(
                         f"{path} is a damaged index: {name} is not the file that was saved; "
-                        "make it again."
+                        "build it again."
                     )
             with (path / ITEMS).open(encoding="utf-8", newline="\n") as file:
                 items = [json.loads(line) for line in file]
@@ -217,11 +219,11 @@ class Index:
             with open_checkpoint(path / VECTORS) as checkpoint:
                 vectors = checkpoint.read("vectors")
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BundleError(f"{path} is a damaged index ({error}); make it again.") from error
+            raise BundleError(f"{path} is a damaged index ({error}); build it again.") from error
         if vectors.ndim != 2 or vectors.dtype != np.float32 or len(vectors) != len(items):
             raise BundleError(
-                f"{path} is a damaged index: {len(items):,} items and vectors {vectors.shape} of "
-                f"{vectors.dtype}; make it again."
+                f"{path} is a damaged index: {len(items):,} items and vectors "
+                f"{vectors.shape} of {vectors.dtype}; build it again."
             )
         return cls(model, digest, items, vectors)
 
@@ -269,7 +271,7 @@ def make_index(
             names.append(item_name(model, item))
             usable.append(vector)
     if not usable:
-        raise UsageError(f"The corpus holds no usable input. {' '.join(errors[:1])}".strip())
+        raise UsageError(f"The corpus contains no usable input. {' '.join(errors[:1])}".strip())
     return Index(model.name, model.features_digest, names, unit(np.stack(usable)), tuple(errors))
 
 

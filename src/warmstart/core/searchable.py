@@ -145,8 +145,8 @@ class SearchableModel(LoadedModel):
         index = corpus if isinstance(corpus, Index) else self.index(corpus)
         if index.digest != self.features_digest:
             raise UsageError(
-                f"The index was made by {index.model} with other weights or settings than those of "
-                f"{self.name}; make it again with model.index(…)."
+                f"The index was made by {index.model} with other weights or settings than "
+                f"those of {self.name}; build it again with model.index(…)."
             )
         inputs = model.input_kind
         several = inputs.is_several(queries)

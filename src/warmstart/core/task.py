@@ -128,7 +128,7 @@ for _task in (
     Task(
         name="fill-mask",
         verb="fill-mask",
-        summary="Fill the masks of texts.",
+        summary="Fill masks in texts.",
         guide="text.md#fine-tuning",
         usage=(
             '"Paris is [MASK]." -m bert_base_uncased',
@@ -145,7 +145,7 @@ for _task in (
         name="text-embedding",
         verb="embed",
         hub_name="feature-extraction",
-        summary="Turn texts into vectors.",
+        summary="Embed texts as vectors.",
         usage=(
             '"a cat" -m all_minilm_l6_v2',
             "a.txt -m my-model --json",

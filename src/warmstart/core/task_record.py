@@ -129,7 +129,7 @@ def register(task: Task) -> None:
         UsageError: another task has this name.
     """
     if _TASKS.get(task.name, task) != task:
-        raise UsageError(f"There is a task {task.name!r} already.")
+        raise UsageError(f"A task {task.name!r} already exists.")
     _TASKS[task.name] = task
 
 

@@ -29,7 +29,7 @@ class TrainingFiles:
             UsageError: it was not fine-tuned, or its bundle has no report.
         """
         if (path := self._training_files().get(bundle.REPORT)) is None:
-            raise UsageError(f"{self.name} has no report: it was not fine-tuned here.")
+            raise UsageError(f"{self.name} has no report: it was not fine-tuned with warmstart.")
         return path
 
     def _training_files(self) -> dict[str, Path]:

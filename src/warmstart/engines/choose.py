@@ -54,9 +54,11 @@ may go on with them in the next call.
 def check_options(engine: str, precision: str) -> None:
     """Raise `UsageError` unless both exist and can be combined."""
     if engine not in ENGINES:
-        raise UsageError(f"There is no engine {engine!r}; there are {', '.join(ENGINES)}.")
+        raise UsageError(f"There is no engine {engine!r}; choose one of {', '.join(ENGINES)}.")
     if precision not in PRECISIONS:
-        raise UsageError(f"There is no precision {precision!r}; there are {', '.join(PRECISIONS)}.")
+        raise UsageError(
+            f"There is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}."
+        )
     if engine == "keras" and precision != "float32":
         raise UsageError(
             "The keras engine is the float32 reference; choose another engine for other precisions."
@@ -86,9 +88,10 @@ def for_device(engine: str, device: str) -> str:
     """
     if device not in DEVICES:
         raise UsageError(
-            f"There is no device {device!r}; there are {', '.join(DEVICES)}. Compiled models run on "
-            "the CPU; engine='keras' and fine-tuning use the GPUs that TensorFlow sees, and "
-            "engine='onnxruntime' uses those that it has a provider for."
+            f"There is no device {device!r}; choose one of {', '.join(DEVICES)}. Compiled "
+            "models run on the CPU; engine='keras' and fine-tuning use the GPUs that "
+            "TensorFlow finds, and engine='onnxruntime' uses those that it has a provider "
+            "for."
         )
     if engine == "onnxruntime" or (engine == "auto" and device != "gpu"):
         onnxruntime.use_device(device)

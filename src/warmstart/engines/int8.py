@@ -196,8 +196,8 @@ def _refusal(attempts: Sequence[Attempt], calibration: Calibration) -> str:
     best = max(attempts, key=lambda one: one.agreement)
     rest = f", with {best.float_layers} layers in float32" if best.float_layers else ""
     return (
-        f"int8 agrees too little with float32: {calibration.rule.words} "
+        f"The agreement of int8 with float32 is too low: {calibration.rule.words} "
         f"{best.agreement:.1%} on {calibration.compared_in_words}{rest}, requested "
-        f"{calibration.threshold:.1%}. Use float32, request less agreement, or calibrate on more "
-        "inputs."
+        f"{calibration.threshold:.1%}. Use float32, request less agreement, or calibrate on "
+        "more inputs."
     )

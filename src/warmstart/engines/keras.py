@@ -79,16 +79,16 @@ def use_device(device: str) -> None:
     if device == "gpu" and not gpus:
         build = "" if tf.test.is_built_with_cuda() else "; this TensorFlow was built without them"
         raise EngineUnavailableError(
-            f"TensorFlow {tf.__version__} sees no GPU{build}. Leave out device='gpu', or see "
-            "https://www.tensorflow.org/install/pip for what a GPU needs."
+            f"TensorFlow {tf.__version__} finds no GPU{build}. Leave out device='gpu', or "
+            "see https://www.tensorflow.org/install/pip for what a GPU needs."
         )
     if device == "cpu" and gpus:
         try:
             tf.config.set_visible_devices([], "GPU")
         except RuntimeError as error:
             raise EngineUnavailableError(
-                "TensorFlow has started on the GPU already; ask for device='cpu' first, or set "
-                "CUDA_VISIBLE_DEVICES= before Python starts."
+                "TensorFlow has already started on the GPU; pass device='cpu' before that, "
+                "or set CUDA_VISIBLE_DEVICES= before Python starts."
             ) from error
 
 

@@ -133,7 +133,7 @@ def use_device(device: str) -> None:
     global _device
     if device == "gpu" and not accelerators():
         raise EngineUnavailableError(
-            "ONNX Runtime has no provider for a GPU here; install onnxruntime-gpu in place of "
+            "ONNX Runtime has no provider for a GPU here; install onnxruntime-gpu instead of "
             "onnxruntime, or leave out device='gpu'."
         )
     _device = device
@@ -159,7 +159,9 @@ def check_functions(signatures: Mapping[str, Signature]) -> None:
         EngineError: there are several.
     """
     if len(signatures) != 1:
-        raise EngineError("ONNX Runtime runs programs with one function only; use engine='litert'.")
+        raise EngineError(
+            "ONNX Runtime supports only programs with one function; use engine='litert'."
+        )
 
 
 def open_artifact(artifact: Artifact, write: Write | None) -> ONNXRuntimeEngine:
@@ -179,7 +181,7 @@ def open_artifact(artifact: Artifact, write: Write | None) -> ONNXRuntimeEngine:
             engine = ONNXRuntimeEngine(path, artifact.signatures, provider=provider)
             if max(compare(engine, artifact.expected()).values()) <= TOLERANCE:
                 return engine
-            reason = "its numbers differ from those of Keras"
+            reason = "its outputs differ from those of Keras"
         except EngineError as error:  # a provider whose libraries are missing or do not fit
             reason = str(error)
         if _device == "gpu":

@@ -87,7 +87,7 @@ class OpenVINOEngine(Engine):
         super().__init__(signatures)
         if len(signatures) != 1:
             raise EngineError(
-                "OpenVINO reads programs with one function only; use engine='litert'."
+                "OpenVINO supports only programs with one function; use engine='litert'."
             )
         require("openvino", extra="openvino", purpose="for engine='openvino'")
         import openvino

@@ -55,7 +55,7 @@ def fetch(
         return _fetch_from_hub(parsed, expected, offline, progress)
     path = sources.locate(parsed, base=base)
     if not path.is_file():
-        raise SourceError(f"{parsed} is not a file; name a file in it")
+        raise SourceError(f"{parsed} is not a file; add the path of a file in it")
     _check_local(path, expected)
     return path
 

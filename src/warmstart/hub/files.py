@@ -40,7 +40,8 @@ def cache_error(error: OSError, folder: Path) -> CacheError:
         )
     if error.errno in _NOT_A_FOLDER:
         return CacheError(
-            f"{error.filename or folder} is in the way of a cache folder: remove it, or {elsewhere}"
+            f"{error.filename or folder} is not a folder, but the cache needs one there: "
+            f"remove it, or {elsewhere}"
         )
     return CacheError(f"the cache folder {folder} cannot be written ({error}): {elsewhere}")
 

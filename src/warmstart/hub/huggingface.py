@@ -141,8 +141,8 @@ def refused(source: Hub, error: Exception) -> DownloadError:
     """An error for the hub's 401, 403 or 404 that says what to do."""
     page = f"{hub_endpoint()}/{source.repository}"
     return DownloadError(
-        f"{source} cannot be fetched ({error}). Check the name and the revision; if the repository is private or "
-        f"asks for consent, agree on {page} and set HF_TOKEN"
+        f"{source} cannot be fetched ({error}). Check the name and the revision; if the "
+        f"repository is private or gated, request access on {page} and set HF_TOKEN"
     )
 
 

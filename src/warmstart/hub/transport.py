@@ -115,7 +115,7 @@ def connection_errors(url: str) -> Iterator[None]:
             f"{host} cannot be reached: {in_words(reason)}", connected=False
         ) from error
     except TimeoutError as error:
-        raise TemporaryError(f"{host} has stopped sending") from error
+        raise TemporaryError(f"{host} stopped sending data") from error
     except http.client.InvalidURL as error:
         raise DownloadError(f"{url}: not a valid address ({error})") from error
     except (OSError, http.client.HTTPException) as error:

@@ -22,7 +22,7 @@ def check_name(name: str) -> str:
     plain = name.removeprefix("hf://")
     if not _NAME.fullmatch(plain) or "--" in plain or ".." in plain:
         raise UsageError(
-            f"A repository of the hub is called ORG/NAME, such as my-name/flowers, not {name!r}."
+            f"The name of a repository is ORG/NAME, such as my-name/flowers, not {name!r}."
         )
     return plain
 
@@ -94,7 +94,7 @@ def _refused(error: Any, name: str) -> SourceError:
         401: f"the token is not valid; take {WRITE} from {hub_endpoint()}/settings/tokens",
         403: f"the token may not write to {owner!r}; take {WRITE} for {owner!r}, or your own name",
         404: f"there is no user or organisation {owner!r}, or the token does not see it",
-        409: "another upload is going on; try again",
+        409: "another upload is in progress; try again later",
     }
     reason = reasons.get(status, f"the hub responds {status or 'with an error'}")
     return SourceError(

@@ -49,14 +49,14 @@ def pairs(data: Any) -> list[tuple[np.ndarray, Any]]:
     shape = np.shape(pictures) if isinstance(pictures, np.ndarray) else (len(pictures), 0, 0)
     if len(shape) not in (3, 4) or shape[0] != len(labels):
         raise UsageError(
-            f"(x, y) must be N pictures and N labels, not {_described(x)} and {_described(data[1])}."
+            f"(x, y) must be N images and N labels, not {_described(x)} and {_described(data[1])}."
         )
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim not in (1, 2):
         raise UsageError(
-            f"y must have the shape (N,) or (N, classes), not {labels.shape}; for masks give a list of "
-            "(photo, mask)."
+            f"y must have the shape (N,) or (N, classes), not {labels.shape}; for masks pass "
+            "a list of (photo, mask)."
         )
     return list(zip(pictures, labels_of_rows(list(labels)), strict=True))
 
@@ -73,8 +73,8 @@ def labels_of_rows(rows: Sequence[Any]) -> list[Any]:
     for number, row in enumerate(rows, 1):
         if not np.isin(row, (0, 1)).all():
             raise UsageError(
-                f"Label {number} is a row of {np.size(row)} numbers that are not all 0 and 1; give "
-                "one index, or 0 and 1 for each class."
+                f"Label {number} is a row of {np.size(row)} numbers that are not all 0 and "
+                "1; pass one index, or 0 and 1 for each class."
             )
     if all(np.sum(row) == 1 for row in rows):
         return [int(np.argmax(row)) for row in rows]
@@ -101,9 +101,7 @@ def as_uint8(parts: Mapping[str, list[Any]]) -> str:
     if not types:
         return ""
     if len(types) > 1:
-        raise UsageError(
-            f"The pictures are arrays of {' and '.join(types)}; give all of them in one type."
-        )
+        raise UsageError(f"The images are arrays of {' and '.join(types)}; use one type for all.")
     dtype = np.dtype(types[0])
     extremes_of = {
         name: _extremes(part) for name, part in parts.items() if any(map(_is_array, part))
@@ -138,8 +136,8 @@ def require_same_range(train: Sequence[str], validation: Sequence[str]) -> None:
     if None not in ranges and ranges[0] != ranges[1]:
         own, other = (str(one).removeprefix(PIXELS) for one in ranges)
         raise UsageError(
-            f"The pictures to train on are {own}, and those to validate with {other}; give both in one "
-            "range."
+            f"The training images are {own}, and the validation images {other}; use one "
+            "range for both."
         )
 
 
@@ -161,8 +159,9 @@ def _require_one_range(
             continue
         if _named(own) != _named(common):
             raise UsageError(
-                f"The pictures of the {name} part have numbers from {low:g} to {high:g}, and all together "
-                f"run from {common[0]:g} to {common[1]:g}: give all parts in one range."
+                f"The images of the {name} split have numbers from {low:g} to {high:g}, and "
+                f"all together run from {common[0]:g} to {common[1]:g}: use one range for "
+                "all splits."
             )
     if _named(common) != _named((0.0, 255.0)):
         return
@@ -172,9 +171,10 @@ def _require_one_range(
             high = float(array.max())
             if LEAST_CONTRAST < high <= 1 + ROUNDING and np.any(array % 1):
                 raise UsageError(
-                    f"Picture {number} of the {name} part has numbers from {array.min():g} to "
-                    f"{high:g}, other pictures up to {extremes_of[name][1]:g}: it is nearly black, or in the "
-                    "range 0 to 1. Give all pictures in one range, such as uint8."
+                    f"Image {number} of the {name} split has numbers from {array.min():g} to "
+                    f"{high:g}, other images up to {extremes_of[name][1]:g}: it is nearly "
+                    "black, or in the range 0 to 1. Use one range for all images, such as "
+                    "uint8."
                 )
 
 
@@ -214,8 +214,8 @@ def _extremes(part: Sequence[Any]) -> Range:
         known = (np.floating, np.integer, np.bool_)
         if not any(np.issubdtype(array.dtype, one) for one in known) or not array.size:
             raise UsageError(
-                f"Picture {number} is an array of {array.dtype} of the shape {array.shape}; give "
-                "numbers, (height, width) or (height, width, 1, 3 or 4)."
+                f"Image {number} is an array of {array.dtype} of the shape {array.shape}; "
+                "pass numbers, (height, width) or (height, width, 1, 3 or 4)."
             )
         try:
             lowest, highest = extremes(array, f"Picture {number}")
@@ -238,7 +238,7 @@ def _range(low: float, high: float, dtype: np.dtype[Any]) -> Range:
     elif low >= 0 and (high >= DARK or (dtype == np.uint8 and high != 1)):
         return 0.0, float(2 ** max(8, int(high).bit_length()) - 1)
     raise UsageError(
-        f"The pictures are arrays of {dtype} with numbers from {low:g} to {high:g}: that is none of "
-        "0 to 1, 0 to 255 and -1 to 1. Give them as they were before normalisation, or scale them "
-        "so that black is 0 and white is 1."
+        f"The images are arrays of {dtype} with numbers from {low:g} to {high:g}, which is "
+        "not 0 to 1, 0 to 255 or -1 to 1. Pass them without normalisation, or scale them so "
+        "that black is 0 and white is 1."
     )

@@ -62,8 +62,8 @@ def class_folders(
     if len(children) > 1 and len(_part_names(children)) == len(children):
         names = " and ".join(f"{child.name}/" for child in children)
         raise UsageError(
-            f"{folder} has the parts {names}, which hold no class folders: put the photos of each "
-            f"class into a folder of its name. For boxes next to the photos, set "
+            f"{folder} has the splits {names}, which hold no class folders: put the photos "
+            "of each class into a folder of its name. For boxes next to the photos, set "
             f"task={task_name('detect')!r}."
         )
     if len(children) == 1 and children[0].name.lower() in PHOTOS:
@@ -182,10 +182,10 @@ def _parts_within(folder: Path, photos: Mapping[str, Sequence[Path]]) -> dict[Pa
     shared = [name for name in counts if counts[name] > len(inner) / 2]
     if len(shared) > 1 < len(photos):
         raise UsageError(
-            f"{folder} can be read in two ways: the classes {listed([*inner], 5)}, or the classes "
-            f"{listed(sorted(shared), 5)} in each of these folders. Give a table with the columns "
-            "path and label (and a group_column, if the folders are folds), or, in Python, a list of "
-            "(photo, label)."
+            f"{folder} can be read in two ways: the classes {listed([*inner], 5)}, or the "
+            f"classes {listed(sorted(shared), 5)} in each of these folders. Pass a table "
+            "with the columns path and label (and a group_column, if the folders are folds), "
+            "or, in Python, a list of (photo, label)."
         )
     return {}
 
@@ -234,9 +234,9 @@ def _refuse_annotations(folder: Path, children: Sequence[Path]) -> None:
                 ("masks", task_name("segment")) if masks else ("boxes", task_name("detect"))
             )
             raise UsageError(
-                f"{folder} holds {photos.name}/ and {other.name}/ with files of the same names: these "
-                f"are photos and their {what}, or two classes. For {what}, set task={task!r}; for "
-                "classes, rename a folder."
+                f"{folder} holds {photos.name}/ and {other.name}/ with files of the same "
+                f"names: these may be photos and their {what}, or two classes. For {what}, "
+                f"set task={task!r}; for classes, rename a folder."
             )
 
 
@@ -251,6 +251,6 @@ def _by_name(folder: Path) -> str:
     if len(names) < 2 or sum(names.values()) < len(matches) or max(names.values()) < 2:
         return ""
     return (
-        f" If the names of the photos begin with the classes ({few([*names], 3)}), give a table, or, in "
-        "Python, a list of (photo, label)."
+        f" If the names of the photos begin with the classes ({few([*names], 3)}), pass a "
+        "table, or, in Python, a list of (photo, label)."
     )

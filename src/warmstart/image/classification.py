@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 class ClassifyOptions(PhotoOptions):
     """Options of image classification."""
 
-    top_k: Annotated[int, Option("Classes in a result, best first.", ge=1, short="-k")] = 5
+    top_k: Annotated[
+        int, Option("Number of classes in a result, best first.", ge=1, short="-k")
+    ] = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +74,10 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
     evaluate_options = EvaluatePhotosOptions
     result = Classification
     output_notes: ClassVar = {
-        "probabilities": "(batch, classes): 0 to 1, in the order of `labels`; their sum is 1, except "
-        "where a photo may have several labels",
+        "probabilities": (
+            "(batch, classes): 0 to 1, in the order of `labels`; their sum is 1, unless a photo "
+            "may have several labels"
+        ),
         **FEATURE_NOTES,
     }
 
@@ -148,8 +152,8 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         """Raise `UsageError` for a network without a head, such as DINOv2's."""
         if not self.labels:
             raise UsageError(
-                f"{self.name} was trained without classes. `features` gives vectors of photos; "
-                "ws.finetune makes a classifier of it."
+                f"{self.name} was trained without classes. `features` returns vectors of "
+                "photos; ws.finetune turns it into a classifier."
             )
 
     def decode(self, prepared: Prepared, outputs: Any, options: ClassifyOptions) -> Classification:
@@ -165,10 +169,10 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
 
         Args:
             data: pairs (photo, label), a folder of class folders, a table of paths and labels, in a
-                file or in memory (see `core.records.read_table`), or arrays (x, y); of data with
-                parts, the part to test, else to validate. A label is an id or name of `labels`, or
-                an index, unless classes are called by numbers; where the model gives several
-                labels a photo, a tuple of them.
+                file or in memory (see `core.records.read_table`), or arrays (x, y); if the data has
+                splits, the test split is used, or else the validation split. A label is an id or
+                name of `labels`, or an index, unless class names are numbers; for a model with
+                several labels per photo, a tuple of them.
             options: how a table is read, and photos per call of the engine.
 
         Returns:
@@ -239,7 +243,8 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         labels = example.label if isinstance(example.label, tuple) else (example.label,)
         if not multi_label and len(labels) != 1:
             raise UsageError(
-                f"{example.name} has {len(labels)} labels, and {self.name} gives one label a photo."
+                f"{example.name} has {len(labels)} labels, and {self.name} predicts one "
+                "label per photo."
             )
         return [self.class_index(label, example.name) for label in labels]
 

@@ -30,7 +30,7 @@ class DrawOptions(ConsoleOptions):
     draw: Annotated[
         str | None,
         Option(
-            "Draw the results: a picture file for one photo, a folder for many.", metavar="PATH"
+            "Draw the results into an image file (one photo) or a folder (several).", metavar="PATH"
         ),
     ] = None
 
@@ -40,7 +40,8 @@ class SegmentationFlags(DrawOptions):
     """Flags of segmentation."""
 
     masks: Annotated[
-        str | None, Option("A folder for the masks, as PNG files with a palette.", metavar="FOLDER")
+        str | None,
+        Option("Folder for the masks, which are PNG files with a palette.", metavar="FOLDER"),
     ] = None
 
 

@@ -256,9 +256,10 @@ def _from_array(array: np.ndarray, name: str, value_range: ValueRange | None) ->
         if array.ndim == 3 and array.shape[0] in (1, 3, 4):
             hint = "; it seems to have its channels first: pass array.transpose(1, 2, 0)"
         elif array.ndim == 4:
-            hint = "; pass the batch itself, or one picture of it"
+            hint = "; pass the batch as a list, or one image of it"
         raise InputError(
-            f"{name}: a picture has the shape (height, width), or (height, width, 1, 3 or 4), not {shape}{hint}",
+            f"{name}: an image has the shape (height, width), or (height, width, 1, 3 or 4), "
+            f"not {shape}{hint}",
             name,
         )
     if array.size == 0:
@@ -266,13 +267,13 @@ def _from_array(array: np.ndarray, name: str, value_range: ValueRange | None) ->
     if np.issubdtype(array.dtype, np.floating):
         if value_range is None:
             raise InputError(
-                f"{name}: is a float array; say what its numbers mean with value_range='0..1', "
-                "'0..255' or '-1..1'",
+                f"{name}: is a float array; pass its range with value_range='0..1', '0..255' "
+                "or '-1..1'",
                 name,
             )
     elif not (np.issubdtype(array.dtype, np.integer) or array.dtype == bool):
         raise InputError(
-            f"{name}: is an array of {array.dtype}; pictures are whole numbers, or float with a "
+            f"{name}: is an array of {array.dtype}; images are integers, or floats with a "
             "value_range",
             name,
         )

@@ -80,7 +80,7 @@ def extremes(pixels: np.ndarray, name: str) -> Range:
     """
     low, high = float(pixels.min()), float(pixels.max())  # NaN and infinity both show here
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise InputError(f"{name}: holds numbers that are not finite (NaN or infinity)", name)
+        raise InputError(f"{name}: contains NaN or infinity", name)
     return low, high
 
 

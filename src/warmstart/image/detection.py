@@ -44,7 +44,9 @@ class DetectOptions(PhotoOptions):
     threshold: Annotated[
         float | None, Option("Lowest score of a box; default: the model's own.", ge=0, le=1)
     ] = None
-    max_boxes: Annotated[int, Option("Maximum boxes per photo, best first.", ge=1)] = MAX_BOXES
+    max_boxes: Annotated[int, Option("Maximum number of boxes per photo, best first.", ge=1)] = (
+        MAX_BOXES
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,7 +55,7 @@ def labelled_photos(
     """
     path = Path(data).expanduser() if isinstance(data, str | os.PathLike) else None
     if path is not None and not path.exists():
-        raise UsageError(f"There is no file or folder {path}.")
+        raise UsageError(f"The file or folder {path} does not exist.")
     reading = {**reading, "problems": problems, "columns": columns}
     if path is None:
         yield from _of_table(pairs(data) if are_arrays(data) else data, reading)
@@ -132,7 +132,7 @@ def _list_unread(folder: Path, what: str, problems: list[str]) -> None:
     if tables := _tables(folder):
         names = listed([table.name for table in tables], 3)
         problems.append(
-            f"{folder}: {names} not read, as there are {what}; to use a table, give its path"
+            f"{folder}: {names} not read, because there are {what}; to use a table, pass its path"
         )
 
 
@@ -157,8 +157,8 @@ def _of_part(
     if not by_part:
         names = " and ".join(table.name for table in tables_in(folder)[:3])
         raise UsageError(
-            f"{folder} holds the tables {names} and no class folders; give the path of the one to "
-            "read."
+            f"{folder} holds the tables {names} and no class folders; pass the path of the "
+            "one to read."
         )
     for part, table in by_part.items():
         for one in _of_table(table, reading):
@@ -182,9 +182,9 @@ def _refuse_other_labels(folder: Path, table: Path, reading: Mapping[str, Any]) 
     if not len(names) == len({class_ for class_, _ in names}) == len({label for _, label in names}):
         class_, label = min(names, key=str)
         raise UsageError(
-            f"{folder} can be read in two ways: as class folders, or by {table.name}, which gives their "
-            f"photos other labels, such as {label!r:.40} in {class_}/. To use the table, give its path or "
-            "label_column; else move it away."
+            f"{folder} can be read in two ways: as class folders, or by {table.name}, which "
+            f"gives their photos other labels, such as {label!r:.40} in {class_}/. To use "
+            "the table, pass its path or label_column; otherwise move it elsewhere."
         )
 
 

@@ -42,9 +42,9 @@ PROBE_RANGES = {
 PHOTOS = "photos"
 """The SavedModel function that takes files."""
 PHOTOS_NOTE = (
-    "image_bytes: the bytes of JPEG files (PNG and GIF, too, without transparency); they are decoded, "
-    "turned upright, resized and scaled by TensorFlow, which differs from Pillow by the figures "
-    "below; the outputs are those of `forward`"
+    "image_bytes: the bytes of JPEG files (PNG and GIF, too, without transparency); they are "
+    "decoded, rotated upright, resized and scaled by TensorFlow, which differs from Pillow "
+    "by the figures below; the outputs are those of `forward`"
 )
 EXAMPLES = Path(__file__).parents[1] / "serve" / "page" / "examples" / "image"
 """Photos of the package, used to compare this function with the model."""
@@ -200,8 +200,8 @@ def _reopen(item: Item, value_range: Any, size: tuple[int, int]) -> Image:
     picture = decoder.decode(item.value, name=item.name, value_range=value_range)
     if picture.size != size:
         raise InputError(
-            f"{item.name}: the photo was {size[0]}x{size[1]} pixels when the model saw it, and is "
-            f"{picture.width}x{picture.height} now; predict again.",
+            f"{item.name}: the photo had {size[0]}x{size[1]} pixels when it was predicted, "
+            f"and now has {picture.width}x{picture.height}; predict again.",
             item.name,
         )
     return picture

@@ -50,9 +50,9 @@ def part_folders(
             if part is None:
                 listed = ", ".join(f"{known}/" for known in names)
                 raise UsageError(
-                    f"{folder} has the parts {listed} and also {name}/ with {what}: it is another part, "
-                    "or data that does not belong here. Rename it to train/, val/ or test/, or move it "
-                    "away."
+                    f"{folder} has the splits {listed} and also {name}/ with {what}: it may "
+                    "be another split, or data that does not belong here. Rename it to "
+                    "train/, val/ or test/, or move it elsewhere."
                 )
             parts[part] = child
         else:
@@ -60,7 +60,7 @@ def part_folders(
     if count := len(photos_in(folder)):
         listed = ", ".join(f"{name}/" for name in names)
         problems.append(
-            f"{folder}: {counted(count, 'photo')} not used, in none of the parts {listed}"
+            f"{folder}: {counted(count, 'photo')} not used, in none of the splits {listed}"
         )
     return parts
 
@@ -94,7 +94,8 @@ def require_labels(folder: Path, part: str | None, what: str, problems: list[str
     count = len(photos_of(folder))
     if part in ("train", "validation"):
         raise UsageError(
-            f"{folder} is the {part} part and has no {what}, which its {counted(count, 'photo')} need."
+            f"{folder} is the {part} split and has no {what}, which its "
+            f"{counted(count, 'photo')} need."
         )
     if count:
         problems.append(f"{folder}: {counted(count, 'photo')} not used, without {what}")
@@ -130,8 +131,8 @@ def inner_folders(
     if len(inner) > 1 and len({_YEAR.sub("", child.name) for child in inner}) > 1:
         names = " and ".join(f"{child.name}/" for child in [*inner][:5])
         raise UsageError(
-            f"{folder} holds {names} with {what}: name the one to read, or rename them to train/, val/ "
-            "and test/, if they are parts."
+            f"{folder} holds {names} with {what}: name the one to read, or rename them to "
+            "train/, val/ and test/, if they are splits."
         )
     for child in folders_of(folder) if inner else ():
         if child not in inner:

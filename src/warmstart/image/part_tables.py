@@ -54,7 +54,9 @@ def part_tables(folder: Path, problems: list[str]) -> dict[str | None, Path]:
     parts: dict[str | None, Path] = {part: folder / name for name, part in by_name.items()}
     others = [table.name for table in tables if table.name not in by_name]
     if others:
-        problems.append(f"{folder}: {listed(others)} not read, because not named after a part")
+        problems.append(
+            f"{folder}: {listed(others)} not read, because they are not named after a split"
+        )
     if "test" in parts:
         missing = [name for name in _columns(parts["train"]) if name not in _columns(parts["test"])]
         if missing:

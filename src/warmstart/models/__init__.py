@@ -165,7 +165,7 @@ def timm_family(name: str) -> Family | None:
 def _row(name: str) -> Family:
     if name not in ARCHITECTURES:
         raise UsageError(
-            f"there is no architecture named {name!r}; there are: {', '.join(ARCHITECTURES)}"
+            f"there is no architecture named {name!r}; available: {', '.join(ARCHITECTURES)}"
         )
     return ARCHITECTURES[name]
 

@@ -106,7 +106,9 @@ def read_json(path: Path, cls: type = dict) -> Any:
             )
         data = json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
-        raise BundleError(f"{path} is missing; {path.parent} is not a whole repository.") from error
+        raise BundleError(
+            f"{path} is missing; {path.parent} is not a complete repository."
+        ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{path} cannot be read: {error}") from error
     if not isinstance(data, cls):
@@ -140,7 +142,7 @@ def class_names(config: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     except (AttributeError, ValueError, TypeError):
         names = {}
     if not names or len(names) > MOST_CLASSES or sorted(names) != list(range(len(names))):
-        raise BundleError(f"{path}: id2label must count its classes from 0 up.")
+        raise BundleError(f"{path}: id2label must number its classes from 0 without gaps.")
     return tuple(names[index] for index in range(len(names)))
 
 
@@ -159,7 +161,7 @@ def check_parameters(count: int, folder: Path, most: int) -> None:
     """
     stored = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     if stored and count > stored:  # a parameter takes at least one byte
-        reason = f"but its weights have {stored:,} bytes: they are not of one model."
+        reason = f"but its weights have {stored:,} bytes: they do not belong to the same model."
     elif count > most:
         reason = f"more than the {most:,} that are supported."
     else:

@@ -42,7 +42,7 @@ def unrolled(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
     long = long.assign(timestamp=_timestamps(dates))[["timestamp", VALUE]]
     notes = [*table.attrs.get("notes", ()), f"years by {steps}: one series"]
     if left:
-        notes.append(f"left out, because they are not {steps}: {other_columns.listed(left)}")
+        notes.append(f"ignored, because they are not {steps}: {other_columns.listed(left)}")
     long = long.sort_values("timestamp").reset_index(drop=True)
     long.attrs["notes"] = tuple(notes)
     return long

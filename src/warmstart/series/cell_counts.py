@@ -67,8 +67,9 @@ def check_short_header(
     text = delimiter.join(splits[0] if has_splits else first[1:])
     raise InputError(
         f"{name}: line {first_line + index} has {len(first)} cells, and the header in line "
-        f"{header_line} has {len(header)}: {text!r} can be one cell (enclose such cells in quotation "
-        f"marks), or {first[0]!r} is the name of the row (write a name for the first column, too).",
+        f"{header_line} has {len(header)}: {text!r} may be one cell (enclose such cells in "
+        f"quotation marks), or {first[0]!r} is the name of the row (add a name for the first "
+        "column, too).",
         name,
     )
 
@@ -125,9 +126,9 @@ def check_last_column(table: pd.DataFrame, name: str) -> None:
     if not len(present) or (numbers % 1).any() or (parts % 1).any() or (parts < 0).any():
         return
     raise InputError(
-        f"{name}: the last cell of row {present[0] + 1} has no column: '{numbers[0]:.0f},{parts[0]:.0f}' "
-        "can be one cell (enclose such cells in quotation marks), or two (write a name for the last "
-        "column, too).",
+        f"{name}: the last cell of row {present[0] + 1} has no column: "
+        f"'{numbers[0]:.0f},{parts[0]:.0f}' may be one cell (enclose such cells in quotation "
+        "marks), or two (add a name for the last column, too).",
         name,
     )
 

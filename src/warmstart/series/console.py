@@ -28,10 +28,10 @@ class ForecastFlags(ConsoleOptions):
 
     plot: Annotated[
         str | None,
-        Option("Draw the first forecasts into this PNG, SVG or PDF file.", metavar="FILE"),
+        Option("Plot the first forecasts into this PNG, SVG or PDF file.", metavar="FILE"),
     ] = None
     output: Annotated[
-        str | None, Option("Write all forecasts into this CSV file.", short="-o", metavar="FILE")
+        str | None, Option("Write all forecasts to this CSV file.", short="-o", metavar="FILE")
     ] = None
 
 

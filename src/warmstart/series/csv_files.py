@@ -128,8 +128,8 @@ def _reason(error: Exception, name: str) -> str:
         return cell_counts.too_many_cells(name, match[2], match[3], match[1])
     if "does not match length of data" in text:
         return (
-            f"{name}: rows have more cells than there are columns; write a first line that names them "
-            "all."
+            f"{name}: rows have more cells than there are columns; add a first line that "
+            "names all of them."
         )
     unclosed = re.search(r"EOF inside string starting at row (\d+)", text)
     if unclosed:
@@ -170,7 +170,7 @@ def shape_of(file: BinaryIO, name: str) -> Shape:
     rows = rows[title:]
     skipped += _lines_before(lines[skipped:], delimiter, title)
     if title:
-        notes.append(f"left out, because they stand above the table: the first {skipped} lines")
+        notes.append(f"ignored, because they are above the table: the first {skipped} lines")
     names: tuple[str, ...] = ()
     if names := _names_in_levels(rows):
         height = next(index for index, row in enumerate(rows) if is_blank(row[1:])) + 1
@@ -290,8 +290,8 @@ def _names(rows: Sequence[Sequence[str]], name: str) -> tuple[str, ...]:
     if [cell.strip() for cell in first] == counted:  # pandas names columns so
         if len(first) == 1 and all(re.fullmatch(r"-?\d+", row[0].strip()) for row in others):
             raise InputError(
-                f"{name}: its first line ('0') can be a value or the name of the column; write a "
-                "first line such as value.",
+                f"{name}: its first line ('0') may be a value or the name of the column; add "
+                "a first line such as value.",
                 name,
             )
         return ()

@@ -52,10 +52,10 @@ class DateColumn:
     def unreadable(self, text: str, first: str) -> InputError:
         """The error of one cell; `first` is another one, of another form, or the same."""
         row = int(np.argmax((self.values.astype(str).str.strip() == text).to_numpy())) + 1
-        other = f", and {first!r} is of another form" if text != first else ""
+        other = f", and {first!r} has another format" if text != first else ""
         return InputError(
-            f"{self.where}: {text!r} in row {row} of the column {self.name!r} is not a timestamp"
-            f"{other}; write dates as 2024-01-31, say how they are written as date_format= (such as "
-            "'%d/%m/%Y'), leave the row out, or name another column as timestamp=.",
+            f"{self.where}: {text!r} in row {row} of the column {self.name!r} is not a "
+            f"timestamp{other}; write dates as 2024-01-31, pass their format as date_format= "
+            "(such as '%d/%m/%Y'), remove the row, or pass another column as timestamp=.",
             self.where,
         )

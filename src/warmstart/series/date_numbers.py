@@ -65,7 +65,7 @@ class NumberReader:
         """Years, 20240131, 202401, times since 1970, serial numbers of Excel, or steps."""
         there = values[np.isfinite(values)]
         if not len(there):
-            raise self.refuse("is empty; name another one as timestamp=.")
+            raise self.refuse("is empty; pass another one as timestamp=.")
         low, high, is_whole = there.min(), there.max(), bool((there == np.rint(there)).all())
         chosen = self.column.date_format
         if chosen == "excel":
@@ -88,8 +88,8 @@ class NumberReader:
                 day = self._excel(there[:1]).times
                 assert day is not None
                 raise self.refuse(
-                    f"may hold serial numbers of Excel ({there[0]:.0f} is {day[0].date()}) or numbers "
-                    "of steps; say which as date_format='excel' or 'steps'."
+                    f"may contain Excel serial numbers ({there[0]:.0f} is {day[0].date()}) "
+                    "or step numbers; pass date_format='excel' or 'steps'."
                 )
             return self._excel(values)
         if any(first <= low and high < last for first, last in UNIX.values()):
@@ -97,8 +97,8 @@ class NumberReader:
         if is_whole and (lower in COUNTERS or lower not in CALENDAR):
             return self._steps(values, is_whole)
         raise self.refuse(
-            "holds plain numbers, not timestamps; turn them into dates with pandas.to_datetime "
-            "(which takes a unit), or name another column as timestamp=."
+            "holds plain numbers, not timestamps; turn them into dates with "
+            "pandas.to_datetime (which takes a unit), or pass another column as timestamp=."
         )
 
     def _excel(self, values: NDArray[np.float64]) -> Dates:
@@ -106,7 +106,7 @@ class NumberReader:
 
         seconds = np.rint(values * 86_400)
         times = pd.Timestamp("1899-12-30") + pd.to_timedelta(seconds, unit="s")
-        note = f"dates in {self.name!r} are serial numbers of Excel"
+        note = f"dates in {self.name!r} are Excel serial numbers"
         return Dates(pd.DatetimeIndex(times), note=note)
 
     def _unix(self, values: NDArray[np.float64], low: float, high: float) -> Dates:
@@ -135,8 +135,8 @@ class NumberReader:
         if wrong.any():
             row = int(np.argmax(wrong))
             raise self.refuse(
-                f"holds numbers such as {form}, but {self.column.values.iloc[row]} in row {row + 1} is not "
-                "such a date; say how to read it as date_format=."
+                f"holds numbers such as {form}, but {self.column.values.iloc[row]} in row "
+                f"{row + 1} is not such a date; pass the format as date_format=."
             )
         note = f"dates in {self.name!r} are {'years' if form == 'years' else f'such as {form}'}"
         return Dates(pd.DatetimeIndex(times), note="" if form == "years" else note)

@@ -34,7 +34,7 @@ def formatted(column: DateColumn, form: str) -> Dates:
     if bad.any():
         row = int(np.flatnonzero(bad.to_numpy())[0])
         value = column.values.iloc[row]
-        raise column.refuse(f"has {value!r} in row {row + 1}, which is not of the form {form!r}.")
+        raise column.refuse(f"has {value!r} in row {row + 1}, which is not in the format {form!r}.")
     return Dates(pd.DatetimeIndex(times))
 
 
@@ -58,7 +58,7 @@ class TextReader:
         """Timestamps of distinct texts, and how they were read."""
 
         if not texts:
-            raise self.refuse("is empty; name another one as timestamp=.")
+            raise self.refuse("is empty; pass another one as timestamp=.")
         if all(ISO.fullmatch(text) for text in texts) and (result := self._iso(texts)):
             return result
         form = next((form for form in FORMS if form.fullmatch(texts[0])), None)
@@ -100,8 +100,8 @@ class TextReader:
             without = next(text for text, end in zip(texts, ends, strict=True) if not end)
             zoned = next(text for text, end in zip(texts, ends, strict=True) if end)
             raise self.refuse(
-                f"mixes timestamps with an offset from UTC ({zoned!r}) and without ({without!r}); write "
-                "all alike."
+                f"mixes timestamps with an offset from UTC ({zoned!r}) and without "
+                f"({without!r}); use one form for all."
             )
         if frequency.infer(times.unique().sort_values()) is None:
             local = parsed([OFFSET.sub("", text) for text in texts], False)
@@ -126,8 +126,9 @@ class TextReader:
         number, month = parts[0]["year"], (parts[0]["name"] or "").capitalize()
         form = "%y-%b" if is_first else "%b-%y"
         raise self.refuse(
-            f"can be read in two ways: {texts[0]!r} is {month} 20{number} (date_format={form!r}) or "
-            f"{number} {month} of a year that is not written. Write dates as 2024-01-31."
+            f"can be read in two ways: {texts[0]!r} is {month} 20{number} "
+            f"(date_format={form!r}) or {number} {month} of an unknown year. Write dates as "
+            "2024-01-31."
         )
 
     def _ordered(
@@ -190,8 +191,8 @@ class TextReader:
             every = f", a series of {regular[order]}" if regular[order] else ""
             shown.append(f"{date:%Y-%m-%d} ({order} first{every}; date_format={sign!r})")
         return self.refuse(
-            f"can be read in two ways: {texts[index]!r} is {shown[0]} or {shown[1]}. Name the format, "
-            "or write dates as 2024-01-31."
+            f"can be read in two ways: {texts[index]!r} is {shown[0]} or {shown[1]}. Pass "
+            "the format, or write dates as 2024-01-31."
         )
 
     def _assembled(self, parts: list[dict[str, str | None]], texts: list[str]) -> pd.DatetimeIndex:

@@ -73,7 +73,7 @@ def read(values: pd.Series, name: str, where: str, date_format: str | None = Non
         return NumberReader(column).read(values.to_numpy(float))
     sample = values.dropna()
     if not len(sample):
-        raise column.refuse("is empty; name another one as timestamp=.")
+        raise column.refuse("is empty; pass another one as timestamp=.")
     if not isinstance(sample.iloc[0], str):
         return Dates(_converted(values, name, where))
     if date_format is not None and date_format not in WORDS:
@@ -81,7 +81,7 @@ def read(values: pd.Series, name: str, where: str, date_format: str | None = Non
     if all(PLAIN_NUMBER.fullmatch(str(text).strip()) for text in sample.unique()):
         return NumberReader(column).read(np.asarray(pd.to_numeric(values), np.float64))
     if date_format is not None:
-        raise column.refuse(f"holds text; {date_format!r} is for columns of numbers.")
+        raise column.refuse(f"contains text; {date_format!r} is for columns of numbers.")
     return TextReader(column).read()
 
 
@@ -96,6 +96,7 @@ def _converted(column: pd.Series, name: str, where: str) -> pd.DatetimeIndex:
             return pd.DatetimeIndex(pd.to_datetime(column, utc=True))
         except (ValueError, TypeError) as error:
             raise InputError(
-                f"{where}: the column {name!r} is not one of dates: {str(error).splitlines()[0]}",
+                f"{where}: the column {name!r} does not contain dates: "
+                f"{str(error).splitlines()[0]}",
                 where,
             ) from error

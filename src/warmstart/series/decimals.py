@@ -75,7 +75,8 @@ class Numbers:
                 where, way = (
                     "",
                     (
-                        "leave the cell empty where the value is missing, or name another column as target="
+                        "leave the cell empty if the value is missing, or pass another "
+                        "column as target="
                     ),
                 )
                 if self.covariate:
@@ -102,9 +103,9 @@ def check_texts(table: pd.DataFrame, columns: Iterable[Any], where: str) -> None
         row = int(is_text.argmax())
         if is_text.any() and re.search(r"\d", cells.iloc[row]):
             raise InputError(
-                f"{where}: {table[column].iloc[row]!r} in row {row + 1} of the column {str(column)!r} is "
-                "not a number; write its numbers as 100, -100 or 1000.5, leave cells of missing values "
-                "empty, or name another column as target=.",
+                f"{where}: {table[column].iloc[row]!r} in row {row + 1} of the column "
+                f"{str(column)!r} is not a number; write its numbers as 100, -100 or 1000.5, "
+                "leave the cells of missing values empty, or pass another column as target=.",
                 where,
             )
 
@@ -244,8 +245,8 @@ def _decimal(texts: pd.Series, name: str) -> str:
     votes = _votes(signed)
     if len(votes) > 1:
         raise InputError(
-            f"{name}: it mixes decimal signs ({votes[',']!r} and {votes['.']!r}); write all numbers "
-            "alike, or say decimal=',' or '.'.",
+            f"{name}: it mixes decimal separators ({votes[',']!r} and {votes['.']!r}); use "
+            "one for all numbers, or pass decimal=',' or '.'.",
             name,
         )
     grouped = [text for text in signed if GROUPED.fullmatch(text)]
@@ -256,7 +257,7 @@ def _decimal(texts: pd.Series, name: str) -> str:
     one, thousands = text.replace(sign, "."), text.replace(sign, "")
     raise InputError(
         f"{name}: {text!r} can be {one} (decimal={sign!r}) or {thousands} "
-        f"(decimal={',' if sign == '.' else '.'!r}); say which.",
+        f"(decimal={',' if sign == '.' else '.'!r}); pass one of them.",
         name,
     )
 

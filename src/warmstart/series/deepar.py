@@ -53,8 +53,8 @@ class DeepAR:
         self.recipe.check(series, horizon)
         if "mean" in self.names and (low := np.nanmin(series.target)) < 0:
             raise InputError(
-                f"{series.name}: it holds {low:g}, and the model forecasts counts; take a model with "
-                "distribution='student_t'.",
+                f"{series.name}: it contains {low:g}, but the model forecasts counts; use a "
+                "model with distribution='student_t'.",
                 series.name,
             )
 

@@ -97,8 +97,9 @@ class Backtest:
             ]
             if not usable:
                 self.errors.append(
-                    f"{value.name}: its {len(value)} steps are too few for a window of {self.horizon} with something "
-                    "before it; give a longer series or a shorter horizon."
+                    f"{value.name}: its {len(value)} steps are too few for a window of "
+                    f"{self.horizon} after some history; use a longer series or a shorter "
+                    "horizon."
                 )
             for origin in usable:
                 yield value, origin

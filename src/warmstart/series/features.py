@@ -92,7 +92,9 @@ class Recipe:
                 f"the model's processing does not describe a forecaster: {error}"
             ) from None
         if recipe.scaling not in SCALINGS:
-            raise UsageError(f"scaling is one of {', '.join(SCALINGS)}, not {recipe.scaling!r}.")
+            raise UsageError(
+                f"scaling must be one of {', '.join(SCALINGS)}, not {recipe.scaling!r}."
+            )
         return recipe
 
     def to_dict(self) -> dict[str, Any]:
@@ -151,15 +153,16 @@ class Recipe:
             if frequency.seconds(series.freq) >= frequency.seconds(self.freq):
                 way = ""  # coarse series cannot be made finer
             raise InputError(
-                f"{series.name}: it has the frequency {series.freq}, the model was trained on "
-                f"{self.freq}; {way}fine-tune a model for it, or take one for all frequencies "
-                "(chronos_bolt_small).",
+                f"{series.name}: its frequency is {series.freq}, but the model was trained "
+                f"on {self.freq}; {way}fine-tune a model for it, or use one for all "
+                "frequencies (chronos_bolt_small).",
                 series.name,
             )
         for name in self.known:
             if name not in series.known:
                 raise InputError(
-                    f"{series.name}: the model needs the covariate {name!r}; give its column as known=.",
+                    f"{series.name}: the model needs the covariate {name!r}; pass its column "
+                    "as known=.",
                     series.name,
                 )
             if len(series.known[name]) < len(series) + future:

@@ -130,7 +130,7 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
     def features(
         self, series: Series | SeveralSeries, options: TableOptions
     ) -> NDArray[np.float32]:
-        """The network's states behind the context: what it knows of a series.
+        """The network's state at the end of the context, which describes a series.
 
         Args:
             series: one or several, as for calling the model.
@@ -263,7 +263,7 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
         progress: Progress | bool | None = None,
         **options: object,
     ) -> Evaluation:
-        """Backtest: forecast the last steps of each series from what lies before them, from several
+        """Backtest: forecast the last steps of each series from the steps before them, from several
         origins.
 
         Args:

@@ -145,8 +145,8 @@ def _offset(freq: str) -> tuple[str, tuple[str, int], Any]:
     unit = UNITS.get(type(offset).__name__)
     if offset is None or unit is None or offset.n < 1:
         raise UsageError(
-            f"There is no frequency {freq!r}; give a pandas alias such as 's', 'min', '30min', 'h', 'D', "
-            "'B', 'W-MON', 'MS', 'ME', 'QS', 'YE'."
+            f"There is no frequency {freq!r}; pass a pandas alias such as 's', 'min', "
+            "'30min', 'h', 'D', 'B', 'W-MON', 'MS', 'ME', 'QS', 'YE'."
         )
     return offset.freqstr, (unit, int(offset.n)), offset
 
@@ -261,8 +261,8 @@ def steps_of(freq: str, times: pd.DatetimeIndex, item: str) -> np.ndarray:
     first, last = times[0], times[-1]
     steps: np.ndarray
     advice = (
-        f"resample it (`series.resample({freq!r}).sum()` or `.mean()`), or give the frequency that it "
-        "has as freq="
+        f"resample it (`series.resample({freq!r}).sum()` or `.mean()`), or pass its "
+        "frequency as freq="
     )
     if unit in FIXED or (unit == "day" and times.tz is None):
         step = FIXED.get(unit, 86400) * multiple

@@ -123,9 +123,10 @@ def _merged(name: str, times: Any, arrays: Arrays, rule: str) -> tuple[Any, Arra
     if rule == "error":
         rows = f"{len(duplicates):,} row{'s' if len(duplicates) > 1 else ''}"
         raise InputError(
-            f"{name}: it has {rows} with a repeated timestamp (the first is {duplicates[0]}); "
-            "name the column that tells the series apart as item=, or say what to do with them as "
-            f"duplicates='first', 'last', 'sum' or 'mean'.{_clocks(duplicates)}",
+            f"{name}: it has {rows} with a repeated timestamp (the first is "
+            f"{duplicates[0]}); pass the column with the names of the series as item=, or "
+            "merge the rows with duplicates='first', 'last', 'sum' or "
+            f"'mean'.{_clocks(duplicates)}",
             name,
         )
     table = pd.DataFrame(arrays, index=times)
@@ -142,8 +143,8 @@ def _clocks(duplicates: Any) -> str:
     if not ((days == 6) & duplicates.month.isin(PUT_BACK) & (duplicates.hour <= 3)).all():
         return ""
     return (
-        " Clocks may have been put back then: with the offset from UTC, such as "
-        "2024-10-27T02:00+01:00, both hours are there."
+        " This may be the end of daylight saving time: with UTC offsets, such as "
+        "2024-10-27T02:00+01:00, the hours are distinct."
     )
 
 
@@ -185,14 +186,14 @@ def _regular_grid(name: str, times: pd.DatetimeIndex, layout: Layout) -> Grid:
         raise error
     if len(times) < 3:
         raise InputError(
-            f"{name}: it has {terminal.counted(len(times), 'timestamp')}, too few to find its frequency; give "
-            "freq=.",
+            f"{name}: it has {terminal.counted(len(times), 'timestamp')}, too few to infer "
+            "its frequency; pass freq=.",
             name,
         )
     nearest = frequency.nearest(times)
     raise InputError(
-        f"{name}: its timestamps ({_uneven(times)}) are not evenly spaced; "
-        f"resample it (`series.resample({nearest!r}).sum()` or `.mean()`), or give freq=.",
+        f"{name}: its timestamps ({_uneven(times)}) are not evenly spaced; resample it "
+        f"(`series.resample({nearest!r}).sum()` or `.mean()`), or pass freq=.",
         name,
     )
 
@@ -220,7 +221,7 @@ def _variants(
         return
     if len(set(times.day)) == 1 and len(set(times.time)) == 1:
         shift = pd.Timedelta(days=int(times.day[0]) - 1)
-        yield times - shift, shift, f"each step is a month's day {times.day[0]}"
+        yield times - shift, shift, f"each step is day {times.day[0]} of a month"
     rounded = _rounded(times)
     if rounded is not None:
         yield rounded, None, "timestamps are rounded to even steps"
@@ -268,13 +269,11 @@ def finished(name: str, arrays: Arrays) -> tuple[NDArray[np.float64], Arrays, Se
     target = arrays.pop("")
     if np.isinf(target).any():
         raise InputError(
-            f"{name}: it holds infinity; replace it with NaN (missing) or a number.", name
+            f"{name}: it contains infinity; replace it with NaN (missing) or a number.", name
         )
     observed = np.flatnonzero(np.isfinite(target))
     if not len(observed):
-        raise InputError(
-            f"{name}: it has no observed value; leave it out or give at least one.", name
-        )
+        raise InputError(f"{name}: it has no observed value; remove it, or add at least one.", name)
     for key, values in arrays.items():
         if not np.isfinite(values).all():
             raise InputError(

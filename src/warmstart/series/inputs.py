@@ -232,13 +232,14 @@ def _refusal(value: Any) -> str:
     """Why a value is not one series, and what to do."""
     if hasattr(value, "ndim"):
         return (
-            f"An array of {value.ndim} dimensions is not a series; give a list of series: list(x)."
+            f"An array of {value.ndim} dimensions is not a series; pass a list of series: list(x)."
         )
     if isinstance(value, tuple | set | frozenset):
         return "Several series are a list: model(list(x))."
     if hasattr(value, "__iter__") and not isinstance(value, bytes):
         return (
-            "An iterator gives many series; iterate over model.stream(x), or call model(list(x))."
+            "An iterator holds several series; iterate over model.stream(x), or call "
+            "model(list(x))."
         )
     return refusal(value)
 

@@ -92,8 +92,8 @@ def series_of(record: Any, name: str, layout: Layout) -> tuple[str, pd.Series]:
             freq = fields.get("freq") or layout.freq or layout.expected
             if freq is None:
                 raise InputError(
-                    f'{name}: it has a start and no frequency; write it into the line ("freq": "D"), or '
-                    "give freq=.",
+                    f'{name}: it has a start but no frequency; add it to the line ("freq": '
+                    '"D"), or pass freq=.',
                     name,
                 )
             index = pd.date_range(fields["start"], periods=len(target), freq=freq)

@@ -71,12 +71,14 @@ class Layout:
     def __post_init__(self) -> None:
         if self.duplicates not in DUPLICATES:
             raise UsageError(
-                f"duplicates is one of {', '.join(DUPLICATES)}, not {self.duplicates!r}."
+                f"duplicates must be one of {', '.join(DUPLICATES)}, not {self.duplicates!r}."
             )
         if self.decimal not in (None, ".", ","):
-            raise UsageError(f"decimal is '.' or ',', not {self.decimal!r}.")
+            raise UsageError(f"decimal must be '.' or ',', not {self.decimal!r}.")
         for key in ("known", "static"):
             if isinstance(getattr(self, key), str):
-                raise UsageError(f"{key} is a list of column names, not {getattr(self, key)!r}.")
+                raise UsageError(
+                    f"{key} must be a list of column names, not {getattr(self, key)!r}."
+                )
         if self.freq is not None:
             object.__setattr__(self, "freq", frequency.normal(self.freq))

@@ -50,11 +50,11 @@ def check_present(column: pd.Series, name: Any, layout: Layout) -> None:
         return
     advice = "; fill in the cells"
     if not layout.holds_names(str(name)):
-        advice += f", or, where NA is the name of a series in a CSV file, give item={str(name)!r}"
+        advice += f", or, where NA is the name of a series in a CSV file, pass item={str(name)!r}"
     rows = "1 row has" if empty == 1 else f"{empty:,} rows have"
     raise UsageError(
-        f"{rows} no name in the column {str(name)!r}: the cell is empty, or has a word for "
-        f"a missing value, such as NA{advice}."
+        f"{rows} no name in the column {str(name)!r}: the cell is empty, or has a missing "
+        f"value such as NA{advice}."
     )
 
 
@@ -77,7 +77,8 @@ def check_repeated(table: pd.DataFrame, time: Dates, targets: list[Any], where: 
         count = len(table[list(columns)].drop_duplicates())
         item, tell = (repr(names[0]), "column") if len(names) == 1 else (str(names), "columns")
         raise UsageError(
-            f"{where} has several rows of one time, and the {tell} {' and '.join(map(repr, names))} "
-            f"{'tells' if len(names) == 1 else 'tell'} them apart: give item={item} for each of the {count} "
-            "series, or say what to do with the rows as duplicates='sum' or 'mean'."
+            f"{where} has several rows with the same time, and the {tell} "
+            f"{' and '.join(map(repr, names))} {'tells' if len(names) == 1 else 'tell'} them "
+            f"apart: pass item={item} for each of the {count} series, or merge the rows with "
+            "duplicates='sum' or 'mean'."
         )

@@ -11,11 +11,9 @@ from warmstart.series.results import QUANTILES
 
 SAMPLES = 100
 Samples = Annotated[
-    int, Option("Sample paths per series, of models that sample.", ge=1, le=100_000)
+    int, Option("Number of sample paths per series, for models that sample.", ge=1, le=100_000)
 ]
-Seed = Annotated[
-    int, Option("Seed of the random numbers; the same seed gives the same samples.", ge=0)
-]
+Seed = Annotated[int, Option("Random seed; the same seed gives the same samples.", ge=0)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,22 +31,23 @@ class TableOptions(BatchOptions):
     item: Annotated[
         str | Sequence[str] | None,
         Option(
-            "Column of the series' names, or columns whose values together are the name.", rare=True
+            "Column with the names of the series, or several columns that together form the name.",
+            rare=True,
         ),
     ] = None
     timestamp: Annotated[str | None, Option("Column of the timestamps.")] = None
     date_format: Annotated[
         str | None,
         Option(
-            "How timestamps are written, such as %d/%m/%Y, where the column does not tell it; or "
-            "excel, unix or steps, for numbers.",
+            "Format of the timestamps, such as %d/%m/%Y, if the column does not show it; "
+            "excel, unix or steps for numbers.",
             max_length=60,
             rare=True,
         ),
     ] = None
     decimal: Annotated[
         Literal[".", ","] | None,
-        Option("Decimal sign of numbers in texts, where the column does not tell it.", rare=True),
+        Option("Decimal separator of numbers in text, if the column does not show it.", rare=True),
     ] = None
     duplicates: Annotated[
         Literal["error", "first", "last", "sum", "mean"],
@@ -62,18 +61,22 @@ class ForecastOptions(TableOptions):
 
     horizon: Annotated[
         int | None,
-        Option("Steps to forecast; default: those the model was trained for.", ge=1, le=100_000),
+        Option(
+            "Number of steps to forecast; default: the horizon that the model was trained for.",
+            ge=1,
+            le=100_000,
+        ),
     ] = None
     quantiles: Annotated[
         Sequence[float],
-        Option("Levels of the quantiles in tables and plots.", gt=0, lt=1),
+        Option("Quantile levels in tables and plots.", gt=0, lt=1),
     ] = QUANTILES
     samples: Samples = SAMPLES
     seed: Seed = 0
     parameters: Annotated[
         bool,
         Option(
-            "Keep the distribution's parameters at each step, of models that have them.",
+            "Return the parameters of the distribution at each step, if the model has them.",
             http=False,
             cli=False,
         ),
@@ -86,17 +89,25 @@ class EvaluateOptions(TableOptions):
 
     horizon: Annotated[
         int | None,
-        Option("Steps of a window; default: those the model was trained for.", ge=1, le=100_000),
+        Option(
+            "Number of steps in a window; default: the horizon that the model was trained for.",
+            ge=1,
+            le=100_000,
+        ),
     ] = None
     windows: Annotated[
-        int, Option("Windows of each series; the last one ends with it.", ge=1, le=100_000)
+        int,
+        Option(
+            "Number of windows per series; the last one ends with the series.", ge=1, le=100_000
+        ),
     ] = 1
     stride: Annotated[
-        int | None, Option("Steps from one window to the next; default: the horizon.", ge=1)
+        int | None,
+        Option("Number of steps from one window to the next; default: the horizon.", ge=1),
     ] = None
     season: Annotated[
         int | None,
-        Option("Steps of a season, for MASE; default: that of the frequency.", ge=1),
+        Option("Season length in steps, for MASE; default: that of the frequency.", ge=1),
     ] = None
     samples: Samples = SAMPLES
     seed: Seed = 0

@@ -24,7 +24,7 @@ def without_empty(table: pd.DataFrame, others: list[Any], notes: list[str]) -> l
     empty = [column for column in others if table[column].isna().all()]
     if not empty or len(empty) == len(others):
         return others
-    notes.append(f"left out, without any value: {listed(empty)}")
+    notes.append(f"ignored, because they are empty: {listed(empty)}")
     return [column for column in others if column not in empty]
 
 
@@ -36,7 +36,7 @@ def without_row_numbers(
     left = [column for column in others if column not in numbers]
     if not numbers or not any(decimals.is_numeric(table[column]) for column in left):
         return others
-    notes.append(f"left out, because each row has its own: {listed(numbers)}")
+    notes.append(f"ignored, because each row has another value: {listed(numbers)}")
     return left
 
 
@@ -47,7 +47,7 @@ def without_calendar(
     repeats = [c for c in others if calendar_columns.repeats_calendar(table[c], str(c), times)]
     if len(repeats) == len(others) or not repeats:
         return others
-    notes.append(f"left out, because the timestamps say it: {listed(repeats)}")
+    notes.append(f"ignored, because they follow from the timestamps: {listed(repeats)}")
     return [column for column in others if column not in repeats]
 
 
@@ -83,7 +83,8 @@ def check_parts(table: pd.DataFrame, taken: Sequence[Any], where: str) -> None:
     parts = {part_columns.part_of_cell(column, cell) for cell in cells[column]} - {None, "train"}
     if parts:
         raise UsageError(
-            f"{where}: the column {column!r} sets rows aside ({' and '.join(sorted(map(str, parts)))}); keep "
-            "only the rows to train on, and remove the column: the last steps of each series are used "
-            f"for validation. If it names series, pass item={column!r}."
+            f"{where}: the column {column!r} splits the data "
+            f"({' and '.join(sorted(map(str, parts)))}); keep only the rows to train on, and "
+            "remove the column: the last steps of each series are used for validation. If it "
+            f"names series, pass item={column!r}."
         )

@@ -52,13 +52,13 @@ class Forecast(Result):
         series: the series itself.
         horizon: steps.
         quantiles: levels that tables and plots show.
-        samples: float32 (S, horizon), sample paths; None of a model that gives quantiles only.
-        quantile_values: float32 (horizon,) by level, of a model that gives quantiles only.
-        parameters: the distribution's parameters, each float32 (S, horizon); empty unless asked
-            for.
-        notes: how the series was read and forecast, where that was a decision.
-        validation: metrics on the windows that the model was validated on, of itself ("model") and
-            of baselines; empty where they are not known.
+        samples: float32 (S, horizon), sample paths; None if the model returns only quantiles.
+        quantile_values: float32 (horizon,) by level, if the model returns only quantiles.
+        parameters: the distribution's parameters, each float32 (S, horizon); empty unless
+            requested.
+        notes: decisions on how the series was read and forecast.
+        validation: metrics on the validation windows, of the model ("model") and of baselines;
+            empty if unknown.
 
     Example:
         >>> forecast = ws.load("deepar")("visits.csv", horizon=24)[0]
@@ -155,7 +155,7 @@ class Forecast(Result):
             UsageError: the level is not from 0 to 1.
         """
         if not 0 <= level <= 1:
-            raise UsageError(f"The level of a quantile is from 0 to 1, not {level}.")
+            raise UsageError(f"The level of a quantile must be from 0 to 1, not {level}.")
         if self.samples is not None:
             index = round((len(self.samples) - 1) * level)
             values: NDArray[np.float64] = np.partition(self.samples, index, axis=0)[index].astype(
@@ -269,12 +269,12 @@ class Forecast(Result):
         history: int | None = None,
         actual: ArrayLike | None = None,
     ) -> Axes:
-        """Draw the forecast behind the end of its series, with its 50 % and 80 % intervals.
+        """Plot the end of the series and the forecast with its 50 % and 80 % intervals.
 
         Args:
             axes: matplotlib's; default: of a new figure.
             history: steps of the series before the forecast; default: four horizons.
-            actual: the values that came, to be plotted over the forecast.
+            actual: the actual values, to be plotted over the forecast.
 
         Returns:
             The axes, to draw more on them; `save` writes the picture as it is.
@@ -284,7 +284,7 @@ class Forecast(Result):
             MissingPackageError: matplotlib is not installed.
         """
         if history is not None and (not isinstance(history, int | np.integer) or history < 1):
-            raise UsageError(f"history is a number of steps, 1 or more, not {history!r}.")
+            raise UsageError(f"history must be a number of steps, 1 or more, not {history!r}.")
         values = None if actual is None else self._checked(actual)
         if axes is None:
             axes = figure(1)[1][0]

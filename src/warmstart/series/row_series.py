@@ -55,8 +55,9 @@ def long_form(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
     if step_type != "dates":
         if step_type == "years" and len(others) == 1 and not texts and not layout.items:
             raise UsageError(
-                f"Each row may be a series of the years {other_columns.listed(steps)}, or each column one: give "
-                f"item={str(others[0])!r} for the first, or rename the columns."
+                f"Each row may be a series over the years {other_columns.listed(steps)}, or "
+                f"each column may be one: pass item={str(others[0])!r} for the first, or "
+                "rename the columns."
             )
         is_named = {*others} - {*texts} <= {*layout.items} and (
             bool(layout.items) or name is not None
@@ -70,7 +71,7 @@ def long_form(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
     note = f"each row is a series; its columns are {_WORDS[step_type]}"
     notes = [*table.attrs.get("notes", ()), note]
     if left := [column for column in others if column not in columns]:
-        notes.append(f"left out, because they are not steps: {other_columns.listed(left)}")
+        notes.append(f"ignored, because they are not steps: {other_columns.listed(left)}")
     time = "step" if step_type == "numbers" else "timestamp"
     long = table.rename(columns=steps).melt(columns, [*steps.values()], time, "target")
     if not columns:

@@ -153,8 +153,8 @@ def _targets(
         if not others:
             decimals.check_texts(table, unread, where)
         raise UsageError(
-            f"{where} has {len(numeric)} columns that could be the series ({other_columns.listed(numeric) or 'none'}); "
-            "name one as target=, and covariates as known=."
+            f"{where} has {len(numeric)} columns that may be the series "
+            f"({other_columns.listed(numeric) or 'none'}); pass one as target=, covariates as known=."
         )
     return targets[:1] or numeric
 
@@ -187,16 +187,17 @@ def _without_text(
     if not items and repeated:
         names = ", ".join(repr(str(text)) for text in texts)
         raise UsageError(
-            f"{where} has several rows of one time, and several columns of text ({other_columns.listed(texts)}); name "
-            f"those that tell series apart as item=[{names}], and leave the others out."
+            f"{where} has several rows with the same time, and several columns of text "
+            f"({other_columns.listed(texts)}); pass those that identify a series as "
+            f"item=[{names}], and remove the others."
         )
     if time.times is None and time.steps is None:
         value = table[texts[0]].dropna().iloc[0]
         raise UsageError(
-            f"{where} has no timestamps, and its column {texts[0]!r} holds text ({value!r}); say how to "
-            "read it as timestamp= with date_format=, or as item=, or leave it out."
+            f"{where} has no timestamps, and its column {texts[0]!r} holds text ({value!r}); "
+            "pass it as timestamp= with date_format=, or as item=, or remove it."
         )
-    notes.append(f"left out, because it is text: {other_columns.listed(texts)}")
+    notes.append(f"ignored, because they contain text: {other_columns.listed(texts)}")
     return items, left
 
 
@@ -264,8 +265,8 @@ def index_dates(
     is_small = values.max() < row_numbers.LEAST_UNORDERED
     if str(index.name).lower() not in TIMES and is_small:
         raise InputError(
-            f"{where}: its index ({index[0]} to {index[-1]}) may be dates or numbers of rows; for dates, "
-            "name it (`series.index.name = 'date'`); for rows, call reset_index(drop=True).",
+            f"{where}: its index ({index[0]} to {index[-1]}) may be dates or row numbers; for dates, "
+            "name it (`series.index.name = 'date'`); for row numbers, call reset_index(drop=True).",
             where,
         )
     return dates.read(pd.Series(values), "index", where, layout.date_format)

@@ -167,8 +167,8 @@ def refusal(value: Any) -> str:
     """What may stand for series instead of this."""
     what = "None" if value is None else f"an object of type {type(value).__name__}"
     return (
-        f"Cannot take series from {what}; give a Series or DataFrame of pandas or polars, an array, a CSV or "
-        "Parquet file, or a list of these."
+        f"Cannot take series from {what}; pass a Series or DataFrame of pandas or polars, an "
+        "array, a CSV or Parquet file, or a list of these."
     )
 
 
@@ -220,7 +220,7 @@ def read_series(name: str, value: Any, layout: Layout) -> TimeSeries:
     target = np.asarray(value)
     if target.ndim != 1:
         raise InputError(
-            f"{name}: a series has one dimension, this has the shape {target.shape}.", name
+            f"{name}: a series must have one dimension, not the shape {target.shape}.", name
         )
     return _series(name, {"": _numbers(target, name, layout)}, layout)
 
@@ -328,7 +328,8 @@ def _series(
     freq_or_none = layout.freq or layout.undated or layout.expected
     if freq_or_none is None:
         raise InputError(
-            f"{name}: it has no timestamps, so its frequency is unknown; give freq=, such as 'h' or 'D'.",
+            f"{name}: it has no timestamps, so its frequency is unknown; pass freq=, such as "
+            "'h' or 'D'.",
             name,
         )
     first = 0

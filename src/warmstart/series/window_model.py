@@ -50,7 +50,7 @@ class WindowModel:
     def check(self, series: TimeSeries, horizon: int) -> None:
         if len(series) < self.context:
             raise InputError(
-                f"{series.name}: has {len(series)} steps, and {self.name} needs {self.context}",
+                f"{series.name}: has {len(series)} steps, but {self.name} needs {self.context}",
                 series.name,
             )
         if not np.isfinite(series.target[-self.context :]).any():

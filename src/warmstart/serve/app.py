@@ -37,13 +37,13 @@ mimetypes.add_type(
 )  # some systems say text/plain, which browsers do not run
 
 GAUGES: Mapping[str, tuple[str, Callable[[Served], float]]] = {
-    "pending": ("Inputs that wait for their turn", lambda served: served.waiting),
-    "running": ("Batches that are being computed", lambda served: served.busy),
+    "pending": ("Inputs waiting in the queue", lambda served: served.waiting),
+    "running": ("Batches being computed", lambda served: served.busy),
     "cached_tokens": (
-        "Tokens of the cache that texts which are being generated may take, of --max-cached-tokens",
+        "Cached tokens reserved by texts being generated, of --max-cached-tokens",
         lambda served: served.cached_tokens,
     ),
-    "model_ready": ("Whether the model can answer, 1 or 0", lambda served: served.is_ready()),
+    "model_ready": ("Whether the model is ready, 1 or 0", lambda served: served.is_ready()),
 }
 
 
@@ -157,8 +157,8 @@ async def model_info(request: Request) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = {
-        404: "There is nothing at this address; /openapi.json lists the addresses.",
-        405: "This address does not take this method.",
+        404: "There is nothing at this path; /openapi.json lists all paths.",
+        405: "This path does not support this method.",
     }.get(error.status_code, str(error.detail))
     reason = {404: "unknown_address", 405: "wrong_method"}.get(error.status_code, "refused")
     refused = Refused(error.status_code, reason, message, error.headers)

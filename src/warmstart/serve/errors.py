@@ -66,7 +66,7 @@ def refusal(error: BaseException, item: str = "") -> Refused:
             return Refused(
                 504,
                 "deadline",
-                "The answer took longer than the deadline; ask for less, or try later.",
+                "The request took longer than the deadline; request less, or try again later.",
                 RETRY,
             )
         case TooLargeError():
@@ -78,8 +78,8 @@ def refusal(error: BaseException, item: str = "") -> Refused:
         case MemoryError():
             return too_large("The input is too large for the free memory.")
         case WarmstartError():
-            return Refused(500, "model", f"The model could not answer: {error}")
-    return Refused(500, "internal", "The server failed to answer; its log says why.")
+            return Refused(500, "model", f"Prediction failed: {error}")
+    return Refused(500, "internal", "Internal server error; see the server's log.")
 
 
 def named(error: InputError, item: str) -> str:

@@ -60,12 +60,12 @@ class Metrics:
             "requests", "Requests by model, status and reason", "model", "status", "reason"
         )
         self._seconds = histogram(
-            "request_seconds", "From the request's headers to the end of its answer"
+            "request_seconds", "From the request's headers to the end of the response"
         )
-        self._queue = histogram("queue_seconds", "What each input waited for its turn")
+        self._queue = histogram("queue_seconds", "Time that each input waited in the queue")
         self._inference = histogram(
             "inference_seconds",
-            "What each batch, or step of generated texts, took, preprocessing included",
+            "Time of each batch, or step of generated texts, including preprocessing",
         )
         self._batch = histogram(
             "batch_size", "Inputs of each batch, or step of generated texts", SIZES
@@ -77,7 +77,7 @@ class Metrics:
             "reloads", "Changed bundles by outcome: loaded or refused", "model", "outcome"
         )
         self.open: Gauge = Gauge(
-            "warmstart_open_requests", "Requests that are being answered", registry=self.registry
+            "warmstart_open_requests", "Requests in progress", registry=self.registry
         )
 
     def request(self, model: str, status: int, reason: str, seconds: float) -> None:

@@ -89,7 +89,7 @@ class _Call:
         settings = self._state.settings
         try:
             if self._scope.get(CROWDED) and self._scope["path"] not in PROBES:
-                raise Refused(503, "crowded", "All connections are in use; try later.", RETRY)
+                raise Refused(503, "crowded", "All connections are in use; try again later.", RETRY)
             if self._state.is_local:
                 origins.check(self._headers, settings)
             if settings.cors and (origin := self._headers.get("origin")):
@@ -115,7 +115,7 @@ class _Call:
             raise Refused(
                 401,
                 "unauthorised",
-                "This server needs a token: Authorization: Bearer TOKEN.",
+                "This server requires a token: Authorization: Bearer TOKEN.",
                 {"WWW-Authenticate": "Bearer"},
             )
 

@@ -45,7 +45,7 @@ def document(registry: Registry, settings: Settings) -> Document:
         },
         "/v1/models": {
             "get": operation(
-                "The models that are served", {"200": json_content(_MODELS)}, fails="OpenAIError"
+                "List the served models", {"200": json_content(_MODELS)}, fails="OpenAIError"
             )
         },
         "/v2": {
@@ -64,12 +64,12 @@ def document(registry: Registry, settings: Settings) -> Document:
         },
         "/v2/health/live": {
             "get": operation(
-                "Whether the server runs", {"200": json_content(closed_object(live=BOOLEAN))}
+                "Check that the server is live", {"200": json_content(closed_object(live=BOOLEAN))}
             )
         },
         "/v2/health/ready": {
             "get": operation(
-                "Whether the server takes requests",
+                "Check that the server is ready",
                 dict.fromkeys(("200", "503"), json_content(closed_object(ready=BOOLEAN))),
             )
         },
@@ -83,7 +83,7 @@ def document(registry: Registry, settings: Settings) -> Document:
         paths[base] = {"get": operation("The model's tensors", {"200": json_content(_METADATA)})}
         paths[f"{base}/ready"] = {
             "get": operation(
-                "Whether the model takes requests",
+                "Check that the model is ready",
                 dict.fromkeys(
                     ("200", "503"),
                     json_content(closed_object(name={"type": "string"}, ready=BOOLEAN)),
@@ -94,7 +94,9 @@ def document(registry: Registry, settings: Settings) -> Document:
             "get": operation("The model's configuration", {"200": json_content(_CONFIG)})
         }
         paths[f"{base}/stats"] = {
-            "get": operation("What the model has answered", {"200": json_content(_STATISTICS)})
+            "get": operation(
+                "Statistics of the model's requests", {"200": json_content(_STATISTICS)}
+            )
         }
         paths[f"{base}/infer"] = {"post": _infer(served)}
     paths |= openapi_openai.paths(registry)
@@ -103,9 +105,10 @@ def document(registry: Registry, settings: Settings) -> Document:
         "info": {
             "title": "warmstart",
             "version": __version__,
-            "description": "Pretrained models behind a plain endpoint, "
-            "the Open Inference Protocol (version 2), and OpenAI's "
-            "endpoints.",
+            "description": (
+                "Pretrained models over a plain protocol, the Open Inference Protocol (version "
+                "2), and OpenAI's endpoints."
+            ),
         },
         "paths": paths,
         "components": {
@@ -277,7 +280,7 @@ def _infer(served: Served) -> Document:
     )
     binary = {"schema": {"type": "string", "format": "binary"}}
     return operation(
-        "Tensors in, tensors out; binary ones follow the JSON",
+        "Predict from tensors; binary tensors follow the JSON",
         {
             "200": {
                 "description": "The outputs",

@@ -73,7 +73,7 @@ def paths(registry: Registry) -> Document:
     head = {"id": STRING, "object": STRING, "created": INTEGER, "model": STRING}
     answered: Document = {
         "200": {
-            "description": "The text, or its pieces as server-sent events",
+            "description": "The text, or its parts as server-sent events",
             "content": {
                 JSON: {
                     "schema": closed_object(
@@ -129,7 +129,7 @@ def paths(registry: Registry) -> Document:
     add(
         "/v1/audio/transcriptions",
         "speech-recognition",
-        "What is said in a recording",
+        "Transcribe a recording",
         {
             "200": {
                 "description": "The transcript",

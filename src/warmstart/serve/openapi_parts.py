@@ -37,7 +37,7 @@ def json_content(schema: Any) -> Document:
 
 def operation(summary: str, responses: Document, *, fails: str = "Error", **more: Any) -> Document:
     refused = {
-        "description": "Refused; the text says why",
+        "description": "The request was refused; the error says why",
         "content": {JSON: {"schema": {"$ref": f"#/components/schemas/{fails}"}}},
     }
     return {"summary": summary, **more, "responses": {**responses, "4XX": refused, "5XX": refused}}

@@ -86,9 +86,7 @@ def open_models(sources: Sequence[str], load: Load, *, copied: bool = True) -> I
                 r"[^A-Za-z0-9_.-]+", "-", folder.resolve().name if is_folder else model.name
             )
             if name in opened.models:
-                raise UsageError(
-                    f"Two models have the name {name!r}; give one another: NAME={where}"
-                )
+                raise UsageError(f"Two models have the name {name!r}; choose another: NAME={where}")
             opened.models[name] = model
             if copy is not None:
                 opened.folders[name], opened.prints[name] = folder, seen

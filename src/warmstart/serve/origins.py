@@ -53,7 +53,8 @@ def check(headers: Mapping[str, str], settings: Settings) -> None:
         raise Refused(
             403,
             "foreign_host",
-            f"This server answers to localhost only, not to {host[:100]!r}; --allow-host adds a name.",
+            f"This server accepts only requests to localhost, not to {host[:100]!r}; "
+            "--allow-host adds a name.",
         )
     origin = headers.get("origin")
     if origin is None or is_allowed(origin, settings):

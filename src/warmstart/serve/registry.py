@@ -270,7 +270,7 @@ class Registry(Mapping[str, Served]):
         metrics: Metrics | None = None,
     ):
         if not models:
-            raise UsageError("There is no model to serve; name one or more.")
+            raise UsageError("There is no model to serve; pass one or more.")
         for name in models:
             if not NAME.fullmatch(name):
                 raise UsageError(

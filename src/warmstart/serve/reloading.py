@@ -177,7 +177,7 @@ class Reloader:
             try:
                 self.look()
             except Exception:
-                log.exception("looking for changed bundles failed; it is tried again")
+                log.exception("looking for changed bundles failed; the server will try again")
 
     def _reload(self, name: str, folder: Path, seen: Print) -> None:
         copy: Path | None = None
@@ -189,9 +189,9 @@ class Reloader:
                 raise OSError("it changed again while it was copied")
             model = self._load(str(copy))
             if model.task != before.task:
-                raise UsageError(f"it does {model.task} now, and did {before.task} before")
+                raise UsageError(f"its task is now {model.task}, and was {before.task} before")
             if not model.is_compiled():
-                raise UsageError("it holds no whole compiled program (artifacts/float32)")
+                raise UsageError("it has no complete compiled program (artifacts/float32)")
             after = self._registry.replace(name, model)
         except Exception as error:  # whatever it is, the old one is still good
             self._metrics.reload(name, "refused")

@@ -162,7 +162,10 @@ def bound(host: str, port: int) -> Iterator[list[socket.socket]]:
                 sockets.append(one)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                message = f"Port {port} of {host} is in use; name another with --port, or 0 for a free one."
+                message = (
+                    f"Port {port} of {host} is in use; choose another with --port, or 0 for a "
+                    "free one."
+                )
             else:
                 message = f"Cannot listen on port {port} of {host}: {error.strerror or error}."
             raise UsageError(message) from None
@@ -228,7 +231,7 @@ class Background:
         self._thread.start()
         while not self._server.started:
             if not self._thread.is_alive():
-                raise RuntimeError("The server did not start; its log says why.")
+                raise RuntimeError("The server did not start; see its log.")
             time.sleep(0.01)
         host, port = self._server.servers[0].sockets[0].getsockname()[:2]
         return f"http://{host}:{port}"

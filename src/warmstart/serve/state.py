@@ -66,7 +66,8 @@ class State:
         request.scope["warmstart.model"] = served.name
         if tasks and served.task not in tasks:
             raise invalid(
-                f"{served.name} does {served.task}; this needs a model that does {' or '.join(tasks)}."
+                f"{served.name} is a model for {served.task}; this path needs a model for "
+                f"{' or '.join(tasks)}."
             )
         if served.full:
             raise Full

@@ -58,7 +58,7 @@ def decode(inputs: Any, binary: memoryview) -> dict[str, np.ndarray]:
     for tensor in inputs:
         name, dtype, shape, size = _described(tensor)
         if name in arrays:
-            raise invalid(f"The input {name!r} comes twice.")
+            raise invalid(f"The input {name!r} is listed twice.")
         if size is None:
             arrays[name] = _of_json(name, dtype, shape, tensor["data"])
         else:

@@ -241,10 +241,11 @@ def _requested(outputs: Any, known: list[str], as_binary: bool) -> dict[str, boo
             raise invalid("An output is an object with a name, and maybe parameters.")
         name, parameters = output["name"], output.get("parameters", {})
         if name in requested:
-            raise invalid(f"The output {name[:100]!r} is asked for twice.")
+            raise invalid(f"The output {name[:100]!r} is requested twice.")
         if name not in known:
             raise invalid(
-                f"There is no output {name[:100]!r} for these inputs; there are: {', '.join(known)}."
+                f"There is no output {name[:100]!r} for these inputs; available: "
+                f"{', '.join(known)}."
             )
         if not isinstance(parameters, dict):
             raise invalid(f"The parameters of the output {name!r} must be an object.")

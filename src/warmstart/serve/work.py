@@ -109,7 +109,7 @@ def _check_total(model: Model[Any, Any, Any], count: int, settings: Settings) ->
     most = settings.max_tokens if model.generates == "tokens" else settings.max_generated
     if count > most:
         raise TooLargeError(
-            f"The request may generate {count:,} {model.generates}; {most:,} at most. Ask for less."
+            f"The request may generate {count:,} {model.generates}; {most:,} at most. Request less."
         )
 
 

@@ -100,7 +100,7 @@ def pieces(
     parts, rate = parts_of(value, name, array_rate)
     if not RATES[0] <= rate <= RATES[1]:
         raise InputError(
-            f"{name}: says it has {rate:g} samples a second; {RATES[0]:,} to {RATES[1]:,} are possible",
+            f"{name}: the sampling rate must be from {RATES[0]:,} to {RATES[1]:,} Hz, not {rate:g}",
             name,
         )
     checked = _checked(parts, name, channel)
@@ -123,13 +123,11 @@ def _checked(parts: Iterator[np.ndarray], name: str, channel: int | None) -> Ite
             continue
         mono = _mono(part, name, channel)
         if not np.isfinite(mono).all():
-            raise InputError(
-                f"{name}: holds samples that are not finite numbers (NaN or infinite)", name
-            )
+            raise InputError(f"{name}: contains NaN or infinity", name)
         empty = False
         yield mono
     if empty:
-        raise InputError(f"{name}: holds no samples", name)
+        raise InputError(f"{name}: has no samples", name)
 
 
 def _mono(part: np.ndarray, name: str, channel: int | None) -> np.ndarray:
@@ -170,7 +168,7 @@ def _array(
     array = np.asarray(value)
     if array_rate is None:
         raise InputError(
-            f"{name}: an array does not say its sampling rate; give sample_rate=, or (array, rate)",
+            f"{name}: an array does not say its sampling rate; pass sample_rate=, or (array, rate)",
             name,
         )
     if not isinstance(array_rate, int | float | np.number) or not math.isfinite(array_rate):
@@ -179,9 +177,11 @@ def _array(
         array = array.T
     most = sound_files.MAX_CHANNELS
     if array.ndim not in (1, 2) or (array.ndim == 2 and not 1 <= array.shape[1] <= most):
-        raise InputError(f"{name}: samples come as (N,) or (N, channels), not {array.shape}", name)
+        raise InputError(
+            f"{name}: samples must have the shape (N,) or (N, channels), not {array.shape}", name
+        )
     if array.dtype.kind not in "fiu":
-        raise InputError(f"{name}: samples are numbers, not {array.dtype}", name)
+        raise InputError(f"{name}: samples must be numbers, not {array.dtype}", name)
     rows = max(sound_files.PIECE // (array.shape[1] if array.ndim == 2 else 1), 1)
     return (_as_float(array[i : i + rows]) for i in range(0, len(array), rows)), float(array_rate)
 

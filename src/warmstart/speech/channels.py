@@ -16,7 +16,7 @@ def count_channels(value: Any, name: str, array_rate: float | None) -> int:
     parts, _ = parts_of(value, name, array_rate)
     first = next((part for part in parts if len(part)), None)
     if first is None:
-        raise InputError(f"{name}: holds no samples", name)
+        raise InputError(f"{name}: has no samples", name)
     return int(first.shape[1]) if first.ndim == 2 else 1
 
 

@@ -28,21 +28,21 @@ class TranscriptFlags(ConsoleOptions):
 
     format: Annotated[
         Literal["txt", "srt", "vtt", "json"] | None,
-        Option("Write transcripts as txt, srt, vtt or json, and nothing else."),
+        Option("Write only the transcripts, as txt, srt, vtt or json."),
     ] = None
     output: Annotated[
         str | None,
         Option(
-            "A .srt, .vtt, .txt or .json file for one recording; for many a folder, in which each "
-            "has a file of --format, by default srt.",
+            "A .srt, .vtt, .txt or .json file for one recording, or a folder for several, "
+            "with a file in --format (default: srt) for each.",
             short="-o",
         ),
     ] = None
     line_length: Annotated[
-        int, Option("Characters of a line of subtitles, at most.", ge=1, rare=True)
+        int, Option("Maximum number of characters in a line of subtitles.", ge=1, rare=True)
     ] = 42
     cue_seconds: Annotated[
-        float, Option("Seconds that a subtitle is shown, at most.", ge=0.001, rare=True)
+        float, Option("Maximum number of seconds that a subtitle is shown.", ge=0.001, rare=True)
     ] = 7.0
 
 
@@ -53,7 +53,8 @@ class AudioFlags(ConsoleOptions):
     output: Annotated[
         str | None,
         Option(
-            "A .wav, .flac, .ogg or .mp3 file for one sound, a folder for many; default: the current folder.",
+            "A .wav, .flac, .ogg or .mp3 file for one sound, or a folder for several; "
+            "default: the current folder.",
             short="-o",
             metavar="PATH",
         ),

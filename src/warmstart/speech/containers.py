@@ -90,7 +90,7 @@ def _opened(file: BinaryIO, container: str, name: str) -> tuple[Any, Any]:
     if not isinstance(stream, av.AudioStream) or not stream.rate:
         opened.close()
         file.close()
-        raise InputError(f"{name}: has no sound", name)
+        raise InputError(f"{name}: has no audio track", name)
     return opened, stream
 
 

@@ -161,8 +161,9 @@ def _refusal(folder: Path) -> str:
         path.name for path in folder.iterdir() if path.suffix.lower() in records.SUFFIXES
     )
     if tables:
-        return f"{folder} is a folder; give the path of the table to read: {records.few(tables)}."
+        return f"{folder} is a folder; pass the path of the table to read: {records.few(tables)}."
     return (
-        f"{folder} holds no recordings with their texts. Texts are in a table ({', '.join(TABLES)}), in a .txt "
-        "file for each recording, or in one with a line of name and text for each, as in LibriSpeech and VIVOS."
+        f"{folder} contains no recordings with texts. Texts may be in a table "
+        f"({', '.join(TABLES)}), in a .txt file for each recording, or in one with the name "
+        "and text of each recording on a line, as in LibriSpeech and VIVOS."
     )

@@ -114,10 +114,11 @@ class UtteranceKind(InputKind):
             raise UsageError("Several utterances are a list: model(list(x)).")
         if hasattr(value, "__iter__") and not isinstance(value, Mapping):
             raise UsageError(
-                "An iterator gives many utterances; iterate over model.stream(x), or call model(list(x))."
+                "An iterator holds several utterances; iterate over model.stream(x), or call "
+                "model(list(x))."
             )
         what = "None" if value is None else f"an object of type {type(value).__name__}"
-        raise UsageError(f"cannot say {what}; give the names or numbers of words as a string.")
+        raise UsageError(f"cannot say {what}; pass the names or numbers of words as a string.")
 
     def stream(self, inputs: Any) -> Iterator[Item]:
         if isinstance(inputs, os.PathLike):

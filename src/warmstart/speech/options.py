@@ -48,20 +48,19 @@ class TranscribeOptions(RecordingOptions):
         ),
     ] = None
     translate: Annotated[bool, Option("Translate to English.")] = False
-    timestamps: Annotated[bool, Option("Divide the text into segments with times.")] = True
-    words: Annotated[bool, Option("Give the times of each word; models with CTC always do.")] = (
-        False
-    )
+    timestamps: Annotated[bool, Option("Split the text into segments with times.")] = True
+    words: Annotated[bool, Option("Return the time of each word; CTC models always do.")] = False
     initial_prompt: Annotated[
-        str | None, Option("Text that could come before the first window: names, spelling, style.")
+        str | None,
+        Option("Text before the first window, which suggests names, spelling and style."),
     ] = None
     condition_on_previous: Annotated[
-        bool, Option("Give each window the text before it as context.", rare=True)
+        bool, Option("Use the text of the previous window as context.", rare=True)
     ] = True
     temperature: Annotated[
         float | Sequence[float],
         Option(
-            "First temperature, and those tried next where a text looks wrong; 0 is greedy.",
+            "First temperature, and those to try next if a text fails a check below; 0 is greedy.",
             ge=0,
             rare=True,
         ),
@@ -69,7 +68,8 @@ class TranscribeOptions(RecordingOptions):
     compression_ratio: Annotated[
         float | None,
         Option(
-            "A text that zlib compresses by more repeats itself: the next temperature is tried.",
+            "Highest zlib compression ratio of a text; a higher one means that it repeats "
+            "itself, and the next temperature is tried.",
             ge=0,
             http=False,
             rare=True,
@@ -78,7 +78,7 @@ class TranscribeOptions(RecordingOptions):
     log_probability: Annotated[
         float | None,
         Option(
-            "Mean log probability of a token below which the next temperature is tried.",
+            "Lowest mean log-probability per token; below it, the next temperature is tried.",
             http=False,
             rare=True,
         ),
@@ -86,21 +86,20 @@ class TranscribeOptions(RecordingOptions):
     no_speech: Annotated[
         float | None,
         Option(
-            "Probability of silence above which a window with a low mean is skipped.",
+            "Probability of silence above which a window with a low mean log-probability is "
+            "skipped.",
             ge=0,
             le=1,
             http=False,
             rare=True,
         ),
     ] = 0.6
-    seed: Annotated[
-        int, Option("Seed of the random numbers at temperatures above 0.", ge=0, rare=True)
-    ] = 0
+    seed: Annotated[int, Option("Random seed, for temperatures above 0.", ge=0, rare=True)] = 0
     beam: Annotated[
         int | None,
         Option(
-            "Texts that the beam search follows; default: 16 with a vocabulary or language model, "
-            "else 1, the best path.",
+            "Width of the beam search; default: 16 with a vocabulary or language model, else "
+            "1, the best path.",
             ge=1,
             le=1000,
             rare=True,
@@ -109,8 +108,9 @@ class TranscribeOptions(RecordingOptions):
     vocabulary: Annotated[
         bool | str | os.PathLike[str] | Sequence[str] | None,
         Option(
-            "Words that can be recognized: a list, a file with one per line, true for the model's list, "
-            "or false for any words; on the command line a file, own, or any.",
+            "Words that can be recognised: a list, a file with one per line, true for the "
+            "model's vocabulary, or false for any words; on the command line a file, own, or "
+            "any.",
             http=False,
         ),
     ] = None

@@ -151,9 +151,9 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
         vocabulary: bool | str | os.PathLike[str] | Sequence[str] | None = None,
         language_model: str | os.PathLike[str] | LanguageModel | None = None,
     ) -> LiveTranscript:
-        """Transcribe live sound: chunks of samples go in, words come out as soon as they are final.
+        """Transcribe live audio: pass chunks of samples, get words as soon as they are final.
 
-        The text at the end equals that of the whole recording. Options mean what they mean in a call.
+        The final text equals that of the whole recording. Options are those of a call.
 
         Example:
             >>> live = ws.load("digits_wavenet_asr").listen()
@@ -163,7 +163,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
             (True, 'seven')
 
         Raises:
-            UsageError: an option is wrong, or the model takes whole recordings only, as Whisper does.
+            UsageError: an option is wrong, or the model takes only whole recordings, as Whisper does.
         """
         from warmstart.speech.ctc.recognizer import CtcRecognizer
 
@@ -171,7 +171,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
         options = make(TranscribeOptions, values, type(self).__name__)
         if not issubclass(_recognizer_class(self.entry), CtcRecognizer):
             raise UsageError(
-                f"{self.name} takes whole recordings only; models with CTC can listen."
+                f"{self.name} transcribes only whole recordings; CTC models can listen."
             )
         recognizer = self.recognizer
         assert isinstance(recognizer, CtcRecognizer)
@@ -245,8 +245,8 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
     def evaluate(self, data: Data, options: EvaluateRecordingsOptions) -> Evaluation:
         """Word and character error rate on recordings with their texts.
 
-        Published figures are mostly word error rates after Whisper's text normalizer, which writes
-        numbers in figures and contractions in full: compare `wer_normalized` with them.
+        Published word error rates are mostly after Whisper's text normalizer, which writes numbers
+        as digits and expands contractions: compare them with `wer_normalized`.
 
         Args:
             data: pairs (recording, text), or a folder or file that `speech.data` reads.

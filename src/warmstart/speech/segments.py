@@ -54,9 +54,9 @@ class Segments:
             if (_number(record.values.get(column)) or 0) > 0:
                 # Rows that begin at 0 are segments, too.
                 raise UsageError(
-                    f"{record.name}: begins at {column} {record.values[column]} of its file, so the "
-                    "table holds segments; save them as files of their own, or remove the column if they "
-                    "already are."
+                    f"{record.name}: begins at {column} {record.values[column]} of its file, "
+                    "so the table contains segments; save them as separate files, or remove "
+                    "the column if they already are."
                 )
         for column, unit in self.ends.items():
             end = _number(record.values.get(column))
@@ -65,9 +65,10 @@ class Segments:
             seconds = _seconds(recording)
             if seconds is not None and end * unit < seconds - SHORTER:
                 raise UsageError(
-                    f"{record.name}: {column} is {record.values[column]}, and its file has {seconds:.1f} s: the "
-                    "table may hold segments, or the column is wrong. Save segments as files of their own; "
-                    "if the text is that of the whole file, remove the column."
+                    f"{record.name}: {column} is {record.values[column]}, but its file has "
+                    f"{seconds:.1f} s: the table may contain segments, or the column is "
+                    "wrong. Save segments as separate files; if the text is that of the "
+                    "whole file, remove the column."
                 )
 
 

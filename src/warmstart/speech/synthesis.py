@@ -56,7 +56,7 @@ class SynthesizeOptions(RecordingOptions):
     seconds: Annotated[
         float | None,
         Option(
-            "Seconds of each word; default: sampled from those of the training data.",
+            "Duration of each word in seconds; default: sampled from those of the training data.",
             ge=0.02,
             le=LONGEST,
         ),
@@ -64,13 +64,13 @@ class SynthesizeOptions(RecordingOptions):
     temperature: Annotated[
         float | None,
         Option(
-            "Sampling temperature: 1 samples from the learned distribution, lower is cleaner and duller; "
-            "default: the model's own.",
+            "Sampling temperature: 1 samples from the learned distribution; lower values "
+            "sound cleaner and duller; default: that of the model.",
             gt=0,
             le=10,
         ),
     ] = None
-    seed: Annotated[int, Option("Random seed; the input of index n has seed + n.", ge=0)] = 0
+    seed: Annotated[int, Option("Random seed; the input at index n uses seed + n.", ge=0)] = 0
 
 
 class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
@@ -181,7 +181,7 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
             UsageError: always; a recognizer measures generated sound.
         """
         raise UsageError(
-            f"{self.name} generates sound; to measure it, give its sound to a speech recognizer."
+            f"{self.name} generates speech; to evaluate it, transcribe it with a recognizer."
         )
 
     def generated(self, value: Any, options: SynthesizeOptions) -> int:
@@ -205,7 +205,7 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
             value = item.value
             words = value.replace(",", " ").split() if isinstance(value, str) else [value]
             if not words:
-                raise InputError(f"{item.name!r}: there is no word to say", item.name)
+                raise InputError(f"{item.name!r}: there are no words to say", item.name)
             context = [self._word(word) for word in words]
         return Prepared(item.name, context=context, index=item.index)
 

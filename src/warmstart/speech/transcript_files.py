@@ -90,7 +90,8 @@ class TranscriptFiles:
             if key in self._lines:
                 other = self._lines[key][1]
                 raise UsageError(
-                    f"The text of {Path(key).name} may be in {other} or in {path}; keep one of the two files."
+                    f"The text of {Path(key).name} may be in {other} or in {path}; remove "
+                    "one of the two files."
                 )
             self._lines[key] = text, path
 

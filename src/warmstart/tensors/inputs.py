@@ -192,7 +192,7 @@ def rows(arrays: Mapping[str, NDArray[Any]], name: str) -> Iterator[dict[str, ND
     counts = {len(array) if array.ndim else 0 for array in arrays.values()}
     if len(counts) != 1:
         raise InputError(
-            f"{name}: its arrays need the same number of rows, one for each input", name
+            f"{name}: its arrays must have the same number of rows, one for each input", name
         )
     for index in range(counts.pop()):
         yield {key: array[index] for key, array in arrays.items()}

@@ -37,7 +37,7 @@ class ArrayOptions(BatchOptions):
 
 
 class ArrayModel(Model[ArrayInput, Arrays, ArrayOptions]):
-    """Takes named arrays, and gives named arrays.
+    """Takes named arrays, and returns named arrays.
 
     Example:
         >>> model = ws.load("prices-model")  # made by ws.wrap
@@ -60,12 +60,12 @@ class ArrayModel(Model[ArrayInput, Arrays, ArrayOptions]):
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """The arrays that it takes; the first dimension is that of the batch."""
+        """The arrays that it takes; the first dimension is the batch dimension."""
         return self.engine.signatures["forward"].inputs
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
-        """The arrays that it gives; the first dimension is that of the batch."""
+        """The arrays that it returns; the first dimension is the batch dimension."""
         return self.engine.signatures["forward"].outputs
 
     @overload
@@ -119,8 +119,8 @@ class ArrayModel(Model[ArrayInput, Arrays, ArrayOptions]):
         if missing := [name for name in names if name not in value]:
             own = ", ".join(map(str, list(value)[:8])) or "nothing"
             raise InputError(
-                f"{item.name}: lacks {missing[0]!r}; the model takes {', '.join(names)}, and this "
-                f"has {own}",
+                f"{item.name}: lacks {missing[0]!r}; the model takes {', '.join(names)}, but "
+                f"this has {own}",
                 item.name,
             )
         row = {spec.name: fitted(value[spec.name], spec, item.name) for spec in specs}
@@ -188,10 +188,10 @@ class ArrayModel(Model[ArrayInput, Arrays, ArrayOptions]):
             UsageError: there are no usable pairs, or an expected array does not fit its output.
         """
         if isinstance(data, str | os.PathLike | Mapping) or not isinstance(data, Iterable):
-            raise UsageError("Data for evaluation are pairs (input, expected output).")
+            raise UsageError("Evaluation data must be pairs (input, expected output).")
         pairs = list(data)
         if any(not isinstance(pair, tuple | list) or len(pair) != 2 for pair in pairs):
-            raise UsageError("Data for evaluation are pairs (input, expected output).")
+            raise UsageError("Evaluation data must be pairs (input, expected output).")
         errors: list[str] = []
         sums: dict[str, list[float]] = {}
         call = ArrayOptions(batch_size=options.batch_size)
@@ -207,7 +207,7 @@ class ArrayModel(Model[ArrayInput, Arrays, ArrayOptions]):
                 options.progress(self.name, done, len(pairs))
         if not sums:
             first = f"; the first problem: {errors[0]}" if errors else ""
-            raise UsageError(f"There is no pair to evaluate on{first}.")
+            raise UsageError(f"There are no pairs to evaluate on{first}.")
         per_output = {
             name: {"mean_absolute_error": absolute / size, "mean_squared_error": squared / size}
             for name, (absolute, squared, size) in sums.items()
@@ -258,7 +258,9 @@ def fitted(value: Any, spec: TensorSpec, name: str) -> np.ndarray:
     with np.errstate(all="ignore"):
         cast = array.astype(target)
     if target.kind in "biu" and not np.array_equal(cast, array):
-        raise InputError(f"{name}: {spec.name} takes {spec.dtype}; this has other numbers", name)
+        raise InputError(
+            f"{name}: {spec.name} takes {spec.dtype}, but this has other numbers", name
+        )
     expected = spec.shape[1:]
     if cast.ndim == 0 and all(side == 1 for side in expected):
         cast = cast.reshape([1] * len(expected))

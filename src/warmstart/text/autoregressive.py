@@ -204,8 +204,8 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
         if not self._fits_program and self._engine_name != "keras":
             if self.precision != "float32" or self._engine_name != "auto":
                 raise UsageError(
-                    f"{self.name} has more than the 2 GiB of numbers that a program file can hold; "
-                    "use engine='keras' with precision='float32'."
+                    f"{self.name} has more than the 2 GiB of weights that a program file can "
+                    "hold; use engine='keras' with precision='float32'."
                 )
             self._engine_name = "keras"
         if self._engine_name == "keras":
@@ -242,7 +242,7 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
     def _state(self, item: Item) -> NDArray[np.float32]:
         tokens = prompt_tokens(self, item)
         if len(tokens) > self.max_length:
-            reason = f"has {len(tokens):,} tokens; the model reads {self.max_length:,}"
+            reason = f"has {len(tokens):,} tokens, but the model takes at most {self.max_length:,}"
             raise InputError(f"{item.name}: {reason}", item.name)
         return open_decoder(self.engine, self.max_length).state(tokens)
 

@@ -38,13 +38,15 @@ if TYPE_CHECKING:
 class ClassifyTextOptions(BatchOptions, ColumnOptions):
     """Options of text classification."""
 
-    top_k: Annotated[int, Option("Classes in a result, best first.", ge=1, short="-k")] = 5
+    top_k: Annotated[
+        int, Option("Number of classes in a result, best first.", ge=1, short="-k")
+    ] = 5
     candidate_labels: Annotated[
         Sequence[str],
-        Option("Classes of your own, in words; for models of entailment (zero-shot)."),
+        Option("Your own class names, for zero-shot classification with an entailment model."),
     ] = ()
     hypothesis_template: Annotated[
-        str, Option("What a text entails if a class applies; {} stands for the class.")
+        str, Option("Hypothesis that a text entails if a class applies; {} stands for the class.")
     ] = "This example is {}."
     multi_label: Annotated[
         bool, Option("Whether several of the candidate labels may apply to a text.")
@@ -287,7 +289,7 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
         if self.problem == "single" and len(example.labels) != 1:
             count = len(example.labels) or "no"
             raise UsageError(
-                f"{example.name} has {count} labels; {self.name} has one for each text."
+                f"{example.name} has {count} labels, but {self.name} predicts one per text."
             )
         target = np.zeros(len(self.labels))
         for label in example.labels:

@@ -162,7 +162,8 @@ def _tag(table: Table, record: Record, column: str, tag: Any) -> str:
     names = table.class_names.get(column)
     if names is None and not isinstance(tag, str | bytes):
         raise record.error(
-            f"the tag {tag!r:.40} is not a name such as 'B-PER' or 'O'; give names instead of numbers"
+            f"the tag {tag!r:.40} is not a name such as 'B-PER' or 'O'; use names instead of "
+            "numbers"
         )
     try:
         return class_name(tag, names)
@@ -193,7 +194,7 @@ def _read(
             damaged = True
         elif len(row) == CONLL_U and row[-1] == "_" and row[0].isdecimal():
             raise RecordError(
-                f"{name}: is CoNLL-U, which has no tags of entities in its last column", name
+                f"{name}: is CoNLL-U, which has no entity tags in its last column", name
             )
         rows.append(row)
 

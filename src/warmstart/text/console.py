@@ -27,8 +27,8 @@ class QuestionFlags(ConsoleOptions):
     context: Annotated[
         str | None,
         Option(
-            "The text that holds the answers, or a .txt file with it; without it a tab separates "
-            "each question from its context."
+            "Text that contains the answers, or a .txt file with it. Without it, a tab "
+            "separates each question from its context."
         ),
     ] = None
 

@@ -153,7 +153,7 @@ def pairs(
     if len(examples) < len(labelled):
         examples = _with_negatives(examples, labelled, columns)
         if not examples:
-            raise UsageError(f"{table.name}: no pair belongs together, as {label!r} says.")
+            raise UsageError(f"{table.name}: no pair matches, according to {label!r}.")
     return _usable(examples, problems)
 
 
@@ -172,7 +172,7 @@ def _with_negatives(
     if columns is not None:
         count = len(labelled) - len(examples)
         use = "the negatives of the same anchors" if complete else "left out"
-        columns.append(f"{count:,} pairs do not belong together and are {use}")
+        columns.append(f"{count:,} pairs do not match and are {use}")
     if not complete:
         return examples
     uses: Counter[str] = Counter()
@@ -211,5 +211,5 @@ def _plain(rows: Iterable[tuple[str, Any]], problems: list[str] | None) -> Itera
 def _usable(examples: list[TextExample], problems: list[str] | None) -> list[TextExample]:
     records.require_usable("text", len(examples), problems or ())
     if not examples:
-        raise UsageError("There are no texts in the data.")
+        raise UsageError("The data contains no texts.")
     return examples

@@ -46,7 +46,9 @@ class Dense:
             BundleError: the file is missing, or holds something else.
         """
         if not path.is_file():
-            raise BundleError(f"{path} is missing; {path.parent.parent} is not a whole repository.")
+            raise BundleError(
+                f"{path} is missing; {path.parent.parent} is not a complete repository."
+            )
         from warmstart.checkpoints.formats import open_checkpoint
 
         with open_checkpoint(path) as checkpoint:

@@ -46,12 +46,12 @@ class EmbedOptions(BatchOptions, ColumnOptions):
     prompt_name: Annotated[
         str | None,
         Option(
-            "The name of a prompt of the checkpoint, which is put before each text; default: its default "
-            "prompt."
+            "Name of a prompt of the checkpoint, which is put before each text; default: its "
+            "default prompt."
         ),
     ] = None
     prompt: Annotated[
-        str | None, Option("A text that is put before each text, such as an instruction.")
+        str | None, Option("Text to put before each text, such as an instruction.")
     ] = None
 
     def __post_init__(self) -> None:
@@ -211,8 +211,8 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
     ) -> Path:
         if self._dense:
             raise UsageError(
-                f"{self.name} has Dense modules behind its network, which an export would lack; "
-                "use its bundle."
+                f"{self.name} has Dense modules after its network, which an export would "
+                "lack; use its bundle."
             )
         return super().export(path, format, integer_io=integer_io)
 

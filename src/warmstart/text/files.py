@@ -41,9 +41,9 @@ def unreadable(path: str) -> str:
     if not os.path.exists(path):
         return "there is no such file; to use the name itself as a text, pipe it to -"
     if os.path.isdir(path):
-        return "is a folder; name a .txt file with one text a line"
+        return "is a folder; pass a .txt file with one text per line"
     if not path.lower().endswith(".txt"):
-        return "is not a .txt file; texts are read from .txt files, one per line"
+        return "is not a .txt file; texts are read from .txt files with one text per line"
     return ""
 
 

@@ -37,9 +37,11 @@ MASKS = ("[MASK]", "<mask>")
 class FillMaskOptions(BatchOptions, ColumnOptions):
     """Options of fill-mask."""
 
-    top_k: Annotated[int, Option("Tokens for each mask, best first.", ge=1, short="-k")] = 5
+    top_k: Annotated[
+        int, Option("Number of tokens for each mask, best first.", ge=1, short="-k")
+    ] = 5
     targets: Annotated[
-        Sequence[str], Option("Words to choose among; default: the whole vocabulary.")
+        Sequence[str], Option("Words to choose from; default: the whole vocabulary.")
     ] = ()
 
 
@@ -157,7 +159,8 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
             if len(ids) == 1 and ids[0] != self.tokenizer.special_id("unk"):
                 return int(ids[0])
         raise UsageError(
-            f"{word!r} is not one token of {self.name}, so it cannot fill a mask; choose another word."
+            f"{word!r} is not a single token of {self.name}, so it cannot fill a mask; "
+            "choose another word."
         )
 
     def _prediction(self, token: int, score: float) -> Prediction:

@@ -45,8 +45,9 @@ def read(folder: Path, problems: list[str] | None, encoding: str | None) -> Tabl
     others = [child.name for child in _folders(folder) if child.name not in parts]
     if others:
         raise UsageError(
-            f"{folder} has the parts {', '.join(f'{name}/' for name in parts)} and also {few(others)}: rename "
-            "what is a part to train/, val/ or test/, and move all else away."
+            f"{folder} has the splits {', '.join(f'{name}/' for name in parts)} and also "
+            f"{few(others)}: rename splits to train/, val/ or test/, and move everything "
+            "else elsewhere."
         )
     return _table(folder, {part: folder / name for name, part in parts.items()}, problems, encoding)
 
@@ -95,7 +96,7 @@ def _records(
 def _refusal(folder: Path) -> str:
     tables = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     if tables:
-        return f"{folder} is a folder; give the path of the table to read: {few(tables)}."
+        return f"{folder} is a folder; pass the path of the table to read: {few(tables)}."
     return (
         f"{folder} holds no class folders: put the texts of each class into a folder of its name, one .txt "
         f"file each, or name a table ({', '.join(SUFFIXES)})."

@@ -163,8 +163,8 @@ class TextGenerator(AutoregressiveModel, JoinableModel[Text, Generation, Generat
         options = options.with_defaults(self.defaults)
         if options.is_search or options.num_return_sequences > 1:
             raise UsageError(
-                "Only one text can be streamed while it is generated: not those of a beam search, "
-                "and not several (num_return_sequences); call the model."
+                "Only a single text can be streamed, without beam search or "
+                "num_return_sequences; call the model instead."
             )
 
     def generated(self, value: Any, options: GenerateOptions) -> int:

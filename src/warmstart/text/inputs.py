@@ -78,15 +78,15 @@ class TextKind(InputKind):
             )
         if isinstance(value, tuple | set | frozenset):
             return (
-                f"The model takes one {self.noun} at a time ({self.forms}); "
-                f"several {self.plural} are a list: model(list(x))."
+                f"A call takes one {self.noun} ({self.forms}); several {self.plural} are a "
+                "list: model(list(x))."
             )
         if is_table(value):
             return table_inputs.refusal(value, self)
         if value is not None and hasattr(value, "__iter__") and not isinstance(value, list):
             return (
-                f"An iterator gives many {self.plural}; "
-                "iterate over model.stream(x), or call model(list(x))."
+                f"An iterator holds several {self.plural}; iterate over model.stream(x), or "
+                "call model(list(x))."
             )
         what = "None" if value is None else f"an object of type {type(value).__name__}"
         return f"cannot take {self.plural} from {what}; a {self.noun} is {self.forms}."
@@ -226,7 +226,7 @@ class QuestionKind(TextKind):
         return text
 
     def from_bytes(self, data: bytes, limits: Limits) -> Any:
-        raise InputError('A question comes as JSON: {"inputs": {"question": "…", "context": "…"}}.')
+        raise InputError('A question must be JSON: {"inputs": {"question": "…", "context": "…"}}.')
 
     def from_json(self, value: Any, limits: Limits) -> Any:
         return _pair_from_json(value, "question", "context", "an object", limits)
@@ -245,8 +245,8 @@ class PromptKind(TextKind):
     def stream(self, inputs: Any) -> Iterator[Item]:
         if isinstance(inputs, str | bytes | bytearray):
             raise UsageError(
-                "stream() takes many prompts and gives their results; "
-                "stream_text(prompt) gives the text of one while it is written."
+                "stream() takes many prompts and returns their results; stream_text(prompt) "
+                "streams the text of one prompt."
             )
         return super().stream(inputs)
 
@@ -320,7 +320,7 @@ def _is_text(value: Any) -> bool:
 def _filled(value: Any, name: str) -> str:
     text = _string(value, name)
     if not text.strip():
-        raise InputError(f"{name}: is empty; give some text", name)
+        raise InputError(f"{name}: is empty", name)
     return text
 
 

@@ -65,23 +65,23 @@ def pair_label(
         likely = [one for one in free if _are_labels(table, one)]
         if likely:
             raise UsageError(
-                f"{table.name}: the column {likely[0]!r} may say which pairs belong together; name it with "
-                f"label_column={likely[0]!r}, or remove it."
+                f"{table.name}: the column {likely[0]!r} may say which pairs match; name it "
+                f"with label_column={likely[0]!r}, or remove it."
             )
         return None
     words = _words(table, column)
     is_entailment = bool({*map(str.casefold, texts)} & {*ENTAILMENT})
     if words == CLASSES or (is_entailment and len(texts) == 2 and words & NUMBERS):
         raise UsageError(
-            f"{table.name}: the column {column!r} has numbers of classes ({', '.join(sorted(words))}). 0 may mean "
-            "entailment, as in many data sets, or pairs that do not belong together; write entailment, neutral "
-            "and contradiction instead."
+            f"{table.name}: the column {column!r} has class indices "
+            f"({', '.join(sorted(words))}). 0 may mean entailment, as in many datasets, or "
+            "pairs that do not match; write entailment, neutral and contradiction instead."
         )
     if not _are_labels(table, column, one_is_enough=True):
         raise UsageError(
-            f"{table.name}: the column {column!r} has {_first(table, column)!r:.40}, and pairs are learned from texts "
-            "that belong together: write 1 or 0 (or entailment, contradiction), or keep the pairs that belong "
-            "together and remove the column."
+            f"{table.name}: the column {column!r} has {_first(table, column)!r:.40}, but "
+            "training needs to know which pairs match: write 1 or 0 (or entailment, "
+            "contradiction), or keep only the pairs that match and remove the column."
         )
     if len(texts) > 2:
         raise UsageError(
@@ -102,7 +102,7 @@ def belongs(table: Table, record: Record, column: str) -> bool | None:
     except ValueError as error:
         raise record.error(f"has a label that {error}") from None
     if word not in KNOWN:
-        raise record.error(f"the label {value!r:.40} does not say whether the two belong together")
+        raise record.error(f"the label {value!r:.40} does not say whether the two texts match")
     return None if word in NEITHER else word in TOGETHER
 
 

@@ -53,10 +53,10 @@ Characters: TypeAlias = tuple[int, int]
 class AnswerOptions(BatchOptions, ColumnOptions):
     """Options of question answering."""
 
-    top_k: Annotated[int, Option("Answers returned, best first.", ge=1, short="-k")] = 1
-    max_answer_tokens: Annotated[int, Option("Maximum tokens of an answer.", ge=1)] = 30
+    top_k: Annotated[int, Option("Number of answers to return, best first.", ge=1, short="-k")] = 1
+    max_answer_tokens: Annotated[int, Option("Maximum number of tokens of an answer.", ge=1)] = 30
     no_answer: Annotated[
-        bool, Option('Whether "no answer" competes with the spans, as in SQuAD 2.')
+        bool, Option('Whether "no answer" is a possible result, as in SQuAD 2.')
     ] = False
     align_to_words: Annotated[
         bool, Option("Extend answers to whole words; otherwise they may end inside a word.")

@@ -109,7 +109,7 @@ def questions(
 
     read_questions = list(table.map(read, problems))
     if not read_questions and not problems:
-        raise UsageError("There are no questions in the data.")
+        raise UsageError("The data contains no questions.")
     return read_questions
 
 
@@ -205,8 +205,8 @@ def _answers(
         raise record.error(f"{_id_of(record)}the context does not contain the answer {text!r:.60}")
     if context.count(text) != 1:
         raise record.error(
-            f"the context has the answer {text!r:.60} {context.count(text)} times; give its first character in a "
-            "column answer_start"
+            f"the context has the answer {text!r:.60} {context.count(text)} times; add its "
+            "first character in a column answer_start"
         )
     return ((text, context.index(text)),)
 

@@ -47,8 +47,9 @@ def check_single(rows: Sequence[Sequence[Sequence[str]]], path: Path) -> None:
         types = _types(columns[index])
         if types and (types & last or not last):
             raise UsageError(
-                f"{path}: the tags may be in column {index + 1} or in column {width}, of the same entities "
-                f"({', '.join(sorted(types)[:3])}); remove one of the two columns."
+                f"{path}: the tags may be in column {index + 1} or in column {width}, both "
+                f"with the entities ({', '.join(sorted(types)[:3])}); remove one of the two "
+                "columns."
             )
 
 

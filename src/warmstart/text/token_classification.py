@@ -43,9 +43,10 @@ class TagOptions(BatchOptions, ColumnOptions):
     aggregation: Annotated[
         Literal["auto", "none", "simple", "first", "max"],
         Option(
-            'How tokens become entities: "none": every labelled token is one; "simple": neighbours with the same label '
-            'are one, scored by their mean; "first" and "max": words stay whole, labelled by their first or '
-            'most confident token; "auto": "first" where the tokenizer marks the pieces of a word, else "simple".'
+            'How tokens become entities: "none": every labelled token; "simple": adjacent '
+            'tokens with the same label, with their mean score; "first" and "max": whole '
+            'words, with the label of their first or most confident token; "auto": "first" '
+            'if the tokenizer marks the pieces of a word, else "simple".'
         ),
     ] = "auto"
 
@@ -204,8 +205,8 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
         own = {self.scheme.type_of(label.name) for label in self.labels} - {""}
         if unknown := sorted(types - own):
             raise UsageError(
-                f"{self.name} has no entities of the type {unknown[0]!r}, which the data has; "
-                f"it has: {', '.join(sorted(own))}."
+                f"{self.name} has no entities of type {unknown[0]!r}, which the data has; "
+                f"its types are:  {', '.join(sorted(own))}."
             )
 
     def tags(self, words: Sequence[str], tokens: Tokens) -> list[str]:

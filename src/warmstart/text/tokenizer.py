@@ -122,8 +122,8 @@ class Tokenizer:
         size = backend.get_vocab_size()
         if rows is not None and not rows - PADDED_ROWS <= size <= rows:
             raise BundleError(
-                f"The tokenizer in {folder} has {size:,} tokens, but the model has {rows:,} embeddings; "
-                "they are not of one model."
+                f"The tokenizer in {folder} has {size:,} tokens, but the model has {rows:,} "
+                "embeddings; they do not belong to the same model."
             )
         return cls(backend, special, folder, rows, vocabularies.truncation_side(folder))
 
@@ -199,9 +199,9 @@ class Tokenizer:
             self._has_warned = True
             part = "end" if self._side == "right" else "beginning"
             message = (
-                f"{name or 'A text'} has more than the {limit:,} tokens that the model takes; its "
-                f"{part} is left out. Results of such texts have truncated=True; this warning "
-                "appears once."
+                f"{name or 'A text'} has more than the {limit:,} tokens that the model "
+                f"takes; its {part} is truncated. Results of such texts have truncated=True; "
+                "this warning is shown once."
             )
             warnings.warn_explicit(message, TruncationWarning, "warmstart", 1)  # no source line
         encoded = self._encoded(encoding, truncated)
@@ -298,8 +298,8 @@ class Tokenizer:
         ids = np.array(encoding.ids, np.int64)
         if self._rows is not None and ids.max(initial=0) >= self._rows:
             raise BundleError(
-                f"The tokenizer in {self.folder} gives the id {ids.max()}, but the model has "
-                f"{self._rows:,} embeddings; they are not of one model."
+                f"The tokenizer in {self.folder} returns the id {ids.max()}, but the model "
+                f"has {self._rows:,} embeddings; they do not belong to the same model."
             )
         return Encoded(
             ids.astype(np.int32), np.array(encoding.type_ids, np.int32), truncated, encoding

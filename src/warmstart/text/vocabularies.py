@@ -280,13 +280,14 @@ def _add(
     path = folder / "added_tokens.json"
     added = files.read_object(path) if path.is_file() else {}
     if not all(isinstance(number, int) for number in added.values()):
-        raise BundleError(f"{path} is damaged: it must give a number to each token.")
+        raise BundleError(f"{path} is damaged: it must map each token to a number.")
     for token in sorted(added, key=lambda token: added[token]):
         backend.add_tokens([AddedToken(token, normalized=False)])
         if backend.token_to_id(token) != added[token]:
             raise BundleError(
                 f"{path}: the token {token!r} has the number {added[token]}, but comes as "
-                f"{backend.token_to_id(token)}; the files are not of one tokenizer."
+                f"{backend.token_to_id(token)}; the files do not belong to the same "
+                "tokenizer."
             )
     extra = config.get("additional_special_tokens") or []
     extra = (

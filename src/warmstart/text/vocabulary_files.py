@@ -51,7 +51,8 @@ def check_tokens(path: Path, vocabulary: Mapping[str, Any], needed: list[str]) -
     for token in needed:
         if token not in vocabulary:
             raise BundleError(
-                f"{path} lacks the special token {token!r}; the files are not of one tokenizer."
+                f"{path} lacks the special token {token!r}; the files do not belong to the "
+                "same tokenizer."
             )
 
 

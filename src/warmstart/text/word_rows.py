@@ -46,8 +46,9 @@ def sentence_column(table: Table, taken: Collection[str]) -> str:
     column = choose_column(free, SENTENCE_ROW, None, table.name)
     if column is None:
         raise UsageError(
-            f"{table.name} has one word in each row, and no column that numbers the sentences; call it sentence_id, "
-            f"or write a sentence in each row (the columns are {listed(table.columns)})."
+            f"{table.name} has one word in each row, but no column with sentence numbers; "
+            "call it sentence_id, or write a sentence in each row (the columns are "
+            f"{listed(table.columns)})."
         )
     return column
 
@@ -81,7 +82,7 @@ def sentences(
                 yield rows.first, tuple(rows.words), tuple(rows.tags)
             if number is None:
                 raise UsageError(
-                    f"{record.name}: the first row has no number of a sentence in {column!r}."
+                    f"{record.name}: the first row has no sentence number in {column!r}."
                 )
             again += number in numbers
             numbers.add(number)
@@ -96,7 +97,8 @@ def sentences(
             rows.tags.append(tag)
     if again > len(numbers):  # a few: the numbers begin anew in each document
         raise UsageError(
-            f"{table.name}: the rows of the sentences in {column!r} are mixed; sort the table by them."
+            f"{table.name}: the rows of the sentences in {column!r} are mixed; sort the "
+            "table by that column."
         )
     if rows is not None and not rows.damaged:
         yield rows.first, tuple(rows.words), tuple(rows.tags)

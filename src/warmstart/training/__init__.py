@@ -37,29 +37,28 @@ def finetune(
     task: str | None = None,
     **options: Any,
 ) -> Model[Any, Any, Any]:
-    """Train a pretrained model further on your own labelled data.
+    """Fine-tune a pretrained model on your own labelled data.
 
     Args:
-        base: a name, folder or source as `ws.load` takes it, or a model that it returned;
-            `"deepar"` trains a forecaster from scratch; `"default"` is the default model of the
-            task (of image classification where none is named).
-        data: what the task learns from; for images a folder of class folders, a CSV, TSV, Parquet
-            or JSONL file of paths and labels, a list of (photo, label) pairs, or a
-            `tf.data.Dataset`.
-        task: what the result does; default: what the base does.
+        base: a name, folder or source as for `ws.load`, or a loaded model; `"deepar"` trains a
+            forecaster from scratch; `"default"` is the default model of the task (of image
+            classification if no task is named).
+        data: the training data; for images a folder of class folders, a CSV, TSV, Parquet or JSONL
+            file of paths and labels, a list of (photo, label) pairs, or a `tf.data.Dataset`.
+        task: the task to train for; default: that of the base.
         **options: those of the task's options class (see `core.task.Task.train_options`). All
             tasks share `epochs`, `learning_rate`, `batch_size`, `validation`, `patience`,
-            `optimizer`, `callbacks`, `seed`, `output`, `name` and `verbose`; `freeze`, `augment`,
-            `class_weight`, `loss` and `metrics` exist where they make sense.
+            `optimizer`, `callbacks`, `seed`, `output`, `name` and `verbose`; some also have
+            `freeze`, `augment`, `class_weight`, `loss` and `metrics`.
 
     Returns:
-        A model of the task's class, loaded from the bundle; `.history` has the epochs, `.report()`
-        the path of the report.
+        A model of the class of the task, loaded from the bundle; `.history` has the epochs,
+        `.report()` returns the path of the report.
 
     Raises:
-        UsageError: an option is wrong, the data cannot be learned from, or the folder holds
+        UsageError: an option is wrong, the data cannot be used, or the output folder contains
             something else.
-        TrainingError: training cannot continue; what was reached stays in `output`.
+        TrainingError: training cannot continue; the last checkpoint stays in `output`.
         MissingPackageError: TensorFlow is not installed.
 
     Example:
@@ -108,8 +107,8 @@ def _check_names(options: Collection[str], tasks: Iterable[Task], owner: str) ->
     for name in options:
         if name not in known and name in signature(load).parameters:
             raise UsageError(
-                f"{owner} takes no option {name!r}, which is one of ws.load: give the model instead of "
-                f"its name, ws.finetune(ws.load(…, {name}=…), data).",
+                f"{owner} has no option {name!r}, which belongs to ws.load: pass the model "
+                f"instead of its name, ws.finetune(ws.load(…, {name}=…), data).",
                 section="fine-tuning.md#options",
             )
         if name not in known and len(classes) > 1:
@@ -125,11 +124,11 @@ def check_exists(data: Any) -> None:
     if isinstance(data, str | PathLike) and scheme(data) is None:
         path = Path(data).expanduser()
         if not path.exists():
-            raise UsageError(f"There is no file or folder {path}.")
+            raise UsageError(f"The file or folder {path} does not exist.")
 
 
 def _default_base(task: str) -> str:
     name = task_of(task).default_model
     if not name:
-        raise UsageError(f"Fine-tuning for {task} needs a base to start from.")
+        raise UsageError(f"Fine-tuning for {task} needs a base model.")
     return name

@@ -22,7 +22,7 @@ UP = ("acc", "auc", "precision", "recall", "f1", "iou", "kappa", "r2", "top", "e
 def better_is_more(metric: str, mode: str = "auto") -> bool:
     """Whether a metric of this name is to grow."""
     if mode not in ("auto", "min", "max"):
-        raise UsageError(f"mode is 'auto', 'min' or 'max', not {mode!r}.")
+        raise UsageError(f"mode must be 'auto', 'min' or 'max', not {mode!r}.")
     name = metric.removeprefix("val_")
     grows = any(part in name for part in UP) or re.fullmatch(
         r"m?a[pr](\d+|_\w+)?", name
@@ -183,7 +183,8 @@ class Keeper(keras.callbacks.Callback):
                 key for key in record if key not in ("epoch", "seconds", "learning_rate")
             )
             raise UsageError(
-                f"There is no metric {self.monitor!r} to choose the best epoch by; there are: {metrics}."
+                f"There is no metric {self.monitor!r} to select the best epoch; available:  "
+                f"{metrics}."
             )
         if not math.isfinite(record[self.monitor]):
             self._say_undefined()
@@ -212,8 +213,8 @@ class Keeper(keras.callbacks.Callback):
         if not self.undefined:
             self.undefined = True
             self.bar.terminal.say(
-                f"warning: {self.monitor.removeprefix('val_')} is undefined on the validation data; "
-                "the loss decides which epoch is best"
+                f"warning: {self.monitor.removeprefix('val_')} is undefined on the "
+                "validation data; the best epoch is selected by the loss"
             )
 
     def _keep_best(self, arrays: dict[str, np.ndarray]) -> None:

@@ -69,22 +69,20 @@ class TrainOptions:
     section: ClassVar[str] = "fine-tuning.md#options"
     """Section of the documentation on these options."""
 
-    epochs: Annotated[
-        int, Option("Passes over the training data, at most; the best epoch is kept.", ge=1)
-    ] = 10
+    epochs: Annotated[int, Option("Maximum number of epochs; the best one is selected.", ge=1)] = 10
     learning_rate: Annotated[
-        float | None, Option("Highest learning rate; default: what suits the model.", gt=0)
+        float | None, Option("Peak learning rate; default: depends on the model.", gt=0)
     ] = None
-    batch_size: Annotated[int, Option("Training examples per step.", ge=1)] = 16
+    batch_size: Annotated[int, Option("Number of training examples per step.", ge=1)] = 16
     validation: Annotated[
         Validation,
         Option(
-            "Validation data, or the share of the data to set aside; 'auto': the part that the "
-            "data names, else a fifth; 0: none."
+            "Validation data, or the fraction of the data to set aside; 'auto': the "
+            "validation split of the data, else a fifth; 0: none."
         ),
     ] = "auto"
     patience: Annotated[
-        int | None, Option("Stop after this many epochs without a better one.", ge=1, rare=True)
+        int | None, Option("Stop after this many epochs without improvement.", ge=1, rare=True)
     ] = None
     optimizer: Annotated[
         Optimizer, Option("An optimizer as keras.Model.compile takes it.", http=False, cli=False)
@@ -95,13 +93,13 @@ class TrainOptions:
     ] = ()
     track: Annotated[
         Sequence[Literal["csv", "tensorboard", "mlflow", "wandb"]],
-        Option("Where parameters, metrics and the report are logged.", http=False, rare=True),
+        Option("Trackers that log options, metrics and the report.", http=False, rare=True),
     ] = ()
     seed: Annotated[int, Option("Random seed; the same seed gives the same model.", ge=0)] = 0
     output: Annotated[
         str | Path | None,
         Option(
-            "A new folder for the model and its report; the same call with the same folder "
+            "New folder for the model and its report; the same call with the same folder "
             "resumes. Default: a temporary folder.",
             http=False,
         ),
@@ -109,7 +107,7 @@ class TrainOptions:
     device: Annotated[
         Literal["auto", "cpu", "gpu"],
         Option(
-            "auto: the GPUs that TensorFlow sees, else the CPU; gpu: an error where it sees none.",
+            "auto: the GPUs that TensorFlow finds, else the CPU; gpu: an error if it finds none.",
             http=False,
             rare=True,
         ),
@@ -123,13 +121,15 @@ class TrainOptions:
     def __post_init__(self) -> None:
         self.check_validation()
         if self.learning_rate is not None and self.optimizer is not None:
-            raise UsageError("An optimizer has its own learning_rate; give one of the two.")
+            raise UsageError("An optimizer has its own learning_rate; pass one of the two.")
 
     def check_validation(self) -> None:
         """Raise `UsageError` where `validation` is a number but no share."""
         number = self.validation
         if isinstance(number, int | float) and (number is True or not 0 <= number < 1):
-            raise UsageError(f"validation must be data or a share between 0 and 1, not {number!r}.")
+            raise UsageError(
+                f"validation must be data or a fraction between 0 and 1, not {number!r}."
+            )
 
     def recorded(self, without: Collection[str] = ()) -> Mapping[str, Any]:
         """The options that decide the result, by name, less those in `without`."""
@@ -151,8 +151,8 @@ class RayOptions(TrainOptions):
     address: Annotated[
         str | None,
         Option(
-            "Address of the Ray cluster; default: RAY_ADDRESS, the one that runs on this machine, "
-            "or a new one.",
+            "Address of the Ray cluster; default: RAY_ADDRESS, or the cluster on this "
+            "machine, or a new one.",
             http=False,
             rare=True,
         ),
@@ -160,7 +160,7 @@ class RayOptions(TrainOptions):
     workers: Annotated[
         int | None,
         Option(
-            "Workers on the cluster; default: one for each GPU, or machine.",
+            "Number of workers; default: one for each GPU, or for each machine without GPUs.",
             ge=1,
             http=False,
             rare=True,
@@ -168,7 +168,7 @@ class RayOptions(TrainOptions):
     ] = None
     cpus: Annotated[
         int | None,
-        Option("Processors of each worker; default: as many as fit.", ge=1, http=False, rare=True),
+        Option("Processors per worker; default: as many as fit.", ge=1, http=False, rare=True),
     ] = None
 
     def __post_init__(self) -> None:
@@ -176,7 +176,7 @@ class RayOptions(TrainOptions):
         if self.on == "local":
             for name in ("address", "workers", "cpus"):
                 if getattr(self, name) is not None:
-                    raise UsageError(f"{name} belongs to on='ray'.")
+                    raise UsageError(f"{name} needs on='ray'.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,8 +186,8 @@ class FreezeOptions(TrainOptions):
     freeze: Annotated[
         int | str,
         Option(
-            "Which part of the base is frozen: none, backbone, a number of its first blocks, or "
-            "the name of the last frozen layer."
+            "What to freeze of the base: none, backbone, a number of first blocks, or the "
+            "name of the last layer to freeze."
         ),
     ] = "none"
 
@@ -228,7 +228,7 @@ class ClassWeightOptions(TrainOptions):
 
     class_weight: Annotated[
         ClassWeight,
-        Option("'balanced': all classes count alike; or a weight by class name.", rare=True),
+        Option("'balanced' for equal total weights, or a weight for each class name.", rare=True),
     ] = None
 
     def __post_init__(self) -> None:

@@ -94,7 +94,8 @@ def mistakes(head: Sequence[str], rows: Iterable[Sequence[Any]], count: int, tot
         return "Mistakes", text(f"None among {total:,}.")
     shown = [[shorten(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
     note = (
-        f"The worst {len(shown)} of {count:,} among {total:,}. A wrong label is often among them."
+        f"The worst {len(shown)} of {count:,} among {total:,}. Often, some of these are "
+        "mislabelled."
     )
     return "Mistakes", text(note) + table(head, shown)
 

@@ -55,8 +55,11 @@ def repeats(examples: Iterable[Content]) -> Iterator[str]:
             conflicting.append(one.name)
     if across:
         yield (
-            f"{counted(len(across), 'example')} in two parts, which makes the figures look better than they are: "
-            f"{few(across)}"
+            f"{counted(len(across), 'example')} in two splits, which makes the metrics look "
+            f"better than they are: {few(across)}"
         )
     if conflicting:
-        yield f"{counted(len(conflicting), 'example')} there twice with different labels: {few(conflicting)}"
+        yield (
+            f"{counted(len(conflicting), 'example')} repeated with different labels: "
+            f"{few(conflicting)}"
+        )

@@ -175,7 +175,7 @@ def open_run(output: str | Path | None, settings: Mapping[str, Any]) -> Iterator
         lock.acquire()
     except Timeout:
         raise TrainingError(
-            f"Another process is training into {folder}; wait for it or name another folder."
+            f"Another process is training into {folder}; wait for it, or choose another folder."
         ) from None
     except OSError as error:
         raise TrainingError(f"{folder} cannot be written: {error.strerror or error}.") from error
@@ -184,8 +184,9 @@ def open_run(output: str | Path | None, settings: Mapping[str, Any]) -> Iterator
         known = run.read("run")
         if known is not None and known["settings"] != current:
             raise UsageError(
-                f"{folder} holds a run with other settings ({_differences(known['settings'], current)}); "
-                "name a new folder, nothing was overwritten."
+                f"{folder} contains a run with other settings "
+                f"({_differences(known['settings'], current)}); choose a new folder; nothing "
+                "was overwritten."
             )
         for left in (folder / STATE).glob(".*.part"):  # of a process that was killed while it wrote
             left.unlink()
@@ -214,8 +215,8 @@ def check_output(output: str | Path | None) -> None:
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else {""}
     if names - {STATE} and not (folder / STATE / "run.json").is_file():
         raise UsageError(
-            f"{folder} is not empty and holds no unfinished training; name a new folder, nothing was "
-            "overwritten."
+            f"{folder} is not empty and contains no unfinished run; choose a new folder; "
+            "nothing was overwritten."
         )
 
 

@@ -54,7 +54,7 @@ def split(
     parts = by_part(examples, part)
     train, own = parts["train"], parts["validation"]
     if not examples:
-        raise UsageError("The data holds no examples.")
+        raise UsageError("The data contains no examples.")
     if not train:
         raise UsageError(
             "The data assigns all examples to validation or testing; none is left to train on."
@@ -69,7 +69,7 @@ def split(
         return Split(train, own, parts["test"])
     warnings: tuple[str, ...] = ()
     if own:
-        count = f"{len(own):,} validation examples that the data names"
+        count = f"{len(own):,} validation examples from the data"
         warnings = (f"the {count} are not used, because validation is {validation!r}",)
     if share == 0:
         return Split(train, [], parts["test"], warnings)
@@ -132,7 +132,7 @@ def split_rows(
         UsageError: nothing could be set aside.
     """
     if not 0 < share < 1:
-        raise UsageError(f"The validation share must be between 0 and 1, not {share}.")
+        raise UsageError(f"The validation fraction must be between 0 and 1, not {share}.")
     members: dict[Hashable, list[int]] = {}
     for row in range(count):
         members.setdefault(row if groups is None else groups[row], []).append(row)
@@ -149,20 +149,21 @@ def split_rows(
         chosen.update(row for unit in free[: min(size, len(rows) - 1)] for row in unit)
     if not chosen and len(units) < count:
         raise UsageError(
-            f"The {count:,} examples are in {counted(len(units), 'group')} that stay together (equal cells "
-            "of group_column, or the same text), too few to set some aside for validation: every class "
-            "needs two or more groups; give validation data, or another group_column."
+            f"The {count:,} examples are in {counted(len(units), 'group')} that stay "
+            "together (equal cells of group_column, or the same text), too few to set some "
+            "aside for validation: every class needs two or more groups; pass validation "
+            "data, or another group_column."
         )
     if not chosen and fixed:
         raise UsageError(
-            f"No example can be set aside for validation: {len(stay):,} of {count:,} appear more than once, "
-            "and repeated examples stay together in training. Remove the repeats, or give validation "
-            "data."
+            f"No example can be set aside for validation: {len(stay):,} of {count:,} appear "
+            "more than once, and repeated examples stay together in training. Remove the "
+            "repeats, or pass validation data."
         )
     if not chosen:
         raise UsageError(
-            "There are too few examples to set some aside for validation: no class has more than "
-            "one; give validation data, or validation=0 where the task can do without."
+            "There are too few examples to set some aside for validation: no class has more "
+            "than one; pass validation data, or validation=0 if the task allows it."
         )
     return [row for row in range(count) if row not in chosen], sorted(chosen)
 

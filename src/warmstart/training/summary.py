@@ -76,11 +76,14 @@ class Summary:
             yield f"{self._problems_title}:"
             yield from (f"  {problem}" for problem in self.problems[:PROBLEMS])
         if len(self.problems) > PROBLEMS:
-            yield f"  … and {len(self.problems) - PROBLEMS:,} more, which the report lists"
+            yield f"  … and {len(self.problems) - PROBLEMS:,} more, listed in the report"
 
     @property
     def _problems_title(self) -> str:
-        return f"{counted(len(self.problems), 'problem')} with the data; what cannot be used is left out"
+        return (
+            f"{counted(len(self.problems), 'problem')} with the data; unusable examples are left "
+            "out"
+        )
 
     def html(self) -> str:
         """For the report."""

@@ -261,8 +261,9 @@ class Trainer(TrainerHooks[OptionsT]):
             better = value > baseline if better_is_more(name) else value < baseline
             if name == self.monitor.removeprefix("val_") and not better:
                 yield (
-                    f"warning: the baseline is as good: {name} {baseline:.4g}, and {value:.4g} after "
-                    "training; more data, more epochs or another base may help"
+                    f"warning: the model is no better than the baseline: {name} "
+                    f"{baseline:.4g}, and {value:.4g} after training; more data, more epochs "
+                    "or another base may help"
                 )
 
     def usage(self) -> list[str]:
@@ -271,7 +272,7 @@ class Trainer(TrainerHooks[OptionsT]):
         note = "" if self.run.resumable else "; deleted with this process, model.save(…) keeps it"
         shell = quote(str(folder))
         return [
-            f"written: {folder} (how good it is: {bundle.REPORT}{note})",
+            f"written: {folder} (report: {bundle.REPORT}{note})",
             f"  warmstart {task_of(self.task).verb} {self.example} --model {shell}",
             f"  warmstart serve {shell}",
             f"  warmstart export {shell} {quote(folder.name)}.onnx",

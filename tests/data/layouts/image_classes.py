@@ -275,7 +275,7 @@ CLASSES: tuple[Layout | Refused, ...] = (
             **folders("x/train", "x/test", classes=FLOWERS),
             **folders("x/x/train", "x/x/test", classes=FLOWERS),
         },
-        r"has the parts test/, train/ and also x/ with class folders",
+        r"has the splits test/, train/ and also x/ with class folders",
         "x",
     ),
     Layout(
@@ -346,7 +346,7 @@ CLASSES: tuple[Layout | Refused, ...] = (
             **photos("val/images/val_0.JPEG", "test/images/test_0.JPEG"),
             "val/val_annotations.txt": "val_0.JPEG\tn01\t0\t32\t44\t62\n",
         },
-        r"val is the validation part and has no class folders",
+        r"val is the validation split and has no class folders",
     ),
     Refused(
         "Kaggle's dogs and cats",
@@ -370,7 +370,7 @@ CLASSES: tuple[Layout | Refused, ...] = (
             "train/_annotations.coco.json": coco("1.jpg"),
             "valid/_annotations.coco.json": coco("2.jpg"),
         },
-        r"parts train/ and valid/, which hold no class folders.*task='object-detection'",
+        r"splits train/ and valid/, which hold no class folders.*task='object-detection'",
     ),
 )
 """Of photos with classes."""

@@ -387,9 +387,9 @@ def test_public_tables(tmp_path, name):
 
 
 REFUSED = {
-    "Kaggle store sales": (KAGGLE, r"3 columns that could be the series .*; name one as target="),
+    "Kaggle store sales": (KAGGLE, r"3 columns that may be the series .*; pass one as target="),
     "tourism": (TOURISM, r"as item=\['Region', 'State', 'Purpose'\]"),
-    "Rossmann": (ROSSMANN, "the column 'Store' tells them apart: give item='Store'"),
+    "Rossmann": (ROSSMANN, "the column 'Store' tells them apart: pass item='Store'"),
     "Walmart": (
         "Store,Dept,Date,Weekly_Sales\n"
         + "".join(
@@ -398,7 +398,7 @@ REFUSED = {
             for d in (1, 2)
             for n, day in enumerate(days())
         ),
-        r"the columns 'Store' and 'Dept' tell them apart: give item=\['Store', 'Dept'\] for each of the 4 series",
+        r"the columns 'Store' and 'Dept' tell them apart: pass item=\['Store', 'Dept'\] for each of the 4 series",
     ),
     "a region called NA": (
         "region,date,sales\n" + "".join(f"{r},{d},1\n" for r in ("EU", "NA") for d in days()),
@@ -414,7 +414,7 @@ REFUSED = {
     ),
     "numbers of stores by year": (
         "store,2018,2019,2020\n7,1.5,2,3\n9,2.5,3,4\n",
-        "Each row may be a series of the years 2018, 2019, 2020, or each column one: give item='store'",
+        "Each row may be a series over the years 2018, 2019, 2020, or each column may be one: pass item='store'",
     ),
     "measurements in numbered columns": (
         "name,weight,x1,x2,x3,x4,x5,x6\na,1,2,3,4,5,6,7\nb,1,2,3,4,5,6,7\n",

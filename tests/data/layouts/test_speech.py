@@ -163,13 +163,13 @@ REFUSED: dict[str, tuple[dict[str, str], tuple[str, ...], str, str]] = {
         {"validation_list.txt": "yes/a_nohash_0.wav\n"},
         ("yes/a_nohash_0.wav", "no/b_nohash_0.wav"),
         "",
-        "holds no recordings with their texts",
+        "contains no recordings with texts",
     ),
     "two lists": (
         {"prompts.txt": "A_R001 yes\n", "old/prompts.txt": "A_R001 no\n"},
         ("waves/A_R001.wav",),
         "",
-        "The text of A_R001 may be in .* or in .*; keep one of the two files",
+        "The text of A_R001 may be in .* or in .*; remove one of the two files",
     ),
     "FLEURS": (
         {
@@ -195,10 +195,10 @@ def test_what_can_be_read_in_two_ways_is_refused_with_the_way_out(tmp_path, name
 @pytest.mark.parametrize(
     ("header", "cells", "words"),
     [
-        ("start,end", "0,2.5", r"a\.csv:2: end is 2\.5, and its file has 10\.0 s: the table may hold segments"),
-        ("start_ms,end_ms", "0,2500", "end_ms is 2500, and its file has 10.0 s"),
-        ("startTime,endTime", "0:00,0:02.5", "endTime is 0:02.5, and its file has"),
-        ("duration", "2.5", "duration is 2.5, and its file has"),
+        ("start,end", "0,2.5", r"a\.csv:2: end is 2\.5, but its file has 10\.0 s: the table may contain segments"),
+        ("start_ms,end_ms", "0,2500", "end_ms is 2500, but its file has 10.0 s"),
+        ("startTime,endTime", "0:00,0:02.5", "endTime is 0:02.5, but its file has"),
+        ("duration", "2.5", "duration is 2.5, but its file has"),
         ("start", "00:00:02.5", "begins at start 00:00:02.5 of its file"),
         ("offset", '"2,5"', "begins at offset 2,5 of its file"),
         ("from", "2.5", "begins at from 2.5 of its file"),
@@ -229,6 +229,6 @@ def test_lengths_of_samples_in_memory_are_compared_too():
         "duration": 2.5,
         "text": "yes",
     }
-    with pytest.raises(UsageError, match=r"row 1: duration is 2\.5, and its file has 10\.0 s"):
+    with pytest.raises(UsageError, match=r"row 1: duration is 2\.5, but its file has 10\.0 s"):
         examples([row])
     assert len(examples([row | {"duration": 10.0}])) == 1

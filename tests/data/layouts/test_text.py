@@ -412,19 +412,19 @@ REFUSED: dict[str, tuple[Any, ...]] = {
         examples,
         {"train.tsv": "sentence\tlabel\n", "dev.tsv": ""},
         None,
-        "give the path of the table to read: 'dev.tsv', 'train.tsv'",
+        "pass the path of the table to read: 'dev.tsv', 'train.tsv'",
     ),
     "SNLI's numbers": (
         pairs,
         "snli.csv",
         lines(lambda n: f"{T[n]},{O[n].replace(',', '')},{n % 3}", "premise,hypothesis,label\n"),
-        r"has numbers of classes \(0, 1, 2\)\. 0 may mean entailment",
+        r"has class indices \(0, 1, 2\)\. 0 may mean entailment",
     ),
     "MNLI's numbers": (
         pairs,
         "mnli.csv",
         lines(lambda n: f"{T[n]},{O[n].replace(',', '')},{n % 3}", "sentence1,sentence2,label\n"),
-        "numbers of classes",
+        "class indices",
     ),
     "STS-B's scores": (
         pairs,
@@ -433,7 +433,7 @@ REFUSED: dict[str, tuple[Any, ...]] = {
             lambda n: f"{T[n]},{O[n].replace(',', '')},{n % 2 + n / 5}",
             "sentence1,sentence2,score\n",
         ),
-        r"the column 'score' has '1\.2', and pairs are learned from texts that belong together",
+        r"the column 'score' has '1\.2', but training needs to know which pairs match",
     ),
     "MS MARCO's collection": (
         texts,
@@ -451,7 +451,7 @@ REFUSED: dict[str, tuple[Any, ...]] = {
         sentences,
         "de.tsv",
         lines(lambda n: "#\thttp://x [2009]\n1\tBonn\tB-LOC\tO\n2\tist\tO\tO\n"),
-        r"the tags may be in column 3 or in column 4, of the same entities \(LOC\)",
+        r"the tags may be in column 3 or in column 4, both with the entities \(LOC\)",
     ),
     "MIT restaurants": (
         sentences,

@@ -103,14 +103,15 @@ def test_the_terminal_shows_data_baseline_progress_result_and_use(tuned):
     folder, output = tuned
     lines = output.splitlines()
     assert lines[0] == "shapes: 3 classes; 43 to train on, 24 to validate"
-    assert lines[4] == "baseline: always 'spots': 33.3% of the validation examples right"
+    assert lines[4] == "baseline: always 'spots': 33.3% of the validation examples correct"
     assert any("left out:" in line and "bad.png" in line for line in lines)
     assert any(line.startswith("network: epoch 2/2, ") for line in lines)
     assert any(
-        line.startswith("result: ") and "of the validation examples right" in line for line in lines
+        line.startswith("result: ") and "of the validation examples correct" in line
+        for line in lines
     )
     assert lines[-5:] == [
-        f"written: {folder} (how good it is: report.html)",
+        f"written: {folder} (report: report.html)",
         f"  warmstart classify photo.jpg --model {folder}",
         f"  warmstart serve {folder}",
         f"  warmstart export {folder} {folder.name}.onnx",

@@ -73,7 +73,7 @@ def test_train_val_test_folders(flowers, tmp_path):
         tmp_path / "parts" / "val" / "rose" / "copy.png",
     )
     (warning,) = read(tmp_path / "parts").warnings
-    assert "1 example in two parts" in warning
+    assert "1 example in two splits" in warning
     assert "copy.png" in warning
 
 
@@ -192,12 +192,12 @@ def test_pictures_in_memory_have_one_range(low, high, dtype, white):
 
 
 @pytest.mark.parametrize(("numbers", "words"), [
-    (np.linspace(-2.1, 2.6, 96), "float64 with numbers from -2.1 to 2.6: that is none of"),
+    (np.linspace(-2.1, 2.6, 96), "float64 with numbers from -2.1 to 2.6, which is not"),
     (np.linspace(0, 16, 96), "numbers from 0 to 16"),
     (np.linspace(0, 300, 96), "numbers from 0 to 300"),
     (np.arange(-5, 91), "int64 with numbers from -5 to 90"),
     (np.arange(96).astype("uint8") % 2, "uint8 with numbers from 0 to 1"),
-    (np.append(np.zeros(95), np.inf), "not finite"),
+    (np.append(np.zeros(95), np.inf), "NaN or infinity"),
     (np.array(["a"] * 96), "array of <U1"),
 ])  # fmt: skip
 def test_impossible_numbers_of_pictures_are_refused(numbers, words):
@@ -228,7 +228,7 @@ def test_arrays_that_do_not_fit_are_refused():
     for y, words in (
         (np.zeros(3), r"not an array of the shape \(4, 5, 6, 3\) and an array of the shape \(3,\)"),
         (np.full((4, 3), 0.5), "Label 1 is a row of 3 numbers that are not all 0 and 1"),
-        (np.zeros((4, 5, 6)), "for masks give a list"),
+        (np.zeros((4, 5, 6)), "for masks pass a list"),
     ):
         with pytest.raises(UsageError, match=words):
             read((x, y))
@@ -236,9 +236,7 @@ def test_arrays_that_do_not_fit_are_refused():
 
 def test_pictures_of_two_types_are_refused():
     pictures = [np.zeros((4, 4, 3), "uint8"), np.zeros((4, 4, 3), "float32")]
-    with pytest.raises(
-        UsageError, match="arrays of float32 and uint8; give all of them in one type"
-    ):
+    with pytest.raises(UsageError, match="arrays of float32 and uint8; use one type for all"):
         read([(pictures[n % 2], str(n % 2)) for n in range(4)])
 
 
@@ -261,7 +259,7 @@ def test_annotations_are_not_classes(flowers, tmp_path):
             "boxed",
             r"photos and their boxes, or two classes\. For boxes, set task='object-detection'",
         ),
-        ("flat", r"has the parts train/ and valid/, which hold no class folders"),
+        ("flat", r"has the splits train/ and valid/, which hold no class folders"),
     ):
         with pytest.raises(UsageError, match=words):
             read(tmp_path / folder)
@@ -285,14 +283,14 @@ def test_tf_data():
 
 
 def test_what_cannot_be_learned_from(flowers, tmp_path):
-    with pytest.raises(UsageError, match="no file or folder"):
+    with pytest.raises(UsageError, match="does not exist"):
         read(tmp_path / "nothing")
     (flowers / "lily").mkdir()
     with pytest.raises(UsageError, match="without a photo \\('lily'\\)"):
         read(flowers)
     (tmp_path / "one" / "rose").mkdir(parents=True)
     photo(tmp_path / "one" / "rose" / "1.png", 0)
-    with pytest.raises(UsageError, match="one class only"):
+    with pytest.raises(UsageError, match="only one class"):
         read(tmp_path / "one")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="no class folders"):
@@ -346,11 +344,11 @@ def test_pictures_and_labels_in_lists():
 
 def test_pictures_of_two_ranges_are_refused():
     high, low = X.astype("float32"), X.astype("float32") / 255
-    with pytest.raises(UsageError, match=r"validation part .* from 0 to 1, .* from 0 to 255"):
+    with pytest.raises(UsageError, match=r"validation split .* from 0 to 1, .* from 0 to 255"):
         read((high, Y), validation=(low, Y))
-    with pytest.raises(UsageError, match=r"Picture 2 of the train part .* 0 to 1"):
+    with pytest.raises(UsageError, match=r"Image 2 of the train split .* 0 to 1"):
         read([((low if row % 2 else high)[row], str(row % 3)) for row in range(12)])
-    with pytest.raises(UsageError, match="validation part"):
+    with pytest.raises(UsageError, match="validation split"):
         read((low * 2 - 1, Y), validation=(low, Y))
     assert (
         "pixels: float32 from 0 (black) to 255 (white)"
@@ -389,14 +387,14 @@ def test_a_table_next_to_folders(tmp_path):
     table(tmp_path, [*(f"img/{n}.png,0" for n in range(8)), "other/1.png,1"])
     data = read(tmp_path)
     assert data.classes == ("img", "other")
-    assert "labels.csv not read, as there are class folders" in data.problems[0]
+    assert "labels.csv not read, because there are class folders" in data.problems[0]
 
 
 def test_a_table_of_which_most_cannot_be_used_is_refused(tmp_path):
     for n in range(10):
         photo(tmp_path / f"{n}.png", n)
     file = table(tmp_path, [f"{n}.png,{'ab'[n % 2]}" for n in range(30)])
-    with pytest.raises(UsageError, match="20 of 30 photos of the train part cannot be used"):
+    with pytest.raises(UsageError, match="20 of 30 photos of the train split cannot be used"):
         read(file)
     with pytest.raises(UsageError, match=r"20 of 30 records of .* cannot be used"):
         read(table(tmp_path, [f"{n % 10}.png,{'ab'[n % 2] if n < 10 else ''}" for n in range(30)]))
@@ -431,7 +429,7 @@ def test_the_same_photo_with_two_labels_and_classes_alike(tmp_path):
     rows = [f"{n}.png,{'cat' if n % 2 else 'Cat'}" for n in range(8)]
     data = read(table(tmp_path, [*rows, "0.png,cat"]))
     warnings = "\n".join(data.summary().warnings)
-    assert "1 example there twice with different labels" in warnings
+    assert "1 example repeated with different labels" in warnings
     assert "the classes 'Cat' and 'cat' differ only in case, spaces or hyphens" in warnings
 
 
@@ -457,7 +455,7 @@ def test_a_class_of_another_case_in_validation_is_named(tmp_path):
     for n in range(4):
         photo(tmp_path / f"{n}.png", n)
     rows = ["0.png,cat,train", "1.png,dog,train", "2.png,Cat,val", "3.png,dog,val"]
-    with pytest.raises(UsageError, match="'Cat' may be 'cat': write both alike"):
+    with pytest.raises(UsageError, match="'Cat' may be 'cat': spell both in the same way"):
         read(table(tmp_path, rows, "path,label,split"))
 
 
@@ -467,7 +465,7 @@ def test_groups_and_parts(tmp_path):
     rows = [f"{n}.png,{'ab'[n % 2]},p{n // 4},{'train' if n < 6 else 'val'}" for n in range(12)]
     file = table(tmp_path, rows, "path,label,patient,split")
     with pytest.raises(
-        UsageError, match=r"the group 'p1' of the column 'patient' is in two parts, train"
+        UsageError, match=r"the group 'p1' of the column 'patient' is in two splits, train"
     ):
         read(file, group_column="patient")
     assert len(read(file).validation) == 6

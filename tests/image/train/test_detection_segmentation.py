@@ -239,8 +239,8 @@ def test_without_a_box_to_validate_with_the_training_loss_chooses_the_epoch(
     assert recorded["best"]["network"]["epoch"] == 1 + losses.index(min(losses))
     assert unwritten.entry.metrics == ()
     assert (
-        "no validation photo has a box that counts, so ap is not defined and the epoch with the "
-        "lowest training loss is taken"
+        "no validation photo has a box that counts, so ap is not defined; the epoch with the "
+        "lowest training loss is selected"
     ) in capsys.readouterr().err
 
 
@@ -343,7 +343,7 @@ def test_what_is_refused(base, pictures, tmp_path):
     for options, words in (
         ({"image_size": (100, 96)}, "multiples of 32"),
         ({"freeze": 999}, "freeze must be"),
-        ({"validation": 1.5}, "share between 0 and 1"),
+        ({"validation": 1.5}, "fraction between 0 and 1"),
         ({"head": "x"}, "no option 'head'"),
         ({"validation": 0}, "needs validation data"),
     ):
@@ -351,7 +351,7 @@ def test_what_is_refused(base, pictures, tmp_path):
             ws.finetune(
                 classifier, rows, task="object-detection", epochs=1, output=output, **options
             )
-    with pytest.raises(UsageError, match="no photo to train on with a box that counts"):
+    with pytest.raises(UsageError, match="no training photo with a box that counts"):
         ws.finetune(
             classifier,
             [(photo, []) for photo, _ in rows],

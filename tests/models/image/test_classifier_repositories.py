@@ -109,7 +109,7 @@ def test_what_the_arrays_say():
     ("vit", {"hidden_act": "tanh"}, "hidden_act 'tanh' is not supported"),
     ("vit", {"num_channels": 1}, "num_channels must be 3"),
     ("vit", {"problem_type": "multi_label_classification"}, "problem_type"),
-    ("vit", {"patch_size": 7}, "not whole patches of 7"),
+    ("vit", {"patch_size": 7}, "not a whole number of patches of 7"),
     ("vit", {"num_attention_heads": 3}, "divisible by heads"),
     ("resnet", {"hidden_act": "gelu"}, "hidden_act 'gelu'"),
     ("resnet", {"layer_type": "wide"}, "layer_type 'wide'"),
@@ -130,7 +130,7 @@ def test_what_cannot_be_honoured_is_named(change, name, changes, words):
 
 
 @pytest.mark.parametrize(("changes", "words"), [
-    ({"num_classes": 6}, "label_names must count num_classes=6"),
+    ({"num_classes": 6}, "label_names must number num_classes=6"),
     ({"num_classes": 6, "label_names": None}, "num_classes is 6, but 'head.weight' has 5 rows"),
     ({"num_classes": -1}, "num_classes must be"),
     ({"architecture": "resnet18", "model_args": {}, "num_classes": 0, "label_names": None}, "not those of a ResNet"),
@@ -145,13 +145,15 @@ def test_parts_that_do_not_belong_together(change, changes, words):
 
 
 def test_sizes_that_the_files_cannot_hold(change):
-    with pytest.raises(BundleError, match="they are not of one model"):
+    with pytest.raises(BundleError, match="they do not belong to the same model"):
         repository.read(change("vit", num_hidden_layers=512))
 
 
 def test_another_task_is_refused():
     for name in ("vit", "timm_vit"):
-        with pytest.raises(UsageError, match="does image-classification, not object-detection"):
+        with pytest.raises(
+            UsageError, match="is a model for image-classification, not object-detection"
+        ):
             repository.read(GOLDEN / name, "object-detection")
 
 

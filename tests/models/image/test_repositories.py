@@ -72,7 +72,7 @@ def test_what_cannot_be_honoured_is_named(change, name, changes, words):
 
 
 def test_classes_that_are_not_counted_from_0_up_are_damage(change):
-    with pytest.raises(BundleError, match="count its classes"):
+    with pytest.raises(BundleError, match="number its classes"):
         repository.read(change("segformer_a", id2label={"0": "a", "2": "b"}))
 
 
@@ -102,5 +102,5 @@ def test_without_a_preprocessor_the_family_decides(change):
 
 
 def test_another_task_is_refused():
-    with pytest.raises(UsageError, match="does image-segmentation, not object-detection"):
+    with pytest.raises(UsageError, match="is a model for image-segmentation, not object-detection"):
         repository.read(GOLDEN / "segformer_a", "object-detection")

@@ -124,7 +124,7 @@ def changed(**parts):
 
 
 @pytest.mark.parametrize(("config", "message"), [
-    ({**WHOLE, "class_name": "MyModel"}, "code of its author"),
+    ({**WHOLE, "class_name": "MyModel"}, "custom code"),
     (changed(classes={"activation": "relu"}), "is not a classifier"),
     (changed(classes={"units": 1}), "a single class"),
     (changed(classes={"units": "3"}), "has '3' units"),

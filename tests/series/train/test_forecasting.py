@@ -151,9 +151,9 @@ def test_finetune_from_scratch_and_from_a_base(waves, tmp_path):
     )
     with pytest.raises(UsageError, match="other settings"):
         ws.finetune("deepar", waves, **{**options, "epochs": 5})
-    with pytest.raises(UsageError, match="The series have the frequency D"):
+    with pytest.raises(UsageError, match="The frequency of the series is D"):
         ws.finetune(model, waves.resample("D").sum())
-    with pytest.raises(UsageError, match="another distribution"):
+    with pytest.raises(UsageError, match="has the distribution student_t"):
         ws.finetune(model, waves, distribution="gaussian")
 
 
@@ -290,7 +290,7 @@ def test_validation_is_the_last_horizon_or_nothing(validation):
         (
             np.arange(-5.0, 95.0),
             {"distribution": "negative_binomial"},
-            "holds -5, and negative_binomial is for counts from 0 up; give distribution='student_t'",
+            "contains -5, but negative_binomial is for counts of 0 or more; pass distribution='student_t'",
         ),
     ],
 )

@@ -48,5 +48,5 @@ def test_batches_are_the_same_for_the_same_seed():
 
 
 def test_what_a_universal_network_cannot_see_is_refused():
-    with pytest.raises(UsageError, match="takes no holidays="):
+    with pytest.raises(UsageError, match="without holidays="):
         ws.finetune(ws.load("deepar"), pd.Series(SALES), horizon=12, holidays=["2024-12-25"])

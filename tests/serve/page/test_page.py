@@ -54,7 +54,7 @@ def test_an_example_photo_becomes_bars_and_code(tab, address):
     page = tab.open(address, "efficientnet_lite0")
     assert page.locator("h1").inner_text() == "EfficientNet-Lite0"
     assert {"Apache-2.0", "LiteRT", "1,000"} <= set(page.locator(".facts dd").all_inner_texts())
-    field(page, "Classes in a result").fill("3")
+    field(page, "Number of classes in a result").fill("3")
     page.get_by_role("button", name="cat").click()
     assert re.fullmatch(r"tiger cat, \d\d\.\d\s%", headline(page))
     assert page.locator(".bars li").count() == 3
@@ -176,7 +176,7 @@ def test_texts_are_compared(tab, address, served):
 
 def test_a_text_is_generated_and_repeats_with_its_seed(tab, address):
     page = tab.open(address, "shakespeare_gpt2")
-    field(page, "Maximum tokens to generate").fill("12")
+    field(page, "Maximum number of tokens to generate").fill("12")
     page.get_by_text("More options").click()
     field(page, "Random seed").fill("3")
     field(page, "Prompt").fill("ROMEO:\n")
@@ -192,7 +192,7 @@ def test_a_text_is_generated_and_repeats_with_its_seed(tab, address):
 
 def test_a_text_can_be_stopped(tab, address):
     page = tab.open(address, "slow")
-    field(page, "Maximum tokens to generate").fill("200")
+    field(page, "Maximum number of tokens to generate").fill("200")
     page.get_by_role("button", name="ROMEO:").click()
     tab.until("document.querySelector('.written')?.textContent.length > 20")
     page.get_by_role("button", name="Stop").click()
@@ -231,7 +231,7 @@ def test_sound_is_generated_and_played(tab, address):
     page = tab.open(address, "synthesizer")
     assert "zero, one, two" in page.locator("form").inner_text()
     field(page, "Utterance").fill("one")
-    field(page, "Seconds of each word").fill("0.3")
+    field(page, "Duration of each word in seconds").fill("0.3")
     field(page, "Name or number of a speaker").select_option("bob")
     page.get_by_role("button", name="Synthesize").click()
     assert headline(page) == "0.30 s of sound"
@@ -241,8 +241,8 @@ def test_sound_is_generated_and_played(tab, address):
 
 def test_a_table_becomes_a_chart(tab, address):
     page = tab.open(address, "deepar")
-    field(page, "Steps to forecast").fill("24")
-    field(page, "Sample paths per series").fill("20")
+    field(page, "Number of steps to forecast").fill("24")
+    field(page, "Number of sample paths per series").fill("20")
     page.get_by_role("button", name="two series").click()
     assert headline(page) == "24 steps of 2 series"
     assert page.locator(".chart path").count() == 5  # intervals, observed, last season, median
@@ -296,7 +296,7 @@ def test_a_text_pair_is_classified(tab, address, served):
 
 def test_options_that_cannot_be_streamed(tab, address, served):
     page = tab.open(address, "shakespeare_gpt2")
-    field(page, "Maximum tokens to generate").fill("8")
+    field(page, "Maximum number of tokens to generate").fill("8")
     field(page, "Sampling temperature").fill("")
     page.get_by_text("More options").click()
     field(page, "Num beams").fill("2")
@@ -314,9 +314,9 @@ def test_options_that_cannot_be_streamed(tab, address, served):
         ("similar", {"Text 1": "one"}, "Embed", "At least two texts are needed"),
         (
             "shakespeare_gpt2",
-            {"Prompt": "ROMEO:", "Maximum tokens to generate": "0"},
+            {"Prompt": "ROMEO:", "Maximum number of tokens to generate": "0"},
             "Generate",
-            "Maximum tokens to generate",
+            "Maximum number of tokens to generate",
         ),
         ("efficientnet_lite0", {}, "Classify", "There is no photo yet"),
     ],

@@ -162,7 +162,7 @@ def test_killed_and_started_again_it_ends_the_same(base, folder, learned, tmp_pa
         ({"freeze": 9}, "up to 2"),
         ({"freeze": "some"}, "freeze must be"),
         ({"epochs": 0}, "epochs"),
-        ({"validation": 1.5}, "share"),
+        ({"validation": 1.5}, "fraction"),
         ({"rate": 1}, "no option 'rate'"),
     ],
 )
@@ -171,13 +171,15 @@ def test_options_are_checked(base, options, words):
     with pytest.raises(UsageError, match=words):
         ws.finetune(base, data, **{"verbose": False, **options})
     with pytest.raises(
-        UsageError, match="No recording can be learned from: recording 1: has no text"
+        UsageError, match="No recording can be used for training: recording 1: has no text"
     ):
         ws.finetune(base, [(data[0][0], "…")], verbose=False)
 
 
 def test_only_wavenets_are_fine_tuned(base):
-    with pytest.raises(UsageError, match="does image-classification, not speech-recognition"):
+    with pytest.raises(
+        UsageError, match="is a model for image-classification, not speech-recognition"
+    ):
         ws.finetune(CIFAR, [], task="speech-recognition")
 
 

@@ -134,7 +134,7 @@ def test_what_cannot_be_learned_is_named(damaged):
     assert "is not a recording" in reasons
     assert len(left_out) == 4
     report = (folder / "report.html").read_text()
-    assert "leaves out by suppress_tokens: '('" in unescape(report)
+    assert "excludes: '('" in unescape(report)
     assert "has no text" in unescape(report)
 
 

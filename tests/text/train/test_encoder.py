@@ -141,9 +141,9 @@ def test_entities_are_learned_in_any_scheme_and_at_any_length(tmp_path):
     assert len(model.tokenizer.encode(text)) > model.max_length
     assert [entity.text for entity in model(text)] == ["bobby", "new york"] * 20
     assert model.evaluate(PEOPLE)["f1"] == 1  # in BIO
-    with pytest.raises(UsageError, match="no entities of the type 'ORG'"):
+    with pytest.raises(UsageError, match="no entities of type 'ORG'"):
         model.evaluate([(("x",), ("B-ORG",))])
-    with pytest.raises(UsageError, match="give both the same scheme"):
+    with pytest.raises(UsageError, match="use the same tagging scheme"):
         ws.finetune(BERT, sentences, task="token-classification", validation=PEOPLE)
 
 
@@ -350,9 +350,9 @@ def test_class_weights_move_the_decision():
 @pytest.mark.parametrize(
     ("data", "options", "words"),
     [
-        ("nowhere.tsv", {}, "no file or folder nowhere.tsv"),
+        ("nowhere.tsv", {}, "nowhere.tsv does not exist"),
         ([("a", "x")] * 4, {}, "only the label"),
-        (reviews(8, 0), {"validation": 1.5}, "share"),
+        (reviews(8, 0), {"validation": 1.5}, "fraction"),
         (reviews(8, 0), {"freeze": 3}, "first blocks up to 2"),
         (reviews(8, 0), {"lora": 0}, "lora must be 1 or more"),
         (reviews(8, 0), {"lora": 99}, "rank of the adapter"),

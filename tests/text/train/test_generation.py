@@ -62,15 +62,15 @@ def test_windows_cover_the_text_and_repeat_with_the_epoch():
 @pytest.mark.parametrize(
     ("data", "options", "words"),
     [
-        ("nowhere.txt", {}, "no file or folder nowhere.txt"),
+        ("nowhere.txt", {}, "nowhere.txt does not exist"),
         (["short"], {}, "tokens to train on"),
         ([b"\xff" * 9], {}, "not UTF-8"),
         ([TEXT], {"freeze": 3}, "up to 2"),
         ([TEXT], {"freeze": "backbone"}, "freeze must be"),
         (7, {}, "not int"),
-        ([TEXT], {"context": 65}, "up to 64"),
+        ([TEXT], {"context": 65}, "from 2 to 64"),
         ([TEXT], {"epochs": 0}, "epochs"),
-        ([TEXT], {"validation": 1.5}, "share"),
+        ([TEXT], {"validation": 1.5}, "fraction"),
         ([TEXT], {"validation": 0}, "needs validation data"),
         ([TEXT], {"learning_rate": 1.0, "optimizer": "sgd"}, "one of the two"),
     ],

@@ -68,7 +68,7 @@ def test_few_texts_are_learned_again_and_a_stopped_run_goes_on(
     metrics = {metric.name: metric for metric in whole.entry.metrics}
     assert metrics["accuracy"].value == measured["val_accuracy"]
     assert metrics["accuracy"].dataset == "10 validation texts, before the refit"
-    words = "The result is the mean of 2 more trainings, on all 50 texts"
+    words = "The result is the mean of 2 further runs, on all 50 texts"
     assert words in whole.report().read_text()
     resumed = ws.finetune(sentences, REVIEWS, output=tmp_path / "run", callbacks=[begun], **options)
     assert begun.epochs == [1], "only the second refit goes on"
@@ -94,5 +94,5 @@ def test_where_the_probe_is_best_it_learns_all_texts(sentences, tmp_path, capfd)
 def test_validation_texts_of_the_user_are_not_learned(sentences):
     options = {"task": "text-classification", "refit": 1}
     for validation in (REVIEWS[:4], 0):
-        with pytest.raises(UsageError, match="must be a share of the training data"):
+        with pytest.raises(UsageError, match="must be a fraction of the training data"):
             ws.finetune(sentences, REVIEWS, validation=validation, **options)

@@ -30,7 +30,7 @@ def test_masked_tokens_are_learned(tmp_path):
     filled = model("ann [MASK] in paris .")[0].label
     assert filled in TEXTS[0].split() + TEXTS[-1].split()
     assert ws.load(tmp_path / "out")("ann [MASK] in paris .")[0].label == filled
-    with pytest.raises(UsageError, match="has nothing to be told from"):
+    with pytest.raises(UsageError, match="has no negatives"):
         ws.finetune(ENCODER, PAIRS, task="text-embedding", batch_size=1)
     with pytest.raises(UsageError, match="has no head for fill-mask"):
         ws.finetune(ENCODER, TEXTS, task="fill-mask")

@@ -124,8 +124,9 @@ def _rows(lines: Iterator[str], name: str, dialect: Dialect) -> Iterator[Row]:
         except csv.Error as error:
             where = f"{name}:{number}"
             raise RecordError(
-                f"{where}: is damaged ({error}); a cell with a quotation mark or a delimiter is enclosed in "
-                'quotation marks, and those inside are doubled (""), as programs write it',
+                f"{where}: is damaged ({error}); a cell with a quotation mark or a delimiter "
+                "is enclosed in quotation marks, and quotation marks inside it are doubled "
+                '("")',
                 where,
             ) from error
         if not is_blank(row):

@@ -201,8 +201,8 @@ def _json(lines: Iterator[str], path: Path) -> Table:
             else ""
         )
         raise UsageError(
-            f"{path} is not a list of JSON objects, one for each record, nor an object with a list "
-            f"for each column, but {_json_type(content)}{keys}."
+            f"{path} must be a list of JSON objects, one for each record, or an object with "
+            f"a list for each column, not {_json_type(content)}{keys}."
         )
     rows = (_as_record(value, f"{path}: row {number}") for number, value in enumerate(content, 1))
     return table_of_mappings(str(path), rows, folder=path.parent)

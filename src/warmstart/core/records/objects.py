@@ -43,14 +43,16 @@ def read_object(data: Any, fields: Sequence[Field], example_rank: int = 0) -> Ta
         return _of_rows(columns, _arrow_rows(data), names, types=data.schema.types)
     if hasattr(data, "collect") and hasattr(type(data), "schema"):
         raise UsageError(
-            f"Cannot read an object of type {type(data).__name__} before it is computed; give .collect()."
+            f"Cannot read an object of type {type(data).__name__} before it is computed; "
+            "pass the result of .collect()."
         )
     if isinstance(data, Mapping):
         return _of_columns(data)
     if isinstance(data, str | bytes) or not isinstance(data, Iterable):
         raise UsageError(
-            f"Cannot read labelled data from an object of type {type(data).__name__}; give a file's path, a table, or "
-            f"a list of ({', '.join(field.name for field in fields)}) pairs."
+            f"Cannot read labelled data from an object of type {type(data).__name__}; pass "
+            "the path of a file, a table, or a list of "
+            f"({', '.join(field.name for field in fields)}) pairs."
         )
     if _are_columns(data, len(fields)):
         mapping = ", ".join(f"{field.name!r}: […]" for field in fields)
@@ -163,7 +165,7 @@ def _of_tuple(name: str, row: Any, columns: tuple[str, ...]) -> Record | RecordE
 
 def _of_tf(dataset: Any, fields: Sequence[Field], example_rank: int) -> Table:
     if int(dataset.cardinality()) == -1:
-        raise UsageError("The tf.data.Dataset never ends; give it without repeat().")
+        raise UsageError("The tf.data.Dataset never ends; pass it without repeat().")
     spec = dataset.element_spec
     columns = tuple(field.name for field in fields)
     if isinstance(spec, Mapping):

@@ -16,13 +16,13 @@ class TableOptions:
     encoding: Annotated[
         str | None,
         Option(
-            "Encoding of a text file; default: UTF-8, or what its byte order mark says.", rare=True
+            "Encoding of a text file; default: UTF-8, or that of its byte order mark.", rare=True
         ),
     ] = None
     delimiter: Annotated[
         str | None,
         Option(
-            "What separates the cells of a CSV or TSV file; default: what its lines show.",
+            "Delimiter of a CSV or TSV file; default: detected.",
             rare=True,
         ),
     ] = None
@@ -43,8 +43,8 @@ class LabelTable(TableOptions):
     label_column: Annotated[
         str | None,
         Option(
-            "Column of labels in a table, where it has an unusual name; several columns of 0 and 1 "
-            "with commas between them."
+            "Column of labels in a table, if its name is not recognised; or several columns "
+            "of 0 and 1, separated by commas."
         ),
     ] = None
 
@@ -54,7 +54,7 @@ class PhotoTable(LabelTable):
     """Of photos with classes."""
 
     path_column: Annotated[
-        str | None, Option("Column of paths in a table, where it has an unusual name.")
+        str | None, Option("Column of paths in a table, if its name is not recognised.")
     ] = None
 
 
@@ -65,8 +65,8 @@ class BoxTable(PhotoTable):
     box_format: Annotated[
         Literal["xyxy", "xywh", "cxcywh"] | None,
         Option(
-            "What the numbers of a table of boxes mean, where its columns leave it open: two "
-            "corners, or the top left corner or the centre with width and height.",
+            "Format of the boxes in a table, if its columns do not show it: two corners, or "
+            "the top left corner or the centre with width and height.",
             rare=True,
         ),
     ] = None
@@ -77,11 +77,11 @@ class TextTable(LabelTable):
     """Of texts, or pairs of texts, with classes or numbers."""
 
     text_column: Annotated[
-        str | None, Option("Column of texts in a table, where it has an unusual name.")
+        str | None, Option("Column of texts in a table, if its name is not recognised.")
     ] = None
     pair_column: Annotated[
         str | None,
-        Option("Column of the second texts of pairs, where it has an unusual name.", rare=True),
+        Option("Column of the second texts of pairs, if its name is not recognised.", rare=True),
     ] = None
 
 
@@ -90,7 +90,7 @@ class CorpusTable(TableOptions):
     """Of texts without labels."""
 
     text_column: Annotated[
-        str | None, Option("Column of texts in a table, where it has an unusual name.")
+        str | None, Option("Column of texts in a table, if its name is not recognised.")
     ] = None
 
 
@@ -99,17 +99,20 @@ class PositiveTable(TableOptions):
     """Of texts that belong together."""
 
     text_column: Annotated[
-        str | None, Option("Column of anchors in a table, where it has an unusual name.")
+        str | None, Option("Column of anchors in a table, if its name is not recognised.")
     ] = None
     pair_column: Annotated[
-        str | None, Option("Column of the texts that belong to them, where it has an unusual name.")
+        str | None,
+        Option("Column of the texts that match the anchors, if its name is not recognised."),
     ] = None
     negative_column: Annotated[
-        str | None, Option("Column of texts that do not, where it has an unusual name.")
+        str | None, Option("Column of the texts that do not match, if its name is not recognised.")
     ] = None
     label_column: Annotated[
         str | None,
-        Option("Column of 1 and 0, or entailment and contradiction, where it has an unusual name."),
+        Option(
+            "Column of 1 and 0, or entailment and contradiction, if its name is not recognised."
+        ),
     ] = None
 
 
@@ -118,7 +121,7 @@ class TokenTable(LabelTable):
     """Of sentences with a tag for each word."""
 
     text_column: Annotated[
-        str | None, Option("Column of the words in a table, where it has an unusual name.")
+        str | None, Option("Column of the words in a table, if its name is not recognised.")
     ] = None
 
 
@@ -127,14 +130,15 @@ class QuestionTable(TableOptions):
     """Of questions with contexts and answers."""
 
     text_column: Annotated[
-        str | None, Option("Column of questions in a table, where it has an unusual name.")
+        str | None, Option("Column of questions in a table, if its name is not recognised.")
     ] = None
     context_column: Annotated[
         str | None,
-        Option("Column of contexts in a table, where it has an unusual name.", rare=True),
+        Option("Column of contexts in a table, if its name is not recognised.", rare=True),
     ] = None
     answer_column: Annotated[
-        str | None, Option("Column of answers in a table, where it has an unusual name.", rare=True)
+        str | None,
+        Option("Column of answers in a table, if its name is not recognised.", rare=True),
     ] = None
 
 
@@ -143,10 +147,10 @@ class RecordingTable(TableOptions):
     """Of recordings with their texts."""
 
     path_column: Annotated[
-        str | None, Option("Column of recordings in a table, where it has an unusual name.")
+        str | None, Option("Column of recordings in a table, if its name is not recognised.")
     ] = None
     text_column: Annotated[
-        str | None, Option("Column of transcripts in a table, where it has an unusual name.")
+        str | None, Option("Column of transcripts in a table, if its name is not recognised.")
     ] = None
 
 
@@ -155,10 +159,10 @@ class MaskTable(TableOptions):
     """Of photos with masks."""
 
     path_column: Annotated[
-        str | None, Option("Column of photos in a table, where it has an unusual name.", rare=True)
+        str | None, Option("Column of photos in a table, if its name is not recognised.", rare=True)
     ] = None
     mask_column: Annotated[
-        str | None, Option("Column of masks in a table, where it has an unusual name.")
+        str | None, Option("Column of masks in a table, if its name is not recognised.")
     ] = None
 
 
@@ -169,8 +173,8 @@ class PartTable(TableOptions):
     split_column: Annotated[
         str | None,
         Option(
-            "Column that says train, validation or test for each example, where it has an unusual "
-            "name.",
+            "Column with train, validation or test for each example, if its name is not "
+            "recognised.",
             rare=True,
         ),
     ] = None
@@ -183,7 +187,7 @@ class SplitTable(PartTable):
     group_column: Annotated[
         str | None,
         Option(
-            "Column whose equal cells stay in the same part, such as a patient or an author.",
+            "Column such as the patient or author: rows with equal cells stay in the same split.",
             rare=True,
         ),
     ] = None
@@ -196,8 +200,8 @@ class NamedClasses(TableOptions):
     class_names: Annotated[
         Sequence[str] | None,
         Option(
-            "Names of the classes in order; a whole number in the data is an index into them. "
-            "Default: the labels of the data.",
+            "Class names in order; an integer in the data is an index into them. Default: "
+            "the labels of the data.",
             rare=True,
         ),
     ] = None

@@ -120,7 +120,7 @@ def _only(candidates: Sequence[str], cells: Mapping[str, Sequence[Any]], name: s
         pairs = zip(cells[first], cells[other], strict=True)
         if any(part_of_cell(first, one) != part_of_cell(other, two) for one, two in pairs):
             raise UsageError(
-                f"{name}: the columns {first!r} and {other!r} both name parts and disagree; name one "
-                f"with {PART.option}."
+                f"{name}: the columns {first!r} and {other!r} both assign splits and "
+                f"disagree; name one with {PART.option}."
             )
     return first

@@ -79,8 +79,8 @@ def require_single(parts: dict[str, str], where: str) -> None:
         if count > 1:
             names = " and ".join(name for name, own in parts.items() if own == part)
             raise UsageError(
-                f"{where} has {count} names for the {part} part: {names}. Keep or merge them into one, "
-                "and move the rest away."
+                f"{where} has {count} names for the {part} split: {names}. Keep one or merge "
+                "them, and move the rest away."
             )
 
 

@@ -99,7 +99,7 @@ def read_table(
     fields = [field for layout in layouts for field in layout] + list(optional)
     usual_names = frozenset(name for field in fields for name in field.usual_names)
     if scheme(data) is not None:
-        raise UsageError(f"{data} is a URL; download the table, and give the file's path.")
+        raise UsageError(f"{data} is a URL; download the table, and pass its path.")
     path = Path(os.fsdecode(data))
     return read_file(
         path, layouts, usual_names, [name for name in named if name], encoding, delimiter
@@ -277,8 +277,9 @@ def _check_order(table: Table) -> None:
     if content.has_fewer_and_shorter(*zip(*pairs, strict=True)) == 0:
         label, text = pairs[0]
         raise UsageError(
-            f"{table.name}: pairs are (text, label), but {label!r:.40} looks like the label, and {text!r:.40} like "
-            "the text; swap the two, or give a table with the columns text and label."
+            f"{table.name}: pairs are (text, label), but {label!r:.40} looks like the label, "
+            f"and {text!r:.40} like the text; swap the two, or pass a table with the columns "
+            "text and label."
         )
 
 

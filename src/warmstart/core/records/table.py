@@ -78,8 +78,8 @@ class Table:
         for field_, name in named:
             if name is not None and self.positional:
                 raise UsageError(
-                    f"{self.name} has no names of columns, so {field_.option}={name!r} cannot be found; "
-                    f"its records are ({', '.join(self.columns)})."
+                    f"{self.name} has no column names, so {field_.option}={name!r} does not "
+                    f"apply; its records are ({', '.join(self.columns)})."
                 )
 
     def describe(
@@ -187,8 +187,8 @@ class Table:
                 del self.constant_parts[column]
             elif part != before:
                 raise UsageError(
-                    f"{record.name}: the column {column!r} says {part} here, and {before} in the rows above. If "
-                    f"it names the part of each row, pass it as {PART.option}; if not, remove the column."
+                    f"{record.name}: the column {column!r} says {part} here, and {before} above. If "
+                    f"it assigns rows to splits, pass it as {PART.option}; if not, remove it."
                 )
 
     def read(self, problems: list[str] | None = None) -> Iterator[Record]:
@@ -236,9 +236,9 @@ class Table:
         before = self.part_of_group.setdefault(str(group), own or "train")
         if before != (own or "train"):
             raise UsageError(
-                f"{record.name}: the group {str(group)!r:.60} of the column {columns.group!r} is in two "
-                f"parts, {before} and {own or 'train'}, as the column {columns.part!r} says. Correct that "
-                f"column, or leave out {GROUP.option}."
+                f"{record.name}: the group {str(group)!r:.60} of the column {columns.group!r} is in "
+                f"two splits, {before} and {own or 'train'}, according to the column "
+                f"{columns.part!r}. Correct that column, or leave out {GROUP.option}."
             )
         return Split(own, str(group))
 

@@ -35,8 +35,8 @@ def require_most(what: str, usable: int, unusable: Sequence[str]) -> None:
     """
     if usable and len(unusable) > max(usable, FEW):
         raise UsageError(
-            f"{len(unusable):,} of {usable + len(unusable):,} {what} cannot be used, which are more than "
-            f"half; the first: {unusable[0]}. Correct them, or take them out."
+            f"{len(unusable):,} of {usable + len(unusable):,} {what} cannot be used, more "
+            f"than half; the first: {unusable[0]}. Correct or remove them."
         )
 
 

@@ -65,8 +65,8 @@ class AnnotatedPhotos:
             photo = own[0]
             if named is not None:
                 problems.append(
-                    f"{file}: has the name of {photo.name} and names {named.name}; the boxes count for "
-                    f"{photo.name}"
+                    f"{file}: has the name of {photo.name} and names {named.name}; the boxes "
+                    f"are used for {photo.name}"
                 )
         elif named is not None and named.stem in stems:
             raise ValueError(f"names the photo {named.name}, which has an annotation of its own")

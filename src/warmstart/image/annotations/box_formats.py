@@ -147,7 +147,8 @@ def decide(
     possible = [one for one in formats if misfits[one] <= max(4 * best, MISFITS * len(rows))]
     ways = " or ".join(f"{MEANING[one]} ({one!r})" for one in possible)
     raise UsageError(
-        f"{name}: the numbers of the boxes may be {ways}, such as {_example(rows[0])}; set box_format."
+        f"{name}: the coordinates of the boxes may be {ways}, such as {_example(rows[0])}; "
+        "set box_format."
     )
 
 
@@ -161,8 +162,9 @@ def in_shares(rows: Sequence[RowBox], name: str) -> bool:
     shares = [row for row in rows if must_be_shares(row.numbers)]
     if pixels and shares:
         raise UsageError(
-            f"{name}: {len(shares):,} boxes are shares of the photo, such as {_example(shares[0])}, "
-            f"and {len(pixels):,} are pixels, such as {_example(pixels[0])}; write all of them alike."
+            f"{name}: {len(shares):,} boxes are fractions of the photo's size, such as "
+            f"{_example(shares[0])}, and {len(pixels):,} are pixels, such as "
+            f"{_example(pixels[0])}; write all of them in the same unit."
         )
     return bool(rows) and not pixels
 

@@ -69,7 +69,7 @@ def read_boxes(
     collector = Collector(labels, strict)
     path = Path(source).expanduser() if isinstance(source, str | os.PathLike) else None
     if path is not None and not path.exists():
-        raise UsageError(f"There is no file or folder {path}.")
+        raise UsageError(f"The file or folder {path} does not exist.")
     if is_table(source) and (path is None or path.suffix.lower() != ".json"):
         table.read(source, collector, **columns)
         return collector.data("The table" if path is None else str(path))
@@ -114,7 +114,7 @@ def _read_pairs(source: Any, collector: Collector) -> None:
         collector.columns.append(f"{PIXELS}{pixels}")
     scale = in_shares([row for rows in rows_of for row in rows], "The list")
     if scale:
-        collector.columns.append("boxes: shares of the photos")
+        collector.columns.append("boxes: fractions of the photo's size")
     for number, (photo, rows) in enumerate(zip(photos, rows_of, strict=True), 1):
         labelled = [LabelledBox(row.label, as_sides(row.numbers)) for row in rows]
         collector.add(photo, name_of(photo, f"item {number}"), labelled, scale=scale)
@@ -160,7 +160,7 @@ def _sources(
     elif parts := part_folders(path, _is_labelled, "boxes", problems):
         if tables := tables_in(path):
             names = listed([file.name for file in tables], 3)
-            problems.append(f"{path}: {names} not read, as there are folders of parts")
+            problems.append(f"{path}: {names} not read, because there are split folders")
         for name, child in parts.items():
             yield from _sources(child, collector, name)
     elif tables_by_part := part_tables(path, problems):
@@ -198,8 +198,8 @@ def _refuse_parts(folder: Path) -> None:
     if parts:
         names = ", ".join(f"{child.name}/" for child in parts.values())
         raise UsageError(
-            f"{folder} has the parts {names} and annotated photos next to them; move these into a part, "
-            "or away."
+            f"{folder} has the splits {names} and annotated photos next to them; move these "
+            "into a split, or elsewhere."
         )
 
 

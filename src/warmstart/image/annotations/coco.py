@@ -47,11 +47,11 @@ def files_of(path: Path) -> list[tuple[Path, str | None]]:
     parts = [_part(file) for file in files]
     if len(files) > 1 and (None in parts or len({*parts}) < len(parts)):
         named = ", ".join(
-            f"{file.name} ({part or 'no part'})" for file, part in zip(files, parts, strict=True)
+            f"{file.name} ({part or 'no split'})" for file, part in zip(files, parts, strict=True)
         )
         raise UsageError(
-            f"{files[0].parent} has several of COCO's files, and not each is another part: {named}. "
-            "Move what is not needed, or name one file."
+            f"{files[0].parent} has several of COCO's files, but they are not different "
+            f"splits: {named}. Move what is not needed, or name one file."
         )
     return list(zip(files, parts, strict=True))
 
@@ -172,9 +172,9 @@ def _refuse_corners(
             beyond += right > BEYOND * width or low > BEYOND * height
     if count and beyond >= FEWEST_BEYOND * count:
         raise UsageError(
-            f"{path}: {beyond:,} of {count:,} boxes reach beyond their photos. COCO's bbox is x, y, "
-            "width, height, and these fit as xmin, ymin, xmax, ymax; write width and height in "
-            "place of the second corner."
+            f"{path}: {beyond:,} of {count:,} boxes reach beyond their photos. COCO's bbox "
+            "is x, y, width, height, but these fit as xmin, ymin, xmax, ymax; write width "
+            "and height instead of the second corner."
         )
 
 
@@ -268,7 +268,7 @@ def category_names(data: Mapping[str, Any], path: Path) -> dict[int, str]:
         if key not in used and any(other.get("supercategory") == name for other in others):
             continue
         if key in names or name in names.values():
-            raise UsageError(f"{path}: the category {key} ({name!r}) is there twice.")
+            raise UsageError(f"{path}: the category {key} ({name!r}) occurs twice.")
         names[key] = name
     return names
 
@@ -281,8 +281,8 @@ def photos(data: Mapping[str, Any], path: Path, problems: list[str]) -> Iterator
         key, name = record.get("id"), record.get("file_name")
         if key_of(key) in seen:
             problems.append(
-                f"{path}: the image id {key!r:.40} is there twice; the second ({name!r:.80}) is left "
-                "out"
+                f"{path}: the image id {key!r:.40} occurs twice; the second ({name!r:.80}) "
+                "is left out"
             )
             continue
         seen.add(key_of(key))

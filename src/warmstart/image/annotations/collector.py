@@ -112,7 +112,7 @@ class Collector:
         if not self.repeats and isinstance(photo, str | os.PathLike):
             path = os.fspath(photo)
             if path in self.parts and self.parts[path] == part:
-                self.problems.append(f"{name}: is there twice; the second annotation is left out")
+                self.problems.append(f"{name}: occurs twice; the second annotation is left out")
                 return
             if path in self.parts:
                 self.in_two_parts.append(f"{name} ({self.parts[path]} and {part})")
@@ -142,8 +142,8 @@ class Collector:
                 if must_be_shares(box.sides):
                     self.certain_shares += 1
                     late_fault = (
-                        f"{what}: all sides lie between 0 and 1 ({_numbers(sides)}), as if they were "
-                        "shares of the photo; the photo is left out"
+                        f"{what}: all sides lie between 0 and 1 ({_numbers(sides)}), like "
+                        "fractions of the photo's size; the photo is left out"
                     )
             known = self._known(box, what)
             checked = None if known is None else self._checked(what, sides, true)
@@ -174,7 +174,7 @@ class Collector:
         """The box, cut at the photo's edges; None where nothing of it can be used."""
         self.boxes += 1
         if not np.isfinite(box).all():
-            self.problems.append(f"{what}: a side is not a finite number")
+            self.problems.append(f"{what}: a coordinate is not a finite number")
             return None
         if box[2] <= box[0] or box[3] <= box[1]:
             self.problems.append(f"{what}: has no area ({_numbers(box)})")
@@ -206,18 +206,20 @@ class Collector:
             raise UsageError(f"{what} has {unknown_classes(self.unknown, self.labels or ())}")
         if self.boxes >= FEWEST and self.beyond > MOST_BEYOND * self.boxes:
             raise UsageError(
-                f"{what}: {self.beyond:,} of {self.boxes:,} boxes reach beyond their photos, so their "
-                "numbers must mean something else, such as width and height in place of the second "
-                f"corner, or photos of another size{few_of(self.problems)}."
+                f"{what}: {self.beyond:,} of {self.boxes:,} boxes reach beyond their photos, "
+                "so their coordinates must have another meaning, such as width and height "
+                "instead of the second corner, or belong to photos of another "
+                f"size{few_of(self.problems)}."
             )
         if self.in_two_parts:
             self.problems.append(
-                f"{what}: {counted(len(self.in_two_parts), 'photo')} in two parts, such as "
-                f"{self.in_two_parts[0]}, so figures are not those of unknown photos"
+                f"{what}: {counted(len(self.in_two_parts), 'photo')} in two splits, such as "
+                f"{self.in_two_parts[0]}, so the metrics are not those of unseen photos"
             )
         if self.turned:
             self.columns.append(
-                f"{counted(self.turned, 'photo')} turned by EXIF; boxes are taken as those of the upright photo"
+                f"{counted(self.turned, 'photo')} rotated by EXIF; boxes are assumed to be "
+                "those of the upright photo"
             )
         names = (
             tuple(self.labels)
@@ -226,11 +228,11 @@ class Collector:
         )
         require_most("photos", len(self.rows), self.left_out)
         if not self.rows:
-            raise UsageError(f"{what} holds no photo that can be used{few_of(self.problems)}.")
+            raise UsageError(f"{what} contains no usable photo{few_of(self.problems)}.")
         if not names:
             raise UsageError(
-                f"{what} holds no box that can be used, so there is no class to learn"
-                f"{few_of(self.problems)}."
+                f"{what} contains no usable box, so there is no class to "
+                f"learn{few_of(self.problems)}."
             )
         check_names(names, what)
         index = {name: number for number, name in enumerate(names)}
@@ -249,14 +251,16 @@ class Collector:
         faults = [row.fault for row in self.rows if row.fault]
         if self.like_shares == self.in_pixels:
             raise UsageError(
-                f"{what}: all box sides lie between 0 and 1, as if they were shares of the photo, but "
-                "this format has pixels; multiply them by the width and height of the photo, or give "
-                "a table or a list, where shares are recognised."
+                f"{what}: all coordinates of boxes lie between 0 and 1, like fractions of "
+                "the photo's size, but this format has pixels; multiply them by the width "
+                "and height of the photo, or pass a table or a list, in which fractions are "
+                "recognised."
             )
         if self.certain_shares > MOST_LIKE_SHARES * self.in_pixels:
             raise UsageError(
-                f"{what}: {self.certain_shares:,} of {self.in_pixels:,} boxes are shares of the photo, "
-                f"the others are pixels, which this format has; write all in pixels{few_of(faults)}."
+                f"{what}: {self.certain_shares:,} of {self.in_pixels:,} boxes are fractions "
+                "of the photo's size, the others are in pixels, as this format requires; "
+                f"write all of them in pixels{few_of(faults)}."
             )
         self.problems += faults
         self.rows = [row for row in self.rows if not row.fault]
@@ -312,7 +316,7 @@ def unknown_classes(counts: dict[str, int], known: Sequence[str], unit: str = ""
     named = ", ".join(f"{name!r} ({count:,}{unit})" for name, count in [*counts.items()][:5])
     more = f" and {len(counts) - 5:,} more" if len(counts) > 5 else ""
     return (
-        f"classes that are not known: {named}{more}. Known are {', '.join(map(repr, known[:20]))}; "
+        f"unknown classes: {named}{more}. Known are {', '.join(map(repr, known[:20]))}; "
         "rename or remove the others."
     )
 
@@ -328,5 +332,5 @@ def _numbers(box: np.ndarray) -> str:
 
 def few_of(problems: Sequence[str]) -> str:
     """The first few, for the end of a message."""
-    more = f" (and {len(problems) - 3} more faults)" if len(problems) > 3 else ""
+    more = f" (and {len(problems) - 3} more problems)" if len(problems) > 3 else ""
     return f": {'; '.join(problems[:3])}{more}" if problems else ""

@@ -111,7 +111,7 @@ def outlines(folder: Path, problems: list[str]) -> Iterator[Record]:
                 faults.append(f"{file}: shape {position} {error}; the photo is left out")
         yield Record(file, photo, shapes, faults, size)
     problems += [
-        f"{photo}: has no .json of its name, so it is left out" for photo in photos.unused()
+        f"{photo}: has no .json with its name, so it is left out" for photo in photos.unused()
     ]
 
 

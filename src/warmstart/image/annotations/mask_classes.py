@@ -63,7 +63,7 @@ def _numbered(file: Path) -> list[str]:
         names = {}
     if not rows or sorted(names) != [*range(len(rows))]:
         raise UsageError(
-            f"{file} does not list the pixel values 0, 1, 2, … and their classes, one a row."
+            f"{file} does not list the pixel values 0, 1, 2, … and their classes, one per row."
         )
     return [names[value] for value in range(len(rows))]
 
@@ -86,7 +86,7 @@ def _colours(file: Path) -> dict[str, tuple[int, int, int]]:
                 f"{file}: {','.join(row)!r:.60} is not a row with a class and its colour."
             ) from None
         if name in colours or (red, green, blue) in colours.values():
-            raise UsageError(f"{file}: the class {name!r} or its colour is there twice.")
+            raise UsageError(f"{file}: the class {name!r} or its colour occurs twice.")
         colours[name] = red, green, blue
     if not colours:
         raise UsageError(f"{file} has no classes.")

@@ -100,13 +100,13 @@ def decide(values: Values, labels: Sequence[str] | None, name: str) -> Encoding:
         indices = [value for value in ordered if value != NOT_COUNTED]
         if indices != list(range(len(indices))):
             raise UsageError(
-                f"{name}: the masks hold {_counted(counts, ordered)}, and no labels say what these "
-                f"values are. {_WAY_OUT}"
+                f"{name}: the masks hold {_counted(counts, ordered)}, and there are no "
+                f"labels for these values. {_WAY_OUT}"
             )
         if len(indices) < 2:
             raise UsageError(
-                f"{name}: the masks hold {_counted(counts, ordered) or 'no pixels'}, so there are not "
-                "two classes to tell apart."
+                f"{name}: the masks hold {_counted(counts, ordered) or 'no pixels'}, so "
+                "there are fewer than two classes."
             )
         labels = [f"class {index}" for index in indices]
     encoding = Encoding(tuple(labels))
@@ -134,9 +134,9 @@ def _refuse_two_scales(values: Values, name: str) -> None:
     others = [values for values in sets if NOT_COUNTED in values]
     if ones and others and set(values) <= {0, 1, NOT_COUNTED} and not {*ones} & {*others}:
         raise UsageError(
-            f"{name}: the masks hold 0 and 1, such as that of {sets[ones[0]]}, or 0 and 255, such as "
-            f"that of {sets[others[0]]}. 255 may be the object, too, or pixels that do not count; save "
-            "all masks with 0 and 1, or all with 0 and 255."
+            f"{name}: the masks hold 0 and 1, such as that of {sets[ones[0]]}, or 0 and 255, "
+            f"such as that of {sets[others[0]]}. 255 may be the object, too, or ignored "
+            "pixels; save all masks with 0 and 1, or all with 0 and 255."
         )
 
 
@@ -149,10 +149,10 @@ def refuse_objects_of_255(encoding: Encoding, values: Values, name: str) -> None
     if list(values) == [0, NOT_COUNTED] and encoding.object_value is None:
         known = ", ".join(f"{index} {label!r}" for index, label in enumerate(encoding.labels[:20]))
         raise UsageError(
-            f"{name}: the masks hold nothing but {_counted(values.pixels, [0, NOT_COUNTED])}, and the "
-            f"{len(encoding.labels)} classes are {known}; 255 would not count, so all objects would "
-            "be lost. Write the index of the class in its place, or give two labels, background and "
-            "object."
+            f"{name}: the masks hold nothing but "
+            f"{_counted(values.pixels, [0, NOT_COUNTED])}, and the {len(encoding.labels)} "
+            f"classes are {known}; 255 would be ignored, so all objects would be lost. Write "
+            "the index of the class instead, or pass two labels, background and object."
         )
 
 
@@ -184,9 +184,9 @@ def translation(
 
 
 _WAY_OUT = (
-    "Name the classes in order with labels=, or give colours={label: (red, green, blue)}, for a grey "
-    "level three equal numbers. A mask that was saved as JPEG or resized smoothly has values that "
-    "nobody set."
+    "Name the classes in order with labels=, or pass colours={label: (red, green, blue)}, "
+    "with three equal numbers for a grey level. A mask that was saved as JPEG or resized "
+    "with interpolation has spurious values."
 )
 
 
@@ -203,8 +203,8 @@ def check(encoding: Encoding, values: Values, name: str) -> None:
         if encoding.object_value is not None:
             known = f"0 {encoding.labels[0]!r}, {encoding.object_value} {encoding.labels[1]!r}"
         raise UsageError(
-            f"{name}: the masks hold {_counted(counts, unexplained)}, which no label explains; the "
-            f"{len(encoding.labels)} classes are {known}. {_WAY_OUT}"
+            f"{name}: the masks hold {_counted(counts, unexplained)}, which have no label; "
+            f"the {len(encoding.labels)} classes are {known}. {_WAY_OUT}"
         )
     if not any(count for value, count in counts.items() if value != NOT_COUNTED):
         raise UsageError(f"{name}: no pixel of any mask belongs to a class.")

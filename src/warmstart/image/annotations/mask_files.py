@@ -104,8 +104,8 @@ def _folders(root: Path, problems: list[str]) -> Iterator[tuple[Path, Path, str 
     if parts and own:
         names = ", ".join(f"{child.name}/" for child in parts.values())
         raise UsageError(
-            f"{root} has the parts {names} and {own[0][0]} with masks next to them; move it into a "
-            "part, or away."
+            f"{root} has the splits {names} and {own[0][0]} with masks next to them; move it "
+            "into a split, or elsewhere."
         )
     yield from own
     for part, child in parts.items():

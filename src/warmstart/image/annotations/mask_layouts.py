@@ -69,7 +69,7 @@ def layout_of(
     """
     path = Path(source).expanduser() if isinstance(source, str | os.PathLike) else None
     if path is not None and not path.exists():
-        raise UsageError(f"There is no file or folder {path}.")
+        raise UsageError(f"The file or folder {path} does not exist.")
     if records.is_table(source) and (path is None or path.suffix.lower() != ".json"):
         name = "The table" if path is None else str(path)
         raw_photos, columns = _of_table(source, colours, problems, **reading)

@@ -53,7 +53,7 @@ def read_values(mask: Any, colours: Colours | None = None) -> np.ndarray:
         or (array.size and not 0 <= array.min() <= array.max() <= 255)
     ):
         raise UsageError(
-            f"a mask is an array (H, W) of whole numbers from 0 to 255, not {array.dtype} "
+            f"a mask must be an array (H, W) of integers from 0 to 255, not {array.dtype} "
             f"{array.shape}"
         )
     return array.astype(np.int64)
@@ -81,8 +81,8 @@ def _of_picture(picture: Any, name: str, colours: Colours | None) -> np.ndarray:
         values = np.array(picture).astype(np.int64)
         if values.size and not 0 <= values.min() <= values.max() <= 255:
             raise UsageError(
-                f"{name}: the mask holds values from {values.min()} to {values.max()}; there are 256 "
-                "classes at most"
+                f"{name}: the mask holds values from {values.min()} to {values.max()}; there "
+                "may be at most 256 classes"
             )
         return values
     if picture.mode in ("RGB", "RGBA"):
@@ -91,10 +91,10 @@ def _of_picture(picture: Any, name: str, colours: Colours | None) -> np.ndarray:
             return channels[..., 0]
     if picture.mode == "F":
         raise UsageError(
-            f"{name}: the mask holds floating-point numbers; save it as whole numbers of 8 or 16 bits"
+            f"{name}: the mask holds floating-point numbers; save it as 8-bit or 16-bit integers"
         )
     raise UsageError(
-        f"{name}: the mask is a picture of colours ({picture.mode}); say what they mean with "
+        f"{name}: the mask is a colour image ({picture.mode}); map its colours with "
         "colours={label: (red, green, blue), …}"
     )
 
@@ -123,6 +123,7 @@ def unknown_colours(counts: Counter[int], name: str) -> None:
         for code in (UNKNOWN_COLOUR - value,)
     )
     raise UsageError(
-        f"{name}: the masks have {counted(len(unknown), 'colour')} outside the classes: {named}. Add them to "
-        "colours=; a mask that was saved as JPEG or resized smoothly has colours that nobody set."
+        f"{name}: the masks have {counted(len(unknown), 'colour')} outside the classes: "
+        f"{named}. Add them to colours=; a mask that was saved as JPEG or resized with "
+        "interpolation has spurious colours."
     )

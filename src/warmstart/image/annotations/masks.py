@@ -137,7 +137,9 @@ def _checked(
         labels = with_background(labels)
     check_names(labels, name)
     if max(len(labels), len(encoding.labels)) > NOT_COUNTED:
-        raise UsageError(f"{name} has {len(encoding.labels):,} classes; masks have 255 at most.")
+        raise UsageError(
+            f"{name} has {len(encoding.labels):,} classes; masks can have at most 255."
+        )
     table = translation(encoding, labels, values, name)
     photos = tuple(
         MaskedPhoto(one.photo, one.name, _indices(one.values, encoding, table), one.part, one.group)
@@ -168,9 +170,7 @@ def _looked_at(layout: MaskLayout, problems: list[str]) -> tuple[list[RawMaskedP
         palettes.add(raw.mask, raw.name, np.unique(mask).tolist())
         usable.append(raw)
     if not usable:
-        raise UsageError(
-            f"{layout.name} holds no photo with a mask that can be used{few_of(problems)}."
-        )
+        raise UsageError(f"{layout.name} contains no photo with a usable mask{few_of(problems)}.")
     records.require_most("photos", len(usable), unusable)
     return usable, values
 

@@ -18,14 +18,14 @@ def read_names(file: Path) -> list[str]:
     while lines and not lines[-1]:
         lines.pop()
     if not lines:
-        raise UsageError(f"{file} has no names of classes.")
+        raise UsageError(f"{file} has no class names.")
     if "" in lines:
         raise UsageError(
-            f"{file}: line {lines.index('') + 1} is blank. A line is a class, so it is not clear "
-            "whether the classes after it count it; name the class, or remove the line."
+            f"{file}: line {lines.index('') + 1} is blank. Each line is a class, so it is "
+            "unclear whether the blank line counts; name the class, or remove the line."
         )
     if twice := next((name for name in lines if lines.count(name) > 1), None):
-        raise UsageError(f"{file}: the name {twice!r} is there twice.")
+        raise UsageError(f"{file}: the name {twice!r} occurs twice.")
     return lines
 
 
@@ -40,7 +40,7 @@ def refuse_two_lists(lists: Sequence[tuple[Path, dict[int, str]]]) -> None:
         if names != known:
             number = min(key for key in {*names, *known} if names.get(key) != known.get(key))
             raise UsageError(
-                f"{first} and {file} disagree about the classes: number {number} is "
-                f"{known.get(number, 'absent')!r} in one and {names.get(number, 'absent')!r} in the "
-                "other. Correct or remove one."
+                f"{first} and {file} disagree about the classes: class {number} is "
+                f"{known.get(number, 'absent')!r} in one and {names.get(number, 'absent')!r} "
+                "in the other. Correct or remove one."
             )

@@ -94,6 +94,4 @@ def size_fault(
 
 def upright(turned: bool) -> str:
     """What to do with an annotation of a photo that EXIF turns, for a message; "" for others."""
-    return (
-        " once EXIF has turned it (save the photo turned, or annotate it upright)" if turned else ""
-    )
+    return " after EXIF rotation (save the rotated photo, or annotate it upright)" if turned else ""

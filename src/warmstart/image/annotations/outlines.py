@@ -75,8 +75,8 @@ class Classes:
         own = next((name for name in BACKGROUNDS if name in known), None)
         if own is None:
             raise UsageError(
-                f"{self.name}: pixels outside of all outlines are {BACKGROUND!r}, which is none of the "
-                f"classes {', '.join(map(repr, self.labels[:20]))}."
+                f"{self.name}: pixels outside of all outlines are {BACKGROUND!r}, which is "
+                f"not one of the classes {', '.join(map(repr, self.labels[:20]))}."
             )
         self.background = known.index(own)
 
@@ -186,7 +186,7 @@ def of_yolo(
             name = config.names[label]
             if len(numbers) == yolo.BOX:
                 boxes += 1
-                faults.append(f"{photo}: has a box and no outline of {name!r}; it is left out")
+                faults.append(f"{photo}: has a box but no outline of {name!r}; it is left out")
             elif (value := classes.value(name)) is None:
                 faults.append(f"{photo}: the class {name!r} is unknown; it is left out")
             else:
@@ -198,7 +198,7 @@ def of_yolo(
     if boxes and not polygons:
         raise UsageError(
             f"{path}: the text files hold boxes and no polygons; train a detector on them "
-            "(task='object-detection'), or give polygons."
+            "(task='object-detection'), or provide polygons."
         )
     classes.refuse_unknown()
     return raw_photos

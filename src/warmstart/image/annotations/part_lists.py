@@ -136,8 +136,8 @@ def _assigned(
                 twice.append(name)
     if twice:
         problems.append(
-            f"{folder}: {counted(len(twice), 'photo')} in two of the lists {', '.join(lists)}, such as "
-            f"{twice[0]}; the first of these lists counts"
+            f"{folder}: {counted(len(twice), 'photo')} in two of the lists "
+            f"{', '.join(lists)}, such as {twice[0]}; the first of these lists is used"
         )
     if "train" not in lists.values():
         parts = {file: parts.get(file, "train") for file in files}

@@ -29,8 +29,8 @@ def parts_of_photos(photos: Sequence[Path], folder: Path) -> list[str | None]:
     others = [photo for photo, part in zip(photos, parts, strict=True) if part is None]
     if names and others:
         raise UsageError(
-            f"{folder} has the parts {', '.join(f'{name}/' for name in names)}, and "
-            f"{counted(len(others), 'photo')} in none of them, such as {others[0]}; move them into a "
-            "part, or away."
+            f"{folder} has the splits {', '.join(f'{name}/' for name in names)}, and "
+            f"{counted(len(others), 'photo')} in none of them, such as {others[0]}; move "
+            "them into a split, or elsewhere."
         )
     return parts

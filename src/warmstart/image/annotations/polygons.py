@@ -47,8 +47,8 @@ def refuse_elsewhere(polygons: Sequence[Sequence[float]], size: tuple[int, int])
     points = points.reshape(-1, 2)
     if points.min() >= 0 and points.max() <= 1:
         raise UsageError(
-            "all numbers of its polygon lie between 0 and 1, as if they were shares of the photo, "
-            "but this format has pixels"
+            "all numbers of its polygon lie between 0 and 1, like fractions of the photo's "
+            "size, but this format has pixels"
         )
     if (points.max(0) <= 0).any() or (points.min(0) >= np.array(size)).any():
         raise UsageError(f"its polygon lies outside of the photo of {size[0]}x{size[1]} pixels")

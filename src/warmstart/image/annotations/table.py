@@ -262,14 +262,14 @@ def _collect(
     missing = [name for name, path in paths.items() if path is None]
     if missing and len(missing) == len(paths):
         raise UsageError(
-            f"{table.name}: none of its {len(missing):,} photos is there, the first is {missing[0]}; "
-            "paths are relative to the table, or to images/ next to it."
+            f"{table.name}: none of its {len(missing):,} photos exist; the first is "
+            f"{missing[0]}; paths are relative to the table, or to images/ next to it."
         )
     located = [
         (paths[name], rows) for name, rows in photos.boxes.items() if paths[name] is not None
     ]
     scaled, numbers = decide(located, formats, box_format, table.name)
-    unit = "shares of the photo" if scaled else "pixels"
+    unit = "fractions of the photo's size" if scaled else "pixels"
     collector.columns.append(f"boxes: {MEANING[numbers]}, in {unit}")
     for name, path in paths.items():
         if path is None:

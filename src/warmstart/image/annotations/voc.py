@@ -110,7 +110,7 @@ def read_folder(folder: Path, collector: Collector, part: str | None) -> None:
     for file in files:
         reader.read(file, [folder], part)
     for photo in reader.photos.unused():
-        collector.problems.append(f"{photo}: has no .xml of its name, so it is left out")
+        collector.problems.append(f"{photo}: has no .xml with its name, so it is left out")
 
 
 class _Reader:
@@ -194,7 +194,7 @@ def parse(file: Path) -> ElementTree.Element:
         raise UsageError(f"{file}: cannot be read ({error})") from error
     if tree.tag != "annotation":
         way = "; export it from CVAT as COCO or Pascal VOC" if tree.tag == "annotations" else ""
-        raise UsageError(f"{file}: is not an annotation of Pascal VOC but <{tree.tag[:40]}>{way}")
+        raise UsageError(f"{file}: is not a Pascal VOC annotation but <{tree.tag[:40]}>{way}")
     return tree
 
 

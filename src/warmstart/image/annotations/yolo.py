@@ -123,9 +123,9 @@ def config_and_photos(
         if (root / "images").is_dir():
             known = {photo.resolve() for photo, _ in photos}
             unlisted = [one for one in photos_of(root / "images") if one.resolve() not in known]
-            problems += count_of(unlisted, "photo", "in none of the parts of data.yaml")
+            problems += count_of(unlisted, "photo", "in none of the splits of data.yaml")
     else:
-        raise UsageError(f"{path} names no `train` and `val`; name the folder of the photos.")
+        raise UsageError(f"{path} has no `train` or `val`; pass the folder of the photos.")
     return config, photos
 
 
@@ -247,8 +247,8 @@ def shapes_of(
     if photos and not files.used:
         folder = _label_folder(photos[0][0].parent)
         raise UsageError(
-            f"None of the {len(photos):,} photos has a .txt file of its boxes or polygons; that of "
-            f"{photos[0][0]} would be {folder / photos[0][0].stem}.txt."
+            f"None of the {len(photos):,} photos has a .txt file with its boxes or polygons; "
+            f"that of {photos[0][0]} would be {folder / photos[0][0].stem}.txt."
         )
     notes += count_of(without, "photo", "without a .txt file and so without objects")
     problems += count_of(files.unused(), ".txt file", "without a photo")
@@ -328,7 +328,7 @@ def _shape(words: list[str], config: Config) -> Shape:
     except ValueError:
         raise ValueError(f"is not a class number and numbers ({' '.join(words):.60})") from None
     if label not in config.names:
-        raise ValueError(f"has the class {label}, which is none of the {len(config.names)} names")
+        raise ValueError(f"has the class {label}, but there are {len(config.names)} classes")
     if config.keypoints and len(numbers) == BOX + config.keypoints:
         numbers = numbers[:BOX]
     if len(numbers) != BOX and (len(numbers) < LEAST_POLYGON or len(numbers) % 2):
@@ -337,7 +337,7 @@ def _shape(words: list[str], config: Config) -> Shape:
             f"x and y of a polygon{' (is the last one a confidence?)' if len(numbers) == 5 else ''}"
         )
     if not are_shares(numbers):
-        raise ValueError("has a number outside 0 to 1; YOLO's are shares of the photo")
+        raise ValueError("has a number outside 0 to 1; YOLO's are fractions of the photo's size")
     return label, numbers
 
 

@@ -89,8 +89,8 @@ def class_names(root: Path, above: Path | None = None) -> Config:
     if lists:
         return Config(lists[0][1], {})
     raise UsageError(
-        f"{root} has no class names: add a data.yaml with `names`, or a classes.txt, one name a "
-        "line."
+        f"{root} has no class names: add a data.yaml with `names`, or a classes.txt with one "
+        "name per line."
     )
 
 
@@ -134,9 +134,9 @@ def _names(names: Any, file: Path) -> dict[int, str]:
             raise UsageError(f"{file}: the name of class {number} is {name!r:.40}.")
     values = list(numbered.values())
     if twice := sorted({name for name in values if values.count(name) > 1}):
-        raise UsageError(f"{file}: the name {twice[0]!r} is there twice.")
+        raise UsageError(f"{file}: the name {twice[0]!r} occurs twice.")
     if not values:
-        raise UsageError(f"{file} has no names of classes.")
+        raise UsageError(f"{file} has no class names.")
     return dict(sorted(numbered.items()))
 
 
@@ -163,7 +163,7 @@ def _parts(content: dict[str, Any], file: Path) -> tuple[dict[str, list[Path]], 
             continue
         paths = value if isinstance(value, list) else [value]
         if part in parts or not all(isinstance(path, str) and "\0" not in path for path in paths):
-            raise UsageError(f"{file}: {key!r} must be one path or a list, and be there once.")
+            raise UsageError(f"{file}: {key!r} must be one path or a list, and occur once.")
         located = [_located(path, content.get("path"), file) for path in paths]
         if None not in located:
             parts[part] = [path for path in located if path is not None]

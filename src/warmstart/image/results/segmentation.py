@@ -159,9 +159,7 @@ class Segmentation(Result):
         from PIL import Image as images
 
         if len(self.labels) > 256:
-            raise UsageError(
-                "A picture with a palette holds 256 classes at most; use `labels_map`."
-            )
+            raise UsageError("A palette image can hold at most 256 classes; use `labels_map`.")
         made = images.fromarray(self.labels_map.astype(np.uint8))
         made.putpalette(palette().ravel().tolist())
         return made

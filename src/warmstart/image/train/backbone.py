@@ -60,7 +60,7 @@ def fill(network: keras.Model, model: Model[Any, Any, Any]) -> None:
             slot.variable.assign(value.numpy())
             count += 1
     if not count:
-        raise UsageError(f"Nothing of {model.name} fits the new network.")
+        raise UsageError(f"No weights of {model.name} fit the new network.")
     for layer in network._flatten_layers():
         if hasattr(layer, "finalize_state") and layer.weights:
             layer.finalize_state()

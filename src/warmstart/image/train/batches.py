@@ -73,7 +73,7 @@ class PhotoBatches:
         try:
             return decoder.decode(source, name=name, target=self.target())
         except InputError as error:
-            raise UsageError(f"{error}; it was readable when training began.") from error
+            raise UsageError(f"{error}; it was readable when training started.") from error
 
     def target(self) -> tuple[int, int] | None:
         """(height, width) that decoding may shrink a photo to."""

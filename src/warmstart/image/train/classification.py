@@ -86,7 +86,10 @@ class ImageClassificationTrainer(ClassificationBase):
         accuracy = fitted.metrics["val_accuracy"]
         what = "decisions" if self.dataset.multi_label else "examples"
         average = "" if fitted.share is None else f"; {result.average_in_words(fitted.share)}"
-        return f"{accuracy:.1%} of the validation {what} right, after {self.seconds[name]:.1f} s{average}"
+        return (
+            f"{accuracy:.1%} of the validation {what} correct, after {self.seconds[name]:.1f} "
+            f"s{average}"
+        )
 
     def describe(self) -> Entry:
         return result.entry(self)

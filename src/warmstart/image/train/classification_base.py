@@ -75,7 +75,9 @@ class ClassificationBase(Trainer[ImageClassificationOptions]):
         self.monitor, self.clip_norm = self.options.monitor, self.options.clip_norm
         self.averages = SHARES if self.options.average else ()
         if not isinstance(self.model, ImageClassifier):
-            raise UsageError(f"{self.model.name} does {self.model.entry.task}, not {self.task}.")
+            raise UsageError(
+                f"{self.model.name} is a model for {self.model.entry.task}, not {self.task}."
+            )
         if (size := sides_of(self.options.image_size)) is not None:
             self.model = network.resized(self.model, size)
 

@@ -114,7 +114,7 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
         options = self.options
         share = share_of(options.validation)
         if share == 0:
-            raise UsageError(f"{self.task} needs validation data, or a share above 0.")
+            raise UsageError(f"{self.task} needs validation data, or a fraction above 0.")
         everything: Any = self.read_photos(data, options.labels)
         photos = of_part(everything.photos, "train")
         validation = of_part(everything.photos, "validation")
@@ -125,14 +125,12 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
                 photos, validation = self.split(photos, share)
             self.others = replace(everything, photos=validation, problems=())
         if not any(map(self.labels_of, photos)):
-            raise UsageError(
-                f"{data_name(data)} has no photo to train on with {self.counted_things}."
-            )
+            raise UsageError(f"{data_name(data)} has no training photo with {self.counted_things}.")
         self.training = replace(everything, photos=photos)
         warnings = [] if self.is_measurable() else [self._blind()]
         if test := of_part(everything.photos, "test"):
             warnings.append(
-                f"{len(test):,} photos to test are not used; `evaluate` with the same data takes them"
+                f"{len(test):,} test photos are not used; `evaluate` with the same data uses them"
             )
         self.module, self.config = self.network_config(self.training)
         self.photos = Photos()
@@ -178,8 +176,8 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
         """Choose the best epoch by the training loss; returns the warning."""
         self.monitor = "loss"
         return (
-            f"no validation photo has {self.counted_things}, so {self.figures[0]} is not defined and "
-            "the epoch with the lowest training loss is taken"
+            f"no validation photo has {self.counted_things}, so {self.figures[0]} is not "
+            "defined; the epoch with the lowest training loss is selected"
         )
 
     def identity(self) -> dict[str, Any]:

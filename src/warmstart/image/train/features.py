@@ -90,7 +90,8 @@ def photo_features(
         raise UsageError(f"The view {named[0]!r} needs a transform that makes it.")
     if not isinstance(model, ImageClassifier):
         raise UsageError(
-            f"{model.name} does {model.entry.task}; features of photos need an image classifier."
+            f"{model.name} is a model for {model.entry.task}; features of photos need an "
+            "image classifier."
         )
     if on not in ("local", "ray"):
         raise UsageError(f"Features are computed on 'local' or 'ray', not on {on!r}.")
@@ -99,7 +100,7 @@ def photo_features(
         for photo in photos:
             if not isinstance(photo, str | bytes | os.PathLike):
                 raise UsageError(
-                    "Ray is sent paths, URLs and bytes of photos, not an object of type "
+                    "With Ray, photos must be paths, URLs or bytes, not an object of type "
                     f"{type(photo).__name__}."
                 )
     cache = FeatureCache() if cache is None else cache  # an empty one is false

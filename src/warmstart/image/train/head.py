@@ -154,7 +154,7 @@ def _maps(trainer: ClassificationBase, name: str, part: Examples) -> np.ndarray:
     maps = keras.Model(net.input, first.input)
     if len(part) * 4 * float(np.prod(maps.output.shape[1:])) > LARGEST_MAPS:
         raise UsageError(
-            "The feature maps do not fit into memory; begin the head with GlobalAveragePooling2D."
+            "The feature maps do not fit into memory; start the head with GlobalAveragePooling2D."
         )
     return predicted(maps, trainer.evaluated(name, part))[:, None]
 

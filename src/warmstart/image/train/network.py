@@ -46,7 +46,7 @@ def resized(model: ImageClassifier, size: tuple[int, int]) -> ImageClassifier:
     elif size[0] == size[1]:
         own["image_size"] = size[0]
     else:
-        raise UsageError(f"{model.name} takes photos of equal sides only, not {size}.")
+        raise UsageError(f"{model.name} takes only square photos, not {size}.")
     entry = replace(entry, config=config, preprocessing=replace(rules, size=size))
     return type(model)(entry, model.weights, model.labels)
 

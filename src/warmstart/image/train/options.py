@@ -42,38 +42,43 @@ class ImageClassificationOptions(
 
     other_augment = " or a function of (picture, random, size)"
 
-    epochs: Annotated[int, Option("Epochs of phase 2, at most; 0: phase 1 only.", ge=0)] = 10
+    epochs: Annotated[
+        int, Option("Maximum number of epochs of phase 2; 0: only phase 1.", ge=0)
+    ] = 10
     # Far below Adam's usual rate, for the base is nearly right already (Howard and Ruder,
     # "Universal Language Model Fine-tuning" (2018), arXiv:1801.06146, section 3.2), and Adam moves
     # every weight by about the rate in each of its first steps, also those that hardly matter:
     # measured with MobileNet, 1e-4 loses a tenth of the accuracy in the first epoch and needs the
     # others to win it back.
     learning_rate: Annotated[
-        float | None, Option("Highest learning rate of phase 2; default: 3e-5.", gt=0)
+        float | None, Option("Peak learning rate of phase 2; default: 3e-5.", gt=0)
     ] = None
     # Small batches generalise better (Masters and Luschi 2018, arXiv:1804.07612).
-    batch_size: Annotated[int, Option("Training photos per step.", ge=1)] = 16
+    batch_size: Annotated[int, Option("Number of training photos per step.", ge=1)] = 16
     # Phase 2 begins with a good model: most runs are at their best within a few epochs.
     patience: Annotated[
         int | None,
-        Option("Stop phase 2 after this many epochs without a better one.", ge=1, rare=True),
+        Option("Stop phase 2 after this many epochs without improvement.", ge=1, rare=True),
     ] = 6
     # Other sizes than the base was trained at are nearly as good as they are, and better once they
     # are trained (Touvron et al. 2019, arXiv:1906.06423).
     image_size: Annotated[
         ImageSize,
         Option(
-            "Height and width of the network's input, or one number for both; default: the base's."
+            "Height and width of the network's input, or one number for both; default: those "
+            "of the base."
         ),
     ] = None
     head: Annotated[
         Head,
-        Option("Keras layers in place of the single linear layer.", http=False, cli=False),
+        Option(
+            "Keras layers of the head, instead of a single linear layer.", http=False, cli=False
+        ),
     ] = None
     multi_label: Annotated[
         bool | None,
         Option(
-            "Whether a photo may have several labels; default: what the data looks like.", rare=True
+            "Whether a photo may have several labels; default: inferred from the data.", rare=True
         ),
     ] = None
     features_on: Annotated[
@@ -82,51 +87,64 @@ class ImageClassificationOptions(
     views: Annotated[
         int,
         Option(
-            "Augmented views of each training photo in phase 1, besides the original.",
+            "Number of augmented views of each training photo in phase 1, in addition to the "
+            "original.",
             ge=0,
             rare=True,
         ),
     ] = 4
     head_epochs: Annotated[
-        int, Option("Epochs of phase 1 for a head without a closed-form solution.", ge=1, rare=True)
+        int,
+        Option(
+            "Number of epochs of phase 1, for a head without a closed-form solution.",
+            ge=1,
+            rare=True,
+        ),
     ] = 30
     head_rate: Annotated[
-        float, Option("Learning rate of phase 1 for such a head.", gt=0, rare=True)
+        float, Option("Learning rate of phase 1, for such a head.", gt=0, rare=True)
     ] = 1e-3
     # Wortsman et al. 2022, arXiv:2109.01903. Not the default: in whole runs no average was better
     # than the best epoch (docs/benchmarks.md).
     average: Annotated[
         bool,
         Option(
-            "Whether averages of the weights before and after phase 2 are candidates, too; the "
-            "validation part decides.",
+            "Whether averages of the weights before and after phase 2 are candidates, too; "
+            "the best on the validation data is selected.",
             rare=True,
         ),
     ] = False
     # Goyal et al. 2017, arXiv:1706.02677.
     warmup: Annotated[
-        float, Option("Share of phase 2 in which the learning rate rises.", ge=0, lt=1, rare=True)
+        float,
+        Option("Fraction of phase 2 in which the learning rate rises.", ge=0, lt=1, rare=True),
     ] = 0.1
     # Szegedy et al. 2015, arXiv:1512.00567, section 7; Müller et al. 2019, arXiv:1906.02629, for
     # calibration.
     label_smoothing: Annotated[
-        float, Option("Share of a label that is spread over all classes.", ge=0, lt=1, rare=True)
+        float,
+        Option(
+            "Label smoothing: the fraction of a label that is spread over all classes.",
+            ge=0,
+            lt=1,
+            rare=True,
+        ),
     ] = 0.1
     # Decoupled (Loshchilov and Hutter 2017, arXiv:1711.05101).
     weight_decay: Annotated[float, Option("Of AdamW.", ge=0, rare=True)] = 1e-4
     # Pascanu et al. 2013, arXiv:1211.5063.
     clip_norm: Annotated[
-        float, Option("Largest norm of all gradients together; 0: any.", ge=0, rare=True)
+        float, Option("Maximum norm of the gradients; 0: no limit.", ge=0, rare=True)
     ] = 1.0
     # Not the loss, which punishes an overconfidence that the temperature takes away (Guo et al.
     # 2017, section 3).
-    monitor: Annotated[str, Option("Metric that decides which epoch is best.", rare=True)] = (
+    monitor: Annotated[str, Option("Metric that selects the best epoch.", rare=True)] = (
         "val_accuracy"
     )
     # Micikevicius et al. 2017, arXiv:1710.03740.
     precision: Annotated[
         Literal["float32", "mixed_bfloat16", "mixed_float16"],
-        Option("Of computing in phase 2; weights stay float32.", rare=True),
+        Option("Precision of the computation in phase 2; weights stay in float32.", rare=True),
     ] = "float32"
 
     def __post_init__(self) -> None:
@@ -144,21 +162,20 @@ class DenseOptions(FreezeOptions, AugmentOptions):
     other_augment = " or a warmstart.image.train.dense_augment.Variation"
 
     # The layers on top of the backbone start from random numbers.
-    epochs: Annotated[
-        int, Option("Passes over the training data, at most; the best epoch is kept.", ge=1)
-    ] = 40
+    epochs: Annotated[int, Option("Maximum number of epochs; the best one is selected.", ge=1)] = 40
     # Photos are seen at full size: a batch of 8 takes as much memory as a hundred of
     # classification.
-    batch_size: Annotated[int, Option("Training photos per step.", ge=1)] = 8
+    batch_size: Annotated[int, Option("Number of training photos per step.", ge=1)] = 8
     freeze: Annotated[
         int | str,
         Option(
-            "Which part of the base is frozen: none, stem (its layers on the largest maps), "
-            "backbone, a number of its first layers, or the name of the last frozen layer."
+            "What to freeze of the base: none, stem (the layers with the largest feature "
+            "maps), backbone, a number of first layers, or the name of the last layer to "
+            "freeze."
         ),
     ] = "none"
     labels: Annotated[
-        Sequence[str] | None, Option("Classes in order; default: those of the data.", rare=True)
+        Sequence[str] | None, Option("Class names in order; default: those of the data.", rare=True)
     ] = None
     image_size: Annotated[
         ImageSize,
@@ -187,16 +204,21 @@ class DetectionOptions(BoxTable, SplitTable, DenseOptions):
     """Of detection."""
 
     width: Annotated[
-        int, Option("Channels of pyramid and head of a new detector.", ge=1, rare=True)
+        int,
+        Option("Number of channels of the pyramid and head of a new detector.", ge=1, rare=True),
     ] = 64
-    depth: Annotated[int, Option("Layers of the head of a new detector.", ge=1, rare=True)] = 2
+    depth: Annotated[
+        int, Option("Number of layers of the head of a new detector.", ge=1, rare=True)
+    ] = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentationOptions(MaskTable, SplitTable, DenseOptions):
     """Of segmentation."""
 
-    width: Annotated[int, Option("Channels of pyramid and decoder of a new segmenter.", ge=1)] = 96
+    width: Annotated[
+        int, Option("Number of channels of the pyramid and decoder of a new segmenter.", ge=1)
+    ] = 96
     colours: Annotated[
         Mapping[str, tuple[int, int, int]] | None,
         Option("Colour of each class in RGB masks.", cli=False, rare=True),
@@ -216,5 +238,5 @@ def sides_of(size: Any) -> tuple[int, int] | None:
         isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in sides
     )
     if not whole or len(sides) != 2:
-        raise UsageError(f"image_size must be a number, or (height, width), not {size!r}.")
+        raise UsageError(f"image_size must be an integer, or (height, width), not {size!r}.")
     return sides[0], sides[1]

@@ -168,37 +168,35 @@ def pick(
 ) -> Ranking:
     """Rank pretrained models for labelled data.
 
-    Only the training part of the data is looked at, so that validation stays unseen; of more than
-    2,000 photos a stratified choice.
+    Only the training split is used, so that the validation split stays unseen; if it has more than
+    2,000 photos, a stratified sample of it.
 
     Args:
-        data: as `finetune` takes it: a folder of class folders, a table of paths and labels, a list
-            of pairs, a `tf.data.Dataset`.
+        data: as for `finetune`: a folder of class folders, a table of paths and labels, a list of
+            pairs, a `tf.data.Dataset`.
         candidates: names of the catalogue, folders of bundles, (name, weights) pairs, or models.
             Default: every image classifier whose weights are in the cache or in the package.
         task: `"image-classification"`, also by default.
         seed: of the folds.
-        progress: called with (name of a model, photos so far, photos in all).
-        compiling: called with each model; the context that it gives is entered while that is
-            compiled, to show it.
+        progress: called with (name of a model, photos so far, total).
+        compiling: called with each model; returns a context manager that is entered while the model
+            is compiled, to show that.
 
     Returns:
-        The candidates, best first, with their cross-validated accuracy and what they cost.
+        The candidates, best first, with their cross-validated accuracy and cost.
 
     Raises:
-        UsageError: the data holds nothing to learn, there is no candidate, or none could be judged.
+        UsageError: the data cannot be used, there are no candidates, or none can be evaluated.
 
     Example:
         >>> ws.pick("classes", candidates=["efficientnet_lite0"]).best.name
         'efficientnet_lite0'
     """
     if task not in (None, ImageClassifier.task):
-        raise UsageError(
-            f"pick ranks models for {ImageClassifier.task}; it does not know {task!r}."
-        )
+        raise UsageError(f"pick ranks models for {ImageClassifier.task}, not for {task!r}.")
     tried = list(candidates) if candidates is not None else default_candidates()
     if not tried:
-        raise UsageError("There is no candidate: fetch some with `warmstart pull`, or name them.")
+        raise UsageError("There are no candidates: fetch some with `warmstart pull`, or pass them.")
     dataset = labelled.read(data, seed=seed)
     part = dataset.train
     targets = (
@@ -224,7 +222,7 @@ def pick(
             failed[_named(candidate)] = str(error)
     if not judged:
         raise UsageError(
-            "No candidate could be judged: " + "; ".join(f"{n}: {why}" for n, why in failed.items())
+            "No candidate is usable: " + "; ".join(f"{n}: {why}" for n, why in failed.items())
         )
     judged.sort(key=lambda c: (-c.accuracy, c.loss, c.name))
     majority = _majority(chosen.targets, dataset.multi_label)
@@ -293,7 +291,9 @@ def _judge(
     else:
         model = load(candidate)
     if not isinstance(model, ImageClassifier):
-        raise UsageError(f"{model.name} does {model.entry.task}, not {ImageClassifier.task}.")
+        raise UsageError(
+            f"{model.name} is a model for {model.entry.task}, not {ImageClassifier.task}."
+        )
     with compiling(model):
         engine = model.engine
     features = photo_features(model, chosen.examples.inputs, progress=progress)
@@ -338,8 +338,8 @@ def _majority(targets: np.ndarray, multi_label: bool) -> float:
 def _warnings(judged: Sequence[Candidate], majority: float) -> Iterator[str]:
     if judged[0].accuracy <= majority + 2 * judged[0].error:
         yield (
-            "no candidate's features tell the classes apart better than always answering the most frequent one: "
-            "the labels may be wrong, or the photos too few"
+            "no candidate's features separate the classes better than always predicting the "
+            "most frequent one: the labels may be wrong, or the photos too few"
         )
     known = [candidate for candidate in judged if candidate.familiarity is not None]
     if known and all(candidate.far for candidate in known):

@@ -48,7 +48,7 @@ def lines(trainer: ClassificationBase) -> Iterator[str]:
     for part, figures in trainer.figures.items():
         before, after = figures["calibration_error_before"], figures["calibration_error"]
         yield (
-            f"result: {figures['accuracy']:.1%} of the {part} {what} right (baseline: "
+            f"result: {figures['accuracy']:.1%} of the {part} {what} correct (baseline: "
             f"{trainer.dataset.majority:.1%}); calibration error {before:.3f} before, "
             f"{after:.3f} after temperature scaling"
         )
@@ -77,7 +77,7 @@ def entry(trainer: ClassificationBase) -> Entry:
         Metric(
             "accuracy" if several else "top1",
             round(figures["accuracy"], 4),
-            f"{dataset.name}, {part} part ({figures['examples']} examples)",
+            f"{dataset.name}, {part} split ({figures['examples']} examples)",
             SOURCE,
         )
         for part, figures in trainer.figures.items()
@@ -117,11 +117,11 @@ def card(trainer: ClassificationBase) -> str:
         + f"""
 ## How it was made
 
-Fine-tuned with warmstart from `{trainer.model.name}` ({phases}; BatchNormalization kept as it was), seed
+Fine-tuned with warmstart from `{trainer.model.name}` ({phases}; BatchNormalization frozen), seed
 {settings["seed"]}, label smoothing {settings["recipe"]["label_smoothing"]}. Its probabilities are calibrated with the
-temperature {trainer.config["temperature"]:.3f}; the expected calibration error on the validation part is
+temperature {trainer.config["temperature"]:.3f}; the expected calibration error on the validation split is
 {figures["calibration_error"]:.3f} (before: {figures["calibration_error_before"]:.3f}).
-The validation part also chose the best epoch or average, so figures on new photos may be lower.
+The validation split was also used to select the best epoch or average, so metrics on new photos may be lower.
 
 | class | {" | ".join(counts)} |
 |---|{"--:|" * len(counts)}
@@ -144,7 +144,7 @@ def tiles(trainer: ClassificationBase) -> list[tuple[str, str]]:
     error = figures["validation"]["calibration_error"]
     return [
         *(
-            (f"{some['accuracy']:.1%}", f"of the {part} {what} right")
+            (f"{some['accuracy']:.1%}", f"of the {part} {what} correct")
             for part, some in figures.items()
         ),
         (f"{dataset.majority:.1%}", "baseline: always the most frequent class"),
@@ -163,7 +163,7 @@ def sections(trainer: ClassificationBase) -> list[Section]:
         if share is not None:
             phases += f" The weights are {average_in_words(share)}."
     else:
-        phases = "Only the head was trained; the base is as it was."
+        phases = "Only the head was trained; the base is unchanged."
     if trainer.fits["head"].stopped == "solved":
         phases += " The head is a linear layer at its optimum: it has no curve."
     phases += (
@@ -203,7 +203,8 @@ def _calibration(trainer: ClassificationBase) -> Section:
     }
     figures = trainer.figures["validation"]
     note = (
-        "Of the predictions with a confidence of 80 %, 80 % should be right. Temperature scaling divides the logits by "
+        "Of the predictions with a confidence of 80 %, 80 % should be correct. Temperature "
+        "scaling divides the logits by "
         f"{trainer.config['temperature']:.3f}: the expected calibration error goes from "
         f"{figures['calibration_error_before']:.3f} to {figures['calibration_error']:.3f}, measured on folds that did "
         "not choose the temperature. The model returns the calibrated probabilities."
@@ -221,7 +222,7 @@ def _mistakes(trainer: ClassificationBase, probabilities: np.ndarray) -> Section
         confidence = np.where(probabilities.argmax(1) != truth, probabilities.max(1), 0)
     order = [int(row) for row in np.argsort(-confidence) if confidence[row] > 0]
     if not order:
-        return "Mistakes", text("None on the validation part.")
+        return "Mistakes", text("None on the validation split.")
     shown = []
     for row in order[:MISTAKES]:
         photo = photos[row]
@@ -229,7 +230,7 @@ def _mistakes(trainer: ClassificationBase, probabilities: np.ndarray) -> Section
         name = str(photo).rsplit("/", 1)[-1] if is_path else ""
         words = _in_words(trainer, probabilities[row], truth[row])
         shown.append((decoder.decode(photo, target=(224, 224)), f"{words} {name}"))
-    note = f"The most confident {len(shown)} of {len(order)} on the validation part. A wrong label is often among them."
+    note = f"The most confident {len(shown)} of {len(order)} on the validation split. Often, some are mislabelled."
     return "Mistakes", text(note) + pictures(shown)
 
 

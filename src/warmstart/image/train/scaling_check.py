@@ -67,7 +67,7 @@ def report(
         yield f"  {name:<9} {value:6.1%}{'   as it is' if name == own else ''}"
     best = max(values, key=lambda name: values[name])
     if values[best] > values[own] + quality.margin:
-        yield f"Warning: with scaling={best!r} the model does better on these photos."
+        yield f"Warning: scaling={best!r} gives a better result on these photos."
 
 
 def name_of(rules: ImagePreprocessing) -> str:

@@ -155,7 +155,7 @@ class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
         return [
             (f"{figures['miou']:.3f}", "mean IoU"),
             (f"{figures['mean_dice']:.3f}", "mean Dice"),
-            (f"{figures['pixel_accuracy']:.1%}", "of the pixels right"),
+            (f"{figures['pixel_accuracy']:.1%}", "of the pixels correct"),
         ]
 
     def sections(self) -> list[Section]:

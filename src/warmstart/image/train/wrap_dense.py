@@ -21,7 +21,7 @@ BOXES = "box"
 """Part of the name of an output of boxes, where shapes do not show which one it is."""
 NOISE = 0.01
 """A difference of these figures on a few photos that says nothing."""
-LABELS = "Names of the classes: a file with one per line, in the order of the outputs."
+LABELS = "Class names, or a file with one per line, in the order of the outputs."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class DenseOptions(PhotoRuleOptions):
 
     labels: Annotated[ClassNames, Option(LABELS)] = None
     features: Annotated[
-        str | None, Option("The layer whose outputs are the features; default: none.")
+        str | None, Option("Layer whose outputs are the features; default: none.")
     ] = None
 
 
@@ -41,15 +41,15 @@ class WrapSegmenterOptions(DenseOptions):
     channels: Annotated[
         Literal["last", "first"] | None,
         Option(
-            "Axis of the classes: last, (rows, columns, classes), or first. Default: the one as "
-            "long as labels, else as in the input."
+            "Axis of the classes: last, (rows, columns, classes), or first. Default: the "
+            "axis with as many entries as labels, else as in the input."
         ),
     ] = None
     activation: Annotated[
         Literal["sigmoid", "none"] | None,
         Option(
-            "For a map of one channel: sigmoid if it is a logit, none if it is a probability. "
-            "Default: what the last layer says."
+            "For a map with one channel: sigmoid if it is a logit, none if it is a "
+            "probability. Default: inferred from the last layer."
         ),
     ] = None
 
@@ -79,7 +79,7 @@ class SegmenterWrapper(PhotoWrapper[WrapSegmenterOptions]):
         where = self.asked.channels or self._channels(shape)
         count = shape[-1] if where == "last" else shape[1]
         if not isinstance(count, int):
-            raise UsageError("The model does not say how many classes its map has.")
+            raise UsageError("The number of classes of the map is unknown.")
         return "scores", where, count
 
     def _channels(self, shape: tuple[int | None, ...]) -> str:
@@ -99,11 +99,11 @@ class SegmenterWrapper(PhotoWrapper[WrapSegmenterOptions]):
         own = last_activation(self.opened.model)
         if self.asked.activation is None and own != "sigmoid":
             raise UsageError(
-                "The map has one channel, which may be a logit or a probability. Say which: "
+                "The map has one channel, which may be a logit or a probability. Pass "
                 "activation='sigmoid' (a logit) or 'none' (a probability)."
             )
         if self.asked.activation == "sigmoid" and own == "sigmoid":
-            raise UsageError("The model ends with a sigmoid already; leave activation out.")
+            raise UsageError("The model already ends with a sigmoid; leave activation out.")
         return "binary" if self.asked.activation == "sigmoid" else "complement"
 
     def config(self) -> dict[str, Any]:
@@ -136,32 +136,34 @@ class WrapDetectorOptions(DenseOptions):
     boxes: Annotated[
         Literal["xyxy", "yxyx", "xywh", "cxcywh"] | None,
         Option(
-            "The four numbers of a box: corners (xyxy, yxyx), or corner or centre with width and "
-            "height (xywh, cxcywh). Required."
+            "Format of a box: two corners (xyxy, yxyx), or the corner or centre with width "
+            "and height (xywh, cxcywh). Required."
         ),
     ] = None
     units: Annotated[
         Literal["pixels", "fractions"] | None,
-        Option("Unit of these numbers: pixels of the model's input, or fractions of it. Required."),
+        Option(
+            "Unit of the coordinates: pixels of the model's input, or fractions of it. Required."
+        ),
     ] = None
     activation: Annotated[
         Literal["none", "softmax", "sigmoid"],
-        Option("Turns scores into probabilities."),
+        Option("Activation that turns scores into probabilities."),
     ] = "none"
     background: Annotated[
         Literal["none", "first", "last"],
-        Option("Position of the background score, if there is one; the labels do not name it."),
+        Option("Index of the background score, if there is one; the labels do not include it."),
     ] = "none"
     suppression: Annotated[
         float | None,
         Option(
-            "Non-maximum suppression: of two boxes of a class whose intersection over union is "
-            "larger, the less likely one is dropped. Default: off.",
+            "IoU threshold of non-maximum suppression: of two boxes of a class with a higher "
+            "IoU, the one with the lower score is dropped. Default: off.",
             gt=0,
             le=1,
         ),
     ] = None
-    threshold: Annotated[float, Option("Lowest score of a box by default.", ge=0, le=1)] = 0.5
+    threshold: Annotated[float, Option("Default of the lowest score of a box.", ge=0, le=1)] = 0.5
 
 
 class DetectorWrapper(PhotoWrapper[WrapDetectorOptions]):
@@ -205,7 +207,7 @@ class DetectorWrapper(PhotoWrapper[WrapDetectorOptions]):
         (other,) = (index for index in scores if index != boxes[0])
         count = shapes[other][-1]
         if not isinstance(count, int):
-            raise UsageError("The model does not say how many classes it scores.")
+            raise UsageError("The number of classes is unknown.")
         return {"boxes": boxes[0], "scores": other}, count
 
     @property
@@ -243,8 +245,8 @@ class DetectorWrapper(PhotoWrapper[WrapDetectorOptions]):
         self.check_input()
         if self.asked.boxes is None or self.asked.units is None:
             raise UsageError(
-                "Nothing in the model says what the numbers of a box are: pass boxes='xyxy', "
-                "'yxyx', 'xywh' or 'cxcywh', and units='pixels' or 'fractions'."
+                "The format of the boxes is unknown: pass boxes='xyxy', 'yxyx', 'xywh' or "
+                "'cxcywh', and units='pixels' or 'fractions'."
             )
         layout, _ = self.layout
         return {

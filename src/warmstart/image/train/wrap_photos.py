@@ -36,14 +36,14 @@ class PhotoRuleOptions(WrapOptions):
     scaling: Annotated[
         Literal["0..255", "0..1", "-1..1", "imagenet", "caffe"] | None,
         Option(
-            "Pixels as the model takes them; imagenet: 0..1, then ImageNet's mean and "
-            "deviation; caffe: BGR minus ImageNet's mean. Default: 0..255 if the model begins "
-            "with a layer that scales them."
+            "Range of pixels that the model takes; imagenet: 0..1, then ImageNet's mean and "
+            "deviation; caffe: BGR minus ImageNet's mean. Default: inferred from a scaling "
+            "layer at the beginning."
         ),
     ] = None
     resize: Annotated[
         Literal["squash", "crop", "pad"],
-        Option("How photos are resized to the model's size: squash ignores the aspect ratio."),
+        Option("How photos are resized to the model's input; squash ignores the aspect ratio."),
     ] = "squash"
     crop_ratio: Annotated[
         float, Option("The fraction of the shorter side that crop uses.", gt=0, le=1)
@@ -53,13 +53,13 @@ class PhotoRuleOptions(WrapOptions):
     ] = "bilinear"
     size: Annotated[
         int | None,
-        Option("Height and width in pixels, if the model takes any.", ge=1, le=4096),
+        Option("Height and width in pixels, if the model accepts any size.", ge=1, le=4096),
     ] = None
     preprocessing: Annotated[
         PhotoRules,
         Option(
-            "Instead of scaling, resize, crop_ratio and interpolation: an ImagePreprocessing, "
-            "its fields, or the name of a model of the catalogue with the same preprocessing."
+            "An ImagePreprocessing, its fields, or the name of a model with the same "
+            "preprocessing; replaces scaling, resize, crop_ratio and interpolation."
         ),
     ] = None
     check: Annotated[
@@ -92,7 +92,7 @@ class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
         asked, size = self.asked, self._size()
         if asked.preprocessing is not None:
             if asked.scaling is not None:
-                raise UsageError("scaling is a part of preprocessing; give one of the two.")
+                raise UsageError("scaling is a part of preprocessing; pass one of the two.")
             return replace(rules_of(asked.preprocessing, size), size=size)
         return ImagePreprocessing(
             size=size,
@@ -130,7 +130,8 @@ class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
         size = (asked, asked) if asked else front.size if front else None
         if size is None:
             raise UsageError(
-                "The model takes photos of any size; say which it was trained for: size=224."
+                "The model takes photos of any size; pass the one that it was trained with, "
+                "such as size=224."
             )
         return size
 
@@ -166,16 +167,16 @@ class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
         own, asked = self._recognised(), self.asked.scaling
         if own is None and asked is None:
             raise UsageError(
-                "Nothing in the model says how pixels are scaled. Say with scaling= what it was "
-                f"trained on: {', '.join(SCALINGS)}; or with preprocessing= which model of the "
-                "catalogue has the same preprocessing."
+                "The scaling of pixels is unknown. Pass the one that the model was trained "
+                f"with as scaling=: {', '.join(SCALINGS)}; or pass a model of the catalogue "
+                "with the same preprocessing as preprocessing=."
             )
         if asked is None:
             assert own is not None
             return own
         if asked in PER_CHANNEL and self.opened.model.inputs[0].shape[-1] == GREY:
             raise UsageError(
-                f"The model takes grey photos, but scaling={asked!r} is for colour photos."
+                f"The model takes greyscale photos, but scaling={asked!r} is for colour photos."
             )
         if own not in (None, asked):
             raise UsageError(

@@ -59,7 +59,7 @@ def head_of(
 def check_task(folder: Path, task: str | None) -> None:
     """Raise `UsageError` unless the task is image classification, or none is asked for."""
     if task not in (None, TASK):
-        raise UsageError(f"{folder} does {TASK}, not {task}.")
+        raise UsageError(f"{folder} is a model for {TASK}, not {task}.")
 
 
 def array_shapes(folder: Path) -> dict[str, tuple[int, ...]]:

@@ -76,7 +76,7 @@ def segmentation_classes(preset: Preset, folder: Path, task: str | None) -> int:
             f"{folder} has no supported head: it is not a {preset.backbone}ImageSegmenter."
         )
     if task not in (None, SEGMENTATION):
-        raise UsageError(f"{folder} does {SEGMENTATION}, not {task}.")
+        raise UsageError(f"{folder} is a model for {SEGMENTATION}, not {task}.")
     preset.check_head(activation=ACTIVATIONS)
     return preset.classes
 

@@ -42,8 +42,8 @@ def taps(base: keras.Model, strides: Sequence[int]) -> dict[int, keras.KerasTens
             maps[strides_by_size[tuple(shape[1:3])]] = layer.output
     if missing := [stride for stride in strides if stride not in maps]:
         raise UsageError(
-            f"The backbone {base.name} has no feature map of stride {missing[0]} for pictures of "
-            f"{width}x{height}; take another backbone or size."
+            f"The backbone {base.name} has no feature map of stride {missing[0]} for an "
+            f"input of {width}x{height}; choose another backbone or size."
         )
     return maps
 

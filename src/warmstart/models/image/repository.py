@@ -30,7 +30,7 @@ def check_task(
             f"{folder / CONFIG} has no supported head: its architectures are {heads}, not {head}."
         )
     if task not in (None, own_task):
-        raise UsageError(f"{folder} does {own_task}, not {task}.")
+        raise UsageError(f"{folder} is a model for {own_task}, not {task}.")
 
 
 def labels_of(config: Mapping[str, Any], folder: Path) -> tuple[Label, ...]:

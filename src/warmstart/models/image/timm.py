@@ -90,7 +90,9 @@ def labels_of(config: Mapping[str, Any], path: Path) -> tuple[Label, ...]:
     if isinstance(names, Mapping):
         names = [names.get(str(index)) for index in range(len(names))]
     if not isinstance(names, list) or len(names) != count or None in names:
-        raise BundleError(f"{path}: label_names must count num_classes={count} classes from 0 up.")
+        raise BundleError(
+            f"{path}: label_names must number num_classes={count} classes from 0 without gaps."
+        )
     described = known.get("label_descriptions") or {}
     return tuple(
         Label(index, str(name), str(described.get(name, name))) for index, name in enumerate(names)

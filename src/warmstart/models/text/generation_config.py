@@ -109,8 +109,8 @@ def _defaults(keys: Mapping[str, Any], path: Path) -> dict[str, Any]:
     is_sampled = keys.get("do_sample") is True
     if is_sampled and values.get("num_beams", 1) > 1:
         raise UsageError(
-            f"{path}: do_sample with num_beams={values['num_beams']}, a search among samples, is not "
-            "supported; remove one of them."
+            f"{path}: do_sample with num_beams={values['num_beams']}, beam search with "
+            "sampling, is not supported; remove one of them."
         )
     if is_sampled:
         values["do_sample"] = True

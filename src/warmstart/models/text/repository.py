@@ -64,7 +64,7 @@ def refuse(config: Mapping[str, Any], path: Path, supported: Mapping[str, Any]) 
         if config.get(key, value) not in (value, None):
             reason = f"{config[key]!r} is not supported"
             if key == "auto_map":
-                reason = "the repository brings code of its own"
+                reason = "the repository has its own code"
             raise UsageError(f"{path}: {key}: {reason}; take a checkpoint that has {value!r}.")
 
 
@@ -132,7 +132,9 @@ def head_of(config: Mapping[str, Any], folder: Path, task: str | None) -> str:
     if task in (*tasks, "text-embedding"):
         return task
     if task not in HEADS.values():
-        raise UsageError(f"{folder} is a {config.get('model_type')} model, which cannot do {task}.")
+        raise UsageError(
+            f"{folder} is a {config.get('model_type')} model, which does not support {task}."
+        )
     if names:
         raise UsageError(
             f"{folder} has no head for {task}: it is a {names[0]}. Fine-tune it for that "

@@ -68,9 +68,9 @@ def prompts(folder: Path) -> dict[str, Any]:
     if not isinstance(texts, Mapping) or not all(
         text is None or isinstance(text, str) for text in texts.values()
     ):
-        raise BundleError(f"{path}: prompts must be texts by name.")
+        raise BundleError(f"{path}: prompts must map names to texts.")
     if default is not None and default not in texts:
-        raise BundleError(f"{path} has no prompt {default!r}, which is to be the default.")
+        raise BundleError(f"{path} has no prompt {default!r}, which is set as the default.")
     named = {str(name): text or "" for name, text in texts.items()}
     if not any(named.values()):
         return {}

@@ -105,8 +105,8 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
         self.model = self.base if isinstance(self.base, Model) else load(self.base, task=self.task)
         if self.model.entry.architecture != "deepar":
             raise UsageError(
-                f"{self.model.name} is not a DeepAR and cannot be fine-tuned; give base='deepar' to "
-                "train one from scratch."
+                f"{self.model.name} is not a DeepAR and cannot be fine-tuned; pass "
+                "base='deepar' to train one from scratch."
             )
         self.start = self.model
 
@@ -165,16 +165,16 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
         horizon, longest = self.recipe.horizon, max(map(len, many))
         if longest <= horizon:
             raise UsageError(
-                f"The horizon of {horizon} steps is longer than the data: the longest series has "
-                f"{longest} steps; give a shorter horizon= or more history."
+                f"The horizon of {horizon} steps is longer than the data: the longest series "
+                f"has {longest} steps; use a shorter horizon= or more history."
             )
         if self.config.distribution != "negative_binomial":
             return
         for one in many:
             if (low := np.nanmin(one.target)) < 0:
                 raise UsageError(
-                    f"{one.name} holds {low:g}, and negative_binomial is for counts from 0 up; give "
-                    "distribution='student_t'."
+                    f"{one.name} contains {low:g}, but negative_binomial is for counts of 0 "
+                    "or more; pass distribution='student_t'."
                 )
 
     def _usable(self, many: Sequence[TimeSeries]) -> list[TimeSeries]:

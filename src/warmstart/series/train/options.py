@@ -17,29 +17,31 @@ class ForecastingOptions(TrainOptions):
     """Of DeepAR."""
 
     # Windows are sampled at random: an epoch is only `batches_per_epoch` steps.
-    epochs: Annotated[int, Option("Epochs, at most; the best one is kept.", ge=1)] = 30
-    batches_per_epoch: Annotated[int, Option("Steps of an epoch.", ge=1, rare=True)] = 50
+    epochs: Annotated[int, Option("Maximum number of epochs; the best one is selected.", ge=1)] = 30
+    batches_per_epoch: Annotated[int, Option("Number of steps per epoch.", ge=1, rare=True)] = 50
     # A window is short, and likelihoods of random windows are noisy.
     batch_size: Annotated[int, Option("Windows per step.", ge=1)] = 32
     validation: Annotated[
         Validation,
         Option(
-            "Whether the last horizon of each series, up to four of long ones, is set aside to choose "
-            "the best epoch, to calibrate and to backtest: auto (yes) or 0 (train on everything)."
+            "Whether the last horizon of each series, up to four for long series, is set "
+            "aside to select the best epoch, calibrate and backtest: auto (yes) or 0 (train "
+            "on all steps)."
         ),
     ] = "auto"
     # Epochs are short, so that a few without a better one say little.
     patience: Annotated[
-        int | None, Option("Stop after this many epochs without a better one.", ge=1, rare=True)
+        int | None, Option("Stop after this many epochs without improvement.", ge=1, rare=True)
     ] = 10
     horizon: Annotated[
-        int | None, Option("Steps to forecast; default: the base's, else 24.", ge=1, le=10_000)
+        int | None,
+        Option("Number of steps to forecast; default: that of the base, else 24.", ge=1, le=10_000),
     ] = None
     context: Annotated[
         int | None,
         Option(
-            "Observed steps that the network reads first; default: the base's, else the horizon, "
-            "at least one season.",
+            "Context length: the number of observed steps that the network reads; default: "
+            "that of the base, else the horizon, at least one season.",
             ge=1,
             le=10_000,
         ),
@@ -47,73 +49,83 @@ class ForecastingOptions(TrainOptions):
     distribution: Annotated[
         Literal["student_t", "gaussian", "negative_binomial"] | None,
         Option(
-            "Of a step; negative_binomial for counts. Default: the base's, else student_t.",
+            "Distribution of a step; negative_binomial for counts. Default: that of the "
+            "base, else student_t.",
             rare=True,
         ),
     ] = None
-    hidden: Annotated[int, Option("Width of a network from scratch.", ge=1, rare=True)] = 40
-    layers: Annotated[int, Option("Layers of a network from scratch.", ge=1, rare=True)] = 2
-    dropout: Annotated[float, Option("Of a network from scratch.", ge=0, lt=1, rare=True)] = 0.1
+    hidden: Annotated[
+        int, Option("Width of a network that is trained from scratch.", ge=1, rare=True)
+    ] = 40
+    layers: Annotated[int, Option("Number of layers of such a network.", ge=1, rare=True)] = 2
+    dropout: Annotated[float, Option("Dropout rate of such a network.", ge=0, lt=1, rare=True)] = (
+        0.1
+    )
     shortcut: Annotated[
         bool | None,
         Option(
-            "Whether a network from scratch has a straight path from the lags to the location, "
-            "which begins as seasonal naive; default: where the distribution has a location.",
+            "Whether such a network has a skip connection from the lags to the location, "
+            "initialised to the seasonal-naive forecast; default: if the distribution has a "
+            "location.",
             rare=True,
         ),
     ] = None
     scaling: Annotated[
         Literal["mean", "robust"] | None,
         Option(
-            "What values are relative to: the mean absolute value of a window, or its median and "
-            "mean absolute deviation. Default: the base's, else robust where the distribution has "
-            "a location.",
+            "Scaling of a window: by its mean absolute value, or by its median and mean "
+            "absolute deviation (robust). Default: that of the base, else robust if the "
+            "distribution has a location.",
             rare=True,
         ),
     ] = None
     sampling: Annotated[
         float | str,
         Option(
-            "Of windows: uniform, scale (large series more often), or a power of the scale from 0 "
-            "to 1.",
+            "Sampling of windows: uniform, scale (in proportion to the scale of the series), "
+            "or a power of the scale from 0 to 1.",
             rare=True,
         ),
     ] = "uniform"
     items: Annotated[
         bool | None,
         Option(
-            "Whether each series has an embedding; default: for 2 to 100,000 of them.", rare=True
+            "Whether each series has an embedding; default: if there are 2 to 100,000 series.",
+            rare=True,
         ),
     ] = None
     freq: Annotated[str | None, Option("Frequency of the series, such as D or h.")] = None
     target: Annotated[str | None, Option("Column of the values.")] = None
     item: Annotated[
         str | Sequence[str] | None,
-        Option("Column of the series' names, or columns whose values together are the name."),
+        Option(
+            "Column with the names of the series, or several columns that together form the name."
+        ),
     ] = None
     timestamp: Annotated[str | None, Option("Column of the timestamps.")] = None
     date_format: Annotated[
         str | None,
         Option(
-            "How timestamps are written, such as %d/%m/%Y, where the column does not tell it; or "
-            "excel, unix or steps, for numbers.",
+            "Format of the timestamps, such as %d/%m/%Y, if the column does not show it; "
+            "excel, unix or steps for numbers.",
             rare=True,
         ),
     ] = None
     decimal: Annotated[
         Literal[".", ","] | None,
-        Option("Decimal sign of numbers in texts, where the column does not tell it.", rare=True),
+        Option("Decimal separator of numbers in text, if the column does not show it.", rare=True),
     ] = None
     known: Annotated[
         Sequence[str] | None, Option("Columns of covariates known in advance.", rare=True)
     ] = None
     static: Annotated[Sequence[str], Option("Columns of categories of a series.", rare=True)] = ()
     holidays: Annotated[
-        Sequence[object] | None, Option("Dates that get a feature of their own.", cli=False)
+        Sequence[object] | None,
+        Option("Dates with a feature of their own, such as holidays.", cli=False),
     ] = None
-    duplicates: Annotated[str, Option("What to do where a timestamp occurs twice.", rare=True)] = (
-        "error"
-    )
+    duplicates: Annotated[
+        str, Option("How to merge rows of a series with the same timestamp.", rare=True)
+    ] = "error"
 
     def check_validation(self) -> None:
         chosen = self.validation

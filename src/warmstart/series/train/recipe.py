@@ -37,7 +37,7 @@ def planned_recipe(
         return _universal(old, many, options, layout)
     if old is not None and frequency.unit_of(freq) != frequency.unit_of(old.freq):
         raise UsageError(
-            f"The series have the frequency {freq}, the base forecasts {old.freq}; give "
+            f"The frequency of the series is {freq}, but the base forecasts {old.freq}; pass "
             "base='deepar' to train from scratch."
         )
     if old is not None and options.scaling not in (None, old.scaling):
@@ -94,8 +94,8 @@ def _universal(
     }
     if wrong := [name for name, value in asked.items() if value]:
         raise UsageError(
-            f"The base forecasts every frequency from the values alone, and takes no {wrong[0]}=; "
-            "base='deepar' trains a network that does."
+            f"The base forecasts every frequency from the values alone, without {wrong[0]}=; "
+            "base='deepar' trains a network that supports it."
         )
     return replace(
         old,
@@ -161,7 +161,7 @@ def planned_config(
         hidden, layers = options.hidden, options.layers
     elif distribution != before.distribution:
         raise UsageError(
-            f"The base gives {before.distribution}; another distribution needs base='deepar'."
+            f"The base has the distribution {before.distribution}; another one needs base='deepar'."
         )
     else:
         hidden, layers, lag = before.hidden, before.layers, before.shortcut

@@ -113,7 +113,7 @@ def warnings(recipe: Recipe, backtest: Backtest | None) -> list[str]:
         return []
     return [
         f"warning: {best.name} is better (mean_wQL {best.loss:.4g}); use more history, a longer "
-        "context or more epochs, or take the baseline"
+        "context or more epochs, or use the baseline"
     ]
 
 
@@ -217,7 +217,7 @@ pipeline_tag: time-series-forecasting
 | architecture | DeepAR, {entry.parameters:,} parameters, {entry.config["distribution"]} |
 | frequency | {recipe.freq} |
 | reads | {recipe.context} steps, and values at lags up to {max(recipe.lags)} |
-| forecasts | {recipe.horizon} steps, or as many as are asked for |
+| forecasts | {recipe.horizon} steps, or as many as requested |
 | covariates known in advance | {known} |
 | paper | {entry.paper} |
 {rows}

@@ -162,7 +162,8 @@ def power_of(sampling: str | float) -> float:
     power = SAMPLINGS.get(sampling, -1.0) if isinstance(sampling, str) else float(sampling)
     if not 0 <= power <= 1:
         raise UsageError(
-            f"sampling is one of {', '.join(SAMPLINGS)}, or a power from 0 to 1, not {sampling!r}."
+            f"sampling must be one of {', '.join(SAMPLINGS)}, or a power from 0 to 1, not "
+            f"{sampling!r}."
         )
     return power
 

@@ -22,9 +22,9 @@ class WrapForecasterOptions(WrapOptions):
     scaling: Annotated[
         str | None,
         Option(
-            "How windows were scaled in training: none; standard, by their mean and standard "
-            "deviation; mean, by the mean of their absolute values; or an offset and a divisor "
-            "for all windows: 120.5,33.1. Required."
+            "Scaling of windows in training: none; standard, by their mean and standard "
+            "deviation; mean, by the mean of their absolute values; or an offset and a "
+            "divisor for all windows, such as 120.5,33.1. Required."
         ),
     ] = None
     quantiles: Annotated[
@@ -37,7 +37,7 @@ class WrapForecasterOptions(WrapOptions):
         str, Option("Frequency of series without timestamps, a pandas alias.", max_length=20)
     ] = "D"
     context: Annotated[
-        int | None, Option("Steps of a window, if the model takes any number.", ge=1)
+        int | None, Option("Number of steps in a window, if the model accepts any.", ge=1)
     ] = None
 
 
@@ -65,9 +65,7 @@ class ForecasterWrapper(Wrapper[WrapForecasterOptions]):
                 raise UsageError(f"The model takes {steps} steps, not context={asked}.")
             return steps
         if asked is None:
-            raise UsageError(
-                "The model takes windows of any length; choose one, such as context=96."
-            )
+            raise UsageError("The model takes windows of any length; pass one, such as context=96.")
         return asked
 
     @cached_property
@@ -101,8 +99,8 @@ class ForecasterWrapper(Wrapper[WrapForecasterOptions]):
             numbers = []
         if len(numbers) != 2 or not numbers[1] > 0:
             raise UsageError(
-                "Nothing in the model says how its windows were scaled: pass scaling='none', "
-                "'standard', 'mean', or an offset and a divisor, such as scaling='120.5,33.1'."
+                "The scaling of windows is unknown: pass scaling='none', 'standard', 'mean', "
+                "or an offset and a divisor, such as scaling='120.5,33.1'."
             )
         return numbers
 

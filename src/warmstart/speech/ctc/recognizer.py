@@ -67,9 +67,9 @@ def spelt(words: Iterable[str], alphabet: str) -> Iterator[str]:
         missing = "".join(sorted({c for word in wrong for c in word.lower()} - letters))
         more = f" and {len(wrong) - 5:,} more" if len(wrong) > 5 else ""
         raise UsageError(
-            f"The model cannot spell {', '.join(map(repr, wrong[:5]))}{more}: its characters are "
-            f"{''.join(sorted(letters))!r}, without {missing!r}. Spell numbers out, and give the "
-            "words of a phrase one by one."
+            f"The model cannot spell {', '.join(map(repr, wrong[:5]))}{more}: its characters "
+            f"are {''.join(sorted(letters))!r}, without {missing!r}. Spell numbers out, and "
+            "pass the words of a phrase separately."
         )
 
 
@@ -135,20 +135,19 @@ class CtcRecognizer(Recognizer):
         if is_list and not all(
             isinstance(word, str) and word.strip() for word in vocabulary or ("",)
         ):
-            raise UsageError(
-                "vocabulary is a list of words, of which none is empty, or a file of them."
-            )
+            raise UsageError("vocabulary must be a list of non-empty words, or a file of them.")
         if vocabulary is None and options.language_model is None:
             vocabulary = self.entry.processing.get("decoding") == "vocabulary"
         if vocabulary and options.language_model is not None:
             raise UsageError(
-                "Give a vocabulary or a language_model, not both: a language model has its own words."
+                "Pass a vocabulary or a language_model, not both: a language model has its "
+                "own words."
             )
         if vocabulary is True:
             vocabulary = self.entry.processing.get("vocabulary")
             if not vocabulary:
                 raise UsageError(
-                    f"{self.entry.name} has no vocabulary of its own; give vocabulary=[…]."
+                    f"{self.entry.name} has no vocabulary of its own; pass vocabulary=[…]."
                 )
         return options.language_model if options.language_model is not None else vocabulary or None
 

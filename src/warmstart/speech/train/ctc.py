@@ -47,9 +47,9 @@ class CtcTrainer(RecognitionTrainer):
         super().open()
         entry = self.model.entry
         if entry.architecture != "wavenet_asr":
-            raise UsageError(f"{entry.name} is a {entry.architecture}; there is no recipe for it.")
+            raise UsageError(f"{entry.name} is a {entry.architecture}, which cannot be fine-tuned.")
         if self.options.language is not None:
-            raise UsageError(f"{entry.name} knows one language only; leave out language=.")
+            raise UsageError(f"{entry.name} supports only one language; leave out language=.")
         self.features = Features.of(entry.processing["features"])
         self.sample_rate = self.features.sample_rate
         self.padding = float(entry.processing.get("padding", 0.0))

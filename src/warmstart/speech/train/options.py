@@ -19,15 +19,13 @@ class RecognitionOptions(RecordingTable, SplitTable, FreezeOptions, AugmentOptio
     language: Annotated[
         str | None,
         Option(
-            "Language of the texts, a code or an English name, for models that know several; "
+            "Language of the texts, a code or an English name, for multilingual models; "
             "default: detected in the recordings."
         ),
     ] = None
 
     # New characters start from random numbers, and CTC first learns where the silence is.
-    epochs: Annotated[
-        int, Option("Passes over the training data, at most; the best epoch is kept.", ge=1)
-    ] = 20
+    epochs: Annotated[int, Option("Maximum number of epochs; the best one is selected.", ge=1)] = 20
     # A recording has up to 3,000 frames, each of which counts in the loss.
     batch_size: Annotated[int, Option("Recordings per step.", ge=1)] = 8
     augment: Annotated[

@@ -66,7 +66,7 @@ class RecognitionTrainer(Trainer[RecognitionOptions]):
     ) -> RecognitionTrainer:
         model = base if isinstance(base, Model) else load(base)
         if not isinstance(model, SpeechRecognizer):
-            raise UsageError(f"{model.name} does {model.entry.task}, not {cls.task}.")
+            raise UsageError(f"{model.name} is a model for {model.entry.task}, not {cls.task}.")
         trainer = getattr(runner(model.entry.architecture), "TRAINER", None)
         if trainer is None:
             raise UsageError(f"{model.name} cannot be fine-tuned for {cls.task}.")
@@ -120,7 +120,7 @@ class RecognitionTrainer(Trainer[RecognitionOptions]):
         reasons = [f"{name}: {reason}" for name, reason in self.left_out]
         records.require_most("recordings", len(first) + len(second), reasons)
         if not first or (own and not second):
-            raise UsageError(f"No recording can be learned from: {'; '.join(reasons[:3])}.")
+            raise UsageError(f"No recording can be used for training: {'; '.join(reasons[:3])}.")
         chosen = split(
             first,
             second if own else options.validation,

@@ -86,8 +86,11 @@ class WhisperTrainer(RecognitionTrainer):
         words = (self.tokens.decode([token]).strip() for token in tokens)
         shown = ", ".join(map(repr, list(filter(None, words))[:5])) or "spaces"
         return [
-            f"{len(texts):,} texts have what generation_config.json leaves out by suppress_tokens: "
-            f"{shown}; it is learned, and never recognized"
+            (
+                f"{len(texts):,} texts have characters that suppress_tokens of "
+                f"generation_config.json excludes: {shown}; they are trained, but never "
+                "transcribed"
+            )
         ]
 
     def build(self) -> keras.Model:
@@ -110,8 +113,8 @@ class WhisperTrainer(RecognitionTrainer):
             votes[max(languages, key=lambda code: float(logits[languages[code]]))] += 1
         language, count = votes.most_common(1)[0]
         self.terminal.say(
-            f"language: {language}, detected in {count} of {len(clips)} recordings; "
-            "language= names another"
+            f"language: {language}, detected in {count} of {len(clips)} recordings; set "
+            "another with language="
         )
         return language
 

@@ -153,14 +153,15 @@ class WhisperTranscriber:
         options.temperatures  # noqa: B018 (checks them)
         self.language(options)
         if options.translate and not self.tokens.languages:
-            raise UsageError(f"{name} knows English only, so it cannot translate.")
+            raise UsageError(f"{name} supports only English, so it cannot translate.")
         if self._task == "translate" and not options.translate:
             raise UsageError(
-                f"{name} translates, as its generation_config.json says; call it with translate=True."
+                f"{name} translates, according to its generation_config.json; call it with "
+                "translate=True."
             )
         if options.words and not self.entry.processing.get("alignment_heads"):
             raise UsageError(
-                f"{name} cannot give the times of words: its generation_config.json names no "
+                f"{name} cannot return the times of words: its generation_config.json has no "
                 "alignment_heads."
             )
         if options.words and not options.timestamps:

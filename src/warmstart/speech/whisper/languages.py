@@ -69,4 +69,4 @@ def _suggestion(name: str, known: Collection[str]) -> str:
         shown = (f"{code} ({NAMES.get(code, code).title()})" for code in dict.fromkeys(similar))
         return f"; did you mean {' or '.join(shown)}?"
     listed = ", ".join(list(known)[:12]) + (" …" if len(known) > 12 else "")
-    return f"; it has: {listed}"
+    return f"; available: {listed}"

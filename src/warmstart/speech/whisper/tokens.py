@@ -129,7 +129,8 @@ class WhisperTokens:
         for name, token in listed.items():
             if self.tokenizer.token_to_id(name) != token:
                 raise BundleError(
-                    f"{path}: lang_to_id gives {name} the id {token!r}, but the tokenizer does not."
+                    f"{path}: lang_to_id maps {name} to the id {token!r}, but the tokenizer "
+                    "does not."
                 )
         if not (listed and self.languages):
             return self

@@ -64,12 +64,14 @@ def spec_of(tensor: Any, model: keras.Model) -> TensorSpec:
     dtype = str(tensor.dtype)
     if dtype == "string":
         raise UsageError(
-            f"The input {name!r} takes texts, which a compiled program does not. Wrap the part of the "
-            "model after the layer that makes numbers of them."
+            f"The input {name!r} takes texts, which a compiled program does not. Wrap the "
+            "part of the model after the layer that turns them into numbers."
         )
     first, *sides = tensor.shape
     if first is not None:
-        raise UsageError(f"The input {name!r} takes batches of {first} only; leave that side open.")
+        raise UsageError(
+            f"The input {name!r} takes only batches of {first}; leave that dimension open."
+        )
     open_sides = AXES.get(len(sides) + 1, tuple(f"side_{axis}" for axis in range(len(sides) + 1)))
     shape = (
         open_sides[axis] if side is None else side for axis, side in enumerate(tensor.shape) if axis

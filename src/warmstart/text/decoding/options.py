@@ -30,31 +30,34 @@ class GenerateOptions(BatchOptions, ColumnOptions):
     max_new_tokens: Annotated[
         int | None,
         Option(
-            "Maximum tokens to generate; default: 100, or as many as the context has room for.",
+            "Maximum number of tokens to generate; default: 100, or what the context has room for.",
             ge=1,
         ),
     ] = None
     temperature: Annotated[
         float | None,
         Option(
-            "Sampling temperature: 0 always takes the most likely token, lower is more deterministic, higher more "
-            "random; default: 0, but 1 with top_k, top_p, min_p or seed.",
+            "Sampling temperature: 0 always takes the most likely token; higher values are "
+            "more random; default: 0, or 1 with top_k, top_p, min_p or seed.",
             ge=0,
         ),
     ] = None
     top_k: Annotated[
-        int | None, Option("Sample among this many of the most likely tokens.", ge=1, short="-k")
+        int | None, Option("Sample only from this many most likely tokens.", ge=1, short="-k")
     ] = None
     top_p: Annotated[
         float | None,
         Option(
-            "Sample among the most likely tokens that together have this probability.", ge=0, le=1
+            "Sample only from the smallest set of most likely tokens with this total probability.",
+            ge=0,
+            le=1,
         ),
     ] = None
     min_p: Annotated[
         float | None,
         Option(
-            "Sample among tokens at least this probable, relative to the most likely one.",
+            "Sample only from tokens with at least this probability, relative to the most "
+            "likely token.",
             ge=0,
             le=1,
             rare=True,
@@ -62,16 +65,17 @@ class GenerateOptions(BatchOptions, ColumnOptions):
     ] = None
     repetition_penalty: Annotated[
         float | None,
-        Option("Above 1 makes tokens that occurred before less likely; default: 1.", gt=0),
+        Option("Values above 1 make tokens that occurred before less likely; default: 1.", gt=0),
     ] = None
     no_repeat_ngram_size: Annotated[
         int | None,
-        Option("Block repeated n-grams of this size; default: 0, none.", ge=0, rare=True),
+        Option("Block repeated n-grams of this size; default: 0, off.", ge=0, rare=True),
     ] = None
     num_beams: Annotated[
         int | None,
         Option(
-            "Beams of a beam search for the most likely text; default: 1, no search.",
+            "Number of beams of a beam search for the most likely text; default: 1, no beam "
+            "search.",
             ge=1,
             rare=True,
         ),
@@ -79,32 +83,35 @@ class GenerateOptions(BatchOptions, ColumnOptions):
     length_penalty: Annotated[
         float | None,
         Option(
-            "Of a beam search: above 0 favours long texts, below 0 short ones; default: 1.",
+            "Length penalty of a beam search: above 0 favours long texts, below 0 short "
+            "ones; default: 1.",
             rare=True,
         ),
     ] = None
     num_return_sequences: Annotated[
-        int, Option("Continuations to return: samples, or the best of a beam search.", ge=1)
+        int, Option("Number of texts per prompt: samples, or the best of a beam search.", ge=1)
     ] = 1
     min_new_tokens: Annotated[
-        int | None, Option("Tokens before the model may end its text; default: 0.", ge=0, rare=True)
+        int | None,
+        Option("Minimum number of tokens before the text may end; default: 0.", ge=0, rare=True),
     ] = None
     bad_words: Annotated[
         Sequence[str] | str,
-        Option("Words that do not occur in the text, as they are spelt.", rare=True),
+        Option("Words that must not occur in the text.", rare=True),
     ] = ()
     logit_bias: Annotated[
         Mapping[str, float] | None,
-        Option("What is added to the scores of words, by word.", http=False, cli=False),
+        Option("Values to add to the scores of words, by word.", http=False, cli=False),
     ] = None
     stop: Annotated[
-        Sequence[str] | str, Option("Strings that end the text; they are not part of it.")
+        Sequence[str] | str, Option("Strings that end the text; they are not included.")
     ] = ()
     seed: Annotated[int | None, Option("Random seed.", ge=0)] = None
     overflow: Annotated[
         Literal["error", "slide"],
         Option(
-            'When the context is full: "error" stops; "slide" continues with its later half.',
+            'If prompt and new tokens do not fit the context: "error", or "slide", which '
+            "continues with its later half.",
             rare=True,
         ),
     ] = "error"

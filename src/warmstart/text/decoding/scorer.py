@@ -111,7 +111,7 @@ def evaluate(
         if progress:
             progress(model, done, count)
     if not scores:
-        raise UsageError(f"There is no text to score. {' '.join(errors[:1])}".strip())
+        raise UsageError(f"There are no texts to score. {' '.join(errors[:1])}".strip())
     whole = total(scores)
     return {
         "perplexity": whole.perplexity,

@@ -99,9 +99,9 @@ class Continuation:
         least = requested or 1
         if room < least:
             raise InputError(
-                f"{name}: has {counted(self._prompt_length, 'token')}, and {least:,} more do not fit into the "
-                f"{self._model.max_length:,} that the model reads; cut the prompt, lower "
-                "max_new_tokens, or set overflow='slide'",
+                f"{name}: has {counted(self._prompt_length, 'token')}, and {least:,} more do "
+                f"not fit into the {self._model.max_length:,} that the model takes; shorten "
+                "the prompt, lower max_new_tokens, or set overflow='slide'",
                 name,
             )
         return requested or min(DEFAULT_NEW_TOKENS, room)
@@ -226,8 +226,8 @@ def prompt_tokens(model: LanguageModel, item: Item, min_tokens: int = 1) -> list
     if not tokens and (begin := model.tokenizer.special_id("bos")) is not None:
         tokens = [begin]
     if len(tokens) < min_tokens:
-        reason = "is empty; give some text"
+        reason = "is empty"
         if tokens:
-            reason = "has one token only, so there is nothing to score"
+            reason = "has only one token, so there is nothing to score"
         raise InputError(f"{item.name}: {reason}", item.name)
     return tokens

@@ -80,8 +80,9 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
             for one in self.validation_examples:
                 if unknown := [label for label in one.labels if label not in known]:
                     raise UsageError(
-                        f"{one.name}: validation has the label {unknown[0]!r}, which is missing "
-                        "from the training data; add training examples of it, or remove it."
+                        f"{one.name}: the validation data has the label {unknown[0]!r}, "
+                        "which the training data lacks; add training examples of it, or "
+                        "remove it."
                     )
 
     def verify(self) -> None:
@@ -101,7 +102,7 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
         right = self.trivial_figures()["accuracy"]
         return (
             f"always {self._most_frequent()!r}, the most frequent class: {right:.1%} of the "
-            "validation texts right"
+            "validation texts correct"
         )
 
     def trivial_figures(self) -> dict[str, float]:

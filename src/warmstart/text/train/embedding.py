@@ -47,7 +47,7 @@ class EmbeddingTrainer(EncoderTrainer[EmbeddingOptions, TextExample, TextEmbedde
         processing = self.model.entry.processing
         if processing.get("dense"):
             raise UsageError(
-                f"{self.model.name} has Dense modules behind its network, which cannot be trained here."
+                f"{self.model.name} has Dense modules after its network, which cannot be trained."
             )
         own = processing if self.model.entry.task == self.task else sentence_modules.DEFAULTS
         self.processing = {key: value for key, value in own.items() if key != "max_length"}
@@ -62,15 +62,16 @@ class EmbeddingTrainer(EncoderTrainer[EmbeddingOptions, TextExample, TextEmbedde
     def check(self) -> None:
         if self.options.batch_size == 1 and len(self.train_examples[0].texts) == 2:
             raise UsageError(
-                "With batch_size=1 a pair has nothing to be told from; take 2 or more, or triplets."
+                "With batch_size=1 a pair has no negatives; use 2 or more, or triplets."
             )
         partners = {example.texts[1] for example in self.train_examples}
         repeated = len(partners) * LABEL_REPEATS <= len(self.train_examples)
         if repeated and all(len(text.split()) <= LABEL_WORDS for text in partners):
             raise UsageError(
-                f"The second texts of {len(self.train_examples)} pairs are only {len(partners)} "
-                f"different ones, such as {min(partners)[:40]!r}: they look like labels. Pairs are two "
-                "texts that belong together; labels train a classifier (task='text-classification')."
+                f"The second texts of {len(self.train_examples)} pairs have only "
+                f"{len(partners)} different values, such as {min(partners)[:40]!r}: they "
+                "look like labels. Pairs are two matching texts; use labels to train a "
+                "classifier (task='text-classification')."
             )
 
     def group_of(self, example: TextExample) -> str:

@@ -113,7 +113,7 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
             family(self.model.entry.architecture), "BLOCK"
         ):
             raise UsageError(
-                f"{self.model.name} is not a text encoder; take a BERT, DistilBERT or RoBERTa."
+                f"{self.model.name} is not a text encoder; use a BERT, DistilBERT or RoBERTa."
             )
         if self.options.lora is not None:
             lora.check(self.model, self.options.lora)
@@ -131,8 +131,8 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
             longest -= first(config)
         if self.options.max_length is not None and self.options.max_length > longest:
             raise UsageError(
-                f"{self.model.name} reads {longest} tokens at most, not max_length="
-                f"{self.options.max_length}."
+                f"{self.model.name} takes at most {longest} tokens, not "
+                f"max_length={self.options.max_length}."
             )
 
     def read(self, data: Any) -> Summary:

@@ -39,8 +39,8 @@ class FillMaskTrainer(EncoderTrainer[FillMaskOptions, TextExample, FillMask]):
         super().open()
         if self.model.entry.task != self.task:
             raise UsageError(
-                f"{self.model.name} has no head for {self.task}; take a base that has one, such as "
-                "bert_base_uncased."
+                f"{self.model.name} has no head for {self.task}; use a base that has one, "
+                "such as bert_base_uncased."
             )
 
     def examples(self, data: Any) -> list[TextExample]:
@@ -120,7 +120,7 @@ class MaskedBatches(SortedBatches):
         lengths = [len(one) for one in encoded]
         super().__init__(lengths, batch_size=batch_size, shuffle=shuffle, seed=seed)
         if mask is None:
-            raise UsageError("The tokenizer of the base has no mask.")
+            raise UsageError("The tokenizer of the base has no mask token.")
         self.encoded, self.pad = encoded, pad
         self.mask, self.tokens, self.share = mask, tokens, share
 

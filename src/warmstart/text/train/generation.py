@@ -49,17 +49,21 @@ class GenerationTrainer(Trainer[GenerationOptions]):
     def open(self) -> None:
         super().open()
         if not isinstance(self.model, TextGenerator):
-            raise UsageError(f"{self.model.name} does {self.model.entry.task}, not {self.task}.")
+            raise UsageError(
+                f"{self.model.name} is a model for {self.model.entry.task}, not {self.task}."
+            )
         longest = self.model.max_length
         self.context = self.options.context or min(longest, LONGEST_CONTEXT)
         if self.context > longest:
-            raise UsageError(f"context must be 2 or more, up to {longest}, not {self.context}.")
+            raise UsageError(f"context must be from 2 to {longest}, not {self.context}.")
 
     def read(self, data: Any) -> Summary:
         tokens = encoded(self.model, data)
         share = share_of(self.options.validation)
         if share == 0:
-            raise UsageError("A language model needs validation data, or a share above 0.")
+            raise UsageError(
+                "Fine-tuning a language model needs validation data, or a fraction above 0."
+            )
         if share is None:
             self.tokens, self.validation_tokens = (
                 tokens,
@@ -200,14 +204,14 @@ def encoded(model: TextGenerator, data: Any) -> np.ndarray:
             texts: list[Any] = [path.read_bytes()]
         except OSError as error:
             raise UsageError(
-                f"{path} cannot be read: {error.strerror or error}; give the path of a text file, "
-                "or a list of texts."
+                f"{path} cannot be read: {error.strerror or error}; pass the path of a text "
+                "file, or a list of texts."
             ) from error
     elif isinstance(data, Sequence):
         texts = list(data)
     else:
         raise UsageError(
-            f"Give the path of a text file or a list of texts, not {type(data).__name__}."
+            f"Pass the path of a text file or a list of texts, not {type(data).__name__}."
         )
     end = sorted(model.ends)[:1]
     tokens: list[int] = []

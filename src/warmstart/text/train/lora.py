@@ -42,7 +42,8 @@ def check(base: Model[Any, Any, Any], rank: int) -> None:
         raise UsageError(f"lora, the rank of the adapter, must be from 1 to {width}, not {rank}.")
     if base.weights.path is None or adapters.is_adapter(base.weights.path):
         raise UsageError(
-            f"{base.name} has no weights of its own to adapt; `save` it first and start from that folder."
+            f"{base.name} has no weights of its own to adapt; `save` it first, and start "
+            "from that folder."
         )
 
 

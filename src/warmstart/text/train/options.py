@@ -31,20 +31,21 @@ class EncoderOptions(FreezeOptions):
     epochs: Annotated[
         int | None,
         Option(
-            "Passes over the training data, at most; the best epoch is selected. Default: 3; for small "
-            "data as many as make 300 steps, at most 20.",
+            "Maximum number of epochs; the best one is selected. Default: 3; for small data "
+            "enough for 300 steps, at most 20.",
             ge=1,
         ),
     ] = None  # type: ignore[assignment]  # None: the size of the data decides
     max_length: Annotated[
         int | None,
-        Option("Tokens of a text, at most; default: as many as the base takes.", ge=8, rare=True),
+        Option("Maximum number of tokens of a text; default: that of the base.", ge=8, rare=True),
     ] = None
     warmup: Annotated[
-        float, Option("Share of the steps in which the learning rate rises.", ge=0, lt=1, rare=True)
+        float,
+        Option("Fraction of the steps in which the learning rate rises.", ge=0, lt=1, rare=True),
     ] = 0.1
     weight_decay: Annotated[
-        float, Option("Of AdamW, on kernels and embeddings only.", ge=0, rare=True)
+        float, Option("Weight decay of AdamW, only on kernels and embeddings.", ge=0, rare=True)
     ] = 0.01
     lora: Annotated[
         int | None,
@@ -55,8 +56,8 @@ class EncoderOptions(FreezeOptions):
         super().__post_init__()
         if self.lora is not None and self.freeze not in (0, "none"):
             raise UsageError(
-                "lora trains an adapter and the head, and freezes all else; give lora or freeze, "
-                "not both."
+                "lora trains an adapter and the head, and freezes everything else; pass lora "
+                "or freeze, not both."
             )
 
 
@@ -70,16 +71,16 @@ class TextClassificationOptions(
     epochs: Annotated[
         int | None,
         Option(
-            "Passes over the training data, at most; the best epoch is selected. Default: 3; for small "
-            "data as many as make 300 steps (120 if refit is 2 by default), at most 20.",
+            "Maximum number of epochs; the best one is selected. Default: 3; for small data "
+            "enough for 300 steps (120 if refit is 2 by default), at most 20.",
             ge=1,
         ),
     ] = None  # type: ignore[assignment]  # None: the size of the data decides
     problem: Annotated[
         Literal["single", "multi", "regression"] | None,
         Option(
-            "One class per text, any number of them, or a number; default: what the labels look "
-            "like.",
+            "One class per text (single), any number of classes (multi), or a number "
+            "(regression); default: inferred from the labels.",
             rare=True,
         ),
     ] = None
@@ -90,15 +91,15 @@ class TextClassificationOptions(
     adversarial: Annotated[
         float,
         Option(
-            "Norm of the adversarial perturbation of the word embeddings; 0: none.", ge=0, rare=True
+            "Norm of the adversarial perturbation of the word embeddings; 0: off.", ge=0, rare=True
         ),
     ] = 0.0
     refit: Annotated[
         int | None,
         Option(
-            "Further trainings on all texts, including the validation texts, after the one that is "
-            "measured; the result is the mean of their weights. Default: 2 for a base that embeds "
-            "sentences and up to 320 texts, 20 or more per class; else 0.",
+            "Number of further runs on all texts, including the validation texts, after the "
+            "evaluated one; the result is the mean of their weights. Default: 2 for a "
+            "sentence embedder as the base and up to 320 texts, 20 or more per class; else 0.",
             ge=0,
             rare=True,
         ),
@@ -124,7 +125,9 @@ class QuestionAnsweringOptions(QuestionTable, SplitTable, EncoderOptions):
 class FillMaskOptions(CorpusTable, SplitTable, EncoderOptions):
     """Of fill-mask; the defaults are BERT's (Devlin et al. 2018, section 3.1)."""
 
-    masked: Annotated[float, Option("Share of the tokens that are predicted.", gt=0, lt=1)] = 0.15
+    masked: Annotated[float, Option("Fraction of the tokens to mask and predict.", gt=0, lt=1)] = (
+        0.15
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,9 +135,10 @@ class EmbeddingOptions(PositiveTable, SplitTable, EncoderOptions):
     """Of text embedding."""
 
     # Every other text of a batch is a negative: more of them make a harder task.
-    batch_size: Annotated[int, Option("Pairs or triplets per step.", ge=1)] = 32
+    batch_size: Annotated[int, Option("Number of pairs or triplets per step.", ge=1)] = 32
     scale: Annotated[
-        float, Option("What cosines are multiplied by in the softmax of the loss.", gt=0, rare=True)
+        float,
+        Option("Factor of the cosine similarities in the softmax of the loss.", gt=0, rare=True),
     ] = 20.0
 
 
@@ -143,16 +147,17 @@ class GenerationOptions(FreezeOptions):
     """Of language models."""
 
     # A language model forgets what it knew when it sees a small text often.
-    epochs: Annotated[
-        int, Option("Passes over the training data, at most; the best epoch is selected.", ge=1)
-    ] = 3
+    epochs: Annotated[int, Option("Maximum number of epochs; the best one is selected.", ge=1)] = 3
     # The end of the text; every token counts, so that a tenth says enough.
     validation: Annotated[
-        Validation, Option("A text to validate on, or the share of the text's end to set aside.")
+        Validation, Option("Validation text, or the fraction at the end of the text to set aside.")
     ] = 0.1
     # A window holds up to 512 tokens, so that a step of 8 sees 4,096 of them.
-    batch_size: Annotated[int, Option("Windows of text per step.", ge=1)] = 8
+    batch_size: Annotated[int, Option("Number of text windows per step.", ge=1)] = 8
     context: Annotated[
         int | None,
-        Option("Tokens of a window; default: what the model reads, at most 512.", ge=2),
+        Option(
+            "Number of tokens in a window; default: the context length of the model, at most 512.",
+            ge=2,
+        ),
     ] = None

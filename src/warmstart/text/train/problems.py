@@ -47,7 +47,8 @@ def check_problem(examples: Sequence[Example], problem: str) -> None:
             and math.isfinite(float(one.labels[0]))
         ):
             raise UsageError(
-                f"{one.name}: regression learns a number for each text, not {', '.join(one.labels)!r}."
+                f"{one.name}: regression needs a number for each text, not "
+                f"{', '.join(one.labels)!r}."
             )
         if problem == "single" and len(one.labels) != 1:
             raise UsageError(
@@ -72,8 +73,8 @@ def classes(
     if order is not None:
         if missing := [label for label in order if label not in labels]:
             raise UsageError(
-                f"There is nothing to train on for {missing[0]!r}: add examples, or leave it out of "
-                "class_names."
+                f"There are no training examples of {missing[0]!r}: add some, or remove it "
+                "from class_names."
             )
         return tuple(Label(index, one, names.get(one, one)) for index, one in enumerate(order))
     numbers = {str(number) for number in range(len(labels) - 1)}
@@ -84,7 +85,8 @@ def classes(
         )
     if len(labels) < 2:
         raise UsageError(
-            f"The examples have only the label {next(iter(labels))!r}; there must be two or more."
+            f"The examples have only the label {next(iter(labels))!r}; a classifier needs "
+            "two or more."
         )
 
     def key(label: str) -> tuple[bool, int, str]:

@@ -55,8 +55,8 @@ def check(trainer: TextClassificationTrainer) -> None:
     """
     if trainer.options.refit and not trainer.set_aside:
         raise UsageError(
-            "refit trains on the validation texts as well, so these must be a share of the training "
-            "data, such as validation=0.2; or leave refit out."
+            "refit also trains on the validation texts, so these must be a fraction of the "
+            "training data, such as validation=0.2; or leave refit out."
         )
 
 
@@ -95,9 +95,9 @@ def in_words(trainer: TextClassificationTrainer) -> str:
         return ""
     texts = f"all {len(trainer.train_examples) + len(trainer.validation_examples):,} texts"
     if is_probe(trainer):
-        return f"the result is the linear probe of {texts}; the figures are of the one before"
-    what = "one more training" if times == 1 else f"the mean of {times} more trainings"
-    return f"the result is {what}, on {texts}; the figures are of the training before"
+        return f"the result is the linear probe of {texts}; the metrics are those of the one before"
+    what = "one further run" if times == 1 else f"the mean of {times} further runs"
+    return f"the result is {what}, on {texts}; the metrics are those of the run before"
 
 
 def is_probe(trainer: TextClassificationTrainer) -> bool:

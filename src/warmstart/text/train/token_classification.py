@@ -58,8 +58,8 @@ class TokenClassificationTrainer(
         has_entities = any(map(self.labels_of, self.validation_examples))
         if has_entities and validation.has_prefixes != self.scheme.has_prefixes:
             raise UsageError(
-                f"The training data is tagged in {self.scheme.name} and the validation data in "
-                f"{validation.name}; give both the same scheme of tags."
+                f"The training data is tagged in {self.scheme.name}, but the validation data "
+                f"in {validation.name}; use the same tagging scheme for both."
             )
 
     def windows(self, examples: Sequence[Sentence]) -> list[Sequence[Encoded]]:
@@ -119,7 +119,7 @@ class TokenClassificationTrainer(
         figures = self.fits[self.fit_name].metrics
         if self.validation_examples and not figures["val_f1"]:
             yield (
-                "warning: the model finds no entity of the validation data; train it longer "
+                "warning: the model finds no entity of the validation data; train longer "
                 "(epochs=), or on more sentences"
             )
 

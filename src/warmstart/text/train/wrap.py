@@ -47,13 +47,13 @@ class TokenOptions(WrapOptions):
     tokenizer: Annotated[
         TextSplitter,
         Option(
-            "The folder of its tokenizer (tokenizer.json or vocab.txt); in Python also a "
-            "TextVectorization layer. Not needed where the model begins with one."
+            "Folder of the tokenizer (tokenizer.json or vocab.txt); in Python also a "
+            "TextVectorization layer. Not needed if the model begins with one."
         ),
     ] = None
     max_length: Annotated[
         int | None,
-        Option("Tokens of one text at most, where the model takes any number. Default: 512.", ge=1),
+        Option("Maximum number of tokens of a text, if the model accepts any. Default: 512.", ge=1),
     ] = None
 
 
@@ -69,7 +69,8 @@ class WrapEmbedderOptions(TokenOptions):
     pooling: Annotated[
         Literal["mean", "cls", "max"] | None,
         Option(
-            "How the states of the tokens become one vector. Required if the model returns them."
+            "Pooling of the token states into one vector. Required if the model returns "
+            "token states."
         ),
     ] = None
     normalize: Annotated[bool, Option("Whether vectors are scaled to length 1.")] = False
@@ -86,8 +87,8 @@ class TextWrapper(Wrapper[TokensT], Generic[TokensT]):
         if vectorization is not None:
             if options.tokenizer is not None:
                 raise UsageError(
-                    f"The model begins with {vectorization.name!r}, which makes tokens of texts; leave "
-                    "tokenizer out."
+                    f"The model begins with {vectorization.name!r}, which tokenizes texts; "
+                    "leave out tokenizer."
                 )
             opened = opened.with_model(_after(opened.model, vectorization))
         self.vectorization = vectorization
@@ -132,9 +133,7 @@ class TextWrapper(Wrapper[TokensT], Generic[TokensT]):
         if fixed is None:
             return None, asked or DEFAULT_LENGTH
         if asked not in (None, fixed):
-            raise UsageError(
-                f"The model takes texts of {fixed} tokens; max_length={asked} is another."
-            )
+            raise UsageError(f"The model takes texts of {fixed} tokens, not max_length={asked}.")
         return int(fixed), int(fixed)
 
     def config(self) -> dict[str, Any]:
@@ -170,7 +169,7 @@ class TextWrapper(Wrapper[TokensT], Generic[TokensT]):
         names = [NAMES.get(name, "") for name in own]
         if "" in names or len(set(names)) < len(names):
             raise UsageError(
-                f"The inputs {', '.join(own)} could be anything; call them {', '.join(INPUTS)}."
+                f"The inputs {', '.join(own)} are ambiguous; call them {', '.join(INPUTS)}."
             )
         return names
 
@@ -185,8 +184,8 @@ class TextWrapper(Wrapper[TokensT], Generic[TokensT]):
         ]
         if rows and self.vocabulary_size > max(rows):
             raise UsageError(
-                f"The tokenizer has {self.vocabulary_size:,} tokens, but the model has {max(rows):,} "
-                "embeddings; they are not of one model."
+                f"The tokenizer has {self.vocabulary_size:,} tokens, but the model has "
+                f"{max(rows):,} embeddings; they do not belong to the same model."
             )
 
 
@@ -226,13 +225,13 @@ class TextEmbedderWrapper(TextWrapper[WrapEmbedderOptions]):
         if len(outputs) != 1 or len(shape) not in (2, 3) or not isinstance(shape[-1], int):
             shapes = ", ".join(str(tuple(tensor.shape)) for tensor in outputs)
             raise UsageError(
-                "A text embedder has one output: a vector (None, D), or a state for each token "
-                f"(None, tokens, D). The outputs of this model are {shapes}."
+                "A text embedder must have one output: a vector (None, D), or a state for "
+                f"each token (None, tokens, D). The outputs of this model are {shapes}."
             )
         pooling = self.asked.pooling
         if len(shape) == 3 and pooling is None:
             raise UsageError(
-                "The model returns a state for each token; choose how they become one vector: "
+                "The model returns a state for each token; choose how to combine them: "
                 "pooling='mean', 'cls' or 'max'."
             )
         if len(shape) == 2 and pooling is not None:
@@ -251,8 +250,8 @@ def leading_vectorization(model: keras.Model) -> Any:
         if isinstance(layer, keras.layers.TextVectorization):
             return layer
     raise UsageError(
-        "The model takes texts, and no TextVectorization makes tokens of them. Wrap the part of the "
-        "model that takes token ids, with tokenizer=."
+        "The model takes texts, but no TextVectorization tokenizes them. Wrap the part of "
+        "the model that takes token ids, with tokenizer=."
     )
 
 
@@ -296,16 +295,16 @@ def tokenizer_json(layer: Any) -> bytes:
 
 def _check_vectorization(layer: Any, config: Mapping[str, Any]) -> None:
     reasons = {
-        "output_mode": (config["output_mode"] == "int", "makes no token ids"),
+        "output_mode": (config["output_mode"] == "int", "does not return token ids"),
         "ngrams": (config["ngrams"] is None, "makes n-grams"),
         "standardize": (
             config["standardize"]
             in (None, "lower", "strip_punctuation", "lower_and_strip_punctuation"),
-            "changes texts by a function of its author",
+            "changes texts with a custom function",
         ),
         "split": (
             config["split"] in ("whitespace", "character"),
-            "splits texts by a function of its author",
+            "splits texts with a custom function",
         ),
     }
     for key, (is_usual, reason) in reasons.items():

@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
 @documented_in("wrap.md")
 def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, Any]:
-    """Make a model of a task from a Keras model of your own.
+    """Turn your own Keras, ONNX or TensorFlow Lite model into a model of a task.
 
-    The model is compiled, verified against the original, and written as a bundle: weights, labels and
-    processing, no code. What it returns is like any other model: callable on real inputs, to be
-    saved, exported, evaluated, served, and run over many files.
+    The model is compiled, verified against the original, and written as a bundle of weights, labels
+    and processing, without code. The result works like any other model: it takes real inputs, and
+    can be saved, exported, evaluated, served, and run over many files.
 
     Args:
         model: a functional or Sequential `keras.Model`; or the path of a `.keras`, `.h5`, `.onnx`
             or `.tflite` file, or of a SavedModel folder.
-        task: what it does, such as "image-classification"; "tensors" for named arrays in and out.
+        task: such as "image-classification"; "tensors" for named arrays in and out.
         **options: those of the task; all tasks share `name`, `output` and `licence`.
 
     Returns:
-        A model of the task's class, loaded from the bundle.
+        A model of the class of the task, loaded from the bundle.
 
     Raises:
-        UsageError: an option is wrong or missing, or the model cannot be one of this task.
+        UsageError: an option is wrong or missing, or the model does not fit the task.
         CompileError: its operations cannot be compiled, or the program differs from the model.
         MissingPackageError: TensorFlow is not installed.
 
@@ -70,4 +70,4 @@ def check_output(folder: Path) -> None:
         UsageError: it is a file, or holds something.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} is not empty; name a new folder, nothing was overwritten.")
+        raise UsageError(f"{folder} is not empty; choose a new folder; nothing was overwritten.")

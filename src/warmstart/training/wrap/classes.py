@@ -48,7 +48,8 @@ def class_names(names_or_file: Any) -> list[str] | None:
         path = Path(names_or_file).expanduser()
         if not path.is_file():
             raise UsageError(
-                f"labels: there is no file {path}; a file of labels has one class name per line."
+                f"labels: the file {path} does not exist; a file of labels has one class "
+                "name per line."
             )
         return names_of_file(path)[0]
     if not isinstance(names_or_file, Iterable):
@@ -84,34 +85,34 @@ def chosen_activation(model: keras.Model, options: LabelOptions) -> tuple[str, i
     if len(model.outputs) != 1 or len(model.outputs[0].shape) != 2:
         shapes = ", ".join(str(tuple(tensor.shape)) for tensor in model.outputs)
         raise UsageError(
-            f"A classifier has one output of the shape (None, classes); this model gives {shapes}. "
-            "Wrap it for the task 'tensors'."
+            "A classifier has one output of the shape (None, classes); this model returns "
+            f"{shapes}. Wrap it for the task 'tensors'."
         )
     units = model.outputs[0].shape[-1]
     if not isinstance(units, int):
-        raise UsageError("The model does not say how many classes it has.")
+        raise UsageError("The number of classes is unknown.")
     own, asked = last_activation(model), options.activation
     if asked is None:
         if own not in ("softmax", "sigmoid"):
             asked = _of_loss(model)
         if asked is None and own not in ("softmax", "sigmoid"):
             raise UsageError(
-                "The model does not end with a softmax or sigmoid, so its outputs may be logits or "
-                "probabilities. Say which with activation=: softmax (logits, one class per "
-                "input), sigmoid (logits, each class by itself) or none (probabilities)."
+                "The model does not end with a softmax or sigmoid, so its outputs may be "
+                "logits or probabilities. Pass activation=: softmax (logits, one class per "
+                "input), sigmoid (logits, independent classes) or none (probabilities)."
             )
     elif asked != "none" and own in ("softmax", "sigmoid"):
         raise UsageError(
-            f"The model ends with a {own} already; activation={asked!r} would apply a second one. "
-            "Leave it out, or give activation='none'."
+            f"The model already ends with a {own}; activation={asked!r} would apply a second "
+            "one. Leave it out, or pass activation='none'."
         )
     applied = asked if asked in ("softmax", "sigmoid") else "none"
     is_sigmoid = "sigmoid" in (applied, own)
     if units == 1:
         if not is_sigmoid:
             raise UsageError(
-                "The model has one output, which is a probability only with a sigmoid; give "
-                "activation='sigmoid' where it is a logit, or wrap it for the task 'tensors'."
+                "The model has one output, which is a probability only with a sigmoid; pass "
+                "activation='sigmoid' if it is a logit, or wrap it for the task 'tensors'."
             )
         return ("binary" if applied == "sigmoid" else "complement"), 2, False
     several = is_sigmoid if options.multi_label is None else options.multi_label

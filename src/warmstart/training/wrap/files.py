@@ -172,8 +172,9 @@ def _check(model: keras.Model, graph: Graph, reference: Run, path: Path, other: 
     worst = max(differences(actual, expected).values())
     if not worst <= TOLERANCE:
         raise CompileError(
-            f"{path}: what TensorFlow computes differs from {other} by {worst:.2g} (allowed: "
-            f"{TOLERANCE:g}), so it cannot be wrapped. Wrap the model that it was converted from."
+            f"{path}: the result of TensorFlow differs from that of {other} by {worst:.2g} "
+            f"(allowed: {TOLERANCE:g}), so it cannot be wrapped. Wrap the model that it was "
+            "converted from."
         )
 
 

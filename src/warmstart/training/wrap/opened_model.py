@@ -80,7 +80,7 @@ def open_model(model: Any) -> OpenedModel:
         )
     path = Path(model).expanduser()
     if not path.exists():
-        raise UsageError(f"There is no file or folder {path}.")
+        raise UsageError(f"The file or folder {path} does not exist.")
     if path.is_dir():
         if not (path / GRAPH).is_file():
             raise UsageError(f"{path} is not a SavedModel folder: it has no {GRAPH}.")
@@ -93,7 +93,7 @@ def open_model(model: Any) -> OpenedModel:
         name = _name(path.stem)
         open_file = files.onnx_model if path.suffix.lower() == ".onnx" else files.tflite_model
         graph, rows = open_file(path, name)
-        return OpenedModel(graph, name, None, f"it was made of a {path.suffix} file", rows)
+        return OpenedModel(graph, name, None, f"it was made from a {path.suffix} file", rows)
     raise UsageError(
         f"{path} is not a model: ws.wrap takes {', '.join(KERAS_FILES)}, .onnx and .tflite files, and "
         "SavedModel folders."
@@ -108,11 +108,11 @@ def _opened(model: keras.Model, name: str) -> OpenedModel:
     """Check a model, and find out whether its own layers describe it."""
     label = f"The model {model.name!r}"
     if isinstance(model, keras.Sequential) and not model.built:
-        raise UsageError(f"{label} is not built: call it on some input, or give it a keras.Input.")
+        raise UsageError(f"{label} is not built: call it on an input, or add a keras.Input.")
     if not getattr(model, "inputs", None) or not getattr(model, "outputs", None):
         raise UsageError(
-            f"{label} is a class of its own without fixed inputs. Wrap a functional or Sequential "
-            "model; or write it with model.export(FOLDER), and wrap that folder."
+            f"{label} is a subclassed model without fixed inputs. Wrap a functional or "
+            "Sequential model; or write it with model.export(FOLDER), and wrap that folder."
         )
     if not isinstance(model, keras.Sequential) and type(model).__name__ != "Functional":
         model = keras.Model(model.inputs, model.outputs, name=model.name)
@@ -137,7 +137,7 @@ def _keras_file(path: Path) -> keras.Model:
         raise UsageError(str(error)) from error
     if config is None:
         raise UsageError(
-            f"{path} holds weights only; build its model, load them, and wrap the model."
+            f"{path} contains only weights; build the model, load them, and wrap the model."
         )
     layers = {key: value for key, value in config.items() if key not in COMPILED}
     try:
@@ -165,7 +165,7 @@ def _check_file(config: Mapping[str, Any], path: Path) -> None:
         if "module" in item:
             family.check_object(item)
         elif item["class_name"] in family.UNSAFE:  # names without a module are Keras' or registered
-            raise UsageError(f"it has a {item['class_name']} layer, which is code of its author")
+            raise UsageError(f"it has a {item['class_name']} layer, which is custom code")
 
 
 def _saved_model(path: Path) -> keras.Model:

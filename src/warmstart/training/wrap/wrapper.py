@@ -47,11 +47,11 @@ class WrapOptions:
     """Section of the documentation on these options."""
 
     name: Annotated[
-        str | None, Option("Name of the model; default: that of its file or itself.")
+        str | None, Option("Name of the model; default: that of the file or of the Keras model.")
     ] = None
     output: Annotated[
         str | Path | None,
-        Option("A new folder for the model. Default: a temporary folder.", http=False),
+        Option("New folder for the model. Default: a temporary folder.", http=False),
     ] = None
     licence: Annotated[
         str, Option("Licence of the weights, as an SPDX identifier, for the card.")
@@ -64,30 +64,29 @@ class LabelOptions(WrapOptions):
 
     labels: Annotated[
         ClassNames,
-        Option("Names of the classes: a file with one per line, in the order of the outputs."),
+        Option("Class names, or a file with one per line, in the order of the outputs."),
     ] = None
     activation: Annotated[
         str | None,
         Option(
-            "What makes probabilities of the outputs: none, softmax or sigmoid. Default: what the "
-            "last layer says."
+            "Activation that turns the outputs into probabilities: none, softmax or sigmoid. "
+            "Default: inferred from the last layer."
         ),
     ] = None
     multi_label: Annotated[
         bool | None,
-        Option(
-            "Whether an input may have several labels. Default: where each output has a sigmoid of "
-            "its own."
-        ),
+        Option("Whether an input may have several labels. Default: if the outputs have a sigmoid."),
     ] = None
     features: Annotated[
         str | None,
-        Option("The layer whose outputs are the features; default: what the head takes."),
+        Option("Layer whose outputs are the features; default: the input of the head."),
     ] = None
 
     def __post_init__(self) -> None:
         if self.activation not in (None, "none", "softmax", "sigmoid"):
-            raise UsageError(f"activation is none, softmax or sigmoid, not {self.activation!r}.")
+            raise UsageError(
+                f"activation must be none, softmax or sigmoid, not {self.activation!r}."
+            )
 
 
 OptionsT = TypeVar("OptionsT", bound=WrapOptions)
@@ -179,7 +178,7 @@ class Wrapper(ABC, Generic[OptionsT]):
             name=name,
             task=self.task,
             family=family.ARCHITECTURE,
-            title=f"{opened.model.name}, a model of its user",
+            title=f"{opened.model.name}, a user's model",
             architecture=family.ARCHITECTURE,
             config={**network, **self.config()},
             weights={},

@@ -22,23 +22,23 @@ def checked(dataset: Dataset) -> Dataset:
     counts = dataset.counts(dataset.train)
     if empty := [name for name, count in zip(dataset.classes, counts, strict=True) if not count]:
         raise UsageError(
-            f"There is nothing to train on for {few(empty)}: add examples, or remove the class."
+            f"There are no training examples of {few(empty)}: add some, or remove the class."
         )
     if not len(dataset.validation):
-        raise UsageError("The validation part is empty; give other data, or validation=0.2.")
+        raise UsageError("The validation split is empty; pass other data, or validation=0.2.")
     warnings = list(repeats(_contents(dataset)))
     missing = [
         n for n, c in zip(dataset.classes, dataset.counts(dataset.validation), strict=True) if not c
     ]
     if missing:
         warnings.append(
-            f"validation has no example of {few(missing)}, so nothing is known of how well it is learned"
+            f"validation has no example of {few(missing)}, so its accuracy is not measured"
         )
     if not dataset.multi_label and counts.max() > 10 * counts.min():
         names = dataset.classes[int(counts.argmax())], dataset.classes[int(counts.argmin())]
         warnings.append(
             f"{names[0]!r} has {counts.max():,} examples and {names[1]!r} {counts.min():,}; "
-            "class_weight='balanced' makes them count alike"
+            "class_weight='balanced' weights the classes equally"
         )
     return replace(dataset, warnings=tuple(warnings))
 

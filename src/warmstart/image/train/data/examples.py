@@ -105,10 +105,13 @@ class Dataset:
             for index, name in enumerate(self.classes)
         }
         if self.multi_label:
-            baseline = f"always the more frequent decision: {self.majority:.1%} of the single decisions right"
+            baseline = (
+                f"always the more frequent decision: {self.majority:.1%} of the single decisions "
+                "correct"
+            )
         else:
             usual = self.classes[int(counts["train"].argmax())]
-            baseline = f"always {usual!r}: {self.majority:.1%} of the validation examples right"
+            baseline = f"always {usual!r}: {self.majority:.1%} of the validation examples correct"
         sizes = {name: len(part) for name, part in parts.items()}
         return Summary(
             self.name,

@@ -84,15 +84,17 @@ def read(
     share = share_of(validation)
     if share == 0:
         raise UsageError(
-            "Image classification needs validation data, or a share above 0: it chooses the best epoch "
-            "and calibrates."
+            "Image classification needs validation data, or a fraction above 0, to select "
+            "the best epoch and to calibrate."
         )
     if share is None:
         parts["validation"] = _only(validation, context)
     train = parts.get("train")
     if train is None or not train.inputs:
-        others = f"; it has only the parts {' and '.join(parts)}" if parts else ""
-        raise UsageError(f"{data_name(data)} holds nothing to train on{others}{_first(problems)}.")
+        others = f"; it has only the splits {' and '.join(parts)}" if parts else ""
+        raise UsageError(
+            f"{data_name(data)} contains no training examples{others}{_first(problems)}."
+        )
     if pixels := as_uint8({name: part.inputs for name, part in parts.items()}):
         columns = (*columns, f"{PIXELS}{pixels}")
     several = _several(parts.values()) if multi_label is None else multi_label
@@ -103,10 +105,10 @@ def read(
         problems += bad
         if bad and not len(examples[name]):
             raise UsageError(
-                f"{data_name(data)}: none of the {len(part.inputs):,} photos of the {name} part can be "
-                f"used; the first: {bad[0]}."
+                f"{data_name(data)}: none of the {len(part.inputs):,} photos of the {name} "
+                f"split can be used; the first: {bad[0]}."
             )
-        records.require_most(f"photos of the {name} part", len(examples[name]), bad)
+        records.require_most(f"photos of the {name} split", len(examples[name]), bad)
     try:
         if share is not None and ("validation" not in examples or validation != "auto"):
             examples["train"], examples["validation"] = split(examples["train"], share, seed)
@@ -156,7 +158,7 @@ def _only(data: Any, context: ReadContext) -> Labelled:
     part = parts.get("validation") or parts.get("train") or parts.get("test")
     if part is None:
         raise UsageError(
-            f"{data_name(data)} holds nothing to validate with{_first(context.problems)}."
+            f"{data_name(data)} contains no validation examples{_first(context.problems)}."
         )
     return part
 
@@ -217,8 +219,8 @@ def _classes(
     known = names(parts["train"])
     if class_names is None and all(map(is_number, known)) and any(float(one) % 1 for one in known):
         raise UsageError(
-            f"The labels are numbers with fractions ({few(sorted(known))}): these are values, which "
-            "image classification does not learn. If they are classes, list them with class_names."
+            f"The labels are numbers with fractions ({few(sorted(known))}), which image "
+            "classification cannot predict. If they are classes, list them with class_names."
         )
     if class_names is not None:
         if unknown := sorted(set().union(*map(names, parts.values())) - set(class_names)):
@@ -227,12 +229,12 @@ def _classes(
     for part, examples in parts.items():
         if unknown := sorted(names(examples) - known):
             raise UsageError(
-                f"The {part} part has classes that are missing from the training data: {few(unknown)}."
-                f"{_similar(unknown, known)}"
+                f"The {part} split has classes that are missing from the training data: "
+                f"{few(unknown)}.{_similar(unknown, known)}"
             )
     if len(known) < (1 if several else 2):
         raise UsageError(
-            f"There is one class only ({few(sorted(known))}): a classifier needs two or more."
+            f"There is only one class ({few(sorted(known))}): a classifier needs two or more."
         )
     return tuple(sorted(known, key=items.natural))
 
@@ -241,7 +243,7 @@ def _similar(unknown: Sequence[str], known: Iterable[str]) -> str:
     """Which class of the training data may be meant, for the end of a message."""
     by_key = {name.strip().casefold(): name for name in known}
     pairs = [(one, by_key[key]) for one in unknown if (key := one.strip().casefold()) in by_key]
-    return f" {pairs[0][0]!r} may be {pairs[0][1]!r}: write both alike." if pairs else ""
+    return f" {pairs[0][0]!r} may be {pairs[0][1]!r}: spell both in the same way." if pairs else ""
 
 
 def _examples(

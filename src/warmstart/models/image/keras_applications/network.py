@@ -71,7 +71,8 @@ def build(
     outputs = arguments.pop("classes", 1000)
     if function not in FUNCTIONS:
         raise UsageError(
-            f"keras.applications: there is no function {function!r}; there are: {', '.join(FUNCTIONS)}"
+            f"keras.applications: there is no function {function!r}; available: "
+            f"{', '.join(FUNCTIONS)}"
         )
     if input_shape is None and size is not None:
         input_shape = (*size, 3)

@@ -85,7 +85,7 @@ def modules(
     kernels = [checkpoint.shape(f"{name}.vars0") for name in convolutions]
     own = list(_modules(kernels)) if len(kernels) > FEWEST else []
     if not own or len(own) != len(kernels):
-        raise MismatchError(f"{checkpoint.path} holds no ResNet of KerasHub.")
+        raise MismatchError(f"{checkpoint.path} does not contain a KerasHub ResNet.")
     convolution_modules, normalisation_modules = zip(*own, strict=True)
     return {
         **dict(zip(convolutions, convolution_modules, strict=True)),

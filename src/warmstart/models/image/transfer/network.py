@@ -160,8 +160,8 @@ def add_head(config: Mapping[str, Any], features: keras.KerasTensor) -> keras.Ke
         x = _layer(spec, index)(x)
     if len(x.shape) != 2:
         raise UsageError(
-            f"The head gives the shape {x.shape[1:]} and not a vector: end it with a pooling layer or "
-            "with Flatten."
+            f"The head returns the shape {x.shape[1:]}, not a vector: end it with a pooling "
+            "layer or with Flatten."
         )
     x = layers.Dense(classes, name="logits")(x)
     x = layers.Rescaling(1.0 / temperature, name="calibration", dtype="float32")(x)
@@ -207,14 +207,15 @@ def _spec(layer: keras.layers.Layer) -> dict[str, Any]:
     class_name = type(layer).__name__
     if class_name not in HEAD_LAYERS or type(layer) is not getattr(layers, class_name):
         raise UsageError(
-            f"A head may have Keras' own layers ({', '.join(sorted(HEAD_LAYERS))}), not {class_name}: a "
-            "model folder never holds code. With other layers, train `ws.backbone(…)` by hand."
+            f"A head may contain only Keras' own layers ({', '.join(sorted(HEAD_LAYERS))}), "
+            f"not {class_name}: a model folder never contains code. For other layers, train "
+            "`ws.backbone(…)` yourself."
         )
     config = {}
     for key, value in layer.get_config().items():
         if key == "activation" and not _is_activation(value):
             raise UsageError(
-                f"The head's {class_name} has an activation of your own; take one of Keras by its name."
+                f"The head's {class_name} has a custom activation; use one of Keras by its name."
             )
         if key not in ("name", "trainable", "dtype", "build_config", "seed") and _is_plain(value):
             config[key] = value

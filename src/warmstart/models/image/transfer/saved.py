@@ -168,8 +168,9 @@ def _tail(graph: Graph, label: str) -> list[int]:
         _check_end(graph, [index, *chain[: len(chain) - len(tail)]], label)
     if last.names[: len(group)] != group or first.class_name not in MAP_LAYERS:
         raise UsageError(
-            f"{label}: the head, after the layer {last.name[:100]!r} ({last.class_name[:100]}), is not one that is "
-            f"read: it must begin with one of {', '.join(MAP_LAYERS)}, and go on with these or "
+            f"{label}: the head, after the layer {last.name[:100]!r} "
+            f"({last.class_name[:100]}), is not supported: it must begin with one of "
+            f"{', '.join(MAP_LAYERS)}, and go on with these or "
             f"{', '.join(sorted(set(HEAD_ARGUMENTS) - set(MAP_LAYERS)))}."
         )
     return tail
@@ -186,8 +187,8 @@ def _check_end(graph: Graph, before: Sequence[int], label: str) -> None:
     added = own or [node for node in nodes[1:] if node.class_name in FUNCTIONS][1:]
     if added:
         raise UsageError(
-            f"{label}: the layer {added[0].name[:100]!r} ({added[0].class_name[:100]}) between the "
-            "network and the head is not one that is read."
+            f"{label}: the layer {added[0].name[:100]!r} ({added[0].class_name[:100]}) "
+            "between the network and the head is not supported."
         )
 
 
@@ -273,7 +274,9 @@ def _spec(node: Node, label: str) -> dict[str, Any]:
             f"{label}: the layer {node.name[:100]!r} has an activation that is not one of Keras' own."
         )
     if node.config.get("keepdims") or node.config.get("data_format") == "channels_first":
-        raise UsageError(f"{label}: the layer {node.name[:100]!r} has another layout of axes.")
+        raise UsageError(
+            f"{label}: the layer {node.name[:100]!r} has another data format (axis order)."
+        )
     return {"class_name": node.class_name, "config": config}
 
 

@@ -114,8 +114,9 @@ def _check_start(graph: Graph, last: int, label: str) -> None:
         first = [node for node in padding if node.names[:-1] != first[0].names[:-1]]
     if first:
         raise UsageError(
-            f"{label}: the layer {first[0].name[:100]!r} ({first[0].class_name[:100]}) before the "
-            "network is not one that is read: only augmentation, resizing and scaling are."
+            f"{label}: the layer {first[0].name[:100]!r} ({first[0].class_name[:100]}) "
+            "before the network is not supported: only augmentation, resizing and scaling "
+            "are."
         )
 
 
@@ -141,7 +142,7 @@ def read_front(graph: Graph, nodes: Sequence[int], arrays: Arrays, label: str) -
                 f" ({str(error)[:200]})."
             ) from error
     if not np.all(np.isfinite(front.offset) & np.isfinite(front.scale) & (front.scale != 0)):
-        raise UsageError(f"{label}: the layers before the network make all photos the same.")
+        raise UsageError(f"{label}: the layers before the network make all photos equal.")
     return front
 
 
@@ -165,7 +166,7 @@ def _after(front: Front, node: Node, arrays: Arrays) -> Front:
         return replace(front, size=(_side(config["height"]), _side(config["width"])))
     if name in NOTHING or (name.startswith("Random") and name != "RandomCrop"):
         return front  # for training only
-    raise ValueError("only scaling and resizing are understood")
+    raise ValueError("only scaling and resizing are supported")
 
 
 def _computed(front: Front, operation: str, node: Node) -> Front:

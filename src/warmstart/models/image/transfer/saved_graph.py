@@ -104,8 +104,9 @@ class _Reader:
         """Add the nodes of a model; returns its output. `source` is what it is called on."""
         if config["class_name"] not in MODELS:
             raise UsageError(
-                f"{self.label} holds a model of the class {str(config['class_name'])[:100]!r}, which is code of its "
-                "author; only Sequential and functional models are read."
+                f"{self.label} holds a model of the class "
+                f"{str(config['class_name'])[:100]!r}, which is custom code; only Sequential "
+                "and functional models are supported."
             )
         if depth > MAX_DEPTH or len(self.graph.nodes) > MAX_NODES:
             raise UsageError(f"{self.label} holds a model of too many layers.")

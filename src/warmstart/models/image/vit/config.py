@@ -113,8 +113,8 @@ class ViTConfig:
             )
         if rows != columns and math.isqrt(rows * columns) ** 2 == rows * columns:
             raise UsageError(
-                f"vit: a grid of {rows} x {columns} patches cannot be told from a square one in a "
-                "file of weights; take another size"
+                f"vit: a grid of {rows} x {columns} patches cannot be distinguished from a "
+                "square one in a weight file; choose another size"
             )
         return made
 

@@ -56,8 +56,8 @@ def read(
     rules = classifier_preprocessing(folder, own_side, scale)
     if any(side % patch for side in rules.size):
         raise UsageError(
-            f"{folder}: pictures of {rules.size} are not whole patches of {patch} pixels; change "
-            "the size in preprocessor_config.json."
+            f"{folder}: an input of {rules.size} is not a whole number of patches of {patch} "
+            "pixels; change the size in preprocessor_config.json."
         )
     made = ViTConfig(
         input_size=rules.size,

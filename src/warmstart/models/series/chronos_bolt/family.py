@@ -74,7 +74,7 @@ def read(
             f"{path} is a T5 without a chronos_config; the only T5 that is supported is Chronos-Bolt."
         )
     if task not in (None, "forecasting"):
-        raise UsageError(f"{folder} does forecasting, not {task}.")
+        raise UsageError(f"{folder} is a model for forecasting, not {task}.")
     try:
         sizes = {key: int(config[key]) for key in LARGEST}
         patch, stride = int(inner["input_patch_size"]), int(inner["input_patch_stride"])

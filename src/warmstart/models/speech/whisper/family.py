@@ -135,7 +135,7 @@ def read(
 ) -> tuple[Entry, tuple[Label, ...]]:
     """See `models.repository.read`."""
     if task not in (None, TASK):
-        raise UsageError(f"{folder} is a Whisper model, which does {TASK}, not {task}.")
+        raise UsageError(f"{folder} is a Whisper model for {TASK}, not {task}.")
     sizes = {}
     for key, (name, most) in SIZES.items():
         value = config.get(key)

@@ -155,5 +155,5 @@ def _tokens(folder: Path, key: str) -> dict[str, int]:
     config = read_json(path).get("config") if path.is_file() else None
     tokens = (config.get(key) if isinstance(config, Mapping) else None) or {}
     if not isinstance(tokens, Mapping) or not all(isinstance(id, int) for id in tokens.values()):
-        raise BundleError(f"{path}: {key} must give a number to each token.")
+        raise BundleError(f"{path}: {key} must map each token to a number.")
     return dict(tokens)

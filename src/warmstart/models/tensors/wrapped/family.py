@@ -54,8 +54,8 @@ def check(config: Any) -> None:
     if not isinstance(config, Mapping) or config.get("class_name") not in MODELS:
         name = config.get("class_name") if isinstance(config, Mapping) else config
         raise UsageError(
-            f"its class {str(name)[:100]!r} is code of its author; only Sequential and functional "
-            "models are rebuilt"
+            f"its class {str(name)[:100]!r} is custom code; only Sequential and functional "
+            "models are supported"
         )
     for item in objects(config):
         check_object(item)

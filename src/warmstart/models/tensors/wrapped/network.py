@@ -67,7 +67,7 @@ def build(
     """
     network = config.get("network")
     if network is None:
-        reason = config.get("reason") or "its bundle holds a compiled program only"
+        reason = config.get("reason") or "its bundle contains only a compiled program"
         raise UsageError(f"This model has no Keras model: {reason}.")
     model = rebuilt(network)
     if input_shape is not None and tuple(input_shape) != tuple(model.inputs[0].shape[1:]):
@@ -99,7 +99,7 @@ def rebuilt(network: Any) -> keras.Model:
         first = (str(error).strip().splitlines() or [""])[0]
         raise UsageError(f"Keras cannot rebuild the model: {first[:300]}") from error
     if not isinstance(model, keras.Model) or not model.built:
-        raise UsageError("The model cannot be rebuilt: it does not say the shape of its inputs.")
+        raise UsageError("The model cannot be rebuilt: the shape of its inputs is unknown.")
     return model
 
 
@@ -320,7 +320,7 @@ def _layer(model: keras.Model, name: str) -> keras.layers.Layer:
 
 def _pooled(tensor: Any, name: str) -> Any:
     if isinstance(tensor, list | tuple | dict) or len(tensor.shape) not in (2, 3, 4):
-        raise UsageError(f"The layer {name!r} gives no features: a vector or a map of them.")
+        raise UsageError(f"The layer {name!r} does not return features: a vector or a feature map.")
     pool = POOLS.get(len(tensor.shape))
     return tensor if pool is None else pool(name="pooled_features")(tensor)
 
@@ -337,7 +337,7 @@ def _top_less(model: keras.Model, config: Mapping[str, Any], pooling: str | None
             features = layers.GlobalMaxPooling2D()(features)
     if features is None:
         raise UsageError(
-            "The wrapped model has no features to build on; name the layer that gives them when it "
-            "is wrapped: features=LAYER."
+            "The wrapped model has no features to build on; name the layer that returns them "
+            "when you wrap it: features=LAYER."
         )
     return features

@@ -202,7 +202,7 @@ def read(
             f"{path}: the architecture {config['architectures']} is not supported; supported are {', '.join(HEADS)}."
         )
     if task is not None and task not in tasks:
-        raise UsageError(f"{folder} was made for {tasks[0]} and has no head for {task}.")
+        raise UsageError(f"{folder} is a model for {tasks[0]} and has no head for {task}.")
     labels: tuple[Label, ...] = ()
     processing: dict[str, Any] = {}
     if tasks[0] == "text-classification":

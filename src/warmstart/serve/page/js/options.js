@@ -8,8 +8,8 @@ const LONGEST_LABEL = 40; // characters
 const LONGEST_HINT = 90; // characters of a hint in one column
 
 /**
- * Label and hint of an option, from its description: "Sample paths per series, of models that draw them." has the
- * label "Sample paths per series". Where the first clause is too long for a label, it is the name of the option.
+ * Label and hint of an option, from its description: "Number of sample paths per series, for models that sample." has the
+ * label "Number of sample paths per series". Where the first clause is too long for a label, it is the name of the option.
  */
 export function labelAndHint(name, description = "") {
   const end = description.search(/[.,;:](\s|$)/);
