@@ -151,9 +151,7 @@ def test_wrong_questions(folder, cifar, tmp_path):
         ws.pick(folder, task="fill-mask")
     with pytest.raises(UsageError, match="There are no candidates"):
         ws.pick(folder, candidates=[])
-    with pytest.raises(
-        UsageError, match="No candidate is usable: nonsense: There is no model"
-    ):
+    with pytest.raises(UsageError, match="No candidate is usable: nonsense: There is no model"):
         ws.pick(folder, candidates=["nonsense"])
     few = [
         (path, path.parent.name)
