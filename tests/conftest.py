@@ -156,13 +156,40 @@ def _warm_compiler():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _few_calls_to_time_an_engine():
-    """Engines are timed by three calls a round, not for a fifth of a second: which of them is
-    faster depends on the machine, so no test asserts it."""
+def _no_stack_for_each_operation():
+    """TensorFlow stores the stack of every operation of a graph for its messages. Under pytest that
+    is deep, and takes up to a tenth of a small training; so all operations have the same one.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if "tensorflow" in sys.modules:
+            from tensorflow.python.util import tf_stack
+
+            stack = tf_stack.extract_stack()
+            patch.setattr(tf_stack, "extract_stack", lambda stacklevel=1: stack)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _engines_are_timed_once():
+    """A program is timed once in a run, not in the empty cache of each test, and by three calls a
+    round, not for a fifth of a second: which engine is the fastest depends on the machine, so no
+    test asserts it. The tests of engines undo it.
+    """
     from warmstart.engines import choose
+
+    times = {}
+
+    class Measured(type(choose.MEASURED)):
+        def read(self):
+            return times | super().read()
+
+        def update(self, key, value):
+            super().update(key, value)
+            times[key] = value
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(choose, "measure", partial(choose.measure, seconds=0.0))
+        patch.setattr(choose, "MEASURED", Measured(choose.MEASURED.name))
         yield
 
 

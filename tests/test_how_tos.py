@@ -134,7 +134,7 @@ PAGES = [
 
 
 def small(finetune: Any) -> Any:
-    """Fine-tuning for one epoch. Detectors and segmenters take too long: their options are checked,
+    """Fine-tuning for one short epoch. Detectors and segmenters take too long: their options are checked,
     their data is read, and the result is the embedded one.
     """
 
@@ -142,6 +142,8 @@ def small(finetune: Any) -> Any:
         options["epochs"] = min(options.get("epochs", 1), 1)
         if isinstance(options.get("freeze"), int):
             options["freeze"] = 10
+        if base == "deepar":
+            options["batches_per_epoch"] = 5
         if base not in TRAINED:
             return finetune(base, data, **options)
         with reading_only(), pytest.raises(SystemExit):

@@ -94,7 +94,8 @@ def _watch(connection, results):
         os.kill(worker, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
     if end in ready and code >= 0:
-        connection.send(bytes([code]))
+        with contextlib.suppress(OSError):  # the client has been killed in the meantime
+            connection.send(bytes([code]))
     return 0
 
 
