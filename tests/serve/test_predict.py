@@ -93,6 +93,42 @@ def test_series(client, models):
     assert len(many) == 2
 
 
+FORM = "application/x-www-form-urlencoded"
+TEXT = "/v1/predict/shakespeare_gpt2?max_new_tokens=1"
+
+
+@pytest.mark.parametrize("media", ["", "application/octet-stream", FORM])
+def test_bodies_that_may_be_two_things_are_refused(client, cat, media):
+    request = b' {"inputs": ["good"]}'
+    assert "text/plain" not in client.post(CAT, request, Content_Type=media).json["error"]
+    for path, body in ((TEXT, request), (TEXT, b'["good", "bad"]'), (CAT, request)):
+        answer = client.post(path, body, Content_Type=media)
+        assert answer.status == 415
+        assert "looks like JSON" in answer.json["error"]
+        assert ("text/plain" in answer.json["error"]) == (path == TEXT)
+    for text in (b"ROMEO:", b"[Exit ROMEO]", b"text=ROMEO&top_k=1"):
+        answer = client.post(TEXT, text, Content_Type=media)
+        assert answer.status == (415 if media == FORM else 200)
+    assert client.post(TEXT, request, Content_Type="text/plain").status == 200
+    assert client.post(CAT, cat, Content_Type=media).status == 200
+    assert (
+        client.post("/v1/predict/deepar?horizon=2", b"target\n1\n2\n3\n", Content_Type=media).status
+        == 200
+    )
+
+
+def test_options_of_an_address_and_a_form_that_occur_twice(client, cat):
+    for path, fields in (
+        (f"{CAT}?top_k=1&top_k=2", ()),
+        (CAT, (("top_k", None, b"1"), ("top_k", None, b"2"))),
+        (f"{CAT}?top_k=1", (("top_k", None, b"2"),)),
+        (CAT, (("top_k", None, b"1"), ("options", None, b'{"top_k": 1}'))),
+    ):
+        body, media = form(("file", "cat.jpg", cat), *fields)
+        answer = client.post(path, body, Content_Type=media)
+        assert (answer.status, answer.json["error"]) == (400, "top_k is set twice; set it once.")
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "said"),
     [

@@ -164,15 +164,17 @@ class Field:
             raise UsageError(f"{name} must be {self.option.range_text() or 'finite'}, not {value}.")
         return number
 
-    def parse(self, text: str) -> Any:
+    def parse(self, *texts: str) -> Any:
         """The value that a text stands for: of a query string, a form or a flag; a comma separates
-        items.
+        items, and only a list may be several texts.
 
         Raises:
             UsageError: it stands for no valid value.
         """
         if self.many:
-            return self.check([self._parse_one(part.strip()) for part in text.split(",")])
+            parts = [part.strip() for text in texts for part in text.split(",")]
+            return self.check([self._parse_one(part) for part in parts])
+        (text,) = texts
         return self.check(self._parse_one(text))
 
     def _parse_one(self, text: str) -> Any:

@@ -11,6 +11,7 @@ from warmstart.core.task import task_of
 from warmstart.core.wire import wire_of
 from warmstart.hub import home
 from warmstart.serve import options
+from warmstart.serve.openai_fields import COMPLETION
 
 if TYPE_CHECKING:
     from warmstart.core.input_kind import InputKind
@@ -38,11 +39,8 @@ WIDTHS = {"float32": 4, "bfloat16": 2, "int8": 1}
 STREAM = {
     "path": "/v1/completions",
     "options": {
-        "max_new_tokens": "max_tokens",
-        "temperature": "temperature",
-        "top_p": "top_p",
-        "stop": "stop",
-        "seed": "seed",
+        name: COMPLETION.get(name, name)
+        for name in ("max_new_tokens", "temperature", "top_p", "stop", "seed")
     },
     "required": ["max_new_tokens", "temperature"],
 }

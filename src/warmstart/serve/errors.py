@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from warmstart.errors import CancelledError, InputError, TooLargeError, UsageError, WarmstartError
+from warmstart.serve.openai_fields import renamed
 from warmstart.serve.queue import Closed, Expired, Full
 
 RETRY = {"Retry-After": "1"}
@@ -101,6 +102,5 @@ def error_body(refused: Refused, path: str) -> dict[str, Any]:
         return {"error": str(refused)}
     is_request = refused.status < 500 and refused.status != 429
     type_ = "invalid_request_error" if is_request else "server_error"
-    return {
-        "error": {"message": str(refused), "type": type_, "param": None, "code": refused.reason}
-    }
+    message = renamed(str(refused), path)
+    return {"error": {"message": message, "type": type_, "param": None, "code": refused.reason}}

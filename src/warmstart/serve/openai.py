@@ -10,7 +10,7 @@ import base64
 import time
 import uuid
 from collections.abc import Sequence
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -20,9 +20,12 @@ from warmstart.core.input_kind import checked_text
 from warmstart.errors import InputError
 from warmstart.serve import body
 from warmstart.serve.errors import error_body, invalid, refusal, too_large
+from warmstart.serve.openai_fields import COMPLETION as FIELDS
 from warmstart.serve.openai_logprobs import Scored, score_tokens
+from warmstart.serve.options import HIGHEST_SEED, check
 from warmstart.serve.predict import freeze
 from warmstart.serve.registry import Served
+from warmstart.serve.settings import Settings
 from warmstart.serve.state import GONE, State, json_response, state_of
 from warmstart.serve.streaming import Stream
 from warmstart.serve.work import check_generated
@@ -33,6 +36,8 @@ Texts = Annotated[list[str], msgspec.Meta(min_length=1, max_length=64)]
 Tokens = Annotated[list[Annotated[int, msgspec.Meta(ge=0)]], msgspec.Meta(min_length=1)]
 Prompts = Annotated[list[str | int | Tokens], msgspec.Meta(min_length=1)]
 """Several prompts, each a text or the indices of its tokens; or the indices of one."""
+MAX_TOKENS = 16
+"""OpenAI's default of `max_tokens`."""
 Zero = Annotated[float, msgspec.Meta(ge=0, le=0)]
 
 
@@ -47,7 +52,7 @@ class CompletionRequest(msgspec.Struct, forbid_unknown_fields=True):
 
     model: Text
     prompt: str | Prompts
-    max_tokens: Annotated[int, msgspec.Meta(ge=0, le=2048)] | None = 16
+    max_tokens: Annotated[int, msgspec.Meta(ge=0)] | None = None
     temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = 1.0
     top_p: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = 1.0
     n: Annotated[int, msgspec.Meta(ge=1, le=8)] | None = 1
@@ -57,28 +62,37 @@ class CompletionRequest(msgspec.Struct, forbid_unknown_fields=True):
     logprobs: Annotated[int, msgspec.Meta(ge=0, le=5)] | None = None
     echo: bool | None = False
     stop: Text | Annotated[list[Text], msgspec.Meta(max_length=16)] | None = None
-    seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
+    seed: Annotated[int, msgspec.Meta(ge=0, le=HIGHEST_SEED)] | None = None
     frequency_penalty: Zero | None = 0.0
     presence_penalty: Zero | None = 0.0
     user: str | None = None
     top_k: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
     min_p: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     repetition_penalty: Annotated[float, msgspec.Meta(gt=0, le=10)] | None = None
+    overflow: Literal["error", "slide"] | None = None
 
-    def choice(self, index: int = 0) -> dict[str, Any]:
-        """As options of `TextGenerator`, for the choice of this index."""
+    def choice(self, served: Served, settings: Settings, index: int = 0) -> dict[str, Any]:
+        """As options of `TextGenerator`, for the choice of this index.
+
+        Raises:
+            Refused: one is over a limit of the server.
+        """
         is_sampled = self.temperature is None or self.temperature > 0
         options: dict[str, Any] = {
-            "max_new_tokens": 16 if self.max_tokens is None else self.max_tokens,
+            "max_new_tokens": self.max_tokens or min(MAX_TOKENS, settings.max_new_tokens),
             "temperature": 1.0 if self.temperature is None else self.temperature,
+            "overflow": self.overflow,
         }
         if is_sampled:
             options |= {"top_p": None if self.top_p == 1 else self.top_p}
             options |= {"top_k": self.top_k, "min_p": self.min_p}
-            options["seed"] = None if self.seed is None else self.seed + index
+            options["seed"] = (
+                None if self.seed is None else (self.seed + index) % (HIGHEST_SEED + 1)
+            )
         options["repetition_penalty"] = self.repetition_penalty
         options["stop"] = [self.stop] if isinstance(self.stop, str) else self.stop or None
-        return {name: value for name, value in options.items() if value is not None}
+        values = {name: value for name, value in options.items() if value is not None}
+        return check(served.model, values, settings, FIELDS)
 
 
 class EmbeddingRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -155,14 +169,15 @@ async def completions(request: Request) -> Response:
     asked, served, deadline = await read_request(request, CompletionRequest, "text-generation")
     prompts = _prompts(served, asked.prompt, state)
     count = asked.n or 1
+    chosen = [asked.choice(served, state.settings, index) for index in range(count)]
     if asked.max_tokens != 0:
-        check_generated(served.model, prompts, asked.choice(), state.settings, count)
+        check_generated(served.model, prompts, chosen[0], state.settings, count)
     if asked.stream:
         if len(prompts) > 1 or count > 1:
             raise invalid("A stream takes one prompt and n=1.")
         if asked.logprobs is not None or asked.max_tokens == 0:
             raise invalid("A stream takes neither logprobs nor max_tokens=0.")
-        return await _streamed(request, state, served, asked, prompts[0], deadline)
+        return await _streamed(request, state, served, asked, prompts[0], chosen[0], deadline)
     if asked.stream_options:
         raise invalid("stream_options goes with stream.")
     if asked.max_tokens == 0 and not asked.echo:
@@ -174,7 +189,7 @@ async def completions(request: Request) -> Response:
     answers: list[Any] = [None] * (len(prompts) * count)
     for index in range(count if asked.max_tokens != 0 else 0):
         # Each index has a seed of its own, so all prompts of one index go together.
-        key = (Served.answer, freeze(asked.choice(index)))
+        key = (Served.answer, freeze(chosen[index]))
         answers[index::count] = await state.ask(request, served, key, prompts, deadline)
     for number, answer in enumerate(answers):
         if isinstance(answer, InputError):
@@ -209,9 +224,10 @@ async def _streamed(
     served: Served,
     asked: CompletionRequest,
     prompt: str,
+    options: dict[str, Any],
     deadline: float,
 ) -> Response:
-    stream = Stream(served, prompt, asked.choice(), deadline, request.scope.get(GONE))
+    stream = Stream(served, prompt, options, deadline, request.scope.get(GONE))
     first = await stream.first()  # raises here what is wrong with the prompt
     head = _head(served)
 

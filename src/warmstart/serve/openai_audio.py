@@ -5,9 +5,10 @@ Source: OpenAI's API reference, of which this is the part that the models here c
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
+import numpy as np
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -17,12 +18,24 @@ from warmstart.serve import body
 from warmstart.serve.errors import Refused, invalid, refusal
 from warmstart.serve.forms import parse_form
 from warmstart.serve.openai import Text, read_request
+from warmstart.serve.openai_fields import SPEECH, TRANSCRIPTION
+from warmstart.serve.options import check
 from warmstart.serve.predict import freeze
 from warmstart.serve.registry import Served
 from warmstart.serve.state import json_response, state_of
 from warmstart.serve.work import check_generated
 
-MEDIA = {"wav": "audio/wav", "flac": "audio/flac", "mp3": "audio/mpeg", "pcm": "audio/pcm"}
+if TYPE_CHECKING:
+    from warmstart.speech.results.audio import Audio
+
+PCM_RATE = 24_000
+"""Samples a second of OpenAI's pcm: 16 bits, little-endian, one channel."""
+MEDIA = {
+    "wav": "audio/wav",
+    "flac": "audio/flac",
+    "mp3": "audio/mpeg",
+    "pcm": f"audio/pcm;rate={PCM_RATE}",
+}
 """Formats of speech with their media types."""
 
 
@@ -49,22 +62,27 @@ async def speech(request: Request) -> Response:
     asked, served, deadline = await read_request(request, SpeechRequest, "audio-generation")
     if served.kind.is_file:
         raise invalid(f"{served.name} takes recordings, not texts; see /v1/predict/{served.name}.")
-    text, chosen = checked_text(asked.input, state.settings), asked.options()
+    text = checked_text(asked.input, state.settings)
+    chosen = check(served.model, asked.options(), state.settings, SPEECH)
     check_generated(served.model, [text], chosen, state.settings)
     key = (Served.answer, freeze(chosen))
     [answer] = await state.ask(request, served, key, [text], deadline)
     if isinstance(answer, InputError):
         raise refusal(answer, "the input")
-    if asked.response_format == "pcm":  # 16 bits, little-endian, at the rate of the model
-        content = (answer.samples * 32767).round().astype("<i2").tobytes()
+    if asked.response_format == "pcm":
+        content = await body.aside(body.SLOW, _pcm, answer)
     else:
         suffix = f".{asked.response_format}"
         content = await body.aside(body.SLOW, answer.file_content, suffix)
     return Response(content, media_type=MEDIA[asked.response_format])
 
 
-FIELDS = {"initial_prompt": "prompt", "words": "timestamp_granularities"}
-"""Option -> how the form calls it."""
+def _pcm(sound: Audio) -> bytes:
+    from warmstart.speech import audio  # and soundfile
+
+    rates = {"sample_rate": PCM_RATE, "array_rate": sound.sample_rate}
+    samples = np.concatenate(list(audio.pieces(sound.samples, name="the sound", **rates)))
+    return (samples.clip(-1, 1) * 32767).round().astype("<i2").tobytes()
 
 
 class TranscriptionRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -117,8 +135,9 @@ async def transcriptions(request: Request) -> Response:
     chosen = {name: value for name, value in chosen.items() if value is not None}
     for name in chosen:
         if name not in served.model.option_names:
-            field = FIELDS.get(name, name)
+            field = TRANSCRIPTION.get(name, name)
             raise invalid(f"{asked.model} does not support {field}; leave it out.")
+    chosen = check(served.model, chosen, state.settings, TRANSCRIPTION)
     [answer] = await state.ask(request, served, (Served.answer, freeze(chosen)), files, deadline)
     if isinstance(answer, InputError):
         raise refusal(answer, "the recording")

@@ -115,7 +115,7 @@ def document(registry: Registry, settings: Settings) -> Document:
             "schemas": {
                 "Error": ERROR,
                 "OpenAIError": OPENAI_ERROR,
-                **openapi_openai.structs(registry),
+                **openapi_openai.structs(registry, settings),
             }
         },
     }

@@ -16,6 +16,7 @@ from warmstart.serve.openapi_parts import (
     operation,
 )
 from warmstart.serve.registry import Registry
+from warmstart.serve.settings import Settings
 
 _USAGE = closed_object({"completion_tokens": INTEGER}, prompt_tokens=INTEGER, total_tokens=INTEGER)
 
@@ -24,7 +25,7 @@ def _named(registry: Registry, task: str) -> list[str]:
     return [served.name for served in registry.values() if served.task == task]
 
 
-def structs(registry: Registry) -> Document:
+def structs(registry: Registry, settings: Settings) -> Document:
     """Schemas of the requests of OpenAI's endpoints, with the names of the models that fit."""
     _, schemas = msgspec.json.schema_components(
         [openai.CompletionRequest, openai.EmbeddingRequest, openai_audio.SpeechRequest],
@@ -36,6 +37,9 @@ def structs(registry: Registry) -> Document:
         ("SpeechRequest", "audio-generation"),
     ):
         schemas[name]["properties"]["model"] = {"enum": _named(registry, task)}
+    tokens = schemas["CompletionRequest"]["properties"]["max_tokens"]
+    tokens["anyOf"][0]["maximum"] = settings.max_new_tokens
+    tokens["default"] = min(openai.MAX_TOKENS, settings.max_new_tokens)
     return schemas
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from inspect import get_annotations
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from warmstart.core.options import Field, fields_of, unknown_option
 from warmstart.errors import UsageError
-from warmstart.serve.errors import invalid
+from warmstart.serve.errors import Refused, invalid
 
 if TYPE_CHECKING:
     from warmstart.core.model import Model
@@ -62,35 +65,44 @@ def _limited(field: Field, settings: Settings) -> dict[str, Any]:
     return schema
 
 
-def check(model: Model[Any, Any, Any], values: Any, settings: Settings) -> dict[str, Any]:
-    """The options as the model takes them.
+def check(
+    model: Model[Any, Any, Any],
+    values: Any,
+    settings: Settings,
+    fields_by_option: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """The options as the model takes them; a text that would be longer than the server allows where
+    the request does not say how long, is as long as that.
 
     Args:
         model: that is asked.
         values: the JSON object of the request.
         settings: of the server.
+        fields_by_option: how the request calls options, where it calls them otherwise.
 
     Raises:
         Refused: one is unknown, of another type, out of range or over the server's budget.
     """
     if not isinstance(values, dict):
         raise invalid("options must be an object.")
-    if not values:  # as in most requests
-        return {}
-    known = fields(model)
+    known = fields(model) if values else {}
     checked = {}
     for name, value in values.items():
         if name not in known:
             raise invalid(unknown_option(model.task, name, known))
+        field = replace(known[name], name=fields_by_option.get(name, name))
         limits = _limited(known[name], settings)
         # Checked first: the range of the option itself is wider, and would be named instead.
-        if name in settings.budgets and known[name].option.le is not None:
-            _check_range(name, value, limits)
+        if name in settings.budgets and field.option.le is not None:
+            _check_range(field.name, value, limits)
         try:
-            checked[name] = known[name].check(value)
+            checked[name] = field.check(value)
         except UsageError as error:
             raise invalid(str(error)) from None
-        _check_limits(name, checked[name], limits)
+        _check_limits(field.name, checked[name], limits)
+    is_default = checked.get("max_new_tokens") is None
+    if is_default and getattr(model, "default_new_tokens", 0) > settings.max_new_tokens:
+        checked["max_new_tokens"] = settings.max_new_tokens
     return checked
 
 
@@ -119,19 +131,44 @@ def _check_range(name: str, value: Any, schema: Mapping[str, Any]) -> None:
         raise invalid(f"{name} must be {bounds} on this server, not {value}.")
 
 
-def from_text(values: Mapping[str, str], model: Model[Any, Any, Any]) -> dict[str, Any]:
+def from_text(values: Iterable[tuple[str, str]], model: Model[Any, Any, Any]) -> dict[str, Any]:
     """Options of a query string or a form as values; unknown names stay text.
 
+    Args:
+        values: pairs (name, text); the texts of a list may be several pairs.
+        model: that is asked.
+
     Raises:
-        Refused: a text stands for no valid value.
+        Refused: a text stands for no valid value, or an option that is not a list occurs twice.
     """
-    if not values:
-        return {}
     known = fields(model)
+    texts: defaultdict[str, list[str]] = defaultdict(list)
+    for name, text in values:
+        texts[name].append(text)
+        if len(texts[name]) > 1 and not (name in known and known[name].many):
+            raise set_twice(name)
     try:
         return {
-            name: known[name].parse(text) if name in known else text
-            for name, text in values.items()
+            name: known[name].parse(*several) if name in known else several[0]
+            for name, several in texts.items()
         }
     except UsageError as error:
         raise invalid(str(error)) from None
+
+
+def combined(*parts: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of all parts of a request.
+
+    Raises:
+        Refused: two parts set the same one.
+    """
+    together: dict[str, Any] = {}
+    for part in parts:
+        if both := together.keys() & part.keys():
+            raise set_twice(min(both))
+        together |= part
+    return together
+
+
+def set_twice(name: str) -> Refused:
+    return invalid(f"{name[:100]} is set twice; set it once.")

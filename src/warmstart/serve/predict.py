@@ -21,7 +21,9 @@ from warmstart.serve.settings import Settings
 from warmstart.serve.state import State, json_response, state_of
 from warmstart.serve.work import check_generated, to_json
 
-RAW = ("", "application/octet-stream", "application/x-www-form-urlencoded")
+FORM = "application/x-www-form-urlencoded"
+RAW = ("", "application/octet-stream", FORM)
+"""What clients send by default, of which `curl --data-binary` sends the type of a form."""
 
 
 async def predict(request: Request) -> Response:
@@ -33,14 +35,15 @@ async def predict(request: Request) -> Response:
     state = state_of(request)
     served = state.model(request, request.path_params["model"])
     deadline = state.deadline(request)
-    query = options.from_text(dict(request.query_params), served.model)
-    asked = options.check(served.model, query, state.settings)
+    query = options.from_text(request.query_params.multi_items(), served.model)
+    options.check(served.model, query, state.settings)  # before the body comes
     data = await state.read(request, deadline)
     length = len(data)
     inputs = await _read_inputs(request, state, served, data, deadline)
     del data  # up to 64 MiB
     names, values, many = inputs.names, inputs.values, inputs.many
-    asked |= {**inputs.options, **options.from_text(inputs.texts, served.model)}
+    texts = options.from_text(inputs.texts, served.model)
+    asked = options.combined(query, inputs.options, texts)
     asked = options.check(served.model, asked, state.settings)
     check_generated(served.model, values, asked, state.settings)
     key = (Served.answer, freeze(asked))
@@ -79,14 +82,14 @@ class _Inputs(NamedTuple):
         values: the inputs, or the `InputError` of each.
         many: whether the answer is a list.
         options: of JSON.
-        texts: options as text, of a form.
+        texts: options of a form, as pairs (name, text).
     """
 
     names: list[str]
     values: list[Any]
     many: bool
     options: dict[str, Any]
-    texts: dict[str, str]
+    texts: list[tuple[str, str]]
 
 
 async def _read_inputs(
@@ -101,6 +104,8 @@ async def _read_inputs(
     if (input_kind.media and media in RAW) or _takes(input_kind, media):
         if not data:
             raise invalid(f"The body is empty; {served.name} needs {input_kind.name} data.")
+        if media in RAW:
+            _check_untyped(data, media, input_kind)
         if input_kind.is_file:  # its bytes are not looked at yet
             return _of_bytes(data, input_kind, settings)
         if input_kind.is_parsed and len(data) <= body.INLINE:
@@ -116,8 +121,40 @@ async def _read_inputs(
     )
 
 
+def _check_untyped(data: bytes, media: str, input_kind: InputKind) -> None:
+    """Refuse a body that may be something else than an input, and whose Content-Type does not say
+    which: JSON, or a form.
+    """
+    is_text = "text/" in input_kind.media
+    is_open = data[:64].lstrip()[:1] in (b"{", b"[")
+    if is_open and (b'"inputs"' in data or (is_text and _is_json(data))):
+        or_text = "; if it is a text itself, text/plain" if is_text else ""
+        raise Refused(
+            415,
+            "invalid",
+            f"The body looks like JSON, and its Content-Type is {media or 'absent'}. If it is a "
+            f"request, send application/json (curl -H 'Content-Type: application/json'){or_text}.",
+        )
+    if is_text and media == FORM:
+        raise Refused(
+            415,
+            "invalid",
+            f"The Content-Type {FORM} is that of a form. Send a text as text/plain (curl -H "
+            "'Content-Type: text/plain'), fields as multipart/form-data (curl -F text=… -F top_k=1), "
+            "and JSON as application/json.",
+        )
+
+
+def _is_json(data: bytes) -> bool:
+    """Whether a short body is JSON; a long one is not looked at."""
+    try:
+        return len(data) <= body.INLINE and body.parse_json(data) is not None
+    except Refused:
+        return False
+
+
 def _of_bytes(data: bytes, input_kind: InputKind, settings: Settings) -> _Inputs:
-    return _Inputs([input_kind.name], [input_kind.from_bytes(data, settings)], False, {}, {})
+    return _Inputs([input_kind.name], [input_kind.from_bytes(data, settings)], False, {}, [])
 
 
 def _takes(input_kind: InputKind, media: str) -> bool:
@@ -158,7 +195,7 @@ def _of_json(data: bytes, input_kind: InputKind, settings: Settings) -> _Inputs:
         raise invalid(f"inputs must be 1 to {settings.max_inputs}, not {len(values)}.")
     names = [f"input {n}" for n in range(1, len(values) + 1)] if many else ["the input"]
     read = [_read(partial(input_kind.from_json, value, settings), many) for value in values]
-    return _Inputs(names, read, many, asked, {})
+    return _Inputs(names, read, many, asked, [])
 
 
 def _of_form(data: bytes, input_kind: InputKind, content_type: str, settings: Settings) -> _Inputs:
@@ -170,7 +207,7 @@ def _of_form(data: bytes, input_kind: InputKind, content_type: str, settings: Se
         or (input_kind.is_file and field.filename is None and field.name == "file")
     ]
     asked: dict[str, Any] = {}
-    texts: dict[str, str] = {}
+    texts: list[tuple[str, str]] = []
     names = [field.filename or f"file {n}" for n, field in enumerate(files, 1)]
     read = partial(input_kind.from_bytes, limits=settings)
     values = [_read(partial(read, field.data), len(files) > 1) for field in files]
@@ -178,12 +215,12 @@ def _of_form(data: bytes, input_kind: InputKind, content_type: str, settings: Se
         if field in files or field.filename is not None:
             continue
         if field.name == "options":
-            asked |= _options(body.parse_json(field.data))
+            asked = options.combined(asked, _options(body.parse_json(field.data)))
         elif field.name in ("inputs", "input", "text", "file") and not input_kind.is_file:
             names.append(f"input {len(values) + 1}")
             values.append(read(field.data))
         else:
-            texts[field.name] = field.data.decode("utf-8", "replace")
+            texts.append((field.name, field.data.decode("utf-8", "replace")))
     if not 1 <= len(values) <= settings.max_inputs:
         raise invalid(f"The form must hold 1 to {settings.max_inputs} files, not {len(values)}.")
     return _Inputs(names, values, len(values) > 1, asked, texts)

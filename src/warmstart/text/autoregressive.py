@@ -28,7 +28,7 @@ from warmstart.models import family
 from warmstart.models.text import generation_config
 from warmstart.text.decoding import scorer
 from warmstart.text.decoding.decoders import open_decoder
-from warmstart.text.decoding.options import GenerateOptions
+from warmstart.text.decoding.options import DEFAULT_NEW_TOKENS, GenerateOptions
 from warmstart.text.decoding.sequence import prompt_tokens
 from warmstart.text.inputs import PROMPT, Text
 from warmstart.text.results import Generation, TextScore
@@ -86,6 +86,11 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
         """Tokens of prompt and continuation by default, where the checkpoint says so."""
         total = self.defaults.get("max_length")
         return None if total is None else int(total)
+
+    @property
+    def default_new_tokens(self) -> int:
+        """Tokens that a text has at most where a call does not set `max_new_tokens`."""
+        return self.defaults.get("max_new_tokens") or self.max_total or DEFAULT_NEW_TOKENS
 
     def ready(self) -> None:
         self.tokenizer  # noqa: B018 (errors of the model come before those of inputs)

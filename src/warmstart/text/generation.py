@@ -18,7 +18,7 @@ from warmstart.text.autoregressive import AutoregressiveModel
 from warmstart.text.decoding import beam_search
 from warmstart.text.decoding.batch import TextBatch
 from warmstart.text.decoding.decoders import open_decoder
-from warmstart.text.decoding.options import DEFAULT_NEW_TOKENS, GenerateOptions
+from warmstart.text.decoding.options import GenerateOptions
 from warmstart.text.decoding.sequence import Continuation, TextStream
 from warmstart.text.inputs import PROMPT, Text
 from warmstart.text.results import Generation
@@ -169,9 +169,7 @@ class TextGenerator(AutoregressiveModel, JoinableModel[Text, Generation, Generat
 
     def generated(self, value: Any, options: GenerateOptions) -> int:
         options = options.with_defaults(self.defaults)
-        tokens = options.max_new_tokens
-        if tokens is None:
-            tokens = DEFAULT_NEW_TOKENS
+        tokens = options.max_new_tokens or self.default_new_tokens
         return tokens * max(options.num_beams or 1, options.num_return_sequences)
 
     def joins(self, options: GenerateOptions) -> bool:
