@@ -89,7 +89,7 @@ class GenerateOptions(BatchOptions, ColumnOptions):
         ),
     ] = None
     num_return_sequences: Annotated[
-        int, Option("Number of texts per prompt: samples, or the best of a beam search.", ge=1)
+        int, Option("Number of texts to return: samples, or the best of a beam search.", ge=1)
     ] = 1
     min_new_tokens: Annotated[
         int | None,
