@@ -53,16 +53,15 @@ def main() -> int:
         "--large", default="mobilenet_v2", help="the model for some of them, with random weights"
     )
     parser.add_argument("--some", type=int, default=1000)
-    parser.add_argument("--only", type=int, choices=(1, 2, 3))
+    parts = {1: throughput, 2: killed_workers, 3: killed_runs}
+    results.add_parts(parser, parts)
     results.add_option(parser)
     settings = parser.parse_args()
     settings.work.mkdir(parents=True, exist_ok=True)
 
     def measure(session: Session) -> Iterator[Figure]:
         session.versions.update(_versions("ray", "pyarrow"))
-        for number, part in ((1, throughput), (2, killed_workers), (3, killed_runs)):
-            if settings.only in (None, number):
-                yield from part(settings)
+        yield from results.run_parts(parts, settings, settings)
 
     results.run("batch", settings, measure)
     return 0

@@ -47,18 +47,16 @@ def main() -> int:
     parser.add_argument("--photos", type=Path, help="a folder with train/ and val/")
     parser.add_argument("--weights", type=Path, help="ImageNet's weights of mobilenet_v2")
     parser.add_argument("--count", type=int, default=100, help="photos to compare answers on")
-    parser.add_argument("--only", type=int, choices=(1, 2))
+    parts = {1: wrapped, 2: ray_steps}
+    results.add_parts(parser, parts)
     results.add_option(parser)
     options = parser.parse_args()
     if (options.photos is None) != (options.weights is None):
         parser.error("--photos and --weights go together")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    facts, figures = machine(), list[Figure]()
-    for number, part in ((1, wrapped), (2, ray_steps)):
-        if options.only in (None, number):
-            figures += part(options)
+    facts, figures = machine(), list(results.run_parts(parts, options, options))
     print(text_table(figures))
-    ray = {} if options.only == 1 else {"ray": version("ray")}
+    ray = {} if options.only == [1] else {"ray": version("ray")}
     results.save(options, "doors", figures, facts, {**versions(), **ray})
     return int(any(figure.verdict == "MISSED" for figure in figures))
 

@@ -335,7 +335,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder of the series")
     parser.add_argument("--reference", type=Path, required=True, help="a Python that has the peers")
     parser.add_argument("--work", type=Path, required=True, help="results are kept here")
-    parser.add_argument("--only", type=int, nargs="+", default=list(PARTS), choices=list(PARTS))
+    results.add_parts(parser, PARTS)
     parser.add_argument(
         "--steps", type=int, default=5000, help="gradient steps on M4 hourly, of both"
     )
@@ -353,8 +353,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parts = {1: m4, 2: embedded, 3: chronos, 4: memory, 5: others, 6: finetuned, 7: small}
 
     def measure(session: Session) -> Iterator[Figure]:
-        for part in options.only:
-            yield from parts[part](jobs)
+        yield from results.run_parts(parts, options, jobs)
         session.versions.update(peers(options.work))
         if jobs.when:
             session.about["measured"] = f"{min(jobs.when)} to {max(jobs.when)}"

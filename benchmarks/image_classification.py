@@ -44,11 +44,8 @@ PARTS = {
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parts = "; ".join(f"{number} {title}" for number, title in PARTS.items())
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument(
-        "--only", type=_parts, default=list(PARTS), metavar="1,3", help=f"parts to run: {parts}"
-    )
+    results.add_parts(parser, PARTS)
     parser.add_argument(
         "--quick", action="store_true", help="a smoke run: one model, few repeats; " + SMOKE
     )
@@ -79,13 +76,6 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if options.quick and options.results:
         parser.error("--results takes no figures of --quick")
     return options
-
-
-def _parts(text: str) -> list[int]:
-    numbers = sorted({int(part) for part in text.split(",")})
-    if not set(numbers) <= set(PARTS):
-        raise argparse.ArgumentTypeError(f"parts are {min(PARTS)} to {max(PARTS)}")
-    return numbers
 
 
 def settings_of(options: argparse.Namespace, session: Session) -> Settings:

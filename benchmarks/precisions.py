@@ -217,16 +217,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS, help="of part 1")
     parser.add_argument("--count", type=int, default=60, help="sentences to calibrate on")
     parser.add_argument("--layers", type=int, default=12, help="of BERT; fewer for a trial")
-    parser.add_argument("--only", type=int, nargs="+", choices=list(PARTS), default=list(PARTS))
+    results.add_parts(parser, PARTS)
     parser.add_argument("--rounds", type=int, default=9)
     results.add_home(parser)
     results.add_option(parser)
     options = parser.parse_args(argv)
 
     def measure(session: Session) -> Iterator[Figure]:
-        bench = Bench(options, session)
-        for part in options.only:
-            yield from PARTS[part](bench)
+        yield from results.run_parts(PARTS, options, Bench(options, session))
 
     results.run("precisions", options, measure)
     return 0

@@ -148,6 +148,43 @@ def add_home(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_parts(parser: argparse.ArgumentParser, parts: Mapping[int, Any]) -> None:
+    """Add `--only`: the parts to run, which `run_parts` runs.
+
+    Args:
+        parser: of the command line.
+        parts: by their numbers: their titles, or the functions that measure them.
+    """
+
+    def numbers(text: str) -> list[int]:
+        chosen = sorted({int(part) for part in text.split(",")})
+        if not set(chosen) <= set(parts):
+            raise argparse.ArgumentTypeError(f"parts are {min(parts)} to {max(parts)}")
+        return chosen
+
+    titles = (
+        f"{number} {getattr(part, '__name__', part)}".replace("_", " ")
+        for number, part in parts.items()
+    )
+    parser.add_argument(
+        "--only",
+        type=numbers,
+        default=list(parts),
+        metavar="1,3",
+        help=f"parts to run: {'; '.join(titles)}",
+    )
+
+
+def run_parts(
+    parts: Mapping[int, Callable[..., Iterable[Figure]]],
+    options: argparse.Namespace,
+    *arguments: Any,
+) -> Iterator[Figure]:
+    """The figures of the parts of `--only`; each is called with `arguments`."""
+    for part in options.only:
+        yield from parts[part](*arguments)
+
+
 def add_option(parser: argparse.ArgumentParser) -> None:
     """Add `--results`."""
     parser.add_argument(

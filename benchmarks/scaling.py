@@ -260,8 +260,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--peers", type=Path, default=Path(".venv-peers"), help="the environments of peers.py"
     )
-    parts = [subject.part for subject in SUBJECTS]
-    parser.add_argument("--only", type=int, nargs="+", choices=parts, default=parts)
+    subjects = {subject.part: subject for subject in SUBJECTS}
+    results.add_parts(parser, {part: subject.name for part, subject in subjects.items()})
     parser.add_argument("--rounds", type=int, default=3)
     results.add_home(parser)
     results.add_option(parser)
@@ -269,9 +269,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def measure(session: Session) -> Iterator[Figure]:
         bench = Bench(options, session)
-        for subject in SUBJECTS:
-            if subject.part in options.only:
-                yield from bench.measure(subject, inputs_of(subject, options))
+        for part in options.only:
+            yield from bench.measure(subjects[part], inputs_of(subjects[part], options))
 
     results.run("scaling", options, measure)
     return 0

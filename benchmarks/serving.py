@@ -366,7 +366,7 @@ PARTS = {1: latency, 2: throughput, 3: overload, 4: endings, 5: contracts, 6: te
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--only", default="1,2,3,4,5,6", help="parts, with commas")
+    results.add_parts(parser, PARTS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each round of throughput")
     parser.add_argument("--overload", type=float, default=60.0, metavar="SECONDS")
@@ -381,8 +381,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def measure(session: Session) -> Iterator[Figure]:
         os.environ["WARMSTART_HOME"] = str(session.home)
-        for part in map(int, options.only.split(",")):
-            yield from PARTS[part](options)
+        yield from results.run_parts(PARTS, options, options)
 
     results.run("serving", options, measure)
     return 0

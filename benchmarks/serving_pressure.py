@@ -362,7 +362,7 @@ PARTS = {1: hostile, 2: abandoned, 3: reloads, 4: mixed}
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--only", default="1,2,3,4", help="parts, with commas")
+    results.add_parts(parser, PARTS)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=40.0, help="of each round of part 1")
     parser.add_argument("--reloads", type=int, default=300)
@@ -372,8 +372,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
 
     def measure(session: Session) -> Iterator[Figure]:
-        for part in map(int, options.only.split(",")):
-            yield from PARTS[part](options)
+        yield from results.run_parts(PARTS, options, options)
 
     results.run("pressure", options, measure)
     return 0

@@ -291,18 +291,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--runs", type=Path, help="where the fine-tunings of part 6 lie, and go on")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of part 6")
-    parser.add_argument(
-        "--only", type=int, nargs="+", choices=list(PARTS), default=list(PARTS), help="parts to run"
-    )
+    results.add_parts(parser, PARTS)
     parser.add_argument("--rounds", type=int, default=5)
     results.add_home(parser)
     results.add_option(parser)
     options = parser.parse_args(argv)
 
     def measure(session: Session) -> Iterator[Figure]:
-        bench = Bench(options, session)
-        for part in options.only:
-            yield from PARTS[part](bench)
+        yield from results.run_parts(PARTS, options, Bench(options, session))
 
     results.run("text", options, measure)
     return 0

@@ -21,6 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
+import results
 from figures import Figure, text_table
 from settings import tell
 
@@ -67,14 +68,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="with sst2/ and wnut17train.conll")
     parser.add_argument("--runs", type=Path, required=True, help="where the models are written")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--only", type=int, nargs="+", default=list(PARTS))
+    results.add_parts(parser, PARTS)
     options = parser.parse_args()
-    figures = [
-        figure
-        for part in options.only
-        for figure in PARTS[part](options.data, options.runs, options.seeds)
-    ]
-    print(text_table(figures))
+    figures = results.run_parts(PARTS, options, options.data, options.runs, options.seeds)
+    print(text_table(list(figures)))
 
 
 if __name__ == "__main__":
