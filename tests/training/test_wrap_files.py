@@ -302,7 +302,7 @@ def test_a_difference_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setitem(
         evaluator.HANDLERS,
         "MaxPool",
-        lambda run, node: evaluator.ChannelsLast(wrong(run, node).tensor + 0.01),
+        lambda op: evaluator.ChannelsLast(wrong(op).tensor + 0.01),
     )
     with pytest.raises(CompileError, match=r"net.onnx: what TensorFlow computes .* ONNX Runtime"):
         files.onnx_model(path, "net")

@@ -8,72 +8,73 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from warmstart.training.wrap.onnx.evaluator import TO_LAST, ChannelsLast, Evaluator, handles, has
-from warmstart.training.wrap.onnx.graph import Node
+from warmstart.training.wrap.onnx.evaluator import (
+    TO_LAST,
+    ChannelsLast,
+    Evaluator,
+    Operation,
+    handles,
+)
 
 LAST_AXIS = {0: 0, 1: 3, 2: 1, 3: 2}
 """Axis of a map with channels first -> with channels last."""
 
 
-def _gelu(x: Any, node: Node) -> Any:
-    return tf.nn.gelu(x, approximate=node.attributes.get("approximate") == "tanh")
-
-
-def _hard_sigmoid(x: Any, node: Node) -> Any:
-    alpha, beta = node.attributes.get("alpha", 0.2), node.attributes.get("beta", 0.5)
-    return tf.clip_by_value(alpha * x + beta, 0.0, 1.0)
-
-
-def _cast(x: Any, node: Node) -> Any:
+def _cast(x: Any, op: Operation) -> Any:
     import onnx
 
-    return tf.cast(x, onnx.helper.tensor_dtype_to_np_dtype(node.attributes["to"]))
+    return tf.cast(x, onnx.helper.tensor_dtype_to_np_dtype(op.get("to")))
 
 
-UNARY: dict[str, Callable[[Any, Node], Any]] = {
-    "Abs": lambda x, node: tf.abs(x),
-    "Cast": _cast,
-    "Ceil": lambda x, node: tf.math.ceil(x),
-    "Cos": lambda x, node: tf.cos(x),
-    "Dropout": lambda x, node: tf.identity(x),
-    "Elu": lambda x, node: (
-        tf.maximum(x, 0.0) + node.attributes.get("alpha", 1.0) * (tf.exp(tf.minimum(x, 0.0)) - 1)
-    ),
-    "Erf": lambda x, node: tf.math.erf(x),
-    "Exp": lambda x, node: tf.exp(x),
-    "Floor": lambda x, node: tf.floor(x),
-    "Gelu": _gelu,
-    "HardSigmoid": _hard_sigmoid,
-    "HardSwish": lambda x, node: x * tf.nn.relu6(x + 3.0) * (1 / 6),
-    "Identity": lambda x, node: tf.identity(x),
-    "LeakyRelu": lambda x, node: tf.nn.leaky_relu(x, node.attributes.get("alpha", 0.01)),
-    "Log": lambda x, node: tf.math.log(x),
-    "Mish": lambda x, node: x * tf.tanh(tf.math.softplus(x)),
-    "Neg": lambda x, node: tf.negative(x),
-    "Not": lambda x, node: tf.logical_not(x),
-    "Reciprocal": lambda x, node: 1 / x,
-    "Relu": lambda x, node: tf.nn.relu(x),
-    "Round": lambda x, node: tf.round(x),
-    "Selu": lambda x, node: tf.nn.selu(x),
-    "Sigmoid": lambda x, node: tf.sigmoid(x),
-    "Sign": lambda x, node: tf.sign(x),
-    "Sin": lambda x, node: tf.sin(x),
-    "Softplus": lambda x, node: tf.math.softplus(x),
-    "Softsign": lambda x, node: x / (1 + tf.abs(x)),
-    "Sqrt": lambda x, node: tf.sqrt(x),
-    "Tanh": lambda x, node: tf.tanh(x),
+PLAIN: dict[str, Callable[[Any], Any]] = {
+    "Abs": tf.abs,
+    "Ceil": tf.math.ceil,
+    "Cos": tf.cos,
+    "Dropout": tf.identity,
+    "Erf": tf.math.erf,
+    "Exp": tf.exp,
+    "Floor": tf.floor,
+    "HardSwish": lambda x: x * tf.nn.relu6(x + 3.0) * (1 / 6),
+    "Identity": tf.identity,
+    "Log": tf.math.log,
+    "Mish": lambda x: x * tf.tanh(tf.math.softplus(x)),
+    "Neg": tf.negative,
+    "Not": tf.logical_not,
+    "Reciprocal": lambda x: 1 / x,
+    "Relu": tf.nn.relu,
+    "Round": tf.round,
+    "Selu": tf.nn.selu,
+    "Sigmoid": tf.sigmoid,
+    "Sign": tf.sign,
+    "Sin": tf.sin,
+    "Softplus": tf.math.softplus,
+    "Softsign": lambda x: x / (1 + tf.abs(x)),
+    "Sqrt": tf.sqrt,
+    "Tanh": tf.tanh,
 }
+"""Operators of single numbers."""
+UNARY: dict[str, Callable[[Any, Operation], Any]] = {
+    "Cast": _cast,
+    "Elu": lambda x, op: (
+        tf.maximum(x, 0.0) + op.get("alpha", 1.0) * (tf.exp(tf.minimum(x, 0.0)) - 1)
+    ),
+    "Gelu": lambda x, op: tf.nn.gelu(x, approximate=op.get("approximate") == "tanh"),
+    "HardSigmoid": lambda x, op: tf.clip_by_value(
+        op.get("alpha", 0.2) * x + op.get("beta", 0.5), 0.0, 1.0
+    ),
+    "LeakyRelu": lambda x, op: tf.nn.leaky_relu(x, op.get("alpha", 0.01)),
+}
+"""Those with attributes."""
+
+
+@handles(*PLAIN)
+def plain(op: Operation) -> Any:
+    return op.map(PLAIN[op.operator])
 
 
 @handles(*UNARY)
-def unary(run: Evaluator, node: Node) -> Any:
-    (name, *_) = node.inputs
-    function = UNARY[node.operator]
-    return (
-        ChannelsLast(function(run.last(name), node))
-        if run.is_last(name)
-        else function(run(name), node)
-    )
+def unary(op: Operation) -> Any:
+    return op.map(lambda x: UNARY[op.operator](x, op))
 
 
 def _divide(a: Any, b: Any) -> Any:
@@ -103,9 +104,9 @@ BINARY: dict[str, Callable[[Any, Any], Any]] = {
 
 
 @handles(*BINARY)
-def binary(run: Evaluator, node: Node) -> Any:
-    function = BINARY[node.operator]
-    operands, is_last = aligned(run, [name for name in node.inputs if name])
+def binary(op: Operation) -> Any:
+    function = BINARY[op.operator]
+    operands, is_last = aligned(op.run, [name for name in op.node.inputs if name])
     result = tf.convert_to_tensor(operands[0])
     for other in operands[1:]:
         result = function(result, tf.convert_to_tensor(other))
@@ -141,33 +142,32 @@ def _rank(value: Any) -> int:
 
 
 @handles("Clip")
-def clip(run: Evaluator, node: Node) -> Any:
-    low = node.attributes.get("min") if not has(node, 1) else run(node.inputs[1])
-    high = node.attributes.get("max") if not has(node, 2) else run(node.inputs[2])
-    name = node.inputs[0]
-    is_last = run.is_last(name)
-    x = run.last(name) if is_last else run(name)
-    if low is not None and high is not None and (float(low), float(high)) == (0.0, 6.0):
-        x = tf.nn.relu6(x)
-    else:
+def clip(op: Operation) -> Any:
+    low = op[1] if op.has(1) else op.get("min")
+    high = op[2] if op.has(2) else op.get("max")
+
+    def clipped(x: Any) -> Any:
+        if low is not None and high is not None and (float(low), float(high)) == (0.0, 6.0):
+            return tf.nn.relu6(x)
         x = x if low is None else tf.maximum(x, tf.cast(low, x.dtype))
-        x = x if high is None else tf.minimum(x, tf.cast(high, x.dtype))
-    return ChannelsLast(x) if is_last else x
+        return x if high is None else tf.minimum(x, tf.cast(high, x.dtype))
+
+    return op.map(clipped)
 
 
 @handles("Where")
-def where(run: Evaluator, node: Node) -> Any:
-    condition, a, b = (run(name) for name in node.inputs)
+def where(op: Operation) -> Any:
+    condition, a, b = op.values
     return tf.where(condition, a, b)
 
 
 @handles("Softmax", "LogSoftmax")
-def softmax(run: Evaluator, node: Node) -> Any:
-    x = run(node.inputs[0])
-    function = tf.nn.softmax if node.operator == "Softmax" else tf.nn.log_softmax
-    if run.graph.opset >= 13:
-        return function(x, axis=node.attributes.get("axis", -1))
-    axis = node.attributes.get("axis", 1) % len(x.shape)  # over all axes from this one on
+def softmax(op: Operation) -> Any:
+    x = op[0]
+    function = tf.nn.softmax if op.operator == "Softmax" else tf.nn.log_softmax
+    if op.run.graph.opset >= 13:
+        return function(x, axis=op.get("axis", -1))
+    axis = op.get("axis", 1) % len(x.shape)  # over all axes from this one on
     if axis == len(x.shape) - 1:
         return function(x)
     shape = tf.shape(x)
@@ -186,85 +186,84 @@ REDUCTIONS: dict[str, Callable[..., Any]] = {
 
 
 @handles(*REDUCTIONS)
-def reduction(run: Evaluator, node: Node) -> Any:
-    name, function = node.inputs[0], REDUCTIONS[node.operator]
-    axes, keep = run.axes(node), bool(node.attributes.get("keepdims", 1))
-    if not axes and node.attributes.get("noop_with_empty_axes"):
-        return run(name)
-    if axes and run.is_last(name):
+def reduction(op: Operation) -> Any:
+    function = REDUCTIONS[op.operator]
+    axes, keep = op.axes(), bool(op.get("keepdims", 1))
+    if not axes and op.get("noop_with_empty_axes"):
+        return op[0]
+    if axes and op.is_last:
         moved = [LAST_AXIS[axis % 4] for axis in axes]
         if keep:
-            return ChannelsLast(function(run.last(name), moved, True))
+            return ChannelsLast(function(op.last, moved, True))
         if sorted(moved) == [1, 2]:  # (B, C) in both orders
-            return function(run.last(name), moved, False)
-    return function(run(name), axes or None, keep)
+            return function(op.last, moved, False)
+    return function(op[0], axes or None, keep)
 
 
 @handles("GlobalAveragePool", "GlobalMaxPool")
-def global_pool(run: Evaluator, node: Node) -> Any:
-    function = tf.reduce_mean if node.operator == "GlobalAveragePool" else tf.reduce_max
-    name = node.inputs[0]
-    if run.is_last(name) or len(run(name).shape) == 4:
-        return ChannelsLast(function(run.last(name), [1, 2], True))
-    return function(run(name), list(range(2, len(run(name).shape))), True)
+def global_pool(op: Operation) -> Any:
+    function = tf.reduce_mean if op.operator == "GlobalAveragePool" else tf.reduce_max
+    if op.is_last or len(op[0].shape) == 4:
+        return ChannelsLast(function(op.last, [1, 2], True))
+    return function(op[0], list(range(2, len(op[0].shape))), True)
 
 
 @handles("ArgMax", "ArgMin")
-def extreme(run: Evaluator, node: Node) -> Any:
-    function = tf.argmax if node.operator == "ArgMax" else tf.argmin
-    axis = node.attributes.get("axis", 0)
-    result = function(run(node.inputs[0]), axis)
-    return tf.expand_dims(result, axis) if node.attributes.get("keepdims", 1) else result
+def extreme(op: Operation) -> Any:
+    function = tf.argmax if op.operator == "ArgMax" else tf.argmin
+    axis = op.get("axis", 0)
+    result = function(op[0], axis)
+    return tf.expand_dims(result, axis) if op.get("keepdims", 1) else result
 
 
 @handles("Gemm")
-def gemm(run: Evaluator, node: Node) -> Any:
-    a, b = run(node.inputs[0]), run(node.inputs[1])
-    flags = [bool(node.attributes.get(name, 0)) for name in ("transA", "transB")]
+def gemm(op: Operation) -> Any:
+    a, b = op[0], op[1]
+    flags = [bool(op.get(name, 0)) for name in ("transA", "transB")]
     result = tf.matmul(a, b, transpose_a=flags[0], transpose_b=flags[1])
-    if (alpha := node.attributes.get("alpha", 1.0)) != 1.0:
+    if (alpha := op.get("alpha", 1.0)) != 1.0:
         result *= alpha
-    bias = run.optional(node, 2)
-    return result if bias is None else result + node.attributes.get("beta", 1.0) * bias
+    bias = op.optional(2)
+    return result if bias is None else result + op.get("beta", 1.0) * bias
 
 
 @handles("MatMul")
-def matmul(run: Evaluator, node: Node) -> Any:
-    a, b = (tf.convert_to_tensor(run(name)) for name in node.inputs)
+def matmul(op: Operation) -> Any:
+    a, b = map(tf.convert_to_tensor, op.values)
     if len(a.shape) > 1 and len(b.shape) > 1:
         return tf.matmul(a, b)
     return tf.tensordot(a, b, 1) if len(b.shape) == 1 else tf.linalg.matvec(b, a, transpose_a=True)
 
 
 @handles("Einsum")
-def einsum(run: Evaluator, node: Node) -> Any:
-    return tf.einsum(node.attributes["equation"], *(run(name) for name in node.inputs))
+def einsum(op: Operation) -> Any:
+    return tf.einsum(op.get("equation"), *op.values)
 
 
 @handles("LayerNormalization")
-def layer_normalization(run: Evaluator, node: Node) -> Any:
-    x = run(node.inputs[0])
-    first = node.attributes.get("axis", -1) % len(x.shape)
+def layer_normalization(op: Operation) -> Any:
+    x = op[0]
+    first = op.get("axis", -1) % len(x.shape)
     axes = list(range(first, len(x.shape)))
     mean = tf.reduce_mean(x, axes, True)
     centred = x - mean
     variance = tf.reduce_mean(centred * centred, axes, True)
-    result = centred * tf.math.rsqrt(variance + node.attributes.get("epsilon", 1e-5))
-    bias = run.optional(node, 2)
-    result *= run(node.inputs[1])
+    result = centred * tf.math.rsqrt(variance + op.get("epsilon", 1e-5))
+    bias = op.optional(2)
+    result *= op[1]
     return result if bias is None else result + bias
 
 
 @handles("QuantizeLinear", "DequantizeLinear")
-def quantise(run: Evaluator, node: Node) -> Any:
-    x, scale = run(node.inputs[0]), np.asarray(run.constant(node.inputs[1], "a scale"))
-    zero = run.constant(node.inputs[2], "a zero point") if has(node, 2) else np.zeros((), np.uint8)
-    axis = node.attributes.get("axis", 1)
+def quantise(op: Operation) -> Any:
+    x, scale = op[0], np.asarray(op.constant(1, "a scale"))
+    zero = op.constant(2, "a zero point") if op.has(2) else np.zeros((), np.uint8)
+    axis = op.get("axis", 1)
     if scale.ndim:
         sides = [1] * len(x.shape)
         sides[axis] = -1
         scale, zero = scale.reshape(sides), zero.reshape(sides)
-    if node.operator == "DequantizeLinear":
+    if op.operator == "DequantizeLinear":
         return (tf.cast(x, tf.float32) - zero.astype(np.float32)) * scale
     limits = np.iinfo(zero.dtype)
     rounded = tf.round(x / scale) + zero.astype(np.float32)

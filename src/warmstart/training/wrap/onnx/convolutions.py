@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from warmstart.errors import UsageError
-from warmstart.training.wrap.onnx.evaluator import ChannelsLast, Evaluator, handles, has
+from warmstart.training.wrap.onnx.evaluator import ChannelsLast, Operation, handles
 from warmstart.training.wrap.onnx.graph import Node
 
 Pads = list[tuple[int, int]]
@@ -17,33 +17,33 @@ RESIZE_BY_CORNER = "align_corners"
 CENTRES = ("half_pixel", "pytorch_half_pixel")
 
 
-def _spatial(run: Evaluator, name: str) -> tuple[Any, int]:
+def _spatial(op: Operation) -> tuple[Any, int]:
     """(map (B, H, W, C), number of spatial axes); sequences (B, C, T) become maps of one row."""
-    if run.is_last(name):
-        return run.last(name), 2
-    x = run(name)
+    if op.is_last:
+        return op.last, 2
+    x = op[0]
     if len(x.shape) == 3:
         return tf.transpose(x, (0, 2, 1))[:, None], 1
     if len(x.shape) != 4:
         raise UsageError("ONNX graphs with three-dimensional convolutions are not supported.")
-    return run.last(name), 2
+    return op.last, 2
 
 
 def _result(x: Any, axes: int) -> Any:
     return ChannelsLast(x) if axes == 2 else tf.transpose(x[:, 0], (0, 2, 1))
 
 
-def _numbers(node: Node, key: str, axes: int, default: int = 1) -> list[int]:
+def _numbers(op: Operation, key: str, axes: int, default: int = 1) -> list[int]:
     """An attribute with a number for each of two spatial axes."""
-    values = [int(value) for value in node.attributes.get(key, [default] * axes)]
+    values = [int(value) for value in op.get(key, [default] * axes)]
     return [1] * (2 - axes) + values
 
 
-def _pads(node: Node, x: Any, kernel: Sequence[int], strides: Sequence[int], axes: int) -> Pads:
+def _pads(op: Operation, x: Any, kernel: Sequence[int], strides: Sequence[int], axes: int) -> Pads:
     """The padding before and after each of two spatial axes."""
-    dilations = _numbers(node, "dilations", axes)
+    dilations = _numbers(op, "dilations", axes)
     wide = [(side - 1) * rate + 1 for side, rate in zip(kernel, dilations, strict=True)]
-    auto = node.attributes.get("auto_pad", "NOTSET")
+    auto = op.get("auto_pad", "NOTSET")
     if auto == "VALID":
         return [(0, 0), (0, 0)]
     if auto in ("SAME_UPPER", "SAME_LOWER"):
@@ -58,10 +58,10 @@ def _pads(node: Node, x: Any, kernel: Sequence[int], strides: Sequence[int], axe
             less, more = total // 2, total - total // 2
             pads.append((less, more) if auto == "SAME_UPPER" else (more, less))
         return pads
-    flat = [int(value) for value in node.attributes.get("pads", [0] * 2 * axes)]
+    flat = [int(value) for value in op.get("pads", [0] * 2 * axes)]
     pads = list(zip(flat[:axes], flat[axes:], strict=True))
     pads = [(0, 0)] * (2 - axes) + pads
-    if node.attributes.get("ceil_mode"):
+    if op.get("ceil_mode"):
         for axis in range(2):
             size = x.shape[1 + axis]
             if size is None:
@@ -82,15 +82,15 @@ def _padded(x: Any, pads: Pads, value: float = 0.0) -> Any:
 
 
 @handles("Conv")
-def convolution(run: Evaluator, node: Node) -> Any:
-    x, axes = _spatial(run, node.inputs[0])
-    weights = tf.convert_to_tensor(run(node.inputs[1]))
+def convolution(op: Operation) -> Any:
+    x, axes = _spatial(op)
+    weights = tf.convert_to_tensor(op[1])
     if axes == 1:
         weights = weights[:, :, None]
     out, per_group, *kernel = (int(side) for side in weights.shape)
-    strides, dilations = _numbers(node, "strides", axes), _numbers(node, "dilations", axes)
-    groups = int(node.attributes.get("group", 1))
-    pads = _pads(node, x, kernel, strides, axes)
+    strides, dilations = _numbers(op, "strides", axes), _numbers(op, "dilations", axes)
+    groups = int(op.get("group", 1))
+    pads = _pads(op, x, kernel, strides, axes)
     wide = [(side - 1) * rate for side, rate in zip(kernel, dilations, strict=True)]
     is_same = strides == [1, 1] and pads == [(side // 2, side - side // 2) for side in wide]
     padding = "SAME" if is_same else "VALID"
@@ -111,25 +111,25 @@ def convolution(run: Evaluator, node: Node) -> Any:
             [tf.nn.conv2d(one, own, strides, padding, dilations=dilations) for one, own in parts],
             -1,
         )
-    bias = run.optional(node, 2)
+    bias = op.optional(2)
     return _result(result if bias is None else tf.nn.bias_add(result, bias), axes)
 
 
 @handles("ConvTranspose")
-def transposed_convolution(run: Evaluator, node: Node) -> Any:
-    x, axes = _spatial(run, node.inputs[0])
-    weights = tf.convert_to_tensor(run(node.inputs[1]))
+def transposed_convolution(op: Operation) -> Any:
+    x, axes = _spatial(op)
+    weights = tf.convert_to_tensor(op[1])
     if axes == 1:
         weights = weights[:, :, None]
     _, out, *kernel = (int(side) for side in weights.shape)
     own = {"group": 1, "auto_pad": "NOTSET", "output_shape": None}
-    if any(node.attributes.get(key, usual) != usual for key, usual in own.items()):
+    if any(op.get(key, usual) != usual for key, usual in own.items()):
         raise UsageError("The ONNX operator ConvTranspose with groups or shapes is not supported.")
-    if _numbers(node, "dilations", axes) != [1, 1]:
+    if _numbers(op, "dilations", axes) != [1, 1]:
         raise UsageError("The ONNX operator ConvTranspose with dilations is not supported.")
-    strides, extra = _numbers(node, "strides", axes), _numbers(node, "output_padding", axes, 0)
+    strides, extra = _numbers(op, "strides", axes), _numbers(op, "output_padding", axes, 0)
     extra = [0] * (axes == 1) + extra[-axes:]
-    pads = _pads(node, x, kernel, strides, axes)
+    pads = _pads(op, x, kernel, strides, axes)
     shape = tf.shape(x)
     whole = [
         (x.shape[1 + axis] or shape[1 + axis]) * strides[axis]
@@ -145,28 +145,29 @@ def transposed_convolution(run: Evaluator, node: Node) -> Any:
     short = [max(e - p, 0) for e, (_, p) in zip(extra, pads, strict=True)]
     result = _padded(result, [(0, more) for more in short])
     result = result[:, pads[0][0] : ends[0], pads[1][0] : ends[1]]
-    bias = run.optional(node, 2)
+    bias = op.optional(2)
     return _result(result if bias is None else tf.nn.bias_add(result, bias), axes)
 
 
 @handles("MaxPool", "AveragePool")
-def pool(run: Evaluator, node: Node) -> Any:
-    x, axes = _spatial(run, node.inputs[0])
-    if len(node.outputs) > 1:
+def pool(op: Operation) -> Any:
+    x, axes = _spatial(op)
+    if len(op.node.outputs) > 1:
         raise UsageError("The ONNX operator MaxPool with indices is not supported.")
-    kernel, strides = _numbers(node, "kernel_shape", axes), _numbers(node, "strides", axes)
-    if _numbers(node, "dilations", axes) != [1, 1]:
-        raise UsageError(f"The ONNX operator {node.operator} with dilations is not supported.")
-    pads = _pads(node, x, kernel, strides, axes)
-    if node.operator == "MaxPool":
+    kernel, strides = _numbers(op, "kernel_shape", axes), _numbers(op, "strides", axes)
+    if _numbers(op, "dilations", axes) != [1, 1]:
+        raise UsageError(f"The ONNX operator {op.operator} with dilations is not supported.")
+    pads = _pads(op, x, kernel, strides, axes)
+    if op.operator == "MaxPool":
         padded = _padded(x, pads, float(np.finfo(np.float32).min))
         return _result(tf.nn.max_pool2d(padded, kernel, strides, "VALID"), axes)
     result = tf.nn.avg_pool2d(_padded(x, pads), kernel, strides, "VALID")
     if any(map(any, pads)):
         inside = tf.ones_like(x[:1, :, :, :1])
-        if node.attributes.get("count_include_pad"):
-            own = {**node.attributes, "ceil_mode": 0}
-            counted = _pads(Node(node.operator, "", (), (), own), x, kernel, strides, axes)
+        if op.get("count_include_pad"):
+            own = {**op.node.attributes, "ceil_mode": 0}
+            other = Operation(op.run, Node(op.operator, "", (), (), own))
+            counted = _pads(other, x, kernel, strides, axes)
             beyond = [
                 (0, more - other) for (_, more), (_, other) in zip(pads, counted, strict=True)
             ]
@@ -178,36 +179,35 @@ def pool(run: Evaluator, node: Node) -> Any:
 
 
 @handles("BatchNormalization")
-def batch_normalization(run: Evaluator, node: Node) -> Any:
-    scale, bias, mean, variance = (tf.convert_to_tensor(run(name)) for name in node.inputs[1:5])
-    factor = scale * tf.math.rsqrt(variance + node.attributes.get("epsilon", 1e-5))
+def batch_normalization(op: Operation) -> Any:
+    scale, bias, mean, variance = (tf.convert_to_tensor(op[n]) for n in range(1, 5))
+    factor = scale * tf.math.rsqrt(variance + op.get("epsilon", 1e-5))
     offset = bias - mean * factor
-    name = node.inputs[0]
-    if run.is_last(name) or len(run(name).shape) == 4:
-        return ChannelsLast(run.last(name) * factor + offset)
-    x = run(name)
+    if op.is_last or len(op[0].shape) == 4:
+        return ChannelsLast(op.last * factor + offset)
+    x = op[0]
     sides = [1, -1, *[1] * (len(x.shape) - 2)]
     return x * tf.reshape(factor, sides) + tf.reshape(offset, sides)
 
 
 @handles("InstanceNormalization")
-def instance_normalization(run: Evaluator, node: Node) -> Any:
-    x, axes = _spatial(run, node.inputs[0])
+def instance_normalization(op: Operation) -> Any:
+    x, axes = _spatial(op)
     mean, variance = tf.nn.moments(x, [1, 2], keepdims=True)
-    result = (x - mean) * tf.math.rsqrt(variance + node.attributes.get("epsilon", 1e-5))
-    return _result(result * run(node.inputs[1]) + run(node.inputs[2]), axes)
+    result = (x - mean) * tf.math.rsqrt(variance + op.get("epsilon", 1e-5))
+    return _result(result * op[1] + op[2], axes)
 
 
 @handles("Resize", "Upsample")
-def resize(run: Evaluator, node: Node) -> Any:
-    x, axes = _spatial(run, node.inputs[0])
+def resize(op: Operation) -> Any:
+    x, axes = _spatial(op)
     if axes != 2:
         raise UsageError("The ONNX operator Resize is supported for feature maps only.")
     before = list(x.shape[1:3])
-    size = _resized(run, node, before)
-    mode = node.attributes.get("mode", "nearest")
-    usual = "half_pixel" if node.operator == "Resize" and run.graph.opset > 10 else "asymmetric"
-    way = node.attributes.get("coordinate_transformation_mode", usual)
+    size = _resized(op, before)
+    mode = op.get("mode", "nearest")
+    usual = "half_pixel" if op.operator == "Resize" and op.run.graph.opset > 10 else "asymmetric"
+    way = op.get("coordinate_transformation_mode", usual)
     images = tf.compat.v1.image
     if mode == "nearest":
         if any(new % old for new, old in zip(size, before, strict=True)):
@@ -223,17 +223,15 @@ def resize(run: Evaluator, node: Node) -> Any:
     return _result(result, axes)
 
 
-def _resized(run: Evaluator, node: Node, before: Sequence[int | None]) -> list[int]:
+def _resized(op: Operation, before: Sequence[int | None]) -> list[int]:
     """Height and width after resizing."""
     if None in before or len(before) != 2:
         raise UsageError(
             "The ONNX graph resizes maps of unknown size; export it with fixed input sizes."
         )
-    if has(node, 3):
-        return [int(side) for side in run.constant(node.inputs[3], "sizes")[-2:]]
-    index = 2 if run.graph.opset > 10 and node.operator == "Resize" else 1
-    if has(node, index):
-        scales = run.constant(node.inputs[index], "scales").ravel()
-    else:
-        scales = np.asarray(node.attributes.get("scales", ()), np.float32)
+    if op.has(3):
+        return [int(side) for side in op.constant(3, "sizes")[-2:]]
+    index = 2 if op.run.graph.opset > 10 and op.operator == "Resize" else 1
+    factors = op.constant(index, "scales") if op.has(index) else op.get("scales", ())
+    scales = np.asarray(factors, np.float32).ravel()
     return [int(float(side or 0) * scale) for side, scale in zip(before, scales[-2:], strict=True)]

@@ -11,7 +11,7 @@ import tensorflow as tf
 from warmstart.errors import UsageError
 from warmstart.training.wrap.onnx.graph import Graph, Node
 
-Handler = Callable[["Evaluator", Node], Any]
+Handler = Callable[["Operation"], Any]
 HANDLERS: dict[str, Handler] = {}
 """Operator -> handler; the modules of operators fill it."""
 TO_LAST, TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
@@ -52,15 +52,15 @@ class Evaluator:
     def run(self) -> list[Any]:
         """The outputs of the graph, from the values of its inputs and constants."""
         for node in self.graph.nodes:
-            handler = HANDLERS[node.operator]
+            handler, operation = HANDLERS[node.operator], Operation(self, node)
             known = [self._first.get(name) for name in node.inputs if name]
             if known and all(isinstance(one, np.ndarray) for one in known):
                 with tf.init_scope():
                     results: Sequence[Any] = [
-                        _constant(one) for one in _sequence(handler(self, node))
+                        _constant(one) for one in _sequence(handler(operation))
                     ]
             else:
-                results = _sequence(handler(self, node))
+                results = _sequence(handler(operation))
             for name, result in zip(node.outputs, results, strict=False):
                 if isinstance(result, ChannelsLast):
                     self._last[name] = result.tensor
@@ -84,13 +84,57 @@ class Evaluator:
         """Whether an array is stored with channels last."""
         return name in self._last
 
-    def constant(self, name: str, what: str) -> np.ndarray:
-        """An array that does not depend on inputs.
+
+class Operation:
+    """A node with the values of its inputs; `operation[0]` is the first, with its axes in the order
+    of ONNX.
+    """
+
+    def __init__(self, run: Evaluator, node: Node):
+        self.run, self.node, self.operator = run, node, node.operator
+        self.input = node.inputs[0] if node.inputs else ""
+
+    def __getitem__(self, index: int) -> Any:
+        return self.run(self.node.inputs[index])
+
+    @property
+    def values(self) -> list[Any]:
+        """Of all inputs."""
+        return [self.run(name) for name in self.node.inputs]
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the first input is stored with channels last."""
+        return self.run.is_last(self.input)
+
+    @property
+    def last(self) -> Any:
+        """The first input with channels last."""
+        return self.run.last(self.input)
+
+    def map(self, function: Callable[[Any], Any]) -> Any:
+        """What a function of single numbers makes of the first input, as that is stored."""
+        return ChannelsLast(function(self.last)) if self.is_last else function(self[0])
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """An attribute."""
+        return self.node.attributes.get(key, default)
+
+    def has(self, index: int) -> bool:
+        """Whether an optional input is present."""
+        return len(self.node.inputs) > index and bool(self.node.inputs[index])
+
+    def optional(self, index: int) -> Any:
+        """An optional input; None if it is left out."""
+        return self[index] if self.has(index) else None
+
+    def constant(self, index: int, what: str) -> np.ndarray:
+        """An input that does not depend on those of the graph.
 
         Raises:
-            UsageError: it depends on the inputs.
+            UsageError: it does.
         """
-        value = self(name)
+        value = self[index]
         if isinstance(value, np.ndarray):
             return value
         static = tf.get_static_value(value)
@@ -100,22 +144,12 @@ class Evaluator:
             )
         return np.asarray(static)
 
-    def optional(self, node: Node, index: int) -> Any:
-        """An optional input; None if it is left out."""
-        return self(node.inputs[index]) if has(node, index) else None
-
-    def axes(self, node: Node, index: int = 1) -> list[int] | None:
+    def axes(self, index: int = 1) -> list[int] | None:
         """The attribute or input `axes`; None if there is neither."""
-        if "axes" in node.attributes:
-            return [int(axis) for axis in node.attributes["axes"]]
-        if has(node, index):
-            return [int(axis) for axis in self.constant(node.inputs[index], "axes").ravel()]
-        return None
-
-
-def has(node: Node, index: int) -> bool:
-    """Whether an optional input is present."""
-    return len(node.inputs) > index and bool(node.inputs[index])
+        axes = self.get("axes")
+        if axes is None and self.has(index):
+            axes = self.constant(index, "axes").ravel()
+        return None if axes is None else [int(axis) for axis in axes]
 
 
 def _constant(result: Any) -> np.ndarray:

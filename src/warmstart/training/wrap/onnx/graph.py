@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.errors import UsageError, require
+from warmstart.errors import UsageError, first_line, require
 
 LARGEST_FILE = 2**31
 FIRST_OPSET = 9
@@ -74,8 +74,7 @@ def read(path: Path) -> Graph:
         onnx.checker.check_model(proto)
         proto = onnx.shape_inference.infer_shapes(proto)
     except Exception as error:  # protobuf, onnx and the file system raise their own
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UsageError(f"{path} cannot be read as ONNX: {first[:300]}") from error
+        raise UsageError(f"{path} cannot be read as ONNX: {first_line(error)}") from error
     return of(proto, path)
 
 

@@ -12,8 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from warmstart.errors import UsageError
-from warmstart.training.wrap.onnx.evaluator import Evaluator, handles
-from warmstart.training.wrap.onnx.graph import Node
+from warmstart.training.wrap.onnx.evaluator import Operation, handles
 
 States = tuple[Any, ...]
 Step = Callable[[Any, States], States]
@@ -33,15 +32,15 @@ W, R, B, LENGTHS, INITIAL_H, INITIAL_C, PEEPHOLES = range(1, 8)
 
 
 @handles(*GATES)
-def recurrent(run: Evaluator, node: Node) -> Any:
+def recurrent(op: Operation) -> Any:
     """(all outputs (T, directions, B, size), the last states (directions, B, size))."""
-    _check(run, node)
-    x = run(node.inputs[0])
-    is_batch_first = bool(node.attributes.get("layout", 0))
+    _check(op)
+    x = op[0]
+    is_batch_first = bool(op.get("layout", 0))
     if is_batch_first:
         x = tf.transpose(x, (1, 0, 2))
-    reverses = DIRECTIONS[node.attributes.get("direction", "forward")]
-    results = [_direction(run, node, x, index, back) for index, back in enumerate(reverses)]
+    reverses = DIRECTIONS[op.get("direction", "forward")]
+    results = [_direction(op, x, index, back) for index, back in enumerate(reverses)]
     outputs = tf.stack([sequence for sequence, _ in results], axis=1)
     states = [tf.stack(one, axis=0) for one in zip(*(last for _, last in results), strict=True)]
     if is_batch_first:
@@ -50,43 +49,41 @@ def recurrent(run: Evaluator, node: Node) -> Any:
     return [outputs, *states]
 
 
-def _check(run: Evaluator, node: Node) -> None:
+def _check(op: Operation) -> None:
     """Refuse what is not implemented.
 
     Raises:
         UsageError: the operator has an option that is not supported.
     """
-    name = node.operator
-    if run.optional(node, LENGTHS) is not None:
+    name = op.operator
+    if op.optional(LENGTHS) is not None:
         raise UsageError(
             f"The ONNX operator {name} with lengths of sequences is not supported; export the model "
             "for inputs without padding."
         )
-    if name == "LSTM" and run.optional(node, PEEPHOLES) is not None:
+    if name == "LSTM" and op.optional(PEEPHOLES) is not None:
         raise UsageError("The ONNX operator LSTM with peepholes is not supported.")
-    if node.attributes.get("clip") or node.attributes.get("input_forget"):
+    if op.get("clip") or op.get("input_forget"):
         raise UsageError(f"The ONNX operator {name} with clip or input_forget is not supported.")
-    unknown = {own.lower() for own in node.attributes.get("activations", ())} - FUNCTIONS.keys()
+    unknown = {own.lower() for own in op.get("activations", ())} - FUNCTIONS.keys()
     if unknown:
         raise UsageError(
             f"The ONNX operator {name} with the activation {min(unknown)} is not supported."
         )
 
 
-def _direction(
-    run: Evaluator, node: Node, x: Any, index: int, is_reverse: bool
-) -> tuple[Any, States]:
+def _direction(op: Operation, x: Any, index: int, is_reverse: bool) -> tuple[Any, States]:
     """One direction: (outputs (T, B, size), the last states (B, size)) from x (T, B, inputs)."""
-    size, gates = int(node.attributes["hidden_size"]), GATES[node.operator]
-    kernel = tf.transpose(tf.convert_to_tensor(run(node.inputs[W]))[index])
-    recurrence = tf.transpose(tf.convert_to_tensor(run(node.inputs[R]))[index])
-    both = run.optional(node, B)
+    size, gates = int(op.get("hidden_size")), GATES[op.operator]
+    kernel = tf.transpose(tf.convert_to_tensor(op[W])[index])
+    recurrence = tf.transpose(tf.convert_to_tensor(op[R])[index])
+    both = op.optional(B)
     own = tf.zeros(2 * gates * size, x.dtype) if both is None else tf.convert_to_tensor(both)[index]
     bias, recurrent_bias = own[: gates * size], own[gates * size :]
-    step = STEPS[node.operator](node, index, recurrence, recurrent_bias)
+    step = STEPS[op.operator](op, index, recurrence, recurrent_bias)
     empty = tf.zeros((tf.shape(x)[1], size), x.dtype)
-    slots = (INITIAL_H, INITIAL_C) if node.operator == "LSTM" else (INITIAL_H,)
-    initial = [_initial(run, node, slot, index, empty) for slot in slots]
+    slots = (INITIAL_H, INITIAL_C) if op.operator == "LSTM" else (INITIAL_H,)
+    initial = [_initial(op, slot, index, empty) for slot in slots]
     projected = tf.tensordot(x, kernel, 1) + bias  # (T, B, gates * size): all steps at once
     if is_reverse:
         projected = tf.reverse(projected, (0,))
@@ -94,11 +91,11 @@ def _direction(
     return (tf.reverse(sequence, (0,)) if is_reverse else sequence), last
 
 
-def _initial(run: Evaluator, node: Node, slot: int, index: int, empty: Any) -> Any:
-    value = run.optional(node, slot)
+def _initial(op: Operation, slot: int, index: int, empty: Any) -> Any:
+    value = op.optional(slot)
     if value is None:
         return empty
-    if node.attributes.get("layout", 0):
+    if op.get("layout", 0):
         value = tf.transpose(value, (1, 0, 2))
     return tf.broadcast_to(tf.convert_to_tensor(value)[index], tf.shape(empty))
 
@@ -118,16 +115,16 @@ def _over_time(step: Step, projected: Any, initial: States) -> tuple[Any, States
     return outputs.stack(), tuple(last)
 
 
-def _functions(node: Node, index: int) -> Sequence[Callable[[Any], Any]]:
+def _functions(op: Operation, index: int) -> Sequence[Callable[[Any], Any]]:
     """The activations of one direction."""
-    usual = ACTIVATIONS[node.operator]
-    names = [name.lower() for name in node.attributes.get("activations", ())]
+    usual = ACTIVATIONS[op.operator]
+    names = [name.lower() for name in op.get("activations", ())]
     own = names[index * len(usual) : (index + 1) * len(usual)] or [name.lower() for name in usual]
     return [FUNCTIONS[name] for name in own]
 
 
-def _lstm(node: Node, index: int, recurrence: Any, bias: Any) -> Step:
-    gate, candidate, output = _functions(node, index)
+def _lstm(op: Operation, index: int, recurrence: Any, bias: Any) -> Step:
+    gate, candidate, output = _functions(op, index)
 
     def step(x: Any, states: States) -> States:
         hidden, cell = states
@@ -138,10 +135,10 @@ def _lstm(node: Node, index: int, recurrence: Any, bias: Any) -> Step:
     return step
 
 
-def _gru(node: Node, index: int, recurrence: Any, bias: Any) -> Step:
-    gate, candidate = _functions(node, index)
-    size = int(node.attributes["hidden_size"])
-    resets_after = bool(node.attributes.get("linear_before_reset", 0))
+def _gru(op: Operation, index: int, recurrence: Any, bias: Any) -> Step:
+    gate, candidate = _functions(op, index)
+    size = int(op.get("hidden_size"))
+    resets_after = bool(op.get("linear_before_reset", 0))
 
     def step(x: Any, states: States) -> States:
         (hidden,) = states
@@ -163,8 +160,8 @@ def _gru(node: Node, index: int, recurrence: Any, bias: Any) -> Step:
     return step
 
 
-def _rnn(node: Node, index: int, recurrence: Any, bias: Any) -> Step:
-    (activation,) = _functions(node, index)
+def _rnn(op: Operation, index: int, recurrence: Any, bias: Any) -> Step:
+    (activation,) = _functions(op, index)
 
     def step(x: Any, states: States) -> States:
         return (activation(x + tf.matmul(states[0], recurrence) + bias),)
@@ -172,7 +169,7 @@ def _rnn(node: Node, index: int, recurrence: Any, bias: Any) -> Step:
     return step
 
 
-STEPS: dict[str, Callable[[Node, int, Any, Any], Step]] = {
+STEPS: dict[str, Callable[[Operation, int, Any, Any], Step]] = {
     "LSTM": _lstm,
     "GRU": _gru,
     "RNN": _rnn,
