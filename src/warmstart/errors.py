@@ -230,6 +230,13 @@ def explained(error: BaseException) -> str:
     return "\n".join([str(error), *getattr(error, "__notes__", ())])
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error of another library, at most 300 characters; its type where it
+    says nothing.
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
 def address_of(section: str) -> str:
     """The address of a section such as "weights.md#cache": on the site that the package's metadata
     names, else in the folder `docs` of its source.

@@ -84,28 +84,23 @@ def of(model: Model[Any, Any, Any], engine: str, job: Job, plan: Plan, rows: int
 def check(known: Mapping[str, Any], now: Mapping[str, Any], folder: Folder) -> None:
     """Raise `UsageError` where a run is resumed with other settings or inputs than it started with."""
     changes: list[str] = []
-    for group, names in (
-        ("model", ("name", "task", "precision", "engine")),
-        ("shards", ("rows", "format")),
-        ("inputs", ("columns",)),
-    ):
-        changes += [
-            _differs(name, known[group].get(name), now[group].get(name))
-            for name in names
-            if known[group].get(name) != now[group].get(name)
-        ]
+
+    def compare(group: str, *names: str) -> None:
+        for name in names:
+            before, after = known[group].get(name), now[group].get(name)
+            if before != after:
+                changes.append(f"{name} (before: {_shown(before)}, now: {_shown(after)})")
+
+    compare("model", "name", "task", "precision", "engine")
+    compare("shards", "rows", "format")
+    compare("inputs", "columns")
     if not changes:
         changes += [
             f"the {what} of the model"
             for what in ("weights", "entry")
             if known["model"].get(what) != now["model"].get(what)
         ]
-    options = sorted(known["options"].keys() | now["options"].keys())
-    changes += [
-        _differs(name, known["options"].get(name), now["options"].get(name))
-        for name in options
-        if known["options"].get(name) != now["options"].get(name)
-    ]
+    compare("options", *sorted(known["options"].keys() | now["options"].keys()))
     if known["inputs"]["sha256"] != now["inputs"]["sha256"]:
         before, after = known["inputs"]["rows"], now["inputs"]["rows"]
         changes.append(
@@ -121,11 +116,8 @@ def check(known: Mapping[str, Any], now: Mapping[str, Any], folder: Folder) -> N
         )
 
 
-def _differs(name: str, before: Any, now: Any) -> str:
-    def shown(value: Any) -> str:
-        return "its default" if value is None or value == [] else repr(value)
-
-    return f"{name} (before: {shown(before)}, now: {shown(now)})"
+def _shown(value: Any) -> str:
+    return "its default" if value is None or value == [] else repr(value)
 
 
 def _joined(parts: Sequence[str]) -> str:

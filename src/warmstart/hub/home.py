@@ -83,8 +83,7 @@ def hub_token() -> str | None:
         return token
     if os.environ.get("HF_HUB_DISABLE_IMPLICIT_TOKEN", "").strip().lower() in YES:
         return None
-    own, folder = os.environ.get("HF_TOKEN_PATH"), hugging_face_home()
-    path = Path(own).expanduser() if own else folder / "token" if folder else None
+    path = _hugging_face_path("HF_TOKEN_PATH", "token")
     try:
         return path.read_text("utf-8").strip() or None if path else None
     except (OSError, ValueError):
@@ -102,10 +101,17 @@ def hugging_face_home() -> Path | None:
     return Path(cache) / "huggingface"
 
 
+def _hugging_face_path(variable: str, name: str) -> Path | None:
+    """What a variable names, else `name` in the folder of Hugging Face's libraries."""
+    if own := os.environ.get(variable):
+        return Path(own).expanduser()
+    folder = hugging_face_home()
+    return folder and folder / name
+
+
 def shared_cache() -> Path | None:
     """The cache that Hugging Face's libraries share; None where there is none."""
-    own, folder = os.environ.get("HF_HUB_CACHE"), hugging_face_home()
-    path = Path(own).expanduser() if own else folder / "hub" if folder else None
+    path = _hugging_face_path("HF_HUB_CACHE", "hub")
     return path if path and path.is_dir() else None
 
 

@@ -6,7 +6,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from warmstart.errors import DownloadError, OfflineError, SourceError, UsageError, require
+from warmstart.errors import (
+    DownloadError,
+    OfflineError,
+    SourceError,
+    UsageError,
+    first_line,
+    require,
+)
 from warmstart.hub.home import hub_endpoint, hub_token, offline_reason
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}", re.ASCII)
@@ -81,8 +88,8 @@ def upload_folder(
 
 
 def _broken(error: Exception, name: str) -> DownloadError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-    return DownloadError(f"{name} cannot be uploaded to {hub_endpoint()}: {reason[:300]}.")
+    reason = first_line(error).rstrip(".")
+    return DownloadError(f"{name} cannot be uploaded to {hub_endpoint()}: {reason}.")
 
 
 def _refused(error: Any, name: str) -> SourceError:

@@ -21,7 +21,7 @@ from typing import Any
 
 import keras
 
-from warmstart.errors import TrainingError, WarmstartError, require
+from warmstart.errors import TrainingError, WarmstartError, first_line, require
 from warmstart.training.run import Run
 
 LOGS = "logs"
@@ -216,8 +216,9 @@ def _failures(name: str) -> Iterator[None]:
     except WarmstartError:
         raise
     except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise TrainingError(f"{name} cannot log the run: {lines[0].rstrip('.')}.") from error
+        raise TrainingError(
+            f"{name} cannot log the run: {first_line(error).rstrip('.')}."
+        ) from error
 
 
 class _Log(keras.callbacks.Callback):

@@ -15,7 +15,7 @@ from warmstart.engines import onnx_files
 from warmstart.engines.base import PROBED, Signature, TensorSpec
 from warmstart.engines.onnxruntime import require_library
 from warmstart.engines.parity import TOLERANCE, differences
-from warmstart.errors import CompileError, UsageError, require
+from warmstart.errors import CompileError, UsageError, first_line, require
 from warmstart.training.wrap.onnx import graph as onnx_graph
 from warmstart.training.wrap.onnx.graph import Graph
 from warmstart.training.wrap.onnx.layer import model_of
@@ -66,9 +66,8 @@ def tflite_model(path: Path, name: str) -> tuple[keras.Model, int | None]:
         try:
             onnx_files.from_tflite(path, signature, converted)
         except Exception as error:  # tf2onnx raises whatever its passes raise
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise UsageError(
-                f"{path} has operators that are not supported ({first[:200]}); wrap the Keras "
+                f"{path} has operators that are not supported ({first_line(error)}); wrap the Keras "
                 "model or the SavedModel folder that it was converted from."
             ) from error
         read = onnx_graph.read(converted)

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from warmstart.checkpoints.formats import open_checkpoint
-from warmstart.errors import UsageError, WarmstartError
+from warmstart.errors import UsageError, WarmstartError, first_line
 from warmstart.models.repository import slug
 from warmstart.models.tensors.wrapped import family
 from warmstart.models.tensors.wrapped.network import functional
@@ -123,8 +123,7 @@ def _opened(model: keras.Model, name: str) -> OpenedModel:
     except UsageError as error:
         return OpenedModel(model, name, None, str(error))
     except Exception as error:  # layers without a config raise whatever they like
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        return OpenedModel(model, name, None, f"Keras cannot describe it: {first[:200]}")
+        return OpenedModel(model, name, None, f"Keras cannot describe it: {first_line(error)}")
     return OpenedModel(model, name, network, "")
 
 
@@ -147,8 +146,8 @@ def _keras_file(path: Path) -> keras.Model:
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever its layers raise
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0].partition(". ")[0]
-        raise UsageError(f"{path}: Keras cannot load the model ({first[:300]}).") from error
+        first = first_line(error).partition(". ")[0]
+        raise UsageError(f"{path}: Keras cannot load the model ({first}).") from error
     return model
 
 
@@ -175,8 +174,7 @@ def _saved_model(path: Path) -> keras.Model:
     try:
         loaded = tf.saved_model.load(str(path))
     except Exception as error:  # TensorFlow raises whatever its loader raises
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UsageError(f"{path} cannot be loaded: {first[:300]}") from error
+        raise UsageError(f"{path} cannot be loaded: {first_line(error)}") from error
     names = list(loaded.signatures)
     if not names:
         raise UsageError(f"{path} has no signature to call; save it with model.export(FOLDER).")

@@ -22,20 +22,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 from keras import layers, ops
 
-from warmstart.errors import UsageError
+from warmstart.checkpoints.base import Checkpoint
+from warmstart.errors import UsageError, first_line
 from warmstart.models.image.features import feature_layer, pooled_features
 from warmstart.models.tensors.wrapped import dense, family
 from warmstart.models.tensors.wrapped.colour import in_colour
 from warmstart.models.text.encoder import MeanOfTokens
 from warmstart.models.text.outputs import PooledTokens, UnitLength
-
-if TYPE_CHECKING:
-    from warmstart.checkpoints.base import Checkpoint
 
 LEAST = 1e-30
 """The smallest probability whose logarithm is taken."""
@@ -96,8 +94,7 @@ def rebuilt(network: Any) -> keras.Model:
     try:
         model = keras.saving.deserialize_keras_object(_copied(network), safe_mode=True)
     except Exception as error:  # Keras raises whatever its layers raise
-        first = (str(error).strip().splitlines() or [""])[0]
-        raise UsageError(f"Keras cannot rebuild the model: {first[:300]}") from error
+        raise UsageError(f"Keras cannot rebuild the model: {first_line(error)}") from error
     if not isinstance(model, keras.Model) or not model.built:
         raise UsageError("The model cannot be rebuilt: the shape of its inputs is unknown.")
     return model
