@@ -190,7 +190,7 @@ def export(training: list[Clip], test: list[Clip], options: argparse.Namespace) 
     metrics = (Metric("recognised", round(share(found), 4), heard, SCRIPT),)
     card = CARD.format(
         title=entry.title,
-        field=(c := wavenet.configured(CONFIG)).receptive_field,
+        field=(c := wavenet.WaveNetConfig.of(CONFIG)).receptive_field,
         parameters=entry.parameters,
         milliseconds=1e3 * c.receptive_field / RATE,
         mixtures=c.mixtures,

@@ -43,16 +43,18 @@ from warmstart.core import bundle
 from warmstart.core.compiling import build_keras, run_job
 from warmstart.core.options import make
 from warmstart.core.weights import Weights
-from warmstart.engines import store
+from warmstart.digests import sha256_of
 from warmstart.models import architecture, arrays
+from warmstart.models.checks import Repository
 from warmstart.models.text.bert import family as bert
 from warmstart.text.classification import TextClassifier
 from warmstart.text.data import examples
 from warmstart.text.encoder import softmax
-from warmstart.text.train.batches import ROUND, TextBatches, padder
+from warmstart.text.train.batches import TextBatches, padder
 from warmstart.text.train.classification import TextClassificationTrainer
 from warmstart.text.train.options import TextClassificationOptions
 from warmstart.training.run import open_run
+from warmstart.training.sorted_batches import ROUND
 from warmstart.training.summary import Summary
 
 NAME = "sst2_bert_tiny"
@@ -239,7 +241,7 @@ def start(teacher: Any, sentences: Sequence[str], folder: Path) -> None:
     )
     (folder / "config.json").write_text(json.dumps({**SIZES, "vocab_size": len(order)}))
     config = {**SIZES, "vocab_size": len(order)}
-    entry, _ = bert.read(config, folder, "text-embedding")
+    entry, _ = bert.read(Repository(config, folder / "config.json", "text-embedding"))
     found = arrays(architecture("bert"), build_keras(entry, Weights.random()), entry.config)
     found["embeddings.word_embeddings.weight"] = word_vectors(teacher, order)
     save_safetensors(folder / "model.safetensors", found)
@@ -407,7 +409,7 @@ def ship(
     size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
     print(
         f"{target}: {size / 1e6:.2f} MB, accuracy {figures['accuracy']:.4f} on {dev.name}, teacher "
-        f"{taught['accuracy']:.4f}, sha256 {store.sha256_file(target / bundle.IN_PROGRAM)[:12]}"
+        f"{taught['accuracy']:.4f}, sha256 {sha256_of(target / bundle.IN_PROGRAM)[:12]}"
     )
 
 

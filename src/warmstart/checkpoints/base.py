@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Protocol, Self
 
 import numpy as np
 
@@ -89,6 +89,52 @@ class Checkpoint(ABC):
 
     def __repr__(self) -> str:
         return f"<{self.layout} checkpoint {self.path}, {len(self.names())} arrays>"
+
+
+class ArrayInfo(Protocol):
+    """What the table of contents of a file says of an array."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> str: ...
+
+
+class IndexedCheckpoint(Checkpoint):
+    """A checkpoint with a table of contents, `_arrays`."""
+
+    _arrays: Mapping[str, ArrayInfo]
+
+    def names(self) -> list[str]:
+        return list(self._arrays)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self._arrays[name].shape
+
+    def dtype(self, name: str) -> str:
+        return self._arrays[name].dtype
+
+
+class JoinedCheckpoint(Checkpoint):
+    """Arrays of other checkpoints, under the same names or others."""
+
+    _sources: Mapping[str, tuple[Checkpoint, str]]
+
+    def names(self) -> list[str]:
+        return list(self._sources)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        whole, own = self._sources[name]
+        return whole.shape(own)
+
+    def dtype(self, name: str) -> str:
+        whole, own = self._sources[name]
+        return whole.dtype(own)
+
+    def read(self, name: str) -> np.ndarray:
+        whole, own = self._sources[name]
+        return whole.read(own)
 
 
 class ByteSource:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from warmstart.checkpoints import hdf5_arrays, hdf5_format
-from warmstart.checkpoints.base import ByteSource, Checkpoint
+from warmstart.checkpoints.base import ByteSource, IndexedCheckpoint
 from warmstart.checkpoints.keras_config import LARGEST_CONFIG, parse
 from warmstart.errors import CorruptCheckpointError
 
@@ -15,7 +15,7 @@ MAX_DEPTH = 32
 TOP_LEVEL = "top_level_model_weights"  # variables of the model itself, which are in no layer
 
 
-class Hdf5Checkpoint(Checkpoint):
+class Hdf5Checkpoint(IndexedCheckpoint):
     """An open HDF5 file of either Keras layout; made by `open_hdf5`."""
 
     def __init__(self, path: Path, source: ByteSource, config_text: str | None = None):
@@ -39,15 +39,6 @@ class Hdf5Checkpoint(Checkpoint):
                 raise CorruptCheckpointError(
                     f"{source.label} is an HDF5 file, but holds no Keras weights."
                 )
-
-    def names(self) -> list[str]:
-        return list(self._arrays)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return self._arrays[name].shape
-
-    def dtype(self, name: str) -> str:
-        return self._arrays[name].dtype
 
     def read(self, name: str) -> np.ndarray:
         return self._arrays[name].read()

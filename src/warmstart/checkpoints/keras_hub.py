@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from warmstart.checkpoints.base import Checkpoint
+from warmstart.checkpoints.base import Checkpoint, JoinedCheckpoint
 from warmstart.checkpoints.derived import Derived, DerivedCheckpoint
 from warmstart.checkpoints.layout import Rules
 
@@ -38,7 +38,7 @@ the error for filling a model then names them.
 """
 
 
-class PresetCheckpoint(Checkpoint):
+class PresetCheckpoint(JoinedCheckpoint):
     """The weights of a preset and, if it has one, of its head."""
 
     layout = "keras-hub"
@@ -46,31 +46,16 @@ class PresetCheckpoint(Checkpoint):
     def __init__(self, whole: Checkpoint, head: Checkpoint | None):
         self.path = whole.path
         self._parts = [whole, *([] if head is None else [head])]
-        self._arrays: dict[str, tuple[Checkpoint, str]] = {}
+        self._sources = sources = dict[str, tuple[Checkpoint, str]]()
         for part in self._parts:
             for name in part.names():
                 if name.startswith(OPTIMIZER):
                     continue
                 new = _readable(name)
-                self._arrays[new if part is whole else f"task.{new}"] = (part, name)
-
-    def names(self) -> list[str]:
-        return list(self._arrays)
+                sources[new if part is whole else f"task.{new}"] = (part, name)
 
     def files(self) -> list[Path]:
         return [file for part in self._parts for file in part.files()]
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        part, own = self._arrays[name]
-        return part.shape(own)
-
-    def dtype(self, name: str) -> str:
-        part, own = self._arrays[name]
-        return part.dtype(own)
-
-    def read(self, name: str) -> np.ndarray:
-        part, own = self._arrays[name]
-        return part.read(own)
 
     def close(self) -> None:
         for part in self._parts:

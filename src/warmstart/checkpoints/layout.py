@@ -184,6 +184,11 @@ def layout_arrays(model: Any, layout: Layout, *, prefixed: bool = True) -> dict[
     }
 
 
+def arrays_of(layout: Layout) -> Callable[[Any, Any], dict[str, np.ndarray]]:
+    """The `arrays` of a family whose config does not change the names."""
+    return lambda model, config: layout_arrays(model, layout)
+
+
 def load_by_name(model: Any, checkpoint: Checkpoint, config: Any) -> None:
     """Fill a model from a checkpoint whose arrays have the names of its variables, or from the
     part of a Keras file that holds it: all of it, or an error.

@@ -2,16 +2,24 @@
 
 import zipfile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from warmstart.checkpoints.base import Checkpoint
+from warmstart.checkpoints.base import IndexedCheckpoint
 from warmstart.errors import CorruptCheckpointError, UnsafeCheckpointError
 
 LARGEST_HEADER = 10_000
 
 
-class NpzCheckpoint(Checkpoint):
+class Header(NamedTuple):
+    """Of one array."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class NpzCheckpoint(IndexedCheckpoint):
     """The arrays of an `.npz` file by their names; opened by `open_checkpoint`.
 
     Args:
@@ -28,7 +36,7 @@ class NpzCheckpoint(Checkpoint):
 
     def __init__(self, path: Path, archive: zipfile.ZipFile, label: str):
         self.path, self._label = path, label
-        self._headers: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
+        self._arrays: dict[str, Header] = {}
         for info in archive.infolist():
             name = info.filename.removesuffix(".npy")
             with archive.open(info) as file:
@@ -45,23 +53,14 @@ class NpzCheckpoint(Checkpoint):
                         f"{label} is refused: {name} holds {dtype}, not numbers."
                     )
                 size = file.tell() + int(np.prod(shape, dtype=np.float64)) * dtype.itemsize
-            if size != info.file_size or name in self._headers:
+            if size != info.file_size or name in self._arrays:
                 raise CorruptCheckpointError(
                     f"{label} is damaged ({name}: wrong size); fetch it again."
                 )
-            self._headers[name] = (tuple(shape), dtype)
-
-    def names(self) -> list[str]:
-        return list(self._headers)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return self._headers[name][0]
-
-    def dtype(self, name: str) -> str:
-        return self._headers[name][1].name
+            self._arrays[name] = Header(tuple(shape), dtype.name)
 
     def read(self, name: str) -> np.ndarray:
-        if name not in self._headers:
+        if name not in self._arrays:
             raise KeyError(name)
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(f"{name}.npy") as file:

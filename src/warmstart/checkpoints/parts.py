@@ -8,13 +8,11 @@ structure: the shapes of all arrays first, then names and order, as for any othe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
 from warmstart.checkpoints.assign import is_weight
-from warmstart.checkpoints.base import Checkpoint, few
+from warmstart.checkpoints.base import Checkpoint, JoinedCheckpoint, few
 from warmstart.checkpoints.naming import (
     automatic_stems,
     canonical,
@@ -30,7 +28,7 @@ LAYERS = ("layers", "_layer_checkpoint_dependencies")
 Shapes = Counter[tuple[int, ...]]
 
 
-class Part(Checkpoint):
+class Part(JoinedCheckpoint):
     """Some arrays of an open checkpoint, under other names; it is closed with the whole.
 
     Args:
@@ -49,18 +47,7 @@ class Part(Checkpoint):
     ):
         self.path, self.layout, self.group = whole.path, whole.layout, group
         self.whole, self.whole_names, self._layers = whole, dict(names), dict(layers)
-
-    def names(self) -> list[str]:
-        return list(self.whole_names)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return self.whole.shape(self.whole_names[name])
-
-    def dtype(self, name: str) -> str:
-        return self.whole.dtype(self.whole_names[name])
-
-    def read(self, name: str) -> np.ndarray:
-        return self.whole.read(self.whole_names[name])
+        self._sources = {name: (whole, own) for name, own in names.items()}
 
     def layers(self) -> dict[str, list[str]]:
         return {layer: list(names) for layer, names in self._layers.items()}
@@ -103,12 +90,7 @@ def _whole(checkpoint: Checkpoint) -> Part | None:
     if checkpoint.layout not in ("keras-h5", "keras-weights-h5"):
         return None
     names = {name: name for name in checkpoint.names() if is_weight(checkpoint, name)}
-    layers = {
-        layer: own
-        for layer, all_names in checkpoint.layers().items()
-        if (own := [name for name in all_names if name in names])
-    }
-    return Part(checkpoint, "", names, layers)
+    return Part(checkpoint, "", names, _layers_of(checkpoint, names))
 
 
 def _nested(checkpoint: Checkpoint) -> list[Part]:
@@ -178,15 +160,18 @@ def _numbered(layers: list[str], stems: Iterable[str]) -> list[str]:
     ]
 
 
+def _layers_of(checkpoint: Checkpoint, names: Container[str]) -> dict[str, list[str]]:
+    """The layers of a checkpoint that have arrays among `names`, with these arrays."""
+    layers = {
+        layer: [name for name in own if name in names] for layer, own in checkpoint.layers().items()
+    }
+    return {layer: own for layer, own in layers.items() if own}
+
+
 def _without(part: Part, extra: Iterable[str]) -> Part:
     dropped = set(extra)
     names = {own: whole for own, whole in part.whole_names.items() if own not in dropped}
-    layers = {
-        layer: own
-        for layer, all_names in part.layers().items()
-        if (own := [name for name in all_names if name in names])
-    }
-    return Part(part.whole, part.group, names, layers)
+    return Part(part.whole, part.group, names, _layers_of(part, names))
 
 
 def _present(name: str) -> str:

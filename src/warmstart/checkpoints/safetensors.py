@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from warmstart.checkpoints.atomic import atomic_file
-from warmstart.checkpoints.base import ByteSource, Checkpoint, widen_bfloat16
+from warmstart.checkpoints.base import ByteSource, IndexedCheckpoint, widen_bfloat16
 from warmstart.errors import UnsafeCheckpointError, UsageError
 
 MAX_HEADER = 25 << 20
@@ -178,10 +178,11 @@ def numbers(raw: np.ndarray, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
     return raw.view(np.dtype(dtype).newbyteorder("<")).reshape(shape).astype(dtype, copy=False)
 
 
-class SafetensorsCheckpoint(Checkpoint):
+class SafetensorsCheckpoint(IndexedCheckpoint):
     """One open `.safetensors` file. `metadata` holds its `__metadata__` strings."""
 
     layout = "safetensors"
+    _arrays: dict[str, TensorInfo]
 
     def __init__(self, path: Path, source: ByteSource):
         self.path = path
@@ -194,7 +195,7 @@ class SafetensorsCheckpoint(Checkpoint):
                 )
             self._start = 8 + length
             try:
-                self._tensors, self.metadata = parse_header(
+                self._arrays, self.metadata = parse_header(
                     source.at(8, length), source.size - self._start
                 )
             except (ValueError, RecursionError) as error:
@@ -203,17 +204,8 @@ class SafetensorsCheckpoint(Checkpoint):
             source.close()
             raise
 
-    def names(self) -> list[str]:
-        return list(self._tensors)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return self._tensors[name].shape
-
-    def dtype(self, name: str) -> str:
-        return self._tensors[name].dtype
-
     def read(self, name: str) -> np.ndarray:
-        info = self._tensors[name]
+        info = self._arrays[name]
         return numbers(
             self._source.array(self._start + info.begin, info.end - info.begin),
             info.dtype,

@@ -4,16 +4,14 @@ import json
 import re
 from pathlib import Path
 
-import numpy as np
-
-from warmstart.checkpoints.base import ByteSource, Checkpoint, few
+from warmstart.checkpoints.base import ByteSource, Checkpoint, JoinedCheckpoint, few
 from warmstart.checkpoints.safetensors import MAX_HEADER, SafetensorsCheckpoint
 from warmstart.errors import CorruptCheckpointError, UnsafeCheckpointError
 
 MAX_SHARDS = 2_000
 
 
-class ShardedCheckpoint(Checkpoint):
+class ShardedCheckpoint(JoinedCheckpoint):
     """Several `.safetensors` files under one `model.safetensors.index.json`."""
 
     layout = "safetensors"
@@ -21,7 +19,7 @@ class ShardedCheckpoint(Checkpoint):
     def __init__(self, index: Path):
         self.path = index
         self._shards: dict[str, SafetensorsCheckpoint] = {}
-        self._shard_of: dict[str, SafetensorsCheckpoint] = {}
+        self._sources: dict[str, tuple[Checkpoint, str]] = {}
         try:
             self._open(_read_index(index))
         except BaseException:
@@ -42,23 +40,11 @@ class ShardedCheckpoint(Checkpoint):
                     raise CorruptCheckpointError(
                         f"{self.path} does not list the array {name[:200]!r}, which is in {file}."
                     )
-                self._shard_of[name] = shard
-        if missing := [name for name in weight_map if name not in self._shard_of]:
+                self._sources[name] = (shard, name)
+        if missing := [name for name in weight_map if name not in self._sources]:
             raise CorruptCheckpointError(
                 f"{self.path} lists arrays that its files lack: {few(missing)}."
             )
-
-    def names(self) -> list[str]:
-        return list(self._shard_of)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return self._shard_of[name].shape(name)
-
-    def dtype(self, name: str) -> str:
-        return self._shard_of[name].dtype(name)
-
-    def read(self, name: str) -> np.ndarray:
-        return self._shard_of[name].read(name)
 
     def files(self) -> list[Path]:
         return [self.path, *(shard.path for shard in self._shards.values())]

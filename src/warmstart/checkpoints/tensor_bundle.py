@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from warmstart.checkpoints.base import ByteSource, Checkpoint, widen_bfloat16
+from warmstart.checkpoints.base import ByteSource, IndexedCheckpoint, widen_bfloat16
 from warmstart.errors import UnsafeCheckpointError
 
 MAGIC = bytes.fromhex("57fb808b247547db")
@@ -43,7 +43,7 @@ def is_index(source: ByteSource) -> bool:
     return source.size >= FOOTER and source.at(source.size - 8, 8) == MAGIC
 
 
-class TensorBundleCheckpoint(Checkpoint):
+class TensorBundleCheckpoint(IndexedCheckpoint):
     """An open checkpoint of TensorFlow; made from its index; its shards are in the same folder."""
 
     layout = "tensorflow"
@@ -101,15 +101,6 @@ class TensorBundleCheckpoint(Checkpoint):
     def _shard(self, number: int) -> Path:
         stem = self.path.name.removesuffix(".index")
         return self.path.with_name(f"{stem}.data-{number:05d}-of-{self._count:05d}")
-
-    def names(self) -> list[str]:
-        return list(self._arrays)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return self._arrays[name].shape
-
-    def dtype(self, name: str) -> str:
-        return self._arrays[name].dtype
 
     def read(self, name: str) -> np.ndarray:
         array = self._arrays[name]

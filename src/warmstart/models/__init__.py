@@ -24,9 +24,9 @@ and, where a program is not made as for the other families of its task:
 
 Its `family.py` imports no Keras and says all else that is particular to the family. Each name is optional:
 
-    read(config, folder, task) -> (Entry, labels)    from the `config.json` of a repository
-    read_timm(config, folder, task) -> (Entry, labels)   the same of a repository of timm
-    read_keras_hub(preset, folder, task) -> (Entry, labels)   the same of a preset of KerasHub
+    read(repo) -> (Entry, labels)                    from the `config.json` of a repository
+    read_timm(repo) -> (Entry, labels)               the same of a repository of timm
+    read_keras_hub(preset) -> (Entry, labels)        the same of a preset of KerasHub
     write(entry, labels, **tokens) -> dict           the `config.json` of a bundle
     as_task(entry, task) -> Entry | None             by which the same weights do another task
     parameters(config) -> int                        numbers in a network of this config

@@ -1,25 +1,61 @@
-"""From an entry's config to a family's dataclass of sizes."""
+"""The base of a family's config."""
 
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any, TypeVar
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
 
 from warmstart.errors import UsageError
 
-T = TypeVar("T")
 
+@dataclass(frozen=True)
+class Config:
+    """Sizes of one network; a family's dataclass adds the fields, and checks them in `check`.
 
-def sizes(cls: type[T], config: Any, family: str) -> T:
-    """An instance of the dataclass, from itself or from a mapping of JSON values.
+    JSON lists become tuples.
 
     Raises:
-        UsageError: a key is unknown.
+        UsageError: the sizes are impossible.
     """
-    if isinstance(config, cls):
-        return config
-    values: Mapping[str, Any] = config
-    if unknown := values.keys() - {field.name for field in fields(cls)}:  # type: ignore[arg-type]
-        raise UsageError(f"{family}: unknown key {sorted(unknown)[0]!r}")
-    return cls(
-        **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    )
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if isinstance(value := getattr(self, field.name), list):
+                object.__setattr__(self, field.name, tuple(value))
+        self.check()
+
+    def check(self) -> None:
+        """Raise a `UsageError` where the sizes do not go together."""
+
+    @classmethod
+    def of(cls, config: Self | Mapping[str, Any]) -> Self:
+        """From itself, or from the JSON values of an entry.
+
+        Raises:
+            UsageError: a key is unknown or missing, or the sizes are impossible.
+        """
+        if isinstance(config, cls):
+            return config
+        values: Any = config
+        family = cls.__module__.split(".")[-2]
+        if unknown := values.keys() - {field.name for field in fields(cls)}:
+            raise UsageError(f"{family}: unknown key {min(unknown)!r}")
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise UsageError(f"{family}: {error}") from None
+
+    @property
+    def architecture(self) -> str:
+        """The family's name."""
+        return type(self).__module__.split(".")[-2]
+
+    def parameters(self) -> int:
+        """Numbers in the network; 0: not counted."""
+        return 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON values of an entry."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self).items()
+        }

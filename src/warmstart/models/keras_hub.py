@@ -13,7 +13,7 @@ from typing import Any
 
 from warmstart.checkpoints.file_names import PRESET_CLASS
 from warmstart.errors import BundleError
-from warmstart.models.checks import integer, one_of
+from warmstart.models.checks import Repository, Values
 
 TASK_CONFIG, PREPROCESSOR = "task.json", "preprocessor.json"
 MOST_CLASSES = 65_536
@@ -27,19 +27,19 @@ class Preset:
     """The contents of a preset's config files.
 
     Attributes:
-        path: of its `config.json`.
+        repo: the repository.
         backbone: the class of the backbone, without "Backbone".
-        config: of the backbone.
-        task: the class of the model with its head, without the name of the backbone; "" without a
+        values: of the config of the backbone.
+        model: the class of the model with its head, without the name of the backbone; "" without a
             head.
-        options: of the model with its head.
+        head: options of the model with its head.
     """
 
-    path: Path
+    repo: Repository
     backbone: str
-    config: Mapping[str, Any]
-    task: str
-    options: Mapping[str, Any]
+    values: Values
+    model: str
+    head: Values
 
     def sizes(self, *keys: str) -> dict[str, int]:
         """Numbers of the config.
@@ -48,14 +48,14 @@ class Preset:
             BundleError: one is missing, or not a size.
         """
         for key in keys:
-            value = self.config.get(key)
+            value = self.values.get(key)
             if (
                 not isinstance(value, int)
                 or isinstance(value, bool)
                 or not 0 < value < LARGEST_SIZE
             ):
-                raise BundleError(f"{self.path}: {key} must be a size, not {value!r}.")
-        return {key: self.config[key] for key in keys}
+                raise BundleError(f"{self.repo.path}: {key} must be a size, not {value!r}.")
+        return {key: self.values.config[key] for key in keys}
 
     @property
     def classes(self) -> int:
@@ -64,9 +64,9 @@ class Preset:
         Raises:
             BundleError: `num_classes` is missing or invalid.
         """
-        count = self.options.get("num_classes")
+        count = self.head.get("num_classes")
         if not isinstance(count, int) or isinstance(count, bool) or not 0 < count <= MOST_CLASSES:
-            raise BundleError(f"{self.path.with_name(TASK_CONFIG)}: num_classes is {count!r}.")
+            raise BundleError(f"{self.head.path}: num_classes is {count!r}.")
         return count
 
     def check_head(self, **supported: tuple[Any, ...]) -> None:
@@ -76,11 +76,7 @@ class Preset:
             UsageError: an option has another value.
         """
         for key, values in supported.items():
-            one_of(self.options, key, self.path.with_name(TASK_CONFIG), values[0], values)
-
-    def head(self, known: Mapping[str, str], default: str) -> str:
-        """The value of its task in `known`; the default if it has no head, or another one."""
-        return known.get(self.task, default)
+            self.head.one_of(key, values)
 
 
 def is_preset(config: Mapping[str, Any]) -> bool:
@@ -94,23 +90,19 @@ def class_of(config: Mapping[str, Any]) -> str:
     return str(config["registered_name"]).partition(">")[2]
 
 
-def preset_of(config: Mapping[str, Any], head: Mapping[str, Any], path: Path) -> Preset:
-    """Parse the config files of a preset.
-
-    Args:
-        config: of `config.json`.
-        head: of `task.json`; empty if there is none.
-        path: of `config.json`.
+def preset_of(repo: Repository, head: Mapping[str, Any]) -> Preset:
+    """Parse the config files of a preset; `head` is that of `task.json`, empty if there is none.
 
     Raises:
         BundleError: it has no config of its backbone.
     """
-    own, options = config.get("config"), head.get("config")
+    own, options = repo.get("config"), head.get("config")
     if not isinstance(own, Mapping):
-        raise BundleError(f"{path} has no config for its backbone; fetch it again.")
-    backbone = class_of(config).removesuffix("Backbone")
-    task = str(head.get("class_name", "")).removeprefix(backbone)
-    return Preset(path, backbone, own, task, options if isinstance(options, Mapping) else {})
+        raise BundleError(f"{repo.path} has no config for its backbone; fetch it again.")
+    backbone = class_of(repo.config).removesuffix("Backbone")
+    model = str(head.get("class_name", "")).removeprefix(backbone)
+    values = Values(options if isinstance(options, Mapping) else {}, repo.folder / TASK_CONFIG)
+    return Preset(repo, backbone, Values(own, repo.path), model, values)
 
 
 def preset_limits(preprocessor: Mapping[str, Any], path: Path) -> list[int]:
@@ -123,5 +115,6 @@ def preset_limits(preprocessor: Mapping[str, Any], path: Path) -> list[int]:
     config = preprocessor.get("config")
     if not isinstance(config, Mapping) or config.get("sequence_length") is None:
         return []
-    one_of(config, "truncate", path, "round_robin", ("round_robin",))
-    return [integer(config, "sequence_length", path, 512, 3, LARGEST_SIZE)]
+    values = Values(config, path)
+    values.one_of("truncate", ("round_robin",))
+    return [values.integer("sequence_length", 512, 3, LARGEST_SIZE)]

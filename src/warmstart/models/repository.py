@@ -8,14 +8,14 @@ nothing: sizes are checked before memory is taken.
 
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from warmstart.catalog.entry import Entry, Label
+from warmstart.catalog.entry import Entry
 from warmstart.checkpoints.file_names import PRESET, PRESET_HEAD, TRANSFORMERS_H5
 from warmstart.errors import BundleError, UsageError
 from warmstart.models import FAMILIES, MODEL_TYPES, family, keras_hub, timm_family
+from warmstart.models.checks import Described, Repository, Values
 
 CONFIG = "config.json"
 LARGEST_CONFIG = 16 * 2**20
@@ -36,7 +36,7 @@ def is_repository(folder: Path) -> bool:
     return (folder / CONFIG).is_file()
 
 
-def read(folder: Path, task: str | None = None) -> tuple[Entry, tuple[Label, ...]]:
+def read(folder: Path, task: str | None = None) -> Described:
     """What a repository contains.
 
     Args:
@@ -47,50 +47,45 @@ def read(folder: Path, task: str | None = None) -> tuple[Entry, tuple[Label, ...
         BundleError: the config is missing, damaged, or lacks a key.
         UsageError: the family or an option of it is not supported, or it cannot do the task.
     """
-    config = read_json(folder / CONFIG)
-    if keras_hub.is_preset(config):
-        return _read_preset(config, folder, task)
-    model_type = config.get("model_type")
-    if model_type is None and isinstance(config.get("architecture"), str):
-        return _read_timm(config, folder, task)
-    if not isinstance(model_type, str) or model_type not in MODEL_TYPES:
-        raise UsageError(
-            f"{folder / CONFIG} has model_type {model_type!r}, which is not supported; supported are: "
-            f"{', '.join(sorted(MODEL_TYPES))}."
-        )
-    entry, labels = family(MODEL_TYPES[model_type].architecture).read(config, folder, task)
-    return entry, labels
+    repo = Repository(read_json(folder / CONFIG), folder / CONFIG, task)
+    described: Described
+    if keras_hub.is_preset(repo.config):
+        described = _read_preset(repo)
+    elif repo.get("model_type") is None and isinstance(repo.get("architecture"), str):
+        described = _read_timm(repo)
+    else:
+        model_type = repo.get("model_type")
+        if not isinstance(model_type, str) or model_type not in MODEL_TYPES:
+            raise UsageError(
+                f"{repo.path} has model_type {model_type!r}, which is not supported; supported "
+                f"are: {', '.join(sorted(MODEL_TYPES))}."
+            )
+        described = family(MODEL_TYPES[model_type].architecture).read(repo)
+    return described
 
 
-def _read_timm(
-    config: Mapping[str, Any], folder: Path, task: str | None
-) -> tuple[Entry, tuple[Label, ...]]:
-    name = config["architecture"]
+def _read_timm(repo: Repository) -> Any:
+    name = repo.config["architecture"]
     row = timm_family(name)
     if row is None:
         raise UsageError(
-            f"{folder / CONFIG} is of timm, and its architecture {name!r} is not supported; docs/weights.md "
-            "lists those that are."
+            f"{repo.path} is of timm, and its architecture {name!r} is not supported; "
+            "docs/weights.md lists those that are."
         )
-    entry, labels = family(row.architecture).read_timm(config, folder, task)
-    return entry, labels
+    return family(row.architecture).read_timm(repo)
 
 
-def _read_preset(
-    config: Mapping[str, Any], folder: Path, task: str | None
-) -> tuple[Entry, tuple[Label, ...]]:
-    name = keras_hub.class_of(config)
+def _read_preset(repo: Repository) -> Any:
+    name = keras_hub.class_of(repo.config)
     rows = {backbone: row for row in FAMILIES for backbone in row.keras_hub}
     if name not in rows:
         raise UsageError(
-            f"{folder / CONFIG} is KerasHub's {name}, which is not supported; supported are: "
+            f"{repo.path} is KerasHub's {name}, which is not supported; supported are: "
             f"{', '.join(rows)}."
         )
-    path = folder / keras_hub.TASK_CONFIG
+    path = repo.folder / keras_hub.TASK_CONFIG
     head = read_json(path) if path.is_file() else {}
-    preset = keras_hub.preset_of(config, head, folder / CONFIG)
-    entry, labels = family(rows[name].architecture).read_keras_hub(preset, folder, task)
-    return entry, labels
+    return family(rows[name].architecture).read_keras_hub(keras_hub.preset_of(repo, head))
 
 
 def read_json(path: Path, cls: type = dict) -> Any:
@@ -117,24 +112,23 @@ def read_json(path: Path, cls: type = dict) -> Any:
     return data
 
 
-def licence_of(config: Mapping[str, Any]) -> str:
+def licence_of(repo: Values) -> str:
     """The licence that a config states, as an SPDX identifier."""
-    return str(config.get("license") or "NOASSERTION")
+    return str(repo.get("license") or "NOASSERTION")
 
 
-def class_names(config: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+def class_names(repo: Values) -> tuple[str, ...]:
     """The classes of `id2label`; without it `LABEL_0`, `LABEL_1`, …, as many as `num_labels` says
     (default 2).
 
     Raises:
         BundleError: they are not counted from 0 up, or too many.
     """
-    named = config.get("id2label")
-    count = config.get("num_labels", 2)
+    named, count = repo.get("id2label"), repo.get("num_labels", 2)
     if not named:
         if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MOST_CLASSES:
             raise BundleError(
-                f"{path}: num_labels must be a whole number of at most {MOST_CLASSES:,}, not {count!r}."
+                f"{repo.path}: num_labels must be a whole number of at most {MOST_CLASSES:,}, not {count!r}."
             )
         return tuple(f"LABEL_{index}" for index in range(count))
     try:
@@ -142,7 +136,7 @@ def class_names(config: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     except (AttributeError, ValueError, TypeError):
         names = {}
     if not names or len(names) > MOST_CLASSES or sorted(names) != list(range(len(names))):
-        raise BundleError(f"{path}: id2label must number its classes from 0 without gaps.")
+        raise BundleError(f"{repo.path}: id2label must number its classes from 0 without gaps.")
     return tuple(names[index] for index in range(len(names)))
 
 
@@ -167,3 +161,18 @@ def check_parameters(count: int, folder: Path, most: int) -> None:
     else:
         return
     raise BundleError(f"{folder / CONFIG} describes a network of {count:,} parameters, {reason}")
+
+
+def entry_of(repo: Repository, **facts: Any) -> Entry:
+    """The entry of a repository without pictures; what only the catalogue knows of it stays empty."""
+    return Entry(
+        title=repo.folder.resolve().name,
+        weights={},
+        preprocessing=None,
+        labels="",
+        licence=licence_of(repo),
+        gflops=None,
+        min_size=0,
+        metrics=(),
+        **facts,
+    )

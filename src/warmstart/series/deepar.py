@@ -11,7 +11,7 @@ import numpy as np
 from warmstart.catalog import Entry
 from warmstart.engines.base import Engine, TensorSpec
 from warmstart.errors import InputError
-from warmstart.models.series.deepar.family import PARAMETERS, config_of, state_names
+from warmstart.models.series.deepar.family import PARAMETERS, DeepARConfig, state_names
 from warmstart.series import frequency, universal
 from warmstart.series.adjustment import Adjustment
 from warmstart.series.baselines import SeasonalNaive, best_season
@@ -219,7 +219,7 @@ class DeepAR:
         from warmstart.engines.keras import Function, Program
         from warmstart.models.series.deepar import network as deepar
 
-        config = config_of(entry.config)
+        config = DeepARConfig.of(entry.config)
         specs = program_specs(
             Recipe.from_dict(entry.processing),
             config.hidden,

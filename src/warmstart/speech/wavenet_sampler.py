@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.catalog import Entry
 from warmstart.engines.base import Engine, TensorSpec
@@ -14,7 +15,6 @@ from warmstart.speech import mu_law
 
 if TYPE_CHECKING:
     import keras
-    from numpy.typing import NDArray
 
     from warmstart.engines.keras import Program
 
@@ -100,9 +100,9 @@ def wavenet_program(entry: Entry, model: keras.Model) -> Program:
     """`condition` and `generate` of `models.wavenet_generation`."""
     from warmstart.engines.keras import Function, Program
     from warmstart.models.speech.wavenet import generation
-    from warmstart.models.speech.wavenet.family import configured
+    from warmstart.models.speech.wavenet.family import WaveNetConfig
 
-    c = configured(entry.config)
+    c = WaveNetConfig.of(entry.config)
     network = model.get_layer("wavenet")
     inputs = []
     if c.classes:

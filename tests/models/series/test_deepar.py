@@ -151,4 +151,4 @@ def test_wrong_configs_are_refused():
         ({"width": 3}, "unknown key 'width'"),
     ):
         with pytest.raises(UsageError, match=words):
-            deepar.config_of({**CONFIG, **change})
+            deepar.DeepARConfig.of({**CONFIG, **change})

@@ -44,7 +44,7 @@ def levels(count, seed=0, batch=1):
 def test_the_receptive_field_is_what_the_config_says(plain):
     from warmstart.models.speech.wavenet import network as wavenet
 
-    field = wavenet.configured(TINY).receptive_field
+    field = wavenet.WaveNetConfig.of(TINY).receptive_field
     assert field == 9  # 1 + (1 + 2 + 4) steps of the stack, and one more of the first convolution
     samples = levels(20)
     before = np.array(plain({"samples": samples}))
@@ -60,7 +60,7 @@ def test_published_sizes():
     from warmstart.models.speech.wavenet import network as wavenet
 
     config = {"stacks": 5, "dilations": tuple(2**i for i in range(10)), "skip": 512}
-    assert wavenet.configured(config).receptive_field == 5 * 1023 + 2
+    assert wavenet.WaveNetConfig.of(config).receptive_field == 5 * 1023 + 2
 
 
 def test_conditioning_reaches_its_samples_only(conditioned):
@@ -90,7 +90,7 @@ def uncached(model, config, steps, uniform, temperature, **given):
     from warmstart.models.speech.wavenet import generation as wavenet_generation
     from warmstart.models.speech.wavenet import network as wavenet
 
-    c, made = wavenet.configured(config), []
+    c, made = wavenet.WaveNetConfig.of(config), []
     for t in range(steps):
         samples = np.array([[*made, *[0] * (steps - t)]], np.int32)  # later samples change nothing
         outputs = np.array(model({"samples": samples, **given}))[0, t]
@@ -110,7 +110,7 @@ def test_cached_generation_gives_the_same_samples(which, request, monkeypatch):
         "wide": {**TINY, "filter_width": 3, "use_bias": False},
     }[which]
     model = request.getfixturevalue(which) if which != "wide" else wavenet.build(config)
-    network, c = model.get_layer("wavenet"), wavenet.configured(config)
+    network, c = model.get_layer("wavenet"), wavenet.WaveNetConfig.of(config)
     for weight in network.weights:  # biases are zeros at first, which would hide mistakes with them
         weight.assign(np.random.default_rng(len(weight.path)).normal(0, 0.4, weight.shape))
     given = {}
@@ -150,7 +150,7 @@ def test_forced_levels_are_what_the_rest_is_conditioned_on(plain, monkeypatch):
     from warmstart.models.speech.wavenet import network as wavenet
 
     monkeypatch.setattr(generation, "AROUND", 16)
-    network, c = plain.get_layer("wavenet"), wavenet.configured(TINY)
+    network, c = plain.get_layer("wavenet"), wavenet.WaveNetConfig.of(TINY)
     forced = levels(16, 5)[0]
     uniform = np.full((16, 2), 0.5, np.float32)
     out = generation.generate(
@@ -247,7 +247,7 @@ def test_the_recognizer_sees_both_sides_as_far_as_it_says():
         "filter_width": 3,
         "batch_norm": False,
     }
-    field = wavenet_asr.configured(config).receptive_field
+    field = wavenet_asr.WaveNetASRConfig.of(config).receptive_field
     assert field == 7
     model = wavenet_asr.build(config)
     frames = np.random.default_rng(0).normal(size=(1, 21, 3)).astype(np.float32)
@@ -255,7 +255,7 @@ def test_the_recognizer_sees_both_sides_as_far_as_it_says():
     changed[0, 10] += 1
     moved = np.abs(np.array(model(changed)) - np.array(model(frames))).max(-1)[0] > 1e-7
     assert np.flatnonzero(moved).tolist() == list(range(10 - field // 2, 11 + field // 2))
-    assert wavenet_asr.configured({}).receptive_field == 559
+    assert wavenet_asr.WaveNetASRConfig.of({}).receptive_field == 559
     assert wavenet_asr.build({}).count_params() == 3_733_405
 
 

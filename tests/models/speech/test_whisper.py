@@ -11,7 +11,7 @@ import pytest
 
 from warmstart.errors import BundleError, MismatchError, UsageError
 from warmstart.models import repository
-from warmstart.models.speech.whisper.family import config_of, parameters
+from warmstart.models.speech.whisper.family import WhisperConfig, parameters
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "whisper"
 
@@ -88,7 +88,7 @@ def test_positions_of_a_fresh_network_are_sinusoids():
 def test_config_of_another_network_is_refused():
     from warmstart.models.speech.whisper import network as whisper
 
-    with pytest.raises(UsageError, match="unexpected keyword argument 'depth'"):
+    with pytest.raises(UsageError, match="unknown key 'depth'"):
         whisper.build({"depth": 3})
     with pytest.raises(UsageError, match="384 is not divisible by 5"):
         whisper.build({"width": 384, "encoder_heads": 5})
@@ -98,15 +98,16 @@ def test_config_of_another_network_is_refused():
 def test_table_of_sizes_is_right():
     from warmstart.models.speech.whisper import network as whisper
 
-    table = {}
+    rows = []
     for line in (whisper.__doc__ or "").splitlines():
-        cells = [cell.strip() for cell in line.strip("| ").split("|")]
+        cells = [cell.strip().replace(",", "") for cell in line.strip("| ").split("|")]
         if len(cells) == 5 and cells[1].isdigit():
-            table[cells[0]] = int(cells[4].replace(",", ""))
-    assert table == {
-        size: parameters(vars(config_of(size)))
-        for size in ("tiny", "base", "small", "medium", "large")
-    }
+            rows.append(list(map(int, cells[1:])))
+    assert len(rows) == 5
+    for layers, width, heads, count in rows:
+        halves = {"layers": layers, "heads": heads, "hidden": 4 * width}
+        sizes = {f"{half}_{key}": n for key, n in halves.items() for half in ("encoder", "decoder")}
+        assert parameters(vars(WhisperConfig(width=width, **sizes))) == count
 
 
 def test_parameters_are_counted_without_building():
@@ -187,7 +188,7 @@ def test_a_config_that_cannot_be_honoured_is_refused_by_name(
 
 def test_another_task_is_refused():
     with pytest.raises(
-        UsageError, match="is a Whisper model for speech-recognition, not text-generation"
+        UsageError, match="is a model for speech-recognition, not text-generation"
     ):
         repository.read(GOLDEN, "text-generation")
 

@@ -25,8 +25,13 @@ def pooled_top(x: Any, pooling: str | None) -> Any:
     Raises:
         UsageError: there is no such pooling.
     """
-    if pooling not in (None, "avg", "max"):
-        raise UsageError(f"pooling must be None, 'avg' or 'max', not {pooling!r}")
+    check_pooling(pooling)
     if pooling == "avg":
         return layers.GlobalAveragePooling2D(name="avg_pool")(x)
     return x if pooling is None else layers.GlobalMaxPooling2D(name="max_pool")(x)
+
+
+def check_pooling(pooling: str | None) -> None:
+    """Raise a `UsageError` where `pooled_top` has no such pooling."""
+    if pooling not in (None, "avg", "max"):
+        raise UsageError(f"pooling must be None, 'avg' or 'max', not {pooling!r}")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from warmstart.catalog.entry import Entry, ImagePreprocessing, Label
 from warmstart.checkpoints.formats import open_checkpoint
 from warmstart.errors import UsageError
+from warmstart.models.checks import Repository
+from warmstart.models.configs import Config
 from warmstart.models.image.repository import (
     LARGEST_SIDE,
     PROCESSOR,
@@ -18,51 +20,43 @@ from warmstart.models.image.repository import (
     make_entry,
     scaling,
 )
-from warmstart.models.repository import CONFIG, check_parameters, read_json, slug
+from warmstart.models.repository import check_parameters, read_json, slug
 
+Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 TASK = "image-classification"
 MOST_PARAMETERS = 10 * 10**9
 SQUASHED_FROM = 384
 """Sides from which ConvNeXt's processor squashes pictures and does not crop them."""
 
 
-def head_of(
-    config: Mapping[str, Any], folder: Path, task: str | None, heads: Mapping[str, bool]
-) -> tuple[str, tuple[Label, ...]]:
+def head_of(repo: Repository, heads: Mapping[str, bool]) -> tuple[str, tuple[Label, ...]]:
     """The class of a repository of Hugging Face, and its labels; none where it has no head.
 
     Args:
-        config: of `config.json`.
-        folder: of the repository.
-        task: what the model shall do.
+        repo: the repository.
         heads: the classes that are supported, and whether each has a head.
 
     Raises:
         UsageError: the class, the task, or the problem is not supported.
     """
-    path = folder / CONFIG
-    names = config.get("architectures") or []
+    names = repo.get("architectures") or []
     known = [name for name in names if isinstance(name, str) and name in heads]
     if not known:
         raise UsageError(
-            f"{path}: the architecture {', '.join(map(str, names)) or None} is not supported; "
+            f"{repo.path}: the architecture {', '.join(map(str, names)) or None} is not supported; "
             f"supported are {', '.join(heads)}."
         )
-    check_task(folder, task)
-    if config.get("problem_type") not in (None, "single_label_classification"):
-        raise UsageError(f"{path}: problem_type {config['problem_type']!r} is not supported.")
-    if config.get("num_channels", 3) != 3:
-        raise UsageError(f"{path}: num_channels must be 3, not {config['num_channels']!r}.")
-    return known[0], labels_of(config, folder) if heads[known[0]] else ()
+    repo.check_task(TASK)
+    if repo.get("problem_type") not in (None, "single_label_classification"):
+        raise UsageError(
+            f"{repo.path}: problem_type {repo.get('problem_type')!r} is not supported."
+        )
+    if repo.get("num_channels", 3) != 3:
+        raise UsageError(f"{repo.path}: num_channels must be 3, not {repo.get('num_channels')!r}.")
+    return known[0], labels_of(repo) if heads[known[0]] else ()
 
 
-def check_task(folder: Path, task: str | None) -> None:
-    """Raise `UsageError` unless the task is image classification, or none is asked for."""
-    if task not in (None, TASK):
-        raise UsageError(f"{folder} is a model for {TASK}, not {task}.")
-
-
-def array_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+def array_shapes(folder: Path) -> Shapes:
     """The shapes of the arrays of a repository, by name; nothing else is read of them.
 
     Raises:
@@ -139,26 +133,25 @@ def sides(value: Any, path: Path) -> tuple[int, int]:
 
 
 def repository_entry(
-    folder: Path,
+    repo: Repository,
+    made: Config,
+    rules: ImagePreprocessing,
     *,
     family: str,
-    architecture: str,
-    config: Mapping[str, Any],
-    rules: ImagePreprocessing,
     licence: str,
     paper: str,
-    parameters: int,
 ) -> Entry:
     """The entry of a repository, after its size was compared with that of its files."""
-    check_parameters(parameters, folder, MOST_PARAMETERS)
+    count = made.parameters()
+    check_parameters(count, repo.folder, MOST_PARAMETERS)
     return make_entry(
         family,
         TASK,
-        architecture,
-        config,
+        made.architecture,
+        made.to_dict(),
         rules,
         licence,
         paper,
-        name=slug(folder, family),
-        parameters=parameters,
+        name=slug(repo.folder, family),
+        parameters=count,
     )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from warmstart import catalog
 from warmstart.catalog.entry import ImagePreprocessing, Label
 from warmstart.errors import UsageError
-from warmstart.models.checks import integer, one_of
-from warmstart.models.image.repository import LARGEST_SIDE, normalisation, three
+from warmstart.models.checks import Described, Values
+from warmstart.models.configs import Config
+from warmstart.models.image.classifiers import TASK, repository_entry
+from warmstart.models.image.repository import LARGEST_SIDE, make_entry, normalisation, three
 from warmstart.models.keras_hub import ACTIVATIONS, PREPROCESSOR, Preset
 from warmstart.models.repository import read_json
 
@@ -58,44 +61,83 @@ def classes_of(preset: Preset) -> int:
         UsageError: an option of its head is not supported.
         BundleError: the number is missing or invalid.
     """
-    if preset.task != "ImageClassifier":
+    if preset.model != "ImageClassifier":
         return 0
     preset.check_head(pooling=("avg",), activation=ACTIVATIONS)
     return preset.classes
 
 
-def segmentation_classes(preset: Preset, folder: Path, task: str | None) -> int:
-    """The number of classes of an `ImageSegmenter`.
+def read_classifier(preset: Preset, made: Config, *, family: str, paper: str) -> Described:
+    """The entry and the classes of a preset that classifies; `made` has the sizes of its network.
 
     Raises:
-        UsageError: the preset has no such head, or another task is asked for.
-        BundleError: the number is missing or invalid.
+        UsageError: another task is asked for, or an option is not supported.
     """
-    if preset.task != "ImageSegmenter":
+    folder = preset.repo.folder
+    preset.repo.check_task(TASK)
+    classes, rules = classes_of(preset), preprocessing(folder)
+    made = replace(made, classes=classes, input_size=rules.size)  # type: ignore[call-arg]
+    entry = repository_entry(
+        preset.repo, made, rules, family=family, licence="NOASSERTION", paper=paper
+    )
+    return entry, labels(classes, folder)
+
+
+def read_segmenter(
+    preset: Preset, family: str, config: type[Config], values: dict[str, Any], paper: str
+) -> Described:
+    """The same of a preset that segments.
+
+    Args:
+        preset: an `ImageSegmenter`.
+        family: of the entry.
+        config: the class of the family's config.
+        values: of it; `input_size` is that of pictures that the converter does not resize.
+        paper: of the family.
+
+    Raises:
+        UsageError: the preset has no such head, another task is asked for, or an option is not
+            supported.
+        BundleError: the number of classes is missing or invalid.
+    """
+    folder = preset.repo.folder
+    if preset.model != "ImageSegmenter":
         raise UsageError(
             f"{folder} has no supported head: it is not a {preset.backbone}ImageSegmenter."
         )
-    if task not in (None, SEGMENTATION):
-        raise UsageError(f"{folder} is a model for {SEGMENTATION}, not {task}.")
+    preset.repo.check_task(SEGMENTATION)
     preset.check_head(activation=ACTIVATIONS)
-    return preset.classes
+    rules = preprocessing(folder, tuple(values.get("input_size", SIZE)))
+    values = {**values, "classes": preset.classes, "input_size": list(rules.size)}
+    made = config.of(values)
+    entry = make_entry(
+        family,
+        SEGMENTATION,
+        made.architecture,
+        values,
+        rules,
+        "NOASSERTION",
+        paper,
+        parameters=made.parameters(),
+    )
+    return entry, labels(preset.classes, folder)
 
 
-def encoder_config(preset: Preset, backbone: str) -> Mapping[str, Any]:
+def encoder_config(preset: Preset, backbone: str) -> Values:
     """The config of the image encoder that is part of a preset's backbone.
 
     Raises:
         UsageError: the encoder is not of the class `backbone`.
     """
-    encoder = preset.config.get("image_encoder")
+    encoder = preset.values.get("image_encoder")
     encoder = encoder if isinstance(encoder, Mapping) else {}
     config = encoder.get("config")
     if encoder.get("class_name") != backbone or not isinstance(config, Mapping):
         raise UsageError(
-            f"{preset.path}: the image encoder {encoder.get('class_name')} is not supported; only "
-            f"{backbone} is."
+            f"{preset.repo.path}: the image encoder {encoder.get('class_name')} is not supported; "
+            f"only {backbone} is."
         )
-    return config
+    return Values(config, preset.repo.path)
 
 
 def labels(classes: int, folder: Path) -> tuple[Label, ...]:
@@ -124,12 +166,8 @@ def preprocessing(folder: Path, size: tuple[int, int] = SIZE) -> ImagePreprocess
         raise UsageError(
             f"{path}: the option {unknown[0]!r} of the image converter is not supported."
         )
-    sides = config.get("image_size") or size
-    if not isinstance(sides, list | tuple) or len(sides) != 2:
-        raise UsageError(f"{path}: image_size must be [height, width], not {sides!r}.")
-    height, width = (
-        integer({"image_size": side}, "image_size", path, 0, 16, LARGEST_SIDE) for side in sides
-    )
+    values = Values({**config, "image_size": config.get("image_size") or size}, path)
+    height, width = values.integers("image_size", (), 16, LARGEST_SIDE, 2)
     scale, offset = config.get("scale"), config.get("offset")
     if not config:
         rules: dict[str, Any] = {"scaling": "torch"}
@@ -138,7 +176,7 @@ def preprocessing(folder: Path, size: tuple[int, int] = SIZE) -> ImagePreprocess
     else:
         rules = _normalisation(1.0 if scale is None else scale, offset, path)
     crop = "crop" if config.get("crop_to_aspect_ratio", True) else "squash"
-    name = one_of(config, "interpolation", path, "bilinear", tuple(INTERPOLATIONS))
+    name = values.one_of("interpolation", tuple(INTERPOLATIONS))
     return ImagePreprocessing(
         size=(height, width),
         resize="pad" if config.get("pad_to_aspect_ratio") else crop,

@@ -8,7 +8,8 @@ from typing import Any
 
 from warmstart.catalog.entry import Entry, ImagePreprocessing, Label
 from warmstart.errors import UsageError
-from warmstart.models.repository import CONFIG, class_names, read_json
+from warmstart.models.checks import Repository
+from warmstart.models.repository import class_names, read_json
 
 PROCESSOR = "preprocessor_config.json"
 LARGEST_SIDE, MOST_CLASSES = 4096, 65_536
@@ -18,35 +19,29 @@ HALF = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
 NONE = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 
 
-def check_task(
-    config: Mapping[str, Any], folder: Path, task: str | None, own_task: str, head: str
-) -> None:
+def require_head(repo: Repository, head: str, task: str) -> None:
     """Raise `UsageError` unless the repository has this head, and its task is the one that is asked
     for.
     """
-    heads = config.get("architectures")
+    heads = repo.get("architectures")
     if not isinstance(heads, list) or head not in heads:
         raise UsageError(
-            f"{folder / CONFIG} has no supported head: its architectures are {heads}, not {head}."
+            f"{repo.path} has no supported head: its architectures are {heads}, not {head}."
         )
-    if task not in (None, own_task):
-        raise UsageError(f"{folder} is a model for {own_task}, not {task}.")
+    repo.check_task(task)
 
 
-def labels_of(config: Mapping[str, Any], folder: Path) -> tuple[Label, ...]:
+def labels_of(repo: Repository) -> tuple[Label, ...]:
     """The classes of a config's `id2label`, in order; their ids are their indices.
 
     Raises:
         UsageError: there are none, or too many.
         BundleError: they are not counted from 0 up.
     """
-    names = config.get("id2label")
+    names = repo.get("id2label")
     if not isinstance(names, dict) or not 0 < len(names) <= MOST_CLASSES:
-        raise UsageError(f"{folder / CONFIG}: id2label must name 1 to {MOST_CLASSES:,} classes.")
-    return tuple(
-        Label(index, str(index), name)
-        for index, name in enumerate(class_names(config, folder / CONFIG))
-    )
+        raise UsageError(f"{repo.path}: id2label must name 1 to {MOST_CLASSES:,} classes.")
+    return tuple(Label(index, str(index), name) for index, name in enumerate(class_names(repo)))
 
 
 def preprocessing(

@@ -6,20 +6,27 @@ shapes of the arrays, so that they agree with the weights.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from warmstart import catalog
-from warmstart.catalog.entry import Entry, ImagePreprocessing, Label
+from warmstart.catalog.entry import ImagePreprocessing, Label
 from warmstart.errors import BundleError, UsageError
+from warmstart.models.checks import Described, Repository
+from warmstart.models.configs import Config
 from warmstart.models.image.classifiers import (
+    TASK,
+    Shapes,
+    array_shapes,
     cropped,
     repository_entry,
     sides,
 )
 from warmstart.models.image.repository import MOST_CLASSES, RESAMPLING, normalisation, three
 
+ConfigT = TypeVar("ConfigT", bound=Config)
 LICENCES = {
     "apache-2.0": "Apache-2.0",
     "mit": "MIT",
@@ -99,56 +106,69 @@ def labels_of(config: Mapping[str, Any], path: Path) -> tuple[Label, ...]:
     )
 
 
-def check_arguments(config: Mapping[str, Any], path: Path, known: Sequence[str] = ()) -> None:
-    """Refuse arguments of the model that neither its arrays nor a family's reader say.
+def depths(shapes: Shapes, pattern: str) -> dict[int, int]:
+    """The blocks of each stage, by its number: those whose arrays match (stage, block).
+
+    Raises:
+        KeyError: there are none.
+    """
+    blocks: dict[int, set[str]] = {}
+    for name in shapes:
+        if match := re.match(pattern, name):
+            blocks.setdefault(int(match[1]), set()).add(match[2])
+    if not blocks:
+        raise KeyError(pattern)
+    return {stage: len(blocks[stage]) for stage in sorted(blocks)}
+
+
+def read(
+    repo: Repository,
+    config_of: Callable[..., ConfigT],
+    *,
+    arguments: Sequence[str],
+    head: str,
+    paper: Callable[[Repository, ConfigT], str],
+    family: str = "",
+) -> Described:
+    """See `models.repository.read`.
 
     Args:
-        config: of `config.json`.
-        path: of it.
-        known: keys of `model_args` that the reader of the family takes.
+        repo: the repository.
+        config_of: called with it, the shapes of its arrays, `classes` and `input_size`.
+        arguments: keys of `model_args` that `config_of` takes; the others must change no numbers.
+        head: the array with a row for each class.
+        paper: of the repository and its config.
+        family: of the entry; default: the start of the architecture's name.
 
     Raises:
-        UsageError: there is one.
+        UsageError: another task is asked for, or an option is not supported.
+        BundleError: the arrays are not those of the architecture.
     """
-    arguments = config.get("model_args") or {}
-    allowed = {*HARMLESS, *known}
-    if unknown := sorted(set(arguments) - allowed):
+    config, path, name = repo.config, repo.path, str(repo.config["architecture"])
+    repo.check_task(TASK)
+    if unknown := sorted({*(config.get("model_args") or ())} - {*HARMLESS, *arguments}):
         raise UsageError(f"{path}: the model argument {unknown[0]!r} is not supported.")
-
-
-def check_classes(
-    shapes: Mapping[str, tuple[int, ...]], head: str, classes: int, path: Path
-) -> None:
-    """Compare the head's array with `num_classes`.
-
-    Raises:
-        BundleError: they differ.
-    """
+    labels, rules = labels_of(config, path), preprocessing(config, path)
+    shapes = array_shapes(repo.folder)
     rows = shapes.get(head, (0,))[0]
-    if rows != classes:
-        raise BundleError(f"{path}: num_classes is {classes}, but {head!r} has {rows} rows.")
-
-
-def entry(
-    folder: Path,
-    config: Mapping[str, Any],
-    *,
-    family: str,
-    architecture: str,
-    values: Mapping[str, Any],
-    rules: ImagePreprocessing,
-    paper: str,
-    parameters: int,
-) -> Entry:
-    """The entry of a repository; `values` are the sizes of its network."""
+    if rows != len(labels):
+        raise BundleError(f"{path}: num_classes is {len(labels)}, but {head!r} has {rows} rows.")
+    try:
+        made = config_of(repo, shapes, classes=len(labels), input_size=rules.size)
+    except UsageError:
+        raise
+    except (KeyError, ValueError, IndexError) as error:
+        raise BundleError(
+            f"{repo.folder}: the weights are not those of {name} ({error} is missing or has "
+            "another shape)."
+        ) from error
     licence = str(pretrained(config).get("license") or "NOASSERTION")
-    return repository_entry(
-        folder,
-        family=family,
-        architecture=architecture,
-        config=values,
-        rules=rules,
+    entry = repository_entry(
+        repo,
+        made,
+        rules,
+        family=family or name.removeprefix("tf_").partition("_")[0],
         licence=LICENCES.get(licence.lower(), licence),
-        paper=paper,
-        parameters=parameters,
+        paper=paper(repo, made),
     )
+    return entry, labels

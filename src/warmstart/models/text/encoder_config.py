@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any, Self
 
 from warmstart.catalog.entry import Entry, Label
 from warmstart.checkpoints.layout import Rules
 from warmstart.errors import BundleError, UsageError
 from warmstart.models import repository
+from warmstart.models.checks import Described, Repository
 from warmstart.models.text import repository as texts
 from warmstart.models.text import sentence_modules
 
@@ -137,72 +137,57 @@ def is_body(layer: str) -> bool:
 
 
 def read(
-    config: Mapping[str, Any],
-    folder: Path,
-    task: str | None,
+    repo: Repository,
     *,
     architecture: str,
     paper: str,
-    sizes: Callable[[Mapping[str, Any], Path], dict[str, Any]],
+    sizes: Callable[[Repository], dict[str, Any]],
     first_position: Callable[[Mapping[str, Any]], int] = lambda sizes: 0,
-) -> tuple[Entry, tuple[Label, ...]]:
+) -> Described:
     """The entry of a repository, and its labels.
 
     Args:
-        config: of `config.json`.
-        folder: of the repository; the tokenizer's and sentence-transformers' files are read from
-            it.
-        task: what the model shall do; default: what its head is made for.
+        repo: with the files of the tokenizer and of sentence-transformers.
         architecture, paper: of the entry.
-        sizes: called with (config, path of the config); returns the fields of `EncoderConfig`.
+        sizes: from the repository to the fields of `EncoderConfig`.
         first_position: from the sizes to the position of the first token.
 
     Raises:
         BundleError: a key is missing, or a value impossible.
         UsageError: an option, or the task, is not supported.
     """
-    path = folder / repository.CONFIG
-    texts.refuse(config, path, texts.HARMLESS)
-    head = texts.head_of(config, folder, task)
-    built = _checked(sizes(config, path), config, path)
-    labels = (
-        texts.labels_of(config, path)
-        if head in ("text-classification", "token-classification")
-        else ()
-    )
+    folder = repo.folder
+    texts.refuse(repo, texts.HARMLESS)
+    head = texts.head_of(repo)
+    built = _checked(sizes(repo), repo)
+    has_labels = head in ("text-classification", "token-classification")
+    labels = texts.labels_of(repo) if has_labels else ()
     positions = built["max_position_embeddings"] - first_position(built)
     if positions <= 2:
         raise BundleError(
-            f"{path}: max_position_embeddings {built['max_position_embeddings']} is too small."
+            f"{repo.path}: max_position_embeddings {built['max_position_embeddings']} is too small."
         )
     built["head"] = "base" if head == "text-embedding" else head
     built["pooler"] = head == "text-embedding" and texts.mentions(folder, "pooler.dense.weight")
     if labels:
         built["num_labels"] = len(labels)
-    if head == "text-classification" and config.get("classifier_pooling") is not None:
-        built["classifier_pooling"] = config["classifier_pooling"]
+    if head == "text-classification" and repo.get("classifier_pooling") is not None:
+        built["classifier_pooling"] = repo.get("classifier_pooling")
     processing: dict[str, Any] = {"max_length": texts.max_length(folder, positions)}
     if head == "text-embedding":
         processing |= sentence_modules.read(folder)
     elif head == "text-classification":
-        processing["problem"] = texts.problem_of(config, path, len(labels))
+        processing["problem"] = texts.problem_of(repo, len(labels))
     count = parameters(built)
     repository.check_parameters(count, folder, texts.MOST_PARAMETERS)
-    entry = Entry(
+    entry = repository.entry_of(
+        repo,
         name=repository.slug(folder),
         task=head,
-        family=str(config["model_type"]).replace("-", "_"),
-        title=folder.resolve().name,
+        family=str(repo.get("model_type")).replace("-", "_"),
         architecture=architecture,
         config=built,
-        weights={},
-        preprocessing=None,
-        labels="",
-        licence=repository.licence_of(config),
         parameters=count,
-        gflops=None,
-        min_size=0,
-        metrics=(),
         paper=paper,
         processing=processing,
     )
@@ -293,22 +278,18 @@ def parameters(config: Mapping[str, Any]) -> int:
     return int(body + heads[config["head"]])
 
 
-def bert_sizes(config: Mapping[str, Any], path: Path, *, pad_token_id: int) -> dict[str, Any]:
+def bert_sizes(repo: Repository, *, pad_token_id: int) -> dict[str, Any]:
     """The sizes of a config with BERT's keys; `pad_token_id` is the family's default."""
-    dropout = texts.number(config, "hidden_dropout_prob", path, 0.1)
+    dropout = texts.number(repo, "hidden_dropout_prob", 0.1)
     return {
-        **{key: texts.size(config, key, path) for key in SIZES},
-        "type_vocab_size": texts.size(config, "type_vocab_size", path, default=2),
-        "hidden_act": config.get("hidden_act", "gelu"),
-        "layer_norm_eps": texts.number(config, "layer_norm_eps", path, 1e-12),
-        "pad_token_id": texts.size(
-            config, "pad_token_id", path, limit="vocab_size", default=pad_token_id
-        ),
+        **{key: texts.size(repo, key) for key in SIZES},
+        "type_vocab_size": texts.size(repo, "type_vocab_size", default=2),
+        "hidden_act": repo.get("hidden_act", "gelu"),
+        "layer_norm_eps": texts.number(repo, "layer_norm_eps", 1e-12),
+        "pad_token_id": texts.size(repo, "pad_token_id", limit="vocab_size", default=pad_token_id),
         "hidden_dropout_prob": dropout,
-        "attention_probs_dropout_prob": texts.number(
-            config, "attention_probs_dropout_prob", path, 0.1
-        ),
-        "classifier_dropout": texts.number(config, "classifier_dropout", path, dropout),
+        "attention_probs_dropout_prob": texts.number(repo, "attention_probs_dropout_prob", 0.1),
+        "classifier_dropout": texts.number(repo, "classifier_dropout", dropout),
     }
 
 
@@ -326,22 +307,23 @@ def decoder_aliases(module: str, config: EncoderConfig) -> dict[str, str]:
     return {inner: outer} if config.tie_word_embeddings else {outer: inner}
 
 
-def _checked(sizes: dict[str, Any], config: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def _checked(sizes: dict[str, Any], repo: Repository) -> dict[str, Any]:
     for key in ("vocab_size", "hidden_size", "num_attention_heads", "intermediate_size"):
         if not sizes[key]:
-            raise BundleError(f"{path}: {key} must not be 0.")
+            raise BundleError(f"{repo.path}: {key} must not be 0.")
     if sizes["hidden_size"] % sizes["num_attention_heads"]:
         raise BundleError(
-            f"{path}: {_not_divisible(sizes['hidden_size'], sizes['num_attention_heads'])}."
+            f"{repo.path}: {_not_divisible(sizes['hidden_size'], sizes['num_attention_heads'])}."
         )
     if sizes["hidden_act"] not in ACTIVATIONS:
         raise UsageError(
-            f"{path}: the activation {sizes['hidden_act']!r} is not supported; supported are {', '.join(ACTIVATIONS)}."
+            f"{repo.path}: the activation {sizes['hidden_act']!r} is not supported; "
+            f"supported are {', '.join(ACTIVATIONS)}."
         )
     return {
         **sizes,
-        "initializer_range": texts.number(config, "initializer_range", path, 0.02),
-        "tie_word_embeddings": config.get("tie_word_embeddings", True) is not False,
+        "initializer_range": texts.number(repo, "initializer_range", 0.02),
+        "tie_word_embeddings": repo.get("tie_word_embeddings", True) is not False,
     }
 
 

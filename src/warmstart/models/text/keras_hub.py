@@ -30,8 +30,8 @@ def encoder_config(preset: Preset, model_type: str, prefix: str) -> dict[str, An
         "intermediate_dim",
         "max_sequence_length",
     )
-    dropout = float(preset.config.get("dropout", 0.1))
-    end = preset.head(ENCODER_TASKS, "Model")
+    dropout = float(preset.values.get("dropout", 0.1))
+    end = ENCODER_TASKS.get(preset.model, "Model")
     config = {
         "model_type": model_type,
         "architectures": [prefix + end],

@@ -9,6 +9,7 @@ from warmstart.catalog.entry import Entry, Label
 from warmstart.checkpoints.formats import open_checkpoint
 from warmstart.errors import BundleError, CheckpointError, UsageError
 from warmstart.models import keras_hub
+from warmstart.models.checks import Repository, Values
 from warmstart.models.repository import class_names, read_json
 
 HEADS = {
@@ -55,77 +56,73 @@ HARMLESS = {
 """Options that change the numbers, and the only value that is supported."""
 
 
-def refuse(config: Mapping[str, Any], path: Path, supported: Mapping[str, Any]) -> None:
+def refuse(repo: Values, supported: Mapping[str, Any]) -> None:
     """UsageError for an option that would change the numbers and is not supported.
 
     Keys that are not named here have no effect on the numbers in the reference either.
     """
     for key, value in supported.items():
-        if config.get(key, value) not in (value, None):
-            reason = f"{config[key]!r} is not supported"
+        if repo.get(key, value) not in (value, None):
+            reason = f"{repo.get(key)!r} is not supported"
             if key == "auto_map":
                 reason = "the repository has its own code"
-            raise UsageError(f"{path}: {key}: {reason}; take a checkpoint that has {value!r}.")
+            raise UsageError(f"{repo.path}: {key}: {reason}; take a checkpoint that has {value!r}.")
 
 
-def size(
-    config: Mapping[str, Any], key: str, path: Path, *, limit: str = "", default: int | None = None
-) -> int:
+def size(repo: Values, key: str, *, limit: str = "", default: int | None = None) -> int:
     """A size from the config.
 
     Raises:
         BundleError: it is missing, not a whole number, or too large.
     """
-    value = config.get(key, default)
+    value = repo.get(key, default)
     largest = LARGEST[limit or key]
     if value is None:
-        raise BundleError(f"{path} lacks {key!r}; it is damaged, fetch it again.")
+        raise BundleError(f"{repo.path} lacks {key!r}; it is damaged, fetch it again.")
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= largest:
         raise BundleError(
-            f"{path}: {key} is {str(value)[:40]}, but must be a whole number of at most {largest:,}."
+            f"{repo.path}: {key} is {str(value)[:40]}, but must be a whole number of at most "
+            f"{largest:,}."
         )
     return value
 
 
-def number(
-    config: Mapping[str, Any], key: str, path: Path, default: float, *, most: float = 1.0
-) -> float:
+def number(repo: Values, key: str, default: float, *, most: float = 1.0) -> float:
     """A number of 0 to `most` from the config; `default` where it is missing or null. BundleError
     for others.
     """
-    value = config.get(key)
+    value = repo.get(key)
     value = default if value is None else value
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
         raise BundleError(
-            f"{path}: {key} is {str(value)[:40]}, but must be a number of 0 to {most:g}."
+            f"{repo.path}: {key} is {str(value)[:40]}, but must be a number of 0 to {most:g}."
         )
     return float(value)
 
 
-def head_of(config: Mapping[str, Any], folder: Path, task: str | None) -> str:
-    """The task that the repository's head serves, or `task` where it can.
+def head_of(repo: Repository) -> str:
+    """The task that the repository's head serves, or the one that is asked for where it can.
 
     Every encoder can embed texts; anything else needs its head.
 
     Raises:
         UsageError: the checkpoint has no head for the task.
     """
-    names = config.get("architectures") or []
+    folder, task = repo.folder, repo.task
+    names = repo.get("architectures") or []
     tasks = [
         HEADS[match[0]]
         for name in names
         if isinstance(name, str)
         and (match := re.search("|".join(f"{end}$" for end in HEADS), name))
     ]
-    if config.get("classifier_pooling") not in (
+    if repo.get("classifier_pooling") not in (
         None,
         "cls",
     ):  # of a head that the reference does not have
         tasks = ["text-classification"]
     if names and not tasks:
-        raise UsageError(
-            f"{folder / 'config.json'}: the architecture {names[0]!r} is not supported."
-        )
+        raise UsageError(f"{repo.path}: the architecture {names[0]!r} is not supported.")
     if task is None:
         sentences = (folder / "modules.json").is_file()
         return "text-embedding" if sentences or not tasks else tasks[0]
@@ -133,7 +130,7 @@ def head_of(config: Mapping[str, Any], folder: Path, task: str | None) -> str:
         return task
     if task not in HEADS.values():
         raise UsageError(
-            f"{folder} is a {config.get('model_type')} model, which does not support {task}."
+            f"{folder} is a {repo.get('model_type')} model, which does not support {task}."
         )
     if names:
         raise UsageError(
@@ -143,16 +140,16 @@ def head_of(config: Mapping[str, Any], folder: Path, task: str | None) -> str:
     return task  # the config does not say; the weights will
 
 
-def labels_of(config: Mapping[str, Any], path: Path) -> tuple[Label, ...]:
+def labels_of(repo: Repository) -> tuple[Label, ...]:
     """The classes of a head; their ids are their names.
 
     Raises:
         BundleError: they are not counted from 0 up.
     """
-    return tuple(Label(index, name, name) for index, name in enumerate(class_names(config, path)))
+    return tuple(Label(index, name, name) for index, name in enumerate(class_names(repo)))
 
 
-def problem_of(config: Mapping[str, Any], path: Path, labels: int) -> str:
+def problem_of(repo: Values, labels: int) -> str:
     """`"single"`, `"multi"` or `"regression"`: how logits become scores.
 
     One class without a `problem_type` is one that may apply or not, as in the reference's pipeline;
@@ -161,13 +158,13 @@ def problem_of(config: Mapping[str, Any], path: Path, labels: int) -> str:
     Raises:
         UsageError: the problem or the activation is not supported.
     """
-    problem = config.get("problem_type")
+    problem = repo.get("problem_type")
     if problem not in PROBLEMS:
-        raise UsageError(f"{path}: problem_type {problem!r} is not supported.")
-    if problem is None and labels == 1 and (activation := _activation(config)):
+        raise UsageError(f"{repo.path}: problem_type {problem!r} is not supported.")
+    if problem is None and labels == 1 and (activation := _activation(repo)):
         if activation not in ACTIVATIONS:
             raise UsageError(
-                f"{path}: the activation {activation!r} of scores is not supported; supported are "
+                f"{repo.path}: the activation {activation!r} of scores is not supported; supported are "
                 f"{', '.join(ACTIVATIONS)}."
             )
         return ACTIVATIONS[activation]
@@ -180,11 +177,11 @@ def problem_type(entry: Entry) -> str | None:
     return next(name for name, short in PROBLEMS.items() if short == problem)
 
 
-def _activation(config: Mapping[str, Any]) -> str:
+def _activation(repo: Values) -> str:
     """The class of a cross-encoder's activation, as sentence-transformers writes it; or ""."""
-    nested = config.get("sentence_transformers")
+    nested = repo.get("sentence_transformers")
     activation = nested.get("activation_fn") if isinstance(nested, Mapping) else None
-    activation = activation or config.get("sbert_ce_default_activation_function")
+    activation = activation or repo.get("sbert_ce_default_activation_function")
     return str(activation).rpartition(".")[2] if activation else ""
 
 

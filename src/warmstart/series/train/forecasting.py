@@ -21,7 +21,7 @@ from warmstart.core.loading import load
 from warmstart.core.model import Model
 from warmstart.errors import InputError, UsageError
 from warmstart.models.series.deepar import network as deepar
-from warmstart.models.series.deepar.family import config_of
+from warmstart.models.series.deepar.family import DeepARConfig
 from warmstart.series import frequency
 from warmstart.series.features import Recipe
 from warmstart.series.layout import Layout
@@ -135,7 +135,7 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
         self.errors: list[str] = []
         many = self._read(data)
         self.recipe = planned_recipe(many, options, self.layout, old)
-        before = config_of(self.start.entry.config) if self.start else None
+        before = DeepARConfig.of(self.start.entry.config) if self.start else None
         self.config = planned_config(many, self.recipe, options, before)
         self._check(many)
         self.series = self._usable(many)
@@ -215,7 +215,7 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
     def build(self) -> keras.Model:
         network = deepar.build(self.config)
         if self.start is not None:
-            before, old = config_of(self.start.entry.config), self.start.method.recipe
+            before, old = DeepARConfig.of(self.start.entry.config), self.start.method.recipe
             transfer(self.start.keras, before, old, network, self.config, self.recipe)
         return network
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.errors import BundleError
+from warmstart.models.checks import Repository
 from warmstart.models.keras_hub import is_preset, preset_of
 from warmstart.models.repository import CONFIG, read_json
 from warmstart.models.speech.whisper import presets
@@ -303,7 +304,7 @@ def own_files(folder: Path) -> dict[str, Path | bytes]:
     config = read_json(folder / CONFIG) if (folder / CONFIG).is_file() else {}
     if not is_preset(config):
         return {name: folder / name for name in FILES if (folder / name).is_file()}
-    own = presets.config_of(preset_of(config, {}, folder / CONFIG), folder)
+    own = presets.config_of(preset_of(Repository(config, folder / CONFIG), {}))
     tokenizer = _open_tokenizer(folder, own["vocab_size"])
     return {
         CONFIG: (json.dumps(own, indent=2) + "\n").encode(),

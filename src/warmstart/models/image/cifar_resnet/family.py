@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from warmstart.models.configs import Config
+
 BACKBONE = True
 
 
 @dataclass(frozen=True)
-class CifarResNetConfig:
+class CifarResNetConfig(Config):
     """Sizes of one network: `depth` is 6n + 2, `filters` the width of the first stage."""
 
     depth: int = 20
     filters: int = 16
     classes: int = 10
     image_size: int = 32
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.image_size, self.image_size
 
     @property
     def blocks_per_stage(self) -> int:

@@ -11,16 +11,14 @@ pooling and a dense softmax; depth 6n + 2; parameter-free shortcuts (option A of
 |    56 | 9 |    857,082 |
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-import keras
 from keras import layers, ops
 
 from warmstart.checkpoints.layout import load_by_name
-from warmstart.errors import UsageError
+from warmstart.models.image.builder import image_builder
 from warmstart.models.image.cifar_resnet.family import CifarResNetConfig
+from warmstart.models.image.classifier_head import pooled_top
 
 
 def _conv_norm(x: Any, filters: int, *, stride: int = 1, name: str) -> Any:
@@ -50,14 +48,8 @@ def _residual_unit(x: Any, filters: int, *, stride: int, name: str) -> Any:
     return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([y, shortcut]))
 
 
-def build(
-    config: CifarResNetConfig | Mapping[str, Any],
-    *,
-    include_top: bool = True,
-    input_shape: tuple[int, int, int] | None = None,
-    pooling: str | None = None,
-    classes: int | None = None,
-) -> keras.Model:
+@image_builder("cifar_resnet", CifarResNetConfig.of)
+def build(images: Any, c: CifarResNetConfig, include_top: bool, pooling: str | None) -> Any:
     """Build the network.
 
     Args:
@@ -74,38 +66,19 @@ def build(
     Raises:
         UsageError: the config has an unknown key.
     """
-    config = _config(config, classes)
-    inputs = keras.Input(input_shape or (config.image_size, config.image_size, 3), name="images")
-    x = layers.ReLU(name="stem_relu")(_conv_norm(inputs, config.filters, name="stem"))
+    x = layers.ReLU(name="stem_relu")(_conv_norm(images, c.filters, name="stem"))
     for stage in range(3):
-        for block in range(config.blocks_per_stage):
+        for block in range(c.blocks_per_stage):
             x = _residual_unit(
                 x,
-                config.filters * 2**stage,
+                c.filters * 2**stage,
                 stride=2 if stage and not block else 1,
                 name=f"stage{stage + 1}_block{block + 1}",
             )
+    x = pooled_top(x, "avg" if include_top else pooling)
     if include_top:
-        x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
-        x = layers.Dense(config.classes, activation="softmax", dtype="float32", name="predictions")(
-            x
-        )
-    elif pooling == "avg":
-        x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
-    elif pooling == "max":
-        x = layers.GlobalMaxPooling2D(name="max_pool")(x)
-    return keras.Model(inputs, x, name=f"cifar_resnet{config.depth}")
-
-
-def _config(
-    config: CifarResNetConfig | Mapping[str, Any], classes: int | None
-) -> CifarResNetConfig:
-    if not isinstance(config, CifarResNetConfig):
-        try:
-            config = CifarResNetConfig(**config)
-        except TypeError as error:
-            raise UsageError(f"cifar_resnet: {error}") from None
-    return config if classes is None else replace(config, classes=classes)
+        x = layers.Dense(c.classes, activation="softmax", dtype="float32", name="predictions")(x)
+    return x
 
 
 load = load_by_name

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from warmstart.catalog.entry import Entry, Label
 from warmstart.checkpoints.layout import PYTORCH, Layout
-from warmstart.errors import BundleError, UsageError
-from warmstart.models.checks import integer, integers, number, one_of
-from warmstart.models.configs import sizes
+from warmstart.errors import UsageError
+from warmstart.models.checks import Described, Repository
+from warmstart.models.configs import Config
 from warmstart.models.image import timm
 from warmstart.models.image.classifiers import (
-    array_shapes,
-    check_task,
+    Shapes,
     classifier_preprocessing,
     head_of,
     repository_entry,
 )
 from warmstart.models.image.repository import IMAGENET
-from warmstart.models.repository import CONFIG, licence_of
+from warmstart.models.repository import licence_of
 
 PAPER = "Liu, Mao, Wu, Feichtenhofer, Darrell, Xie: A ConvNet for the 2020s, 2022, arXiv:2201.03545"
 PAPER_V2 = (
@@ -63,7 +58,7 @@ LAYOUT = Layout(
 
 
 @dataclass(frozen=True)
-class ConvNeXtConfig:
+class ConvNeXtConfig(Config):
     """Sizes of one network; tuples have one number per stage.
 
     Attributes:
@@ -88,130 +83,71 @@ class ConvNeXtConfig:
     classes: int = 1000
     input_size: tuple[int, int] = (224, 224)
 
-    @classmethod
-    def of(cls, config: ConvNeXtConfig | Mapping[str, Any]) -> ConvNeXtConfig:
-        """From the values of an entry.
-
-        Raises:
-            UsageError: a key is unknown, or stages have no size.
-        """
-        made = sizes(cls, config, "convnext")
-        if len(made.depths) != len(made.widths) or not made.depths:
+    def check(self) -> None:
+        if len(self.depths) != len(self.widths) or not self.depths:
             raise UsageError("convnext: depths and widths must have one number per stage each")
-        return made
+
+    def parameters(self) -> int:
+        c = self
+        count = (3 * c.patch**2 + 3) * c.widths[0]
+        before = c.widths[0]
+        for stage, (depth, width) in enumerate(zip(c.depths, c.widths, strict=True)):
+            count += (2 * before + 4 * before * width + width) if stage else 0
+            block = 50 * width + 2 * width + 8 * width * width + 5 * width
+            count += depth * (block + width * c.layer_scale + 8 * width * c.response_norm)
+            before = width
+        return count + 2 * before + (before + 1) * c.classes
 
 
-def read(
-    config: Mapping[str, Any], folder: Path, task: str | None
-) -> tuple[Entry, tuple[Label, ...]]:
+def read(repo: Repository) -> Described:
     """See `models.repository.read`."""
-    path = folder / CONFIG
-    name, labels = head_of(config, folder, task, HEADS)
+    name, labels = head_of(repo, HEADS)
     is_second = name.startswith("ConvNextV2")
-    one_of(config, "hidden_act", path, "gelu", ("gelu",))
-    stages = integer(config, "num_stages", path, 4, 1, 8)
-    rules = classifier_preprocessing(folder, 224, IMAGENET)
+    repo.one_of("hidden_act", ("gelu",))
+    stages = repo.integer("num_stages", 4, 1, 8)
+    rules = classifier_preprocessing(repo.folder, 224, IMAGENET)
     made = ConvNeXtConfig(
-        depths=tuple(integers(config, "depths", path, [3, 3, 9, 3], 1, MOST_BLOCKS, stages)),
-        widths=tuple(
-            integers(config, "hidden_sizes", path, [96, 192, 384, 768], 1, WIDEST, stages)
-        ),
-        patch=integer(config, "patch_size", path, 4, 1, 64),
-        layer_scale=not is_second
-        and number(config, "layer_scale_init_value", path, 1e-6, 0.0, 1e3) > 0,
+        depths=tuple(repo.integers("depths", [3, 3, 9, 3], 1, MOST_BLOCKS, stages)),
+        widths=tuple(repo.integers("hidden_sizes", [96, 192, 384, 768], 1, WIDEST, stages)),
+        patch=repo.integer("patch_size", 4, 1, 64),
+        layer_scale=not is_second and repo.number("layer_scale_init_value", 1e-6, 0.0, 1e3) > 0,
         response_norm=is_second,
-        head_epsilon=number(config, "layer_norm_eps", path, 1e-12, 0.0, 1.0),
+        head_epsilon=repo.number("layer_norm_eps", 1e-12, 0.0, 1.0),
         classes=len(labels),
         input_size=rules.size,
     )
-    values = _values(made)
     entry = repository_entry(
-        folder,
-        family=str(config["model_type"]),
-        architecture="convnext",
-        config=values,
-        rules=rules,
-        licence=licence_of(config),
+        repo,
+        made,
+        rules,
+        family=str(repo.get("model_type")),
+        licence=licence_of(repo),
         paper=PAPER_V2 if is_second else PAPER,
-        parameters=parameters(values),
     )
     return entry, labels
 
 
-def read_timm(
-    config: Mapping[str, Any], folder: Path, task: str | None
-) -> tuple[Entry, tuple[Label, ...]]:
+def read_timm(repo: Repository) -> Described:
     """See `models.repository.read`."""
-    path, name = folder / CONFIG, str(config["architecture"])
-    check_task(folder, task)
-    timm.check_arguments(config, path, ("depths", "dims", "ls_init_value"))
-    labels, rules = timm.labels_of(config, path), timm.preprocessing(config, path)
-    shapes = array_shapes(folder)
-    timm.check_classes(shapes, "head.fc.weight", len(labels), path)
-    epsilon = 1e-5 if "xxlarge" in name else EPSILON
-    values = _values(_from_shapes(shapes, path, epsilon, len(labels), rules.size))
-    entry = timm.entry(
-        folder,
-        config,
-        family=name.partition("_")[0],
-        architecture="convnext",
-        values=values,
-        rules=rules,
-        paper=PAPER_V2 if values["response_norm"] else PAPER,
-        parameters=parameters(values),
+    return timm.read(
+        repo,
+        _from_shapes,
+        arguments=("depths", "dims", "ls_init_value"),
+        head="head.fc.weight",
+        paper=lambda _, made: PAPER_V2 if made.response_norm else PAPER,
     )
-    return entry, labels
 
 
-def _from_shapes(
-    shapes: Mapping[str, tuple[int, ...]],
-    path: Path,
-    epsilon: float,
-    classes: int,
-    size: tuple[int, int],
-) -> ConvNeXtConfig:
-    stages: dict[int, set[str]] = {}
-    for name in shapes:
-        if match := re.match(r"stages\.(\d+)\.blocks\.(\d+)\.conv_dw\.weight", name):
-            stages.setdefault(int(match[1]), set()).add(match[2])
-    if not stages:
-        raise BundleError(f"{path.parent}: the weights are not those of a ConvNeXt.")
-    numbers = sorted(stages)
-    try:
-        return ConvNeXtConfig.of(
-            ConvNeXtConfig(
-                depths=tuple(len(stages[n]) for n in numbers),
-                widths=tuple(shapes[f"stages.{n}.blocks.0.conv_dw.weight"][0] for n in numbers),
-                patch=shapes["stem.0.weight"][-1],
-                layer_scale="stages.0.blocks.0.gamma" in shapes,
-                response_norm="stages.0.blocks.0.mlp.grn.weight" in shapes,
-                epsilon=epsilon,
-                head_epsilon=epsilon,
-                classes=classes,
-                input_size=size,
-            )
-        )
-    except KeyError as error:
-        raise BundleError(
-            f"{path.parent}: the weights are not those of a ConvNeXt ({error} is missing)."
-        ) from error
-
-
-def parameters(config: Mapping[str, Any]) -> int:
-    """The number of parameters of a network."""
-    c = ConvNeXtConfig.of(config)
-    count = (3 * c.patch**2 + 3) * c.widths[0]
-    before = c.widths[0]
-    for stage, (depth, width) in enumerate(zip(c.depths, c.widths, strict=True)):
-        count += (2 * before + 4 * before * width + width) if stage else 0
-        block = 50 * width + 2 * width + 8 * width * width + 5 * width
-        count += depth * (block + width * c.layer_scale + 8 * width * c.response_norm)
-        before = width
-    return count + 2 * before + (before + 1) * c.classes
-
-
-def _values(config: ConvNeXtConfig) -> dict[str, Any]:
-    return {
-        key: list(value) if isinstance(value, tuple) else value
-        for key, value in asdict(config).items()
-    }
+def _from_shapes(repo: Repository, shapes: Shapes, **outputs: Any) -> ConvNeXtConfig:
+    stages = timm.depths(shapes, r"stages\.(\d+)\.blocks\.(\d+)\.conv_dw\.weight")
+    epsilon = 1e-5 if "xxlarge" in repo.config["architecture"] else EPSILON
+    return ConvNeXtConfig(
+        depths=tuple(stages.values()),
+        widths=tuple(shapes[f"stages.{n}.blocks.0.conv_dw.weight"][0] for n in stages),
+        patch=shapes["stem.0.weight"][-1],
+        layer_scale="stages.0.blocks.0.gamma" in shapes,
+        response_norm="stages.0.blocks.0.mlp.grn.weight" in shapes,
+        epsilon=epsilon,
+        head_epsilon=epsilon,
+        **outputs,
+    )

@@ -14,22 +14,20 @@ normalisation: Woo et al., "ConvNeXt V2" (2023), arXiv:2301.00808, section 3.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 
+from warmstart.checkpoints.base import Checkpoint
 from warmstart.checkpoints.derived import Derived, DerivedCheckpoint
-from warmstart.checkpoints.layout import fill, layout_arrays
+from warmstart.checkpoints.layout import arrays_of, fill
+from warmstart.models.image.builder import image_builder
 from warmstart.models.image.classifier_head import classifier_head, pooled_top
 from warmstart.models.image.convnext import family
 from warmstart.models.image.convnext.family import ConvNeXtConfig
 from warmstart.models.image.scale import Scale
-
-if TYPE_CHECKING:
-    from warmstart.checkpoints.base import Checkpoint
 
 
 @keras.saving.register_keras_serializable("warmstart")
@@ -49,14 +47,8 @@ class ResponseNorm(layers.Layer):
         return keras.KerasTensor(x.shape, self.compute_dtype)
 
 
-def build(
-    config: ConvNeXtConfig | Mapping[str, Any],
-    *,
-    include_top: bool = True,
-    input_shape: tuple[int | None, int | None, int] | None = None,
-    pooling: str | None = None,
-    classes: int | None = None,
-) -> keras.Model:
+@image_builder("convnext", ConvNeXtConfig.of)
+def build(images: Any, c: ConvNeXtConfig, include_top: bool, pooling: str | None) -> Any:
     """Build the network with random weights.
 
     Args:
@@ -74,10 +66,7 @@ def build(
     Raises:
         UsageError: the config is not possible.
     """
-    c = ConvNeXtConfig.of(config)
-    c = c if classes is None else replace(c, classes=classes)
-    inputs = keras.Input(input_shape or (*c.input_size, 3), name="images")
-    x = layers.Conv2D(c.widths[0], c.patch, c.patch, name="stem.0")(inputs)
+    x = layers.Conv2D(c.widths[0], c.patch, c.patch, name="stem.0")(images)
     x = _norm(x, c, "stem.1")
     for stage, depth in enumerate(c.depths):
         if stage:
@@ -90,7 +79,7 @@ def build(
         x = layers.LayerNormalization(epsilon=c.head_epsilon, name="head.norm")(x)
     if include_top:
         x = classifier_head(x, c.classes, "head.fc")
-    return keras.Model(inputs, x, name="convnext")
+    return x
 
 
 def _norm(x: Any, c: ConvNeXtConfig, name: str) -> Any:
@@ -139,6 +128,5 @@ def _squeezed(array: np.ndarray) -> np.ndarray:
     return array[:, :, 0, 0] if array.shape[2:] == (1, 1) else array[0, 0, 0]
 
 
-def arrays(model: keras.Model, config: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The weights under the names of timm."""
-    return layout_arrays(model, family.LAYOUT)
+arrays = arrays_of(family.LAYOUT)
+"""The weights under the names of timm."""

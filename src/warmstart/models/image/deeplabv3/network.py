@@ -14,6 +14,7 @@ import keras
 from keras import layers
 
 from warmstart.checkpoints.layout import load_by_name
+from warmstart.models.image.classifier_head import pooled_top
 from warmstart.models.image.pyramid import base_of, larger, pointwise, separable, taps
 
 RATES = (2, 4, 6)
@@ -48,10 +49,7 @@ def build(
     size = (input_shape or config["input_size"])[:2]
     base = base_of(config, size)
     if not include_top:
-        if pooling is None:
-            return base
-        pool = layers.GlobalAveragePooling2D if pooling == "avg" else layers.GlobalMaxPooling2D
-        return keras.Model(base.input, pool(name="pool")(base.output))
+        return keras.Model(base.input, pooled_top(base.output, pooling)) if pooling else base
     width = config.get("width", 96)
     maps = taps(base, (4, 16, 32))
     deep = larger(pointwise(maps[32], width, "deep"), maps[16])

@@ -8,37 +8,28 @@ transformers' MobileNetV2ForSemanticSegmentation.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
-import numpy as np
 from keras import layers
 
+from warmstart.checkpoints.base import Checkpoint
 from warmstart.checkpoints.folded import fill_folded
-from warmstart.checkpoints.layout import fill, layout_arrays
+from warmstart.checkpoints.layout import arrays_of, fill
 from warmstart.checkpoints.tflite import TFLiteCheckpoint
-from warmstart.errors import UsageError
+from warmstart.models.image.builder import image_builder
+from warmstart.models.image.classifier_head import pooled_top
 from warmstart.models.image.deeplabv3_mobilenet_v2 import family
 from warmstart.models.image.deeplabv3_mobilenet_v2.family import MobileNetV2Config
 from warmstart.models.image.padding import padded
-
-if TYPE_CHECKING:
-    from warmstart.checkpoints.base import Checkpoint
 
 CHANNELS = (16, 24, 24, 32, 32, 32, 64, 64, 64, 64, 96, 96, 96, 160, 160, 160, 320)
 STRIDES = (2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1)
 HEAD, HEAD_WIDTH, HEAD_EPSILON = "segmentation_head", 256, 1e-5
 
 
-def build(
-    config: MobileNetV2Config | Mapping[str, Any],
-    *,
-    include_top: bool = True,
-    input_shape: tuple[int, int, int] | None = None,
-    pooling: str | None = None,
-    classes: int | None = None,
-) -> keras.Model:
+@image_builder("deeplabv3_mobilenet_v2", MobileNetV2Config.of, known_size=True)
+def build(images: Any, c: MobileNetV2Config, include_top: bool, pooling: str | None) -> Any:
     """Build the network.
 
     Args:
@@ -55,13 +46,7 @@ def build(
     Raises:
         UsageError: the config is not possible, or the height or width is unknown.
     """
-    c = MobileNetV2Config.of(config)
-    c = c if classes is None else replace(c, classes=classes)
-    shape = input_shape or (*c.input_size, 3)
-    if None in shape:
-        raise UsageError("deeplabv3_mobilenet_v2 needs a known height and width")
-    inputs = keras.Input(shape, name="images")
-    x = _stem(inputs, c)
+    x = _stem(images, c)
     stride, dilation = 2, 1
     for block, step in enumerate(STRIDES):
         if stride == c.output_stride:  # the larger dilation starts in the next block
@@ -70,13 +55,7 @@ def build(
         else:
             x = _inverted_residual(x, c, block, step, 1)
             stride *= step
-    if include_top:
-        x = _head(x, c)
-    elif pooling:
-        x = (layers.GlobalAveragePooling2D if pooling == "avg" else layers.GlobalMaxPooling2D)(
-            name="pool"
-        )(x)
-    return keras.Model(inputs, x, name="deeplabv3_mobilenet_v2")
+    return _head(x, c) if include_top else pooled_top(x, pooling)
 
 
 def _conv(
@@ -157,7 +136,7 @@ def feature_map(model: keras.Model) -> keras.KerasTensor:
     return model.get_layer(f"mobilenet_v2.layer.{len(STRIDES) - 1}.add").output
 
 
-def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]) -> None:
+def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) -> None:
     """Fill the model from a checkpoint in Hugging Face layout, or from the published `.tflite`
     file: all of it, or an error.
 
@@ -176,6 +155,5 @@ def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]
     )
 
 
-def arrays(model: keras.Model, config: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The weights in Hugging Face layout; without the layer that segmentation does not run."""
-    return layout_arrays(model, family.LAYOUT)
+arrays = arrays_of(family.LAYOUT)
+"""The weights in Hugging Face layout; without the layer that segmentation does not run."""

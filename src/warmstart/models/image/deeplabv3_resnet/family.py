@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from warmstart.catalog.entry import Entry, Label
 from warmstart.checkpoints.layout import Layout
 from warmstart.errors import UsageError
-from warmstart.models.configs import sizes
+from warmstart.models.checks import Described
+from warmstart.models.configs import Config
 from warmstart.models.image import keras_hub
 from warmstart.models.image.deeplabv3_resnet import presets
-from warmstart.models.image.repository import make_entry
 from warmstart.models.image.resnet.family import ResNetConfig
-from warmstart.models.image.resnet.family import parameters as parameters_of_resnet
 from warmstart.models.keras_hub import Preset
 
 PAPER = (
@@ -27,7 +24,7 @@ SEGMENTATION = True
 
 
 @dataclass(frozen=True)
-class DeepLabConfig:
+class DeepLabConfig(Config):
     """Sizes of one network.
 
     Attributes:
@@ -52,14 +49,8 @@ class DeepLabConfig:
     classes: int = 21
     input_size: tuple[int, int] = (512, 512)
 
-    @classmethod
-    def of(cls, config: DeepLabConfig | Mapping[str, Any]) -> DeepLabConfig:
-        """From the values of an entry.
-
-        Raises:
-            UsageError: a key is unknown.
-        """
-        return sizes(cls, config, "deeplabv3_resnet")
+    def check(self) -> None:
+        self.check_size(*self.input_size)
 
     @property
     def resnet(self) -> ResNetConfig:
@@ -81,45 +72,27 @@ class DeepLabConfig:
                 f"{self.stride()}, not {height} and {width}."
             )
 
+    def parameters(self) -> int:
+        c = self
+        resnet, width = c.resnet, c.width
+        stages = c.pyramid_stage + 1
+        used = {
+            **c.backbone,
+            **{key: getattr(resnet, key)[:stages] for key in ("depths", "channels", "widths")},
+            "classes": 0,
+        }
+        deep = resnet.channels[c.pyramid_stage]
+        count = ResNetConfig.of(used).parameters()
+        count += (2 + 9 * len(c.rates)) * (deep * width)
+        count += (2 + len(c.rates)) * (width * width + 4 * width)
+        joined = width
+        if c.detail_stage is not None:
+            count += resnet.channels[c.detail_stage] * c.detail_width + 4 * c.detail_width
+            joined += c.detail_width
+        return count + 4 * width + joined * width + 4 * width + width * c.classes
 
-def read_keras_hub(
-    preset: Preset, folder: Path, task: str | None
-) -> tuple[Entry, tuple[Label, ...]]:
+
+def read_keras_hub(preset: Preset) -> Described:
     """See `models.repository.read`."""
-    classes = keras_hub.segmentation_classes(preset, folder, task)
-    rules = keras_hub.preprocessing(folder)
     values = presets.sizes_of(preset)
-    values |= {"classes": classes, "input_size": list(rules.size)}
-    DeepLabConfig.of(values).check_size(*rules.size)
-    entry = make_entry(
-        "deeplabv3",
-        keras_hub.SEGMENTATION,
-        "deeplabv3_resnet",
-        values,
-        rules,
-        "NOASSERTION",
-        PAPER,
-        parameters=parameters(values),
-    )
-    return entry, keras_hub.labels(classes, folder)
-
-
-def parameters(config: Mapping[str, Any]) -> int:
-    """The number of parameters of a network, moving statistics included."""
-    c = DeepLabConfig.of(config)
-    resnet, width = c.resnet, c.width
-    stages = c.pyramid_stage + 1
-    used = {
-        **c.backbone,
-        **{key: getattr(resnet, key)[:stages] for key in ("depths", "channels", "widths")},
-        "classes": 0,
-    }
-    deep = resnet.channels[c.pyramid_stage]
-    count = parameters_of_resnet(used)
-    count += (2 + 9 * len(c.rates)) * (deep * width)
-    count += (2 + len(c.rates)) * (width * width + 4 * width)
-    joined = width
-    if c.detail_stage is not None:
-        count += resnet.channels[c.detail_stage] * c.detail_width + 4 * c.detail_width
-        joined += c.detail_width
-    return count + 4 * width + joined * width + 4 * width + width * c.classes
+    return keras_hub.read_segmenter(preset, "deeplabv3", DeepLabConfig, values, PAPER)

@@ -14,34 +14,24 @@ commute, so the logits here, at the stride of the joined maps, are the same once
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
-import numpy as np
 from keras import layers
 
-from warmstart.checkpoints.layout import fill, layout_arrays
-from warmstart.errors import UsageError
+from warmstart.checkpoints.base import Checkpoint
+from warmstart.checkpoints.layout import arrays_of, fill
+from warmstart.models.image.builder import image_builder
 from warmstart.models.image.classifier_head import pooled_top
 from warmstart.models.image.deeplabv3_resnet import family
 from warmstart.models.image.deeplabv3_resnet.family import DeepLabConfig
 from warmstart.models.image.resnet.network import stage_maps
 
-if TYPE_CHECKING:
-    from warmstart.checkpoints.base import Checkpoint
-
 HEAD = ("aspp.*", "decoder.*", "head.*", "classifier.*")
 
 
-def build(
-    config: DeepLabConfig | Mapping[str, Any],
-    *,
-    include_top: bool = True,
-    input_shape: tuple[int, int, int] | None = None,
-    pooling: str | None = None,
-    classes: int | None = None,
-) -> keras.Model:
+@image_builder("deeplabv3_resnet", DeepLabConfig.of, known_size=True)
+def build(images: Any, c: DeepLabConfig, include_top: bool, pooling: str | None) -> Any:
     """Build the network with random weights.
 
     Args:
@@ -59,19 +49,11 @@ def build(
         UsageError: the config is invalid, or the height or width is unknown or not a multiple
             of the pyramid's stride.
     """
-    c = DeepLabConfig.of(config)
-    c = c if classes is None else replace(c, classes=classes)
-    shape = input_shape or (*c.input_size, 3)
-    if None in shape:
-        raise UsageError(
-            "deeplabv3_resnet needs a known height and width, such as input_shape=(512, 512, 3)."
-        )
-    inputs = keras.Input(shape, name="images")
-    maps = stage_maps(inputs, c.resnet)
+    maps = stage_maps(images, c.resnet)
     deep = layers.Identity(name="deep")(maps[c.pyramid_stage])
     if not include_top:
-        return keras.Model(inputs, pooled_top(deep, pooling), name="deeplabv3_resnet")
-    c.check_size(*shape[:2])
+        return pooled_top(deep, pooling)
+    c.check_size(*images.shape[1:3])
     x = layers.UpSampling2D(c.upsampling, interpolation="bilinear", name="larger")(
         _pyramid(deep, c)
     )
@@ -79,8 +61,7 @@ def build(
         details = _conv(maps[c.detail_stage], c.detail_width, "decoder")
         x = layers.Concatenate(name="joined")([x, details])
     x = _conv(x, c.width, "head")
-    x = layers.Conv2D(c.classes, 1, use_bias=False, dtype="float32", name="classifier")(x)
-    return keras.Model(inputs, x, name="deeplabv3_resnet")
+    return layers.Conv2D(c.classes, 1, use_bias=False, dtype="float32", name="classifier")(x)
 
 
 def _pyramid(x: Any, c: DeepLabConfig) -> Any:
@@ -121,6 +102,5 @@ def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) 
     fill(model, checkpoint, family.LAYOUT, ignore=unused if has_head else (*unused, *HEAD))
 
 
-def arrays(model: keras.Model, config: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The weights, with the backbone's under the names of torchvision and timm."""
-    return layout_arrays(model, family.LAYOUT)
+arrays = arrays_of(family.LAYOUT)
+"""The weights, with the backbone's under the names of torchvision and timm."""

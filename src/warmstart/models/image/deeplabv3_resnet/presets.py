@@ -8,7 +8,7 @@ from typing import Any
 from warmstart.checkpoints.base import Checkpoint
 from warmstart.checkpoints.keras_hub import pytorch_arrays
 from warmstart.errors import UsageError
-from warmstart.models.checks import integer, integers
+from warmstart.models.checks import Values
 from warmstart.models.image.keras_hub import (
     CONVOLUTION,
     NORMALISATION,
@@ -30,48 +30,48 @@ def sizes_of(preset: Preset) -> dict[str, Any]:
     Raises:
         UsageError: an option is not supported.
     """
-    path, config = preset.path, preset.config
-    backbone = resnet.sizes_of(encoder_config(preset, "ResNetBackbone"), path)
+    values, path = preset.values, preset.repo.path
+    backbone = resnet.sizes_of(encoder_config(preset, "ResNetBackbone"))
     if backbone["first_stride"] != 1:
         raise UsageError(f"{path}: a stride of the first stage other than 1 is not supported.")
     stages = len(backbone["depths"])
-    deep = _stage(preset, "spatial_pyramid_pooling_key", stages)
+    deep = _stage(values, "spatial_pyramid_pooling_key", stages)
     details = None
-    if config.get("low_level_feature_key") is not None:
-        details = _stage(preset, "low_level_feature_key", stages)
-    upsampling = integer(config, "upsampling_size", path, 0, 1, 2 ** (deep + 2))
+    if values.get("low_level_feature_key") is not None:
+        details = _stage(values, "low_level_feature_key", stages)
+    upsampling = values.integer("upsampling_size", 0, 1, 2 ** (deep + 2))
     stride = 2 ** (deep + 2) / upsampling
     if not stride.is_integer() or (details is not None and stride != 2 ** (details + 2)):
         raise UsageError(
             f"{path}: upsampling_size {upsampling} does not bring the pyramid's map to the size of "
-            f"{config.get('low_level_feature_key') or 'a map of the input'}."
+            f"{values.get('low_level_feature_key') or 'a map of the input'}."
         )
     return {
         "backbone": backbone,
         "pyramid_stage": deep,
-        "rates": _rates(preset),
+        "rates": _rates(values),
         "upsampling": upsampling,
         "detail_stage": details,
-        "detail_width": integer(config, "projection_filters", path, 48, 1, WIDEST),
+        "detail_width": values.integer("projection_filters", 48, 1, WIDEST),
     }
 
 
-def _stage(preset: Preset, key: str, stages: int) -> int:
+def _stage(values: Values, key: str, stages: int) -> int:
     """The index of the stage that a key of `pyramid_outputs` names: "P2" is the first."""
-    level = preset.config.get(key)
+    level = values.get(key)
     levels = [f"P{stage + 2}" for stage in range(stages)]
     if level not in levels:
-        raise UsageError(f"{preset.path}: {key} must be one of {', '.join(levels)}, not {level!r}.")
+        raise UsageError(f"{values.path}: {key} must be one of {', '.join(levels)}, not {level!r}.")
     return levels.index(level)
 
 
-def _rates(preset: Preset) -> list[int]:
-    rates = preset.config.get("dilation_rates")
+def _rates(values: Values) -> list[int]:
+    rates = values.get("dilation_rates")
     if not isinstance(rates, list) or len(rates) > MOST_RATES:
         raise UsageError(
-            f"{preset.path}: dilation_rates must be a list of up to {MOST_RATES}, not {rates!r:.80}."
+            f"{values.path}: dilation_rates must be a list of up to {MOST_RATES}, not {rates!r:.80}."
         )
-    return integers(preset.config, "dilation_rates", preset.path, [], 1, LARGEST_RATE, len(rates))
+    return values.integers("dilation_rates", [], 1, LARGEST_RATE, len(rates))
 
 
 def arrays(checkpoint: Checkpoint) -> Checkpoint:

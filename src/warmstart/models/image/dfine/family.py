@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from warmstart.catalog.entry import Entry, Label
 from warmstart.checkpoints.layout import Layout
 from warmstart.errors import UsageError
-from warmstart.models.checks import integer, integers, number, one_of
-from warmstart.models.image.repository import NONE, check_task, labels_of, make_entry, preprocessing
-from warmstart.models.repository import CONFIG
+from warmstart.models.checks import Described, Repository, Values
+from warmstart.models.image.repository import (
+    NONE,
+    labels_of,
+    make_entry,
+    preprocessing,
+    require_head,
+)
 
 WIDEST, MOST = 4096, 64
 PAPER = (
@@ -47,14 +49,12 @@ LAYOUT = Layout(
 )
 
 
-def read(
-    config: Mapping[str, Any], folder: Path, task: str | None
-) -> tuple[Entry, tuple[Label, ...]]:
+def read(repo: Repository) -> Described:
     """See `models.repository.read`."""
-    path = folder / CONFIG
-    check_task(config, folder, task, "object-detection", "DFineForObjectDetection")
-    labels = labels_of(config, folder)
-    rules = preprocessing(folder, (640, 640), NONE)
+    path = repo.path
+    require_head(repo, "DFineForObjectDetection", "object-detection")
+    labels = labels_of(repo)
+    rules = preprocessing(repo.folder, (640, 640), NONE)
     if rules.size[0] % 32 or rules.size[1] % 32:
         raise UsageError(f"{path}: the size must be of multiples of 32, not {rules.size}.")
     for key, allowed in (
@@ -65,16 +65,16 @@ def read(
         ("anchor_image_size", (None,)),
         ("layer_scale", (1, 1.0)),
     ):
-        one_of(config, key, path, allowed[0], allowed)
-    backbone = _backbone(config, path)
-    levels = integer(config, "num_feature_levels", path, 3, 1, 8)
+        repo.one_of(key, allowed)
+    backbone = _backbone(repo)
+    levels = repo.integer("num_feature_levels", 3, 1, 8)
     if levels != len(backbone["out_indices"]):
         raise UsageError(
             f"{path}: num_feature_levels ({levels}) beyond the backbone's maps is not supported."
         )
-    layers = integer(config, "decoder_layers", path, 6, 1, MOST)
-    last = integer(config, "eval_idx", path, -1, -layers, layers - 1) % layers
-    points = config.get("decoder_n_points", 4)
+    layers = repo.integer("decoder_layers", 6, 1, MOST)
+    last = repo.integer("eval_idx", -1, -layers, layers - 1) % layers
+    points = repo.get("decoder_n_points", 4)
     points = [points] * levels if isinstance(points, int) else points
     sizes: dict[str, Any] = {
         "backbone_config": backbone,
@@ -82,16 +82,16 @@ def read(
         "eval_size": None,
         "classes": len(labels),
         "input_size": list(rules.size),
-        "decoder_n_points": integers(
-            {"decoder_n_points": points}, "decoder_n_points", path, [], 1, MOST, levels
+        "decoder_n_points": Values({"decoder_n_points": points}, path).integers(
+            "decoder_n_points", [], 1, MOST, levels
         ),
-        "encode_proj_layers": _indices(config, "encode_proj_layers", path, [2], levels),
-        "decoder_in_channels": integers(
-            config, "decoder_in_channels", path, [256] * levels, 1, WIDEST, levels
+        "encode_proj_layers": _indices(repo, "encode_proj_layers", [2], levels),
+        "decoder_in_channels": repo.integers(
+            "decoder_in_channels", [256] * levels, 1, WIDEST, levels
         ),
     }
     for key, default, most in WIDTHS:
-        sizes[key] = integer(config, key, path, default, 1, most)
+        sizes[key] = repo.integer(key, default, 1, most)
     for key, default_number in (
         ("layer_norm_eps", 1e-5),
         ("batch_norm_eps", 1e-5),
@@ -102,13 +102,13 @@ def read(
         ("reg_scale", 4.0),
         ("positional_encoding_temperature", 10000.0),
     ):
-        sizes[key] = number(config, key, path, default_number, 0.0, 1e6)
+        sizes[key] = repo.number(key, default_number, 0.0, 1e6)
     for key, act in (
         ("encoder_activation_function", "gelu"),
         ("activation_function", "silu"),
         ("decoder_activation_function", "relu"),
     ):
-        sizes[key] = one_of(config, key, path, act, ACTIVATIONS)
+        sizes[key] = repo.one_of(key, ACTIVATIONS, act)
     width = sizes["encoder_hidden_dim"]
     if (
         sizes["d_model"] % sizes["decoder_attention_heads"]
@@ -121,45 +121,41 @@ def read(
     ), labels
 
 
-def _backbone(config: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    backbone = config.get("backbone_config")
+def _backbone(repo: Repository) -> dict[str, Any]:
+    backbone = repo.get("backbone_config")
     if not isinstance(backbone, dict) or backbone.get("model_type") != "hgnet_v2":
-        raise UsageError(f"{path}: backbone_config must be of the model_type hgnet_v2.")
+        raise UsageError(f"{repo.path}: backbone_config must be of the model_type hgnet_v2.")
+    own = Values(backbone, repo.path)
     count = len(backbone.get("stage_in_channels", STAGES["stage_in_channels"]))
     sizes: dict[str, Any] = {
-        key: integers(backbone, key, path, default, 1, WIDEST, count)
-        for key, default in STAGES.items()
+        key: own.integers(key, default, 1, WIDEST, count) for key, default in STAGES.items()
     }
     for key, default in SWITCHES.items():
-        values = backbone.get(key, default)
+        values = own.get(key, default)
         if (
             not isinstance(values, list)
             or len(values) != count
             or not all(isinstance(v, bool) for v in values)
         ):
-            raise UsageError(f"{path}: {key} must be {count} booleans, not {values!r}.")
+            raise UsageError(f"{own.path}: {key} must be {count} booleans, not {values!r}.")
         sizes[key] = values
-    sizes["stem_channels"] = integers(backbone, "stem_channels", path, [3, 32, 48], 1, WIDEST, 3)
-    sizes["stem_strides"] = integers(backbone, "stem_strides", path, [2, 1, 1, 2, 1], 1, 4, 5)
-    sizes["use_learnable_affine_block"] = one_of(
-        backbone, "use_learnable_affine_block", path, False, (True, False)
+    sizes["stem_channels"] = own.integers("stem_channels", [3, 32, 48], 1, WIDEST, 3)
+    sizes["stem_strides"] = own.integers("stem_strides", [2, 1, 1, 2, 1], 1, 4, 5)
+    sizes["use_learnable_affine_block"] = own.one_of(
+        "use_learnable_affine_block", (True, False), False
     )
-    sizes["hidden_act"] = one_of(backbone, "hidden_act", path, "relu", ACTIVATIONS)
-    names = backbone.get("out_features")
+    sizes["hidden_act"] = own.one_of("hidden_act", ACTIVATIONS, "relu")
+    names = own.get("out_features")
     if isinstance(names, list) and "out_indices" not in backbone:
         stages = ["stem", *(f"stage{i + 1}" for i in range(count))]
-        backbone = {
-            **backbone,
-            "out_indices": [stages.index(name) for name in names if name in stages],
-        }
-    sizes["out_indices"] = _indices(backbone, "out_indices", path, [2, 3, 4], count + 1)
+        indices = [stages.index(name) for name in names if name in stages]
+        own = Values({"out_indices": indices}, own.path)
+    sizes["out_indices"] = _indices(own, "out_indices", [2, 3, 4], count + 1)
     return sizes
 
 
-def _indices(
-    config: Mapping[str, Any], key: str, path: Path, default: list[int], count: int
-) -> list[int]:
-    values = config.get(key, default)
-    if not isinstance(values, list) or not values:
-        raise UsageError(f"{path}: {key} must be a list of indices, not {values!r}.")
-    return integers(config, key, path, default, 0, count - 1, len(values))
+def _indices(values: Values, key: str, default: list[int], count: int) -> list[int]:
+    indices = values.get(key, default)
+    if not isinstance(indices, list) or not indices:
+        raise UsageError(f"{values.path}: {key} must be a list of indices, not {indices!r}.")
+    return values.integers(key, default, 0, count - 1, len(indices))

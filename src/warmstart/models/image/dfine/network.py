@@ -9,14 +9,16 @@ Distribution Refinement" (2024), arXiv:2410.13842; the hybrid encoder is RT-DETR
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 
-from warmstart.checkpoints.layout import fill, layout_arrays
+from warmstart.checkpoints.base import Checkpoint
+from warmstart.checkpoints.layout import arrays_of, fill
 from warmstart.errors import UsageError
+from warmstart.models.image.classifier_head import pooled_top
 from warmstart.models.image.dfine import family
 from warmstart.models.image.dfine.decoder import (
     GatherRows,
@@ -30,9 +32,6 @@ from warmstart.models.image.dfine.decoder import (
 )
 from warmstart.models.image.dfine.hgnet_v2 import backbone
 from warmstart.models.image.padding import padded
-
-if TYPE_CHECKING:
-    from warmstart.checkpoints.base import Checkpoint
 
 ANCHOR_SIDE, ANCHOR_MARGIN = (
     0.05,
@@ -76,12 +75,7 @@ def build(
     images = keras.Input(shape, name="images")
     maps = _backbone(images, c)
     if not include_top:
-        x = maps[-1]
-        if pooling:
-            x = (layers.GlobalAveragePooling2D if pooling == "avg" else layers.GlobalMaxPooling2D)(
-                name="pool"
-            )(x)
-        return keras.Model(images, x, name="dfine")
+        return keras.Model(images, pooled_top(maps[-1], pooling), name="dfine")
     memory = _memory(maps, c)
     queries, references, anchors, _ = _select_queries(memory, c)
     last = decode(queries, references, memory, c)[-1]
@@ -312,7 +306,7 @@ def feature_map(model: keras.Model) -> keras.KerasTensor:
     return model.get_layer("backbone_features").output
 
 
-def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]) -> None:
+def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) -> None:
     """Fill the model from a checkpoint in Hugging Face layout: all of it, or an error.
 
     Files have the heads of the decoder once or twice (`class_embed`, `model.decoder.class_embed`:
@@ -339,6 +333,5 @@ def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]
     fill(model, checkpoint, layout, ignore=unused)
 
 
-def arrays(model: keras.Model, config: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The weights in Hugging Face layout; without those that only training uses."""
-    return layout_arrays(model, family.LAYOUT)
+arrays = arrays_of(family.LAYOUT)
+"""The weights in Hugging Face layout; without those that only training uses."""

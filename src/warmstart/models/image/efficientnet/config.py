@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from warmstart.errors import UsageError
-from warmstart.models.configs import sizes
+from warmstart.models.configs import Config
 
 ACTIVATIONS = ("silu", "hard_silu", "relu")
 
 
 @dataclass(frozen=True)
-class EfficientNetConfig:
+class EfficientNetConfig(Config):
     """Sizes of one network.
 
     Attributes:
@@ -42,18 +41,28 @@ class EfficientNetConfig:
     classes: int = 1000
     input_size: tuple[int, int] = (224, 224)
 
-    @classmethod
-    def of(cls, config: EfficientNetConfig | Mapping[str, Any]) -> EfficientNetConfig:
-        """From the values of an entry.
-
-        Raises:
-            UsageError: a key is unknown, or a block has other values.
-        """
-        made = sizes(cls, config, "efficientnet")
-        blocks = [block for stage in made.stages for block in stage]
-        used = {made.activation, *(block[-1] for block in blocks if len(block) == 6)}
+    def check(self) -> None:
+        blocks = [block for stage in self.stages for block in stage]
+        used = {self.activation, *(block[-1] for block in blocks if len(block) == 6)}
         if not blocks or any(len(block) != 6 for block in blocks) or used - {*ACTIVATIONS}:
             raise UsageError(
                 "efficientnet: a block is (kernel, stride, width, channels, squeeze, activation)"
             )
-        return made
+
+    def parameters(self) -> int:
+        c = self
+        count, before = 31 * c.stem, c.stem
+        for kernel, _, width, channels, squeeze, _ in (
+            block for stage in c.stages for block in stage
+        ):
+            inner = width or before
+            count += (before * width + 4 * width) if width else 0
+            count += kernel * kernel * inner + 4 * inner
+            count += (2 * inner * squeeze + squeeze + inner) if squeeze else 0
+            count += inner * channels + 4 * channels
+            before = channels
+        count += before * c.top + 4 * c.top
+        last = c.top
+        if c.mobile:
+            count, last = count + (c.top + 1) * c.hidden, c.hidden
+        return int(count + (last + 1) * c.classes)

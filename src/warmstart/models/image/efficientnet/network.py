@@ -14,32 +14,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
-import numpy as np
 from keras import layers
 
-from warmstart.checkpoints.layout import fill, layout_arrays
+from warmstart.checkpoints.base import Checkpoint
+from warmstart.checkpoints.layout import arrays_of, fill
+from warmstart.models.image.builder import image_builder
 from warmstart.models.image.classifier_head import classifier_head, pooled_top
 from warmstart.models.image.efficientnet import family, presets
 from warmstart.models.image.efficientnet.config import EfficientNetConfig
 from warmstart.models.image.padding import padded
 
-if TYPE_CHECKING:
-    from warmstart.checkpoints.base import Checkpoint
-
 DROPOUT = 0.2
 
 
-def build(
-    config: EfficientNetConfig | Mapping[str, Any],
-    *,
-    include_top: bool = True,
-    input_shape: tuple[int | None, int | None, int] | None = None,
-    pooling: str | None = None,
-    classes: int | None = None,
-) -> keras.Model:
+@image_builder("efficientnet", EfficientNetConfig.of)
+def build(images: Any, c: EfficientNetConfig, include_top: bool, pooling: str | None) -> Any:
     """Build the network with random weights.
 
     Args:
@@ -56,10 +48,7 @@ def build(
     Raises:
         UsageError: the config is not possible.
     """
-    c = EfficientNetConfig.of(config)
-    c = c if classes is None else replace(c, classes=classes)
-    inputs = keras.Input(input_shape or (*c.input_size, 3), name="images")
-    x = _conv(inputs, c, c.stem, 3, "conv_stem", stride=2)
+    x = _conv(images, c, c.stem, 3, "conv_stem", stride=2)
     x = _norm(x, c, "bn1", c.activation)
     for stage, blocks in enumerate(c.stages):
         for index, block in enumerate(blocks):
@@ -70,13 +59,12 @@ def build(
     else:
         x = _norm(_conv(x, c, c.top, 1, "conv_head"), c, "bn2", c.activation)
     if not include_top or not c.classes:
-        x = pooled_top(x, "avg" if include_top else pooling)
-        return keras.Model(inputs, x, name="efficientnet")
+        return pooled_top(x, "avg" if include_top else pooling)
     x = layers.GlobalAveragePooling2D(keepdims=True, name="avg_pool")(x)
     if c.mobile:
         x = layers.Conv2D(c.hidden, 1, activation=c.activation, name="conv_head")(x)
     x = layers.Dropout(DROPOUT, seed=0)(layers.Flatten(name="flatten")(x))
-    return keras.Model(inputs, classifier_head(x, c.classes, "classifier"), name="efficientnet")
+    return classifier_head(x, c.classes, "classifier")
 
 
 def _block(x: Any, c: EfficientNetConfig, block: tuple[Any, ...], name: str) -> Any:
@@ -136,6 +124,5 @@ def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) 
     fill(model, checkpoint, layout, ignore=ignore)
 
 
-def arrays(model: keras.Model, config: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The weights under the names of timm."""
-    return layout_arrays(model, family.LAYOUT)
+arrays = arrays_of(family.LAYOUT)
+"""The weights under the names of timm."""

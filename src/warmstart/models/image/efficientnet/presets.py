@@ -12,7 +12,7 @@ from typing import Any
 from warmstart.checkpoints.base import Checkpoint
 from warmstart.checkpoints.keras_hub import pytorch_arrays
 from warmstart.errors import MismatchError, UsageError
-from warmstart.models.checks import integer, number, one_of
+from warmstart.models.checks import Values
 from warmstart.models.image.efficientnet.config import EfficientNetConfig
 from warmstart.models.image.keras_hub import CONVOLUTION, DEPTHWISE, NORMALISATION, numbered
 from warmstart.models.keras_hub import Preset
@@ -43,126 +43,127 @@ def config_of(preset: Preset) -> EfficientNetConfig:
     Raises:
         UsageError: an option is not supported.
     """
-    made = _mobile(preset) if preset.backbone == "MobileNet" else _efficient(preset)
-    return EfficientNetConfig.of(made)
+    return _mobile(preset) if preset.backbone == "MobileNet" else _efficient(preset.values)
 
 
-def _efficient(preset: Preset) -> EfficientNetConfig:
-    path, config = preset.path, preset.config
-    one_of(config, "include_stem_padding", path, True, (True,))
-    one_of(config, "stem_conv_padding", path, "valid", ("valid",))
-    one_of(config, "projection_activation", path, None, (None,))
-    if any(config.get("stackwise_force_input_filters") or ()):
-        raise UsageError(f"{path}: stackwise_force_input_filters above 0 are not supported.")
-    activation = SWISH[one_of(config, "activation", path, "swish", tuple(SWISH))]
-    count = len(_list(preset, "stackwise_kernel_sizes"))
+def _efficient(values: Values) -> EfficientNetConfig:
+    values.one_of("include_stem_padding", (True,))
+    values.one_of("stem_conv_padding", ("valid",))
+    values.one_of("projection_activation", (None,))
+    if any(values.get("stackwise_force_input_filters") or ()):
+        raise UsageError(f"{values.path}: stackwise_force_input_filters above 0 are not supported.")
+    activation = SWISH[values.one_of("activation", tuple(SWISH), "swish")]
+    count = len(_list(values, "stackwise_kernel_sizes"))
     columns = {
-        key: _list(preset, f"stackwise_{key}", count)
+        key: _list(values, f"stackwise_{key}", count)
         for key in (
             "width_coefficients", "depth_coefficients", "kernel_sizes", "num_repeats",
             "input_filters", "output_filters", "expansion_ratios", "squeeze_and_excite_ratios",
             "strides", "block_types",
         )
     }  # fmt: skip
+    rows = [
+        Values({key: column[index] for key, column in columns.items()}, values.path)
+        for index in range(count)
+    ]
     stages = []
-    for index in range(count):
-        stage = {key: column[index] for key, column in columns.items()}
-        one_of(stage, "block_types", path, "v1", ("v1",))
-        before = _rounded(preset, stage["input_filters"], stage)
-        channels = _rounded(preset, stage["output_filters"], stage)
-        kernel = integer(stage, "kernel_sizes", path, 3, 1, LARGEST_KERNEL)
-        ratio = integer(stage, "expansion_ratios", path, 1, 1, 64)
-        squeeze = number(stage, "squeeze_and_excite_ratios", path, 0, 0, 1)
-        repeats = integer(stage, "num_repeats", path, 1, 1, MOST_BLOCKS)
-        repeats = math.ceil(number(stage, "depth_coefficients", path, 1, 0.01, 16) * repeats)
+    for row in rows:
+        row.one_of("block_types", ("v1",))
+        before = _rounded(values, row.get("input_filters"), row)
+        channels = _rounded(values, row.get("output_filters"), row)
+        kernel = row.integer("kernel_sizes", 3, 1, LARGEST_KERNEL)
+        ratio = row.integer("expansion_ratios", 1, 1, 64)
+        squeeze = row.number("squeeze_and_excite_ratios", 0, 0, 1)
+        repeats = row.integer("num_repeats", 1, 1, MOST_BLOCKS)
+        repeats = math.ceil(row.number("depth_coefficients", 1, 0.01, 16) * repeats)
         blocks = []
         for block in range(repeats):
-            stride = 1 if block else integer(stage, "strides", path, 1, 1, 2)
+            stride = 1 if block else row.integer("strides", 1, 1, 2)
             width = before * ratio if ratio > 1 else 0
             inner = max(1, int(before * squeeze)) if squeeze else 0
             blocks.append([kernel, stride, width, channels, inner, activation])
             before = channels
         stages.append(blocks)
-    stem = {"width_coefficients": columns["width_coefficients"][0]}
     return EfficientNetConfig(
-        stem=_rounded(preset, columns["input_filters"][0], stem),
+        stem=_rounded(values, columns["input_filters"][0], rows[0]),
         stages=tuple(stages),
-        top=_rounded(preset, TOP, {"width_coefficients": columns["width_coefficients"][-1]}),
+        top=_rounded(values, TOP, rows[-1]),
         activation=activation,
-        epsilon=number(config, "batch_norm_epsilon", path, 1e-5, 0, 1),
+        epsilon=values.number("batch_norm_epsilon", 1e-5, 0, 1),
     )
 
 
-def _list(preset: Preset, key: str, count: int | None = None) -> list[Any]:
+def _list(values: Values, key: str, count: int | None = None) -> list[Any]:
     """A list of the config, with one item per stage.
 
     Raises:
         UsageError: it is missing, empty or of another length.
     """
-    values = preset.config.get(key)
-    if not isinstance(values, list) or not values or len(values) != (count or len(values)):
-        raise UsageError(f"{preset.path}: {key} must have one value per stage, not {values!r}.")
-    return values
+    column = values.get(key)
+    if not isinstance(column, list) or not column or len(column) != (count or len(column)):
+        raise UsageError(f"{values.path}: {key} must have one value per stage, not {column!r}.")
+    return column
 
 
-def _rounded(preset: Preset, filters: Any, stage: Mapping[str, Any]) -> int:
+def _rounded(values: Values, filters: Any, stage: Values) -> int:
     """A number of channels times the width coefficient of a stage, as KerasHub rounds it."""
-    path, config = preset.path, preset.config
-    own = integer({"filters": filters}, "filters", path, 1, 1, WIDEST)
-    divisor = integer(config, "depth_divisor", path, 8, 1, 1024)
-    least = integer(config, "min_depth", path, 8, 1, 1024)
-    if config.get("use_depth_divisor_as_min_depth"):
+    own = Values({"filters": filters}, values.path).integer("filters", 1, 1, WIDEST)
+    divisor = values.integer("depth_divisor", 8, 1, 1024)
+    least = values.integer("min_depth", 8, 1, 1024)
+    if values.get("use_depth_divisor_as_min_depth"):
         least = divisor
-    wide = own * number(stage, "width_coefficients", path, 1, 0.01, 16)
+    wide = own * stage.number("width_coefficients", 1, 0.01, 16)
     rounded = max(least, int(wide + divisor / 2) // divisor * divisor)
-    if config.get("cap_round_filter_decrease") and rounded < 0.9 * wide:
+    if values.get("cap_round_filter_decrease") and rounded < 0.9 * wide:
         rounded += divisor
     return rounded
 
 
 def _mobile(preset: Preset) -> EfficientNetConfig:
-    path, config = preset.path, preset.config
+    values, path = preset.values, preset.repo.path
     for key in ("input_activation", "output_activation"):
-        one_of(config, key, path, "hard_swish", ("hard_swish", "hard_silu"))
-    counts = _list(preset, "stackwise_num_blocks")
+        values.one_of(key, ("hard_swish", "hard_silu"))
+    counts = _list(values, "stackwise_num_blocks")
     keys = ("expansion", "num_filters", "kernel_size", "num_strides", "se_ratio", "activation")
-    columns = {key: _list(preset, f"stackwise_{key}", len(counts)) for key in (*keys, "padding")}
-    stem = _divisible(integer(config, "input_num_filters", path, 16, 1, WIDEST))
-    first = integer(config, "depthwise_filters", path, 8, 1, WIDEST)
-    stride = integer(config, "depthwise_stride", path, 2, 1, 2)
-    one_of(config, "depthwise_residual", path, False, (stride == 1 and stem == first,))
-    stages = [[[3, stride, 0, first, _squeezed(stem, config.get("squeeze_and_excite")), "relu"]]]
+    columns = {key: _list(values, f"stackwise_{key}", len(counts)) for key in (*keys, "padding")}
+    stem = _divisible(values.integer("input_num_filters", 16, 1, WIDEST))
+    first = values.integer("depthwise_filters", 8, 1, WIDEST)
+    stride = values.integer("depthwise_stride", 2, 1, 2)
+    values.one_of("depthwise_residual", (stride == 1 and stem == first,), False)
+    stages = [[[3, stride, 0, first, _squeezed(stem, values.get("squeeze_and_excite")), "relu"]]]
     for index, count in enumerate(counts):
         blocks = []
-        for position in range(integer({"blocks": count}, "blocks", path, 1, 1, MOST_BLOCKS)):
+        for position in range(Values({"blocks": count}, path).integer("blocks", 1, 1, MOST_BLOCKS)):
             try:
-                block = {key: column[index][position] for key, column in columns.items()}
+                block = Values(
+                    {key: column[index][position] for key, column in columns.items()}, path
+                )
             except (IndexError, TypeError) as error:
                 raise UsageError(
                     f"{path}: the stackwise_ lists must have one value for each of the {count} "
                     f"blocks of stage {index}."
                 ) from error
-            kernel = integer(block, "kernel_size", path, 3, 1, LARGEST_KERNEL)
-            one_of(block, "padding", path, kernel // 2, (kernel // 2,))
-            width = _divisible(integer(block, "expansion", path, 1, 1, WIDEST))
+            kernel = block.integer("kernel_size", 3, 1, LARGEST_KERNEL)
+            block.one_of("padding", (kernel // 2,))
+            width = _divisible(block.integer("expansion", 1, 1, WIDEST))
             blocks.append(
                 [
                     kernel,
-                    integer(block, "num_strides", path, 1, 1, 2),
+                    block.integer("num_strides", 1, 1, 2),
                     width,
-                    _divisible(integer(block, "num_filters", path, 1, 1, WIDEST)),
-                    _squeezed(width, block["se_ratio"]),
-                    HARD[one_of(block, "activation", path, "relu", tuple(HARD))],
+                    _divisible(block.integer("num_filters", 1, 1, WIDEST)),
+                    _squeezed(width, block.get("se_ratio")),
+                    HARD[block.one_of("activation", tuple(HARD), "relu")],
                 ]
             )
         stages.append(blocks)
-    has_head = preset.task == "ImageClassifier"
+    has_head = preset.model == "ImageClassifier"
     return EfficientNetConfig(
         stem=stem,
         stages=tuple(stages),
-        top=_divisible(integer(config, "last_layer_filter", path, 960, 1, WIDEST)),
+        top=_divisible(values.integer("last_layer_filter", 960, 1, WIDEST)),
         mobile=True,
-        hidden=integer(preset.options, "num_features", path, 1024, 1, WIDEST) if has_head else 0,
+        hidden=preset.head.integer("num_features", 1024, 1, WIDEST) if has_head else 0,
         activation="hard_silu",
     )
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from warmstart.checkpoints.layout import Layout, Rules
 from warmstart.errors import UsageError
-from warmstart.models.configs import sizes
+from warmstart.models.configs import Config
 
 BACKBONE = True
 
@@ -51,7 +50,7 @@ STAGES = (
 
 
 @dataclass(frozen=True)
-class EfficientNetLiteConfig:
+class EfficientNetLiteConfig(Config):
     """Sizes of one network.
 
     Attributes:
@@ -68,21 +67,18 @@ class EfficientNetLiteConfig:
     classes: int = 1000
     image_size: int = 224
 
-    @classmethod
-    def of(cls, config: EfficientNetLiteConfig | Mapping[str, Any]) -> EfficientNetLiteConfig:
-        """From the values of an entry.
-
-        Raises:
-            UsageError: a key is unknown, or a size is impossible.
-        """
-        made = sizes(cls, config, "efficientnet_lite")
-        if not (0 < made.width <= 8 and 0 < made.depth <= 8 and 0 <= made.dropout < 1):
+    def check(self) -> None:
+        if not (0 < self.width <= 8 and 0 < self.depth <= 8 and 0 <= self.dropout < 1):
             raise UsageError(
                 "efficientnet_lite: width and depth must be in (0, 8], dropout in [0, 1)"
             )
-        if min(made.classes, made.image_size) < 1:
+        if min(self.classes, self.image_size) < 1:
             raise UsageError("efficientnet_lite: classes and image_size must be 1 or more")
-        return made
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.image_size, self.image_size
 
     @property
     def blocks(self) -> tuple[int, ...]:

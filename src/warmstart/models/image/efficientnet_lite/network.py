@@ -16,35 +16,26 @@ ReLU6 instead of swish, the stem, the head, the first and the last stage not sca
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
-import numpy as np
 from keras import layers
 
+from warmstart.checkpoints.base import Checkpoint
 from warmstart.checkpoints.folded import fill_folded
-from warmstart.checkpoints.layout import fill, layout_arrays, load_by_name
+from warmstart.checkpoints.layout import arrays_of, fill, load_by_name
 from warmstart.checkpoints.tflite import TFLiteCheckpoint
-from warmstart.errors import UsageError
+from warmstart.models.image.builder import image_builder
+from warmstart.models.image.classifier_head import pooled_top
 from warmstart.models.image.efficientnet_lite import family
 from warmstart.models.image.efficientnet_lite.family import STAGES, EfficientNetLiteConfig, Stage
-
-if TYPE_CHECKING:
-    from warmstart.checkpoints.base import Checkpoint
 
 EPSILON, MOMENTUM = 1e-3, 0.99
 STEM, TOP = 32, 1280
 
 
-def build(
-    config: EfficientNetLiteConfig | Mapping[str, Any],
-    *,
-    include_top: bool = True,
-    input_shape: tuple[int | None, int | None, int] | None = None,
-    pooling: str | None = None,
-    classes: int | None = None,
-) -> keras.Model:
+@image_builder("efficientnet_lite", EfficientNetLiteConfig.of)
+def build(images: Any, c: EfficientNetLiteConfig, include_top: bool, pooling: str | None) -> Any:
     """Build the network with random weights.
 
     Args:
@@ -61,12 +52,7 @@ def build(
     Raises:
         UsageError: the config is not possible.
     """
-    c = EfficientNetLiteConfig.of(config)
-    c = c if classes is None else replace(c, classes=classes)
-    if pooling not in (None, "avg", "max"):
-        raise UsageError(f"pooling must be None, 'avg' or 'max', not {pooling!r}")
-    inputs = keras.Input(input_shape or (c.image_size, c.image_size, 3), name="images")
-    x = _conv_norm(inputs, "stem", STEM, 3, stride=2)
+    x = _conv_norm(images, "stem", STEM, 3, stride=2)
     index = 0
     for stage, blocks in zip(STAGES, c.blocks, strict=True):
         for block in range(blocks):
@@ -79,15 +65,11 @@ def build(
             )
             index += 1
     x = _conv_norm(x, "top", TOP)
+    x = pooled_top(x, "avg" if include_top else pooling)
     if include_top:
-        x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
         x = layers.Dropout(c.dropout, seed=0, name="dropout")(x)
         x = layers.Dense(c.classes, activation="softmax", dtype="float32", name="predictions")(x)
-    elif pooling == "avg":
-        x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
-    elif pooling == "max":
-        x = layers.GlobalMaxPooling2D(name="max_pool")(x)
-    return keras.Model(inputs, x, name="efficientnet_lite")
+    return x
 
 
 def _channels(channels: int, width: float) -> int:
@@ -161,6 +143,5 @@ def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) 
     fill(model, checkpoint, layout, ignore=() if has_top else ("_fc.*",))
 
 
-def arrays(model: keras.Model, config: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The weights in the published layout."""
-    return layout_arrays(model, family.LAYOUT)
+arrays = arrays_of(family.LAYOUT)
+"""The weights in the published layout."""

@@ -18,6 +18,7 @@ import numpy as np
 from keras import layers, ops
 
 from warmstart.checkpoints.layout import load_by_name
+from warmstart.models.image.classifier_head import pooled_top
 from warmstart.models.image.pyramid import base_of, norm, pointwise, taps
 
 STRIDES = (8, 16, 32)
@@ -87,10 +88,7 @@ def build(
     size = (input_shape or config["input_size"])[:2]
     base = base_of(config, size)
     if not include_top:
-        if pooling is None:
-            return base
-        pool = layers.GlobalAveragePooling2D if pooling == "avg" else layers.GlobalMaxPooling2D
-        return keras.Model(base.input, pool(name="pool")(base.output))
+        return keras.Model(base.input, pooled_top(base.output, pooling)) if pooling else base
     width, class_count = config.get("width", 64), classes or config["classes"]
     maps = taps(base, STRIDES)
     towers = {

@@ -14,15 +14,13 @@ The graphs are Keras' own. Three things differ from calling
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 
+from warmstart.checkpoints.base import Checkpoint
 from warmstart.errors import UsageError
-
-if TYPE_CHECKING:
-    from warmstart.checkpoints.base import Checkpoint
 
 IMAGENET_STD = (0.229, 0.224, 0.225)
 FUNCTIONS = (
@@ -90,7 +88,7 @@ def build(
         raise UsageError(f"{function} cannot be built: {error}") from error
 
 
-def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]) -> None:
+def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) -> None:
     """Fill the model from a checkpoint: all of it, or an error and nothing is changed.
 
     Args:

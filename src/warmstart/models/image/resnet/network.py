@@ -16,31 +16,22 @@ He et al., "Bag of Tricks for Image Classification with Convolutional Neural Net
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
-import numpy as np
 from keras import layers
 
-from warmstart.checkpoints.layout import fill, layout_arrays
+from warmstart.checkpoints.base import Checkpoint
+from warmstart.checkpoints.layout import arrays_of, fill
+from warmstart.models.image.builder import image_builder
 from warmstart.models.image.classifier_head import classifier_head, pooled_top
 from warmstart.models.image.padding import padded
 from warmstart.models.image.resnet import family
 from warmstart.models.image.resnet.family import ResNetConfig
 
-if TYPE_CHECKING:
-    from warmstart.checkpoints.base import Checkpoint
 
-
-def build(
-    config: ResNetConfig | Mapping[str, Any],
-    *,
-    include_top: bool = True,
-    input_shape: tuple[int | None, int | None, int] | None = None,
-    pooling: str | None = None,
-    classes: int | None = None,
-) -> keras.Model:
+@image_builder("resnet", ResNetConfig.of)
+def build(images: Any, c: ResNetConfig, include_top: bool, pooling: str | None) -> Any:
     """Build the network with random weights.
 
     Args:
@@ -57,15 +48,8 @@ def build(
     Raises:
         UsageError: the config is not possible.
     """
-    c = ResNetConfig.of(config)
-    c = c if classes is None else replace(c, classes=classes)
-    inputs = keras.Input(input_shape or (*c.input_size, 3), name="images")
-    x = stage_maps(inputs, c)[-1]
-    if include_top:
-        x = classifier_head(layers.GlobalAveragePooling2D(name="avg_pool")(x), c.classes, "fc")
-    else:
-        x = pooled_top(x, pooling)
-    return keras.Model(inputs, x, name="resnet")
+    x = pooled_top(stage_maps(images, c)[-1], "avg" if include_top else pooling)
+    return classifier_head(x, c.classes, "fc") if include_top else x
 
 
 def stage_maps(images: Any, c: ResNetConfig) -> list[Any]:
@@ -144,6 +128,5 @@ def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) 
     fill(model, checkpoint, family.LAYOUT, ignore=() if has_head else ("fc.*",))
 
 
-def arrays(model: keras.Model, config: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The weights under the names of torchvision and timm."""
-    return layout_arrays(model, family.LAYOUT)
+arrays = arrays_of(family.LAYOUT)
+"""The weights under the names of torchvision and timm."""

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from warmstart.checkpoints.base import Checkpoint
 from warmstart.checkpoints.keras_hub import pytorch_arrays
 from warmstart.errors import MismatchError, UsageError
-from warmstart.models.checks import integers, one_of
+from warmstart.models.checks import Values
 from warmstart.models.image.keras_hub import CONVOLUTION, NORMALISATION, numbered
 
 BLOCK_TYPES = ("basic", "bottleneck")
@@ -24,34 +23,30 @@ FEWEST = 2
 """Every ResNet has more convolutions."""
 
 
-def sizes_of(config: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def sizes_of(values: Values) -> dict[str, Any]:
     """The values of a `ResNetConfig` for a `ResNetBackbone`, without its classes and input size.
-
-    Args:
-        config: of the backbone.
-        path: of its file, for errors.
 
     Raises:
         UsageError: an option is not supported.
     """
     blocks = tuple(f"{block}_block" for block in BLOCK_TYPES)
-    block = one_of(config, "block_type", path, "", blocks).removesuffix("_block")
-    one_of(config, "use_pre_activation", path, False, (False,))
-    one_of(config, "input_conv_kernel_sizes", path, [7], ([7],))
-    blocks_by_stage = config.get("stackwise_num_blocks")
+    block = values.one_of("block_type", blocks, "").removesuffix("_block")
+    values.one_of("use_pre_activation", (False,))
+    values.one_of("input_conv_kernel_sizes", ([7],))
+    blocks_by_stage = values.get("stackwise_num_blocks")
     stages = len(blocks_by_stage) if isinstance(blocks_by_stage, list) else 1
     stages = min(max(stages, 1), STAGES)
-    depths = integers(config, "stackwise_num_blocks", path, [], 1, MOST_BLOCKS, stages)
-    widths = integers(config, "stackwise_num_filters", path, [], 1, WIDEST, stages)
-    strides = integers(config, "stackwise_num_strides", path, [], 1, 2, stages)
+    depths = values.integers("stackwise_num_blocks", [], 1, MOST_BLOCKS, stages)
+    widths = values.integers("stackwise_num_filters", [], 1, WIDEST, stages)
+    strides = values.integers("stackwise_num_strides", [], 1, 2, stages)
     if strides[1:] != [2] * (stages - 1):
-        raise UsageError(f"{path}: stackwise_num_strides={strides} is not supported.")
+        raise UsageError(f"{values.path}: stackwise_num_strides={strides} is not supported.")
     return {
         "block": block,
         "depths": depths,
         "channels": [4 * width for width in widths] if block == "bottleneck" else widths,
         "widths": widths,
-        "stem": integers(config, "input_conv_filters", path, [], 1, WIDEST, 1),
+        "stem": values.integers("input_conv_filters", [], 1, WIDEST, 1),
         "first_stride": strides[0],
     }
 

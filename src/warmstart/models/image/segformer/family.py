@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from warmstart.catalog.entry import Entry, Label
 from warmstart.catalog.licences import SEGFORMER
 from warmstart.checkpoints.layout import Layout
 from warmstart.errors import UsageError
-from warmstart.models.checks import integer, integers, one_of
-from warmstart.models.configs import sizes
+from warmstart.models.checks import Described, Repository
+from warmstart.models.configs import Config
 from warmstart.models.image import keras_hub
 from warmstart.models.image.repository import (
     IMAGENET,
-    check_task,
     labels_of,
     make_entry,
     preprocessing,
+    require_head,
 )
 from warmstart.models.image.segformer import presets
 from warmstart.models.keras_hub import Preset
-from warmstart.models.repository import CONFIG
 
 PAPER = (
     "Xie, Wang, Yu, Anandkumar, Alvarez, Luo: SegFormer: Simple and Efficient Design for Semantic Segmentation with "
@@ -45,7 +41,7 @@ SEGMENTATION = True
 
 
 @dataclass(frozen=True)
-class SegformerConfig:
+class SegformerConfig(Config):
     """Sizes of one network; tuples have one number per stage.
 
     Attributes:
@@ -68,16 +64,9 @@ class SegformerConfig:
     dropout: float = 0.1
     block_epsilon: float = 1e-5
 
-    @classmethod
-    def of(cls, config: SegformerConfig | Mapping[str, Any]) -> SegformerConfig:
-        """From the values of an entry.
-
-        Raises:
-            UsageError: a key is unknown, or stages have no size.
-        """
-        made = sizes(cls, config, "segformer")
+    def check(self) -> None:
         lengths = {
-            len(getattr(made, key))
+            len(getattr(self, key))
             for key in (
                 "depths",
                 "hidden_sizes",
@@ -95,32 +84,27 @@ class SegformerConfig:
             )
         if any(
             size % heads
-            for size, heads in zip(made.hidden_sizes, made.num_attention_heads, strict=True)
+            for size, heads in zip(self.hidden_sizes, self.num_attention_heads, strict=True)
         ):
             raise UsageError(
                 "segformer: every hidden size must be divisible by its number of attention heads"
             )
-        return made
 
 
-def read(
-    config: Mapping[str, Any], folder: Path, task: str | None
-) -> tuple[Entry, tuple[Label, ...]]:
+def read(repo: Repository) -> Described:
     """See `models.repository.read`."""
-    path = folder / CONFIG
-    check_task(config, folder, task, "image-segmentation", "SegformerForSemanticSegmentation")
-    labels = labels_of(config, folder)
-    stages = integer(config, "num_encoder_blocks", path, 4, 1, 8)
+    require_head(repo, "SegformerForSemanticSegmentation", "image-segmentation")
+    labels = labels_of(repo)
+    stages = repo.integer("num_encoder_blocks", 4, 1, 8)
     values: dict[str, Any] = {
-        key: integers(config, key, path, default, 1, largest, stages)
-        for key, default, largest in STAGES
+        key: repo.integers(key, default, 1, largest, stages) for key, default, largest in STAGES
     }
-    values["decoder_hidden_size"] = integer(config, "decoder_hidden_size", path, 256, 1, WIDEST)
-    values["hidden_act"] = one_of(config, "hidden_act", path, "gelu", ("gelu", "relu", "silu"))
-    integer(config, "num_channels", path, 3, 3, 3)
-    if config.get("reshape_last_stage") is False:
-        raise UsageError(f"{path}: reshape_last_stage false is not supported.")
-    rules = preprocessing(folder, (512, 512), IMAGENET)
+    values["decoder_hidden_size"] = repo.integer("decoder_hidden_size", 256, 1, WIDEST)
+    values["hidden_act"] = repo.one_of("hidden_act", ("gelu", "relu", "silu"))
+    repo.integer("num_channels", 3, 3, 3)
+    if repo.get("reshape_last_stage") is False:
+        raise UsageError(f"{repo.path}: reshape_last_stage false is not supported.")
+    rules = preprocessing(repo.folder, (512, 512), IMAGENET)
     values |= {"classes": len(labels), "input_size": list(rules.size)}
     entry = make_entry(
         "segformer", "image-segmentation", "segformer", values, rules, SEGFORMER, PAPER
@@ -128,15 +112,7 @@ def read(
     return entry, labels
 
 
-def read_keras_hub(
-    preset: Preset, folder: Path, task: str | None
-) -> tuple[Entry, tuple[Label, ...]]:
+def read_keras_hub(preset: Preset) -> Described:
     """See `models.repository.read`."""
-    classes = keras_hub.segmentation_classes(preset, folder, task)
     values = presets.sizes_of(preset, {key: largest for key, _, largest in STAGES}, WIDEST)
-    rules = keras_hub.preprocessing(folder, tuple(values["input_size"]))
-    values |= {"classes": classes, "input_size": list(rules.size)}
-    entry = make_entry(
-        "segformer", "image-segmentation", "segformer", values, rules, "NOASSERTION", PAPER
-    )
-    return entry, keras_hub.labels(classes, folder)
+    return keras_hub.read_segmenter(preset, "segformer", SegformerConfig, values, PAPER)

@@ -17,21 +17,19 @@ SegformerForSemanticSegmentation.
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
-import numpy as np
 from keras import layers, ops
 
-from warmstart.checkpoints.layout import fill, layout_arrays
-from warmstart.errors import UsageError
+from warmstart.checkpoints.base import Checkpoint
+from warmstart.checkpoints.layout import arrays_of, fill
+from warmstart.models.image.builder import image_builder
+from warmstart.models.image.classifier_head import pooled_top
 from warmstart.models.image.padding import padded
 from warmstart.models.image.segformer import family, presets
 from warmstart.models.image.segformer.family import SegformerConfig
 from warmstart.models.image.segformer.presets import GELU_TANH
-
-if TYPE_CHECKING:
-    from warmstart.checkpoints.base import Checkpoint
 
 NORM_EPSILON = (
     1e-5  # of the reference's layers; the `layer_norm_eps` of its config is not used there
@@ -39,14 +37,8 @@ NORM_EPSILON = (
 ENCODER, HEAD = "segformer.encoder", "decode_head"
 
 
-def build(
-    config: SegformerConfig | Mapping[str, Any],
-    *,
-    include_top: bool = True,
-    input_shape: tuple[int, int, int] | None = None,
-    pooling: str | None = None,
-    classes: int | None = None,
-) -> keras.Model:
+@image_builder("segformer", SegformerConfig.of, known_size=True)
+def build(images: Any, c: SegformerConfig, include_top: bool, pooling: str | None) -> Any:
     """Build the network.
 
     Args:
@@ -63,23 +55,11 @@ def build(
     Raises:
         UsageError: the config is not possible, or the height or width is unknown.
     """
-    c = SegformerConfig.of(config)
-    c = c if classes is None else replace(c, classes=classes)
-    shape = input_shape or (*c.input_size, 3)
-    if None in shape:
-        raise UsageError("segformer needs a known height and width")
-    inputs = keras.Input(shape, name="images")
-    x, maps = inputs, []
+    x, maps = images, []
     for stage in range(len(c.depths)):
         x = _stage(x, c, stage)
         maps.append(x)
-    if include_top:
-        x = _decode_head(maps, c)
-    elif pooling:
-        x = (layers.GlobalAveragePooling2D if pooling == "avg" else layers.GlobalMaxPooling2D)(
-            name="pool"
-        )(x)
-    return keras.Model(inputs, x, name="segformer")
+    return _decode_head(maps, c) if include_top else pooled_top(x, pooling)
 
 
 def _linear(x: Any, width: int, name: str) -> Any:
@@ -169,7 +149,7 @@ def feature_map(model: keras.Model) -> keras.KerasTensor:
     return stages[-1].output
 
 
-def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]) -> None:
+def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) -> None:
     """Fill the model from a checkpoint in Hugging Face layout, or from a preset of KerasHub: all of
     it, or an error.
 
@@ -182,6 +162,5 @@ def load(model: keras.Model, checkpoint: "Checkpoint", config: Mapping[str, Any]
     fill(model, checkpoint, layout, ignore=() if has_head else (f"{HEAD}.*",))
 
 
-def arrays(model: keras.Model, config: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The weights in Hugging Face layout, as transformers reads them."""
-    return layout_arrays(model, family.LAYOUT)
+arrays = arrays_of(family.LAYOUT)
+"""The weights in Hugging Face layout, as transformers reads them."""

@@ -9,7 +9,6 @@ from typing import Any
 
 from warmstart.checkpoints.base import Checkpoint
 from warmstart.checkpoints.keras_hub import pytorch_arrays
-from warmstart.models.checks import integer, integers
 from warmstart.models.image.keras_hub import SIZE, encoder_config, numbered, suffix
 from warmstart.models.keras_hub import Preset
 
@@ -53,14 +52,13 @@ def sizes_of(preset: Preset, largest: Mapping[str, int], widest: int) -> dict[st
     Raises:
         UsageError: an option is not supported.
     """
-    config = encoder_config(preset, "MiTBackbone")
-    stages = integer(config, "num_layers", preset.path, 4, 1, 8)
+    encoder = encoder_config(preset, "MiTBackbone")
+    stages = encoder.integer("num_layers", 4, 1, 8)
     values: dict[str, Any] = {
-        own: integers(config, key, preset.path, [], 1, largest[own], stages)
-        for own, key in KEYS.items()
+        own: encoder.integers(key, [], 1, largest[own], stages) for own, key in KEYS.items()
     }
-    width = integer(preset.config, "projection_filters", preset.path, 256, 1, widest)
-    shape = config.get("image_shape") or ()
+    width = preset.values.integer("projection_filters", 256, 1, widest)
+    shape = encoder.get("image_shape") or ()
     return {
         **values,
         "mlp_ratios": [MLP_RATIO] * stages,

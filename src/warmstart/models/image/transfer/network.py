@@ -15,19 +15,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
 
+from warmstart.checkpoints.base import Checkpoint
 from warmstart.errors import MismatchError, UsageError
 from warmstart.models import architecture
 from warmstart.models.image.transfer import saved
 from warmstart.models.image.transfer.family import ACTIVATIONS, HEAD_LAYERS, MAP_LAYERS
-
-if TYPE_CHECKING:
-    from warmstart.checkpoints.base import Checkpoint
 
 MAX_LAYERS, MAX_UNITS = 64, 2**20
 HEAD = ("head_*", "logits/*")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from warmstart.errors import UsageError
-from warmstart.models.configs import sizes
+from warmstart.models.configs import Config
 
 VIT = (
     "Dosovitskiy et al.: An Image is Worth 16x16 Words: Transformers for Image Recognition at "
@@ -31,7 +29,7 @@ ACTIVATIONS = ("gelu", "gelu_tanh", "quick_gelu", "relu", "silu")
 
 
 @dataclass(frozen=True)
-class ViTConfig:
+class ViTConfig(Config):
     """Sizes and options of one network.
 
     Attributes:
@@ -82,41 +80,33 @@ class ViTConfig:
     epsilon: float = 1e-6
     antialias: bool = True
 
-    @classmethod
-    def of(cls, config: ViTConfig | Mapping[str, Any]) -> ViTConfig:
-        """From the values of an entry.
-
-        Raises:
-            UsageError: a key is unknown, or a value is not possible.
-        """
-        made = sizes(cls, config, "vit")
+    def check(self) -> None:
         for key, allowed in (
             ("pool", POOLS),
             ("positions", POSITIONS),
             ("mlp", MLPS),
             ("activation", ACTIVATIONS),
         ):
-            if getattr(made, key) not in allowed:
+            if getattr(self, key) not in allowed:
                 raise UsageError(
-                    f"vit: {key} must be one of {', '.join(allowed)}, not {getattr(made, key)!r}"
+                    f"vit: {key} must be one of {', '.join(allowed)}, not {getattr(self, key)!r}"
                 )
-        if made.width % made.heads:
-            raise UsageError(f"vit: width {made.width} must be divisible by heads {made.heads}")
-        if made.pool.startswith("token") and not made.class_token:
-            raise UsageError(f"vit: the pool {made.pool!r} needs a class token")
-        if made.pool == "tokens" and not made.distillation_token:
+        if self.width % self.heads:
+            raise UsageError(f"vit: width {self.width} must be divisible by heads {self.heads}")
+        if self.pool.startswith("token") and not self.class_token:
+            raise UsageError(f"vit: the pool {self.pool!r} needs a class token")
+        if self.pool == "tokens" and not self.distillation_token:
             raise UsageError("vit: the pool 'tokens' needs a distillation token")
-        rows, columns = made.grid
-        if rows < 1 or columns < 1 or any(side % made.patch for side in made.input_size):
+        rows, columns = self.grid
+        if rows < 1 or columns < 1 or any(side % self.patch for side in self.input_size):
             raise UsageError(
-                f"vit: the height and width {made.input_size} must be multiples of {made.patch}"
+                f"vit: the height and width {self.input_size} must be multiples of {self.patch}"
             )
         if rows != columns and math.isqrt(rows * columns) ** 2 == rows * columns:
             raise UsageError(
                 f"vit: a grid of {rows} x {columns} patches cannot be distinguished from a "
                 "square one in a weight file; choose another size"
             )
-        return made
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -138,19 +128,21 @@ class ViTConfig:
         """Width of what the head takes."""
         return self.width * (2 if self.pool in ("tokens", "token_avg") else 1)
 
-
-def parameters(config: Mapping[str, Any]) -> int:
-    """The number of parameters of a network."""
-    c = ViTConfig.of(config)
-    inner = c.hidden * (2 if c.mlp == "swiglu" else 1)
-    block = 4 * c.width + 4 * c.width * c.width + c.width + 3 * c.width * c.query_bias
-    block += c.width * inner + inner + c.hidden * c.width + c.width + 2 * c.width * c.layer_scale
-    norms = c.norm + c.norm_before
-    tokens = c.prefix + c.embedded_prefix + c.grid[0] * c.grid[1]
-    return (
-        c.depth * block
-        + c.width * (3 * c.patch * c.patch + c.patch_bias + tokens + 2 * norms)
-        + 2 * c.features * c.pool_norm
-        + (c.width if c.pool == "tokens" else c.features) * c.classes * (1 + (c.pool == "tokens"))
-        + c.classes * (1 + (c.pool == "tokens"))
-    )
+    def parameters(self) -> int:
+        c = self
+        inner = c.hidden * (2 if c.mlp == "swiglu" else 1)
+        block = 4 * c.width + 4 * c.width * c.width + c.width + 3 * c.width * c.query_bias
+        block += (
+            c.width * inner + inner + c.hidden * c.width + c.width + 2 * c.width * c.layer_scale
+        )
+        norms = c.norm + c.norm_before
+        tokens = c.prefix + c.embedded_prefix + c.grid[0] * c.grid[1]
+        return (
+            c.depth * block
+            + c.width * (3 * c.patch * c.patch + c.patch_bias + tokens + 2 * norms)
+            + 2 * c.features * c.pool_norm
+            + (c.width if c.pool == "tokens" else c.features)
+            * c.classes
+            * (1 + (c.pool == "tokens"))
+            + c.classes * (1 + (c.pool == "tokens"))
+        )

@@ -1,11 +1,10 @@
 """Vision Transformers (ViT, DeiT, DINOv2): what reads them, and the names of their arrays."""
 
 from warmstart.checkpoints.layout import PYTORCH, Layout
-from warmstart.models.image.vit.config import parameters
 from warmstart.models.image.vit.timm import read as read_timm
 from warmstart.models.image.vit.transformers import read
 
-__all__ = ["BLOCK", "LAYOUT", "parameters", "read", "read_timm"]
+__all__ = ["BLOCK", "LAYOUT", "read", "read_timm"]
 BLOCK = r"blocks\.(\d+)\."
 LAYOUT = Layout(
     modules=((r"^tokens$", ""),),

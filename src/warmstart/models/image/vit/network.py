@@ -19,21 +19,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
-import numpy as np
 from keras import layers, ops
 
-from warmstart.checkpoints.layout import fill, layout_arrays
-from warmstart.errors import UsageError
+from warmstart.checkpoints.base import Checkpoint
+from warmstart.checkpoints.layout import arrays_of, fill
+from warmstart.models.image.builder import image_builder
+from warmstart.models.image.classifier_head import pooled_top
 from warmstart.models.image.features import FEATURES
 from warmstart.models.image.scale import Scale
 from warmstart.models.image.vit import family, weights
 from warmstart.models.image.vit.config import ViTConfig
-
-if TYPE_CHECKING:
-    from warmstart.checkpoints.base import Checkpoint
 
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "gelu": partial(ops.gelu, approximate=False),
@@ -91,14 +89,8 @@ class Tokens(layers.Layer):
         return {**super().get_config(), **self.counts, "embedded": self.embedded}
 
 
-def build(
-    config: ViTConfig | Mapping[str, Any],
-    *,
-    include_top: bool = True,
-    input_shape: tuple[int | None, int | None, int] | None = None,
-    pooling: str | None = None,
-    classes: int | None = None,
-) -> keras.Model:
+@image_builder("vit", ViTConfig.of, known_size=True)
+def build(images: Any, c: ViTConfig, include_top: bool, pooling: str | None) -> Any:
     """Build the network with random weights.
 
     Args:
@@ -116,17 +108,9 @@ def build(
     Raises:
         UsageError: the config is not possible, or the height or width is unknown.
     """
-    c = ViTConfig.of(config)
-    height, width, channels = input_shape or (*c.input_size, 3)
-    if height is None or width is None:
-        raise UsageError("vit needs a known height and width")
-    if pooling not in (None, "avg", "max"):
-        raise UsageError(f"pooling must be None, 'avg' or 'max', not {pooling!r}")
-    c = replace(c, input_size=(height, width), classes=c.classes if classes is None else classes)
-    c = ViTConfig.of(c)
-    inputs = keras.Input((height, width, channels), name="images")
+    c = replace(c, input_size=images.shape[1:3])
     x = layers.Conv2D(c.width, c.patch, c.patch, use_bias=c.patch_bias, name="patch_embed.proj")(
-        inputs
+        images
     )
     x = ops.reshape(x, (-1, c.grid[0] * c.grid[1], c.width))
     counts = int(c.class_token), int(c.distillation_token), c.registers
@@ -139,13 +123,8 @@ def build(
         x = _norm(x, c, "norm")
     if include_top or pooling == "avg":
         x = layers.Identity(name=FEATURES)(_pooled(x, c))
-        if include_top and c.classes:
-            x = _head(x, c)
-    else:
-        x = ops.reshape(x[:, c.prefix :], (-1, *c.grid, c.width))
-        if pooling == "max":
-            x = layers.GlobalMaxPooling2D(name="max_pool")(x)
-    return keras.Model(inputs, x, name="vit")
+        return _head(x, c) if include_top and c.classes else x
+    return pooled_top(ops.reshape(x[:, c.prefix :], (-1, *c.grid, c.width)), pooling)
 
 
 def _dense(x: Any, width: int, name: str, *, bias: bool = True) -> Any:
@@ -230,6 +209,5 @@ def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) 
     fill(model, resized, family.LAYOUT, ignore=ignore)
 
 
-def arrays(model: keras.Model, config: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The weights under the names of timm."""
-    return layout_arrays(model, family.LAYOUT)
+arrays = arrays_of(family.LAYOUT)
+"""The weights under the names of timm."""

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
-from warmstart.catalog.entry import Entry, Label
 from warmstart.errors import UsageError
-from warmstart.models.checks import integer, number, one_of
+from warmstart.models.checks import Described, Repository
 from warmstart.models.image.classifiers import (
     classifier_preprocessing,
     head_of,
     repository_entry,
 )
 from warmstart.models.image.repository import HALF, IMAGENET
-from warmstart.models.image.vit.config import DEIT, DINOV2, REGISTERS, VIT, ViTConfig, parameters
-from warmstart.models.repository import CONFIG, licence_of
+from warmstart.models.image.vit.config import DEIT, DINOV2, REGISTERS, VIT, ViTConfig
+from warmstart.models.repository import licence_of
 
 HEADS = {
     "ViTForImageClassification": True,
@@ -43,61 +39,56 @@ ACTIVATIONS = {
 PAPERS = {"vit": VIT, "deit": DEIT, "dinov2": DINOV2, "dinov2_with_registers": REGISTERS}
 
 
-def read(
-    config: Mapping[str, Any], folder: Path, task: str | None
-) -> tuple[Entry, tuple[Label, ...]]:
+def read(repo: Repository) -> Described:
     """See `models.repository.read`."""
-    path, model_type = folder / CONFIG, str(config["model_type"])
-    name, labels = head_of(config, folder, task, HEADS)
-    own_side = integer(config, "image_size", path, 224, 16, 4096)
-    patch = integer(config, "patch_size", path, 16, 1, 256)
+    model_type = str(repo.get("model_type"))
+    name, labels = head_of(repo, HEADS)
+    own_side = repo.integer("image_size", 224, 16, 4096)
+    patch = repo.integer("patch_size", 16, 1, 256)
     is_dino = model_type.startswith("dinov2")
     scale = IMAGENET if is_dino else HALF
-    rules = classifier_preprocessing(folder, own_side, scale)
+    rules = classifier_preprocessing(repo.folder, own_side, scale)
     if any(side % patch for side in rules.size):
         raise UsageError(
-            f"{folder}: an input of {rules.size} is not a whole number of patches of {patch} "
+            f"{repo.folder}: an input of {rules.size} is not a whole number of patches of {patch} "
             "pixels; change the size in preprocessor_config.json."
         )
     made = ViTConfig(
         input_size=rules.size,
         patch=patch,
-        width=integer(config, "hidden_size", path, 768, 1, 16384),
-        depth=integer(config, "num_hidden_layers", path, 12, 1, 512),
-        heads=integer(config, "num_attention_heads", path, 12, 1, 512),
+        width=repo.integer("hidden_size", 768, 1, 16384),
+        depth=repo.integer("num_hidden_layers", 12, 1, 512),
+        heads=repo.integer("num_attention_heads", 12, 1, 512),
         classes=len(labels),
-        query_bias=one_of(config, "qkv_bias", path, True, (True, False)),
-        activation=ACTIVATIONS[one_of(config, "hidden_act", path, "gelu", tuple(ACTIVATIONS))],
-        epsilon=number(config, "layer_norm_eps", path, 1e-6 if is_dino else 1e-12, 0.0, 1.0),
+        query_bias=repo.one_of("qkv_bias", (True, False)),
+        activation=ACTIVATIONS[repo.one_of("hidden_act", tuple(ACTIVATIONS), "gelu")],
+        epsilon=repo.number("layer_norm_eps", 1e-6 if is_dino else 1e-12, 0.0, 1.0),
     )
     if is_dino:
-        made = _dinov2(made, config, path, name)
+        made = _dinov2(made, repo, name)
     else:
         made = replace(
             made,
-            hidden=integer(config, "intermediate_size", path, 3072, 1, 131072),
+            hidden=repo.integer("intermediate_size", 3072, 1, 131072),
             distillation_token=model_type == "deit",
             pool="tokens" if name == TEACHER else "token",
             antialias=False,
         )
-    values = asdict(ViTConfig.of(made))
     entry = repository_entry(
-        folder,
+        repo,
+        made,
+        rules,
         family=model_type,
-        architecture="vit",
-        config={key: list(v) if isinstance(v, tuple) else v for key, v in values.items()},
-        rules=rules,
-        licence=licence_of(config),
+        licence=licence_of(repo),
         paper=PAPERS[model_type],
-        parameters=parameters(values),
     )
     return entry, labels
 
 
-def _dinov2(made: ViTConfig, config: Mapping[str, Any], path: Path, name: str) -> ViTConfig:
+def _dinov2(made: ViTConfig, repo: Repository, name: str) -> ViTConfig:
     has_registers = name.startswith("Dinov2WithRegisters")
-    hidden = int(made.width * number(config, "mlp_ratio", path, 4, 0.1, 64))
-    swiglu = one_of(config, "use_swiglu_ffn", path, False, (True, False))
+    hidden = int(made.width * repo.number("mlp_ratio", 4, 0.1, 64))
+    swiglu = repo.one_of("use_swiglu_ffn", (True, False), False)
     if swiglu:  # two thirds of it, as a multiple of 8
         hidden = (int(hidden * 2 / 3) + 7) // 8 * 8
     return replace(
@@ -106,7 +97,7 @@ def _dinov2(made: ViTConfig, config: Mapping[str, Any], path: Path, name: str) -
         mlp="swiglu" if swiglu else "mlp",
         activation="silu" if swiglu else made.activation,
         layer_scale=True,
-        registers=integer(config, "num_register_tokens", path, 4, 0, 64) if has_registers else 0,
+        registers=repo.integer("num_register_tokens", 4, 0, 64) if has_registers else 0,
         positions="class",
         pool="token_avg" if made.classes else "token",
         antialias=has_registers,

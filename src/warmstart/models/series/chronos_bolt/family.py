@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from warmstart.catalog.entry import Entry, Label
 from warmstart.checkpoints.layout import PYTORCH, Layout
 from warmstart.errors import BundleError, UsageError
-from warmstart.models.repository import CONFIG, licence_of, slug
+from warmstart.models.checks import Described, Repository
+from warmstart.models.configs import Config
+from warmstart.models.repository import entry_of, slug
 
 PAPER = "Ansari et al.: Chronos: Learning the Language of Time Series, 2024, arXiv:2403.07815"
 LARGEST = {
@@ -43,7 +43,7 @@ LAYOUT = Layout(
 
 
 @dataclass(frozen=True)
-class ChronosBoltConfig:
+class ChronosBoltConfig(Config):
     """Sizes of one network; names are those of its `config.json`."""
 
     d_model: int
@@ -63,18 +63,15 @@ class ChronosBoltConfig:
     activation: str = "relu"
 
 
-def read(
-    config: Mapping[str, Any], folder: Path, task: str | None
-) -> tuple[Entry, tuple[Label, ...]]:
+def read(repo: Repository) -> Described:
     """See `models.repository.read`."""
-    path = folder / CONFIG
+    config, path = repo.config, repo.path
     inner = config.get("chronos_config")
     if not isinstance(inner, Mapping):
         raise UsageError(
             f"{path} is a T5 without a chronos_config; the only T5 that is supported is Chronos-Bolt."
         )
-    if task not in (None, "forecasting"):
-        raise UsageError(f"{folder} is a model for forecasting, not {task}.")
+    repo.check_task("forecasting")
     try:
         sizes = {key: int(config[key]) for key in LARGEST}
         patch, stride = int(inner["input_patch_size"]), int(inner["input_patch_stride"])
@@ -123,21 +120,14 @@ def read(
         "epsilon": float(config.get("layer_norm_epsilon", 1e-6)),
         "activation": str(config["dense_act_fn"]),
     }
-    entry = Entry(
-        name=slug(folder, "chronos_bolt").replace(".", "_"),
+    entry = entry_of(
+        repo,
+        name=slug(repo.folder, "chronos_bolt").replace(".", "_"),
         task="forecasting",
         family="chronos_bolt",
-        title=folder.name,
         architecture="chronos_bolt",
         config=built,
-        weights={},
-        preprocessing=None,
-        labels="",
-        licence=licence_of(config),
         parameters=parameters(built),
-        gflops=None,
-        min_size=0,
-        metrics=(),
         paper=PAPER,
         processing={"context": context, "horizon": horizon, "quantiles": quantiles, "patch": patch},
     )
@@ -158,17 +148,3 @@ def parameters(config: Mapping[str, Any]) -> int:
     ends = residual(2 * c["patch"], d) + residual(d, c["quantiles"] * c["horizon"])
     biases = 2 * (d + c["buckets"] * c["num_heads"])
     return int(encoder + decoder + ends + biases + (2 if c["reg_token"] else 1) * d)
-
-
-def config_of(config: ChronosBoltConfig | Mapping[str, Any]) -> ChronosBoltConfig:
-    """The config from JSON values.
-
-    Raises:
-        UsageError: a key is unknown or missing.
-    """
-    if isinstance(config, ChronosBoltConfig):
-        return config
-    try:
-        return ChronosBoltConfig(**config)
-    except TypeError as error:
-        raise UsageError(f"chronos_bolt: {error}") from None

@@ -22,18 +22,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 
-from warmstart.checkpoints.layout import fill, layout_arrays
+from warmstart.checkpoints.base import Checkpoint
+from warmstart.checkpoints.layout import arrays_of, fill
 from warmstart.models.series.chronos_bolt import family
-from warmstart.models.series.chronos_bolt.family import ChronosBoltConfig, config_of
-
-if TYPE_CHECKING:
-    from warmstart.checkpoints.base import Checkpoint
+from warmstart.models.series.chronos_bolt.family import ChronosBoltConfig
 
 
 def build(config: ChronosBoltConfig | Mapping[str, Any]) -> keras.Model:
@@ -45,7 +43,7 @@ def build(config: ChronosBoltConfig | Mapping[str, Any]) -> keras.Model:
         `quantiles` float32 (B, Q, horizon), scaled, and `states` (B, P (+ 1), d_model), of the
         encoder.
     """
-    config = config_of(config)
+    config = ChronosBoltConfig.of(config)
     patches = keras.Input((None, 2 * config.patch), name="patches")
     mask = keras.Input((None,), name="mask")
     shared = layers.Embedding(2 if config.reg_token else 1, config.d_model, name="shared")
@@ -229,8 +227,5 @@ def load(
     fill(model, checkpoint, family.LAYOUT)
 
 
-def arrays(
-    model: keras.Model, config: ChronosBoltConfig | Mapping[str, Any]
-) -> dict[str, np.ndarray]:
-    """The weights in the public layout."""
-    return layout_arrays(model, family.LAYOUT)
+arrays = arrays_of(family.LAYOUT)
+"""The weights in the public layout."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 from warmstart.errors import UsageError
+from warmstart.models.configs import Config
 
 RUNNER = "warmstart.series.deepar:DeepAR"
 PARAMETERS = {
@@ -19,7 +18,7 @@ LARGEST = {"lags": 4096, "features": 4096, "hidden": 8192, "layers": 64, "catego
 
 
 @dataclass(frozen=True)
-class DeepARConfig:
+class DeepARConfig(Config):
     """Sizes of one network.
 
     Attributes:
@@ -42,9 +41,7 @@ class DeepARConfig:
     dropout: float = 0.1
     shortcut: int = 0
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "lags", tuple(int(lag) for lag in self.lags))
-        object.__setattr__(self, "cardinalities", tuple(int(n) for n in self.cardinalities))
+    def check(self) -> None:
         if self.distribution not in PARAMETERS:
             raise UsageError(
                 f"distribution must be one of {', '.join(PARAMETERS)}, not {self.distribution!r}."
@@ -68,28 +65,6 @@ class DeepARConfig:
                 f"deepar: shortcut is one of the lags, of a distribution with a location, not "
                 f"{self.shortcut} of {self.distribution}."
             )
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in asdict(self).items()
-        }
-
-
-def config_of(config: DeepARConfig | Mapping[str, Any]) -> DeepARConfig:
-    """The config from JSON values.
-
-    Raises:
-        UsageError: a key is unknown or missing, or a size is absurd.
-    """
-    if isinstance(config, DeepARConfig):
-        return config
-    known = {field.name for field in fields(DeepARConfig)}
-    try:
-        return DeepARConfig(**config)
-    except TypeError as error:
-        unknown = sorted(set(config) - known)
-        raise UsageError(f"deepar: {f'unknown key {unknown[0]!r}' if unknown else error}") from None
 
 
 def state_names(layers: int) -> list[str]:

@@ -32,7 +32,7 @@ import keras
 from keras import layers, ops
 
 from warmstart.checkpoints.layout import load_by_name
-from warmstart.models.series.deepar.family import PARAMETERS, DeepARConfig, config_of, state_names
+from warmstart.models.series.deepar.family import PARAMETERS, DeepARConfig, state_names
 from warmstart.models.series.lstm import LSTM
 
 
@@ -49,7 +49,7 @@ def build(config: DeepARConfig | Mapping[str, Any], *, fused: bool = True) -> ke
         distribution's parameters on the scaled series, float32 (B, T, P) in the order of
         `PARAMETERS`.
     """
-    config = config_of(config)
+    config = DeepARConfig.of(config)
     lags = keras.Input((None, len(config.lags)), name="lags")
     features = keras.Input((None, config.features), name="features")
     log_scale = keras.Input((1,), name="log_scale")
@@ -219,7 +219,7 @@ def functions(model: keras.Model, config: DeepARConfig | Mapping[str, Any]) -> t
     """
     import tensorflow as tf
 
-    config = config_of(config)
+    config = DeepARConfig.of(config)
     inputs, head, domain = (model.get_layer(name) for name in ("inputs", "parameters", "domain"))
     stack = [model.get_layer(f"lstm_{n + 1}") for n in range(config.layers)]
     straight = model.get_layer("shortcut") if config.shortcut else None

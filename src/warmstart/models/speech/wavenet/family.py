@@ -24,12 +24,11 @@ and so are the averages and moments of its optimizer.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from warmstart.checkpoints.layout import Layout
 from warmstart.errors import UsageError
+from warmstart.models.configs import Config
 from warmstart.models.speech.receptive_field import receptive_field
 
 PUBLIC = "wavenet/causal_layer/filter"
@@ -83,7 +82,7 @@ LAYOUT = Layout(
 
 
 @dataclass(frozen=True)
-class WaveNetConfig:
+class WaveNetConfig(Config):
     """Sizes of one network.
 
     Attributes:
@@ -139,35 +138,26 @@ class WaveNetConfig:
     def outputs(self) -> int:
         return self.levels if self.output == "mu_law" else 3 * self.mixtures
 
-
-def configured(config: WaveNetConfig | Mapping[str, Any]) -> WaveNetConfig:
-    """The config as a dataclass, checked."""
-    if not isinstance(config, WaveNetConfig):
-        known: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in config.items()
-        }
-        try:
-            config = WaveNetConfig(**known)
-        except TypeError as error:
-            raise UsageError(f"wavenet: {error}") from None
-    sizes = (
-        config.stacks,
-        config.channels,
-        config.residual,
-        config.skip,
-        config.mixtures,
-        config.frame_channels,
-        config.hold,
-        *config.dilations,
-        *config.classes,
-        *config.upsampling,
-    )
-    if not config.dilations or any(not isinstance(n, int) or not 1 <= n <= 65536 for n in sizes):
-        raise UsageError("wavenet: every size and dilation must be a whole number of 1 or more")
-    if config.output not in ("mu_law", "logistics"):
-        raise UsageError(f"wavenet: output must be 'mu_law' or 'logistics', not {config.output!r}")
-    if not 2 <= config.filter_width <= 64 or not 2 <= config.levels <= 65536:
-        raise UsageError("wavenet: filter_width must be 2 to 64, levels 2 to 65,536")
-    if config.classes and config.global_channels < 1:
-        raise UsageError("wavenet: classes need global_channels of 1 or more")
-    return config
+    def check(self) -> None:
+        sizes = (
+            self.stacks,
+            self.channels,
+            self.residual,
+            self.skip,
+            self.mixtures,
+            self.frame_channels,
+            self.hold,
+            *self.dilations,
+            *self.classes,
+            *self.upsampling,
+        )
+        if not self.dilations or any(not isinstance(n, int) or not 1 <= n <= 65536 for n in sizes):
+            raise UsageError("wavenet: every size and dilation must be a whole number of 1 or more")
+        if self.output not in ("mu_law", "logistics"):
+            raise UsageError(
+                f"wavenet: output must be 'mu_law' or 'logistics', not {self.output!r}"
+            )
+        if not 2 <= self.filter_width <= 64 or not 2 <= self.levels <= 65536:
+            raise UsageError("wavenet: filter_width must be 2 to 64, levels 2 to 65,536")
+        if self.classes and self.global_channels < 1:
+            raise UsageError("wavenet: classes need global_channels of 1 or more")

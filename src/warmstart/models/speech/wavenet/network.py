@@ -17,19 +17,17 @@ logistics. Names of the public TensorFlow layout: `family`. Cached generation: `
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 from keras import layers, ops
 
 from warmstart.checkpoints.assign import assign
+from warmstart.checkpoints.base import Checkpoint
 from warmstart.checkpoints.layout import fill
 from warmstart.models.speech.dilated_stack import Stack
 from warmstart.models.speech.wavenet import family
-from warmstart.models.speech.wavenet.family import WaveNetConfig, configured
-
-if TYPE_CHECKING:
-    from warmstart.checkpoints.base import Checkpoint
+from warmstart.models.speech.wavenet.family import WaveNetConfig
 
 
 def build(config: WaveNetConfig | Mapping[str, Any]) -> keras.Model:
@@ -44,7 +42,7 @@ def build(config: WaveNetConfig | Mapping[str, Any]) -> keras.Model:
     Raises:
         UsageError: the config has an unknown key, or a size that is not possible.
     """
-    c = configured(config)
+    c = WaveNetConfig.of(config)
     inputs = {"samples": keras.Input((None,), dtype="int32", name="samples")}
     if c.classes:
         inputs["classes"] = keras.Input((len(c.classes),), dtype="int32", name="classes")
@@ -200,7 +198,7 @@ def mixture_loss(levels: int, mixtures: int, samples: Any, parameters: Any) -> A
 
 
 def load(
-    model: keras.Model, checkpoint: "Checkpoint", config: WaveNetConfig | Mapping[str, Any]
+    model: keras.Model, checkpoint: Checkpoint, config: WaveNetConfig | Mapping[str, Any]
 ) -> None:
     """Fill the model: from arrays named as its variables, or as the public TensorFlow layout names
     them.

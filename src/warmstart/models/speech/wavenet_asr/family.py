@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from warmstart.errors import UsageError
+from warmstart.models.configs import Config
 from warmstart.models.speech.receptive_field import receptive_field
 
 RUNNER = "warmstart.speech.ctc.recognizer"
@@ -15,7 +16,7 @@ FEATURE_RANGE = (-2.0, 2.0)
 
 
 @dataclass(frozen=True)
-class WaveNetASRConfig:
+class WaveNetASRConfig(Config):
     """Sizes: `features` numbers a frame in, `symbols` out (the blank first).
 
     `batch_norm` False: convolutions have biases instead, as after folding.
@@ -34,33 +35,26 @@ class WaveNetASRConfig:
         """Frames that one frame of the output depends on: half of them before it, half after."""
         return receptive_field(self.filter_width, tuple(self.dilations) * self.blocks)
 
-
-def configured(config: WaveNetASRConfig | Mapping[str, Any]) -> WaveNetASRConfig:
-    """The config as a dataclass, checked."""
-    if not isinstance(config, WaveNetASRConfig):
-        try:
-            config = WaveNetASRConfig(
-                **{**config, "dilations": tuple(config.get("dilations", (1, 2, 4, 8, 16)))}
-            )
-        except TypeError as error:
-            raise UsageError(f"wavenet_asr: {error}") from None
-    sizes = (
-        config.features,
-        config.symbols,
-        config.channels,
-        config.blocks,
-        config.filter_width,
-        *config.dilations,
-    )
-    if not config.dilations or any(not isinstance(n, int) or not 1 <= n <= 4096 for n in sizes):
-        raise UsageError("wavenet_asr: every size and dilation must be a whole number of 1 to 4096")
-    if config.filter_width % 2 == 0:
-        raise UsageError(
-            f"wavenet_asr: filter_width must be odd to see both sides alike, not {config.filter_width}"
+    def check(self) -> None:
+        sizes = (
+            self.features,
+            self.symbols,
+            self.channels,
+            self.blocks,
+            self.filter_width,
+            *self.dilations,
         )
-    return config
+        if not self.dilations or any(not isinstance(n, int) or not 1 <= n <= 4096 for n in sizes):
+            raise UsageError(
+                "wavenet_asr: every size and dilation must be a whole number of 1 to 4096"
+            )
+        if self.filter_width % 2 == 0:
+            raise UsageError(
+                "wavenet_asr: filter_width must be odd to see both sides alike, not "
+                f"{self.filter_width}"
+            )
 
 
 def context(config: Mapping[str, Any]) -> int:
     """Frames on each side that the output for a frame depends on, at most."""
-    return configured(config).receptive_field // 2
+    return WaveNetASRConfig.of(config).receptive_field // 2

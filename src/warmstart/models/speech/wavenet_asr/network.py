@@ -19,7 +19,7 @@ from keras import layers
 
 from warmstart.checkpoints.layout import load_by_name
 from warmstart.models.speech.dilated_stack import Stack, conv_norm
-from warmstart.models.speech.wavenet_asr.family import WaveNetASRConfig, configured
+from warmstart.models.speech.wavenet_asr.family import WaveNetASRConfig
 
 
 def build(config: WaveNetASRConfig | Mapping[str, Any]) -> keras.Model:
@@ -32,7 +32,7 @@ def build(config: WaveNetASRConfig | Mapping[str, Any]) -> keras.Model:
     Raises:
         UsageError: the config has an unknown key, or a size that is not possible.
     """
-    c = configured(config)
+    c = WaveNetASRConfig.of(config)
     inputs = keras.Input((None, c.features), name="features")
     x = layers.Activation("tanh", name="front_tanh")(
         conv_norm(inputs, c.channels, batch_norm=c.batch_norm, name="front")

@@ -23,7 +23,7 @@ from warmstart.checkpoints.layout import load_by_name
 from warmstart.errors import UsageError
 from warmstart.models.speech.ctc import ctc_loss
 from warmstart.models.speech.wavenet.network import WaveNet
-from warmstart.models.speech.wavenet_raw.family import WaveNetRawConfig, configured
+from warmstart.models.speech.wavenet_raw.family import WaveNetRawConfig
 
 
 def build(config: WaveNetRawConfig | Mapping[str, Any]) -> keras.Model:
@@ -36,7 +36,7 @@ def build(config: WaveNetRawConfig | Mapping[str, Any]) -> keras.Model:
     Raises:
         UsageError: the config has an unknown key, or a size that is not possible.
     """
-    c = configured(config)
+    c = WaveNetRawConfig.of(config)
     features = keras.Input((None, c.pooling), name="features")
     return keras.Model(features, RawWaveNet(c)(features)["logits"], name="wavenet_raw")
 

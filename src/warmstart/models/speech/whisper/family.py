@@ -7,15 +7,16 @@ Special tokens are not read from here: the tokenizer knows them by name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from warmstart.catalog.entry import Entry, Label
 from warmstart.checkpoints.layout import Layout
 from warmstart.errors import BundleError, UsageError
+from warmstart.models.checks import Described, Repository
+from warmstart.models.configs import Config
 from warmstart.models.keras_hub import Preset
-from warmstart.models.repository import CONFIG, licence_of, read_json, slug
+from warmstart.models.repository import CONFIG, entry_of, read_json, slug
 from warmstart.models.speech.whisper import presets
 
 PAPER = (
@@ -49,7 +50,7 @@ RUNNER = "warmstart.speech.whisper.recognizer"
 
 
 @dataclass(frozen=True)
-class WhisperConfig:
+class WhisperConfig(Config):
     """Sizes of one network.
 
     Attributes:
@@ -75,7 +76,7 @@ class WhisperConfig:
     audio_positions: int = 1500
     text_positions: int = 448
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         if self.width % self.encoder_heads or self.width % self.decoder_heads:
             raise UsageError(
                 f"whisper: width must be divisible by the numbers of heads, and {self.width} is not divisible by "
@@ -88,72 +89,32 @@ class WhisperConfig:
         return self.width // self.decoder_heads
 
 
-def config_of(size: str, **changes: Any) -> WhisperConfig:
-    """The config of a published size: tiny, base, small, medium or large; `changes` win."""
-    layers_, width, heads = {
-        "tiny": (4, 384, 6),
-        "base": (6, 512, 8),
-        "small": (12, 768, 12),
-        "medium": (24, 1024, 16),
-        "large": (32, 1280, 20),
-    }[size]
-    sizes = {
-        "width": width,
-        "encoder_layers": layers_,
-        "decoder_layers": layers_,
-        "encoder_heads": heads,
-        "decoder_heads": heads,
-        "encoder_hidden": 4 * width,
-        "decoder_hidden": 4 * width,
-    }
-    return WhisperConfig(**{**sizes, **changes})
-
-
-def config_from(config: WhisperConfig | Mapping[str, Any]) -> WhisperConfig:
-    """The config from JSON values.
-
-    Raises:
-        UsageError: a key is unknown.
-    """
-    if isinstance(config, WhisperConfig):
-        return config
-    try:
-        return WhisperConfig(**config)
-    except TypeError as error:
-        raise UsageError(f"whisper: {error}") from None
-
-
-def read_keras_hub(
-    preset: Preset, folder: Path, task: str | None
-) -> tuple[Entry, tuple[Label, ...]]:
+def read_keras_hub(preset: Preset) -> Described:
     """See `models.repository.read`."""
-    return read(presets.config_of(preset, folder), folder, task)
+    return read(replace(preset.repo, config=presets.config_of(preset)))
 
 
-def read(
-    config: Mapping[str, Any], folder: Path, task: str | None
-) -> tuple[Entry, tuple[Label, ...]]:
+def read(repo: Repository) -> Described:
     """See `models.repository.read`."""
-    if task not in (None, TASK):
-        raise UsageError(f"{folder} is a Whisper model for {TASK}, not {task}.")
+    repo.check_task(TASK)
+    config, folder, path = repo.config, repo.folder, repo.path
     sizes = {}
     for key, (name, most) in SIZES.items():
         value = config.get(key)
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
             raise BundleError(
-                f"{folder / CONFIG}: {key} must be a whole number from 1 to {most:,}, "
-                f"not {value!r}."
+                f"{path}: {key} must be a whole number from 1 to {most:,}, not {value!r}."
             )
         sizes[name] = value
     for key, supported in OPTIONS.items():
         if config.get(key, supported) != supported:
             raise UsageError(
-                f"{folder / CONFIG}: {key} {config[key]!r} is not supported; only {supported!r} is."
+                f"{path}: {key} {config[key]!r} is not supported; only {supported!r} is."
             )
     for name in ("encoder_heads", "decoder_heads"):
         if sizes["width"] % sizes[name]:
             raise BundleError(
-                f"{folder / CONFIG}: d_model must be divisible by the numbers of attention heads, and "
+                f"{path}: d_model must be divisible by the numbers of attention heads, and "
                 f"{sizes['width']} is not divisible by {sizes[name]}."
             )
     front_end = _optional(folder / FRONT_END_FILE)
@@ -182,21 +143,14 @@ def read(
         **_defaults(folder, options, sizes),
     }
     name = slug(folder).replace(".", "_")
-    entry = Entry(
+    entry = entry_of(
+        repo,
         name=name if name.startswith("whisper") else f"whisper_{name}",
         task=TASK,
         family="whisper",
-        title=folder.name,
         architecture="whisper",
         config=sizes,
-        weights={},
-        preprocessing=None,
-        labels="",
-        licence=licence_of(config),
         parameters=parameters(sizes),
-        gflops=None,
-        min_size=0,
-        metrics=(),
         paper=PAPER,
         processing=processing,
     )

@@ -18,18 +18,16 @@ Layers are named as the public checkpoints name theirs, without "model.": `encod
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 
-from warmstart.checkpoints.layout import fill, layout_arrays
+from warmstart.checkpoints.base import Checkpoint
+from warmstart.checkpoints.layout import arrays_of, fill
 from warmstart.models.speech.whisper import family
-from warmstart.models.speech.whisper.family import WhisperConfig, config_from
-
-if TYPE_CHECKING:
-    from warmstart.checkpoints.base import Checkpoint
+from warmstart.models.speech.whisper.family import WhisperConfig
 
 EPSILON = 1e-5
 HIDDEN = -1e9  # added to scores of positions that may not be seen
@@ -97,7 +95,7 @@ class Whisper(keras.Model):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> "Whisper":
-        return cls(config_from(config["config"]))
+        return cls(WhisperConfig.of(config["config"]))
 
     def call(self, inputs: Mapping[str, Any], training: bool | None = None) -> dict[str, Any]:
         encoded = self.encode(inputs["input_features"])
@@ -309,11 +307,11 @@ def build(config: WhisperConfig | Mapping[str, Any]) -> Whisper:
     Raises:
         UsageError: the config has an unknown key.
     """
-    return Whisper(config_from(config))
+    return Whisper(WhisperConfig.of(config))
 
 
 def load(
-    model: keras.Model, checkpoint: "Checkpoint", config: WhisperConfig | Mapping[str, Any]
+    model: keras.Model, checkpoint: Checkpoint, config: WhisperConfig | Mapping[str, Any]
 ) -> None:
     """Fill the model from a checkpoint with the public names: all of it, or an error.
 
@@ -323,6 +321,5 @@ def load(
     fill(model, checkpoint, family.LAYOUT)
 
 
-def arrays(model: keras.Model, config: WhisperConfig | Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The weights under their public names and in their public layout."""
-    return layout_arrays(model, family.LAYOUT)
+arrays = arrays_of(family.LAYOUT)
+"""The weights under their public names and in their public layout."""

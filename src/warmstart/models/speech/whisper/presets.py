@@ -14,7 +14,7 @@ from typing import Any
 from warmstart.checkpoints.keras_hub import modules, pytorch_arrays
 from warmstart.checkpoints.layout import Rules
 from warmstart.errors import BundleError, UsageError
-from warmstart.models.checks import one_of
+from warmstart.models.checks import Values
 from warmstart.models.keras_hub import Preset
 from warmstart.models.repository import read_json
 
@@ -58,7 +58,7 @@ TASKS = ("", "AudioToText")
 """Of KerasHub, with and without a head: the output matrix is the embedding of tokens."""
 
 
-def config_of(preset: Preset, folder: Path) -> dict[str, Any]:
+def config_of(preset: Preset) -> dict[str, Any]:
     """The `config.json` that the model has in transformers, with what its `generation_config.json`
     would say.
 
@@ -66,12 +66,13 @@ def config_of(preset: Preset, folder: Path) -> dict[str, Any]:
         BundleError: a size is missing.
         UsageError: the preset is of another task, or its features are computed in another way.
     """
-    if preset.task not in TASKS:
-        raise UsageError(f"{folder} is KerasHub's Whisper{preset.task}, which is not supported.")
+    folder = preset.repo.folder
+    if preset.model not in TASKS:
+        raise UsageError(f"{folder} is KerasHub's Whisper{preset.model}, which is not supported.")
     keys = ("vocabulary_size", "num_layers", "num_heads", "hidden_dim", "intermediate_dim")
     lengths = ("max_encoder_sequence_length", "max_decoder_sequence_length")
     sizes = {"num_mels": 80, **preset.sizes(*keys, *lengths)}
-    if "num_mels" in preset.config:
+    if "num_mels" in preset.values.config:
         sizes |= preset.sizes("num_mels")
     frames = sizes["max_encoder_sequence_length"]
     _check_converter(folder, sizes["num_mels"], frames)
@@ -98,7 +99,7 @@ def _check_converter(folder: Path, mels: int, frames: int) -> None:
     seconds = frames * CONVERTER_OPTIONS["stride"] / RATE
     supported = {**CONVERTER_OPTIONS, "num_mels": mels, "max_audio_length": seconds}
     for key, value in supported.items():
-        one_of(options, key, path, value, (value,))
+        Values(options, path).one_of(key, (value,))
 
 
 def _generation(folder: Path) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from warmstart.catalog.entry import Entry, Label
 from warmstart.checkpoints.keras_hub import modules, pytorch_arrays
 from warmstart.checkpoints.layout import Layout, Rules
+from warmstart.models.checks import Described, Repository
 from warmstart.models.keras_hub import Preset
 from warmstart.models.text import encoder_config, keras_hub
 from warmstart.models.text.encoder_config import as_task, parameters
@@ -43,27 +43,21 @@ BLOCK = r"encoder\.layer\.(\d+)\."
 LORA_TARGETS = ("query", "value")
 
 
-def read(
-    config: Mapping[str, Any], folder: Path, task: str | None
-) -> tuple[Entry, tuple[Label, ...]]:
+def read(repo: Repository) -> Described:
     """See `models.repository.read`."""
     return encoder_config.read(
-        config,
-        folder,
-        task,
+        repo,
         architecture="bert",
         paper=PAPER,
         sizes=partial(encoder_config.bert_sizes, pad_token_id=0),
     )
 
 
-def read_keras_hub(
-    preset: Preset, folder: Path, task: str | None
-) -> tuple[Entry, tuple[Label, ...]]:
+def read_keras_hub(preset: Preset) -> Described:
     """See `models.repository.read`."""
     config = keras_hub.encoder_config(preset, "bert", "Bert")
     config |= {"type_vocab_size": preset.sizes("num_segments")["num_segments"]}
-    return read({**config, "hidden_act": "gelu_pytorch_tanh"}, folder, task)
+    return read(replace(preset.repo, config={**config, "hidden_act": "gelu_pytorch_tanh"}))
 
 
 def write(entry: Entry, labels: tuple[Label, ...]) -> dict[str, Any]:

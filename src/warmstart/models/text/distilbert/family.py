@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from warmstart.catalog.entry import Entry, Label
 from warmstart.checkpoints.keras_hub import modules, pytorch_arrays
 from warmstart.checkpoints.layout import Layout, Rules
+from warmstart.models.checks import Described, Repository
 from warmstart.models.keras_hub import Preset
 from warmstart.models.text import encoder_config, keras_hub
 from warmstart.models.text import repository as texts
@@ -61,23 +61,16 @@ BLOCK = r"transformer\.layer\.(\d+)\."
 LORA_TARGETS = ("q_lin", "v_lin")
 
 
-def read(
-    config: Mapping[str, Any], folder: Path, task: str | None
-) -> tuple[Entry, tuple[Label, ...]]:
+def read(repo: Repository) -> Described:
     """See `models.repository.read`."""
-    return encoder_config.read(
-        config, folder, task, architecture="distilbert", paper=PAPER, sizes=_sizes
-    )
+    return encoder_config.read(repo, architecture="distilbert", paper=PAPER, sizes=_sizes)
 
 
-def read_keras_hub(
-    preset: Preset, folder: Path, task: str | None
-) -> tuple[Entry, tuple[Label, ...]]:
+def read_keras_hub(preset: Preset) -> Described:
     """See `models.repository.read`."""
     config = keras_hub.encoder_config(preset, "distilbert", "DistilBert")
-    return read(
-        {**config, **{own: config.get(key) for key, own in KEYS.items()}, **GELU}, folder, task
-    )
+    config |= {own: config.get(key) for key, own in KEYS.items()} | GELU
+    return read(replace(preset.repo, config=config))
 
 
 def write(entry: Entry, labels: tuple[Label, ...]) -> dict[str, Any]:
@@ -91,17 +84,17 @@ def write(entry: Entry, labels: tuple[Label, ...]) -> dict[str, Any]:
     )
 
 
-def _sizes(config: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def _sizes(repo: Repository) -> dict[str, Any]:
     limits = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
     return {
-        "vocab_size": texts.size(config, "vocab_size", path),
-        **{key: texts.size(config, KEYS[key], path, limit=key) for key in limits},
-        "max_position_embeddings": texts.size(config, "max_position_embeddings", path, default=512),
+        "vocab_size": texts.size(repo, "vocab_size"),
+        **{key: texts.size(repo, KEYS[key], limit=key) for key in limits},
+        "max_position_embeddings": texts.size(repo, "max_position_embeddings", default=512),
         "type_vocab_size": 0,
-        "hidden_act": config.get("activation", "gelu"),
+        "hidden_act": repo.get("activation", "gelu"),
         "layer_norm_eps": 1e-12,  # fixed in the reference, whatever a config has
-        "pad_token_id": texts.size(config, "pad_token_id", path, limit="vocab_size", default=0),
-        "hidden_dropout_prob": texts.number(config, "dropout", path, 0.1),
-        "attention_probs_dropout_prob": texts.number(config, "attention_dropout", path, 0.1),
-        "classifier_dropout": texts.number(config, "seq_classif_dropout", path, 0.2),
+        "pad_token_id": texts.size(repo, "pad_token_id", limit="vocab_size", default=0),
+        "hidden_dropout_prob": texts.number(repo, "dropout", 0.1),
+        "attention_probs_dropout_prob": texts.number(repo, "attention_dropout", 0.1),
+        "classifier_dropout": texts.number(repo, "seq_classif_dropout", 0.2),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from warmstart.checkpoints.keras_hub import modules, pytorch_arrays
 from warmstart.checkpoints.layout import Layout, Rules
 from warmstart.errors import BundleError, UsageError
 from warmstart.models import repository
+from warmstart.models.checks import Described, Repository
+from warmstart.models.configs import Config
 from warmstart.models.keras_hub import PREPROCESSOR, Preset, preset_limits
 from warmstart.models.text import generation_config
 from warmstart.models.text import repository as texts
@@ -103,7 +105,7 @@ LAYOUT = Layout(
 
 
 @dataclass(frozen=True)
-class GPT2Config:
+class GPT2Config(Config):
     """Sizes and options, named as in Hugging Face's `config.json`; the defaults are GPT-2 small.
 
     With `num_labels` the network classifies a text by its last token and has no language-modelling
@@ -128,23 +130,16 @@ class GPT2Config:
     tie_word_embeddings: bool = True
     num_labels: int | None = None
 
-    @classmethod
-    def of(cls, config: GPT2Config | Mapping[str, Any]) -> GPT2Config:
-        """Raises UsageError for an unknown key, or sizes that do not go together."""
-        if not isinstance(config, GPT2Config):
-            if unknown := config.keys() - {field.name for field in fields(cls)}:
-                raise UsageError(f"gpt2: the config has the unknown key {min(unknown)!r}.")
-            config = cls(**config)
-        if config.activation_function not in ACTIVATIONS:
+    def check(self) -> None:
+        if self.activation_function not in ACTIVATIONS:
             raise UsageError(
-                f"gpt2: activation_function {config.activation_function!r} is not supported; "
+                f"gpt2: activation_function {self.activation_function!r} is not supported; "
                 f"supported are {', '.join(ACTIVATIONS)}."
             )
-        if config.n_embd % config.n_head:
+        if self.n_embd % self.n_head:
             raise UsageError(
-                f"gpt2: n_embd {config.n_embd} must be divisible by n_head {config.n_head}."
+                f"gpt2: n_embd {self.n_embd} must be divisible by n_head {self.n_head}."
             )
-        return config
 
     def scale(self, layer: int) -> float:
         """What queries are multiplied with in this layer (counted from 0)."""
@@ -152,9 +147,7 @@ class GPT2Config:
         return scale / (layer + 1) if self.scale_attn_by_inverse_layer_idx else scale
 
 
-def read_keras_hub(
-    preset: Preset, folder: Path, task: str | None
-) -> tuple[Entry, tuple[Label, ...]]:
+def read_keras_hub(preset: Preset) -> Described:
     """See `models.repository.read`."""
     keys = {
         "vocab_size": "vocabulary_size",
@@ -167,10 +160,11 @@ def read_keras_hub(
     own = preset.sizes(*keys.values())
     config: dict[str, Any] = {key: own[name] for key, name in keys.items()}
     config |= {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"]}
-    vocabulary = folder / VOCABULARY
+    vocabulary = preset.repo.folder / VOCABULARY
     end = repository.read_json(vocabulary).get(END) if vocabulary.is_file() else None
-    entry, labels = read({**config, "bos_token_id": end, "eos_token_id": end}, folder, task)
-    path = folder / PREPROCESSOR
+    config |= {"bos_token_id": end, "eos_token_id": end}
+    entry, labels = read(replace(preset.repo, config=config))
+    path = preset.repo.folder / PREPROCESSOR
     limits = preset_limits(repository.read_json(path), path) if path.is_file() else []
     if not limits or limits[0] >= own["max_sequence_length"]:
         return entry, labels
@@ -178,14 +172,10 @@ def read_keras_hub(
     return replace(entry, processing={**entry.processing, **generation}), labels
 
 
-def read(
-    config: Mapping[str, Any], folder: Path, task: str | None
-) -> tuple[Entry, tuple[Label, ...]]:
+def read(repo: Repository) -> Described:
     """See `models.repository.read`."""
-    path = folder / repository.CONFIG
-    sizes: dict[str, Any] = {
-        key: _size(config, key, largest, path) for key, largest in SIZES.items()
-    }
+    config, folder, path, task = repo.config, repo.folder, repo.path, repo.task
+    sizes: dict[str, Any] = {key: _size(repo, key, largest) for key, largest in SIZES.items()}
     for key, usual in REFUSED.items():
         if config.get(key, usual) != usual:
             raise UsageError(f"{path}: {key}={config[key]!r} is not supported.")
@@ -206,33 +196,23 @@ def read(
     labels: tuple[Label, ...] = ()
     processing: dict[str, Any] = {}
     if tasks[0] == "text-classification":
-        labels = tuple(
-            Label(index, name, name)
-            for index, name in enumerate(repository.class_names(config, path))
-        )
+        labels = texts.labels_of(repo)
         built |= {"num_labels": len(labels), "tie_word_embeddings": True}
         processing["max_length"] = texts.max_length(folder, sizes["n_positions"])
-        processing["problem"] = texts.problem_of(config, path, len(labels))
+        processing["problem"] = texts.problem_of(repo, len(labels))
     else:
         processing["longest"] = sizes["n_positions"]
         processing |= generation_config.read(config, folder, sizes["vocab_size"])
     count = parameters(built)
     repository.check_parameters(count, folder, MOST_PARAMETERS)
-    entry = Entry(
+    entry = repository.entry_of(
+        repo,
         name=repository.slug(folder, "gpt2"),
         task=tasks[0],
         family="gpt2",
-        title=folder.name,
         architecture="gpt2",
         config=built,
-        weights={},
-        preprocessing=None,
-        labels="",
-        licence=repository.licence_of(config),
         parameters=count,
-        gflops=None,
-        min_size=0,
-        metrics=(),
         paper=PAPER,
         processing=processing,
     )
@@ -270,15 +250,15 @@ def parameters(config: Mapping[str, Any]) -> int:
     )
 
 
-def _size(config: Mapping[str, Any], key: str, largest: int, path: Path) -> int | None:
-    value = config.get(key)
+def _size(repo: Repository, key: str, largest: int) -> int | None:
+    value = repo.get(key)
     if value is None and key == "n_inner":
         return None
     if value is None:
-        raise BundleError(f"{path} lacks the key {key!r}; fetch the repository again.")
+        raise BundleError(f"{repo.path} lacks the key {key!r}; fetch the repository again.")
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= largest:
         raise BundleError(
-            f"{path}: {key} must be a whole number from 1 to {largest:,}, not {value!r}."
+            f"{repo.path}: {key} must be a whole number from 1 to {largest:,}, not {value!r}."
         )
     return value
 

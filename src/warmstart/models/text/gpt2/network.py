@@ -17,18 +17,15 @@ Letters in shapes: B texts, T tokens of a text, N new tokens, S cached tokens, C
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
-import numpy as np
 from keras import layers, ops
 
-from warmstart.checkpoints.layout import fill, layout_arrays
+from warmstart.checkpoints.base import Checkpoint
+from warmstart.checkpoints.layout import arrays_of, fill
 from warmstart.models.text.gpt2 import family
 from warmstart.models.text.gpt2.family import GPT2Config
-
-if TYPE_CHECKING:
-    from warmstart.checkpoints.base import Checkpoint
 
 HIDDEN = (
     -1e9
@@ -265,7 +262,7 @@ def build(config: GPT2Config | Mapping[str, Any]) -> keras.Model:
 
 
 def load(
-    model: keras.Model, checkpoint: "Checkpoint", config: GPT2Config | Mapping[str, Any]
+    model: keras.Model, checkpoint: Checkpoint, config: GPT2Config | Mapping[str, Any]
 ) -> None:
     """Fill the network from a checkpoint with Hugging Face's names, with or without `transformer.`
     in front.
@@ -276,6 +273,5 @@ def load(
     fill(model, checkpoint, family.LAYOUT)
 
 
-def arrays(model: keras.Model, config: GPT2Config | Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The weights under the names that `load` and transformers' GPT2LMHeadModel read."""
-    return layout_arrays(model, family.LAYOUT)
+arrays = arrays_of(family.LAYOUT)
+"""The weights under the names that `load` and transformers' GPT2LMHeadModel read."""

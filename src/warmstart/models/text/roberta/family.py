@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from warmstart.catalog.entry import Entry, Label
 from warmstart.checkpoints.keras_hub import modules, pytorch_arrays
 from warmstart.checkpoints.layout import Layout, Rules
+from warmstart.models.checks import Described, Repository
 from warmstart.models.keras_hub import Preset
 from warmstart.models.text import encoder_config, keras_hub
 from warmstart.models.text.encoder_config import as_task, parameters
@@ -55,29 +56,23 @@ def first_position(config: Mapping[str, Any]) -> int:
     return int(config["pad_token_id"]) + 1
 
 
-def read(
-    config: Mapping[str, Any], folder: Path, task: str | None
-) -> tuple[Entry, tuple[Label, ...]]:
+def read(repo: Repository) -> Described:
     """See `models.repository.read`."""
     return encoder_config.read(
-        config,
-        folder,
-        task,
+        repo,
         architecture="roberta",
-        paper=PAPERS[str(config["model_type"])],
+        paper=PAPERS[str(repo.get("model_type"))],
         sizes=partial(encoder_config.bert_sizes, pad_token_id=1),
         first_position=first_position,
     )
 
 
-def read_keras_hub(
-    preset: Preset, folder: Path, task: str | None
-) -> tuple[Entry, tuple[Label, ...]]:
+def read_keras_hub(preset: Preset) -> Described:
     """See `models.repository.read`."""
     config = keras_hub.encoder_config(preset, "roberta", "Roberta")
     positions = config["max_position_embeddings"] + PADDING
     own = {"max_position_embeddings": positions, "type_vocab_size": 0, "layer_norm_eps": 1e-5}
-    return read({**config, **own}, folder, task)
+    return read(replace(preset.repo, config={**config, **own}))
 
 
 def write(entry: Entry, labels: tuple[Label, ...]) -> dict[str, Any]:
