@@ -16,7 +16,7 @@ from warmstart.checkpoints.atomic import atomic_file
 from warmstart.core.inputs import Item
 from warmstart.core.model import Model
 from warmstart.core.reading import printable
-from warmstart.core.records import Record, read_table
+from warmstart.core.records import Reading, Record, read_table
 from warmstart.core.records.table import Table
 from warmstart.core.results import Failed
 from warmstart.core.wire import wire_of
@@ -68,9 +68,8 @@ def predict_table(
     input_kind = model.input_kind
     if input_kind.table_suffixes or model.result.is_file:
         raise UsageError(f"{model.name} does not predict row by row; see its task's own options.")
-    table = read_table(
-        path, (input_kind.field,), named=tuple(columns), encoding=encoding, delimiter=delimiter
-    )
+    reading = Reading(encoding=encoding, delimiter=delimiter)
+    table = read_table(path, (input_kind.field,), reading=reading, named=tuple(columns))
     inputs = _input_columns(model, table, columns)
     names = model.result.summary or tuple(
         name for name, _ in wire_of(model.result).fields if name not in ("input", "model")

@@ -203,31 +203,23 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
             DecisionFigures(class_names) if multi_label else ClassificationFigures(class_names)
         )
         call = ClassifyOptions(batch_size=options.batch_size)
-        failed = 0
-        answers = self.scores((one.value for one in examples), call)
-        for done, ((name, scores), target) in enumerate(zip(answers, truth, strict=True), 1):
-            if isinstance(scores, Failed):
-                errors.append(str(scores.error))
-                failed += 1
-            elif multi_label:
-                figures.add(scores, np.isin(np.arange(len(class_names)), target))
-            else:
-                figures.add(name, scores, target[0])
-            if callable(options.progress):
-                options.progress(self.name, done, len(examples))
-        records.require_usable("photo", len(examples) - failed, errors)
-        return Evaluation.of(self, {**figures.result(), "errors": errors})
-
-    def scores(
-        self, photos: Iterable[Photo], options: ClassifyOptions
-    ) -> Iterator[tuple[str, Any]]:
-        """(name, probabilities (classes,) or `Failed`) of each photo."""
+        count = 0
 
         def decode(prepared: Prepared, outputs: Any, _: ClassifyOptions) -> tuple[str, Any]:
             return prepared.name, outputs[0]["probabilities"]
 
-        for answer in self.run(iter_photos(photos), options, (self.compute, decode)):
-            yield (answer.input, answer) if isinstance(answer, Failed) else answer
+        photos = iter_photos(one.value for one in examples)
+        answers = self.run(photos, call, (self.compute, decode))
+        for target, (name, scores) in records.answered(
+            self.name, truth, answers, errors, options.progress
+        ):
+            if multi_label:
+                figures.add(scores, np.isin(np.arange(len(class_names)), target))
+            else:
+                figures.add(name, scores, target[0])
+            count += 1
+        records.require_usable("photo", count, errors)
+        return Evaluation.of(self, {**figures.result(), "errors": errors})
 
     @cached_property
     def class_index(self) -> ClassIndex:

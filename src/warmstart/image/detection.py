@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.catalog import Entry
 from warmstart.core.evaluation import Evaluation
@@ -29,7 +30,6 @@ from warmstart.image.results.detections import Box, Detections
 
 if TYPE_CHECKING:
     import keras
-    from numpy.typing import NDArray
 
     from warmstart.engines.keras import Program
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from warmstart.core import records
-from warmstart.core.results import Failed
-from warmstart.hub.progress import Progress
 from warmstart.image.annotations.box_data import BoxedPhoto
 from warmstart.image.annotations.boxes import read_boxes
 from warmstart.image.annotations.masks import read_masks
@@ -30,7 +27,7 @@ def evaluate_detection(model: Any, data: Any, options: Any) -> dict[str, Any]:
         max_boxes=MOST[-1],
         batch_size=options.batch_size,
     )
-    for photo, result in _readable(model.name, photos, results, errors, options.progress):
+    for photo, result in records.answered(model.name, photos, results, errors, options.progress):
         evaluation.add(truth_of(photo), predicted_boxes(result))
     records.require_usable("photo", len(evaluation.photos), errors)
     if not any(photo.counted.any() for photo in photos):
@@ -64,7 +61,7 @@ def evaluate_segmentation(model: Any, data: Any, options: Any) -> dict[str, Any]
     confusion = Confusion(len(names))
     errors, count = list(annotated.problems), 0
     results = model.stream((p.photo for p in photos), batch_size=options.batch_size)
-    for photo, result in _readable(model.name, photos, results, errors, options.progress):
+    for photo, result in records.answered(model.name, photos, results, errors, options.progress):
         confusion.add(photo.mask(), result.labels_map)
         count += 1
     records.require_usable("photo", count, errors)
@@ -72,18 +69,3 @@ def evaluate_segmentation(model: Any, data: Any, options: Any) -> dict[str, Any]
     for key in ("iou", "dice"):
         figures[key] = {name: float(value) for name, value in zip(names, figures[key], strict=True)}
     return {**figures, "count": count, "errors": errors}
-
-
-def _readable(
-    name: str, photos: Sequence[Any], results: Any, errors: list[str], progress: Progress | None
-) -> Iterator[tuple[Any, Any]]:
-    """(photo, result) of the photos that could be read; what is wrong with the others is added to
-    `errors`.
-    """
-    for done, (photo, result) in enumerate(zip(photos, results, strict=True), 1):
-        if isinstance(result, Failed):
-            errors.append(str(result.error))
-        else:
-            yield photo, result
-        if progress:
-            progress(name, done, len(photos))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.core import inputs
 from warmstart.core.input_kind import FileKind, Limits, Readable
@@ -15,7 +16,6 @@ from warmstart.errors import InputError
 from warmstart.image.decoder import SUFFIXES
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from PIL.Image import Image
 
 Photo: TypeAlias = Union[str, "os.PathLike[str]", bytes, Readable, "Image", "NDArray[Any]"]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.core import records
-from warmstart.core.records import LABEL, PHOTO, Labelled
+from warmstart.core.records import LABEL, PHOTO, Labelled, Reading
 from warmstart.core.records.columns import PHOTO_ID, listed
 from warmstart.core.terminal import counted
 from warmstart.errors import UsageError
@@ -21,42 +20,27 @@ from warmstart.image.arrays import are_arrays, pairs
 from warmstart.image.class_folders import class_folders, has_classes, is_numbered, task_name
 from warmstart.image.part_folders import part_folders
 from warmstart.image.part_tables import CLASSES, part_tables, tables_in
-from warmstart.image.photo_files import folders_of, has_photos, photos_in
+from warmstart.image.photo_files import existing, folders_of, has_photos, photos_in
 
-TABLE_OPTIONS = (
-    "path_column",
-    "label_column",
-    "split_column",
-    "group_column",
-    "encoding",
-    "delimiter",
-)
-"""What only a table takes."""
 COMPARED = 500
 """Rows of a table that are compared with the class folders next to it."""
 
 
-def labelled_photos(
-    data: Any, *, problems: list[str], columns: list[str] | None = None, **reading: Any
-) -> Iterator[Labelled]:
+def labelled_photos(data: Any, **keywords: Any) -> Iterator[Labelled]:
     """Labelled photos of any source.
 
     Args:
         data: a folder of class folders; a folder of photos and a table, or a table for each part; a
             folder of parts, such as `train/` and `val/`, that are one of these; a table or dataset,
             pairs (photo, label), see `core.records.read_table`; or arrays (x, y).
-        problems: takes what is not read, and what is wrong with unusable records.
-        columns: takes how the data was read.
-        **reading: other keywords of `core.records.read_photos`.
+        **keywords: see `core.records.Reading`; `problems` takes what is not read, too.
 
     Raises:
         UsageError: see `core.records.read_photos`; or a folder can be read in two ways or not at
             all.
     """
-    path = Path(data).expanduser() if isinstance(data, str | os.PathLike) else None
-    if path is not None and not path.exists():
-        raise UsageError(f"The file or folder {path} does not exist.")
-    reading = {**reading, "problems": problems, "columns": columns}
+    reading = records.Reading(**keywords)
+    path = existing(data)
     if path is None:
         yield from _of_table(pairs(data) if are_arrays(data) else data, reading)
     elif path.is_dir():
@@ -65,11 +49,10 @@ def labelled_photos(
         yield from _of_table(path, reading)
 
 
-def _of_folder(
-    folder: Path, reading: Mapping[str, Any], outer: Path | None = None
-) -> Iterator[Labelled]:
+def _of_folder(folder: Path, reading: Reading, outer: Path | None = None) -> Iterator[Labelled]:
     """The photos of a folder; `outer`: the one that was named, if it is another."""
-    problems = reading["problems"]
+    assert reading.problems is not None
+    problems = reading.problems
     parts = part_folders(folder, _is_labelled, "class folders", problems)
     if parts:
         _list_unread(folder, "folders of parts", problems)
@@ -77,13 +60,13 @@ def _of_folder(
             for one in _of_folder(child, reading):
                 yield replace(one, part=part)
     elif not _tables(folder) and (inner := _inner_folder(folder)) is not None:
-        if reading["columns"] is not None:
-            reading["columns"].append(f"folder: {inner}")
+        if reading.columns is not None:
+            reading.columns.append(f"folder: {inner}")
         if loose := len(photos_in(folder)):
             problems.append(f"{folder}: {counted(loose, 'photo')} not used, next to {inner.name}/")
         yield from _of_folder(inner, reading, folder)
     else:
-        yield from _of_part(folder, reading, outer)
+        yield from _of_part(folder, reading, problems, outer)
 
 
 def _inner_folder(folder: Path) -> Path | None:
@@ -137,12 +120,12 @@ def _list_unread(folder: Path, what: str, problems: list[str]) -> None:
 
 
 def _of_part(
-    folder: Path, reading: Mapping[str, Any], outer: Path | None = None
+    folder: Path, reading: Reading, problems: list[str], outer: Path | None = None
 ) -> Iterator[Labelled]:
     """The photos of a folder without folders of parts."""
-    problems = reading["problems"]
     tables = _tables(folder)
-    named = [name for name in TABLE_OPTIONS if reading.get(name) is not None]
+    of_files = [name for name in ("encoding", "delimiter") if getattr(reading, name) is not None]
+    named = [*reading.named, *of_files]  # what only a table takes
     if not tables and named:
         raise UsageError(
             f"{folder} is read without a table, and only a table takes {listed(named)}."
@@ -151,7 +134,7 @@ def _of_part(
         for table in tables:
             _refuse_other_labels(folder, table, reading)
         _list_unread(folder, "class folders", problems)
-        yield from class_folders(folder, problems, reading["columns"], outer=outer)
+        yield from class_folders(folder, problems, reading.columns, outer=outer)
         return
     by_part = part_tables(folder, problems)
     if not by_part:
@@ -165,7 +148,7 @@ def _of_part(
             yield one if part is None else replace(one, part=part)
 
 
-def _refuse_other_labels(folder: Path, table: Path, reading: Mapping[str, Any]) -> None:
+def _refuse_other_labels(folder: Path, table: Path, reading: Reading) -> None:
     """Refuse class folders whose photos have other labels in a table.
 
     Raises:
@@ -173,7 +156,7 @@ def _refuse_other_labels(folder: Path, table: Path, reading: Mapping[str, Any]) 
     """
     names: set[tuple[str, Any]] = set()
     try:
-        for one in islice(_of_table(table, {**reading, "problems": [], "columns": []}), COMPARED):
+        for one in islice(_of_table(table, replace(reading, problems=[], columns=[])), COMPARED):
             photo = Path(one.value) if isinstance(one.value, str) else folder
             if photo != folder and photo.is_relative_to(folder) and photo.is_file():
                 names.add((photo.relative_to(folder).parts[0], one.label))
@@ -188,32 +171,25 @@ def _refuse_other_labels(folder: Path, table: Path, reading: Mapping[str, Any]) 
         )
 
 
-def _of_table(data: Any, reading: Mapping[str, Any]) -> Iterator[Labelled]:
-    several = reading.get("multi_label")
+def _of_table(data: Any, reading: Reading) -> Iterator[Labelled]:
+    several = reading.multi_label
     if isinstance(data, Path) and data.name == CLASSES and several is None:
         several = True
-    if records.is_table(data) and reading.get("label_column") is None:
+    if records.is_table(data) and reading.label_column is None:
         data = _table_of_photos(data, reading)
     own: list[str] = []
-    yield from records.read_photos(data, **{**reading, "multi_label": several, "columns": own})
-    if (columns := reading["columns"]) is not None:
+    yield from records.read_photos(data, **vars(replace(reading, multi_label=several, columns=own)))
+    if (columns := reading.columns) is not None:
         columns += [line for line in own if line not in columns]
 
 
-def _table_of_photos(data: Any, reading: Mapping[str, Any]) -> records.Table:
+def _table_of_photos(data: Any, reading: Reading) -> records.Table:
     """The table, if it is not one of boxes, whose labels are not those of photos.
 
     Raises:
         UsageError: there are the columns of four sides.
     """
-    table = records.read_table(
-        data,
-        (PHOTO, LABEL),
-        optional=(PHOTO_ID,),
-        named=[reading.get(name) for name in TABLE_OPTIONS if name.endswith("_column")],
-        encoding=reading.get("encoding"),
-        delimiter=reading.get("delimiter"),
-    )
+    table = records.read_table(data, (PHOTO, LABEL), reading=reading, optional=(PHOTO_ID,))
     sides, _ = columns_of(table.columns, positional=False)
     if sides is not None and not table.positional:
         raise UsageError(

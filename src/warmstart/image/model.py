@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.core.inputs import Item
 from warmstart.core.model import Model, Prepared
@@ -23,7 +24,6 @@ from warmstart.image.inputs import PHOTO, Photo
 
 if TYPE_CHECKING:
     import keras
-    from numpy.typing import NDArray
     from PIL.Image import Image
 
     from warmstart.catalog import Entry, ImagePreprocessing

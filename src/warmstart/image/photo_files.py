@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from warmstart.core.inputs import iter_items, natural
 from warmstart.core.records import SUFFIXES as TABLES
@@ -23,6 +24,20 @@ NOT_PHOTOS = frozenset(
 CONTAINERS = ("TIFF",)
 """Formats whose files under other names are something else, such as a camera's raw picture with a
 small preview."""
+
+
+def existing(source: Any) -> Path | None:
+    """The path that a source is, with `~` expanded; None for other sources.
+
+    Raises:
+        UsageError: nothing is there.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return None
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise UsageError(f"There is no file or folder {path}.")
+    return path
 
 
 def folders_of(folder: Path) -> list[Path]:

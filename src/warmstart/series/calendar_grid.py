@@ -6,7 +6,7 @@ import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
-from warmstart.series import other_columns
+from warmstart.core.records.columns import listed
 from warmstart.series.calendar_columns import YEARS
 from warmstart.series.column_types import holds_integers, holds_numbers
 from warmstart.series.date_forms import MONTH, MONTHS
@@ -42,7 +42,7 @@ def unrolled(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
     long = long.assign(timestamp=_timestamps(dates))[["timestamp", VALUE]]
     notes = [*table.attrs.get("notes", ()), f"years by {steps}: one series"]
     if left:
-        notes.append(f"ignored, because they are not {steps}: {other_columns.listed(left)}")
+        notes.append(f"ignored, because they are not {steps}: {listed(left)}")
     long = long.sort_values("timestamp").reset_index(drop=True)
     long.attrs["notes"] = tuple(notes)
     return long

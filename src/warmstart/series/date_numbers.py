@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.errors import InputError
 from warmstart.series.calendar_columns import CALENDAR, YEARS
@@ -15,7 +16,6 @@ from warmstart.series.date_texts import formatted
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
 
 EXCEL = (20_000.0, 80_000.0)
 """Serial numbers of Excel from 1954 to 2119."""

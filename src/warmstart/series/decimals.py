@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.errors import InputError, documented_in
 from warmstart.series.column_types import has_type
@@ -19,7 +20,6 @@ from warmstart.series.layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
 
 SPACES = re.compile(r"(?<=\d)[\s\u00a0\u202f'’](?=\d{3})")
 NUMBER = re.compile(r"[-+]?[\d.,]*\d[.,]?(?:[eE][-+]?\d+)?")

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.core.results import Failed
 from warmstart.errors import InputError, UsageError
 from warmstart.series.comparison import Comparison, best
 from warmstart.series.results import Forecast
 from warmstart.series.time_series import NamedSeries, TimeSeries
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 class Backtest:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.catalog import Entry, Label
 from warmstart.core.evaluation import Evaluation
@@ -33,7 +34,6 @@ from warmstart.series.time_series import TimeSeries, iter_series
 
 if TYPE_CHECKING:
     import keras
-    from numpy.typing import NDArray
 
     from warmstart.engines.keras import Program
 

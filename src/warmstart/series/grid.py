@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.core import terminal
 from warmstart.errors import InputError
@@ -14,7 +15,6 @@ from warmstart.series.layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
 
 Arrays: TypeAlias = "dict[str, NDArray[Any]]"
 """The columns of one series: the target as "", covariates by name."""

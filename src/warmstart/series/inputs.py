@@ -9,6 +9,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.core.input_kind import (
     ArrowColumn,
@@ -38,7 +39,6 @@ from warmstart.series.time_series import (
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
 
 Series: TypeAlias = Union[
     TimeSeries,

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.engines.base import Engine
 from warmstart.series.time_series import TimeSeries
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 class Method(Protocol):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from warmstart.core.records import part_columns
+from warmstart.core.records.columns import listed
 from warmstart.errors import UsageError
 from warmstart.series import calendar_columns, decimals, row_numbers
 from warmstart.series.column_types import has_type
@@ -13,8 +14,6 @@ from warmstart.series.column_types import has_type
 if TYPE_CHECKING:
     import pandas as pd
 
-LISTED = 12
-"""Columns in a message."""
 MOST_PARTS = 8
 """Distinct cells of a column that names parts: three parts, and several spellings of each."""
 
@@ -49,12 +48,6 @@ def without_calendar(
         return others
     notes.append(f"ignored, because they follow from the timestamps: {listed(repeats)}")
     return [column for column in others if column not in repeats]
-
-
-def listed(names: Any) -> str:
-    """The first names of columns, with commas."""
-    shown = [str(name) for name in names]
-    return ", ".join(shown[:LISTED]) + (", …" if len(shown) > LISTED else "")
 
 
 def check_parts(table: pd.DataFrame, taken: Sequence[Any], where: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.core.records.columns import ROW_NAMES
 from warmstart.series import frequency
@@ -13,7 +14,6 @@ from warmstart.series.date_numbers import COUNTERS, evident_dates
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
 
 NAMES = (*ROW_NAMES, "no", "no.", "nr", "nr.", "num", "row", "rownum", "row_number", "row_id", "#")
 LEAST, LEAST_SHUFFLED = 3, 6

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from warmstart.core.records.columns import listed
 from warmstart.errors import UsageError
-from warmstart.series import calendar_grid, dates, decimals, name_columns, other_columns
+from warmstart.series import calendar_grid, dates, decimals, name_columns
 from warmstart.series.calendar_columns import YEARS
 from warmstart.series.column_types import holds_integers, holds_numbers
 from warmstart.series.date_forms import MONTH
@@ -55,7 +56,7 @@ def long_form(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
     if step_type != "dates":
         if step_type == "years" and len(others) == 1 and not texts and not layout.items:
             raise UsageError(
-                f"Each row may be a series over the years {other_columns.listed(steps)}, or "
+                f"Each row may be a series over the years {listed(steps)}, or "
                 f"each column may be one: pass item={str(others[0])!r} for the first, or "
                 "rename the columns."
             )
@@ -71,7 +72,7 @@ def long_form(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
     note = f"each row is a series; its columns are {_WORDS[step_type]}"
     notes = [*table.attrs.get("notes", ()), note]
     if left := [column for column in others if column not in columns]:
-        notes.append(f"ignored, because they are not steps: {other_columns.listed(left)}")
+        notes.append(f"ignored, because they are not steps: {listed(left)}")
     time = "step" if step_type == "numbers" else "timestamp"
     long = table.rename(columns=steps).melt(columns, [*steps.values()], time, "target")
     if not columns:

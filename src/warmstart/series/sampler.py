@@ -10,17 +10,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.engines.base import Engine, TensorSpec
 from warmstart.series.features import Past, Recipe
 from warmstart.series.scaling import Scaling
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 
 ROWS = 1600  # series x samples in one call of `step`: more than that leaves the processor's caches
 POLL_SECONDS = 0.05  # between two chances to stop while threads sample

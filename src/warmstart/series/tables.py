@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from warmstart.core.records.columns import listed
 from warmstart.errors import InputError, UsageError, documented_in
 from warmstart.series import (
     calendar_columns,
@@ -26,7 +28,6 @@ from warmstart.series.layout import ITEMS, Layout
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
 
 TIMES = ("timestamp", "ds", "date", "datetime", "time", "month", "week", "day", "period", "year")
 TARGETS = ("target", "y", "value")
@@ -82,9 +83,7 @@ def columns(table: pd.DataFrame, layout: Layout, where: str) -> Columns:
     named = (layout.target, *layout.items, layout.timestamp, *layout.known, *layout.static)
     for column in named:
         if column is not None and column not in table.columns:
-            raise UsageError(
-                f"{where} has no column {column!r}; it has: {other_columns.listed(table.columns)}."
-            )
+            raise UsageError(f"{where} has no column {column!r}; it has: {listed(table.columns)}.")
     if layout.is_training:
         other_columns.check_parts(table, named, where)
     by_name = {str(column).lower(): column for column in table.columns}
@@ -144,7 +143,7 @@ def _targets(
             decimals.check_texts(table, unread, where)
             raise UsageError(
                 f"{where} has no column of numbers besides timestamps; it has: "
-                f"{other_columns.listed(table.columns)}."
+                f"{listed(table.columns)}."
             )
         return others
     targets = [by_name[n] for n in TARGETS if n in by_name and by_name[n] in others]
@@ -154,7 +153,7 @@ def _targets(
             decimals.check_texts(table, unread, where)
         raise UsageError(
             f"{where} has {len(numeric)} columns that may be the series "
-            f"({other_columns.listed(numeric) or 'none'}); pass one as target=, covariates as known=."
+            f"({listed(numeric) or 'none'}); pass one as target=, covariates as known=."
         )
     return targets[:1] or numeric
 
@@ -188,7 +187,7 @@ def _without_text(
         names = ", ".join(repr(str(text)) for text in texts)
         raise UsageError(
             f"{where} has several rows with the same time, and several columns of text "
-            f"({other_columns.listed(texts)}); pass those that identify a series as "
+            f"({listed(texts)}); pass those that identify a series as "
             f"item=[{names}], and remove the others."
         )
     if time.times is None and time.steps is None:
@@ -197,7 +196,7 @@ def _without_text(
             f"{where} has no timestamps, and its column {texts[0]!r} holds text ({value!r}); "
             "pass it as timestamp= with date_format=, or as item=, or remove it."
         )
-    notes.append(f"ignored, because they contain text: {other_columns.listed(texts)}")
+    notes.append(f"ignored, because they contain text: {listed(texts)}")
     return items, left
 
 
@@ -221,7 +220,7 @@ def _timestamps(
         column = _date_column(table, free)
         if column is None and (parts := calendar_columns.of_parts(table, free)):
             times, used = parts
-            return Dates(times, note=f"dates are those of {other_columns.listed(used)}"), used
+            return Dates(times, note=f"dates are those of {listed(used)}"), used
         if column is None:
             column = _time_column(table, free)
         if column is None:

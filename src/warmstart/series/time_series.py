@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.core import table_inputs
 from warmstart.errors import InputError, UsageError, require
@@ -42,7 +43,6 @@ from warmstart.series.layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
 
 ORIGIN = "2000-01-01"
 """Where the grid of a series without timestamps starts; no result shows it."""

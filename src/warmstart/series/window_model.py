@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.catalog import Entry
 from warmstart.engines.base import Engine, TensorSpec
@@ -14,7 +15,6 @@ from warmstart.series.time_series import TimeSeries
 
 if TYPE_CHECKING:
     import keras
-    from numpy.typing import NDArray
 
     from warmstart.engines.keras import Program
 

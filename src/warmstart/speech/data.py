@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,66 +60,43 @@ class Example(NamedTuple):
     group: str | None = None
 
 
-def examples(
-    data: Any,
-    *,
-    path_column: str | None = None,
-    text_column: str | None = None,
-    split_column: str | None = None,
-    group_column: str | None = None,
-    problems: list[str] | None = None,
-    columns: list[str] | None = None,
-    encoding: str | None = None,
-    delimiter: str | None = None,
-) -> list[Example]:
+def examples(data: Any, **keywords: Any) -> list[Example]:
     """Recordings with their texts.
 
     Args:
         data: one of the forms above.
-        path_column, text_column, split_column: of a table, where their names are not the usual
-            ones.
-        group_column: of a table, where examples are to stay together.
-        problems: takes what is wrong with unusable records, which are left out; default: the
-            first one is raised.
-        columns: takes what the columns of a table were taken for.
-        encoding, delimiter: of a file, where they are not recognized.
+        **keywords: see `core.records.Reading`.
 
     Raises:
         UsageError: it is none of these forms, a record is unusable, or there are no records.
     """
+    reading = records.Reading(**keywords)
     if isinstance(data, str | os.PathLike):
         path = Path(os.fsdecode(data)).expanduser()
         if path.is_dir():
             inside = next((path / name for name in TABLES if (path / name).is_file()), None)
             if inside is None:
-                return _of_folder(path, problems)
+                return _of_folder(path, reading.problems)
             path = inside
-        named = [name for name in (path_column, text_column) if name]
-        if piped.is_piped(path, encoding, named):
+        named = [name for name in (reading.path_column, reading.text_column) if name]
+        if piped.is_piped(path, reading.encoding, named):
             if not piped.has_header(next(iter(lines(path)), ""), named):
-                return [Example(*pair) for pair in piped.read_piped(path, problems, encoding)]
-            delimiter = delimiter or "|"
+                pairs = piped.read_piped(path, reading.problems, reading.encoding)
+                return [Example(*pair) for pair in pairs]
+            reading = replace(reading, delimiter=reading.delimiter or "|")
         data = path
-    table = records.read_table(
-        data,
-        (RECORDING, TRANSCRIPT),
-        named=(path_column, text_column, split_column, group_column),
-        encoding=encoding,
-        delimiter=delimiter,
-        example_rank=1,
-    )
-    recording = file_column(table, RECORDING, path_column)
-    text = table.column(TRANSCRIPT, text_column)
-    split = table.split_columns(split_column, group_column)
-    table.describe(columns, {"recording": recording, "text": text}, split)
+    table = records.read_table(data, (RECORDING, TRANSCRIPT), reading=reading, example_rank=1)
+    recording, text = file_column(table, RECORDING), table.column(TRANSCRIPT)
+    table.find_split()
+    table.describe({"recording": recording, "text": text})
     segments = Segments(table.columns)
 
     def example(record: Record) -> Example:
         sound = _in_folder(table.file(record, recording, "recording"), table.folder)
         segments.check(record, sound)
-        return Example(sound, table.text(record, text), *table.split(record, split))
+        return Example(sound, table.text(record, text), *table.membership(record))
 
-    return list(table.map(example, problems))
+    return list(table.map(example))
 
 
 def _in_folder(recording: Any, folder: Path | None) -> Any:

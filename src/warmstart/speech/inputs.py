@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union
+from typing import Any, ClassVar, TypeAlias, Union
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.core import table_inputs
 from warmstart.core.input_kind import (
@@ -24,9 +25,6 @@ from warmstart.errors import InputError, UsageError, documented_in
 from warmstart.speech import sound_files
 from warmstart.speech.audio import SUFFIXES, is_sound
 from warmstart.speech.channels import count_channels
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 Recording: TypeAlias = Union[
     str,

@@ -4,12 +4,10 @@ near zero.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 
 def encode(samples: NDArray[Any], levels: int = 256) -> NDArray[np.int32]:

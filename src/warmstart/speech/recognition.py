@@ -277,14 +277,9 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
             **{name: getattr(options, name) for name in fields_of(TranscribeOptions)}
         )
         results = self.predict_stream((one.recording for one in examples), call)
-        for done, (result, one) in enumerate(zip(results, examples, strict=True), 1):
-            if isinstance(result, Failed):
-                errors.append(str(result.error))
-            else:
-                rates.add(one.text, result.text, "en" if options.translate else result.language)
-                count += 1
-            if callable(options.progress):
-                options.progress(self.name, done, len(examples))
+        for one, result in records.answered(self.name, examples, results, errors, options.progress):
+            rates.add(one.text, result.text, "en" if options.translate else result.language)
+            count += 1
         records.require_usable("recording", count, errors)
         return Evaluation.of(self, {**rates.to_dict(), "count": count, "errors": errors})
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.catalog import Entry
 from warmstart.core.evaluation import Evaluation
@@ -30,7 +31,6 @@ from warmstart.speech.wavenet_sampler import Part, generate, position_frames, wa
 
 if TYPE_CHECKING:
     import keras
-    from numpy.typing import NDArray
 
     from warmstart.engines.keras import Program
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.catalog import Entry
 from warmstart.core import one_by_one
@@ -36,7 +37,6 @@ from warmstart.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     import keras
-    from numpy.typing import NDArray
 
     from warmstart.engines.keras import Program
 

@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, overload
+from typing import Annotated, Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.catalog import Label
 from warmstart.core import records
@@ -29,9 +30,6 @@ from warmstart.text.data import EvaluateTextsOptions
 from warmstart.text.encoder import TextModel, Windows, sigmoid, softmax
 from warmstart.text.inputs import PAIR, Pair, PairInput
 from warmstart.text.results import TextClassification
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +227,6 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
             text_data.examples(data, multi_label=several, problems=errors, **reading)
         )
         truth = [self._truth(example) for example in examples]
-        pairs: list[tuple[NDArray[Any], NDArray[Any]]] = []
 
         def decode(prepared: Prepared, outputs: Any, options: Any) -> NDArray[Any]:
             return self.scores(outputs[0]["logits"])
@@ -237,13 +234,7 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
         call = ClassifyTextOptions(batch_size=options.batch_size)
         items = PAIR.stream(example.text for example in examples)
         answers = self.run(items, call, (self.compute, decode))
-        for done, (target, scores) in enumerate(zip(truth, answers, strict=True), 1):
-            if isinstance(scores, Failed):
-                errors.append(str(scores.error))
-            else:
-                pairs.append((target, scores))
-            if callable(options.progress):
-                options.progress(self.name, done, len(examples))
+        pairs = list(records.answered(self.name, truth, answers, errors, options.progress))
         if not pairs:
             raise UsageError(f"No text could be evaluated; the first error: {errors[0]}")
         targets, all_scores = map(np.stack, zip(*pairs, strict=True))

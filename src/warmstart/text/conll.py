@@ -12,12 +12,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from warmstart.core import records
 from warmstart.core.records.columns import TAGS, TOKENS
-from warmstart.core.records.encodings import decoded_lines
+from warmstart.core.records.encodings import file_lines
 from warmstart.core.records.record import Record
 from warmstart.core.records.split import Assigned
 from warmstart.core.records.table import Table
@@ -46,18 +47,7 @@ class Sentence(Assigned):
     tags: tuple[str, ...]
 
 
-def sentences(
-    data: Any,
-    *,
-    text_column: str | None = None,
-    label_column: str | None = None,
-    split_column: str | None = None,
-    group_column: str | None = None,
-    problems: list[str] | None = None,
-    columns: list[str] | None = None,
-    encoding: str | None = None,
-    delimiter: str | None = None,
-) -> list[Sentence]:
+def sentences(data: Any, **keywords: Any) -> list[Sentence]:
     """Tagged sentences.
 
     Args:
@@ -67,23 +57,18 @@ def sentences(
             words and tags are lists as JSON or Python writes them, or have spaces between them. A
             table with one word a row needs a column that numbers the sentences (`sentence_id`,
             `Sentence #`).
-        text_column, label_column, split_column: of the tokens, the tags and the parts, where their
-            names are not the usual ones.
-        group_column: of a table, where sentences are to stay together.
-        problems: takes what is wrong with unusable sentences, which are left out; default: the
-            first one is raised.
-        columns: takes what the columns of a table were taken for.
-        encoding, delimiter: of a file, where they are not recognised.
+        **keywords: see `core.records.Reading`.
 
     Raises:
         UsageError: the file cannot be opened, or holds no sentences.
         InputError: a line has no tag, or a sentence has not as many tags as words.
     """
+    reading = records.Reading(**keywords)
     if isinstance(data, str | os.PathLike) and not os.fsdecode(data).lower().endswith(TABLES):
         path = Path(os.fsdecode(data))
-        rows = list(_read(path, encoding, delimiter, problems))
+        rows = list(_read(path, reading))
         if not rows:
-            raise UsageError(f"{path} holds no tagged sentences{_first(problems)}.")
+            raise UsageError(f"{path} holds no tagged sentences{_first(reading.problems)}.")
         tag_columns.check_order(rows, path)
         tag_columns.check_single(rows, path)
         word = 1 if all(map(_is_numbered, rows)) and max(map(len, rows)) > 1 else 0
@@ -91,24 +76,14 @@ def sentences(
             Sentence(tuple(_visible(row[word]) for row in some), tuple(row[-1] for row in some))
             for some in rows
         ]
-    table = records.read_table(
-        data,
-        (TOKENS, TAGS),
-        named=(text_column, label_column, split_column, group_column),
-        encoding=encoding,
-        delimiter=delimiter,
-        example_rank=1,
-    )
-    tokens, tags = table.column(TOKENS, text_column), table.column(TAGS, label_column)
-    split = table.split_columns(split_column, group_column)
-    table.describe(columns, {"tokens": tokens, "tags": tags}, split)
-
+    table = records.read_table(data, (TOKENS, TAGS), reading=reading, example_rank=1)
+    tokens, tags = table.recognise(TOKENS, TAGS)
     if word_rows.has_word_rows(table, tokens):
         number = word_rows.sentence_column(table, (tokens, tags))
         read_word = partial(_word_and_tag, table, tokens, tags)
-        grouped = word_rows.sentences(table, number, read_word, problems)
+        grouped = word_rows.sentences(table, number, read_word)
         return [
-            Sentence(words, names, **table.split(record, split)._asdict())
+            Sentence(words, names, **table.membership(record)._asdict())
             for record, words, names in grouped
         ]
 
@@ -119,9 +94,9 @@ def sentences(
         )
         if len(words) != len(names) or not words:
             raise record.error(f"has {len(words)} words and {len(names)} tags")
-        return Sentence(words, names, **table.split(record, split)._asdict())
+        return Sentence(words, names, **table.membership(record)._asdict())
 
-    return list(table.map(sentence, problems))
+    return list(table.map(sentence))
 
 
 def _word_and_tag(table: Table, tokens: str, tags: str, record: Record) -> tuple[str, str]:
@@ -171,14 +146,12 @@ def _tag(table: Table, record: Record, column: str, tag: Any) -> str:
         raise record.error(f"has a tag that {error}") from None
 
 
-def _read(
-    path: Path, encoding: str | None, delimiter: str | None, problems: list[str] | None
-) -> Iterator[list[list[str]]]:
+def _read(path: Path, reading: records.Reading) -> Iterator[list[list[str]]]:
     """The rows of each sentence of a file: the word first, or behind its number; the tag last."""
     rows: list[list[str]] = []
     damaged = False
-    columns = _Columns(delimiter)
-    for number, line in enumerate(_lines(path, encoding), 1):
+    columns = _Columns(reading.delimiter)
+    for number, line in enumerate(chain(file_lines(path, reading.encoding), [""]), 1):
         line = line.rstrip("\r\n")
         name = f"{path}:{number}"
         if not line.strip() or line.startswith(DOCUMENT):
@@ -190,7 +163,7 @@ def _read(
         if not rows and _is_comment(row):
             continue
         if len(row) < 2 or not row[-1] or not columns.fits(row):
-            records.report(RecordError(f"{name}: {columns.fault(row)}", name), problems)
+            records.report(RecordError(f"{name}: {columns.fault(row)}", name), reading.problems)
             damaged = True
         elif len(row) == CONLL_U and row[-1] == "_" and row[0].isdecimal():
             raise RecordError(
@@ -266,16 +239,6 @@ class _Columns:
         if "\t" in line or " " in line.strip():
             return ""
         return next((mark for mark in (",", ";", "|") if mark in line.strip()[1:]), "")
-
-
-def _lines(path: Path, encoding: str | None) -> Iterator[str]:
-    """The lines of a file, and an empty one behind them."""
-    try:
-        with path.open("rb") as file:
-            yield from decoded_lines(file, str(path), encoding)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be opened: {error.strerror or error}.") from error
-    yield ""
 
 
 def scores(

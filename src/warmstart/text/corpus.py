@@ -32,32 +32,19 @@ class TextExample(Assigned):
     texts: tuple[str, ...]
 
 
-def texts(
-    data: Any,
-    *,
-    text_column: str | None = None,
-    split_column: str | None = None,
-    group_column: str | None = None,
-    problems: list[str] | None = None,
-    columns: list[str] | None = None,
-    encoding: str | None = None,
-    delimiter: str | None = None,
-) -> list[TextExample]:
+def texts(data: Any, **keywords: Any) -> list[TextExample]:
     """Single texts.
 
     Args:
         data: a `.txt` file with one text per line, a list of strings, or a table or dataset with a
             column of texts; see `core.records.read_table`.
-        text_column, split_column: of a table, where their names are not the usual ones.
-        group_column: of a table, where texts are to stay together.
-        problems: takes what is wrong with unusable texts, which are left out; default: the first
-            one is raised.
-        columns: takes what the columns of a table were taken for.
-        encoding, delimiter: of a file, where they are not recognised.
+        **keywords: see `core.records.Reading`.
 
     Raises:
         UsageError: the file cannot be opened, or there are no texts.
     """
+    reading = records.Reading(**keywords)
+    problems = reading.problems
     if isinstance(data, str | os.PathLike) and not records.is_table(data):
         rows: Iterable[Any] = ((item.name, item.value) for item in _lines(Path(data)))
         return _usable(list(_plain(rows, problems)), problems)
@@ -67,38 +54,19 @@ def texts(
             numbered = ((f"text {number}", one) for number, one in enumerate(listed, 1))
             return _usable(list(_plain(numbered, problems)), problems)
         data = listed
-    table = records.read_table(
-        data,
-        (TEXT,),
-        named=(text_column, split_column, group_column),
-        encoding=encoding,
-        delimiter=delimiter,
-    )
-    split = table.split_columns(split_column, group_column)
-    text = records.text_column(table, text_column, split)
-    table.describe(columns, {"text": text}, split)
+    table = records.read_table(data, (TEXT,), reading=reading)
+    table.find_split()
+    text = records.text_column(table)
+    table.describe({"text": text})
 
     def read(record: Record) -> TextExample:
         one = (table.text(record, text),)
-        return TextExample(record.name, one, **table.split(record, split)._asdict())
+        return TextExample(record.name, one, **table.membership(record)._asdict())
 
-    return _usable(list(table.map(read, problems)), problems)
+    return _usable(list(table.map(read)), problems)
 
 
-def pairs(
-    data: Any,
-    *,
-    text_column: str | None = None,
-    pair_column: str | None = None,
-    negative_column: str | None = None,
-    label_column: str | None = None,
-    split_column: str | None = None,
-    group_column: str | None = None,
-    problems: list[str] | None = None,
-    columns: list[str] | None = None,
-    encoding: str | None = None,
-    delimiter: str | None = None,
-) -> list[TextExample]:
+def pairs(data: Any, **keywords: Any) -> list[TextExample]:
     """Pairs (anchor, positive), or triplets with a negative.
 
     Args:
@@ -107,54 +75,40 @@ def pairs(
             column `label` with 1 and 0, or entailment, contradiction and neutral, says which pairs
             belong together. The others are the negatives of the same anchors if each anchor has one,
             and are left out otherwise.
-        text_column, pair_column, negative_column, label_column, split_column: of a table, where
-            their names are not the usual ones.
-        group_column, problems, columns, encoding, delimiter: as for `texts`.
+        **keywords: see `core.records.Reading`.
 
     Raises:
         UsageError: a column is missing or says something else, there are no pairs, or only some
             have a negative.
     """
+    reading = records.Reading(**keywords)
     layouts: list[tuple[Field, ...]] = [(ANCHOR, POSITIVE), (ANCHOR, POSITIVE, NEGATIVE)]
     if not records.is_table(data) and not hasattr(data, "as_numpy_iterator"):
         data = data if isinstance(data, str | os.PathLike) else list(data)
         if isinstance(data, list) and data and len(data[0]) > 2:
             layouts.reverse()
-    table = records.read_table(
-        data,
-        *layouts,
-        named=(
-            text_column,
-            pair_column,
-            negative_column,
-            label_column,
-            split_column,
-            group_column,
-        ),
-        encoding=encoding,
-        delimiter=delimiter,
-    )
-    names = [table.column(ANCHOR, text_column), table.column(POSITIVE, pair_column)]
-    negative = table.optional_column(NEGATIVE, negative_column)
-    split = table.split_columns(split_column, group_column)
+    table = records.read_table(data, *layouts, reading=reading)
+    names = [table.column(ANCHOR), table.column(POSITIVE)]
+    negative = table.optional_column(NEGATIVE)
+    table.find_split()
     chosen = {"anchor": names[0], "positive": names[1], "negative": negative}
     names += [negative] if negative is not None else []
-    label = pair_label(table, label_column, names, split)
-    table.describe(columns, {**chosen, "label": label}, split)
+    label = pair_label(table, names)
+    table.describe({**chosen, "label": label})
 
     def read(record: Record) -> tuple[TextExample, bool | None]:
         some = tuple(table.text(record, name) for name in names)
         together = True if label is None else belongs(table, record, label)
-        example = TextExample(record.name, some, **table.split(record, split)._asdict())
+        example = TextExample(record.name, some, **table.membership(record)._asdict())
         return example, together
 
-    labelled = list(table.map(read, problems))
+    labelled = list(table.map(read))
     examples = [example for example, together in labelled if together]
     if len(examples) < len(labelled):
-        examples = _with_negatives(examples, labelled, columns)
+        examples = _with_negatives(examples, labelled, reading.columns)
         if not examples:
             raise UsageError(f"{table.name}: no pair matches, according to {label!r}.")
-    return _usable(examples, problems)
+    return _usable(examples, reading.problems)
 
 
 def _with_negatives(

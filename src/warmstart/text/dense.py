@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.errors import BundleError
 from warmstart.models.text import sentence_modules
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 KERNEL, BIAS = "linear.weight", "linear.bias"
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, overload
+from typing import Annotated, Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.core import records
 from warmstart.core.evaluation import Evaluation
@@ -30,9 +31,6 @@ from warmstart.text.dense import Dense, module_files
 from warmstart.text.encoder import TextModel, Windows
 from warmstart.text.inputs import Pair, Text
 from warmstart.text.results import Embedding
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)

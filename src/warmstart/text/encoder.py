@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.catalog import Entry
 from warmstart.core.input_kind import Several
@@ -25,7 +26,6 @@ from warmstart.text.tokenizer import Encoded, Tokenizer
 
 if TYPE_CHECKING:
     import keras
-    from numpy.typing import NDArray
 
     from warmstart.engines.keras import Program
 

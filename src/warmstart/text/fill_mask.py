@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, overload
+from typing import Annotated, Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.core import records
 from warmstart.core.evaluation import Evaluation
@@ -25,9 +26,6 @@ from warmstart.text.encoder import TextModel, Windows, softmax
 from warmstart.text.inputs import Pair, Text
 from warmstart.text.results import FilledMask
 from warmstart.text.tokenizer import Encoded
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 MASKS = ("[MASK]", "<mask>")
 """Spellings that every model takes for its own mask."""
@@ -186,14 +184,10 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
         hits = np.zeros(2)
         texts: Any = (example.text for example in examples)
         results = self.stream(texts, top_k=5, batch_size=options.batch_size)
-        for done, (example, result) in enumerate(zip(examples, results, strict=True), 1):
-            if isinstance(result, Failed):
-                errors.append(str(result.error))
-            else:
-                names = [prediction.label for prediction in result]
-                hits += [example.labels[0] == names[0], example.labels[0] in names]
-            if callable(options.progress):
-                options.progress(self.name, done, len(examples))
+        answers = records.answered(self.name, examples, results, errors, options.progress)
+        for example, result in answers:
+            names = [prediction.label for prediction in result]
+            hits += [example.labels[0] == names[0], example.labels[0] in names]
         count = len(examples) - len(errors)
         top1, top5 = (float(share) for share in hits / max(count, 1))
         figures = {"top1": top1, "top5": top5, "count": count, "errors": errors}

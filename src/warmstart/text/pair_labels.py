@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from warmstart.core.records.columns import Field, choose_column
@@ -35,32 +35,28 @@ ENTAILMENT = ("premise", "hypothesis")
 """Columns of entailment, of which data sets count from 0: entailment."""
 
 
-def pair_label(
-    table: Table, named: str | None, texts: Sequence[str], others: Collection[str | None]
-) -> str | None:
+def pair_label(table: Table, texts: Sequence[str]) -> str | None:
     """The column that says which pairs belong together; None where there is none.
 
     Args:
         table: of pairs.
-        named: by the caller.
         texts: columns of the anchors, the other texts, and perhaps negatives.
-        others: columns that hold something else.
 
     Raises:
         UsageError: it has scores or unknown labels, there are negatives already, or a column may be
             it.
     """
     if table.positional:
-        table.check_names((PAIR_LABEL, named))
+        table.check_names(PAIR_LABEL)
         if len(texts) > 2 and _are_labels(table, texts[2]):
             raise UsageError(
                 f"{table.name}: the third column looks like labels of pairs, and not like texts; give it a header "
                 "such as anchor,positive,label."
             )
         return None
-    taken = (*texts, *others)
+    taken = (*texts, *table.split_columns)
     free = [column for column in table.columns if column not in taken]
-    column = choose_column(free, PAIR_LABEL, named, table.name)
+    column = choose_column(free, PAIR_LABEL, table.reading.label_column, table.name)
     if column is None:
         likely = [one for one in free if _are_labels(table, one)]
         if likely:

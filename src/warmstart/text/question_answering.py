@@ -11,9 +11,10 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, overload
+from typing import Annotated, Any, TypeAlias, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.core import records
 from warmstart.core.evaluation import Evaluation
@@ -32,9 +33,6 @@ from warmstart.text.encoder import TextModel, log_sum_exp
 from warmstart.text.inputs import Pair, QuestionInput, shown
 from warmstart.text.results import Answer
 from warmstart.text.tokenizer import Encoded
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 OVERLAP = 0.25
 """Share of a window's tokens that are also in the window before."""
@@ -201,19 +199,13 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
         errors: list[str] = []
         questions = records.measured(squad.questions(data, problems=errors, **options.reading()))
         no_answer = any(not question.answers for question in questions)
-        scores = np.zeros(2)
-        unusable = 0
+        scores, count = np.zeros(2), 0
         pairs = ((question.question, question.context) for question in questions)
         results = self.stream(pairs, no_answer=no_answer, batch_size=options.batch_size)
-        for done, (question, result) in enumerate(zip(questions, results, strict=True), 1):
-            if isinstance(result, Failed):
-                errors.append(str(result.error))
-                unusable += 1
-            else:
-                scores += judged(result.text, [text for text, _ in question.answers] or [""])
-            if callable(options.progress):
-                options.progress(self.name, done, len(questions))
-        count = len(questions) - unusable
+        answers = records.answered(self.name, questions, results, errors, options.progress)
+        for question, answer in answers:
+            scores += judged(answer.text, [text for text, _ in question.answers] or [""])
+            count += 1
         exact, f1 = (float(total) / max(count, 1) for total in scores)
         figures = {"exact": exact, "f1": f1, "count": count, "errors": errors}
         return Evaluation.of(self, figures)

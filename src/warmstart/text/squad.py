@@ -15,8 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.core import records
-from warmstart.core.records.columns import ANSWER_START, ANSWERS, CONTEXT, QUESTION
-from warmstart.core.records.encodings import decoded_lines
+from warmstart.core.records.columns import (
+    ANSWER_START,
+    ANSWERS,
+    CONTEXT,
+    QUESTION,
+    choose_column,
+)
+from warmstart.core.records.encodings import file_lines
 from warmstart.core.records.record import Record
 from warmstart.core.records.split import Assigned
 from warmstart.core.records.table import Table
@@ -40,58 +46,31 @@ class Question(Assigned):
     answers: tuple[tuple[str, int], ...]
 
 
-def questions(
-    data: Any,
-    *,
-    text_column: str | None = None,
-    context_column: str | None = None,
-    answer_column: str | None = None,
-    split_column: str | None = None,
-    group_column: str | None = None,
-    problems: list[str] | None = None,
-    columns: list[str] | None = None,
-    encoding: str | None = None,
-    delimiter: str | None = None,
-) -> list[Question]:
-    """Questions.
+def questions(data: Any, **keywords: Any) -> list[Question]:
+    """Questions with their contexts and answers.
 
     Args:
-        data: a JSON file in SQuAD's format (`data`, `paragraphs`, `qas`; or `data` with a list of
+        data: a file in the format of SQuAD 1.1 or 2.0 (`data`, `paragraphs`, `qas`; also with flat
             questions and their contexts); a table or dataset with the columns `question`,
             `context` and `answers`, see `core.records.read_table`; or tuples of these. Answers are a
             mapping of two lists, `text` and `answer_start`, or a list of such mappings with one of
             each; or one text, whose start is in a column `answer_start`, or is known where the
             context has the text once only.
-        text_column, context_column, answer_column, split_column: of a table, where their names are
-            not the usual ones.
-        group_column: of a table, where questions are to stay together.
-        problems: takes what is wrong with unusable questions, which are left out; default: the
-            first one is raised.
-        columns: takes what the columns of a table were taken for.
-        encoding, delimiter: of a file, where they are not recognised.
+        **keywords: see `core.records.Reading`.
 
     Raises:
         UsageError: the file cannot be opened, or holds no questions.
         InputError: it is damaged, or an answer is not where it should be.
     """
+    reading = records.Reading(**keywords)
     if isinstance(data, str | os.PathLike) and _is_squad(Path(data)):
-        table = _of_squad(Path(data), encoding)
-    else:
-        table = records.read_table(
-            data,
-            (QUESTION, CONTEXT, ANSWERS),
-            optional=(ANSWER_START,),
-            named=(text_column, context_column, answer_column, split_column, group_column),
-            encoding=encoding,
-            delimiter=delimiter,
-        )
-    question = table.column(QUESTION, text_column)
-    context = table.column(CONTEXT, context_column)
-    answers = table.column(ANSWERS, answer_column)
-    start = None if table.positional else table.optional_column(ANSWER_START)
-    split = table.split_columns(split_column, group_column)
-    fields = {"question": question, "context": context, "answers": answers}
-    table.describe(columns, fields, split)
+        data = _of_squad(Path(data), reading.encoding)
+    layout = (QUESTION, CONTEXT, ANSWERS)
+    table = records.read_table(data, layout, reading=reading, optional=(ANSWER_START,))
+    question, context, answers = table.recognise(*layout)
+    start = None
+    if not table.positional:
+        start = choose_column(table.columns, ANSWER_START, None, table.name)
 
     def read(record: Record) -> Question:
         text = table.text(record, context, "context")
@@ -105,10 +84,10 @@ def questions(
                     f"context{hint}"
                 )
         asked = table.text(record, question, "question")
-        return Question(asked, text, spans, **table.split(record, split)._asdict())
+        return Question(asked, text, spans, **table.membership(record)._asdict())
 
-    read_questions = list(table.map(read, problems))
-    if not read_questions and not problems:
+    read_questions = list(table.map(read))
+    if not read_questions and not reading.problems:
         raise UsageError("The data contains no questions.")
     return read_questions
 
@@ -124,11 +103,7 @@ def _is_squad(path: Path) -> bool:
     """Whether a file is in SQuAD's format: an object, and not one for each question."""
     if path.suffix.lower() != ".json":
         return not records.is_table(path)
-    try:
-        with path.open("rb") as file:
-            line = next(decoded_lines(file, str(path)), "")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be opened: {error.strerror or error}.") from error
+    line = next(file_lines(path), "")
     if not line.lstrip().startswith("{"):
         return not line.lstrip().startswith("[")
     first = _json(line)  # None where the object goes on in the next line
@@ -137,13 +112,10 @@ def _is_squad(path: Path) -> bool:
 
 def _of_squad(path: Path, encoding: str | None) -> Table:
     try:
-        with path.open("rb") as file:
-            content = json.loads("".join(decoded_lines(file, str(path), encoding)))
+        content = json.loads("".join(file_lines(path, encoding)))
         rows = list(_squad_rows(content, path))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be opened: {error.strerror or error}.") from error
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, RecordError):
+        if isinstance(error, UsageError):
             raise
         reason = f"{type(error).__name__}: {error}"
         raise RecordError(f"{path}: is not in SQuAD's format ({reason})", str(path)) from error

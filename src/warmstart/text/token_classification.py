@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
+from typing import Annotated, Any, Literal, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.core import records
 from warmstart.core.evaluation import Evaluation
@@ -28,9 +29,6 @@ from warmstart.text.inputs import TEXT, Pair, Text
 from warmstart.text.results import Entities, Entity
 from warmstart.text.tags import OUTSIDE, Scheme, scheme_of
 from warmstart.text.tokenizer import Encoded
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 OVERLAP = 0.25
 """Share of a window's tokens that are also in the window before."""

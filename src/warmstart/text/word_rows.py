@@ -54,10 +54,7 @@ def sentence_column(table: Table, taken: Collection[str]) -> str:
 
 
 def sentences(
-    table: Table,
-    column: str,
-    read: Callable[[Record], tuple[str, str]],
-    problems: list[str] | None,
+    table: Table, column: str, read: Callable[[Record], tuple[str, str]]
 ) -> Iterator[tuple[Record, tuple[str, ...], tuple[str, ...]]]:
     """The first record, words and tags of each sentence: of rows with the same number, or without
     one, which follow each other.
@@ -66,7 +63,6 @@ def sentences(
         table: with one word in each row.
         column: that numbers the sentences; often only in their first rows.
         read: returns the word and the tag of a record.
-        problems: takes what is wrong with unusable sentences; None: the first one is raised.
 
     Raises:
         UsageError: the rows of sentences are mixed.
@@ -74,7 +70,7 @@ def sentences(
     rows: _Rows | None = None
     numbers: set[str] = set()
     again = 0
-    for record in table.read(problems):
+    for record in table.read():
         value = record.values.get(column)
         number = None if is_missing(value) else str(value)
         if rows is None or (number is not None and number != rows.number):
@@ -90,7 +86,7 @@ def sentences(
         try:
             word, tag = read(record)
         except RecordError as error:
-            records.report(error, problems)
+            records.report(error, table.reading.problems)
             rows.damaged = True
         else:
             rows.words.append(word)

@@ -187,9 +187,7 @@ def test_a_config_that_cannot_be_honoured_is_refused_by_name(
 
 
 def test_another_task_is_refused():
-    with pytest.raises(
-        UsageError, match="is a model for speech-recognition, not text-generation"
-    ):
+    with pytest.raises(UsageError, match="is a model for speech-recognition, not text-generation"):
         repository.read(GOLDEN, "text-generation")
 
 

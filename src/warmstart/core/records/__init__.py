@@ -26,9 +26,10 @@ if TYPE_CHECKING:
         read_texts,
         text_column,
     )
+    from warmstart.core.records.reading import Reading
     from warmstart.core.records.record import Record
     from warmstart.core.records.table import Table
-    from warmstart.core.records.usable import report, require_most, require_usable
+    from warmstart.core.records.usable import answered, report, require_most, require_usable
     from warmstart.errors import RecordError
 else:
     _COLUMNS = ("LABEL", "PAIR", "PHOTO", "TEXT", "Field")
@@ -43,11 +44,12 @@ else:
         "text_column",
     )
     _TABLE = ("RecordError", "Table")
-    _USABLE = ("report", "require_most", "require_usable")
+    _USABLE = ("answered", "report", "require_most", "require_usable")
     __getattr__ = names_of(
         __name__,
         {
             "Label": "labels",
+            "Reading": "reading",
             "Record": "record",
             **dict.fromkeys(_COLUMNS, "columns"),
             **dict.fromkeys(_READERS, "readers"),
@@ -57,7 +59,7 @@ else:
     )
 
 __all__ = [
-    "LABEL", "PAIR", "PHOTO", "SUFFIXES", "TEXT", "Field", "Label", "Labelled", "Record",
-    "RecordError", "Table", "few", "is_table", "measured", "read_photos", "read_table", "read_texts", "report",
-    "require_most", "require_usable", "text_column",
+    "LABEL", "PAIR", "PHOTO", "SUFFIXES", "TEXT", "Field", "Label", "Labelled", "Reading",
+    "Record", "RecordError", "Table", "answered", "few", "is_table", "measured", "read_photos",
+    "read_table", "read_texts", "report", "require_most", "require_usable", "text_column",
 ]  # fmt: skip

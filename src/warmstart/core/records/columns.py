@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from warmstart.errors import UsageError, documented_in
 
@@ -316,10 +317,11 @@ def plural(name: str) -> str:
     )
 
 
-def listed(names: Sequence[str], most: int = 20) -> str:
-    """Names for a message, with commas; the first ones where there are many."""
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return (", ".join(names[:most]) or "none") + more
+def listed(names: Iterable[Any], most: int = 20) -> str:
+    """Names with commas, the first of many; "none" if there are none."""
+    shown = [str(name) for name in names]
+    more = f" and {len(shown) - most:,} more" if len(shown) > most else ""
+    return (", ".join(shown[:most]) or "none") + more
 
 
 def unique_columns(names: Sequence[str], name: str) -> tuple[str, ...]:

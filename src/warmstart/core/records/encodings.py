@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO
 
 from warmstart.errors import RecordError, UsageError
@@ -101,6 +102,24 @@ def decoded_lines(file: BinaryIO, name: str, encoding: str | None = None) -> Ite
         line += len(lines)
         if last:
             return
+
+
+def file_lines(path: Path, encoding: str | None = None) -> Iterator[str]:
+    """As `decoded_lines`, of a file.
+
+    Raises:
+        UsageError: it cannot be opened.
+        RecordError: see `decoded_lines`.
+    """
+    try:
+        with path.open("rb") as file:
+            yield from decoded_lines(file, str(path), encoding)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be opened: {error.strerror or error}.") from error
+    except ValueError as error:  # a NUL in the path
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"{path} cannot be opened: {error}.") from error
 
 
 def _decoder(encoding: str, name: str) -> codecs.IncrementalDecoder:

@@ -17,25 +17,25 @@ from warmstart.core.records.columns import (
 from warmstart.core.records.table import Table
 
 
-def file_column(table: Table, field: Field, named: str | None = None) -> str:
+def file_column(table: Table, field: Field) -> str:
     """As `optional_file_column`.
 
     Raises:
         UsageError: it is not there, or several columns could be meant.
     """
-    column = optional_file_column(table, field, named)
+    column = optional_file_column(table, field)
     return require_column(table.columns, field, column, table.name)
 
 
-def optional_file_column(table: Table, field: Field, named: str | None = None) -> str | None:
+def optional_file_column(table: Table, field: Field) -> str | None:
     """The column of a field of files: the one that the caller names, or the one with a usual name,
     or the one column of file names, or of ids; None where there is none.
 
     Raises:
         UsageError: several columns could be meant.
     """
-    column = table.optional_column(field, named)
-    if named is not None or table.positional:
+    column = table.optional_column(field)
+    if table.reading.column(field) is not None or table.positional:
         return column
     if column is not None and column.casefold() in ADDRESSES:
         column = column if content.may_be_addresses(table.cells()[column]) else None

@@ -10,7 +10,7 @@ from typing import Any
 
 from warmstart.core.records import delimited
 from warmstart.core.records.columns import Field, unique_columns
-from warmstart.core.records.encodings import decoded_lines
+from warmstart.core.records.encodings import file_lines
 from warmstart.core.records.record import Record
 from warmstart.core.records.suffixes import SUFFIXES
 from warmstart.core.records.table import Table, table_of_mappings
@@ -53,7 +53,7 @@ def read_file(
     try:
         if suffix in (".parquet", ".pq"):
             return _parquet(path)
-        lines = _lines(path, encoding)
+        lines = file_lines(path, encoding)
         first = next(lines, None)  # opens the file
         if first is None:
             raise UsageError(f"{path} is empty.")
@@ -80,16 +80,6 @@ def _conversion(path: Path) -> str:
             "spaces"
         )
     return ""
-
-
-def _lines(path: Path, encoding: str | None) -> Iterator[str]:
-    try:
-        with path.open("rb") as file:
-            yield from decoded_lines(file, str(path), encoding)
-    except ValueError as error:  # a NUL in the path
-        if isinstance(error, UsageError):
-            raise
-        raise UsageError(f"{path} cannot be opened: {error}.") from error
 
 
 def _of_json_lines(lines: Iterator[str], path: Path, layouts: Sequence[Sequence[Field]]) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from warmstart.core.records import content, values
@@ -123,15 +124,7 @@ class LabelReader:
         return "the list" if self.table.positional else f"the column {self.column!r}"
 
 
-def label_reader(
-    table: Table,
-    field: Field,
-    column: str | None,
-    inputs: Collection[str | None],
-    multi_label: bool | None,
-    class_names: Sequence[str] | None = None,
-    model_classes: Collection[str] | None = None,
-) -> LabelReader:
+def label_reader(table: Table, field: Field, inputs: Collection[str | None]) -> LabelReader:
     """How the labels of a table are read.
 
     A column whose name is a plural (`labels`, `classes`, `tags`) holds any number of labels, with
@@ -144,36 +137,28 @@ def label_reader(
     Args:
         table: the records.
         field: the label.
-        column: named by the caller, or several with commas between them.
         inputs: columns that hold something else.
-        multi_label: whether a record may have several labels; None: what the data looks like.
-        class_names: all classes, in order; a whole number is an index into them, unless they are
-            numbers themselves.
-        model_classes: of the model that is evaluated; see `LabelReader`.
 
     Raises:
         UsageError: there is no column of labels, or several could be meant.
     """
-    names = unique_names(class_names)
+    reading, column = table.reading, table.reading.column(field)
+    names = unique_names(reading.class_names)
+    made = partial(LabelReader, table, class_names=names, model_classes=reading.model_classes)
     if table.positional:
-        table.check_names((field, column))
-        return LabelReader(
-            table, field.name, several=False, class_names=names, model_classes=model_classes
-        )
+        table.check_names(field)
+        return made(field.name, several=False)
     if flags := _named_flags(table, column):
         return _of_flags(table, flags, names)
-    chosen = table.optional_column(field, column)
+    chosen = table.optional_column(field)
     if chosen is None or (column is None and chosen in inputs):
-        flags = _flags(table, inputs, fewest=1 if multi_label else 2)
-        known = model_classes if names is None else names
-        if flags and (multi_label or (known is not None and {*flags} <= {*known})):
+        flags = _flags(table, inputs, fewest=1 if reading.multi_label else 2)
+        known = reading.model_classes if names is None else names
+        if flags and (reading.multi_label or (known is not None and {*flags} <= {*known})):
             return _of_flags(table, flags, names)
         chosen = _by_content(table, field, inputs, chosen)
     plural = True if chosen.casefold() in SEVERAL and _holds_several(table, chosen) else None
-    several = plural if multi_label is None else multi_label
-    return LabelReader(
-        table, chosen, several=several, class_names=names, model_classes=model_classes
-    )
+    return made(chosen, several=plural if reading.multi_label is None else reading.multi_label)
 
 
 def _holds_several(table: Table, column: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -20,13 +20,14 @@ from warmstart.core.records.columns import (
     TEXT,
     Field,
     choose_texts,
+    listed,
 )
 from warmstart.core.records.file_columns import file_column
 from warmstart.core.records.files import read_file
 from warmstart.core.records.labels import Label, LabelReader, label_reader
 from warmstart.core.records.objects import read_object
+from warmstart.core.records.reading import Reading
 from warmstart.core.records.record import Record
-from warmstart.core.records.split import SplitColumns
 from warmstart.core.records.suffixes import SUFFIXES
 from warmstart.core.records.table import Table
 from warmstart.core.records.values import is_missing
@@ -66,10 +67,9 @@ PartT = TypeVar("PartT", bound=HasPart)
 def read_table(
     data: Any,
     *layouts: Sequence[Field],
+    reading: Reading | None = None,
     optional: Sequence[Field] = (),
-    named: Sequence[str | None] = (),
-    encoding: str | None = None,
-    delimiter: str | None = None,
+    named: Sequence[str] = (),
     example_rank: int = 0,
 ) -> Table:
     """The records of any source.
@@ -80,11 +80,10 @@ def read_table(
             iterable of mappings or tuples.
         layouts: what the elements of a tuple are; further ones: of a file without a header that
             has more columns.
+        reading: what the caller says of the table.
         optional: further fields, by whose names a header is recognised, too.
-        named: columns that the caller names; then the first line of a file is a header.
-        encoding: of a text file; default: UTF-8, or what its byte order mark says.
-        delimiter: of a CSV or TSV file; default: comma, semicolon, tab or vertical
-            bar, as its lines show.
+        named: further columns that the caller names; with any, the first line of a file is a
+            header.
         example_rank: the rank of the first element of an example, by which a batched
             `tf.data.Dataset` is recognised: 0 for a text, 1 for samples, 3 for a photo.
 
@@ -92,136 +91,85 @@ def read_table(
         UsageError: the source cannot be opened, holds no records, or can be read in two ways.
         RecordError: the file is not text in its encoding, or none of the first records can be read.
     """
+    reading = reading or Reading()
     if isinstance(data, Table):
-        return data
-    if not isinstance(data, str | os.PathLike):
-        return read_object(data, layouts[0], example_rank)
-    fields = [field for layout in layouts for field in layout] + list(optional)
-    usual_names = frozenset(name for field in fields for name in field.usual_names)
-    if scheme(data) is not None:
-        raise UsageError(f"{data} is a URL; download the table, and pass its path.")
-    path = Path(os.fsdecode(data))
-    return read_file(
-        path, layouts, usual_names, [name for name in named if name], encoding, delimiter
-    )
+        table = data
+    elif isinstance(data, str | os.PathLike):
+        if scheme(data) is not None:
+            raise UsageError(f"{data} is a URL; download the table, and pass its path.")
+        fields = [field for layout in layouts for field in layout] + list(optional)
+        usual_names = frozenset(name for field in fields for name in field.usual_names)
+        every = [*reading.named.values(), *named]
+        path = Path(os.fsdecode(data))
+        table = read_file(path, layouts, usual_names, every, reading.encoding, reading.delimiter)
+    else:
+        table = read_object(data, layouts[0], example_rank)
+    table.reading = reading
+    return table
 
 
-def read_photos(
-    data: Any,
-    *,
-    path_column: str | None = None,
-    label_column: str | None = None,
-    split_column: str | None = None,
-    group_column: str | None = None,
-    multi_label: bool | None = None,
-    class_names: Sequence[str] | None = None,
-    model_classes: Collection[str] | None = None,
-    problems: list[str] | None = None,
-    columns: list[str] | None = None,
-    encoding: str | None = None,
-    delimiter: str | None = None,
-) -> Iterator[Labelled]:
+def read_photos(data: Any, **keywords: Any) -> Iterator[Labelled]:
     """Photos with their labels.
 
     Args:
         data: see `read_table`; tuples are (photo, label). Paths are relative to the file.
-        path_column, label_column, split_column: of a table, where their names are not the usual
-            ones.
-        group_column: of a table, where examples are to stay together.
-        multi_label: whether a photo may have several labels; default: what the data looks like.
-        class_names: all classes, in order; default: the labels of the data.
-        model_classes: of the model that is evaluated: words for missing values among them are
-            classes.
-        problems: takes what is wrong with unusable records; default: the first one is raised.
-        columns: takes what was understood of the table, such as "label: category".
-        encoding, delimiter: see `read_table`.
+        **keywords: see `Reading`.
 
     Raises:
         UsageError: see `read_table`; a column is missing, or ambiguous.
         RecordError: a record is unusable.
     """
-    table = read_table(
-        data,
-        (PHOTO, LABEL),
-        optional=(PHOTO_ID,),
-        named=(path_column, label_column, split_column, group_column),
-        encoding=encoding,
-        delimiter=delimiter,
-        example_rank=3,
-    )
-    photo = file_column(table, PHOTO, path_column)
-    split = table.split_columns(split_column, group_column, (path_column, label_column))
-    label_of = label_reader(
-        table, LABEL, label_column, (photo, *split), multi_label, class_names, model_classes
-    )
-    _understood(table, columns, {"photo": photo}, label_of, split)
+    reading = Reading(**keywords)
+    table = read_table(data, (PHOTO, LABEL), reading=reading, optional=(PHOTO_ID,), example_rank=3)
+    photo = file_column(table, PHOTO)
+    table.find_split()
+    label_of = label_reader(table, LABEL, (photo, *table.split_columns))
+    _understood(table, {"photo": photo}, label_of)
 
     def example(record: Record) -> Labelled:
         value = table.file(record, photo, "photo")
-        return Labelled(record.name, value, label_of(record), *table.split(record, split))
+        return Labelled(record.name, value, label_of(record), *table.membership(record))
 
-    yield from table.map(example, problems)
+    yield from table.map(example)
 
 
-def read_texts(
-    data: Any,
-    *,
-    text_column: str | None = None,
-    pair_column: str | None = None,
-    label_column: str | None = None,
-    split_column: str | None = None,
-    group_column: str | None = None,
-    multi_label: bool | None = None,
-    class_names: Sequence[str] | None = None,
-    model_classes: Collection[str] | None = None,
-    problems: list[str] | None = None,
-    columns: list[str] | None = None,
-    encoding: str | None = None,
-    delimiter: str | None = None,
-) -> Iterator[Labelled]:
+def read_texts(data: Any, **keywords: Any) -> Iterator[Labelled]:
     """Texts, or pairs of texts, with their labels; arguments and errors as for `read_photos`.
 
     Tuples are (text, label), where the text may itself be a pair. A tab-separated file without a
     header may have three columns (text, second text, label), or the four of CoLA.
     """
-    table = read_table(
-        data, (TEXT, LABEL), (TEXT, PAIR, LABEL), COLA,
-        named=(text_column, pair_column, label_column, split_column, group_column),
-        encoding=encoding, delimiter=delimiter,
-    )  # fmt: skip
-    taken = (text_column, pair_column, label_column)
-    split = table.split_columns(split_column, group_column, taken)
+    reading = Reading(**keywords)
+    table = read_table(data, (TEXT, LABEL), (TEXT, PAIR, LABEL), COLA, reading=reading)
+    table.find_split()
     if table.positional:
-        table.check_names((TEXT, text_column), (PAIR, pair_column))
+        table.check_names(TEXT, PAIR)
         text, pair = TEXT.name, PAIR.name if PAIR.name in table.columns else None
     else:
-        text, pair = _text_columns(table, text_column, pair_column, (label_column, *split))
+        text, pair = _text_columns(table)
     if table.positional and pair is None:
         _check_order(table)
-    inputs = (text, pair, *split)
-    label_of = label_reader(
-        table, LABEL, label_column, inputs, multi_label, class_names, model_classes
-    )
+    label_of = label_reader(table, LABEL, (text, pair, *table.split_columns))
     texts = {"text": text} if pair is None else {"text": text, "second text": pair}
-    _understood(table, columns, texts, label_of, split)
+    _understood(table, texts, label_of)
 
     def example(record: Record) -> Labelled:
         value: Any = _text_or_pair(table, record, text)
         if pair is not None:
             value = (value, table.text(record, pair, "second text"))
-        return Labelled(record.name, value, label_of(record), *table.split(record, split))
+        return Labelled(record.name, value, label_of(record), *table.membership(record))
 
-    yield from table.map(example, problems)
+    yield from table.map(example)
 
 
-def _text_columns(
-    table: Table, text: str | None, pair: str | None, others: Sequence[str | None]
-) -> tuple[str, str | None]:
+def _text_columns(table: Table) -> tuple[str, str | None]:
     """The columns of text and second text: by name, else the one whose cells are texts.
 
     Raises:
         UsageError: there is none, or several could be meant.
     """
+    text, pair = table.reading.text_column, table.reading.pair_column
+    others = (table.reading.label_column, *table.split_columns)
     taken = [column for column in others if column]
     usual = {name for field in (TEXT, PAIR) for name in field.usual_names}
     if text is None and pair is None and not {c.casefold() for c in table.columns} & usual:
@@ -235,15 +183,15 @@ def _text_columns(
     return chosen
 
 
-def text_column(table: Table, named: str | None, others: Sequence[str | None] = ()) -> str:
+def text_column(table: Table) -> str:
     """The column of texts, where there are no second ones.
 
     Raises:
         UsageError: there is none, or several could be meant.
     """
-    column = table.column(TEXT, named)
-    if named is None and not table.positional:
-        taken = [one for one in others if one]
+    column = table.column(TEXT)
+    if table.reading.text_column is None and not table.positional:
+        taken = [one for one in table.split_columns if one]
         _refuse_other_texts(table, (column, None), taken, "name one with text_column")
     return column
 
@@ -283,19 +231,11 @@ def _check_order(table: Table) -> None:
         )
 
 
-def _understood(
-    table: Table,
-    columns: list[str] | None,
-    inputs: Mapping[str, str],
-    label_of: LabelReader,
-    split: SplitColumns,
-) -> None:
-    """Add to `columns` how each column of the table was interpreted."""
-    table.require_distinct({**inputs, "label": label_of.column, "split": split.part})
-    table.describe(columns, inputs)
-    if columns is not None and table.has_columns:
-        columns.append(label_of.describe())
-    table.describe(columns, {}, split)
+def _understood(table: Table, inputs: Mapping[str, str], label_of: LabelReader) -> None:
+    """Note how each column of the table was interpreted."""
+    part = table.split_columns.part
+    table.require_distinct({**inputs, "label": label_of.column, "split": part})
+    table.describe(inputs, label_of.describe())
 
 
 def _text_or_pair(table: Table, record: Record, column: str) -> Any:
@@ -323,8 +263,6 @@ def is_table(data: Any) -> bool:
     )
 
 
-def few(names: Sequence[str], most: int = 5) -> str:
+def few(names: Iterable[str], most: int = 5) -> str:
     """The first names, quoted, and how many more there are."""
-    return ", ".join(map(repr, names[:most])) + (
-        f" and {len(names) - most:,} more" if len(names) > most else ""
-    )
+    return listed(map(repr, names), most)

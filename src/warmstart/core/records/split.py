@@ -13,7 +13,7 @@ class SplitColumns(NamedTuple):
     group: str | None
 
 
-class Split(NamedTuple):
+class Membership(NamedTuple):
     """The part and the group of a record.
 
     Attributes:

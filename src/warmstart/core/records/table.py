@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -19,8 +19,9 @@ from warmstart.core.records.columns import (
     require_column,
 )
 from warmstart.core.records.part_columns import constant_parts, part_column, part_of_cell
+from warmstart.core.records.reading import Reading
 from warmstart.core.records.record import Record
-from warmstart.core.records.split import Split, SplitColumns
+from warmstart.core.records.split import Membership, SplitColumns
 from warmstart.core.records.usable import report, require_most
 from warmstart.core.terminal import counted
 from warmstart.errors import RecordError, UsageError
@@ -42,6 +43,8 @@ class Table:
         folder: that paths are relative to; None: the working folder.
         class_names: of columns whose whole numbers are indices of classes.
         positional: whether the records are tuples, whose columns are named after the fields.
+        reading: what the caller says of it.
+        split_columns: those of parts and groups; see `find_split`.
         part_of_group: of the groups that were read.
         without: how many records have no "part" or no "group", where there is a column of them.
         constant_parts: columns that may say the part, though the first records have only this one.
@@ -54,58 +57,57 @@ class Table:
     folder: Path | None = None
     class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     positional: bool = False
+    reading: Reading = Reading()  # noqa: RUF009 (it is immutable)
+    split_columns: SplitColumns = SplitColumns(None, None)  # noqa: RUF009 (it is immutable)
     part_of_group: dict[str, str] = field(default_factory=dict, init=False)
     without: Counter[str] = field(default_factory=Counter, init=False)
     constant_parts: dict[str, str] = field(default_factory=dict, init=False)
     single_precision: frozenset[str] = frozenset()
 
-    def column(self, field: Field, named: str | None = None) -> str:
+    def column(self, field: Field) -> str:
         """The column of a field: the one that the caller names, or the one with a usual name.
 
         Raises:
             UsageError: it is not there, or two columns could be meant.
         """
-        self.check_names((field, named))
-        return require_column(self.columns, field, named, self.name)
+        self.check_names(field)
+        return require_column(self.columns, field, self.reading.column(field), self.name)
 
-    def optional_column(self, field: Field, named: str | None = None) -> str | None:
+    def optional_column(self, field: Field) -> str | None:
         """As `column`; None where there is none."""
-        self.check_names((field, named))
-        return choose_column(self.columns, field, named, self.name)
+        self.check_names(field)
+        return choose_column(self.columns, field, self.reading.column(field), self.name)
 
-    def check_names(self, *named: tuple[Field, str | None]) -> None:
+    def check_names(self, *fields: Field) -> None:
         """Refuse names of columns where the records have none."""
-        for field_, name in named:
+        for field_ in fields:
+            name = self.reading.column(field_)
             if name is not None and self.positional:
                 raise UsageError(
                     f"{self.name} has no column names, so {field_.option}={name!r} does not "
                     f"apply; its records are ({', '.join(self.columns)})."
                 )
 
-    def describe(
-        self,
-        columns: list[str] | None,
-        fields: Mapping[str, str | None],
-        split: SplitColumns = SplitColumns(None, None),  # noqa: B008 (it is immutable)
-    ) -> None:
-        """Add to `columns` which column was taken for what, such as "text: comment".
+    def describe(self, fields: Mapping[str, str | None], labels: str | None = None) -> None:
+        """Add to the caller's `columns` which column was taken for what, such as "text: comment".
 
         Args:
-            columns: None, where nobody asks.
-            fields: columns by what they are; None: there is no such column.
-            split: named after these.
+            fields: columns by what they are, besides those of the split; None: there is no such
+                column.
+            labels: what to say of the labels.
 
         Raises:
             UsageError: a column was taken for two things.
         """
-        self.require_distinct({**fields, "split": split.part})
-        if columns is not None and self.has_columns:
-            every = {**fields, "split": split.part, "group": split.group}
-            columns += [
-                f"{name}: {self.column_name(column)}"
-                for name, column in every.items()
-                if column is not None
-            ]
+        part, group = self.split_columns
+        self.require_distinct({**fields, "split": part})
+        if (notes := self.reading.columns) is not None and self.has_columns:
+            notes += self._notes(fields)
+            notes += [] if labels is None else [labels]
+            notes += self._notes({"split": part, "group": group})
+
+    def _notes(self, fields: Mapping[str, str | None]) -> list[str]:
+        return [f"{name}: {self.column_name(c)}" for name, c in fields.items() if c is not None]
 
     def require_distinct(self, fields: Mapping[str, str | None]) -> None:
         """Refuse a column that was taken for two things.
@@ -144,32 +146,37 @@ class Table:
         first = self.peek()
         return {column: [one.values.get(column) for one in first] for column in self.columns}
 
-    def split_columns(
-        self,
-        part: str | None = None,
-        group: str | None = None,
-        taken: Collection[str | None] = (),
-    ) -> SplitColumns:
-        """The columns of parts and groups; those of groups only where the caller names them.
+    def recognise(self, *fields: Field) -> list[str]:
+        """The columns of fields; those of the split are recognised, too, and all are noted.
 
-        Args:
-            part: the column of parts, as the caller names it; None: see `part_columns.part_column`.
-            group: the column of groups.
-            taken: columns that the caller names for something else.
+        Raises:
+            UsageError: one is not there, two could be meant, or one was taken for two things.
+        """
+        columns = [self.column(one) for one in fields]
+        self.find_split()
+        self.describe({one.name: column for one, column in zip(fields, columns, strict=True)})
+        return columns
+
+    def find_split(self) -> None:
+        """Find the columns that say to which part and to which group a record belongs; that of
+        groups only where the caller names it.
 
         Raises:
             UsageError: a named column is not there, or two columns of parts disagree.
         """
-        return SplitColumns(
-            self._part_column(part, taken), None if group is None else self.column(GROUP, group)
-        )
+        part = self._part_column()
+        group = None if self.reading.group_column is None else self.column(GROUP)
+        self.split_columns = SplitColumns(part, group)
 
-    def _part_column(self, named: str | None, taken: Collection[str | None]) -> str | None:
+    def _part_column(self) -> str | None:
         if self.positional:
-            self.check_names((PART, named))
+            self.check_names(PART)
             return None
+        split = (PART.option, GROUP.option)
+        taken = [name for option, name in self.reading.named.items() if option not in split]
         cells = self.cells()
         whole = all(len(some) < PEEK for some in cells.values())
+        named = self.reading.split_column
         column = part_column(cells, named, self.name, taken=taken, whole=whole)
         if column is None and not whole:
             self.constant_parts = constant_parts(cells, taken)
@@ -191,18 +198,15 @@ class Table:
                     f"it assigns rows to splits, pass it as {PART.option}; if not, remove it."
                 )
 
-    def read(self, problems: list[str] | None = None) -> Iterator[Record]:
-        """The records.
-
-        Args:
-            problems: takes what is wrong with unusable records, which are left out; None: the first
-                one is raised.
+    def read(self) -> Iterator[Record]:
+        """The records; unusable ones are left out, or raised.
 
         Raises:
             RecordError: a record cannot be read.
             UsageError: so many cannot be read that the file must have another form.
         """
         count = damaged = 0
+        problems = self.reading.problems
         first: RecordError | None = None
         for record in self.records:
             count += 1
@@ -221,18 +225,19 @@ class Table:
                 f"{damaged:,} of {count:,} records cannot be read; the first: {first}."
             )
 
-    def split(self, record: Record, columns: SplitColumns) -> Split:
+    def membership(self, record: Record) -> Membership:
         """The part and the group of a record.
 
         Raises:
             UsageError: its part is not one of train, validation and test, or its group is in two
                 parts.
         """
+        columns = self.split_columns
         own = None if columns.part is None else self._part(record, columns.part)
         group = None if columns.group is None else record.values.get(columns.group)
         if values.is_missing(group):
             self.without["group"] += columns.group is not None
-            return Split(own, None)
+            return Membership(own, None)
         before = self.part_of_group.setdefault(str(group), own or "train")
         if before != (own or "train"):
             raise UsageError(
@@ -240,7 +245,7 @@ class Table:
                 f"two splits, {before} and {own or 'train'}, according to the column "
                 f"{columns.part!r}. Correct that column, or leave out {GROUP.option}."
             )
-        return Split(own, str(group))
+        return Membership(own, str(group))
 
     def _part(self, record: Record, column: str) -> str | None:
         value = record.values.get(column)
@@ -255,9 +260,7 @@ class Table:
             )
         return own
 
-    def map(
-        self, make: Callable[[Record], Any], problems: list[str] | None = None
-    ) -> Iterator[Any]:
+    def map(self, make: Callable[[Record], Any]) -> Iterator[Any]:
         """What `make` returns for each record; its `RecordError`s are collected or raised.
 
         Raises:
@@ -265,11 +268,11 @@ class Table:
         """
         usable = 0
         unusable: list[str] = []
-        for record in self.read(problems):
+        for record in self.read():
             try:
                 value = make(record)
             except RecordError as error:
-                report(error, problems)
+                report(error, self.reading.problems)
                 unusable.append(str(error))
             else:
                 usable += 1
@@ -284,9 +287,8 @@ class Table:
         """
         value = record.values.get(column)
         if values.is_missing(value):
-            where = (
-                "" if self.positional else f" (the column {column!r} is {_absence(record, column)})"
-            )
+            state = "empty" if column in record.values else "absent"
+            where = "" if self.positional else f" (the column {column!r} is {state})"
             raise record.error(f"has no {what}{where}; fill it in, or remove the row")
         return value
 
@@ -319,10 +321,6 @@ class Table:
             return values.file_value(value, self.folder)
         except ValueError as error:
             raise record.error(f"the {what} in the column {column!r} {error}") from None
-
-
-def _absence(record: Record, column: str) -> str:
-    return "empty" if column in record.values else "absent"
 
 
 def table_of_mappings(

@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
+from warmstart.core.results import Failed
 from warmstart.errors import RecordError, UsageError
+from warmstart.hub.progress import Progress
+
+ExampleT = TypeVar("ExampleT")
+ResultT = TypeVar("ResultT")
 
 FEW = 10
 """Unusable records of which each is shown before training."""
+
+
+def answered(
+    model: str,
+    examples: Sequence[ExampleT],
+    results: Iterable[ResultT | Failed],
+    errors: list[str],
+    progress: Progress | bool | None,
+) -> Iterator[tuple[ExampleT, ResultT]]:
+    """The examples that the model could use, each with its result.
+
+    Args:
+        model: its name.
+        examples: all of them.
+        results: as many.
+        errors: what is wrong with the other examples is added.
+        progress: called with (name of the model, examples so far, examples in all).
+    """
+    for done, (example, result) in enumerate(zip(examples, results, strict=True), 1):
+        if isinstance(result, Failed):
+            errors.append(str(result.error))
+        else:
+            yield example, result
+        if callable(progress):
+            progress(model, done, len(examples))
 
 
 def require_usable(what: str, count: int, problems: Sequence[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from warmstart.image.annotations.collector import Collector, name_of
 from warmstart.image.arrays import PIXELS, as_uint8
 from warmstart.image.part_folders import inner_folders, part_folders
 from warmstart.image.part_tables import part_tables, tables_in
+from warmstart.image.photo_files import existing
 
 Reader = Callable[[Path, Collector, str | None], None]
 LAYOUTS: tuple[tuple[str, Callable[[Path], bool], Reader], ...] = (
@@ -67,9 +67,7 @@ def read_boxes(
     if isinstance(source, BoxData):
         return source
     collector = Collector(labels, strict)
-    path = Path(source).expanduser() if isinstance(source, str | os.PathLike) else None
-    if path is not None and not path.exists():
-        raise UsageError(f"The file or folder {path} does not exist.")
+    path = existing(source)
     if is_table(source) and (path is None or path.suffix.lower() != ".json"):
         table.read(source, collector, **columns)
         return collector.data("The table" if path is None else str(path))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from warmstart.image.annotations.outlines import (
 )
 from warmstart.image.arrays import PIXELS, as_uint8
 from warmstart.image.part_folders import inner_folders, part_folders
+from warmstart.image.photo_files import existing
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def layout_of(
     colours: Colours | None,
     problems: list[str],
     strict: bool,
-    reading: Mapping[str, str | None],
+    reading: Mapping[str, Any],
 ) -> MaskLayout:
     """The photos of a source; arguments as those of `read_masks`.
 
@@ -67,12 +67,10 @@ def layout_of(
     Raises:
         UsageError: the layout is not known, or can be read in two ways.
     """
-    path = Path(source).expanduser() if isinstance(source, str | os.PathLike) else None
-    if path is not None and not path.exists():
-        raise UsageError(f"The file or folder {path} does not exist.")
+    path = existing(source)
     if records.is_table(source) and (path is None or path.suffix.lower() != ".json"):
         name = "The table" if path is None else str(path)
-        raw_photos, columns = _of_table(source, colours, problems, **reading)
+        raw_photos, columns = _of_table(source, colours, problems, reading)
         return MaskLayout(name, raw_photos, columns=columns)
     if named := [name for name, value in reading.items() if value is not None]:
         raise UsageError(f"Only a table of masks takes {listed(named)}.")
@@ -149,29 +147,16 @@ def _in_one_range(raw_photos: Sequence[RawMaskedPhoto]) -> tuple[list[RawMaskedP
 
 
 def _of_table(
-    source: Any,
-    colours: Colours | None,
-    problems: list[str],
-    *,
-    path_column: str | None = None,
-    mask_column: str | None = None,
-    split_column: str | None = None,
-    group_column: str | None = None,
-    encoding: str | None = None,
-    delimiter: str | None = None,
+    source: Any, colours: Colours | None, problems: list[str], reading: Mapping[str, Any]
 ) -> tuple[list[RawMaskedPhoto], list[str]]:
+    columns: list[str] = []
     table = records.read_table(
         source,
         (PHOTO, MASK),
-        named=(path_column, mask_column, split_column, group_column),
-        encoding=encoding,
-        delimiter=delimiter,
+        reading=records.Reading(**reading, problems=problems, columns=columns),
         example_rank=3,
     )
-    photo, mask = table.column(PHOTO, path_column), table.column(MASK, mask_column)
-    split = table.split_columns(split_column, group_column)
-    columns: list[str] = []
-    table.describe(columns, {"photo": photo, "mask": mask}, split)
+    photo, mask = table.recognise(PHOTO, MASK)
 
     def row(record: Record) -> RawMaskedPhoto:
         picture = table.file(record, photo, "photo")
@@ -179,10 +164,10 @@ def _of_table(
             picture,
             name_of(picture, record.name),
             *_reading(table.file(record, mask, "mask"), colours),
-            *table.split(record, split),
+            *table.membership(record),
         )
 
-    raw_photos, pixels = _in_one_range(list(table.map(row, problems)))
+    raw_photos, pixels = _in_one_range(list(table.map(row)))
     return raw_photos, columns + pixels
 
 

@@ -18,7 +18,7 @@ from warmstart.core.records.columns import (
     listed,
 )
 from warmstart.core.records.file_columns import optional_file_column
-from warmstart.core.records.split import SplitColumns
+from warmstart.core.records.split import Membership
 from warmstart.core.records.values import class_name, is_missing
 from warmstart.errors import RecordError, UsageError
 from warmstart.image.annotations.box_data import LabelledBox
@@ -42,19 +42,7 @@ LAYOUTS = ((PHOTO, BOX_LABEL, *SIDES), (PHOTO, *SIDES, BOX_LABEL))
 """Of a file without a header."""
 
 
-def read(
-    data: Any,
-    collector: Collector,
-    part: str | None = None,
-    *,
-    path_column: str | None = None,
-    label_column: str | None = None,
-    split_column: str | None = None,
-    group_column: str | None = None,
-    box_format: str | None = None,
-    encoding: str | None = None,
-    delimiter: str | None = None,
-) -> None:
+def read(data: Any, collector: Collector, part: str | None = None, **keywords: Any) -> None:
     """All photos that a table names.
 
     A row is a box, or a photo with all of its boxes in a column `objects`, as in data sets of
@@ -65,37 +53,35 @@ def read(
             `core.records.read_table`. Paths are relative to the file, or to `images/` next to it.
         collector: takes the photos, and what is wrong with rows.
         part: of all photos; default: what a column of splits says.
-        path_column, label_column, split_column: where their names are not the usual ones.
-        group_column: where photos are to stay together.
-        box_format: "xyxy", "xywh" or "cxcywh", where names and numbers leave it open.
-        encoding, delimiter: of a file, where they are not recognised.
+        **keywords: see `core.records.Reading`.
 
     Raises:
         UsageError: a column is missing, the numbers can be read in two ways, or nothing can be
             used.
     """
-    table = records.read_table(
-        data,
-        *LAYOUTS,
-        named=(path_column, label_column, split_column, group_column),
-        encoding=encoding,
-        delimiter=delimiter,
-        example_rank=3,
-    )
-    table.check_names((PHOTO, path_column), (BOX_LABEL, label_column))
-    photo_column = optional_file_column(table, PHOTO, path_column)
-    split = table.split_columns(split_column, group_column, (path_column, label_column))
+    reading = records.Reading(**keywords, problems=collector.problems, columns=collector.columns)
+    table = records.read_table(data, *LAYOUTS, reading=reading, example_rank=3)
+    table.check_names(PHOTO, BOX_LABEL)
+    photo_column = optional_file_column(table, PHOTO)
+    table.find_split()
     objects = objects_column(table)
-    free = [column for column in table.columns if column not in (photo_column, *split)]
-    columns = table.columns if label_column else free
-    label = None if objects else choose_column(columns, BOX_LABEL, label_column, table.name)
-    fields = {"photo": photo_column, "label": label, "objects": objects}
-    table.describe(collector.columns, fields, split)
+    taken = () if reading.label_column else (photo_column, *table.split_columns)
+    columns = [column for column in table.columns if column not in taken]
+    named = reading.label_column
+    label = None if objects else choose_column(columns, BOX_LABEL, named, table.name)
+    table.describe({"photo": photo_column, "label": label, "objects": objects})
+    if part is not None:
+        table.split_columns = table.split_columns._replace(part=None)
     if objects is not None and photo_column is not None:
-        photos = _Photos(part, size_columns(table.columns, ()))
-        for record in table.read(collector.problems):
-            _add_objects(photos, table, record, photo_column, objects, split, collector)
-        _collect(photos, table, collector, OBJECT_FORMATS, box_format)
+        photos = _Photos(part, photo_column, size_columns(table.columns, ()))
+        for record in table.read():
+            if (name := photos.add(table, record)) is None:
+                continue
+            try:
+                photos.boxes[name] += boxes_of(table, record, objects)
+            except RecordError as error:
+                photos.faults[name].append(f"{error}; the photo is left out")
+        _collect(photos, table, collector, OBJECT_FORMATS)
         return
     sides, formats = columns_of(table.columns, positional=table.positional)
     missing = [] if photo_column else [PHOTO.name]
@@ -106,13 +92,10 @@ def read(
             f"{table.name}: the table has no {'column' if len(missing) == 1 else 'columns'} {listed(missing)}; it has "
             f"{listed(table.columns)}."
         )
-    photos = _Photos(part, size_columns(table.columns, sides))
+    photos = _Photos(part, photo_column, size_columns(table.columns, sides))
     flags = [_flag_column(table, names) for names in (CROWD, DIFFICULT)]
-    for record in table.read(collector.problems):
-        try:
-            name = photos.add(table, record, photo_column, split)
-        except RecordError as error:
-            collector.problems.append(str(error))
+    for record in table.read():
+        if (name := photos.add(table, record)) is None:
             continue
         try:
             if (box := _box(table, record, label, sides, collector.labels)) is not None:
@@ -120,27 +103,7 @@ def read(
                 photos.boxes[name].append(replace(box, crowd=crowd, difficult=difficult))
         except RecordError as error:
             photos.faults[name].append(f"{error}; the photo {name} is left out")
-    _collect(photos, table, collector, formats, box_format)
-
-
-def _add_objects(
-    photos: _Photos,
-    table: records.Table,
-    record: records.Record,
-    photo_column: str,
-    objects: str,
-    split: SplitColumns,
-    collector: Collector,
-) -> None:
-    try:
-        name = photos.add(table, record, photo_column, split)
-    except RecordError as error:
-        collector.problems.append(str(error))
-        return
-    try:
-        photos.boxes[name] += boxes_of(table, record, objects)
-    except RecordError as error:
-        photos.faults[name].append(f"{error}; the photo is left out")
+    _collect(photos, table, collector, formats)
 
 
 class _Photos:
@@ -148,43 +111,38 @@ class _Photos:
 
     Args:
         part: of all photos; None: what the table says.
+        column: of the photos.
         size_columns: with the width and height of a photo.
     """
 
-    def __init__(self, part: str | None, size_columns: tuple[str, str] | None):
-        self.part, self.size_columns = part, size_columns
+    def __init__(self, part: str | None, column: str, size_columns: tuple[str, str] | None):
+        self.part, self.column, self.size_columns = part, column, size_columns
         self.sizes: dict[str, list[tuple[int, int]]] = {}
         self.files: dict[str, Any] = {}
-        self.parts: dict[str, str | None] = {}
-        self.groups: dict[str, str | None] = {}
+        self.split: dict[str, Membership] = {}
         self.boxes: dict[str, list[RowBox]] = {}
         self.faults: dict[str, list[str]] = {}
 
-    def add(
-        self,
-        table: records.Table,
-        record: records.Record,
-        photo_column: str,
-        columns: SplitColumns,
-    ) -> str:
-        """The name of the photo of a record; `columns` are those of its part and its group.
+    def add(self, table: records.Table, record: records.Record) -> str | None:
+        """The name of the photo of a record; None where it names no photo, which is noted.
 
         Raises:
-            RecordError: it names no photo.
             UsageError: the photo is in two parts or groups.
         """
-        photo = table.file(record, photo_column, "photo")
+        try:
+            photo = table.file(record, self.column, "photo")
+        except RecordError as error:
+            records.report(error, table.reading.problems)
+            return None
         name = photo if isinstance(photo, str) else record.name
-        split = table.split(record, columns if self.part is None else columns._replace(part=None))
-        part, group = self.part or split.part, split.group
+        split = table.membership(record)
+        split = split._replace(part=self.part or split.part)
         if name not in self.files:
             self.files[name], self.boxes[name], self.faults[name] = photo, [], []
-            self.parts[name], self.groups[name] = part, group
-        elif (part, group) != (self.parts[name], self.groups[name]):
-            what, one, other = "groups", self.groups[name], group
-            if part != self.parts[name]:
-                what, one, other = "parts", self.parts[name], part
-            raise UsageError(f"The photo {name} is in two {what}: {one} and {other}.")
+            self.split[name] = split
+        for what, one, other in zip(("parts", "groups"), self.split[name], split, strict=True):
+            if one != other:
+                raise UsageError(f"The photo {name} is in two {what}: {one} and {other}.")
         if self.size_columns is not None:
             width, height = (record.values.get(column) for column in self.size_columns)
             missing = is_missing(width) or is_missing(height)
@@ -250,7 +208,6 @@ def _collect(
     table: records.Table,
     collector: Collector,
     formats: tuple[str, ...],
-    box_format: str | None,
 ) -> None:
     """Decide what the numbers mean, and add all photos to the collector."""
     files = list(photos.files.values())
@@ -268,7 +225,7 @@ def _collect(
     located = [
         (paths[name], rows) for name, rows in photos.boxes.items() if paths[name] is not None
     ]
-    scaled, numbers = decide(located, formats, box_format, table.name)
+    scaled, numbers = decide(located, formats, table.reading.box_format, table.name)
     unit = "fractions of the photo's size" if scaled else "pixels"
     collector.columns.append(f"boxes: {MEANING[numbers]}, in {unit}")
     for name, path in paths.items():
@@ -285,8 +242,7 @@ def _collect(
             boxes,
             photos.size_of(name, boxes),
             scale=scaled,
-            part=photos.parts[name],
-            group=photos.groups[name],
+            **photos.split[name]._asdict(),
             faults=photos.faults[name],
         )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.catalog import Label
 from warmstart.core import html
@@ -21,7 +22,6 @@ from warmstart.image.results.pictures import FORMATS, encoded
 from warmstart.suggestions import unknown_name
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from PIL.Image import Image
 
 CHUNK = 2**20

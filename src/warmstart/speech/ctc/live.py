@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.speech.ctc.decoder import BLANK, Piece, align, beam_search, greedy
 from warmstart.speech.ctc.language_model import LanguageModel
@@ -19,8 +20,6 @@ from warmstart.speech.results.transcript import Segment, Transcript, Word
 from warmstart.speech.spectrum import FeatureStream
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from warmstart.speech.ctc.recognizer import CtcRecognizer
 
 PAUSE = 0.5

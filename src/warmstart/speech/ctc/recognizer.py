@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.catalog import Entry
 from warmstart.engines.base import Engine, TensorSpec
@@ -22,8 +23,6 @@ from warmstart.speech.results.transcript import Transcript
 from warmstart.speech.spectrum import Features
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from warmstart.engines.keras import Program
 
 WINDOW = 2000

@@ -7,15 +7,13 @@ import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.core import html
 from warmstart.core.wire import Decimals, Result, Score
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 """Formats of files that sound is written to."""

@@ -11,9 +11,9 @@ import threading
 import zlib
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.catalog import Entry
 from warmstart.core import cancellation
@@ -26,9 +26,6 @@ from warmstart.speech.whisper.checkpoint import forced_prompt
 from warmstart.speech.whisper.program import WhisperDecoder
 from warmstart.speech.whisper.rules import Rules, choose
 from warmstart.speech.whisper.tokens import SECONDS, WhisperTokens
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 RESET_ABOVE = 0.5
 """Temperature above which a text is not a context for the next window."""

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.text.decoding.constraints import Constraints
 from warmstart.text.decoding.decoder import Decoder
 from warmstart.text.decoding.options import GenerateOptions
 from warmstart.text.decoding.sampler import log_softmax
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.errors import UsageError
 from warmstart.text.decoding.options import GenerateOptions
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 Encode: TypeAlias = Callable[[str], Sequence[int]]
 Bias: TypeAlias = tuple[tuple[int, ...], float]

@@ -6,14 +6,12 @@ The order of the steps is that of Hugging Face transformers' logits processors; 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.text.decoding.options import GenerateOptions
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 def next_token(scores: NDArray[Any], options: GenerateOptions, random: np.random.Generator) -> int:

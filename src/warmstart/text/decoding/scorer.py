@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from warmstart.core import cancellation
+from warmstart.core import cancellation, records
 from warmstart.core.inputs import Item
 from warmstart.core.results import Failed
 from warmstart.engines.base import Engine
@@ -18,9 +19,6 @@ from warmstart.text.decoding.sampler import log_softmax
 from warmstart.text.decoding.sequence import LanguageModel, prompt_tokens
 from warmstart.text.inputs import PROMPT, shown
 from warmstart.text.results import TextScore
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 CHUNK = 64
 """Tokens whose logits are in memory at once."""
@@ -101,15 +99,9 @@ def evaluate(
     Raises:
         UsageError: there is no text that can be scored.
     """
-    scores: list[TextScore] = []
     errors: list[str] = []
-    for done, result in enumerate(results, 1):
-        if isinstance(result, Failed):
-            errors.append(str(result.error))
-        else:
-            scores.append(result)
-        if progress:
-            progress(model, done, count)
+    answers = records.answered(model, range(count), results, errors, progress)
+    scores = [result for _, result in answers]
     if not scores:
         raise UsageError(f"There are no texts to score. {' '.join(errors[:1])}".strip())
     whole = total(scores)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.core import cancellation
 from warmstart.core.inputs import Item
@@ -20,9 +21,6 @@ from warmstart.text.decoding.sampler import next_token
 from warmstart.text.inputs import PROMPT
 from warmstart.text.results import Finish, Generation
 from warmstart.text.tokenizer import Tokenizer
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 class LanguageModel(Protocol):

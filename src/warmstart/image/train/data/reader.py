@@ -165,11 +165,11 @@ def _only(data: Any, context: ReadContext) -> Labelled:
 
 def _of_tf(dataset: Any, context: ReadContext) -> Labelled:
     """The elements of a `tf.data.Dataset` of photos and labels, batched or not."""
-    table = records.read_table(dataset, (PHOTO, LABEL), example_rank=3)
-    photo_column = table.column(PHOTO, context.keywords.get("path_column"))
-    label_column = context.keywords.get("label_column")
-    labels = label_reader(table, LABEL, label_column, (photo_column,), context.multi_label)
-    label_column = labels.column
+    keywords = {key: context.keywords.get(key) for key in ("path_column", "label_column")}
+    reading = records.Reading(**keywords, multi_label=context.multi_label)
+    table = records.read_table(dataset, (PHOTO, LABEL), reading=reading, example_rank=3)
+    photo_column = table.column(PHOTO)
+    labels = label_reader(table, LABEL, (photo_column,))
     pictures: list[Any] = []
     vectors: list[Any] = []
     for record in table.read():
