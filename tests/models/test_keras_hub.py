@@ -98,13 +98,13 @@ def test_equal_to_keras_hub(name):
 
 
 def test_parameters_of_the_published_deeplab():
-    from warmstart.models import family
+    from warmstart.models.image.deeplabv3_resnet.family import DeepLabConfig
 
     sizes = {"depths": [3, 4, 6, 3], "widths": [64, 128, 256, 512]}
     backbone = {**sizes, "channels": [256, 512, 1024, 2048], "stem": [64]}
     # "deeplab_v3_plus_resnet50_pascalvoc" has 39,190,656 without its head
-    count = family("deeplabv3_resnet").parameters({"backbone": backbone, "classes": 21})
-    assert count == 39_190_656 + 256 * 21
+    config = DeepLabConfig.of({"backbone": backbone, "classes": 21})
+    assert config.parameters() == 39_190_656 + 256 * 21
 
 
 @pytest.mark.parametrize("name", ["bert", "distilbert", "gpt2", "roberta"])

@@ -36,7 +36,7 @@ def existing(source: Any) -> Path | None:
         return None
     path = Path(source).expanduser()
     if not path.exists():
-        raise UsageError(f"There is no file or folder {path}.")
+        raise UsageError(f"The file or folder {path} does not exist.")
     return path
 
 
