@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.optional import require_paged_attention
 
 import warmstart as ws
 from warmstart.engines import choose
@@ -14,6 +15,7 @@ from warmstart.hub import home
 from warmstart.text.decoding.decoders import open_decoder
 
 openvino = pytest.importorskip("openvino")
+require_paged_attention()
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +75,7 @@ def test_auto_does_without_it(model, monkeypatch, fault):
         )
     assert ws.load("shakespeare_gpt2").engine.name == "litert"
     if fault == "another OpenVINO":
-        with pytest.raises(EngineError):
+        with pytest.raises(EngineError, match=r"with paged attention, .* use engine='litert'"):
             ws.load("shakespeare_gpt2", engine="openvino").engine  # noqa: B018
 
 

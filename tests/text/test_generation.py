@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.optional import require_paged_attention
 
 import warmstart as ws
 from warmstart.errors import BundleError, InputError, UsageError
@@ -263,7 +264,7 @@ def test_engines(model):
 
 
 def test_openvino_writes_the_same(model, expected):
-    pytest.importorskip("openvino")
+    require_paged_attention()
     other = model.on_engine("openvino")
     for options in ({"max_new_tokens": 24}, {"max_new_tokens": 12, "num_beams": 3}):
         name = "beams" if "num_beams" in options else "greedy"

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.engines import pages
+from warmstart.engines import machine, pages
 from warmstart.engines.base import Engine, Session, Signature, TensorSpec
 from warmstart.engines.litert import LARGE
 from warmstart.engines.mapped_constants import map_constants
@@ -79,7 +79,10 @@ class PagedEngine(Engine):
             super().__init__({"step": _signature(compiled, signatures["step"])})
         except (AttributeError, ImportError, RuntimeError) as error:
             # paged attention is not part of OpenVINO's stable interface
-            raise EngineError(f"OpenVINO could not compile {path}: {error}") from error
+            raise EngineError(
+                f"OpenVINO {machine.version('openvino')} cannot run {path} with paged attention, "
+                "which was tested with OpenVINO 2026.4; use engine='litert'."
+            ) from error
         del network
         for tokens in (1, 2):  # OpenVINO copies the weights into forms of its own, by use
             pages.release(path)

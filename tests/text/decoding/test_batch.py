@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.optional import require_paged_attention
 
 import warmstart as ws
 from warmstart.core.inputs import Item
@@ -23,7 +24,8 @@ OPTIONS = (
 
 @pytest.fixture(scope="module", params=["litert", "openvino"])
 def model(request):
-    pytest.importorskip({"openvino": "openvino"}.get(request.param, "warmstart"))
+    if request.param == "openvino":
+        require_paged_attention()
     found = ws.load("shakespeare_gpt2", engine=request.param)
     assert found.engine.name == request.param
     return found

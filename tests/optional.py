@@ -1,0 +1,13 @@
+"""What not every version of an optional package has."""
+
+from importlib import metadata
+
+import pytest
+
+
+def require_paged_attention() -> None:
+    """Skip where OpenVINO is missing or older than the one whose paged attention is used."""
+    pytest.importorskip("openvino")
+    version = metadata.version("openvino")
+    if tuple(map(int, version.split(".")[:2])) < (2026, 4):
+        pytest.skip(f"OpenVINO {version} has another paged attention", allow_module_level=True)
