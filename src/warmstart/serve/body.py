@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from warmstart.serve.errors import Refused, invalid, too_large
 from warmstart.serve.settings import Settings
+from warmstart.serve.struct_errors import explain
 
 ResultT = TypeVar("ResultT")
 ArgumentsT = TypeVarTuple("ArgumentsT")
@@ -114,6 +115,8 @@ def parse_json(data: bytes, kind: Any = Any) -> Any:
         if kind is not Any:
             return msgspec.json.decode(data, type=kind)
         value = msgspec.json.decode(data)
+    except msgspec.ValidationError as error:
+        raise invalid(explain(error, kind)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise invalid(f"The JSON is invalid: {error}") from None
     except RecursionError:

@@ -38,13 +38,15 @@ Prompts = Annotated[list[str | int | Tokens], msgspec.Meta(min_length=1)]
 """Several prompts, each a text or the indices of its tokens; or the indices of one."""
 MAX_TOKENS = 16
 """OpenAI's default of `max_tokens`."""
+Unsupported = Annotated[str, msgspec.Meta(max_length=0)]
+"""A text of OpenAI that the models here cannot follow: absent, null or empty."""
 Zero = Annotated[float, msgspec.Meta(ge=0, le=0)]
 
 
 class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
     """Of a stream: whether its last piece tells how many tokens there were."""
 
-    include_usage: bool = False
+    include_usage: bool | None = False
 
 
 class CompletionRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -66,6 +68,8 @@ class CompletionRequest(msgspec.Struct, forbid_unknown_fields=True):
     frequency_penalty: Zero | None = 0.0
     presence_penalty: Zero | None = 0.0
     user: str | None = None
+    suffix: Unsupported | None = None
+    logit_bias: Annotated[dict[str, float], msgspec.Meta(max_length=0)] | None = None
     top_k: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
     min_p: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     repetition_penalty: Annotated[float, msgspec.Meta(gt=0, le=10)] | None = None
@@ -100,7 +104,8 @@ class EmbeddingRequest(msgspec.Struct, forbid_unknown_fields=True):
 
     model: Text
     input: str | Texts
-    encoding_format: Annotated[str, msgspec.Meta(pattern="^(float|base64)$")] = "float"
+    encoding_format: Literal["float", "base64"] | None = "float"
+    dimensions: None = None
     user: str | None = None
 
 

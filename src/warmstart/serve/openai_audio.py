@@ -17,12 +17,13 @@ from warmstart.errors import InputError
 from warmstart.serve import body
 from warmstart.serve.errors import Refused, invalid, refusal
 from warmstart.serve.forms import parse_form
-from warmstart.serve.openai import Text, read_request
+from warmstart.serve.openai import Text, Unsupported, read_request
 from warmstart.serve.openai_fields import SPEECH, TRANSCRIPTION
-from warmstart.serve.options import check
+from warmstart.serve.options import check, set_twice
 from warmstart.serve.predict import freeze
 from warmstart.serve.registry import Served
 from warmstart.serve.state import json_response, state_of
+from warmstart.serve.struct_errors import explain
 from warmstart.serve.work import check_generated
 
 if TYPE_CHECKING:
@@ -45,8 +46,10 @@ class SpeechRequest(msgspec.Struct, forbid_unknown_fields=True):
     model: Text
     input: Text
     voice: Text | int | None = None
-    response_format: Literal["wav", "flac", "mp3", "pcm"] = "mp3"
-    speed: Annotated[float, msgspec.Meta(ge=1, le=1)] = 1.0
+    response_format: Literal["mp3", "wav", "flac", "pcm"] | None = "mp3"
+    speed: Annotated[float, msgspec.Meta(ge=1, le=1)] | None = 1.0
+    instructions: Unsupported | None = None
+    stream_format: Literal["audio"] | None = None
     temperature: Annotated[float, msgspec.Meta(gt=0, le=10)] | None = None
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
 
@@ -69,12 +72,12 @@ async def speech(request: Request) -> Response:
     [answer] = await state.ask(request, served, key, [text], deadline)
     if isinstance(answer, InputError):
         raise refusal(answer, "the input")
-    if asked.response_format == "pcm":
+    response_format = asked.response_format or "mp3"
+    if response_format == "pcm":
         content = await body.aside(body.SLOW, _pcm, answer)
     else:
-        suffix = f".{asked.response_format}"
-        content = await body.aside(body.SLOW, answer.file_content, suffix)
-    return Response(content, media_type=MEDIA[asked.response_format])
+        content = await body.aside(body.SLOW, answer.file_content, f".{response_format}")
+    return Response(content, media_type=MEDIA[response_format])
 
 
 def _pcm(sound: Audio) -> bytes:
@@ -85,6 +88,9 @@ def _pcm(sound: Audio) -> bytes:
     return (samples.clip(-1, 1) * 32767).round().astype("<i2").tobytes()
 
 
+GRANULARITIES = "timestamp_granularities[]"
+
+
 class TranscriptionRequest(msgspec.Struct, forbid_unknown_fields=True):
     """The fields of the form of `/v1/audio/transcriptions`, besides the file."""
 
@@ -93,8 +99,8 @@ class TranscriptionRequest(msgspec.Struct, forbid_unknown_fields=True):
     prompt: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)] | None = None
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] = "json"
     temperature: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
-    granularity: Literal["word", "segment"] = msgspec.field(
-        name="timestamp_granularities[]", default="segment"
+    granularities: list[Literal["word", "segment"]] = msgspec.field(
+        name=GRANULARITIES, default_factory=list
     )
 
 
@@ -111,26 +117,24 @@ async def transcriptions(request: Request) -> Response:
         )
     fields = parse_form(data, request.headers["content-type"])
     files = [field.data for field in fields if field.name == "file"]
-    values = {
-        field.name: field.data.decode("utf-8", "replace")
-        for field in fields
-        if field.name != "file"
-    }
-    values = {name: value for name, value in values.items() if value or name == "model"}
-    words = any(
-        field.name.startswith("timestamp_granularities") and field.data == b"word"
-        for field in fields
-    )
-    if "model" not in values:
-        raise invalid("The form must name the model, in the field `model`.")
+    values: dict[str, Any] = {}
+    for field in fields:
+        text = field.data.decode("utf-8", "replace")
+        if field.name == GRANULARITIES:
+            values.setdefault(GRANULARITIES, []).append(text)
+        elif field.name in values:
+            raise set_twice(field.name)
+        elif field.name == "model" or (text and field.name != "file"):
+            values[field.name] = text
     try:
         asked = msgspec.convert(values, TranscriptionRequest, strict=False)
     except msgspec.ValidationError as error:
-        raise invalid(f"The form is not valid: {error}") from None
+        raise invalid(explain(error, TranscriptionRequest)) from None
     if len(files) != 1 or not files[0]:
         raise invalid("The form must hold one file, in the field `file`, and it must not be empty.")
     served = state.model(request, asked.model, ["speech-recognition"])
     chosen: dict[str, Any] = {"language": asked.language, "initial_prompt": asked.prompt}
+    words = "word" in asked.granularities
     chosen |= {"temperature": asked.temperature or None, "words": words or None}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     for name in chosen:
