@@ -106,13 +106,60 @@ def test_a_proxy_in_front(cat):
         assert client("POST", PATH, cat, headers).status == 200
 
 
-@pytest.mark.parametrize("origin", ["app.example.com", "https://app.example.com/", "https://", ""])
-def test_what_is_not_an_origin(origin):
+def test_headers_of_a_preflight_request():
+    """Clients add headers of their own, such as the `x-stainless-os` of OpenAI's."""
+    from warmstart.serve.origins import ALLOWED_HEADERS, preflight
+    from warmstart.serve.settings import Settings
+
+    def allowed(requested):
+        ask = {"origin": ORIGIN, "access-control-request-method": "POST"}
+        ask |= {"access-control-request-headers": requested} if requested else {}
+        return dict(preflight(ask, Settings(cors=(ORIGIN,)))[0]["headers"])[
+            b"access-control-allow-headers"
+        ].decode()
+
+    for requested in ("x-stainless-os", "authorization,content-type,x-stainless-os", "a, b"):
+        assert allowed(requested) == requested
+    for requested in ("", "*", "a\r\nb", "a" * 100, ",".join(["a"] * 100)):
+        assert allowed(requested) == ALLOWED_HEADERS
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        *(
+            ("cors", origin, "is not an origin")
+            for origin in (
+                "app.example.com",
+                "https://app.example.com/",
+                "https://",
+                "",
+                "https://*.example.com",
+                "https://app.example.com:443",
+                "http://app.example.com:80",
+                "https://bücher.example",
+            )
+        ),
+        *(
+            ("hosts", host, "is not the name of a host")
+            for host in ("*", "http://example.com", "example.com:8000", "*.example.com", "", "::1")
+        ),
+    ],
+)
+def test_what_never_matches_is_refused(name, value, message):
     from warmstart.errors import UsageError
     from warmstart.serve.settings import Settings
 
-    with pytest.raises(UsageError, match="is not an origin"):
-        Settings(cors=(origin,))
+    with pytest.raises(UsageError, match=message):
+        Settings(**{name: (value,)})
+    origins = (
+        "*",
+        "https://app.example.com",
+        "http://localhost:3000",
+        "http://[::1]:80",
+        "app://x",
+    )
+    Settings(cors=(origins[0], *origins[1:3], origins[4]), hosts=("a-b.example.com", "[::1]", "x"))
 
 
 def test_json_endpoints_demand_json(client):

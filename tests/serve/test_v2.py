@@ -131,6 +131,14 @@ TEXT = {"name": "image", "datatype": "BYTES", "shape": [1], "data": ["x"]}
 def test_a_request_may_repeat_its_address(client):
     repeated = {"model_name": "cifar10_resnet20", "model_version": "1"}
     assert client.post(INFER, {"inputs": [IMAGES], **repeated}).status == 200
+    latest = {"model_version": ""}
+    assert client.post(INFER, {"inputs": [IMAGES], **latest}).status == 200
+    of_version = INFER.replace("/infer", "/versions/2/infer")
+    for path, version, status in ((INFER, {"model_version": "2"}, 400), (of_version, {}, 404)):
+        answer = client.post(path, {"inputs": [IMAGES], **version})
+        assert answer.status == status
+        message = "There is no version '2' of cifar10_resnet20; it has version '1' only."
+        assert answer.json["error"] == message
 
 
 @pytest.mark.parametrize(

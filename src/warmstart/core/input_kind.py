@@ -317,7 +317,7 @@ class FileKind(InputKind):
                 if _PATH_OR_URL.match(value[:9])
                 else ""
             )
-            reason = str(error)[:80]
+            reason = str(error).removeprefix("Invalid base64-encoded string: ")
             raise InputError(
                 f"A file in JSON is the base64 of its bytes; this is not: {reason}.{hint}"
             ) from None

@@ -169,17 +169,18 @@ def find_folder(
             raise UsageError(f"The folder {text} does not exist.")
         if folder.is_file():
             raise UsageError(
-                f"{text} is a file, not a model folder. A weight file needs the name of its "
-                f"network: ws.load(NAME, weights={text!r}), or --model NAME --weights "
-                f"{text}, with a name from `warmstart list`."
+                f"{text} is a file, not a model folder. If it is a weight file, name its network "
+                f"from `warmstart list`, and set weights={text!r} in Python or --weights {text} on "
+                "the command line."
             )
     else:
         embedded = Path(__file__).parents[1] / "embedded" / text.lower()
         return embedded if text and bundle.is_bundle(embedded) else None
     if not bundle.is_bundle(folder) and not repository.is_repository(folder):
         raise UsageError(
-            f"{text} holds no warmstart.json, so it is not a bundle, and no config.json of Hugging Face; "
-            "`ws.load(name, weights=…)` takes checkpoints, with a name from `warmstart list`."
+            f"{text} holds no warmstart.json, so it is not a bundle, and no config.json of Hugging Face. "
+            "If it holds a checkpoint, name its network from `warmstart list`, and set weights= in "
+            "Python or --weights on the command line to its file."
         )
     return folder
 

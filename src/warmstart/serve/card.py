@@ -76,6 +76,7 @@ def about(served: Served, settings: Settings) -> dict[str, Any]:
         "example_options": dict(task.sample_options),
         "options": options.schemas(model, settings),
         "result_schema": wire_of(model.result, embed=True).schema(),
+        "max_body": settings.max_body,
         "stream": STREAM if hasattr(model, "stream_text") else None,
         **_facts(served),
     }

@@ -139,8 +139,8 @@ async def transcriptions(request: Request) -> Response:
     chosen = {name: value for name, value in chosen.items() if value is not None}
     for name in chosen:
         if name not in served.model.option_names:
-            field = TRANSCRIPTION.get(name, name)
-            raise invalid(f"{asked.model} does not support {field}; leave it out.")
+            renamed = TRANSCRIPTION.get(name, name)
+            raise invalid(f"{asked.model} does not support {renamed}; leave it out.")
     chosen = check(served.model, chosen, state.settings, TRANSCRIPTION)
     [answer] = await state.ask(request, served, (Served.answer, freeze(chosen)), files, deadline)
     if isinstance(answer, InputError):

@@ -149,6 +149,7 @@ _MODEL = open_object(
     examples={"type": "array", "items": {"type": "object"}},
     example_options={"type": "object"},
     options={"type": "object"},
+    max_body=INTEGER,
     result_schema={"type": "object"},
 )
 

@@ -73,6 +73,11 @@ def open_models(sources: Sequence[str], load: Load, *, copied: bool = True) -> I
             name, equals, where = source.partition("=")
             if not equals or not NAME.fullmatch(name):
                 name, where = "", source
+            if not where:
+                raise UsageError(
+                    f"{source!r} names no model; write a name from `warmstart list`, a folder, or "
+                    "NAME=path/of/bundle."
+                )
             folder = Path(where).expanduser()
             is_folder = copied and folder.is_dir()
             seen = fingerprint(folder) if is_folder else ()

@@ -7,6 +7,7 @@ where a request comes from, and pages cannot change it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import ip_address
@@ -18,6 +19,9 @@ from warmstart.serve.errors import Refused
 from warmstart.serve.settings import Settings
 
 ALLOWED_HEADERS = "authorization, content-type, inference-header-content-length, x-request-timeout"
+"""Headers that pages may send, where a browser does not ask for certain ones."""
+_HEADERS = re.compile(r"[\w.-]{1,64}(, *[\w.-]{1,64}){0,63}", re.ASCII)
+"""What it may ask for: clients add headers of their own, such as the `x-stainless-*` of OpenAI's."""
 EXPOSED_HEADERS = "inference-header-content-length, retry-after"
 PREFLIGHT_SECONDS = 600
 """How long a browser may remember the answer to a preflight request."""
@@ -93,9 +97,12 @@ def preflight(headers: Mapping[str, str], settings: Settings) -> list[Message] |
     origin, method = headers.get("origin", ""), headers.get("access-control-request-method")
     if method is None or not is_allowed(origin, settings):
         return None
+    requested = headers.get("access-control-request-headers", "")
     allowed = {
         "access-control-allow-methods": "GET, POST",
-        "access-control-allow-headers": ALLOWED_HEADERS,
+        "access-control-allow-headers": requested
+        if _HEADERS.fullmatch(requested)
+        else ALLOWED_HEADERS,
         "access-control-max-age": str(PREFLIGHT_SECONDS),
     }
     raw = [(name.encode(), value.encode()) for name, value in allowed.items()]

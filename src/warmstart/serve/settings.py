@@ -12,7 +12,10 @@ from typing import Any
 from warmstart.errors import UsageError
 
 MIB = 2**20
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+")
+_HOST = r"([a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])"
+_NAME = re.compile(_HOST)
+_ORIGIN = re.compile(rf"[a-z][a-z0-9+.-]*://{_HOST}(:[0-9]{{1,5}})?")
+_DEFAULT_PORT = re.compile("http://.*:80|https://.*:443")
 BUDGETS = MappingProxyType(
     {
         "top_k": 1_000_000,
@@ -139,7 +142,16 @@ class Settings:
         object.__setattr__(self, "hosts", frozenset(name.lower() for name in self.hosts))
         object.__setattr__(self, "cors", frozenset(origin.lower() for origin in self.cors))
         for origin in self.cors:
-            if origin != "*" and not _ORIGIN.fullmatch(origin):
+            is_origin = _ORIGIN.fullmatch(origin) and not _DEFAULT_PORT.fullmatch(origin)
+            if origin != "*" and not is_origin:
                 raise UsageError(
-                    f"{origin!r} is not an origin: a scheme and a host, such as https://app.example.com."
+                    f"{origin!r} is not an origin as browsers send it: a scheme, a host and maybe a port "
+                    "(without :80 of http and :443 of https), such as https://app.example.com. There "
+                    "are no patterns; name each origin, or '*' for all."
+                )
+        for name in self.hosts:
+            if not _NAME.fullmatch(name):
+                raise UsageError(
+                    f"{name!r} is not the name of a host, such as models.example.com: it has no scheme, "
+                    "port or pattern. Name each host."
                 )

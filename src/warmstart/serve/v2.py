@@ -52,15 +52,20 @@ def _named(request: Request) -> Served:
     state, name = state_of(request), request.path_params["model"]
     served = state.registry.get(name)
     version = request.path_params.get("version")
-    if served is None or version not in (None, str(served.version)):
-        of_version = f" of version {version[:20]!r}" if version else ""
+    if served is None:
         raise Refused(
             404,
             "unknown_model",
-            f"There is no model {name[:100]!r}{of_version} here; GET /v1/models lists them.",
+            f"There is no model {name[:100]!r} here; GET /v1/models lists them.",
         )
+    if version not in (None, str(served.version)):
+        raise Refused(404, "unknown_model", _no_version(served.name, version, str(served.version)))
     request.scope["warmstart.model"] = served.name
     return served
+
+
+def _no_version(name: str, version: str, existing: str) -> str:
+    return f"There is no version {version[:20]!r} of {name}; it has version {existing!r} only."
 
 
 async def model_metadata(request: Request) -> Response:
@@ -198,9 +203,11 @@ def _parsed(
         raise invalid("The request must be a JSON object.")
     if unknown := asked.keys() - {"id", "parameters", "inputs", "outputs", *ADDRESSED}:
         raise invalid(f"The request has an unknown key: {min(unknown)[:100]!r}.")
-    for name, own in zip(ADDRESSED, names, strict=True):
-        if asked.get(name, own) != own:
-            raise invalid(f"{name} contradicts the URL, which names {own!r}.")
+    name, version = names
+    if asked.get("model_name", name) != name:
+        raise invalid(f"model_name contradicts the URL, which names {name!r}.")
+    if asked.get("model_version") not in (None, "", version):  # "" stands for the latest
+        raise invalid(_no_version(name, str(asked["model_version"]), version))
     if not isinstance(asked.get("id", ""), str) or not isinstance(
         asked.get("parameters", {}), dict
     ):

@@ -2,7 +2,6 @@
 
 import { Problem, bytes } from "./dom.js";
 
-export const LARGEST = 64 * 2 ** 20; // bytes of a request that the server accepts
 const TOKEN = "warmstart.token";
 export const here = new URL("../..", import.meta.url).href.replace(/\/$/, ""); // also behind a proxy's prefix
 
@@ -87,8 +86,8 @@ function asForm(request, options) {
 export function predict(model, request, options, { signal, uploaded }) {
   const body = request.file ? asForm(request, options) : JSON.stringify(asJson(request, options));
   const size = request.file ? request.file.size : new Blob([body]).size;
-  if (size > LARGEST) {
-    return Promise.reject(new Problem(`This is ${bytes(size)}; the server takes up to ${bytes(LARGEST)}.`));
+  if (size > model.max_body) {
+    return Promise.reject(new Problem(`This is ${bytes(size)}; the server takes up to ${bytes(model.max_body)}.`));
   }
   return new Promise((resolve, reject) => {
     const call = new XMLHttpRequest();
