@@ -102,7 +102,7 @@ async def aside(
     return await asyncio.get_running_loop().run_in_executor(None, work, *arguments)
 
 
-def parse_json(data: bytes, kind: Any = Any) -> Any:
+def parse_json(data: bytes, struct: Any = Any) -> Any:
     """JSON values, or a `msgspec.Struct`.
 
     Raises:
@@ -112,11 +112,11 @@ def parse_json(data: bytes, kind: Any = Any) -> Any:
         raise invalid("The body is empty; JSON was expected.")
     containers = _check_counts(data)
     try:
-        if kind is not Any:
-            return msgspec.json.decode(data, type=kind)
+        if struct is not Any:
+            return msgspec.json.decode(data, type=struct)
         value = msgspec.json.decode(data)
     except msgspec.ValidationError as error:
-        raise invalid(explain(error, kind)) from None
+        raise invalid(explain(error, struct)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise invalid(f"The JSON is invalid: {error}") from None
     except RecursionError:

@@ -24,8 +24,8 @@ def explain(error: msgspec.ValidationError, struct: type[msgspec.Struct]) -> str
         struct: what the request should have been.
     """
     message = str(error)
-    found = _PATH.search(message)
-    path = found[1].removeprefix(".") if found else ""
+    location = _PATH.search(message)
+    path = location[1].removeprefix(".") if location else ""
     name, info = _field(path, struct)
     within = f" of {name}" if name else ""
     if unknown := _UNKNOWN.search(message):
@@ -60,10 +60,10 @@ def _fields(struct: type[msgspec.Struct]) -> dict[str, inspect.Type]:
     return {field.encode_name: field.type for field in info.fields}
 
 
-def _member(info: inspect.Type, kind: type[Any]) -> Any:
+def _member(info: inspect.Type, class_: type[Any]) -> Any:
     """The type itself, or the member of a union, that is of a class of `msgspec.inspect`."""
     types = info.types if isinstance(info, inspect.UnionType) else (info,)
-    return next((one for one in types if isinstance(one, kind)), None)
+    return next((one for one in types if isinstance(one, class_)), None)
 
 
 def _required(info: inspect.Type) -> str:
