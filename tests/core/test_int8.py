@@ -14,7 +14,7 @@ from tests.photos import CIFAR, write_photos
 import warmstart as ws
 from warmstart.cli import main
 from warmstart.core.calibration import Request
-from warmstart.errors import MissingPackageError, UsageError
+from warmstart.errors import InputError, MissingPackageError, UsageError
 
 pytestmark = pytest.mark.tensorflow
 ASKED = 0.8
@@ -69,6 +69,34 @@ def test_a_calibrated_program_agrees_and_is_compiled_once(compiled, photos):
     assert ws.load(CIFAR, precision="int8").artifact.sha256 == compiled.artifact.sha256
     other = ws.load(CIFAR, precision="int8", calibration=paths[:20], agreement=ASKED)
     assert not other.is_compiled()
+
+
+def test_a_stored_program_that_agrees_too_little_is_refused(compiled):
+    ws.load(CIFAR, precision="int8", agreement=ASKED)
+    with pytest.raises(UsageError, match=r"has an agreement of .*requested 100.0%"):
+        ws.load(CIFAR, precision="int8", agreement=1.0)
+    with pytest.raises(UsageError, match="no calibrated int8 program of sst2_bert_tiny"):
+        ws.load("sst2_bert_tiny", precision="int8", agreement=0.5)
+    with pytest.raises(UsageError, match="agreement is for precision='int8'"):
+        ws.load(CIFAR, agreement=0.5)
+
+
+def test_equal_inputs_count_once():
+    model = ws.load("sst2_bert_tiny")
+    texts = [f"film number {n}" for n in range(25)]
+    assert len(Request(texts * 2).calibration(model)) == 25
+    with pytest.raises(UsageError, match="of these 60 inputs only 1"):
+        Request(["good film"] * 60).calibration(model)
+
+
+def test_a_mistyped_path_is_its_own_error():
+    with pytest.raises(InputError, match="nowhere"):
+        Request("nowhere").calibration(ws.load(CIFAR))
+
+
+def test_auto_is_refused_where_agreement_is_not_defined():
+    with pytest.raises(UsageError, match="agreement is not defined for text-generation"):
+        ws.load("shakespeare_gpt2", precision="auto")
 
 
 def test_half_of_enough_inputs_are_set_aside(photos, tmp_path):
@@ -166,7 +194,7 @@ def test_integers_only(calibrated, photos, tmp_path):
 
 
 def test_what_cannot_be_calibrated_says_so(photos, monkeypatch):
-    with pytest.raises(UsageError, match=r"10 inputs or more.*there are 9 inputs"):
+    with pytest.raises(UsageError, match=r"10 inputs or more.*got 9 inputs"):
         ws.load(CIFAR, precision="int8", calibration=sorted(photos.iterdir())[:9]).artifact  # noqa: B018
     with pytest.raises(UsageError, match="agreement must be above 0"):
         ws.load(CIFAR, precision="int8", calibration=photos, agreement=99)

@@ -60,7 +60,7 @@ def command(
     names: tuple[str, ...],
     precision: str,
     calibration: str | None,
-    agreement: float,
+    agreement: float | None,
     weights: str,
     engine: str,
     check: str | None,
@@ -103,7 +103,7 @@ def _opened(
     weights: str,
     engine: str,
     calibration: str | None,
-    agreement: float,
+    agreement: float | None,
 ) -> tuple[Model[Any, Any, Any], Model[Any, Any, Any] | None]:
     """The model in the requested precision, and in float32 if the two are to be compared."""
     from warmstart.cli.models import calibration_request, compiling, open_model
@@ -122,7 +122,7 @@ def _opened(
         exact.engine  # noqa: B018 (compiles)
     with compiling(exact, _verb(calibration)):
         if precision != "auto":
-            return exact.in_precision(precision, request), exact
+            return exact.in_precision(precision, request, agreement), exact
         model, choice = fastest(exact, request, agreement)
     first, *candidates = choice.lines
     print(f"{model.name}: {first}", *(f"  {line}" for line in candidates), sep="\n")
@@ -170,7 +170,8 @@ def _compare(
     from warmstart.core.precision_comparison import compare_precisions
     from warmstart.engines.choose import measured_here
 
-    if check is None and (is_timed or model.artifact.calibration is not None):
+    is_comparable = model.agreement_rule is not None
+    if check is None and (is_timed or model.artifact.calibration or not is_comparable):
         return
     figures = compare_precisions(model, exact, typed_inputs(model, check))
     accepted = model.input_kind

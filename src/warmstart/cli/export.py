@@ -52,7 +52,7 @@ def command(
     weights: str,
     precision: str,
     calibration: str | None,
-    agreement: float,
+    agreement: float | None,
     integer_io: bool,
 ) -> None:
     """Write a model for TensorFlow Serving, LiteRT, ONNX Runtime, OpenVINO or Keras.

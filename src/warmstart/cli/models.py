@@ -45,12 +45,13 @@ def typed_inputs(model: Model[Any, Any, Any], typed: str | None) -> Any:
 
 
 def calibration_request(
-    model: Model[Any, Any, Any], typed: str | None, agreement: float
+    model: Model[Any, Any, Any], typed: str | None, agreement: float | None
 ) -> Request | None:
     """The request of `--calibration` and `--agreement`; None without `--calibration`."""
-    from warmstart.core.calibration import Request
+    from warmstart.core.calibration import AGREEMENT, Request
 
-    return None if typed is None else Request(typed_inputs(model, typed), agreement)
+    least = AGREEMENT if agreement is None else agreement
+    return None if typed is None else Request(typed_inputs(model, typed), least)
 
 
 def open_default(task: str, **options: Any) -> tuple[Model[Any, Any, Any], str]:

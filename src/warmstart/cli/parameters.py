@@ -185,10 +185,9 @@ def agreement_option(panel: str = OPTIONS) -> Option:
     return Option(
         ["--agreement"],
         type=click.FloatRange(0, 1, min_open=True),
-        default=0.99,
         metavar="SHARE",
         help="Minimum agreement with float32, on half of these inputs, which are not calibrated on; "
-        "layers stay in float32 if needed to reach it.",
+        "layers stay in float32 if needed to reach it. Default: 0.99.",
         panel=panel,
     )
 

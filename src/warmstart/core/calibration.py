@@ -6,13 +6,17 @@ recorded, so that `precision="int8"` without calibration data opens it.
 
 from __future__ import annotations
 
+import hashlib
 import random
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from warmstart import log
 from warmstart.catalog import Entry
@@ -97,28 +101,54 @@ def collect(
             "defined for it. Leave calibration out; precision='int8' then quantises the weights only."
         )
     options = model.options()
-    items = _chosen(model.stream_items(data, options), MOST)
-    if len(items) < least:
-        raise UsageError(
-            f"Calibration needs {least} inputs or more, preferably 100 to 300 similar to "
-            f"those that the model will see; got {counted(len(items), 'input')}."
-        )
 
     def rows(item: Item) -> Sequence[Row]:
         if isinstance(item.value, InputError):
             raise item.value
         return model.prepare(item, options).rows
 
+    items = _chosen(model.stream_items(data, options), MOST)
+    if len(items) == 1 and least > 1 and isinstance(data, str | PathLike):
+        rows(items[0])  # a mistyped path is its own error
+    if len(items) < least:
+        raise UsageError(
+            f"Calibration needs {least} inputs or more, preferably 100 to 300 similar to "
+            f"those that the model will see; got {counted(len(items), 'input')}."
+        )
     size = sum(array.nbytes for row in rows(items[0]) for array in row.values())
     if len(items) > (most := max(least, MEMORY // size)):
         log.info("calibration: %d of %d inputs, for the memory", most, len(items))
         items = [items[number * len(items) // most] for number in range(most)]
     random.Random(0).shuffle(items)  # sorted ones would leave classes out of a half
     prepared = [rows(one) for one in items]
-    first = len(items) - len(items) // 2 if len(items) >= SPLIT else len(items)
+    if least > 1 and len(different := _different(prepared)) < len(prepared):
+        log.info("calibration: %d of %d inputs are different", len(different), len(prepared))
+        if len(different) < least:
+            raise UsageError(
+                f"Calibration needs {least} different inputs or more; of these "
+                f"{counted(len(prepared), 'input')} only {len(different)} are different."
+            )
+        prepared = different
+    count = len(prepared)
+    first = count - count // 2 if count >= SPLIT else count
     validation = sum(map(len, prepared[first:]))
     inputs = model.batch([row for each in prepared for row in each])
     return Calibration(inputs, rule, threshold, validation)
+
+
+def _different(prepared: Sequence[Sequence[Row]]) -> list[Sequence[Row]]:
+    """The inputs without those that are equal to an earlier one: an input that is calibrated on and
+    set aside as well would overstate the agreement.
+    """
+    by_digest: dict[bytes, Sequence[Row]] = {}
+    for rows in prepared:
+        digest = hashlib.sha256()
+        for row in rows:
+            for name, array in row.items():
+                digest.update(f"{name} {array.shape} ".encode())
+                digest.update(np.ascontiguousarray(array).data)
+        by_digest.setdefault(digest.digest(), rows)
+    return list(by_digest.values())
 
 
 def _chosen(items: Iterator[Item], most: int) -> list[Item]:
@@ -184,6 +214,25 @@ def latest(entry: Entry, weights: Weights | None) -> store.Artifact | None:
     """
     key = LATEST.read().get(entry.name if weights is None else _model_key(entry, weights))
     return store.find(key) if isinstance(key, str) and key.isalnum() else None
+
+
+def check_agreement(name: str, program: store.Artifact | None, least: float) -> None:
+    """Refuse a stored int8 program of a model if its agreement with float32 is less than requested.
+
+    Raises:
+        UsageError: it is, or was not measured.
+    """
+    record = None if program is None else program.calibration
+    if record is None:
+        raise UsageError(
+            f"There is no calibrated int8 program of {name} whose agreement is known. Pass "
+            "calibration=DATA, or leave agreement out."
+        )
+    if (reached := record.agreement[record.engine]) < least:
+        raise UsageError(
+            f"The int8 program of {name} has an agreement of {reached:.1%}, requested {least:.1%}. "
+            "Pass calibration=DATA to calibrate again, or leave agreement out."
+        )
 
 
 def has_published_weights(model: Model[Any, Any, Any]) -> bool:

@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary
 from warmstart import log
 from warmstart.core.compiling import compiled
 from warmstart.core.terminal import say
-from warmstart.errors import UsageError, WarmstartError, is_installed
+from warmstart.errors import CacheError, UsageError, WarmstartError, is_installed
 
 if TYPE_CHECKING:
     from warmstart.core.loaded_model import LoadedModel
@@ -103,6 +103,8 @@ class FirstUse:
             _tell(f"{self._name} is compiled and now runs on {engine.name}.")
         except WarmstartError as error:  # the next call compiles, and raises it
             log.info("%s: not compiled in the background: %s", self._name, error)
+            if isinstance(error, CacheError):
+                _tell(f"{self._name} cannot be stored, so Keras answers in every run: {error}")
         finally:
             self.stand_in = None
             _running.discard(self)

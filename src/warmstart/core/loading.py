@@ -120,6 +120,8 @@ def load(
     request = None if calibration is None else Request(calibration, least)
     if request is not None and precision not in ("int8", "auto"):
         raise UsageError(f"calibration is for precision='int8' and 'auto', not for {precision!r}.")
+    if agreement is not None and precision not in ("int8", "auto"):
+        raise UsageError(f"agreement is for precision='int8' and 'auto', not for {precision!r}.")
     if not isinstance(name, str | PathLike):
         raise UsageError(
             f"ws.load takes the name, folder or source of a single model, not {name!r}."
@@ -150,7 +152,7 @@ def load(
         model.check_parts()
     if precision == "auto":
         return fastest(model, request, agreement)[0]
-    return model if request is None else model.in_precision(precision, request)
+    return model.in_precision(precision, request, agreement)
 
 
 @documented_in("fine-tuning.md#by-hand")

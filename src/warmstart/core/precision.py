@@ -108,6 +108,11 @@ def fastest(
     Raises:
         UsageError: nothing was chosen before, and there is no request.
     """
+    if exact.agreement_rule is None:
+        raise UsageError(
+            f"precision='auto' compares precisions, and agreement is not defined for {exact.task}. "
+            "Name one: 'float32' or 'int8'."
+        )
     choice = _recorded(exact, request, threshold)
     if choice is None:
         least = AGREEMENT if threshold is None else threshold

@@ -59,13 +59,25 @@ class CompiledModel(TrainingFiles):
             return self
         return self._reopened(name, self.precision, self._calibration)
 
-    def in_precision(self, precision: str, request: calibration.Request | None = None) -> Self:
+    def in_precision(
+        self,
+        precision: str,
+        request: calibration.Request | None = None,
+        agreement: float | None = None,
+    ) -> Self:
         """A new model with the same weights in another precision.
 
         Args:
             precision: `"float32"`, `"bfloat16"` or `"int8"`.
             request: calibrates int8.
+            agreement: the minimum agreement of a stored int8 program, if there is no request.
+
+        Raises:
+            UsageError: no int8 program is stored, or it agrees too little.
         """
+        if request is None and agreement is not None:
+            program = self.own_artifact("int8") or calibration.latest(self.entry, self.weights)
+            calibration.check_agreement(self.entry.name, program, agreement)
         if precision == self.precision and request is None:
             return self
         return self._reopened(self._engine_name, precision, request)
@@ -149,4 +161,6 @@ class CompiledModel(TrainingFiles):
             artifact = read(self._folder / "artifacts" / numbers)
         except EngineError:
             return None  # damaged or not there: compiled again from the weights
+        if numbers == "float32" and artifact.precision == "int8":
+            return None
         return artifact if artifact.belongs_to(self.weights.path, self.weights.digest) else None

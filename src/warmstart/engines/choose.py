@@ -28,7 +28,6 @@ from warmstart.errors import (
     is_installed,
     require,
 )
-from warmstart.hub import home
 from warmstart.hub.json_file import JsonFile
 
 ENGINES = ("auto", "litert", "openvino", "onnxruntime", "keras")
@@ -316,7 +315,10 @@ def _openvino(artifact: Artifact, precision: str) -> Engine:
     if precision == "bfloat16":
         _check_bfloat16(artifact)
     return openvino.OpenVINOEngine(
-        artifact.openvino_path, artifact.signatures, precision=precision, cache=home() / "openvino"
+        artifact.openvino_path,
+        artifact.signatures,
+        precision=precision,
+        cache=openvino.cache_folder(),
     )
 
 

@@ -220,7 +220,7 @@ def _onnx_file(
             reasons.append(f"{route}: {_first_line(error)}")
     raise CompileError(
         f"The function {name} cannot be exported as ONNX ({'; '.join(reasons)}); "
-        "export as saved_model, litert or openvino."
+        "export as saved_model or litert."
     )
 
 

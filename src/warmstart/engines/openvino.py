@@ -7,6 +7,7 @@ silently change the results.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections import OrderedDict
@@ -20,6 +21,7 @@ import numpy as np
 from warmstart.engines.base import Engine, Signature
 from warmstart.engines.litert import usable_cpus
 from warmstart.errors import EngineError, require
+from warmstart.hub import home
 
 Shapes = tuple[tuple[int, ...], ...]
 Request = tuple[Any, dict[str, Any], dict[str, Any]]
@@ -48,6 +50,16 @@ def computes_in_bfloat16() -> bool:
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def cache_folder() -> Path | None:
+    """The folder of OpenVINO's compiled blobs; None if it cannot be written."""
+    folder = home() / "openvino"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None
 
 
 def settings(precision: str) -> dict[str, Any]:
