@@ -35,7 +35,6 @@ DEVICES = ("auto", "cpu", "gpu")
 PRECISIONS = ("float32", "bfloat16", "int8", "auto")
 SMALL_MS = 2.0  # below this, another engine saves less per call than loading it costs
 SMALL_STEP_MS = 5.0  # the same of a step of a trial
-CLEARLY_SMALL = 0.5  # of SMALL_MS: the first few calls are enough to see it
 CLEARLY_FASTER = 0.97
 CLEAR_RATIO = 0.75  # of two times, after two rounds; two more would not reverse the order
 LIMITS = {"float32": TOLERANCE, "int8": 0.1}
@@ -215,8 +214,8 @@ def _times(
     """Measure LiteRT and the engines that may be faster, and record their times."""
     litert = LiteRTEngine(artifact.path, artifact.signatures)
     small_ms = SMALL_MS if trial is None else SMALL_STEP_MS
-    clear_ms = CLEARLY_SMALL * small_ms
-    times = {litert.name: measure([litert], rounds=1, clear_ms=clear_ms, trial=trial)[0]}
+    # A few calls are enough to see that it takes less than half of this.
+    times = {litert.name: measure([litert], rounds=1, clear_ms=small_ms / 2, trial=trial)[0]}
     if times[litert.name] >= small_ms:
         engines = [litert, *_usable(artifact, precision, openers, litert, trial)]
         if len(engines) > 1:
@@ -255,7 +254,7 @@ def _candidates(artifact: Artifact, precision: str) -> Mapping[str, Opener]:
     would save.
     """
     openers: dict[str, Opener] = {}
-    if len(artifact.signatures) != 1:
+    if len(artifact.signatures) > 1:
         return openers
     if is_installed("openvino") and "openvino" in artifact.engines:
         openers["openvino"] = lambda: _openvino(artifact, precision)
