@@ -120,7 +120,7 @@ def test_the_command(run, tmp_path):
     before = path.stat()
     done = run("export", CIFAR, path)
     assert done.code == 2
-    assert "is there already" in done.err
+    assert "already exists" in done.err
     assert path.stat().st_mtime_ns == before.st_mtime_ns
 
 

@@ -435,7 +435,7 @@ def test_wrong_options(opened, compiled):
         compiled(["a"], batch_size=0)
     with pytest.raises(UsageError, match="aggregation must be one of"):
         opened("bert_token_classification")("a", aggregation="average")
-    with pytest.raises(UsageError, match="one text at a time"):
+    with pytest.raises(UsageError, match="A call takes one text"):
         opened("bert_token_classification")(("a", "b"))
 
 
