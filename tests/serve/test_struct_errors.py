@@ -53,9 +53,12 @@ def test_bodies_that_are_not_requests():
         (b"[]", "The request must be a JSON object."),
         (b'{"model": "m"}', "The field 'prompt' is missing."),
         (b'{"model":', "The JSON is invalid: "),
+        (b'{"model": "m", "prompt": "A", "temperature": 1e400}', "temperature must be a number"),
     ):
         with pytest.raises(Refused, match=message):
             parse_json(body, CompletionRequest)
+    with pytest.raises(Refused, match="The JSON is invalid: Number out of range"):
+        parse_json(b'{"inputs": [1e400]}')
 
 
 @pytest.mark.parametrize("form", MINIMAL)

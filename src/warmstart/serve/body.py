@@ -112,16 +112,16 @@ def parse_json(data: bytes, struct: Any = Any) -> Any:
         raise invalid("The body is empty; JSON was expected.")
     containers = _check_counts(data)
     try:
-        if struct is not Any:
-            return msgspec.json.decode(data, type=struct)
-        value = msgspec.json.decode(data)
+        value = msgspec.json.decode(data, type=struct)
     except msgspec.ValidationError as error:
-        raise invalid(explain(error, struct)) from None
+        if struct is not Any:
+            raise invalid(explain(error, struct)) from None
+        raise invalid(f"The JSON is invalid: {error}") from None  # a number out of range
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise invalid(f"The JSON is invalid: {error}") from None
     except RecursionError:
         raise invalid("The JSON is nested too deeply.") from None
-    if containers > DEEPEST and _depth(value, DEEPEST) < 0:
+    if struct is Any and containers > DEEPEST and _depth(value, DEEPEST) < 0:
         raise invalid("The JSON is nested too deeply.")
     return value
 
