@@ -193,7 +193,7 @@ def arguments(program: Path) -> set[str]:
     text = program.read_text("utf-8")
     beside = [
         program.with_name(f"{name}.py")
-        for name in re.findall(r"^from (\w+) import", text, re.MULTILINE)
+        for name in re.findall(r"^(?:from|import) (\w+)", text, re.MULTILINE)
     ]
     return set(re.findall(r'"(--[a-z][a-z0-9-]*)"', text)).union(
         *(arguments(path) for path in beside if path.is_file())
