@@ -72,6 +72,24 @@ def test_texts(client, models):
     )
 
 
+def test_the_inputs_of_a_form_are_answered_in_its_order(client):
+    fields = [
+        ("text", None, b"A"),
+        ("file", "b.txt", b"B"),
+        ("text", None, b"C\0"),
+        ("text", None, b"D"),
+    ]
+    body, media = form(*fields, ("max_new_tokens", None, b"1"))
+    results = client.post("/v1/predict/shakespeare_gpt2", body, Content_Type=media).json["results"]
+    assert [result.get("prompt", result["input"]) for result in results] == [
+        "A",
+        "B",
+        "input 3",
+        "D",
+    ]
+    assert "NUL" in results[2]["error"]
+
+
 def test_series(client, models):
     path, values = "/v1/predict/deepar", np.sin(np.arange(60) / 4).tolist()
     options = {"horizon": 3, "samples": 20}

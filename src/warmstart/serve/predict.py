@@ -199,28 +199,29 @@ def _of_json(data: bytes, input_kind: InputKind, settings: Settings) -> _Inputs:
 
 
 def _of_form(data: bytes, input_kind: InputKind, content_type: str, settings: Settings) -> _Inputs:
-    fields = parse_form(data, content_type)
-    files = [
-        field
-        for field in fields
-        if (field.filename is not None and (field.filename or field.data))
-        or (input_kind.is_file and field.filename is None and field.name == "file")
-    ]
     asked: dict[str, Any] = {}
     texts: list[tuple[str, str]] = []
-    names = [field.filename or f"file {n}" for n, field in enumerate(files, 1)]
-    read = partial(input_kind.from_bytes, limits=settings)
-    values = [_read(partial(read, field.data), len(files) > 1) for field in files]
-    for field in fields:
-        if field in files or field.filename is not None:
+    names: list[str] = []
+    inputs: list[bytes] = []
+    for field in parse_form(data, content_type):
+        if field.filename is not None:
+            is_file = bool(field.filename or field.data)  # else one that was not chosen
+        else:
+            is_file = input_kind.is_file and field.name == "file"
+        if is_file:
+            names.append(field.filename or f"file {len(names) + 1}")
+            inputs.append(field.data)
+        elif field.filename is not None:
             continue
-        if field.name == "options":
+        elif field.name == "options":
             asked = options.combined(asked, _options(body.parse_json(field.data)))
         elif field.name in ("inputs", "input", "text", "file") and not input_kind.is_file:
-            names.append(f"input {len(values) + 1}")
-            values.append(read(field.data))
+            names.append(f"input {len(names) + 1}")
+            inputs.append(field.data)
         else:
             texts.append((field.name, field.data.decode("utf-8", "replace")))
+    read = partial(input_kind.from_bytes, limits=settings)
+    values = [_read(partial(read, one), len(inputs) > 1) for one in inputs]
     if not 1 <= len(values) <= settings.max_inputs:
         raise invalid(f"The form must hold 1 to {settings.max_inputs} files, not {len(values)}.")
     return _Inputs(names, values, len(values) > 1, asked, texts)
