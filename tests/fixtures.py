@@ -22,6 +22,14 @@ import warmstart as ws
 from warmstart.cli import main
 
 
+def as_repository(folder: Path) -> Path:
+    """Remove what makes a bundle of a repository of Hugging Face."""
+    for name in ("warmstart.json", "labels.json"):
+        (folder / name).unlink()
+    shutil.rmtree(folder / "artifacts")
+    return folder
+
+
 class Done(NamedTuple):
     """A finished command."""
 

@@ -2,22 +2,27 @@
 
 import json
 import os
+import re
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 from tests.photos import CIFAR
 
 import warmstart as ws
-from warmstart.errors import BundleError
+from warmstart.errors import BundleError, UsageError
 from warmstart.serve.metrics import Metrics
 from warmstart.serve.opening import open_models
 from warmstart.serve.registry import Registry
+from warmstart.serve.reloading import StoppedError, snapshot
 from warmstart.serve.settings import Settings
 
 from .conftest import Client
 from .processes import copy_of, running, until
 
+TEXTS = Path(ws.__file__).parent / "embedded" / "sst2_bert_tiny"
+TERABYTE = 2**40
 RELOADS = int(os.environ.get("WARMSTART_TEST_RELOADS", "12"))
 
 
@@ -43,10 +48,16 @@ class Watched:
         self._reloader.look()
         return self.registry["net"].version
 
+    def refused(self) -> int:
+        """How many reloads were refused."""
+        text = self.metrics.text().decode()
+        counts = re.findall(r'outcome="refused"} (\d+)', text)
+        return int(counts[0]) if counts else 0
+
 
 @pytest.fixture
-def watched(tmp_path):
-    folder = copy_of(CIFAR, tmp_path / "net")
+def watched(tmp_path, request):
+    folder = copy_of(getattr(request, "param", CIFAR), tmp_path / "net")
     with open_models([f"net={folder}"], load) as opened:
         yield Watched(folder, opened)
 
@@ -142,6 +153,99 @@ def test_a_model_that_loads_but_does_not_answer_is_refused(watched, monkeypatch,
     monkeypatch.setattr(ws.ImageClassifier, "decode", fails)
     assert watched.look() == 1
     assert "no such class" in caplog.text
+
+
+def remove(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+def empty(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "notes.txt.bak").write_text("no file of a model")
+
+
+def replace_by_file(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.write_text("a file")
+
+
+def replace_by_dangling_link(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.symlink_to("nowhere")
+
+
+LOSSES = {
+    remove: "does not exist",
+    empty: "has no file of a model",
+    replace_by_file: "is not a folder",
+    replace_by_dangling_link: "link to nowhere",
+}
+
+
+@pytest.mark.parametrize("lose", LOSSES)
+def test_a_folder_that_is_lost_is_reported_once(watched, lose, caplog):
+    lose(watched.folder)
+    assert watched.look() == 1
+    assert watched.look() == 1
+    assert watched.refused() == 1
+    (line,) = caplog.messages
+    assert LOSSES[lose] in line
+    if watched.folder.is_dir():
+        shutil.rmtree(watched.folder)
+    watched.folder.unlink(missing_ok=True)
+    copy_of(CIFAR, watched.folder)
+    assert watched.look() == 2
+
+
+def test_only_the_files_of_the_model_are_copied(watched):
+    with (watched.folder / "recordings.bin").open("wb") as file:
+        file.truncate(TERABYTE)
+    (watched.folder / "checkpoints").mkdir()
+    (watched.folder / "checkpoints" / "model.json").write_text("{}")
+    assert watched.look() == 1, "no file of the model has changed"
+    (watched.folder / "README.md").write_text("changed")
+    assert watched.look() == 2
+    copied = watched.registry["net"].model.folder
+    assert {path.name for path in copied.iterdir()} == {path.name for path in CIFAR.iterdir()}
+
+
+def test_a_model_larger_than_the_free_space_is_refused(watched, caplog):
+    probe = watched.folder / "artifacts" / "float32" / "probe.npz"
+    os.truncate(probe, TERABYTE)
+    assert watched.look() == 1
+    assert "take 1,09" in caplog.text
+    assert "TMPDIR" in caplog.text
+    with pytest.raises(UsageError, match="TMPDIR"), open_models([str(watched.folder)], load):
+        pass
+
+
+def test_copying_ends_with_the_server(tmp_path):
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(StoppedError):
+        snapshot(CIFAR, tmp_path, stop)
+    assert not list(tmp_path.iterdir())
+
+
+MANIFEST_AND_PARTS = ("warmstart.json", "labels.json", "artifacts")
+
+
+@pytest.mark.parametrize("watched", [TEXTS], indirect=True)
+@pytest.mark.parametrize("missing", [MANIFEST_AND_PARTS[:1], MANIFEST_AND_PARTS])
+def test_a_bundle_without_its_manifest_is_not_a_repository(watched, missing, caplog):
+    """It has a config.json, so it could be opened as one, with other labels."""
+    for name in missing:
+        path = watched.folder / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert watched.look() == 1
+    assert watched.refused() == 1
+    assert "warmstart.json" in caplog.text
+    if missing == MANIFEST_AND_PARTS[:1]:
+        with pytest.raises(BundleError, match=r"no warmstart.json, so it is not a whole bundle"):
+            load(str(watched.folder))
+    copy_of(TEXTS, watched.folder)
+    assert watched.look() == 2
 
 
 def memory() -> int:

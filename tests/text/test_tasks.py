@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.fixtures import as_repository
 
 import warmstart as ws
 from warmstart.core.results import Failed
@@ -376,8 +377,7 @@ def test_saved_folders_are_repositories(compiled, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(done.stdout) == pytest.approx(compiled(text).score, abs=1e-6)
-    (folder / "warmstart.json").unlink()  # now it is a plain repository
-    again = ws.load(folder, engine="keras")
+    again = ws.load(as_repository(folder), engine="keras")
     assert scores(again(text)) == pytest.approx(scores(compiled(text)), abs=1e-5)
     assert [label.name for label in again.labels] == ["NEGATIVE", "NEUTRAL", "POSITIVE"]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from warmstart import catalog, hub
 from warmstart.catalog import Entry, Label, licences
 from warmstart.core import bundle
+from warmstart.core.model_files import refuse_damaged
 from warmstart.core.weights import Weights
 from warmstart.errors import ChecksumError, DownloadError, OfflineError, UsageError
 from warmstart.models import family, repository
@@ -147,6 +148,10 @@ def find_folder(
 ) -> Path | None:
     """The folder of a bundle or of a Hugging Face repository; None where `name` is a name of the
     catalogue.
+
+    Raises:
+        UsageError: there is no such folder, or no model in it.
+        BundleError: it is a bundle without its manifest.
     """
     text = os.fspath(name)
     if text.startswith(SCHEMES):
@@ -176,6 +181,7 @@ def find_folder(
     else:
         embedded = Path(__file__).parents[1] / "embedded" / text.lower()
         return embedded if text and bundle.is_bundle(embedded) else None
+    refuse_damaged(folder)
     if not bundle.is_bundle(folder) and not repository.is_repository(folder):
         raise UsageError(
             f"{text} holds no warmstart.json, so it is not a bundle, and no config.json of Hugging Face. "

@@ -23,8 +23,10 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from warmstart.core import bundle
+from warmstart.core.model_files import model_files
 from warmstart.engines import heap
-from warmstart.errors import UsageError
+from warmstart.errors import BundleError, UsageError
 from warmstart.serve import garbage
 from warmstart.serve.metrics import Metrics
 from warmstart.serve.registry import Registry, Served
@@ -38,53 +40,84 @@ PREFIX = "warmstart-serve-"
 LOCK = ".lock"
 STARTING = 60.0
 """Seconds within which a new folder of copies may still be without its lock."""
-MOST_LEVELS = 3
-"""Folders within each other that a bundle has, and one more."""
 LONGEST = 120.0
 """Seconds that the model before may still answer, before its files are removed."""
+STOPPING = 10.0
+"""Seconds that a reload that has begun may delay the end of the server."""
+MOST_OF_FREE = 0.9
+"""Of the free space, the share that a copy may take."""
+BLOCK = 2**23  # bytes that are copied at a time
 PROGRAM = Path("artifacts", "float32", "program.tflite")
 
 
-def bundle_files(folder: Path) -> list[Path]:
-    """The files of a bundle, also behind links to folders, as Kubernetes mounts volumes; neither
-    hidden ones nor anything that is not a file.
-    """
-    files: list[Path] = []
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        depth = len(Path(parent).relative_to(folder).parts)
-        folders[:] = [n for n in folders if not n.startswith(".") and depth < MOST_LEVELS]
-        files += [Path(parent, n) for n in names if not n.startswith(".")]
-    return sorted(path for path in files if path.is_file())
+class StoppedError(Exception):
+    """The server stops, so a copy was not finished."""
 
 
-def fingerprint(folder: Path) -> Print:
-    """(path, size, time of change, inode) of every file; empty where the folder is gone or moves
-    just now.
+def fingerprint(folder: Path) -> Print | None:
+    """(path, size, time of change, inode) of the files of a model; empty where there are none, None
+    where a file goes away just now.
     """
     try:
-        stats = [(path.relative_to(folder), path.stat()) for path in bundle_files(folder)]
+        stats = [(path.relative_to(folder), path.stat()) for path in model_files(folder)]
+    except FileNotFoundError:
+        return None
     except OSError:
         return ()
     return tuple((str(name), one.st_size, one.st_mtime_ns, one.st_ino) for name, one in stats)
 
 
-def snapshot(folder: Path, root: Path) -> Path:
-    """A copy of a bundle in a new folder under `root`, which has the bundle's own name.
+def snapshot(folder: Path, root: Path, stop: threading.Event | None = None) -> Path:
+    """A copy of a model's files in a new folder under `root`, which has the folder's own name.
+
+    Args:
+        folder: of a bundle or a repository.
+        root: for the copies.
+        stop: is set when the copy is no longer needed.
 
     Raises:
-        OSError: a file went away meanwhile, or there is no room.
+        UsageError: there is no room for it.
+        StoppedError: `stop` was set meanwhile; what was copied is removed.
+        OSError: a file went away meanwhile, or cannot be read.
     """
-    copy = Path(tempfile.mkdtemp(dir=root)) / (folder.resolve().name or "model")
-    copy.mkdir()
     has_program = (folder / PROGRAM).is_file()
-    for path in bundle_files(folder):
-        target = copy / path.relative_to(folder)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if has_program and path.suffix in (".safetensors", ".h5"):
-            target.symlink_to(path.resolve())
-        else:
-            shutil.copyfile(path, target)
+    sizes = {path: path.stat().st_size for path in model_files(folder)}
+    linked = {path for path in sizes if has_program and path.suffix in (".safetensors", ".h5")}
+    _check_room(folder, root, sum(size for path, size in sizes.items() if path not in linked))
+    copy = Path(tempfile.mkdtemp(dir=root)) / (folder.resolve().name or "model")
+    try:
+        copy.mkdir()
+        for path, size in sizes.items():
+            target = copy / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if path in linked:
+                target.symlink_to(path.resolve())
+            else:
+                _copy(path, target, size, stop)
+    except BaseException:
+        shutil.rmtree(copy.parent, ignore_errors=True)
+        raise
     return copy
+
+
+def _check_room(folder: Path, root: Path, size: int) -> None:
+    free = shutil.disk_usage(root).free
+    if size > free * MOST_OF_FREE:
+        raise UsageError(
+            f"The files of {folder} take {size / 1e6:,.0f} MB, and a copy may take "
+            f"{free * MOST_OF_FREE / 1e6:,.0f} MB of the free space in {root.parent}; set TMPDIR to a "
+            "folder with more room, or --watch 0, which copies nothing."
+        )
+
+
+def _copy(source: Path, target: Path, size: int, stop: threading.Event | None) -> None:
+    """Copy the first `size` bytes: a file that grows meanwhile is not copied without end."""
+    with source.open("rb", buffering=0) as reader, target.open("wb") as writer:
+        while size > 0 and (block := reader.read(min(size, BLOCK))):
+            if stop is not None and stop.is_set():
+                raise StoppedError
+            writer.write(block)
+            size -= len(block)
 
 
 @contextmanager
@@ -158,7 +191,7 @@ class Reloader:
     def stop(self) -> None:
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(STOPPING)
 
     def look(self) -> None:
         """Load what has changed since the last look but one, and not since the last: a copy may be
@@ -168,9 +201,14 @@ class Reloader:
             now = fingerprint(folder)
             still = now == self._last[name]
             self._last[name] = now
-            if now and still and now != self._known[name]:
-                self._known[name] = now
+            if now is None or not still or now == self._known[name]:
+                continue
+            self._known[name] = now
+            if now:
                 self._reload(name, folder, now)
+            else:
+                self._metrics.reload(name, "refused")
+                log.error("%s %s; the previous version is still served", folder, _state_of(folder))
 
     def _run(self) -> None:
         while not self._stop.wait(self._seconds):
@@ -184,15 +222,21 @@ class Reloader:
         before: Served | None = self._registry[name]
         assert before is not None
         try:
-            copy = snapshot(folder, self._root)
+            copy = snapshot(folder, self._root, self._stop)
             if fingerprint(folder) != seen:
                 raise OSError("it changed again while it was copied")
+            if bundle.is_bundle(self._copies[name]) and not bundle.is_bundle(copy):
+                raise BundleError(f"it was a bundle, and has no {bundle.MANIFEST} now")
+            if self._stop.is_set():
+                raise StoppedError
             model = self._load(str(copy))
             if model.task != before.task:
                 raise UsageError(f"its task is now {model.task}, and was {before.task} before")
             if not model.is_compiled():
                 raise UsageError("it has no complete compiled program (artifacts/float32)")
             after = self._registry.replace(name, model)
+        except StoppedError:
+            return
         except Exception as error:  # whatever it is, the old one is still good
             self._metrics.reload(name, "refused")
             log.error(
@@ -214,3 +258,16 @@ class Reloader:
     def _remove(self, copy: Path | None) -> None:
         if copy is not None:
             shutil.rmtree(copy.parent, ignore_errors=True)
+
+
+def _state_of(folder: Path) -> str:
+    """What is where the files of a model were."""
+    if folder.is_symlink() and not folder.exists():
+        return f"is a link to {os.readlink(folder)}, which does not exist"
+    if not folder.exists():
+        return "does not exist"
+    if not folder.is_dir():
+        return "is not a folder"
+    if not os.access(folder, os.R_OK | os.X_OK):
+        return "cannot be read"
+    return "has no file of a model"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.fixtures import as_repository
 
 import warmstart as ws
 from warmstart.errors import UsageError
@@ -109,6 +110,5 @@ def test_a_classifier_of_sentence_vectors_takes_their_mean(tmp_path):
         assert found[label.name] == pytest.approx(float(score), abs=1e-5)
     config = json.loads((tmp_path / "out" / "config.json").read_text())
     assert config["architectures"] == ["BertModel"]
-    (tmp_path / "out" / "warmstart.json").unlink()  # as a repository of Hugging Face
-    plain = ws.load(tmp_path / "out", engine="keras")
+    plain = ws.load(as_repository(tmp_path / "out"), engine="keras")
     assert plain("the film is good")[0].score == pytest.approx(again("the film is good")[0].score)
