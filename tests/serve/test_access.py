@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import time
+from collections import Counter
 from contextlib import closing
 from urllib.parse import urlsplit
 
@@ -220,6 +221,25 @@ def test_probes_are_answered_while_all_connections_are_in_use(cat):
         assert "connections" in answer.json["error"]
         assert answer.headers["retry-after"] == "1"
         assert client.get("/v2/health/ready").status == 200
+
+
+def test_a_burst_of_new_connections_is_answered():
+    """Each has a moment to send its request; what is too much is told so, and is not reset."""
+    ask = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    with serving(max_connections=5) as client, contextlib.ExitStack() as stack:
+        # 133 may stay open; 67 are turned away before they send anything
+        burst = [stack.enter_context(closing(connect(client))) for _ in range(200)]
+        for one in burst:
+            one.sendall(ask)
+        answers = [b"".join(iter(lambda one=one: one.recv(65536), b"")) for one in burst]
+        metrics = client.get("/metrics").body.decode()
+    statuses = Counter(int(answer.split()[1]) for answer in answers)
+    assert set(statuses) == {200, 503}
+    assert statuses[200] >= 5
+    for answer in answers:
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert ("error" in json.loads(body)) == (b" 503 " in head) == (b"retry-after: 1" in head)
+    assert f'reason="crowded",status="503"}} {statuses[503]}.0' in metrics
 
 
 def test_refusals_of_what_is_not_http_are_logged():

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
+from typing import Any
 from typing import Protocol as Interface
 
-RESERVE = 32
-"""Connections beyond the limit that are still accepted, so that probes of the machinery around are
-answered while all others are in use."""
+RESERVE = 128
+"""Connections beyond the limit that are still accepted: their requests are refused, and probes of
+the machinery around are answered. As many more may wait for their client to read a refusal."""
+PATIENCE = 1.0
+"""Seconds that a new connection has for its request before it counts as idle."""
 
 
 class Connection(Interface):
     """What the pool needs of a connection."""
 
-    transport: asyncio.Transport
+    def close(self) -> None:
+        """Close it; no request was taken."""
+
+    def turn_away(self) -> None:
+        """Answer that there are too many, and close it once the client has read that."""
+
+    def abort(self) -> None:
+        """Close it at once."""
 
 
 class Connections:
-    """Counts connections, and knows which are idle.
+    """Counts connections, and knows which are new, idle or about to leave; all others are in use.
 
     Args:
         limit: open at once; more close the one that has been idle for longest.
@@ -28,27 +38,33 @@ class Connections:
 
     def __init__(self, limit: int):
         self.limit, self.count = limit, 0
+        self._new: dict[Connection, float] = {}  # when it was opened, the oldest first
         self._idle: dict[Connection, None] = {}  # longest idle first
+        self._leaving: dict[Connection, None] = {}  # closed or turned away, but not yet gone
 
     @property
     def crowded(self) -> bool:
-        """Whether there are too many, all of them in use: only probes are answered."""
-        return self.count > self.limit
+        """Whether too many are in use: only probes are answered."""
+        return self._remaining() - len(self._new) - len(self._idle) > self.limit
 
     def add(self, connection: Connection) -> None:
-        """One was opened; it is idle until its first request has come."""
+        """One was opened."""
         self.count += 1
-        if self.count > self.limit and self._idle:
-            oldest = next(iter(self._idle))
-            del self._idle[oldest]
-            oldest.transport.close()
-        elif self.count > self.limit + RESERVE:
-            connection.transport.abort()
+        self._new[connection] = time.monotonic()
+        if self._remaining() <= self.limit:
             return
-        self._idle[connection] = None
+        if self._idle:
+            self._take(self._idle).close()
+        elif time.monotonic() - next(iter(self._new.values())) > PATIENCE:
+            self._take(self._new).close()
+        elif self._remaining() > self.limit + RESERVE:
+            self._take(self._new).turn_away()
+        if self.count > self.limit + 2 * RESERVE and self._leaving:
+            next(iter(self._leaving)).abort()
 
     def use(self, connection: Connection) -> None:
         """A request has come."""
+        self._new.pop(connection, None)
         self._idle.pop(connection, None)
 
     def release(self, connection: Connection) -> None:
@@ -58,4 +74,16 @@ class Connections:
     def remove(self, connection: Connection) -> None:
         """It was closed."""
         self.count -= 1
-        self._idle.pop(connection, None)
+        self.use(connection)
+        self._leaving.pop(connection, None)
+
+    def _remaining(self) -> int:
+        """How many are open and not about to be closed."""
+        return self.count - len(self._leaving)
+
+    def _take(self, group: dict[Connection, Any]) -> Connection:
+        """The oldest one of a group, which leaves it."""
+        oldest = next(iter(group))
+        del group[oldest]
+        self._leaving[oldest] = None
+        return oldest

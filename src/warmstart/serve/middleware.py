@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from warmstart.errors import without_frames
 from warmstart.serve import access_log, origins
 from warmstart.serve.errors import RETRY, Refused, error_body, refusal
-from warmstart.serve.state import CROWDED, State, json_response
+from warmstart.serve.state import CROWDED, TOO_MANY, State, json_response
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 log = logging.getLogger("warmstart.serve")
@@ -89,7 +89,7 @@ class _Call:
         settings = self._state.settings
         try:
             if self._scope.get(CROWDED) and self._scope["path"] not in PROBES:
-                raise Refused(503, "crowded", "All connections are in use; try again later.", RETRY)
+                raise Refused(503, "crowded", TOO_MANY, RETRY)
             if self._state.is_local:
                 origins.check(self._headers, settings)
             if settings.cors and (origin := self._headers.get("origin")):

@@ -13,12 +13,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from warmstart.serve.access_log import Request
 from warmstart.serve.connections import Connections
 from warmstart.serve.metrics import Metrics
-from warmstart.serve.state import CROWDED, GONE
+from warmstart.serve.state import CROWDED, GONE, TOO_MANY
 
 MOST = 65536
 """Bytes of the address and the headers of a request, and of its trailers; and of chunks' frames,
 FRAMES times the body more."""
 FRAMES = 8  # "1\r\nx\r\n" is the worst honest chunk, six times its content
+LINGER = 1.0  # seconds in which a client that is turned away may read why
 AT_ONCE = 2**20  # bytes of a body that the application is given
 HEAD, BODY, DONE = range(3)
 
@@ -182,6 +183,24 @@ class Protocol(HttpToolsProtocol):
         if self._at == HEAD and self._impatience is None:  # the next request had begun meanwhile
             self._await_headers()
 
+    def close(self) -> None:
+        """Close a connection that has no request."""
+        self.transport.close()
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self.transport.abort()
+
+    def turn_away(self) -> None:
+        """Refuse a request that has not come. What comes now is dropped: closing before it is read
+        would reset the connection, and the client would not see the answer.
+        """
+        self._refuse(b"503 Service Unavailable", "crowded", TOO_MANY, b"retry-after: 1\r\n")
+        self._headers_came()
+        self.parser = None  # type: ignore[assignment]
+        self.transport.write_eof()
+        self.loop.call_later(LINGER, self.transport.close)
+
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP gets 400 with JSON, and the connection is closed."""
         if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
@@ -192,12 +211,12 @@ class Protocol(HttpToolsProtocol):
             )
         self.transport.close()
 
-    def _refuse(self, status: bytes, reason: str, message: str) -> None:
+    def _refuse(self, status: bytes, reason: str, message: str, headers: bytes = b"") -> None:
         """Answer what is not a whole request, so that no application sees it."""
         body = msgspec.json.encode({"error": message})
         self.transport.write(
             b"HTTP/1.1 %s\r\ncontent-type: application/json\r\nconnection: close\r\n"
-            b"content-length: %d\r\n\r\n" % (status, len(body))
+            b"content-length: %d\r\n%s\r\n" % (status, len(body), headers)
         )
         self.transport.write(body)
         client = self.client[0] if self.client else ""

@@ -32,6 +32,11 @@ photo of 50 megapixels, which otherwise go back to the system at once."""
 TRIM_TICKS = 600
 """Ticks of uvicorn, a tenth of a second each, between two returns of free memory to the system:
 malloc keeps what lies between blocks in use, and over hours that adds up."""
+BACKLOG = 2048
+"""Connections that may wait in the system until they are accepted."""
+ACCEPTED = 16
+"""Connections that the event loop accepts at a time: between, it reads the requests of those that
+it has."""
 OTHER_FILES = 512
 """Files that the server opens besides its connections, at most."""
 log = logging.getLogger("warmstart.serve")
@@ -59,6 +64,10 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        for server in self.servers:
+            for listening in server.sockets:
+                with listening.dup() as duplicate:
+                    duplicate.listen(BACKLOG)
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         self.on_start(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
 
@@ -134,7 +143,7 @@ def make_server(app: Starlette, host: str, port: int) -> Server:
         lifespan="off",
         ws="none",
         timeout_keep_alive=settings.keep_alive,
-        backlog=2048,
+        backlog=ACCEPTED,
         timeout_graceful_shutdown=max(int(settings.grace), 1),
     )
     return Server(config, state)

@@ -31,6 +31,7 @@ GONE = "warmstart.gone"
 """The key of an ASGI scope whose value is a future that is done when the client has gone."""
 CROWDED = "warmstart.crowded"
 """The key of a scope that says whether there are too many connections; see `connections`."""
+TOO_MANY = "All connections are in use; try again later."
 EXPANSION = 10
 """How many times larger a compressed body is expected to become when it is decompressed."""
 _encoder = msgspec.json.Encoder(decimal_format="number")
