@@ -114,6 +114,14 @@ def test_a_full_device():
     assert done.stderr == "warmstart: The output cannot be written: No space left on device.\n"
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_messages_that_cannot_be_written_are_dropped():
+    line = f"echo good | {sys.executable} -m warmstart classify - 2>/dev/full"
+    done = subprocess.run(["bash", "-c", line], stdout=subprocess.PIPE, check=False, timeout=120)
+    assert done.returncode == 0
+    assert b"positive" in done.stdout
+
+
 def test_closed_streams():
     line = f"{sys.executable} -m warmstart list >&- 2>&-"
     assert subprocess.run(["bash", "-c", line], check=False, timeout=120).returncode == 0

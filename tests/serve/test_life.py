@@ -1,9 +1,12 @@
 """Starting, reloading and ending under load, in processes of their own."""
 
+import io
 import json
+import os
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -135,6 +138,55 @@ def test_the_log_has_one_json_object_a_request(cat):
         404,
         "unknown_address",
     )
+
+
+def test_ctrl_c_finishes_what_runs_and_takes_nothing_new(cat):
+    with running(f"net={BUNDLE}", "--drain", "20") as server:
+        with Load(server.address, PATH, cat, "image/jpeg") as load:
+            until(lambda: load.counts["ok"] > 50)
+            server.process.send_signal(signal.SIGINT)
+            assert server.wait(10) == 0
+        assert set(load.counts) <= {"ok", "refused"}, load.counts
+    (line,) = [line for line in server.lines if "INFO" in line]
+    assert "Ctrl+C again" in line
+
+
+@pytest.mark.parametrize(
+    ("signals", "code", "why"),
+    [
+        ([signal.SIGINT, signal.SIGINT], 130, "interrupted"),
+        ([signal.SIGTERM], 0, "they ran longer than 0.2 s"),
+    ],
+)
+def test_requests_that_are_not_finished_are_refused_in_json(signals, code, why):
+    options = ("--max-tokens", "5000", "--max-new-tokens", "5000", "--drain", "0", "--grace", "0.2")
+    ask = {"inputs": "A", "options": {"max_new_tokens": 4000, "overflow": "slide"}}
+    with running("shakespeare_gpt2", *options) as server, ThreadPoolExecutor() as threads:
+        client = Client(server.address)
+        answer = threads.submit(client, "POST", "/v1/predict/shakespeare_gpt2", ask)
+        until(lambda: "warmstart_open_requests 2.0" in client.get("/metrics").body.decode())
+        for number in signals:
+            server.process.send_signal(number)
+            time.sleep(0.1)
+        assert server.wait(10) == code
+        assert (answer.result().status, [*answer.result().json]) == (503, ["error"])
+    assert sum(f"ended: 1; {why}" in line for line in server.lines) == 1
+    assert not any("Traceback" in line for line in server.lines)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_an_access_log_that_cannot_be_written_is_one_line(monkeypatch, capfd):
+    import logging
+
+    from warmstart.serve.logs import write_logs
+
+    with io.TextIOWrapper(io.FileIO("/dev/full", "w"), write_through=True) as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with write_logs():
+            for _ in range(3):
+                logging.getLogger("warmstart.serve.access").info("{}")
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "No space left" in line
 
 
 def test_a_port_in_use_is_reported_before_models_are_loaded():

@@ -1,5 +1,6 @@
 """HTTP on the wire: what is odd but allowed is answered, what has no end is cut off."""
 
+import asyncio
 import contextlib
 import http.client
 import io
@@ -10,6 +11,8 @@ from contextlib import closing
 from urllib.parse import urlsplit
 
 import pytest
+
+from warmstart.serve.protocol import Joined
 
 LIVE = "/v2/health/live"
 PATH = "/v1/predict/cifar10_resnet20"
@@ -208,3 +211,20 @@ def test_who_says_nothing_more_is_left(address):
         found, seconds = answers(address, *before, pause=0.3)
         assert [status for status, _ in found] == statuses
         assert 0.5 < seconds < 10
+
+
+def test_pieces_of_an_answer_for_a_client_that_has_gone_are_dropped(caplog):
+    """Several may be written before the event loop hears that nobody reads them."""
+
+    async def write():
+        ours, theirs = socket.socketpair()
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
+        theirs.close()
+        joined = Joined(transport)
+        for _ in range(20):
+            joined.write(b"piece")
+        joined.close()
+
+    asyncio.run(write())
+    assert not caplog.messages

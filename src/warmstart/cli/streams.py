@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import errno
 import json
 import os
@@ -41,6 +42,29 @@ class Terminal:
         return len(text)
 
 
+class Errors:
+    """Standard error, where lines that it does not take are dropped: a full disk or a closed pipe
+    must not end a command whose results are whole.
+    """
+
+    def __init__(self, stream: TextIO | Terminal):
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write a text; returns its length."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is in the buffer."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+
 def _escaped(match: re.Match[str]) -> str:
     return match[1] or match[2].encode("unicode_escape").decode()
 
@@ -66,6 +90,8 @@ def prepare() -> None:
             stream.reconfigure(errors="warmstart.json")
         if stream.isatty():
             setattr(sys, name, Terminal(stream, allowed))
+    if not isinstance(sys.stderr, Errors):
+        setattr(sys, "stderr", Errors(sys.stderr))  # noqa: B010 (it has what is used of a TextIO)
 
 
 def warn_of_escapes() -> None:

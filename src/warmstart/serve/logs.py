@@ -8,11 +8,30 @@ import queue
 import sys
 from collections.abc import Iterator
 from logging.handlers import QueueHandler, QueueListener
+from typing import TextIO
 
 WAITING = 10_000
 """Lines that may wait for a reader who does not keep up; more are dropped, the server does not
 wait.
 """
+
+
+class _ToStdout(logging.StreamHandler[TextIO]):
+    """Lines that standard output does not take are dropped, and the first of them is reported."""
+
+    _is_writable = True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.stream.write(self.format(record) + self.terminator)
+            self.flush()
+        except (OSError, ValueError) as error:  # it is full, or closed
+            if self._is_writable:
+                reason = getattr(error, "strerror", None) or error
+                rest.error("the access log cannot be written, so lines are dropped: %s", reason)
+            self._is_writable = False
+        else:
+            self._is_writable = True
 
 
 class _Dropping(QueueHandler):
@@ -24,15 +43,15 @@ class _Dropping(QueueHandler):
         return record  # one process: nothing has to be copied
 
 
+requests = logging.getLogger("warmstart.serve.access")
+rest = logging.getLogger("warmstart.serve")
+
+
 @contextlib.contextmanager
 def write_logs(*, access: bool = True) -> Iterator[None]:
     """Write the server's logs while the block runs, from a thread of their own."""
     lines: queue.Queue[logging.LogRecord] = queue.Queue(WAITING)
-    requests, rest = (
-        logging.getLogger("warmstart.serve.access"),
-        logging.getLogger("warmstart.serve"),
-    )
-    to_stdout, to_stderr = logging.StreamHandler(sys.stdout), logging.StreamHandler(sys.stderr)
+    to_stdout, to_stderr = _ToStdout(sys.stdout), logging.StreamHandler(sys.stderr)
     to_stderr.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     handler = _Dropping(lines)
     listener = QueueListener(lines, to_stdout)

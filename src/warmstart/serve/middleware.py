@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from warmstart.errors import without_frames
 from warmstart.serve import access_log, origins
 from warmstart.serve.errors import RETRY, Refused, error_body, refusal
+from warmstart.serve.queue import Closed
 from warmstart.serve.state import CROWDED, TOO_MANY, State, json_response
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -100,6 +101,10 @@ class _Call:
             if not self._status:
                 self._check_token()
                 await app(self._scope, self.receive, self.send)
+        except asyncio.CancelledError:  # the server stops, and does not wait for the answer
+            if not self._state.draining:
+                raise
+            await self._refuse(Closed(), lingers=False)
         except Exception as error:
             while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
                 error = error.exceptions[0]
@@ -139,7 +144,10 @@ class _Call:
         self._sent += len(message.get("body", b""))
         await self._send(message)
 
-    async def _refuse(self, error: Exception) -> None:
+    async def _refuse(self, error: Exception, *, lingers: bool = True) -> None:
+        """Answer with an error. `lingers`: whether the rest of the body is read before, so that the
+        client comes to read the answer.
+        """
         refused = refusal(error)
         self._reason = refused.reason
         if refused.status >= 500 and refused.reason in ("internal", "model"):
@@ -148,13 +156,13 @@ class _Call:
         without_frames(error)
         if self._status:  # the answer has begun: all that can be done is to break it off
             self._status = 499 if refused.reason == "disconnected" else refused.status
-            raise ConnectionAbortedError(str(refused)) from None
+            return
         if refused.reason == "disconnected":
             self._status = refused.status
             return
         content = error_body(refused, self._scope["path"])
         response = json_response(content, refused.status, refused.headers)
-        if not self._whole and refused.status not in (408, 413):
+        if lingers and not self._whole and refused.status not in (408, 413):
             await (
                 self._linger()
             )  # the rest of a body of usual size: then the connection can be used again
@@ -166,9 +174,9 @@ class _Call:
         await self.send(
             {"type": "http.response.start", "status": refused.status, "headers": headers}
         )
-        lingers = refused.status == 413 and not self._whole
-        await self.send({"type": "http.response.body", "body": response.body, "more_body": lingers})
-        if lingers:
+        is_late = refused.status == 413 and not self._whole
+        await self.send({"type": "http.response.body", "body": response.body, "more_body": is_late})
+        if is_late:
             await self._linger()
             await self.send({"type": "http.response.body", "body": b""})
 

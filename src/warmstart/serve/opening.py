@@ -80,7 +80,7 @@ def open_models(sources: Sequence[str], load: Load, *, copied: bool = True) -> I
                 )
             folder = Path(where).expanduser()
             is_folder = copied and folder.is_dir()
-            seen = fingerprint(folder) if is_folder else ()
+            seen = (fingerprint(folder) or ()) if is_folder else ()
             copy = snapshot(folder, opened.root) if is_folder else None
             try:
                 model = load(str(copy) if copy else where)

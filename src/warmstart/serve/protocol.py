@@ -36,7 +36,9 @@ class Joined:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        if data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 1"):
+        if self._transport.is_closing():  # the client has gone
+            self._head = b""
+        elif data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 1"):
             self._head += data
         elif self._head:
             data, self._head = self._head + data, b""
@@ -190,6 +192,11 @@ class Protocol(HttpToolsProtocol):
     def abort(self) -> None:
         """Close the connection at once."""
         self.transport.abort()
+
+    def break_off(self) -> None:
+        """Write no more of an answer that has begun; one that has not is still written."""
+        if self.cycle is not None and self.cycle.response_started:
+            self.cycle.disconnected = True
 
     def turn_away(self) -> None:
         """Refuse a request that has not come. What comes now is dropped: closing before it is read

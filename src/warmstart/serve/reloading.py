@@ -179,7 +179,8 @@ class Reloader:
     ):
         self._registry, self._folders, self._load, self._root = registry, dict(folders), load, root
         self._metrics, self._seconds = metrics, seconds
-        self._known, self._last = dict(prints), dict(prints)
+        self._known: dict[str, Print] = dict(prints)
+        self._last: dict[str, Print | None] = dict(prints)
         self._copies = dict(copied)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="warmstart-reload", daemon=True)

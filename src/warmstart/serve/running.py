@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import math
 import signal
 import socket
 import sys
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import cast
 
 import uvicorn
 from starlette.applications import Starlette
@@ -37,30 +39,49 @@ BACKLOG = 2048
 ACCEPTED = 16
 """Connections that the event loop accepts at a time: between, it reads the requests of those that
 it has."""
+LAST_CHANCE = 1.0
+"""Seconds in which a client that has connected may send a request when the server stops."""
+STOPPING = 5.0
+"""Seconds in which work that nobody waits for any more stops."""
 OTHER_FILES = 512
 """Files that the server opens besides its connections, at most."""
 log = logging.getLogger("warmstart.serve")
 
 
 class Server(uvicorn.Server):
-    """Stops in two steps: for `drain` seconds it says that it is not ready, still answers, and lets
-    no client keep its connection; then it takes no more, finishes what is running, and ends."""
+    """Stops in two steps: for `drain` seconds, or none after Ctrl+C, it says that it is not ready,
+    still answers, and lets no client keep its connection; then it takes no more connections, finishes
+    what is running within `grace` seconds, and ends. After a second Ctrl+C, nothing is finished.
+
+    Attributes:
+        force_exit: whether Ctrl+C was pressed twice.
+    """
 
     def __init__(self, config: uvicorn.Config, state: State):
         super().__init__(config)
         self._state = state
         self.on_start: Callable[[str], None] = lambda address: None
-        self._stop_at = float("inf")
+        self._interrupted = False
+        self._stop_at = math.inf
+        self._last_chance = 0.0  # until when idle connections may send one more request
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self._state.draining and sig == signal.SIGINT:
-            self.should_exit = self.force_exit = True  # Ctrl+C twice
+        now = time.monotonic()
+        if sig == signal.SIGINT and self._interrupted:
+            self.should_exit = self.force_exit = True
             return
-        log.info("draining for %g s", self._state.settings.drain)
+        if sig == signal.SIGINT:
+            self._interrupted, seconds = True, 0.0
+            log.info("stopping: running requests are finished; Ctrl+C again ends them")
+        elif not self._state.draining:
+            seconds = self._state.settings.drain
+            log.info("draining for %g s", seconds)
+        else:
+            return
+        if not self._state.draining:
+            self._last_chance = now + LAST_CHANCE
         self._state.draining = True
-        self._stop_at = time.monotonic() + (
-            0 if sig == signal.SIGINT else self._state.settings.drain
-        )
+        self._stop_at = now + seconds
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -73,17 +94,48 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening. Connections that the system has accepted are served, if they send a
-        request within a second.
+        request within a second; so are those that are idle, within a second of the signal.
         """
         for connection in self._stop_listening():
             await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
-        end = time.monotonic() + (0 if self.force_exit else 1.0)
-        while time.monotonic() < end and any(
-            getattr(one, "cycle", one) is None for one in list(self.server_state.connections)
-        ):
+        end = time.monotonic() + LAST_CHANCE
+        while not self.force_exit and self._expects_requests(end):
             await asyncio.sleep(0.02)
+        refusing = asyncio.create_task(self._refuse_late())
         await super().shutdown(sockets)
+        if self.force_exit:
+            await refusing
+        refusing.cancel()
         self._state.parser.close()
+
+    def _expects_requests(self, end: float) -> bool:
+        """Whether a connection may still send a request: until `end` a new one, an idle one until
+        its last chance.
+        """
+        now = time.monotonic()
+        cycles = [getattr(one, "cycle", None) for one in self.server_state.connections]
+        return (now < end and None in cycles) or (
+            now < self._last_chance and any(one and one.response_complete for one in cycles)
+        )
+
+    async def _refuse_late(self) -> None:
+        """Cancel the requests that run when the grace ends, or at the second Ctrl+C. Those that
+        have no answer yet get 503; see `middleware`.
+        """
+        grace = self._state.settings.grace
+        end = time.monotonic() + grace
+        while not self.force_exit and time.monotonic() < end:
+            await asyncio.sleep(0.05)
+        if running := [task for task in self.server_state.tasks if not task.done()]:
+            why = "interrupted" if self.force_exit else f"they ran longer than {grace:g} s"
+            log.error("requests that are ended: %d; %s", len(running), why)
+            for one in cast("set[Protocol]", self.server_state.connections):
+                one.break_off()
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running, timeout=LAST_CHANCE)
+        for connection in list(self.server_state.connections):
+            connection.transport.close()
 
     def _stop_listening(self) -> list[socket.socket]:
         """Close the listening sockets; returns the connections that waited in their backlog.
@@ -144,7 +196,6 @@ def make_server(app: Starlette, host: str, port: int) -> Server:
         ws="none",
         timeout_keep_alive=settings.keep_alive,
         backlog=ACCEPTED,
-        timeout_graceful_shutdown=max(int(settings.grace), 1),
     )
     return Server(config, state)
 
@@ -190,6 +241,9 @@ def run(
     """Serve until SIGTERM, SIGHUP or Ctrl+C; what was taken by then is answered. `on_start` is
     called with the address.
 
+    Raises:
+        KeyboardInterrupt: Ctrl+C was pressed twice; what was running was refused.
+
     Args:
         app: of `create_app`.
         host: the address that was asked for; on a loopback address foreign origins are refused.
@@ -205,8 +259,9 @@ def run(
     _allow_files(state.settings.max_connections + OTHER_FILES)
     garbage.settle()
     server.run(sockets)
-    if not state.registry.close(state.settings.grace):
-        log.error("gave up on requests that ran longer than %g s", state.settings.grace)
+    state.registry.close(STOPPING)
+    if server.force_exit:
+        raise KeyboardInterrupt
 
 
 def _allow_files(count: int) -> None:
