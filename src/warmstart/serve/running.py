@@ -210,8 +210,10 @@ def bound(host: str, port: int) -> Iterator[list[socket.socket]]:
     with contextlib.ExitStack() as stack:
         sockets: list[socket.socket] = []
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-            for family, _, _, _, address in dict.fromkeys(found):
+            addresses = socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )
+            for family, _, _, _, address in dict.fromkeys(addresses):
                 one = stack.enter_context(socket.socket(family))
                 if sys.platform != "win32":
                     one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
