@@ -86,7 +86,7 @@ def test_what_it_does_not_run(artifact, write):
     with pytest.raises(UsageError, match="runs float32 only"):
         choose.open_engine(artifact, "onnxruntime", "int8", write_onnx=write)
     ((_, signature),) = artifact.signatures.items()
-    with pytest.raises(EngineError, match="one function only"):
+    with pytest.raises(EngineError, match="only programs with one function"):
         onnxruntime.ONNXRuntimeEngine(artifact.path, {"a": signature, "b": signature})
     with pytest.raises(EngineError, match="cannot run"):
         onnxruntime.ONNXRuntimeEngine(artifact.path, artifact.signatures)

@@ -94,5 +94,5 @@ def test_a_query_of_polars_that_was_not_collected_names_the_way_out():
     query = pl.LazyFrame({"review": ["a delight"]})
     with pytest.raises(UsageError, match=r"call its \.collect\(\) first"):
         ws.load("sst2_bert_tiny")(query, column="review")
-    with pytest.raises(UsageError, match=r"give \.collect\(\)"):
+    with pytest.raises(UsageError, match=r"result of .collect"):
         ws.load("sst2_bert_tiny").evaluate(query)

@@ -159,7 +159,7 @@ def test_lists_several_words_and_bad_items(model):
     assert not joined.samples[100:220].any()
     with pytest.raises(InputError, match="zero, one, two"):
         model("three")
-    with pytest.raises(InputError, match="no word"):
+    with pytest.raises(InputError, match="no words"):
         model("  ")
 
 

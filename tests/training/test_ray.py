@@ -92,8 +92,8 @@ def test_no_cluster_at_the_address():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"workers": 2}, "workers belongs to on='ray'"),
-        ({"address": "head:6379"}, "address belongs to on='ray'"),
+        ({"workers": 2}, "workers needs on='ray'"),
+        ({"address": "head:6379"}, "address needs on='ray'"),
         ({"on": "ray", "cpus": 0}, "cpus must be 1 or more"),
     ],
 )

@@ -266,7 +266,7 @@ def test_forecasting(scaling, tmp_path):
     longer = own(SERIES, horizon=5)
     np.testing.assert_allclose(longer.quantile(0.9), np.concatenate([first, second])[:5], rtol=1e-3)
     assert any("are based on forecasts" in note for note in longer.notes)
-    with pytest.raises(InputError, match="has 4 steps, and demand needs 6"):
+    with pytest.raises(InputError, match="has 4 steps, but demand needs 6"):
         own(SERIES[:4])
     gap = SERIES.copy()
     gap[-3] = np.nan

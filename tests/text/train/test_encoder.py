@@ -276,7 +276,7 @@ def test_an_adapter_without_its_base_predicts_but_is_not_built_anew(adapted):
         with pytest.raises(ChecksumError, match="is an adapter of the weights with sha256"):
             ws.load(adapted / "run").keras  # noqa: B018
         base.unlink()
-        with pytest.raises(BundleError, match="cannot be opened"):
+        with pytest.raises(BundleError, match="cannot be loaded"):
             ws.load(adapted / "run").keras  # noqa: B018
     finally:
         base.write_bytes(content)
