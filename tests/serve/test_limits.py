@@ -1,5 +1,6 @@
 """Full queues, deadlines, tokens, and what is only allowed when it is switched on."""
 
+import contextlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -148,6 +149,32 @@ def test_addresses_only_where_they_are_allowed(serving, cat, tmp_path):
         assert allowed.post(CAT, {"inputs": ask["inputs"] + "x"}).status == 400
         for path in (str(tmp_path / "cat.jpg"), f"file://{tmp_path}/cat.jpg"):
             assert allowed.post(CAT, {"inputs": path}).status == 400
+        files.shutdown()
+
+
+def test_slow_addresses_end_with_the_deadline(serving, cat):
+    import http.server
+
+    class Slow(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(b"x")
+                    time.sleep(0.2)
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow) as files:
+        files.daemon_threads = True
+        threading.Thread(target=files.serve_forever, daemon=True).start()
+        client = serving(allow_urls=True, deadline=1.0)
+        slow = [f"http://127.0.0.1:{files.server_port}/{n}.jpg" for n in range(8)]
+        assert client.post(CAT, {"inputs": slow}).status == 504
+        until(lambda: not client.batcher.busy, 5)
+        assert client.post(CAT, cat, Content_Type="image/jpeg").status == 200
         files.shutdown()
 
 

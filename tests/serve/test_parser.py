@@ -96,7 +96,11 @@ def test_table(client):
         (SERIES, b'{"inputs": [' + b"1," * 200_000 + b'"a"]}', "array of numbers"),
         (SERIES, b'{"inputs": [' + b"1," * 200_000, "JSON is invalid"),
         (SERIES, b'{"inputs": [1], "options": [' + b"1," * 200_000 + b"1]}", "options"),
-        ("/v1/completions", b'{"model": "x", "a": [' + b"1," * 200_000 + b"1]}", "There is no field"),
+        (
+            "/v1/completions",
+            b'{"model": "x", "a": [' + b"1," * 200_000 + b"1]}",
+            "There is no field",
+        ),
         ("/v2/models/deepar/infer", b'{"inputs": [' + b"1," * 200_000 + b"1]}", "tensor"),
     ],
 )

@@ -81,6 +81,14 @@ def test_several_requests_at_once_are_answered_in_order(address):
     assert json.loads(found[3][1])["name"] == "warmstart"
 
 
+def test_requests_whose_answers_nobody_reads_are_bounded(address):
+    found, _ = answers(address, get() * 60 + get(LIVE, "Connection: close"))
+    assert [status for status, _ in found] == [200] * 61
+    found, seconds = answers(address, get() * 5000)
+    assert len(found) < 100
+    assert seconds < 10
+
+
 def test_a_request_may_come_byte_by_byte(address):
     whole = get("/v2", "Connection: close")
     found, _ = answers(address, *(whole[n : n + 1] for n in range(len(whole))), pause=0.002)

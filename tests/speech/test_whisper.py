@@ -255,8 +255,8 @@ def test_languages_have_names(tokens):
     for language, message in (
         ("germn", r"did you mean de \(German\)\?"),
         ("de-AT", r"did you mean de \(German\)\?"),
-        ("Hungarian", "it has: en, de, fr, es"),
-        ("xx", "it has: en, de, fr, es"),
+        ("Hungarian", "available: en, de, fr, es"),
+        ("xx", "available: en, de, fr, es"),
     ):
         with pytest.raises(UsageError, match=message):
             tokens.language(language)

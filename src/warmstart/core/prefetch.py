@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextvars import copy_context
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
@@ -90,7 +91,7 @@ def _decoded(
                 except Exception as error:  # its turn is after the results of the items before it
                     failure, more = error, False
                 else:
-                    window.append((item, pool.submit(work, item)))
+                    window.append((item, pool.submit(copy_context().run, work, item)))
                     if monotonic() - began > SLOW and window[0][1].done():
                         break
             if not window:

@@ -216,6 +216,7 @@ def download(url: str, *, name: str = "") -> bytes:
         `HF_HUB_OFFLINE`).
     """
     name = name or url
+    from warmstart.core import cancellation
     from warmstart.errors import SourceError
     from warmstart.hub import addresses, offline_reason, transport
     from warmstart.hub.retries import RetryPolicy
@@ -231,7 +232,9 @@ def download(url: str, *, name: str = "") -> bytes:
         deadline=DEADLINE,
     )
     try:
-        return transport.get_bytes(addresses.normalized_url(url), limit=MAX_DOWNLOAD, policy=policy)
+        address = addresses.normalized_url(url)
+        check = cancellation.check
+        return transport.get_bytes(address, limit=MAX_DOWNLOAD, policy=policy, check=check)
     except ValueError as error:
         raise InputError(f"{name}: is not a valid address ({error})", name) from error
     except SourceError as error:

@@ -8,7 +8,7 @@ from the environment.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -162,6 +162,7 @@ def get_bytes(
     accept: str = "*/*",
     secret: Mapping[str, str] | None = None,
     policy: RetryPolicy | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> bytes:
     """The body at an address, in memory, with retries.
 
@@ -170,6 +171,7 @@ def get_bytes(
         accept: the media types of the Accept header.
         secret: headers for the origin of `url` only.
         policy: default: `DEFAULT_POLICY`.
+        check: called for each block; raises an exception if the body is no longer needed.
 
     Raises:
         DownloadError: it cannot be fetched.
@@ -179,6 +181,7 @@ def get_bytes(
     end = time.monotonic() + policy.deadline
 
     def attempt() -> bytes:
+        check()
         with request(url, {"Accept": accept}, secret, timeout=policy.timeout) as response:
             length = response.headers.get("Content-Length") or ""
             expected = int(length) if length.isascii() and length.isdigit() else None
@@ -188,6 +191,7 @@ def get_bytes(
             with connection_errors(url):
                 while block := response.read1(_BLOCK):
                     body += block
+                    check()
                     if len(body) > limit:
                         raise SourceError(f"{url}: larger than {limit >> 20} MiB")
                     if time.monotonic() > end:

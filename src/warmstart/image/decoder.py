@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from warmstart.core.reading import input_name, opened
-from warmstart.errors import InputError
+from warmstart.errors import CancelledError, InputError
 from warmstart.image.depth import ValueRange, range_of, to_8bit
 from warmstart.image.formats import HEAD, SUFFIXES, format_of
 
@@ -87,7 +87,7 @@ def decode(
                 return _from_array(np.asarray(item), name, value_range)
             with opened(item, name, fetch) as file:
                 return _from_file(file, name, max_pixels, target, value_range)
-    except InputError:
+    except (InputError, CancelledError):
         raise
     except MemoryError as error:
         raise InputError(f"{name}: is too large for the free memory", name) from error

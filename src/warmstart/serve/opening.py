@@ -81,7 +81,11 @@ def open_models(sources: Sequence[str], load: Load, *, copied: bool = True) -> I
             folder = Path(where).expanduser()
             is_folder = copied and folder.is_dir()
             seen = (fingerprint(folder) or ()) if is_folder else ()
-            copy = snapshot(folder, opened.root) if is_folder else None
+            try:
+                copy = snapshot(folder, opened.root) if is_folder else None
+            except OSError as error:
+                reason = error.strerror or error
+                raise UsageError(f"{folder} cannot be copied to {opened.root}: {reason}.") from None
             try:
                 model = load(str(copy) if copy else where)
             except WarmstartError as error:

@@ -21,6 +21,8 @@ FRAMES times the body more."""
 FRAMES = 8  # "1\r\nx\r\n" is the worst honest chunk, six times its content
 LINGER = 1.0  # seconds in which a client that is turned away may read why
 AT_ONCE = 2**20  # bytes of a body that the application is given
+MOST_PIPELINED = 64
+"""Requests of a connection that wait for the answers to earlier ones."""
 HEAD, BODY, DONE = range(3)
 
 
@@ -153,6 +155,8 @@ class Protocol(HttpToolsProtocol):
             raise ValueError(
                 "there must be one header Host"
             )  # the parser makes an error of its own of it
+        if len(self.pipeline) >= MOST_PIPELINED:
+            raise ValueError("too many requests were sent before the answers were read")
         self._at = BODY
         self.pool.use(self)
         cast("dict[str, Any]", self.scope)[CROWDED] = self.pool.crowded
@@ -180,6 +184,8 @@ class Protocol(HttpToolsProtocol):
         self.transport.write(b"")  # the head of an answer that has no body
         is_last = not self.pipeline
         super().on_response_complete()
+        if self.pipeline:  # uvicorn reads on, and would collect requests whose answers nobody reads
+            self.flow.pause_reading()
         if is_last and not self.transport.is_closing():
             self.pool.release(self)
         if self._at == HEAD and self._impatience is None:  # the next request had begun meanwhile

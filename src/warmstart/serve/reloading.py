@@ -125,7 +125,13 @@ def copies() -> Iterator[Path]:
     """A folder for copies of bundles while the block runs. Those that killed servers have left
     behind are removed.
     """
-    parent = Path(tempfile.gettempdir())
+    try:
+        parent = Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        raise UsageError(
+            "No folder for temporary files can be written; set TMPDIR to one, which copies of the "
+            "served models need."
+        ) from None
     for old in parent.glob(f"{PREFIX}*"):
         _remove_abandoned(old)
     with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as root:
