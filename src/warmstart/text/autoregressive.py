@@ -89,7 +89,12 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
 
     @property
     def default_new_tokens(self) -> int:
-        """Tokens that a text has at most where a call does not set `max_new_tokens`."""
+        """Maximum number of new tokens of a call that does not set `max_new_tokens`.
+
+        Example:
+            >>> ws.load("shakespeare_gpt2").default_new_tokens
+            100
+        """
         return self.defaults.get("max_new_tokens") or self.max_total or DEFAULT_NEW_TOKENS
 
     def ready(self) -> None:

@@ -232,7 +232,7 @@ def test_photos_of_another_size(shapes, tmp_path):
     assert again(photo).label == model(photo).label
     for image_size, words in (
         (4, "of 8 or more"),
-        ((48, 64), "equal sides"),
+        ((48, 64), "only square photos"),
         ("x", "a number, or"),
     ):
         with pytest.raises(UsageError, match=words):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from warmstart.core.results import Failed
 from warmstart.errors import RecordError, UsageError
 from warmstart.hub.progress import Progress
+
+if TYPE_CHECKING:
+    from warmstart.core.results import Failed
 
 ExampleT = TypeVar("ExampleT")
 ResultT = TypeVar("ResultT")
@@ -32,6 +34,8 @@ def answered(
         errors: what is wrong with the other examples is added.
         progress: called with (name of the model, examples so far, examples in all).
     """
+    from warmstart.core.results import Failed  # with numpy, which `--help` does not need
+
     for done, (example, result) in enumerate(zip(examples, results, strict=True), 1):
         if isinstance(result, Failed):
             errors.append(str(result.error))
