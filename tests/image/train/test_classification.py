@@ -233,7 +233,7 @@ def test_photos_of_another_size(shapes, tmp_path):
     for image_size, words in (
         (4, "of 8 or more"),
         ((48, 64), "only square photos"),
-        ("x", "a number, or"),
+        ("x", "an integer, or"),
     ):
         with pytest.raises(UsageError, match=words):
             ws.finetune(CIFAR, shapes, image_size=image_size, **size)
