@@ -30,17 +30,32 @@ ws.batch("efficientnet_lite0", photos, output, on="ray", address=address)
 """
 
 
+def parent(process: int) -> int:
+    """The parent of a process; 0 if there is none."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return 0
+    return int(status.rpartition(")")[2].split()[1])
+
+
+def is_own(process: int) -> bool:
+    """Whether this process has started another one, directly or not."""
+    while process > 1 and process != os.getpid():
+        process = parent(process)
+    return process == os.getpid()
+
+
 def parents_of_workers() -> set[int]:
-    """The processes of nodes whose workers answer shards."""
+    """The processes of this cluster's nodes whose workers answer shards."""
     parents = set()
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if (process / "cmdline").read_bytes().startswith(b"ray::MapWorker"):
-                status = (process / "stat").read_text().rpartition(")")[2].split()
-                parents.add(int(status[1]))
-        except (OSError, IndexError):
+                parents.add(parent(int(process.name)))
+        except OSError:
             continue
-    return parents
+    return {node for node in parents if is_own(node)}
 
 
 def main(photos: str, output: str) -> None:
