@@ -35,6 +35,7 @@ def running(object_store_memory: int) -> Iterator[str]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 context = ray.init(
+                    address="local",  # not the cluster of another worker of the tests
                     num_cpus=2,
                     object_store_memory=object_store_memory,
                     include_dashboard=False,
