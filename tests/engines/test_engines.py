@@ -31,6 +31,7 @@ def test_engine_equals_keras(name, batch, artifact, program):
     for output in want:
         np.testing.assert_allclose(got[output], want[output], rtol=2e-5, atol=1e-5)
     assert np.ptp(want["probabilities"]) > 0.01  # else equality would show nothing
+    assert engine.size == artifact.size_on(name)
 
 
 @pytest.mark.parametrize("name", ["litert", "openvino"])

@@ -9,17 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.engines import pages
 from warmstart.engines.base import Engine, Session, Signature
+from warmstart.engines.file_engine import FileEngine
 from warmstart.engines.noise import quiet
 from warmstart.errors import EngineError
 
-LARGE = 2**26  # bytes of a file; below, the size of memory pages does not matter
 FEW_WRITES = 16
 """After more writes it is faster to copy the whole state than the parts that were written."""
 
 
-class LiteRTEngine(Engine):
+class LiteRTEngine(FileEngine):
     """Runs one `.tflite` file.
 
     Args:
@@ -36,16 +35,14 @@ class LiteRTEngine(Engine):
     def __init__(
         self, path: Path, signatures: Mapping[str, Signature], *, threads: int | None = None
     ):
-        super().__init__(signatures)
+        super().__init__(path, signatures)
         self._sessions: dict[str, _InPlaceSession] = {}
-        self._path = path
         self._workers: dict[int, tuple[Engine, ...]] = {}
         self._threads = threads or usable_cpus()
         from ai_edge_litert.interpreter import Interpreter
 
-        before = pages.anonymous() if path.is_file() and path.stat().st_size >= LARGE else None
         try:
-            with quiet():
+            with self._loading(), quiet():
                 self._interpreter = Interpreter(str(path), num_threads=self._threads)
                 self._interpreter.allocate_tensors()
                 self._runners = {
@@ -53,7 +50,6 @@ class LiteRTEngine(Engine):
                 }
         except (ValueError, RuntimeError, KeyError) as error:
             raise EngineError(f"{path} is not a program that LiteRT can run: {error}") from error
-        self._weights = [] if before is None else pages.added(before, pages.anonymous())
 
     def workers(self, count: int | None = None) -> Sequence[Engine]:
         count = min(count or self._threads, self._threads)
@@ -67,14 +63,8 @@ class LiteRTEngine(Engine):
                 )
             return self._workers[count]
 
-    @property
-    def size(self) -> int:
-        return self._path.stat().st_size
-
     def session(self, function: str, state: tuple[str, ...]) -> Session:
-        with self._lock:
-            pages.enlarge(self._weights)
-            self._weights = []
+        self._enlarge_pages()
         return _InPlaceSession(self, function, state)
 
     def _run(self, function: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.engines.base import Engine, Signature
+from warmstart.engines.base import Signature
+from warmstart.engines.file_engine import FileEngine
 from warmstart.engines.litert import usable_cpus
 from warmstart.errors import EngineError, require
 from warmstart.hub import home
@@ -72,7 +73,7 @@ def settings(precision: str) -> dict[str, Any]:
     }
 
 
-class OpenVINOEngine(Engine):
+class OpenVINOEngine(FileEngine):
     """Runs one `.tflite` file that has a single function.
 
     Args:
@@ -96,7 +97,7 @@ class OpenVINOEngine(Engine):
         precision: str = "float32",
         cache: Path | None = None,
     ):
-        super().__init__(signatures)
+        super().__init__(path, signatures)
         if len(signatures) != 1:
             raise EngineError(
                 "OpenVINO supports only programs with one function; use engine='litert'."
@@ -112,7 +113,6 @@ class OpenVINOEngine(Engine):
             for d in spec.shape
         )
         self._core = openvino.Core()
-        self._path = path
         self._settings = settings(precision) | ({"CACHE_DIR": str(cache)} if cache else {})
         self._requests: OrderedDict[Shapes, Request] = OrderedDict()
 
