@@ -110,3 +110,11 @@ def test_artifact_records_what_made_it(model):
     assert record["made_with"].keys() == {"tensorflow", "keras"}
     assert max(record["differences"].values()) <= 1e-4
     assert store.find("nothing") is None
+
+
+@pytest.mark.parametrize("option", ["--calibration", "--agreement"])
+def test_only_int8_and_auto_take_calibration_options(option, run):
+    for precision in ("float32", "bfloat16"):
+        done = run("compile", CIFAR, "--precision", precision, option, "0.9")
+        assert done.code == 1
+        assert f"{option} needs --precision int8 or auto." in done.err

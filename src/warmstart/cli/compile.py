@@ -112,8 +112,9 @@ def _opened(
     from warmstart.errors import UsageError
 
     check_options(engine, precision)
-    if calibration is not None and precision not in ("int8", "auto"):
-        raise UsageError("--calibration needs --precision int8 or auto.")
+    for option, value in (("calibration", calibration), ("agreement", agreement)):
+        if value is not None and precision not in ("int8", "auto"):
+            raise UsageError(f"--{option} needs --precision int8 or auto.")
     exact = open_model(name, weights=None if weights == "random" else weights, engine=engine)
     request = calibration_request(exact, calibration, agreement)
     if precision == "float32":

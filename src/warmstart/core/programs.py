@@ -75,7 +75,7 @@ class CompiledModel(TrainingFiles):
         Raises:
             UsageError: no int8 program is stored, or it agrees too little.
         """
-        if request is None and agreement is not None:
+        if precision == "int8" and request is None and agreement is not None:
             program = self.own_artifact("int8") or calibration.latest(self.entry, self.weights)
             calibration.check_agreement(self.entry.name, program, agreement)
         if precision == self.precision and request is None:
