@@ -104,7 +104,7 @@ class FirstUse:
         except WarmstartError as error:  # the next call compiles, and raises it
             log.info("%s: not compiled in the background: %s", self._name, error)
             if isinstance(error, CacheError):
-                _tell(f"{self._name} cannot be stored, so Keras answers in every run: {error}")
+                _tell(f"{self._name} cannot be stored, so Keras predicts in every run: {error}")
         finally:
             self.stand_in = None
             _running.discard(self)

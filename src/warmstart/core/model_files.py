@@ -1,6 +1,4 @@
-"""The files of a model's folder: what opening a bundle or a repository may read, and nothing else
-that lies there.
-"""
+"""The files of a folder that loading a bundle or a repository may read."""
 
 from __future__ import annotations
 
@@ -49,7 +47,7 @@ def model_files(folder: Path) -> list[Path]:
 
 
 def refuse_damaged(folder: Path) -> None:
-    """Refuse a bundle without its manifest, as a copy leaves it that is under way or has failed.
+    """Refuse a bundle without its manifest, such as an unfinished copy.
 
     Raises:
         BundleError: the folder has parts that only bundles have, and no manifest.

@@ -103,8 +103,9 @@ def _unflattened(flat: Any) -> Any:
     array = flat
     while len(_shape(array)) != AXES and array.get_node().get_type_name() == "Reshape":
         array = array.get_node().input_value(0)
-    shape = [*_shape(array)]
-    return array if len(shape) == AXES and [*_shape(flat)][1:] == shape[2:] else None
+    shape, (*rows, width) = _shape(array), _shape(flat)
+    is_width_kept = len(shape) == AXES and width.is_static and shape[2] == width
+    return array if is_width_kept and len(rows) == 1 else None
 
 
 def _keeps_axes(array: Any, reshape: Any) -> bool:

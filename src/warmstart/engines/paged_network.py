@@ -1,4 +1,4 @@
-"""Replace the attention of a program that writes texts by OpenVINO's paged attention.
+"""Replace the attention of a program that generates text by OpenVINO's paged attention.
 
 As in Kwon, Li, Zhuang, Sheng, Zheng, Yu, Gonzalez, Zhang, Stoica, "Efficient Memory Management for
 Large Language Model Serving with PagedAttention" (2023): the keys and values of a text lie in blocks
@@ -41,7 +41,7 @@ def with_paged_attention(network: Any, step: Signature) -> Any:
     """A network of OpenVINO with paged attention.
 
     Args:
-        network: as OpenVINO reads the program; it is used up.
+        network: as OpenVINO reads the program; it is modified.
         step: the signature of its function.
 
     Returns:
@@ -77,7 +77,7 @@ def with_paged_attention(network: Any, step: Signature) -> Any:
             for part in ("keys", "values")
         ]
         paged = _paged_attention(attention, cache, tables, heads, width)
-        _replace(attention.mixed, paged)
+        attention.mixed.replace(paged)
         caches += cache
     _without_rounding(network)
     results = []
@@ -93,13 +93,13 @@ def _attention(keys: Any, values: Any) -> Attention:
     Raises:
         EngineError: it is not recognised.
     """
-    cached_scores = _taker(keys.output(0), "MatMul")
+    cached_scores = _consumer(keys.output(0), "MatMul")
     queries = cached_scores.input_value(0)
-    new_scores = _other(_takers(queries, "MatMul"), cached_scores)
-    cached_mix = _taker(values.output(0), "MatMul")
-    mix = _taker(cached_mix.output(0), "Add")
+    new_scores = _other(_consumers(queries, "MatMul"), cached_scores)
+    cached_mix = _consumer(values.output(0), "MatMul")
+    mix = _consumer(cached_mix.output(0), "Add")
     new_mix = _source(_operand(mix, cached_mix), "MatMul")
-    mixed = _taker(mix.output(0), "Divide")
+    mixed = _consumer(mix.output(0), "Divide")
     return Attention(queries, new_scores.input_value(1), new_mix.input_value(1), mixed.output(0))
 
 
@@ -144,8 +144,8 @@ def _paged_attention(
     for part in ("k", "v"):
         paged.get_rt_info()[f"num_{part}_heads"] = str(heads)
         paged.get_rt_info()[f"{part}_head_size"] = str(width)
-    apart = operations.reshape(paged.output(0), constant([-1, heads, width]), False)
-    return operations.transpose(apart, order).output(0)
+    split = operations.reshape(paged.output(0), constant([-1, heads, width]), False)
+    return operations.transpose(split, order).output(0)
 
 
 def _without_rounding(network: Any) -> None:
@@ -154,18 +154,18 @@ def _without_rounding(network: Any) -> None:
         if node.get_type_name() == "FakeQuantize":
             value = node.input_value(0)
             if value.get_node().get_type_name() == "Gather":
-                _replace(node.output(0), value)
+                node.output(0).replace(value)
 
 
-def _takers(output: Any, operation: str) -> list[Any]:
-    """The nodes of an operation that take this output."""
+def _consumers(output: Any, operation: str) -> list[Any]:
+    """The consumers of an output that are of this operation."""
     nodes = [target.get_node() for target in output.get_target_inputs()]
     return [node for node in nodes if node.get_type_name() == operation]
 
 
-def _taker(output: Any, operation: str) -> Any:
-    """The only node of an operation that takes this output."""
-    return _only(_takers(output, operation))
+def _consumer(output: Any, operation: str) -> Any:
+    """The only consumer of an output that is of this operation."""
+    return _only(_consumers(output, operation))
 
 
 def _source(output: Any, operation: str) -> Any:
@@ -174,7 +174,7 @@ def _source(output: Any, operation: str) -> Any:
 
 
 def _other(nodes: Sequence[Any], node: Any) -> Any:
-    """The other one of two nodes."""
+    """The node of two that is not `node`."""
     return _only([each for each in nodes if each.get_name() != node.get_name()])
 
 
@@ -182,12 +182,6 @@ def _operand(node: Any, first: Any) -> Any:
     """The input of a node of two inputs that does not come from `first`."""
     inputs = node.input_values()
     return _only([each for each in inputs if each.get_node().get_name() != first.get_name()])
-
-
-def _replace(old: Any, new: Any) -> None:
-    """Give all nodes that take one output another."""
-    for target in old.get_target_inputs():
-        target.replace_source_output(new)
 
 
 def _only(items: Sequence[Any]) -> Any:

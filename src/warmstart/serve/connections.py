@@ -7,8 +7,8 @@ from typing import Any
 from typing import Protocol as Interface
 
 RESERVE = 128
-"""Connections beyond the limit that are still accepted: their requests are refused, and probes of
-the machinery around are answered. As many more may wait for their client to read a refusal."""
+"""Connections beyond the limit that are still accepted: health probes get answers, other requests a
+refusal. As many again may stay open until their clients have read the refusal."""
 PATIENCE = 1.0
 """Seconds that a new connection has for its request before it counts as idle."""
 
@@ -27,7 +27,7 @@ class Connection(Interface):
 
 
 class Connections:
-    """Counts connections, and knows which are new, idle or about to leave; all others are in use.
+    """Counts connections: new, idle, closing, and all others, which are in use.
 
     Args:
         limit: open at once; more close the one that has been idle for longest.
@@ -40,7 +40,7 @@ class Connections:
         self.limit, self.count = limit, 0
         self._new: dict[Connection, float] = {}  # when it was opened, the oldest first
         self._idle: dict[Connection, None] = {}  # longest idle first
-        self._leaving: dict[Connection, None] = {}  # closed or turned away, but not yet gone
+        self._closing: dict[Connection, None] = {}  # until the client has gone
 
     @property
     def crowded(self) -> bool:
@@ -59,8 +59,8 @@ class Connections:
             self._take(self._new).close()
         elif self._remaining() > self.limit + RESERVE:
             self._take(self._new).turn_away()
-        if self.count > self.limit + 2 * RESERVE and self._leaving:
-            next(iter(self._leaving)).abort()
+        if self.count > self.limit + 2 * RESERVE and self._closing:
+            next(iter(self._closing)).abort()
 
     def use(self, connection: Connection) -> None:
         """A request has come."""
@@ -75,15 +75,15 @@ class Connections:
         """It was closed."""
         self.count -= 1
         self.use(connection)
-        self._leaving.pop(connection, None)
+        self._closing.pop(connection, None)
 
     def _remaining(self) -> int:
         """How many are open and not about to be closed."""
-        return self.count - len(self._leaving)
+        return self.count - len(self._closing)
 
     def _take(self, group: dict[Connection, Any]) -> Connection:
         """The oldest one of a group, which leaves it."""
         oldest = next(iter(group))
         del group[oldest]
-        self._leaving[oldest] = None
+        self._closing[oldest] = None
         return oldest

@@ -1,4 +1,4 @@
-"""How OpenAI's requests call the options of models, and messages that use these names."""
+"""The names of options in OpenAI's requests, and messages that use them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TRANSCRIPTION: Mapping[str, str] = MappingProxyType(
     {"initial_prompt": "prompt", "words": "timestamp_granularities"}
 )
 """Option -> field of the request, where they differ."""
-_BY_ADDRESS = {
+_BY_PATH = {
     "/v1/completions": COMPLETION,
     "/v1/audio/speech": SPEECH,
     "/v1/audio/transcriptions": TRANSCRIPTION,
@@ -20,10 +20,10 @@ _BY_ADDRESS = {
 
 
 def renamed(message: str, path: str) -> str:
-    """A message of a model in the terms of the address that was asked. Only names with an underscore
-    are replaced: others are also words.
+    """A message of a model, with the field names of the requested path. Only names with an underscore
+    are replaced, since the others are also words.
     """
-    for option, field in _BY_ADDRESS.get(path, {}).items():
+    for option, field in _BY_PATH.get(path, {}).items():
         if "_" in option:
             message = re.sub(rf"\b{option}\b", field, message)
     return message

@@ -114,7 +114,7 @@ class PagedDecoder(Decoder):
         return outputs
 
     def _reserve(self, text: int, length: int) -> None:
-        """Give a text the blocks for so many tokens, of which those to be written are its own."""
+        """Give a text enough blocks for `length` tokens; those that will be written are not shared."""
         table = self._tables[text]
         if self.lengths[text] % self._block and self._uses[table[-1]] > 1:
             (own,) = self._unused(1)
@@ -125,7 +125,7 @@ class PagedDecoder(Decoder):
         table += self._unused(-(-length // self._block) - len(table))
 
     def _unused(self, count: int) -> list[int]:
-        """Blocks that no text has had until now; if there are too few, the cache grows."""
+        """Take blocks that no text uses; if there are too few, the cache grows."""
         unused = np.flatnonzero(self._uses == 0)
         if len(unused) < count:
             used = len(self._uses) - len(unused)
