@@ -29,13 +29,14 @@ from warmstart.core import records
 from warmstart.core.inputs import natural
 from warmstart.core.reading import scheme
 from warmstart.core.records.columns import RECORDING, TRANSCRIPT
+from warmstart.core.records.encodings import file_lines
 from warmstart.core.records.file_columns import file_column
 from warmstart.core.records.record import Record
 from warmstart.errors import RecordError, UsageError
 from warmstart.speech import piped
 from warmstart.speech.audio import SUFFIXES
 from warmstart.speech.segments import Segments
-from warmstart.speech.transcript_files import TranscriptFiles, lines, without_samples
+from warmstart.speech.transcript_files import TranscriptFiles, without_samples
 
 TABLES = tuple(
     f"{name}{suffix}"
@@ -80,7 +81,7 @@ def examples(data: Any, **keywords: Any) -> list[Example]:
             path = inside
         named = [name for name in (reading.path_column, reading.text_column) if name]
         if piped.is_piped(path, reading.encoding, named):
-            if not piped.has_header(next(iter(lines(path)), ""), named):
+            if not piped.has_header(next(file_lines(path, reading.encoding), ""), named):
                 pairs = piped.read_piped(path, reading.problems, reading.encoding)
                 return [Example(*pair) for pair in pairs]
             reading = replace(reading, delimiter=reading.delimiter or "|")

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from warmstart.core.records.columns import RECORDING
-from warmstart.core.records.encodings import decoded_lines
+from warmstart.core.records.encodings import file_lines
 from warmstart.core.records.usable import report
 from warmstart.errors import RecordError, UsageError
 from warmstart.speech.audio import SUFFIXES
@@ -50,7 +50,7 @@ def is_piped(path: Path, encoding: str | None, named: Collection[str]) -> bool:
     """
     if path.suffix.lower() not in LISTS or not path.is_file():
         return False
-    first = next((line for line in _lines(path, encoding) if line.strip()), "")
+    first = next((line for line in file_lines(path, encoding) if line.strip()), "")
     cell, bar, _ = first.partition("|")
     name = cell.strip().strip('"')
     if not bar or not name:
@@ -78,7 +78,7 @@ def read_piped(
     """
     rows = [
         (number, line.rstrip("\r\n").split("|"))
-        for number, line in enumerate(_lines(path, encoding), 1)
+        for number, line in enumerate(file_lines(path, encoding), 1)
         if line.strip()
     ]
     width = len(rows[0][1])
@@ -111,11 +111,3 @@ def _check_text(path: Path, rows: Sequence[Sequence[str]]) -> None:
         f"{path}: the text may be in column {text + 1} ({rows[0][text].strip()[:40]!r}) or in the last "
         f"one ({rows[0][-1].strip()[:40]!r}); add a first line such as audio|text|speaker."
     )
-
-
-def _lines(path: Path, encoding: str | None) -> list[str]:
-    try:
-        with path.open("rb") as file:
-            return list(decoded_lines(file, str(path), encoding))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be opened: {error.strerror or error}.") from error

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from warmstart.core.records.encodings import decoded_lines
+from warmstart.core.records.encodings import file_lines
 from warmstart.errors import RecordError, UsageError
 
 SUFFIX = ".txt"
@@ -67,13 +67,13 @@ class TranscriptFiles:
             if key in self._lines:
                 return self._lines[key][0]
         path = self.file_of(recording)
-        return "" if path is None else " ".join("".join(lines(path)).split())
+        return "" if path is None else " ".join("".join(file_lines(path)).split())
 
     def _read_list(self, path: Path, paths: set[Path], stems: Counter[str]) -> None:
         """The lines of a file that name a recording of its folder, or the only one of a name."""
         read: dict[Path | str, str] = {}
         try:
-            rows = [*lines(path)]
+            rows = [*file_lines(path)]
         except RecordError:  # another file, in another encoding
             return
         for line in rows:
@@ -103,19 +103,6 @@ def without_samples(texts: Sequence[str]) -> list[str]:
     if len(ranges) < len(texts) or any(start >= end for start, end in ranges):
         return [*texts]
     return [_SAMPLES.sub("", text, count=1) for text in texts]
-
-
-def lines(path: Path) -> Iterator[str]:
-    """The lines of a text file.
-
-    Raises:
-        UsageError: it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            yield from decoded_lines(file, str(path))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be opened: {error.strerror or error}.") from error
 
 
 def _is_text(path: Path) -> bool:
