@@ -65,6 +65,22 @@ def test_a_column_is_one_series(model, library):
     assert listed[0].median.tolist() == mapped[0].median.tolist() == forecast.median.tolist()
 
 
+def test_a_parquet_file_is_read_as_the_table_in_it(model, tmp_path):
+    pq = pytest.importorskip("pyarrow.parquet")
+    columns = {
+        "day": [datetime.date(2024, 1, 1 + i) for i in range(28)],
+        "sold": [Decimal(i % 5) / 4 for i in range(28)],
+    }
+    table = pa.table({name: pa.array(values) for name, values in columns.items()})
+    pq.write_table(table, tmp_path / "x.parquet")
+    indexed = table.to_pandas(date_as_object=False).astype({"sold": float}).set_index("day")
+    indexed.to_parquet(tmp_path / "indexed.parquet")
+    (expected,) = model(table, horizon=3, seed=1)
+    for name in ("x", "indexed"):
+        (forecast,) = model(tmp_path / f"{name}.parquet", horizon=3, seed=1)
+        assert forecast.to_dict() == expected.to_dict()
+
+
 def test_decimal_numbers_are_numbers(model, library):
     numbers = [Decimal(f"{value:.2f}") for value in LOAD]
     forecast = model(column_of(library, numbers), horizon=3)

@@ -1,6 +1,10 @@
 """Tables as people have them: read right, with a note where something was decided, or refused."""
 
+import bz2
+import contextlib
 import gzip
+import json
+import lzma
 import re
 import string
 
@@ -284,6 +288,49 @@ def test_other_files(tmp_path):
     }.items():
         with pytest.raises(InputError, match=words):
             read(file(tmp_path, text))
+
+
+DAMAGED = {"gz": gzip, "bz2": bz2, "xz": lzma}
+
+
+@pytest.mark.parametrize("suffix", DAMAGED)
+def test_a_damaged_compressed_file_is_an_error_of_ours(tmp_path, suffix):
+    table = pd.DataFrame({"timestamp": HOURS, "y": VALUES}).to_csv(index=False)
+    whole = DAMAGED[suffix].compress(table.encode())
+    path = tmp_path / f"x.csv.{suffix}"
+    for position in range(0, len(whole), 7):
+        flipped = bytes([*whole[:position], whole[position] ^ 0xFF, *whole[position + 1 :]])
+        for data in (whole[:position], flipped):
+            path.write_bytes(data)
+            with contextlib.suppress(InputError):
+                read(path)
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (['{"y": 1}', "{"], r"x\.jsonl:2: is not JSON"),
+        (['{"target": [1], "target": [2]}'], r"x\.jsonl:1: .*'target' occurs twice"),
+        (['{"y": 1}', "[1, 2]"], r"x\.jsonl: its lines are neither series"),
+        ([""], r"x\.jsonl: it is empty"),
+    ],
+)
+def test_lines_that_are_neither_series_nor_rows_are_refused(tmp_path, lines, words):
+    with pytest.raises(InputError, match=words):
+        read(file(tmp_path, "\n".join(lines), "x.jsonl"))
+
+
+def test_rows_as_json_lines_in_utf_16(tmp_path):
+    rows = [{"timestamp": str(hour), "y": value} for hour, value in zip(HOURS, VALUES, strict=True)]
+    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-16")
+    np.testing.assert_array_equal(read(tmp_path / "x.jsonl")["y"].target, VALUES)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-32"])
+def test_text_in_another_encoding_is_refused_with_the_way_out(tmp_path, encoding):
+    (tmp_path / "x.csv").write_bytes("date,größe\n2024-01-01,1\n".encode(encoding))
+    with pytest.raises(InputError, match=r"x\.csv.* save (it|the file) as UTF-8\.\n"):
+        read(tmp_path / "x.csv")
 
 
 def rows_of_days(header, row):

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,7 +16,9 @@ from warmstart.bulk.plan import ListedRow, Part
 from warmstart.core.records.columns import PHOTO, RECORDING, TEXT
 from warmstart.core.records.dialects import Dialect, detect_dialect
 from warmstart.core.records.encodings import detect_encoding
-from warmstart.errors import InputError, UsageError, require
+from warmstart.core.records.json_lines import json_value
+from warmstart.core.records.parquet import open_parquet
+from warmstart.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -54,7 +55,7 @@ def scan(path: str, content: _Hash) -> Iterator[ListedRow]:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(size - TAIL, 0))
             content.update(f"{size} ".encode() + file.read())
-            for number in range(_parquet(file, path).metadata.num_rows):
+            for number in range(open_parquet(file, path).metadata.num_rows):
                 yield ListedRow(format, path, number)
         elif format == "csv":
             dialect = _dialect(file, path)
@@ -79,7 +80,7 @@ def first(path: str) -> Any:
     format = format_of(path)
     if format == "parquet":
         with closing(storage.open_input(path)) as file:
-            return dict.fromkeys(_parquet(file, path).schema_arrow.names, "")
+            return dict.fromkeys(open_parquet(file, path).schema_arrow.names, "")
     row = next(scan(path, hashlib.sha256()), None)
     if row is None:
         return None
@@ -118,14 +119,12 @@ def _line_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Iterator
         line = line.strip(b"\r\n").removeprefix(BOM)
         name = f"{part.path}:{number}"
         try:
-            yield number, json.loads(line) if part.format == "jsonl" else line.decode()
+            text = line.decode()
         except UnicodeDecodeError as error:
-            yield (
-                number,
-                InputError(f"{name}: is not UTF-8 at byte {error.start}; save it as UTF-8", name),
-            )
-        except (ValueError, RecursionError) as error:
-            yield number, InputError(f"{name}: is not JSON ({error})", name)
+            reason = f"is not UTF-8 at byte {error.start}; save it as UTF-8"
+            yield number, InputError(f"{name}: {reason}", name)
+        else:
+            yield number, json_value(text, name) if part.format == "jsonl" else text
 
 
 class _Lines:
@@ -207,7 +206,7 @@ def _csv_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Iterator[
 
 
 def _parquet_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Iterator[Read]:
-    table = _parquet(file, part.path)
+    table = open_parquet(file, part.path)
     before, span = 0, range(part.start, part.start + part.count)
     for group in range(table.num_row_groups):
         count = table.metadata.row_group(group).num_rows
@@ -217,14 +216,3 @@ def _parquet_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Itera
             read = read.slice(begin, min(span.stop - before, count) - begin)
             yield from enumerate(read.to_pylist(), before + begin + 1)
         before += count
-
-
-def _parquet(file: BinaryIO, path: str) -> Any:
-    require("pyarrow", extra="parquet", purpose=f"to read {path} (JSONL and CSV need no package)")
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        return pyarrow.parquet.ParquetFile(file)
-    except pyarrow.ArrowException as error:
-        raise InputError(f"{path}: is not a Parquet file, or is damaged ({error})", path) from error

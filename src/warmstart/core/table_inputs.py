@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from warmstart.core.reading import printable
+from warmstart.core.records.columns import listed
 from warmstart.core.records.values import is_missing
 from warmstart.errors import InputError, UsageError
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 SINGLE = frozenset({str, bytes, bytearray, tuple, dict, type(Path())})
 """Common types that are not columns."""
-MOST_NAMED = 20
-"""Columns that a message lists."""
 
 
 def is_table(value: Any) -> bool:
@@ -107,6 +106,4 @@ def _names(table: Any) -> list[str]:
 
 
 def _listed(names: Sequence[Any]) -> str:
-    listed = ", ".join(printable(str(name)) for name in names[:MOST_NAMED])
-    more = len(names) - MOST_NAMED
-    return f"{listed} and {more} more" if more > 0 else listed
+    return listed(map(printable, map(str, names)))

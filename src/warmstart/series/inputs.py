@@ -17,14 +17,13 @@ from warmstart.core.input_kind import (
     Limits,
     ListOf,
     SeriesColumn,
-    decoded_text,
 )
 from warmstart.core.inputs import Item, is_single, iter_items
 from warmstart.core.reading import printable
 from warmstart.core.records import columns
 from warmstart.core.types import ArrowTable
 from warmstart.errors import InputError, UsageError, documented_in
-from warmstart.series import json_lines, table_files, tables
+from warmstart.series import json_series, table_files, tables
 from warmstart.series.column_types import holds_numbers
 from warmstart.series.layout import Layout
 from warmstart.series.time_series import (
@@ -157,7 +156,7 @@ class SeriesKind(InputKind):
         Raises:
             InputError: it is none.
         """
-        return read_series(*json_lines.series_of(record, name, layout), layout)
+        return read_series(*json_series.series_of(record, name, layout), layout)
 
     # Requests
 
@@ -179,7 +178,6 @@ class SeriesKind(InputKind):
         return [np.array(row, np.float64) for row in np.atleast_2d(values)]
 
     def from_bytes(self, data: bytes, limits: Limits) -> pd.DataFrame:
-        decoded_text(data[:4096].rpartition(b"\n")[0] or data[:4096], limits)
         return table_files.parse_csv(data, limits.max_values, limits.max_columns)
 
     def from_json(self, value: Any, limits: Limits) -> NDArray[np.float64] | pd.DataFrame:

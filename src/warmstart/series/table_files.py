@@ -1,37 +1,62 @@
-"""Files of tables: CSV and Parquet; for JSON lines see `json_lines`."""
+"""Files of tables: CSV, Parquet and JSON lines."""
 
 from __future__ import annotations
 
+import csv
 import io
 import os
 import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
+from lzma import LZMAError
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
-from warmstart.errors import InputError, MissingPackageError, TooLargeError, require
+from warmstart.core.records.encodings import file_lines
+from warmstart.core.records.json_lines import json_lines
+from warmstart.core.records.parquet import open_parquet
+from warmstart.core.records.suffixes import (
+    DELIMITED,
+    FROM_SPREADSHEET,
+    JSON_LINES,
+    PARQUET,
+    SPREADSHEETS,
+)
+from warmstart.errors import (
+    InputError,
+    MissingPackageError,
+    RecordError,
+    TooLargeError,
+    UsageError,
+)
 from warmstart.series import csv_files
+from warmstart.series.arrow_tables import to_pandas
+from warmstart.series.json_series import is_series
 from warmstart.series.layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq"})
+SUFFIXES = frozenset({*DELIMITED, *PARQUET})
 """Of files of tables; CSV and TSV may also be compressed (`.csv.gz`). JSON lines are read, too, but may
 as well hold other inputs."""
 COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}
 """Suffixes of compressed files, and the modules that open them."""
 NOT_READ = (".json", ".tsf", ".xml", ".html")
-SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods")
 _QUOTED = r'(?:\A|([{}\r\n])) *+"[^"]*+(?:""[^"]*+)*+"'
 """A field in quotes behind its separator, to be put into the braces."""
 
 
-def read(path: str | os.PathLike[str], layout: Layout | None = None) -> pd.DataFrame:
-    """A table from a `.csv` (also compressed, also `.tsv`) or `.parquet` file.
+def read(
+    path: str | os.PathLike[str], layout: Layout | None = None
+) -> pd.DataFrame | list[tuple[str, Any]]:
+    """The table in a `.csv` (also compressed, also `.tsv`), `.parquet` or `.jsonl` file; of JSON lines
+    that are series, the records with their names, `FILE:LINE`.
 
     Args:
         path: of the file.
@@ -41,43 +66,67 @@ def read(path: str | os.PathLike[str], layout: Layout | None = None) -> pd.DataF
         InputError: there is no such file, or it cannot be read.
         MissingPackageError: it is a Parquet file, and pyarrow is not installed.
     """
-    import pandas as pd
-
     name = os.fspath(path)
+    suffix = Path(name).suffix.lower()
     if not Path(name).is_file():
         raise InputError(f"{name}: there is no such file.", name)
-    if name.lower().endswith(NOT_READ):
+    if suffix in SPREADSHEETS:
+        raise InputError(f"{name}: spreadsheets are not read{FROM_SPREADSHEET}.", name)
+    if suffix in NOT_READ:
         raise InputError(
             f"{name}: tables are CSV, Parquet and JSON lines (.jsonl); write it as one of these.",
             name,
         )
-    if name.lower().endswith(SPREADSHEETS):
-        raise InputError(
-            f"{name}: spreadsheets are not read; save the sheet as CSV, or in Python call the model "
-            "with pandas.read_excel(path).",
-            name,
-        )
-    try:
-        if name.lower().endswith((".parquet", ".pq")):
-            require("pyarrow", extra="parquet", purpose=f"to read {name}")
-            return pd.read_parquet(name)
+    with _input_errors(name):
+        if suffix in PARQUET:
+            table: pd.DataFrame = to_pandas(open_parquet(Path(name), name).read())
+            return table
+        if suffix in JSON_LINES:
+            return _json_lines(name)
         return csv_files.read(partial(_opened, name), name, layout or Layout())
-    except (InputError, MissingPackageError):
+
+
+@contextmanager
+def _input_errors(name: str) -> Iterator[None]:
+    """Raise what is wrong with the content of a file as an `InputError`."""
+    try:
+        yield
+    except MissingPackageError:
         raise
-    except (
-        OSError,
-        EOFError,
-        ValueError,  # pandas' own errors and those of encodings
-    ) as error:
-        raise InputError(
-            f"{name}: it cannot be read as a table: {str(error).splitlines()[0]}", name
-        ) from error
+    except UsageError as error:  # from the readers of `core.records`
+        reason = str(error).replace(", or name its encoding with encoding=", "").removesuffix(".")
+        raise InputError(f"{reason}.", getattr(error, "item", name)) from error
+    except (OSError, EOFError, ValueError, csv.Error, zlib.error, LZMAError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{name}: it cannot be read as a table: {reason}", name) from error
 
 
 def _opened(name: str) -> BinaryIO:
     """The bytes of a file, uncompressed."""
     module = COMPRESSED.get(Path(name).suffix.lower())
     return cast(BinaryIO, import_module(module or "io").open(name, "rb"))
+
+
+def _json_lines(name: str) -> list[tuple[str, Any]] | pd.DataFrame:
+    import pandas as pd
+
+    records: list[tuple[str, Any]] = []
+    for where, record in json_lines(file_lines(Path(name)), name):
+        if isinstance(record, RecordError):
+            raise record
+        records.append((where, record))
+    rows = [record for _, record in records]
+    if not rows:
+        raise InputError(f"{name}: it is empty.", name)
+    if is_series(rows[0]):
+        return records
+    if not all(isinstance(row, dict) for row in rows):
+        raise InputError(
+            f'{name}: its lines are neither series ({{"target": [numbers], …}}) nor rows of a table '
+            '({"timestamp": …, "target": …}).',
+            name,
+        )
+    return pd.DataFrame(rows)
 
 
 def parse_csv(data: bytes, max_values: int, max_columns: int) -> pd.DataFrame:
@@ -88,9 +137,10 @@ def parse_csv(data: bytes, max_values: int, max_columns: int) -> pd.DataFrame:
         InputError: it is not CSV, or has no rows.
         TooLargeError: it has more than `max_values` values or `max_columns` columns.
     """
-    shape = csv_files.shape_of(io.BytesIO(data), "The table")
-    _check_lines(data, shape.delimiter, max_values, max_columns)
-    table = csv_files.read(partial(io.BytesIO, data), "The table", Layout())
+    with _input_errors("The table"):
+        shape = csv_files.shape_of(io.BytesIO(data), "The table")
+        _check_lines(data, shape.delimiter, max_values, max_columns)
+        table = csv_files.read(partial(io.BytesIO, data), "The table", Layout())
     if table.empty:
         raise InputError("The table has no rows.")
     return table

@@ -32,7 +32,7 @@ from warmstart.series import (
     decimals,
     frequency,
     grid,
-    json_lines,
+    json_series,
     row_series,
     table_files,
     tables,
@@ -177,16 +177,13 @@ def iter_table(data: Any, layout: Layout) -> Iterator[NamedSeries]:
     if isinstance(data, Mapping):
         for name, value in data.items():
             yield _read_or_error(str(name), value, layout)
-    elif isinstance(data, str | os.PathLike) and Path(data).suffix.lower() in json_lines.SUFFIXES:
-        path = os.fspath(data)
-        records = json_lines.read(path)
-        if isinstance(records, list):
-            for name, record in records:
+    elif isinstance(data, str | os.PathLike):
+        table = table_files.read(data, layout)
+        if isinstance(table, list):
+            for name, record in table:
                 yield _record_or_error(name, record, layout)
         else:
-            yield from _frame_series(records, layout, Path(path).name)
-    elif isinstance(data, str | os.PathLike):
-        yield from _frame_series(table_files.read(os.fspath(data), layout), layout, Path(data).name)
+            yield from _frame_series(table, layout, Path(data).name)
     else:
         data = arrow_tables.to_pandas(data)
         if data.ndim == 1:
@@ -235,7 +232,7 @@ def _read_or_error(name: str, value: Any, layout: Layout) -> NamedSeries:
 
 def _record_or_error(name: str, record: Any, layout: Layout) -> NamedSeries:
     try:
-        name, series = json_lines.series_of(record, name, layout)
+        name, series = json_series.series_of(record, name, layout)
     except InputError as error:
         return name, error
     return _read_or_error(name, series, layout)

@@ -23,6 +23,7 @@ from warmstart.core.records.columns import (
     choose_column,
 )
 from warmstart.core.records.encodings import file_lines
+from warmstart.core.records.json_lines import json_value
 from warmstart.core.records.record import Record
 from warmstart.core.records.split import Assigned
 from warmstart.core.records.table import Table
@@ -106,7 +107,7 @@ def _is_squad(path: Path) -> bool:
     line = next(file_lines(path), "")
     if not line.lstrip().startswith("{"):
         return not line.lstrip().startswith("[")
-    first = _json(line)  # None where the object goes on in the next line
+    first = json_value(line, "")  # an error where the object goes on in the next line
     return not isinstance(first, Mapping) or "data" in first
 
 
@@ -201,10 +202,3 @@ def _span(record: Record, text: Any, start: Any) -> tuple[str, int]:
         raise record.error(
             f"the answer {text!r:.60} at {start!r:.20} is not a text and its first character"
         ) from None
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None

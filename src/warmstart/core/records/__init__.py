@@ -3,9 +3,9 @@
     read_table                a `Table` of records, from any of these
     read_photos, read_texts   examples with labels: photos or texts with their classes
 
-`columns` has the usual names of columns, `encodings` and `dialects` detect how a file is written,
-`values` and `labels` say what a cell means. Whatever is ambiguous is an error that names both
-readings and the option.
+`columns` has the usual names of columns, `values` and `labels` say what a cell means. `encodings`,
+`dialects`, `json_lines` and `parquet` read the files of any table, also those of series and of batch
+runs. Whatever is ambiguous is an error that names both readings and the option.
 """
 
 from typing import TYPE_CHECKING

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from warmstart.core.records import delimited
 from warmstart.core.records.columns import Field, unique_columns
 from warmstart.core.records.encodings import file_lines
+from warmstart.core.records.json_lines import json_lines, parsed
+from warmstart.core.records.parquet import open_parquet
 from warmstart.core.records.record import Record
-from warmstart.core.records.suffixes import SUFFIXES
+from warmstart.core.records.suffixes import (
+    DELIMITED,
+    FROM_SPREADSHEET,
+    PARQUET,
+    SPREADSHEETS,
+    SUFFIXES,
+)
 from warmstart.core.records.table import Table, table_of_mappings
-from warmstart.errors import RecordError, UsageError, require
+from warmstart.errors import RecordError, UsageError
 
 PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
-SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods")
 TEXTS = ("", ".txt", ".tab", ".dat", ".data")
 """Suffixes that files of text have, too."""
 LARGEST_JSON = 256 * 2**20
 """Characters of a JSON file, which is read as a whole."""
+FLOAT32 = ("float32", "Float32", "float")
+"""In pandas, polars and Arrow."""
 
 
 def read_file(
@@ -51,14 +60,14 @@ def read_file(
             f"{path} is not a file of labelled data ({', '.join(SUFFIXES)}){_conversion(path)}."
         )
     try:
-        if suffix in (".parquet", ".pq"):
+        if suffix in PARQUET:
             return _parquet(path)
         lines = file_lines(path, encoding)
         first = next(lines, None)  # opens the file
         if first is None:
             raise UsageError(f"{path} is empty.")
         lines = chain([first], lines)
-        if suffix in (".csv", ".tsv"):
+        if suffix in DELIMITED:
             return delimited.read(lines, path, layouts, usual_names, named, delimiter)
         if suffix == ".json":
             return _json(lines, path)
@@ -73,7 +82,7 @@ def _conversion(path: Path) -> str:
     if suffix in PACKED:
         return "; unpack it first"
     if suffix in SPREADSHEETS:
-        return "; save the sheet as CSV, or pass pandas.read_excel(path)"
+        return FROM_SPREADSHEET
     if suffix in TEXTS:
         return (
             f"; if it is a table, rename it to {path.stem}.tsv and separate its columns by tabs, not "
@@ -84,49 +93,20 @@ def _conversion(path: Path) -> str:
 
 def _of_json_lines(lines: Iterator[str], path: Path, layouts: Sequence[Sequence[Field]]) -> Table:
     """The table of objects, or of lists, whose elements are the fields of the layout of their length."""
-    blank = list[str]()
-    first = ""
-    for first in lines:
-        if first.strip():
-            break
-        blank.append(first)
-    lines = chain(blank, [first], lines)
-    elements = _parsed_list(first)
-    layout = next((one for one in layouts if elements and len(one) == len(elements)), None)
-    if layout is None:
-        return table_of_mappings(str(path), _json_lines(lines, str(path)), folder=path.parent)
+    values = json_lines(lines, str(path))
+    first = list(islice(values, 1))
+    length = next((len(value) for _, value in first if isinstance(value, list)), 0)
+    layout = next((one for one in layouts if len(one) == length), ())
     columns = tuple(field.name for field in layout)
-    records = _json_lines(lines, str(path), columns)
+    records = (_as_record(value, where, columns) for where, value in chain(first, values))
+    if not columns:
+        return table_of_mappings(str(path), records, folder=path.parent)
     return Table(str(path), columns, records, path.parent, positional=True)
 
 
-def _parsed_list(line: str) -> list[Any] | None:
-    """The list that a line is; None where it is none."""
-    try:
-        value = _parsed(line)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, list) else None
-
-
-def _json_lines(
-    lines: Iterator[str], name: str, columns: Sequence[str] = ()
-) -> Iterator[Record | RecordError]:
-    """The records of lines that are objects; with `columns`, lists of their cells."""
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield _json_record(line, f"{name}:{number}", columns)
-
-
-def _json_record(line: str, name: str, columns: Sequence[str]) -> Record | RecordError:
-    try:
-        value = _parsed(line)
-    except (ValueError, RecursionError) as error:
-        return RecordError(f"{name}: is not JSON ({error})", name)
-    return _as_record(value, name, columns)
-
-
 def _as_record(value: Any, name: str, columns: Sequence[str] = ()) -> Record | RecordError:
+    if isinstance(value, RecordError):
+        return value
     if columns:
         if not isinstance(value, list) or len(value) != len(columns):
             return RecordError(
@@ -136,20 +116,6 @@ def _as_record(value: Any, name: str, columns: Sequence[str] = ()) -> Record | R
     if not isinstance(value, dict):
         return RecordError(f"{name}: is not a JSON object", name)
     return Record(name, value)
-
-
-def _parsed(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_unique_keys)
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(
-            f"the key {next(key for key in keys if keys.count(key) > 1)!r} occurs twice"
-        )
-    return value
 
 
 def _json(lines: Iterator[str], path: Path) -> Table:
@@ -166,12 +132,10 @@ def _json(lines: Iterator[str], path: Path) -> Table:
                 f"{path} has more than {LARGEST_JSON:,} characters; save it as JSON lines (.jsonl)."
             )
     try:
-        content = _parsed("".join(text))
+        content = parsed("".join(text))
     except (ValueError, RecursionError) as error:
         if getattr(error, "msg", "") == "Extra data":
-            return table_of_mappings(
-                str(path), _json_lines(iter(text), str(path)), folder=path.parent
-            )
+            return _of_json_lines(iter(text), path, ())
         raise RecordError(f"{path}: is not JSON ({error})", str(path)) from error
     if isinstance(content, dict) and (columns := _columns_of(content)) is not None:
         lengths = {key: len(cells) for key, cells in columns.items()}
@@ -225,47 +189,71 @@ def _json_type(value: Any) -> str:
 
 
 def _parquet(path: Path) -> Table:
-    require("pyarrow", extra="parquet", purpose=f"to read {path}")
-    import pyarrow
-    import pyarrow.parquet
-
     if not path.stat().st_size:
         raise UsageError(f"{path} is empty.")
-    try:
-        file = pyarrow.parquet.ParquetFile(path)
-        schema = file.schema_arrow
-        columns = unique_columns(schema.names, str(path))
-        count = file.metadata.num_rows
-    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not a Parquet file, or is damaged: {error}") from error
-    if not count:
-        raise UsageError(f"{path} has no rows.")
+    file = open_parquet(path, str(path))
+    import pyarrow
 
-    def records() -> Iterator[Record]:
+    def rows() -> Iterator[tuple[Any, ...]]:
         number = 0
         try:
-            for batch in file.iter_batches(batch_size=1024):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield Record(
-                        f"{path}: row {number}", dict(zip(columns, row.values(), strict=True))
-                    )
+            for row in rows_of_batches(file.iter_batches(batch_size=1024)):
+                number += 1
+                yield row
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
             raise RecordError(
                 f"{path}: cannot be read after row {number} ({error})", str(path)
             ) from error
 
-    return Table(
-        str(path),
-        columns,
-        records(),
-        path.parent,
-        class_names_of(schema.metadata),
-        single_precision=single_precision(dict(zip(columns, schema.types, strict=True))),
+    schema = file.schema_arrow
+    return table_of_rows(
+        str(path), schema.names, rows(), schema.types, metadata=schema.metadata, folder=path.parent
     )
 
 
-def class_names_of(metadata: Mapping[bytes, bytes] | None) -> dict[str, tuple[str, ...]]:
+def rows_of_batches(batches: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
+    """The rows of batches of Arrow."""
+    for batch in batches:
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def table_of_rows(
+    name: str,
+    column_names: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    types: Iterable[Any] = (),
+    *,
+    metadata: Mapping[bytes, bytes] | None = None,
+    folder: Path | None = None,
+) -> Table:
+    """A table of rows with a cell for each column.
+
+    Args:
+        name: of the table, for messages.
+        column_names: as they are written.
+        rows: read once.
+        types: of the columns, in pandas, polars or Arrow.
+        metadata: of a schema of Arrow.
+        folder: of a file.
+
+    Raises:
+        UsageError: there are no rows, or two columns have the same name.
+    """
+    columns = unique_columns(column_names, name)
+    rows = iter(rows)
+    first = list(islice(rows, 1))
+    if not first:
+        raise UsageError(f"There are no rows in {name}.")
+    prefix = "" if folder is None else f"{name}: "
+    records = (
+        Record(f"{prefix}row {number}", dict(zip(columns, row, strict=True)))
+        for number, row in enumerate(chain(first, rows), 1)
+    )
+    single = frozenset(c for c, one in zip(columns, types, strict=False) if str(one) in FLOAT32)
+    return Table(name, columns, records, folder, _class_names(metadata), single_precision=single)
+
+
+def _class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, tuple[str, ...]]:
     """By column: the class names that `datasets` writes into the metadata of a schema."""
     try:
         content = json.loads((metadata or {}).get(b"huggingface", b"{}"))
@@ -281,37 +269,21 @@ def names_of_features(features: Mapping[str, Any]) -> dict[str, tuple[str, ...]]
     names: dict[str, tuple[str, ...]] = {}
     for column, feature in features.items():
         inner = {column: feature} | {f"{column}.{key}": one for key, one in _keys(feature).items()}
-        names |= {key: tuple(some) for key, one in inner.items() if (some := feature_names(one))}
+        names |= {key: tuple(some) for key, one in inner.items() if (some := _feature_names(one))}
     return names
 
 
 def _keys(feature: Any) -> Mapping[str, Any]:
     """The features of a column of mappings, or of lists of mappings, by key."""
-    is_mapping = isinstance(feature, Mapping)
-    inner = feature.get("feature", feature) if is_mapping else getattr(feature, "feature", None)
+    inner = _part(feature, "feature") or feature
     return inner if isinstance(inner, Mapping) and "_type" not in inner else {}
 
 
-def feature_names(feature: Any) -> Sequence[str] | None:
+def _feature_names(feature: Any) -> Sequence[str] | None:
     """The class names of a feature, or of the elements of a sequence; as an object or as JSON."""
-    for _ in range(2):
-        names = (
-            feature.get("names")
-            if isinstance(feature, Mapping)
-            else getattr(feature, "names", None)
-        )
-        if names:
-            return tuple(map(str, names))
-        feature = (
-            feature.get("feature")
-            if isinstance(feature, Mapping)
-            else getattr(feature, "feature", None)
-        )
-    return None
+    names = _part(feature, "names") or _part(_part(feature, "feature"), "names")
+    return tuple(map(str, names)) if names else None
 
 
-def single_precision(types: Mapping[str, Any]) -> frozenset[str]:
-    """The columns of float32, by their types in pandas, polars or Arrow."""
-    return frozenset(
-        column for column, one in types.items() if str(one) in ("float32", "Float32", "float")
-    )
+def _part(feature: Any, key: str) -> Any:
+    return feature.get(key) if isinstance(feature, Mapping) else getattr(feature, key, None)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from warmstart.core.records.columns import TOKENS, Field, unique_columns
-from warmstart.core.records.files import class_names_of, names_of_features, single_precision
+from warmstart.core.records.columns import TOKENS, Field
+from warmstart.core.records.files import names_of_features, rows_of_batches, table_of_rows
 from warmstart.core.records.record import Record
 from warmstart.core.records.table import Table, table_of_mappings
 from warmstart.errors import RecordError, UsageError
@@ -32,15 +32,15 @@ def read_object(data: Any, fields: Sequence[Field], example_rank: int = 0) -> Ta
     if hasattr(data, "as_numpy_iterator"):
         return _of_tf(data, fields, example_rank)
     if hasattr(data, "itertuples") and hasattr(data, "columns"):  # pandas
-        columns = unique_columns(list(map(str, data.columns)), NAME)
-        return _of_rows(columns, data.itertuples(index=False, name=None), types=data.dtypes)
+        rows = data.itertuples(index=False, name=None)
+        return table_of_rows(NAME, list(map(str, data.columns)), rows, data.dtypes)
     if hasattr(data, "iter_rows") and hasattr(data, "columns"):  # polars
-        columns = unique_columns(list(data.columns), NAME)
-        return _of_rows(columns, data.iter_rows(), types=data.dtypes)
+        return table_of_rows(NAME, data.columns, data.iter_rows(), data.dtypes)
     if hasattr(data, "to_pylist") and hasattr(data, "schema"):  # a table or batch of pyarrow
-        columns = unique_columns(data.schema.names, NAME)
-        names = class_names_of(data.schema.metadata)
-        return _of_rows(columns, _arrow_rows(data), names, types=data.schema.types)
+        schema = data.schema
+        batches = data.to_batches(max_chunksize=1024) if hasattr(data, "to_batches") else [data]
+        rows = rows_of_batches(batches)
+        return table_of_rows(NAME, schema.names, rows, schema.types, metadata=schema.metadata)
     if hasattr(data, "collect") and hasattr(type(data), "schema"):
         raise UsageError(
             f"Cannot read an object of type {type(data).__name__} before it is computed; "
@@ -76,33 +76,6 @@ def _are_columns(data: Any, count: int) -> bool:
     )
 
 
-def _of_rows(
-    columns: tuple[str, ...],
-    rows: Iterable[Sequence[Any]],
-    class_names: Mapping[str, Sequence[str]] | None = None,
-    types: Iterable[Any] | None = None,
-) -> Table:
-    """A table of rows with a cell for each column, of these types."""
-    rows = iter(rows)
-    first = next(rows, None)
-    if first is None:
-        raise UsageError(f"{NAME.capitalize()} has no rows.")
-    records = (
-        Record(f"row {number}", dict(zip(columns, row, strict=True)))
-        for number, row in enumerate(chain([first], rows), 1)
-    )
-    single = (
-        frozenset() if types is None else single_precision(dict(zip(columns, types, strict=True)))
-    )
-    return Table(NAME, columns, records, class_names=class_names or {}, single_precision=single)
-
-
-def _arrow_rows(data: Any) -> Iterator[tuple[Any, ...]]:
-    batches = data.to_batches(max_chunksize=1024) if hasattr(data, "to_batches") else [data]
-    for batch in batches:
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
-
-
 def _of_columns(data: Mapping[Any, Any]) -> Table:
     lengths: dict[str, int] = {}
     for name, column in data.items():
@@ -120,7 +93,7 @@ def _of_columns(data: Mapping[Any, Any]) -> Table:
         raise UsageError(
             f"The columns have different lengths: {', '.join(f'{n} {c:,}' for n, c in lengths.items())}."
         )
-    return _of_rows(unique_columns(list(lengths), NAME), zip(*data.values(), strict=True))
+    return table_of_rows(NAME, list(lengths), zip(*data.values(), strict=True))
 
 
 def _of_iterable(

@@ -2,7 +2,13 @@
 
 from warmstart.core.reading import is_file_name
 
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
+DELIMITED = (".csv", ".tsv")
+JSON_LINES = (".jsonl", ".ndjson")
+PARQUET = (".parquet", ".pq")
+SUFFIXES = (*DELIMITED, *JSON_LINES, ".json", *PARQUET)
+SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods")
+FROM_SPREADSHEET = "; save the sheet as CSV, or pass pandas.read_excel(path)"
+"""How a spreadsheet becomes a table; completes an error message."""
 
 
 def names_table(text: str) -> bool:

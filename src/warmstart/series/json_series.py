@@ -1,59 +1,16 @@
-"""Files of JSON lines: a series in each, as GluonTS writes them, or a row of a table."""
+"""Series in JSON, as GluonTS writes them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from warmstart.core.records.encodings import decoded_lines
-from warmstart.errors import InputError, RecordError, UsageError
+from warmstart.errors import InputError
 from warmstart.series import dates
 from warmstart.series.layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SUFFIXES = frozenset({".jsonl", ".ndjson"})
-
-
-def read(path: str) -> list[tuple[str, Any]] | pd.DataFrame:
-    """The records of a file with their names, FILE:LINE; or a table, where the first line is not a
-    series but a row.
-
-    Raises:
-        InputError: the file cannot be opened, is empty, or is not JSON lines.
-    """
-    if not Path(path).is_file():
-        raise InputError(f"{path}: there is no such file.", path)
-    records: list[tuple[str, Any]] = []
-    number = 0
-    try:
-        with open(path, "rb") as file:
-            for number, line in enumerate(decoded_lines(file, path), 1):
-                if line.strip():
-                    records.append((f"{path}:{number}", json.loads(line)))
-    except (OSError, RecordError, UsageError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: it cannot be read ({reason}).", path) from error
-    except (ValueError, RecursionError) as error:
-        where = f"{path}:{number}"
-        raise InputError(f"{where}: it is not JSON ({error}).", where) from error
-    if not records:
-        raise InputError(f"{path}: it is empty.", path)
-    if is_series(records[0][1]):
-        return records
-    import pandas as pd
-
-    rows = [record for _, record in records]
-    if not all(isinstance(row, dict) for row in rows):
-        raise InputError(
-            f'{path}: its lines are neither series ({{"target": [numbers], …}}) nor rows of a table '
-            '({"timestamp": …, "target": …}).',
-            path,
-        )
-    return pd.DataFrame(rows)
 
 
 def is_series(record: Any) -> bool:
