@@ -204,7 +204,7 @@ def of_server(browser: Any) -> Iterator[str]:
     """Findings of the page of `warmstart serve`, before and after an answer."""
     import warmstart as ws
     from warmstart.serve.app import create_app
-    from warmstart.serve.running import Background
+    from warmstart.serve.server import Background
 
     with Background(create_app({name: ws.load(name) for name in EXAMPLES})) as address:
         page = browser.new_page()

@@ -34,8 +34,8 @@ OTHERS = {
     "Matches": "warmstart.core.search",
     "Model": "warmstart.core.model",
     "Prediction": "warmstart.core.results",
-    "ResultStream": "warmstart.core.many_results",
-    "Results": "warmstart.core.many_results",
+    "ResultStream": "warmstart.core.result_collections",
+    "Results": "warmstart.core.result_collections",
     "Box": "warmstart.image.results.detections",
     "Entity": "warmstart.text.results",
     "Segment": "warmstart.speech.results.transcript",
@@ -45,7 +45,7 @@ OTHERS = {
     "batch": "warmstart.bulk.batch",
     "list_models": "warmstart.core.loading",
     "pick": "warmstart.image.train.pick",
-    "to_frame": "warmstart.core.many_results",
+    "to_frame": "warmstart.core.result_collections",
 }
 """Public names that no task brings."""
 OPTION_TYPES = sorted(

@@ -65,7 +65,7 @@ def main() -> None:
     arguments = parser.parse_args()
     import warmstart as ws
     from warmstart.serve.app import create_app
-    from warmstart.serve.running import Background
+    from warmstart.serve.server import Background
 
     IMAGES.mkdir(exist_ok=True)
     models = {name: ws.load(name) for name in ("efficientnet_lite0", "shakespeare_gpt2", "deepar")}

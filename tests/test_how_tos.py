@@ -17,7 +17,7 @@ from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart import training
-from warmstart.serve import running
+from warmstart.serve import server
 
 BLOCK = re.compile(r"^```(python|console|pycon)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 GOLDEN = ROOT / "tests" / "golden"
@@ -209,10 +209,10 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
         addresses: dict[str, str] = {}
 
         def start(app: Any, *arguments: object) -> None:
-            address = stack.enter_context(running.Background(app))
+            address = stack.enter_context(server.Background(app))
             addresses["localhost:8000"] = address.removeprefix("http://")
 
-        monkeypatch.setattr(running, "run", start)
+        monkeypatch.setattr(server, "run", start)
         yield addresses
 
 

@@ -62,7 +62,7 @@ def client(folder):
     from tests.serve.conftest import Client
 
     from warmstart.serve.app import create_app
-    from warmstart.serve.running import Background
+    from warmstart.serve.server import Background
 
     with Background(create_app({"meter": ws.load(folder)})) as address:
         yield Client(address)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from warmstart.core.listing import Entries as Entries
     from warmstart.core.loading import backbone as backbone
     from warmstart.core.loading import list_models as list_models
-    from warmstart.core.many_results import Results as Results
-    from warmstart.core.many_results import ResultStream as ResultStream
-    from warmstart.core.many_results import to_frame as to_frame
+    from warmstart.core.result_collections import Results as Results
+    from warmstart.core.result_collections import ResultStream as ResultStream
+    from warmstart.core.result_collections import to_frame as to_frame
     from warmstart.core.model import Model as Model
     from warmstart.core.results import Classification as Classification
     from warmstart.core.results import Failed as Failed
@@ -106,8 +106,8 @@ MODULES = {
     "ObjectDetector": "warmstart.image.detection",
     "Prediction": "warmstart.core.results",
     "QuestionAnswerer": "warmstart.text.question_answering",
-    "ResultStream": "warmstart.core.many_results",
-    "Results": "warmstart.core.many_results",
+    "ResultStream": "warmstart.core.result_collections",
+    "Results": "warmstart.core.result_collections",
     "Segment": "warmstart.speech.results.transcript",
     "Segmentation": "warmstart.image.results.segmentation",
     "SpeechRecognizer": "warmstart.speech.recognition",
@@ -123,7 +123,7 @@ MODULES = {
     "batch": "warmstart.bulk.batch",
     "list_models": "warmstart.core.loading",
     "pick": "warmstart.image.train.pick",
-    "to_frame": "warmstart.core.many_results",
+    "to_frame": "warmstart.core.result_collections",
 }
 """Where each name is defined; it is imported when it is first used."""
 

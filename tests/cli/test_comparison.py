@@ -64,7 +64,7 @@ def started(monkeypatch):
         raise SystemExit(0)
 
     monkeypatch.setattr(training, "finetune", train)
-    monkeypatch.setattr("warmstart.serve.running.run", lambda *_: calls.append("served"))
+    monkeypatch.setattr("warmstart.serve.server.run", lambda *_: calls.append("served"))
     return calls
 
 

@@ -84,5 +84,5 @@ def test_rare_options_are_in_the_long_help(run):
     assert "--compression-ratio" in long
     assert "more option" not in long
     assert "--validation" in run("finetune", "--task", "forecasting", "--help-all").out
-    assert "--static" in run("finetune", "--task", "forecasting", "--help-all").out
+    assert "--static-covariates" in run("finetune", "--task", "forecasting", "--help-all").out
     assert "--keep-alive" in run("serve", "--help-all").out

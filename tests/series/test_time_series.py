@@ -264,4 +264,4 @@ def test_errors_of_covariates_name_them():
     table = pd.DataFrame({"date": DAYS, "y": np.arange(10.0), "promo": "no"})
     error = only(table, target="y", known=("promo",))
     assert "'no' in row 1 of the column 'promo' is not a number" in str(error)
-    assert "known=" in str(error)
+    assert "known_covariates=" in str(error)

@@ -69,7 +69,7 @@ def models():
 @pytest.fixture(scope="session")
 def client(models):
     from warmstart.serve.app import create_app
-    from warmstart.serve.running import Background
+    from warmstart.serve.server import Background
 
     with Background(create_app(models)) as address:
         yield Client(address)

@@ -24,7 +24,7 @@ ORIGIN = "https://app.example.com"
 @contextlib.contextmanager
 def serving(**settings):
     from warmstart.serve.app import create_app
-    from warmstart.serve.running import Background
+    from warmstart.serve.server import Background
     from warmstart.serve.settings import Settings
 
     app = create_app({"net": ws.load(CIFAR, engine="litert")}, Settings(**settings))

@@ -28,7 +28,7 @@ STOPPED = 3.0
 @pytest.fixture(scope="module")
 def server():
     from warmstart.serve.app import create_app
-    from warmstart.serve.running import Background
+    from warmstart.serve.server import Background
 
     app = create_app({name: ws.load(name, engine="litert") for name in WORK})
     with Background(app) as address:

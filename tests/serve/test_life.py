@@ -75,7 +75,7 @@ def test_tensorflow_is_never_imported(cat):
         "import sys, time\n"
         "import warmstart as ws\n"
         "from warmstart.serve.app import create_app\n"
-        "from warmstart.serve.running import Background\n"
+        "from warmstart.serve.server import Background\n"
         "import urllib.request\n"
         "names = ('cifar10_resnet20', 'shakespeare_gpt2', 'deepar')\n"
         "sources = (sys.argv[2], *names[1:])\n"

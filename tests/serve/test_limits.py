@@ -21,7 +21,7 @@ CAT = "/v1/predict/net"
 def serving():
     """Starts servers of one model whose engine can be held."""
     from warmstart.serve.app import create_app
-    from warmstart.serve.running import Background
+    from warmstart.serve.server import Background
     from warmstart.serve.settings import Settings
 
     opened = []

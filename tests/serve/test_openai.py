@@ -61,7 +61,7 @@ class Listener(Recognizer):
             samples = samples[samples > 0]  # the length of the sound
         seconds = len(samples) / 16000
         text = f"{seconds:.1f} seconds"
-        words = (Word("seconds", 0.0, seconds, 0.9),) if options.words else ()
+        words = (Word("seconds", 0.0, seconds, 0.9),) if options.word_timestamps else ()
         return Transcript(
             name,
             "listener",
@@ -79,7 +79,7 @@ class Listener(Recognizer):
 @pytest.fixture(scope="module")
 def server(models):
     from warmstart.serve.app import create_app
-    from warmstart.serve.running import Background
+    from warmstart.serve.server import Background
 
     embedder = ws.load(GOLDEN / "text" / "bert_base", task="text-embedding")
     embedder._engine = Sums()
@@ -286,7 +286,7 @@ def test_errors_have_the_form_of_openai_wherever_its_clients_ask(server, openai)
 
 def test_the_limit_of_tokens_holds_on_every_path(models):
     from warmstart.serve.app import create_app
-    from warmstart.serve.running import Background
+    from warmstart.serve.server import Background
     from warmstart.serve.settings import Settings
 
     model, path = {"gpt2": models["shakespeare_gpt2"]}, "/v1/completions"

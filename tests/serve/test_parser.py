@@ -30,7 +30,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="finds the process in
 def server(models):
     """A server of its own, whose `processes()` are those that parse for it."""
     from warmstart.serve.app import create_app
-    from warmstart.serve.running import Background
+    from warmstart.serve.server import Background
 
     others = parsing_processes()
     with Background(create_app(models)) as address:

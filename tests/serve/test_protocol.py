@@ -23,7 +23,7 @@ PATH = "/v1/predict/cifar10_resnet20"
 def address(models):
     """Where a server listens that has a second's patience."""
     from warmstart.serve.app import create_app
-    from warmstart.serve.running import Background
+    from warmstart.serve.server import Background
     from warmstart.serve.settings import Settings
 
     with Background(create_app(models, Settings(body_timeout=1.0))) as found:

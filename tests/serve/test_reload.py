@@ -13,7 +13,7 @@ from tests.photos import CIFAR
 import warmstart as ws
 from warmstart.errors import BundleError, UsageError
 from warmstart.serve.metrics import Metrics
-from warmstart.serve.opening import open_models
+from warmstart.serve.models import open_models
 from warmstart.serve.registry import Registry
 from warmstart.serve.reloading import StoppedError, snapshot
 from warmstart.serve.settings import Settings

@@ -29,7 +29,7 @@ REQUESTS = [
 @pytest.fixture(scope="module")
 def server():
     from warmstart.serve.app import create_app
-    from warmstart.serve.running import Background
+    from warmstart.serve.server import Background
     from warmstart.serve.settings import Settings
 
     model = ws.load("shakespeare_gpt2", engine="litert")

@@ -131,7 +131,7 @@ def test_parameters_are_those_of_the_options():
     signature = inspect.signature(ws.SpeechRecognizer.__call__)
     assert list(signature.parameters) == ["self", "recording", *fields_of(TranscribeOptions)]
     assert signature.parameters["language"].default is None
-    assert signature.parameters["words"].default is False
+    assert signature.parameters["word_timestamps"].default is False
     assert list(inspect.signature(ws.SpeechRecognizer.features).parameters)[2:] == [
         "column",
         "progress",
@@ -145,10 +145,10 @@ def test_options_of_requests():
     schemas = schema(TranscribeOptions)
     assert not {"sample_rate", "vocabulary", "language_model"} & schemas.keys()
     assert schemas["temperature"]["items"] == {"type": "number", "minimum": 0}
-    assert schemas["words"] == {
+    assert schemas["word_timestamps"] == {
         "type": "boolean",
         "default": False,
-        "description": fields_of(TranscribeOptions)["words"].option.help,
+        "description": fields_of(TranscribeOptions)["word_timestamps"].option.help,
     }
 
 

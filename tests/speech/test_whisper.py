@@ -302,7 +302,7 @@ def test_a_bundle_hears_files_arrays_and_lists(bundle, tmp_path):
     soundfile.write(tmp_path / "a.flac", samples, RATE, subtype="PCM_24")
     soundfile.write(tmp_path / "b.wav", np.stack([samples, samples], 1), RATE, subtype="FLOAT")
     (tmp_path / "photo.wav").write_bytes(b"\xff\xd8\xff\xe0JFIF")
-    one = model(tmp_path / "b.wav", language="en", words=True)
+    one = model(tmp_path / "b.wav", language="en", word_timestamps=True)
     assert one.language == "en"
     assert one.duration == pytest.approx(4.2)
     assert one.segments
@@ -344,7 +344,7 @@ def test_wrong_options_are_refused_before_listening(bundle):
         ({"language": "xx"}, "no language 'xx'; available: en, de, fr, es"),
         ({"beam": 5}, "has no option 'beam'"),
         ({"temperature": ()}, "one or several numbers"),
-        ({"words": True, "timestamps": False}, "words=True needs"),
+        ({"word_timestamps": True, "timestamps": False}, "word_timestamps=True needs"),
     ):
         with pytest.raises(UsageError, match=message):
             model("nowhere.wav", **options)

@@ -312,6 +312,6 @@ def test_schedules_rise_and_fall(kind):
     ("map", True), ("val_miou", True), ("mape", False), ("val_loss", False), ("mae", False), ("val_top_loss", False),
 ])  # fmt: skip
 def test_which_way_a_metric_goes(metric, up):
-    from warmstart.training.keeper import better_is_more
+    from warmstart.training.checkpointing import higher_is_better
 
-    assert better_is_more(metric) is up
+    assert higher_is_better(metric) is up

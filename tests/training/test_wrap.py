@@ -146,7 +146,7 @@ import numpy as np
 from PIL import Image
 import warmstart as ws
 from warmstart.serve.app import create_app
-from warmstart.serve.running import Background
+from warmstart.serve.server import Background
 
 folder, inputs = sys.argv[1], json.loads(sys.argv[2])
 models = {name: ws.load(f"{folder}/{name}") for name in inputs}

@@ -94,7 +94,7 @@ def converted(boxes, form, units):
 )
 def test_detection(form, units, layout):
     boxes = converted(BOXES, form, units)
-    options = {"labels": ["cat", "dog"], "boxes": form, "units": units, "suppression": 0.5}
+    options = {"labels": ["cat", "dog"], "boxes": form, "units": units, "iou_threshold": 0.5}
     scores = SCORES
     if layout in ("two", "as many classes as numbers"):
         scores = np.concatenate([np.full((3, 1), 0.3, np.float32), SCORES], -1)

@@ -3,7 +3,7 @@ cluster.
 
     inputs -> listing (which rows there are) -> shards of N rows -> one result file a shard
 
-`plan` makes the shards, `work` answers one, `local` and `cluster` say where that happens, `batch`
+`plan` makes the shards, `shards` runs one, `local` and `cluster` say where that happens, `batch`
 ties them together. What a shard's files hold depends on nothing but the plan, the model and the
 options: not on the machine, the number of workers, or how often the run was killed.
 """

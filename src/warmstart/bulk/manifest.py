@@ -9,7 +9,7 @@ from typing import Any
 
 from warmstart.bulk.plan import Plan
 from warmstart.bulk.storage import Folder
-from warmstart.bulk.work import Job
+from warmstart.bulk.shards import Job
 from warmstart.core.model import Model
 from warmstart.errors import BatchError, UsageError
 

@@ -61,7 +61,7 @@ class Option(click.Option):
 
 
 def spelling(parameter: click.Parameter) -> str:
-    """How an option or argument is typed: "-k, --top-k", "--words/--no-words", "INPUTS"."""
+    """How an option or argument is typed: "-k, --top-k", "--translate/--no-translate", "INPUTS"."""
     if not isinstance(parameter, click.Option):
         return (parameter.metavar or parameter.name or "").upper()
     names = ", ".join(sorted(parameter.opts, key=len))

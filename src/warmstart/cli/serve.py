@@ -221,8 +221,8 @@ def command(
     from warmstart.core.terminal import say
     from warmstart.serve.app import create_app
     from warmstart.serve.logs import write_logs
-    from warmstart.serve.opening import open_models
-    from warmstart.serve.running import bound, run
+    from warmstart.serve.models import open_models
+    from warmstart.serve.server import bound, run
     from warmstart.serve.settings import MIB, Settings
     from warmstart.serve.tracing import export_spans
 

@@ -18,7 +18,7 @@ from warmstart.core.model import Model
 from warmstart.core.precision import fastest
 from warmstart.core.resolver import (
     OWN,
-    Opened,
+    ModelSource,
     bundle_weights,
     fetch_weights,
     find_folder,
@@ -235,7 +235,7 @@ def backbone(
         return model
 
 
-def _repository(name: str | Path, folder: Path | None, weights: str | Path | None) -> Opened | None:
+def _repository(name: str | Path, folder: Path | None, weights: str | Path | None) -> ModelSource | None:
     """What a repository in Hugging Face layout holds, or one that an entry names; None for others."""
     if folder is None and not any(key.startswith("repo") for key in catalog.get(str(name)).weights):
         return None

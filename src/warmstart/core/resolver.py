@@ -35,7 +35,7 @@ SCHEMES = ("hf://", "package:", "embedded:")
 
 
 @dataclass(frozen=True)
-class Opened:
+class ModelSource:
     """What a model is made of; `folder` is its bundle or repository, None where it has none;
     `is_bundle` says which.
     """
@@ -55,7 +55,7 @@ def open_source(
     revision: str | None = None,
     offline: bool | None = None,
     progress: hub.Progress | None = None,
-) -> Opened:
+) -> ModelSource:
     """Find an entry, its labels and its weights; arguments and errors are those of
     `warmstart.load`.
     """
@@ -70,7 +70,7 @@ def open_source(
         if not repositories or whole:
             labels = catalog.labels(entry.labels) if entry.labels else ()
             own = fetch_weights(weights, entry, offline, progress)
-            return _saved_classifier(entry, labels, own) or Opened(entry, labels, own, None)
+            return _saved_classifier(entry, labels, own) or ModelSource(entry, labels, own, None)
         source = next(filter(hub.is_cached, repositories), repositories[-1])
         is_own = weights in OWN
         with _named(entry.name, source, "weights" if is_own else "config and other files"):
@@ -88,7 +88,7 @@ def open_source(
             raise ChecksumError(
                 f"{own.path} is not the published file (its sha256 is {own.digest}); fetch it again."
             )
-        return Opened(replace(entry_of_folder, **catalogue), labels, own, folder)
+        return ModelSource(replace(entry_of_folder, **catalogue), labels, own, folder)
     if bundle.is_bundle(folder):
         contents = bundle.read(folder)
         licences.announce(contents.entry.name, contents.entry.licence)
@@ -98,13 +98,13 @@ def open_source(
             else fetch_weights(weights, None, offline, progress)
         )
         classifier = _saved_classifier(contents.entry, contents.labels, own)
-        return classifier or Opened(contents.entry, contents.labels, own, folder, is_bundle=True)
+        return classifier or ModelSource(contents.entry, contents.labels, own, folder, is_bundle=True)
     entry, labels = repository.read(folder, task)
     licences.announce(str(name), entry.licence)
-    return Opened(entry, labels, _folder_weights(folder, weights, offline, progress), folder)
+    return ModelSource(entry, labels, _folder_weights(folder, weights, offline, progress), folder)
 
 
-def for_task(opened: Opened, task: str | None) -> Opened:
+def for_task(opened: ModelSource, task: str | None) -> ModelSource:
     """What does a task with the same weights.
 
     Raises:
@@ -120,7 +120,7 @@ def for_task(opened: Opened, task: str | None) -> Opened:
     return replace(opened, entry=adapted, labels=())
 
 
-def _saved_classifier(entry: Entry, labels: tuple[Label, ...], weights: Weights) -> Opened | None:
+def _saved_classifier(entry: Entry, labels: tuple[Label, ...], weights: Weights) -> ModelSource | None:
     """A classifier that was trained and saved with Keras on the network of an entry; None where
     the weights are of the network itself.
     """
@@ -129,7 +129,7 @@ def _saved_classifier(entry: Entry, labels: tuple[Label, ...], weights: Weights)
     from warmstart.models.image.transfer import saved_entry
 
     classifier = saved_entry.read(entry, labels, weights.path)
-    return Opened(*classifier, weights, None) if classifier else None
+    return ModelSource(*classifier, weights, None) if classifier else None
 
 
 def _folder_weights(

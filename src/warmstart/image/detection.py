@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from warmstart.catalog import Entry
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
-from warmstart.core.many_results import ResultStream
+from warmstart.core.result_collections import ResultStream
 from warmstart.core.model import Prepared
 from warmstart.core.options import Option, takes
 from warmstart.core.records.options import BoxTable, EvaluateOptions, PartTable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 from warmstart.catalog import Entry
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
-from warmstart.core.many_results import ResultStream
+from warmstart.core.result_collections import ResultStream
 from warmstart.core.model import Prepared
 from warmstart.core.options import takes
 from warmstart.core.records.options import EvaluateOptions, MaskTable, PartTable

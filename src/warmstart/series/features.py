@@ -162,7 +162,7 @@ class Recipe:
             if name not in series.known:
                 raise InputError(
                     f"{series.name}: the model needs the covariate {name!r}; pass its column "
-                    "as known=.",
+                    "as known_covariates=.",
                     series.name,
                 )
             if len(series.known[name]) < len(series) + future:

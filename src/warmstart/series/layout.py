@@ -75,10 +75,10 @@ class Layout:
             )
         if self.decimal not in (None, ".", ","):
             raise UsageError(f"decimal must be '.' or ',', not {self.decimal!r}.")
-        for key in ("known", "static"):
-            if isinstance(getattr(self, key), str):
+        for name in ("known", "static"):
+            if isinstance(getattr(self, name), str):
                 raise UsageError(
-                    f"{key} must be a list of column names, not {getattr(self, key)!r}."
+                    f"{name}_covariates must be a list of column names, not {getattr(self, name)!r}."
                 )
         if self.freq is not None:
             object.__setattr__(self, "freq", frequency.normal(self.freq))

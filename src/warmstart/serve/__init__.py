@@ -2,13 +2,13 @@
 
     settings            limits and addresses
     app                 routes -> the ASGI application
-    running, protocol   uvicorn around it: signals, draining, limits before a request is whole
+    server, protocol    uvicorn around it: signals, draining, limits before a request is whole
     registry            the models that are served, with their queues
     queue               a bounded queue in front of a model; independent of HTTP, like the next four
     batching            the threads that answer it in batches
     steps               the threads that answer it step by step, with continuous batching
     texts               generated texts, as work of `steps`
-    work                inputs through a model, and its results as JSON values
+    inference           inputs through a model, and its results as JSON values
     large               large inputs take turns
     options             the options of a request, within the server's limits
     body, forms         request bodies, read within limits
@@ -17,7 +17,7 @@
                         named by `signatures`
     state               what all endpoints share; putting questions to a model
     streaming           a text that is sent while it is generated
-    opening, reloading  from the command line to models; bundles that change on disk
+    models, reloading   from the command line to models; bundles that change on disk
     openapi, card       descriptions of the server and of its models
     errors, metrics, statistics, tracing, middleware, logs, access_log
 

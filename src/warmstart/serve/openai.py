@@ -28,7 +28,7 @@ from warmstart.serve.registry import Served
 from warmstart.serve.settings import Settings
 from warmstart.serve.state import GONE, State, json_response, state_of
 from warmstart.serve.streaming import Stream
-from warmstart.serve.work import check_generated
+from warmstart.serve.inference import check_generated
 from warmstart.text.results import Generation
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]

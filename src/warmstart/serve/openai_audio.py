@@ -24,7 +24,7 @@ from warmstart.serve.predict import freeze
 from warmstart.serve.registry import Served
 from warmstart.serve.state import json_response, state_of
 from warmstart.serve.struct_errors import explain
-from warmstart.serve.work import check_generated
+from warmstart.serve.inference import check_generated
 
 if TYPE_CHECKING:
     from warmstart.speech.results.audio import Audio
@@ -135,7 +135,7 @@ async def transcriptions(request: Request) -> Response:
     served = state.model(request, asked.model, ["speech-recognition"])
     chosen: dict[str, Any] = {"language": asked.language, "initial_prompt": asked.prompt}
     words = "word" in asked.granularities
-    chosen |= {"temperature": asked.temperature or None, "words": words or None}
+    chosen |= {"temperature": asked.temperature or None, "word_timestamps": words or None}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     for name in chosen:
         if name not in served.model.option_names:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 COMPLETION: Mapping[str, str] = MappingProxyType({"max_new_tokens": "max_tokens"})
 SPEECH: Mapping[str, str] = MappingProxyType({"speaker": "voice"})
 TRANSCRIPTION: Mapping[str, str] = MappingProxyType(
-    {"initial_prompt": "prompt", "words": "timestamp_granularities"}
+    {"initial_prompt": "prompt", "word_timestamps": "timestamp_granularities"}
 )
 """Option -> field of the request, where they differ."""
 _BY_PATH = {

@@ -14,7 +14,7 @@ import msgspec
 
 from warmstart.core.joinable import JoinableModel
 from warmstart.errors import InputError, UsageError
-from warmstart.serve import options, work
+from warmstart.serve import inference, options
 from warmstart.serve.batching import Batcher
 from warmstart.serve.queue import Answer, Closed, Full, Queue
 from warmstart.serve.settings import TRIAL, Settings
@@ -212,7 +212,7 @@ class Served:
 
     def answer(self, key: Any, values: Sequence[Any]) -> Sequence[Any]:
         """The work of keys (function, options as sorted items): see `work.predict`."""
-        return work.predict(self.at_hand, self.kind, self._settings, values, dict(key[1]))
+        return inference.predict(self.at_hand, self.kind, self._settings, values, dict(key[1]))
 
 
 def halves(model: Model[Any, Any, Any]) -> tuple[Model[Any, Any, Any], ...]:
@@ -248,7 +248,7 @@ def try_out(model: Model[Any, Any, Any], settings: Settings) -> None:
         result = model(value, **chosen)
     except (InputError, UsageError):  # this model takes inputs of another form
         return
-    msgspec.json.encode(work.to_json(result))
+    msgspec.json.encode(inference.to_json(result))
 
 
 class Registry(Mapping[str, Served]):

@@ -21,7 +21,7 @@ from warmstart.serve.errors import invalid, refusal
 from warmstart.serve.registry import Served
 from warmstart.serve.settings import Settings
 from warmstart.serve.tensors import datatype
-from warmstart.serve.work import to_json
+from warmstart.serve.inference import to_json
 
 FORWARD = "forward"
 LONGEST_DIMENSION = 4096

@@ -28,7 +28,7 @@ class TranscribeOptions(RecordingOptions):
     """Options of speech recognition; a model honours those of its `option_names`.
 
     Whisper honours all but `beam`, `vocabulary` and `language_model`; models with CTC honour these
-    three, `words` and `channel`.
+    three, `word_timestamps` and `channel`.
     """
 
     channel: Annotated[
@@ -49,7 +49,7 @@ class TranscribeOptions(RecordingOptions):
     ] = None
     translate: Annotated[bool, Option("Translate to English.")] = False
     timestamps: Annotated[bool, Option("Split the text into segments with times.")] = True
-    words: Annotated[bool, Option("Return the time of each word; CTC models always do.")] = False
+    word_timestamps: Annotated[bool, Option("Return the time of each word; CTC models always do.")] = False
     initial_prompt: Annotated[
         str | None,
         Option("Text before the first window, which suggests names, spelling and style."),

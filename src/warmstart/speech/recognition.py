@@ -12,7 +12,7 @@ from warmstart.core import records
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
-from warmstart.core.many_results import ResultStream
+from warmstart.core.result_collections import ResultStream
 from warmstart.core.model import Model, Prepared
 from warmstart.core.options import fields_of, make, takes
 from warmstart.core.results import Failed

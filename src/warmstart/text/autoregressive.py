@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.catalog import Entry
-from warmstart.core import one_by_one
+from warmstart.core import per_input
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
@@ -123,7 +123,7 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
             InputError: the one text is unusable.
             UsageError: `texts` stands for many texts and is not a list; see `stream_scores`.
         """
-        scores: Any = one_by_one.one_or_several(PROMPT, texts, self._score)
+        scores: Any = per_input.one_or_several(PROMPT, texts, self._score)
         return scores  # type: ignore[no-any-return]
 
     def stream_scores(
@@ -132,7 +132,7 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
         """The scores of the texts of an iterator, a column, or the path object of a file with one a
         line.
         """
-        return one_by_one.stream(PROMPT, texts, self._score)
+        return per_input.stream(PROMPT, texts, self._score)
 
     def features(self, texts: Text | Several[Text]) -> NDArray[np.float32]:
         """The final state at the last token of a text: float32 (C,) for one, (N, C) for a list.
@@ -140,7 +140,7 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
         Raises:
             InputError: a text is unusable.
         """
-        states: Any = one_by_one.one_or_several(PROMPT, texts, self._state)
+        states: Any = per_input.one_or_several(PROMPT, texts, self._state)
         if not isinstance(texts, list):
             vector: NDArray[np.float32] = states
             return vector
@@ -155,10 +155,10 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
         Raises:
             InputError: a text is unusable.
         """
-        return raise_failed(one_by_one.stream(PROMPT, inputs, self._state))
+        return raise_failed(per_input.stream(PROMPT, inputs, self._state))
 
     def corpus_vectors(self, items: Iterable[Item]) -> Iterator[NDArray[np.float32] | Failed]:
-        return one_by_one.each(items, self._state)
+        return per_input.each(items, self._state)
 
     @property
     def feature_size(self) -> int:

@@ -15,7 +15,7 @@ from warmstart.catalog import Label
 from warmstart.core import records
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
-from warmstart.core.many_results import ResultStream
+from warmstart.core.result_collections import ResultStream
 from warmstart.core.metrics.classification import per_class
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes

@@ -9,7 +9,7 @@ from typing import Any, overload
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
 from warmstart.core.joinable import JoinableModel, StepBatch
-from warmstart.core.many_results import ResultStream
+from warmstart.core.result_collections import ResultStream
 from warmstart.core.model import Prepared
 from warmstart.core.options import takes
 from warmstart.core.results import Failed

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from warmstart.core import records
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
-from warmstart.core.many_results import ResultStream
+from warmstart.core.result_collections import ResultStream
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.records.options import EvaluateOptions, PartTable, TokenTable

@@ -21,7 +21,7 @@ import numpy as np
 from warmstart.errors import UsageError
 from warmstart.training.batches import Batches
 from warmstart.training.epochs import Begin, Epochs
-from warmstart.training.keeper import Keeper
+from warmstart.training.checkpointing import EpochCheckpoints
 from warmstart.training.memory import retained_memory
 from warmstart.training.progress import Terminal
 from warmstart.training.run import Run
@@ -124,7 +124,7 @@ def fit(
     with model.distribute_strategy.scope():
         optimizer.build(model.trainable_variables)
     bar = (terminal or Terminal(verbose=False)).bar(name, epochs, len(data))
-    keeper = Keeper(
+    checkpoints = EpochCheckpoints(
         model,
         run if run and run.resumable else None,
         bar,
@@ -135,7 +135,7 @@ def fit(
         prefer_later,
         averages,
     )
-    keeper.resume()
+    checkpoints.resume()
 
     def evaluate() -> dict[str, float]:
         with _uneven_parts(model, data):
@@ -144,32 +144,32 @@ def fit(
                 logs = _evaluated(model, validation) | logs
         return logs
 
-    if not keeper.done:
-        if keep_start and not keeper.history:
-            keeper.record({"epoch": 0, "seconds": 0.0, **evaluate()})
-        if restart is not None and keeper.epoch == 0:
+    if not checkpoints.done:
+        if keep_start and not checkpoints.history:
+            checkpoints.record({"epoch": 0, "seconds": 0.0, **evaluate()})
+        if restart is not None and checkpoints.epoch == 0:
             restart()
-        bar.epoch = keeper.epoch
+        bar.epoch = checkpoints.epoch
         own: list[keras.callbacks.Callback] = [_Measure(measure)] if measure else []
         with bar, _uneven_parts(model, data), retained_memory() as retain:
-            learned = Epochs(data, keeper.epoch, workers)
+            learned = Epochs(data, checkpoints.epoch, workers)
             others = [] if validation is None else [Epochs(validation, None, workers)]
             own = [Begin(learned, *others), retain, *own]
             model.fit(
                 learned,
                 epochs=epochs,
-                initial_epoch=keeper.epoch,
+                initial_epoch=checkpoints.epoch,
                 shuffle=False,
                 validation_data=others[0] if others else None,
-                callbacks=[*own, *callbacks, keeper],
+                callbacks=[*own, *callbacks, checkpoints],
                 verbose=0,
             )
-        keeper.end()
+        checkpoints.end()
     if averages:
-        keeper.average(evaluate)
-    keeper.restore_best()
+        checkpoints.average(evaluate)
+    checkpoints.restore_best()
     return Fitted(
-        tuple(keeper.history), keeper.best, keeper.stopped, tuple(keeper.averages), keeper.share
+        tuple(checkpoints.history), checkpoints.best, checkpoints.stopped, tuple(checkpoints.averages), checkpoints.share
     )
 
 

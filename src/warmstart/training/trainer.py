@@ -26,7 +26,7 @@ from warmstart.training.batches import Batches
 from warmstart.training.checks import check_keras_options
 from warmstart.training.fit import Fitted, fit, seeded
 from warmstart.training.hooks import OptionsT, TrainerHooks
-from warmstart.training.keeper import better_is_more
+from warmstart.training.checkpointing import higher_is_better
 from warmstart.training.page import page
 from warmstart.training.run import open_run
 from warmstart.training.summary import hub_dataset, in_words
@@ -258,7 +258,7 @@ class Trainer(TrainerHooks[OptionsT]):
         metrics = last.metrics
         for name, baseline in self.summary.figures.items():
             value = metrics.get(f"val_{name}", math.nan)
-            better = value > baseline if better_is_more(name) else value < baseline
+            better = value > baseline if higher_is_better(name) else value < baseline
             if name == self.monitor.removeprefix("val_") and not better:
                 yield (
                     f"warning: the model is no better than the baseline: {name} "

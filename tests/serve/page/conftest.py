@@ -233,7 +233,7 @@ def served(tmp_path_factory) -> Iterator[dict[str, Any]]:
 def address(served) -> Iterator[str]:
     pytest.importorskip("starlette")
     from warmstart.serve.app import create_app
-    from warmstart.serve.running import Background
+    from warmstart.serve.server import Background
 
     with Background(create_app(served)) as base:
         yield base

@@ -154,7 +154,7 @@ class WrapDetectorOptions(DenseOptions):
         Literal["none", "first", "last"],
         Option("Index of the background score, if there is one; the labels do not include it."),
     ] = "none"
-    suppression: Annotated[
+    iou_threshold: Annotated[
         float | None,
         Option(
             "IoU threshold of non-maximum suppression: of two boxes of a class with a higher "
@@ -262,8 +262,8 @@ class DetectorWrapper(PhotoWrapper[WrapDetectorOptions]):
 
     def processing(self) -> dict[str, Any]:
         own = {"threshold": self.asked.threshold}
-        if self.asked.suppression is not None:
-            own["suppression"] = self.asked.suppression
+        if self.asked.iou_threshold is not None:
+            own["suppression"] = self.asked.iou_threshold
         return own
 
     def labels(self) -> tuple[Label, ...]:

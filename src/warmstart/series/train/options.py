@@ -115,10 +115,10 @@ class ForecastingOptions(TrainOptions):
         Literal[".", ","] | None,
         Option("Decimal separator of numbers in text, if the column does not show it.", rare=True),
     ] = None
-    known: Annotated[
+    known_covariates: Annotated[
         Sequence[str] | None, Option("Columns of covariates known in advance.", rare=True)
     ] = None
-    static: Annotated[Sequence[str], Option("Columns of categories of a series.", rare=True)] = ()
+    static_covariates: Annotated[Sequence[str], Option("Columns of categories of a series.", rare=True)] = ()
     holidays: Annotated[
         Sequence[object] | None,
         Option("Dates with a feature of their own, such as holidays.", cli=False),

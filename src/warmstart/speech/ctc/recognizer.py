@@ -89,7 +89,7 @@ class CtcRecognizer(Recognizer):
     option_names: ClassVar = (
         "sample_rate",
         "channel",
-        "words",
+        "word_timestamps",
         "beam",
         "vocabulary",
         "language_model",

@@ -76,7 +76,7 @@ class Transcript(Result):
         model: name of the model.
         text: all of it; empty for silence. With `channels`: a line for each.
         language: a code such as "en"; "" where the model does not give it.
-        words: with their times; empty where the option `words` is off, or the model has none.
+        words: with their times; empty where the option `word_timestamps` is off, or the model has none.
         segments: with their times; empty where the option `timestamps` is off, or the model has
             none.
         duration: of the recording, in seconds.

@@ -156,13 +156,13 @@ class WhisperTranscriber:
                 f"{name} translates, according to its generation_config.json; call it with "
                 "translate=True."
             )
-        if options.words and not self.entry.processing.get("alignment_heads"):
+        if options.word_timestamps and not self.entry.processing.get("alignment_heads"):
             raise UsageError(
                 f"{name} cannot return the times of words: its generation_config.json has no "
                 "alignment_heads."
             )
-        if options.words and not options.timestamps:
-            raise UsageError("words=True needs timestamps=True.")
+        if options.word_timestamps and not options.timestamps:
+            raise UsageError("word_timestamps=True needs timestamps=True.")
 
     def language(self, options: TranscribeOptions) -> str | None:
         """The code of the language that the options or the checkpoint name; None: to be detected.
@@ -208,7 +208,7 @@ class WhisperTranscriber:
                 done = size
                 if not _is_silent(window, options):
                     parts, done = self._segments(window, frame, size, options)
-                words = self._words(parts, frame, size, language, options) if options.words else []
+                words = self._words(parts, frame, size, language, options) if options.word_timestamps else []
             tokens = [token for _, ids in parts for token in ids]
             trusted = options.condition_on_previous and window.temperature <= RESET_ABOVE
             context = [*context, *tokens] if trusted else []

@@ -45,7 +45,7 @@ class WhisperRecognizer(Recognizer):
         "language",
         "translate",
         "timestamps",
-        "words",
+        "word_timestamps",
         "initial_prompt",
         "condition_on_previous",
         "temperature",

@@ -60,7 +60,7 @@ class FillMaskTrainer(EncoderTrainer[FillMaskOptions, TextExample, FillMask]):
             self.pad,
             mask=tokenizer.special_id("mask"),
             tokens=self.result_entry.config["vocab_size"],
-            share=options.masked,
+            share=options.mlm_probability,
             batch_size=options.batch_size if shuffle else VALIDATION_BATCH,
             shuffle=shuffle,
             seed=options.seed,

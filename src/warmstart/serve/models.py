@@ -23,7 +23,7 @@ Load = Callable[[str], "Model[Any, Any, Any]"]
 
 
 @dataclass
-class Opened:
+class OpenModels:
     """Models by name; those that are folders are `copies`, made under `root`, of `folders`, which
     looked like `prints` then."""
 
@@ -54,7 +54,7 @@ class Opened:
 
 
 @contextlib.contextmanager
-def open_models(sources: Sequence[str], load: Load, *, copied: bool = True) -> Iterator[Opened]:
+def open_models(sources: Sequence[str], load: Load, *, copied: bool = True) -> Iterator[OpenModels]:
     """Open models; their copies are removed at the end.
 
     Args:
@@ -68,7 +68,7 @@ def open_models(sources: Sequence[str], load: Load, *, copied: bool = True) -> I
         WarmstartError: one cannot be opened.
     """
     with copies() as root:
-        opened = Opened(root)
+        opened = OpenModels(root)
         for source in sources:
             name, equals, where = source.partition("=")
             if not equals or not NAME.fullmatch(name):

@@ -19,7 +19,7 @@ UP = ("acc", "auc", "precision", "recall", "f1", "iou", "kappa", "r2", "top", "e
 """Parts of the names of metrics of which more is better; of all others less is."""
 
 
-def better_is_more(metric: str, mode: str = "auto") -> bool:
+def higher_is_better(metric: str, mode: str = "auto") -> bool:
     """Whether a metric of this name is to grow."""
     if mode not in ("auto", "min", "max"):
         raise UsageError(f"mode must be 'auto', 'min' or 'max', not {mode!r}.")
@@ -39,7 +39,7 @@ def changing_variables(model: keras.Model) -> list[Any]:
     return [v for key, v in unique.items() if key not in frozen]
 
 
-class Keeper(keras.callbacks.Callback):
+class EpochCheckpoints(keras.callbacks.Callback):
     """Stores, compares and stops after each epoch; the last of the callbacks, so that it sees what
     they did.
     """
@@ -58,7 +58,7 @@ class Keeper(keras.callbacks.Callback):
     ):
         super().__init__()
         self.trained, self.run, self.bar, self.name, self.epochs = model, run, bar, bar.name, epochs
-        self.monitor, self.up, self.patience = monitor, better_is_more(monitor, mode), patience
+        self.monitor, self.up, self.patience = monitor, higher_is_better(monitor, mode), patience
         self.history: list[dict[str, float]] = []
         self.best, self.epoch, self.done, self.stopped = 0, 0, False, "all epochs"
         self.best_arrays: dict[str, np.ndarray] | None = None
