@@ -119,7 +119,9 @@ def promotion(job: dict[str, Any]) -> dict[str, Any]:
     values = 200 + 100 * promoted + random.normal(0, 3, 328)
     days = pd.date_range("2023-01-01", periods=328, freq="D")
     table = pd.DataFrame({"timestamp": days, "target": values, "promoted": promoted})
-    model = ws.finetune("deepar", table[:300], horizon=28, known_covariates=["promoted"], seed=job["seed"])
+    model = ws.finetune(
+        "deepar", table[:300], horizon=28, known_covariates=["promoted"], seed=job["seed"]
+    )
     future = table.copy()
     future.loc[300:, "target"] = np.nan
     (forecast,) = model(future, horizon=28, samples=200)

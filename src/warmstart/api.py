@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from warmstart.core.listing import Entries as Entries
     from warmstart.core.loading import backbone as backbone
     from warmstart.core.loading import list_models as list_models
+    from warmstart.core.model import Model as Model
     from warmstart.core.result_collections import Results as Results
     from warmstart.core.result_collections import ResultStream as ResultStream
     from warmstart.core.result_collections import to_frame as to_frame
-    from warmstart.core.model import Model as Model
     from warmstart.core.results import Classification as Classification
     from warmstart.core.results import Failed as Failed
     from warmstart.core.results import Prediction as Prediction
@@ -720,7 +720,7 @@ def finetune(
     split_column: str | None = None,
     group_column: str | None = None,
     text_column: str | None = None,
-    masked: float = 0.15,
+    mlm_probability: float = 0.15,
 ) -> FillMask: ...
 @overload
 def finetune(
@@ -843,8 +843,8 @@ def finetune(
     timestamp: str | None = None,
     date_format: str | None = None,
     decimal: Literal[".", ","] | None = None,
-    known: Sequence[str] | None = None,
-    static: Sequence[str] = (),
+    known_covariates: Sequence[str] | None = None,
+    static_covariates: Sequence[str] = (),
     holidays: Sequence[object] | None = None,
     duplicates: str = "error",
 ) -> Forecaster: ...
@@ -955,7 +955,7 @@ def wrap(
     units: Literal["pixels", "fractions"] | None = None,
     activation: Literal["none", "softmax", "sigmoid"] = "none",
     background: Literal["none", "first", "last"] = "none",
-    suppression: float | None = None,
+    iou_threshold: float | None = None,
     threshold: float = 0.5,
 ) -> ObjectDetector: ...
 @overload

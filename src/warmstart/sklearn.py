@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from warmstart.core.loading import load
-from warmstart.core.result_collections import Results
 from warmstart.core.model import Model
+from warmstart.core.result_collections import Results
 from warmstart.core.results import Classification, Failed
 from warmstart.errors import UsageError, require
 from warmstart.training import finetune

@@ -17,8 +17,8 @@ from warmstart.bulk import manifest, writing
 from warmstart.bulk.listing import listed
 from warmstart.bulk.plan import Plan, Shard, planned, rows_of
 from warmstart.bulk.rows import RowReader
-from warmstart.bulk.storage import Folder
 from warmstart.bulk.shards import Done, Job, run_shard
+from warmstart.bulk.storage import Folder
 from warmstart.core.loading import load
 from warmstart.core.model import Model
 from warmstart.errors import UsageError, documented_in, require

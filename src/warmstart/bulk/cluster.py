@@ -18,8 +18,8 @@ from typing import Any
 from warmstart import errors
 from warmstart.bulk import shipping
 from warmstart.bulk.plan import Shard
-from warmstart.bulk.storage import TRIES, Folder
 from warmstart.bulk.shards import Done, Job, run_shard
+from warmstart.bulk.storage import TRIES, Folder
 from warmstart.bulk.writing import failures_of
 from warmstart.core.model import Model
 from warmstart.engines.noise import quiet

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from warmstart.bulk.plan import Plan
-from warmstart.bulk.storage import Folder
 from warmstart.bulk.shards import Job
+from warmstart.bulk.storage import Folder
 from warmstart.core.model import Model
 from warmstart.errors import BatchError, UsageError
 

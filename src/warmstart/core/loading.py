@@ -235,7 +235,9 @@ def backbone(
         return model
 
 
-def _repository(name: str | Path, folder: Path | None, weights: str | Path | None) -> ModelSource | None:
+def _repository(
+    name: str | Path, folder: Path | None, weights: str | Path | None
+) -> ModelSource | None:
     """What a repository in Hugging Face layout holds, or one that an entry names; None for others."""
     if folder is None and not any(key.startswith("repo") for key in catalog.get(str(name)).weights):
         return None

@@ -21,9 +21,9 @@ from warmstart.core.cancellation import Steps, drive
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.first_use import answering
 from warmstart.core.inputs import Item, Prepared, Row
-from warmstart.core.result_collections import Results, ResultStream
 from warmstart.core.options import SECTION, ProgressOptions, are_defaults, fields_of, unknown_option
 from warmstart.core.progress import reported
+from warmstart.core.result_collections import Results, ResultStream
 from warmstart.core.results import Failed, raise_failed
 from warmstart.core.searchable import SearchableModel
 from warmstart.core.wire import Result

@@ -98,7 +98,9 @@ def open_source(
             else fetch_weights(weights, None, offline, progress)
         )
         classifier = _saved_classifier(contents.entry, contents.labels, own)
-        return classifier or ModelSource(contents.entry, contents.labels, own, folder, is_bundle=True)
+        return classifier or ModelSource(
+            contents.entry, contents.labels, own, folder, is_bundle=True
+        )
     entry, labels = repository.read(folder, task)
     licences.announce(str(name), entry.licence)
     return ModelSource(entry, labels, _folder_weights(folder, weights, offline, progress), folder)
@@ -120,7 +122,9 @@ def for_task(opened: ModelSource, task: str | None) -> ModelSource:
     return replace(opened, entry=adapted, labels=())
 
 
-def _saved_classifier(entry: Entry, labels: tuple[Label, ...], weights: Weights) -> ModelSource | None:
+def _saved_classifier(
+    entry: Entry, labels: tuple[Label, ...], weights: Weights
+) -> ModelSource | None:
     """A classifier that was trained and saved with Keras on the network of an entry; None where
     the weights are of the network itself.
     """

@@ -14,12 +14,12 @@ from warmstart.core import records
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
-from warmstart.core.result_collections import ResultStream
 from warmstart.core.metrics.classification import ClassificationFigures, DecisionFigures
 from warmstart.core.model import Prepared
 from warmstart.core.options import Option, takes
 from warmstart.core.records.classes import ClassIndex
 from warmstart.core.records.options import EvaluateOptions, PartTable, PhotoTable
+from warmstart.core.result_collections import ResultStream
 from warmstart.core.results import Classification, Failed
 from warmstart.core.task import task_of
 from warmstart.core.types import Data

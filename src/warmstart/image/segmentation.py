@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 from warmstart.catalog import Entry
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
-from warmstart.core.result_collections import ResultStream
 from warmstart.core.model import Prepared
 from warmstart.core.options import takes
 from warmstart.core.records.options import EvaluateOptions, MaskTable, PartTable
+from warmstart.core.result_collections import ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.task import task_of
 from warmstart.core.types import Data

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from warmstart.catalog import Entry, Label
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.inputs import Item
-from warmstart.core.result_collections import ResultStream
 from warmstart.core.model import Model, Prepared
 from warmstart.core.options import make, takes
 from warmstart.core.progress import progress_of
+from warmstart.core.result_collections import ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.task import task_of
 from warmstart.core.types import Data, Progress

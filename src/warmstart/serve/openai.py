@@ -20,6 +20,7 @@ from warmstart.core.input_kind import checked_text
 from warmstart.errors import InputError
 from warmstart.serve import body
 from warmstart.serve.errors import error_body, invalid, refusal, too_large
+from warmstart.serve.inference import check_generated
 from warmstart.serve.openai_fields import COMPLETION as FIELDS
 from warmstart.serve.openai_logprobs import Scored, score_tokens
 from warmstart.serve.options import HIGHEST_SEED, check
@@ -28,7 +29,6 @@ from warmstart.serve.registry import Served
 from warmstart.serve.settings import Settings
 from warmstart.serve.state import GONE, State, json_response, state_of
 from warmstart.serve.streaming import Stream
-from warmstart.serve.inference import check_generated
 from warmstart.text.results import Generation
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]

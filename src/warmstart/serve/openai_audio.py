@@ -17,6 +17,7 @@ from warmstart.errors import InputError
 from warmstart.serve import body
 from warmstart.serve.errors import Refused, invalid, refusal
 from warmstart.serve.forms import parse_form
+from warmstart.serve.inference import check_generated
 from warmstart.serve.openai import Text, Unsupported, read_request
 from warmstart.serve.openai_fields import SPEECH, TRANSCRIPTION
 from warmstart.serve.options import check, set_twice
@@ -24,7 +25,6 @@ from warmstart.serve.predict import freeze
 from warmstart.serve.registry import Served
 from warmstart.serve.state import json_response, state_of
 from warmstart.serve.struct_errors import explain
-from warmstart.serve.inference import check_generated
 
 if TYPE_CHECKING:
     from warmstart.speech.results.audio import Audio

@@ -16,10 +16,10 @@ from warmstart.errors import InputError
 from warmstart.serve import body, options
 from warmstart.serve.errors import Refused, invalid, refusal
 from warmstart.serve.forms import parse_form
+from warmstart.serve.inference import check_generated, to_json
 from warmstart.serve.registry import Served
 from warmstart.serve.settings import Settings
 from warmstart.serve.state import State, json_response, state_of
-from warmstart.serve.inference import check_generated, to_json
 
 FORM = "application/x-www-form-urlencoded"
 RAW = ("", "application/octet-stream", FORM)

@@ -18,10 +18,10 @@ from warmstart.core.wire import Result, annotation
 from warmstart.engines.base import Signature, TensorSpec
 from warmstart.errors import InputError
 from warmstart.serve.errors import invalid, refusal
+from warmstart.serve.inference import to_json
 from warmstart.serve.registry import Served
 from warmstart.serve.settings import Settings
 from warmstart.serve.tensors import datatype
-from warmstart.serve.inference import to_json
 
 FORWARD = "forward"
 LONGEST_DIMENSION = 4096

@@ -14,10 +14,10 @@ from starlette.responses import Response
 
 from warmstart.serve import body, options, signatures, tensors
 from warmstart.serve.errors import Refused, invalid, too_large
+from warmstart.serve.inference import check_generated
 from warmstart.serve.predict import freeze
 from warmstart.serve.registry import Served
 from warmstart.serve.state import State, json_response, state_of
-from warmstart.serve.inference import check_generated
 
 HEADER = "Inference-Header-Content-Length"
 EXTENSIONS = ["binary_tensor_data", "model_configuration", "statistics"]

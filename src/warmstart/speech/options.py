@@ -49,7 +49,9 @@ class TranscribeOptions(RecordingOptions):
     ] = None
     translate: Annotated[bool, Option("Translate to English.")] = False
     timestamps: Annotated[bool, Option("Split the text into segments with times.")] = True
-    word_timestamps: Annotated[bool, Option("Return the time of each word; CTC models always do.")] = False
+    word_timestamps: Annotated[
+        bool, Option("Return the time of each word; CTC models always do.")
+    ] = False
     initial_prompt: Annotated[
         str | None,
         Option("Text before the first window, which suggests names, spelling and style."),

@@ -15,9 +15,9 @@ from warmstart.catalog import Entry
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import InputKind, Several
 from warmstart.core.inputs import Item
-from warmstart.core.result_collections import ResultStream
 from warmstart.core.model import Model, Prepared
 from warmstart.core.options import Option, takes
+from warmstart.core.result_collections import ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.types import Data, Progress
 from warmstart.engines.base import Engine

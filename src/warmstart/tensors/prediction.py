@@ -13,10 +13,10 @@ from warmstart.catalog import Entry
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
-from warmstart.core.result_collections import ResultStream
 from warmstart.core.model import Model, Prepared, Row
 from warmstart.core.options import BatchOptions, takes
 from warmstart.core.records.options import EvaluateOptions
+from warmstart.core.result_collections import ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.task import task_of
 from warmstart.engines.base import TensorSpec

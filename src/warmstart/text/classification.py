@@ -15,11 +15,11 @@ from warmstart.catalog import Label
 from warmstart.core import records
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
-from warmstart.core.result_collections import ResultStream
 from warmstart.core.metrics.classification import per_class
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.records.classes import ClassIndex
+from warmstart.core.result_collections import ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.task import task_of
 from warmstart.core.types import Data

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from warmstart.core import records
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
-from warmstart.core.result_collections import ResultStream
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
+from warmstart.core.result_collections import ResultStream
 from warmstart.core.results import Failed, Prediction, best
 from warmstart.core.task import task_of
 from warmstart.core.types import Data

@@ -9,9 +9,9 @@ from typing import Any, overload
 from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
 from warmstart.core.joinable import JoinableModel, StepBatch
-from warmstart.core.result_collections import ResultStream
 from warmstart.core.model import Prepared
 from warmstart.core.options import takes
+from warmstart.core.result_collections import ResultStream
 from warmstart.core.results import Failed
 from warmstart.errors import UsageError
 from warmstart.text.autoregressive import AutoregressiveModel

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from warmstart.core import records
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
-from warmstart.core.result_collections import ResultStream
 from warmstart.core.model import Prepared, Row
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.records.options import EvaluateOptions, PartTable, QuestionTable
+from warmstart.core.result_collections import ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.task import task_of
 from warmstart.core.types import Data

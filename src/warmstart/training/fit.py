@@ -20,8 +20,8 @@ import numpy as np
 
 from warmstart.errors import UsageError
 from warmstart.training.batches import Batches
-from warmstart.training.epochs import Begin, Epochs
 from warmstart.training.checkpointing import EpochCheckpoints
+from warmstart.training.epochs import Begin, Epochs
 from warmstart.training.memory import retained_memory
 from warmstart.training.progress import Terminal
 from warmstart.training.run import Run
@@ -169,7 +169,11 @@ def fit(
         checkpoints.average(evaluate)
     checkpoints.restore_best()
     return Fitted(
-        tuple(checkpoints.history), checkpoints.best, checkpoints.stopped, tuple(checkpoints.averages), checkpoints.share
+        tuple(checkpoints.history),
+        checkpoints.best,
+        checkpoints.stopped,
+        tuple(checkpoints.averages),
+        checkpoints.share,
     )
 
 

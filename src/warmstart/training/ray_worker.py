@@ -19,8 +19,8 @@ from warmstart.catalog import Entry, Label
 from warmstart.core.model import Model
 from warmstart.core.weights import Weights
 from warmstart.training.batches import Batches, take
-from warmstart.training.fit import seeded
 from warmstart.training.checkpointing import changing_variables
+from warmstart.training.fit import seeded
 from warmstart.training.progress import Terminal
 from warmstart.training.ray_layout import Layout
 

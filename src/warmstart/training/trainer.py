@@ -23,10 +23,10 @@ from warmstart.engines.keras import use_device
 from warmstart.hub.huggingface import repository_of
 from warmstart.training import result
 from warmstart.training.batches import Batches
+from warmstart.training.checkpointing import higher_is_better
 from warmstart.training.checks import check_keras_options
 from warmstart.training.fit import Fitted, fit, seeded
 from warmstart.training.hooks import OptionsT, TrainerHooks
-from warmstart.training.checkpointing import higher_is_better
 from warmstart.training.page import page
 from warmstart.training.run import open_run
 from warmstart.training.summary import hub_dataset, in_words

@@ -118,7 +118,9 @@ class ForecastingOptions(TrainOptions):
     known_covariates: Annotated[
         Sequence[str] | None, Option("Columns of covariates known in advance.", rare=True)
     ] = None
-    static_covariates: Annotated[Sequence[str], Option("Columns of categories of a series.", rare=True)] = ()
+    static_covariates: Annotated[
+        Sequence[str], Option("Columns of categories of a series.", rare=True)
+    ] = ()
     holidays: Annotated[
         Sequence[object] | None,
         Option("Dates with a feature of their own, such as holidays.", cli=False),

@@ -208,7 +208,11 @@ class WhisperTranscriber:
                 done = size
                 if not _is_silent(window, options):
                     parts, done = self._segments(window, frame, size, options)
-                words = self._words(parts, frame, size, language, options) if options.word_timestamps else []
+                words = (
+                    self._words(parts, frame, size, language, options)
+                    if options.word_timestamps
+                    else []
+                )
             tokens = [token for _, ids in parts for token in ids]
             trusted = options.condition_on_previous and window.temperature <= RESET_ABOVE
             context = [*context, *tokens] if trusted else []

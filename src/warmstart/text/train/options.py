@@ -125,9 +125,9 @@ class QuestionAnsweringOptions(QuestionTable, SplitTable, EncoderOptions):
 class FillMaskOptions(CorpusTable, SplitTable, EncoderOptions):
     """Of fill-mask; the defaults are BERT's (Devlin et al. 2018, section 3.1)."""
 
-    mlm_probability: Annotated[float, Option("Fraction of the tokens to mask and predict.", gt=0, lt=1)] = (
-        0.15
-    )
+    mlm_probability: Annotated[
+        float, Option("Fraction of the tokens to mask and predict.", gt=0, lt=1)
+    ] = 0.15
 
 
 @dataclass(frozen=True, kw_only=True)
