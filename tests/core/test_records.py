@@ -83,6 +83,7 @@ def test_a_named_encoding_is_used(file):
     ("a.json", '{"text": ["a, b", "c"], "label": ["007", "neg"]}'),
     ("a.json", '{"text": {"0": "a, b", "3": "c"}, "label": {"0": "007", "3": "neg"}}'),
     ("a.csv", "text|label\na, b|007\nc|neg\n"), ("a.csv", "sep=;\ntext;label\na, b;007\nc;neg\n"),
+    ("a.csv", "sep=\t\ntext\tlabel\na, b\t007\nc\tneg\n"),
 ])  # fmt: skip
 def test_files(file, name, content):
     assert texts(file(name, content)) == WANT

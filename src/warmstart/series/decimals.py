@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from warmstart.core.records.values import MISSING_WORDS, UNCLEAR_WORDS
 from warmstart.errors import InputError, documented_in
 from warmstart.series.column_types import has_type
 from warmstart.series.layout import Layout
@@ -35,9 +36,9 @@ PROPER = {
 UNIT = re.compile("[$€£¥₹₩₽₺%]")
 """What may stand before or behind each number of a column."""
 MISSING = frozenset(
-    {"", "-", "--", "—", "–", ".", "..", "...", "…", "?", "*", ":", "n.a.", "n.a", "n/a", "na"}
-    | {"nan", "null", "nil", "none", "missing", "unknown", "#n/a", "#na", "#div/0!", "#value!"}
-    | {"#ref!", "#num!", "#null!", "#name?"}
+    {"", "-", "--", "—", "–", ".", "..", "...", "…", "?", "*", ":", "n.a.", "n.a", "nil", "missing"}
+    | {"unknown", "#div/0!", "#value!", "#ref!", "#num!", "#null!", "#name?"}
+    | {word.lower() for word in MISSING_WORDS | UNCLEAR_WORDS}
 )
 """Signs for a missing value, in lower case."""
 

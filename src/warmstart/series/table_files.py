@@ -36,6 +36,7 @@ from warmstart.errors import (
 )
 from warmstart.series import csv_files
 from warmstart.series.arrow_tables import to_pandas
+from warmstart.series.first_lines import shape_of
 from warmstart.series.json_series import is_series
 from warmstart.series.layout import Layout
 
@@ -138,7 +139,7 @@ def parse_csv(data: bytes, max_values: int, max_columns: int) -> pd.DataFrame:
         TooLargeError: it has more than `max_values` values or `max_columns` columns.
     """
     with _input_errors("The table"):
-        shape = csv_files.shape_of(io.BytesIO(data), "The table")
+        shape = shape_of(io.BytesIO(data), "The table")
         _check_lines(data, shape.delimiter, max_values, max_columns)
         table = csv_files.read(partial(io.BytesIO, data), "The table", Layout())
     if table.empty:

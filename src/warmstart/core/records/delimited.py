@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from os.path import splitext
 from pathlib import Path
-from typing import TypeVar
 
 from warmstart.core.records import content
 from warmstart.core.records.columns import (
@@ -26,17 +24,21 @@ from warmstart.core.records.columns import (
     unique_columns,
 )
 from warmstart.core.records.content import is_header
-from warmstart.core.records.dialects import Dialect, detect_dialect, is_blank, is_number, sample_of
+from warmstart.core.records.dialects import (
+    Dialect,
+    detect_dialect,
+    is_blank,
+    is_number,
+    sample_of,
+    separator_line,
+)
 from warmstart.core.records.record import Record
 from warmstart.core.records.row_shape import RowShape
 from warmstart.core.records.table import PEEK, Table
 from warmstart.errors import RecordError, UsageError
 
-T = TypeVar("T")
 TEXTS = frozenset((TEXT, PAIR, ANCHOR, POSITIVE, NEGATIVE))
 """Fields whose cells are sentences."""
-_EXCEL = re.compile('sep=([^"])', re.IGNORECASE)
-"""The first line that gives Excel the delimiter."""
 Row = tuple[int, list[str]]
 """Number of the line that a record begins in, from 1, and its cells."""
 
@@ -61,8 +63,8 @@ def read(
     """
     name = str(path)
     sample, complete = sample_of(lines)
-    if sample and (excel := _EXCEL.fullmatch(sample[0].strip())):
-        delimiter = delimiter or excel[1]
+    if sample and (stated := separator_line(sample[0])):
+        delimiter = delimiter or stated
         sample[0] = "\n"  # which keeps the numbers of the lines
     dialect = detect_dialect(
         sample,
@@ -72,7 +74,7 @@ def read(
         usual_names={*usual_names, *map(str.casefold, named)},
         one_column=min(map(len, layouts)) == 1,
     )
-    rows = _rows(_chained(sample, lines), name, dialect)
+    rows = _rows(chain(sample, lines), name, dialect)
     first = next(rows, None)
     if first is None:
         raise UsageError(f"{name} is empty.")
@@ -80,30 +82,20 @@ def read(
     if dialect.quoted:
         shape = RowShape.of(sample, dialect.delimiter, len(cells))
         rows = _closed(rows, shape, name)
+    ahead = [first, *islice(rows, PEEK)]
     if not cells[-1].strip():
-        ahead = [first, *islice(rows, PEEK)]
         cells = _without_blank_end([row for _, row in ahead])
-        first, rows = (first[0], cells), _chained(ahead[1:], rows)
-    positional = False
-    if named or {cell.strip().casefold() for cell in cells} & usual_names:
-        columns = unique_columns(cells, name)
+        ahead[0] = first[0], cells
+    peek = [row[: len(cells)] if is_blank(row[len(cells) :]) else row for _, row in ahead]
+    has_usual_name = bool({cell.strip().casefold() for cell in cells} & usual_names)
+    positional = not (named or has_usual_name or is_header(peek))
+    if positional:
+        columns = _columns_without_header(peek, layouts, dialect, name)
     else:
-        ahead = [first, *islice(rows, PEEK)]
-        peek = [row[: len(cells)] if is_blank(row[len(cells) :]) else row for _, row in ahead]
-        if is_header(peek):
-            columns = unique_columns(cells, name)
-            rows = _chained(ahead[1:], rows)
-        else:
-            columns = _columns_without_header(peek, layouts, dialect, name)
-            positional = True
-            rows = _chained(ahead, rows)
-    records = _records(rows, columns, name, dialect.delimiter)
+        columns = unique_columns(cells, name)
+        del ahead[0]
+    records = _records(chain(ahead, rows), columns, name, dialect.delimiter)
     return Table(name, columns, records, path.parent, positional=positional)
-
-
-def _chained(first: Sequence[T], rest: Iterator[T]) -> Iterator[T]:
-    yield from first
-    yield from rest
 
 
 def _rows(lines: Iterator[str], name: str, dialect: Dialect) -> Iterator[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from _csv import Reader
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+_SEPARATOR_LINE = re.compile(r'\s*sep=([^"\s]|\t)\s*', re.IGNORECASE)
 SAMPLE_LINES = 1000
 SAMPLE_CHARACTERS = 2**20
 
@@ -53,6 +55,12 @@ class _Reading:
             and self.width > 1
             and all(len(record) == self.width for record in self.records)
         )
+
+
+def separator_line(line: str) -> str:
+    """The delimiter that a first line such as `sep=;` gives Excel; "" for another line."""
+    match = _SEPARATOR_LINE.fullmatch(line)
+    return match[1] if match else ""
 
 
 def sample_of(lines: Iterator[str]) -> tuple[list[str], bool]:

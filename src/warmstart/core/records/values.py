@@ -24,8 +24,9 @@ _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 _NUMERIC = re.compile(r"[+-]?[.,]?\d")
 _NO_VALUE = ("NAType", "NaTType")  # of pandas
 MISSING_WORDS = frozenset(
-    ("nan", "NaN", "-nan", "-NaN", "null", "NULL", "None", "<NA>", "NaT", "#N/A", "#NA", "#N/A N/A")
-)
+    ("nan", "NaN", "-nan", "-NaN", "null", "NULL", "None", "<NA>", "NaT", "#N/A", "#NA", "#N/A N/A",
+     "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN")
+)  # fmt: skip
 """What programs write into a text file for a missing value."""
 UNCLEAR_WORDS = frozenset(("NA", "N/A", "n/a"))
 """Missing values, or names: North America."""

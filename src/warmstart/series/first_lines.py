@@ -1,0 +1,313 @@
+"""What the first lines of a CSV file of series show: its delimiter, lines above the table, its header.
+
+Labelled records have rules of their own (`core.records.dialects`, `core.records.delimited`): in texts
+any delimiter may be text, so that a file with two readings is refused. In numbers a comma may be the
+decimal sign, and above the table there may be titles.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from warmstart.core.records.dialects import Dialect, is_blank, sample_of, separator_line
+from warmstart.core.records.encodings import decoded_lines, detect_encoding
+from warmstart.errors import InputError
+from warmstart.series import dates, decimals
+from warmstart.series.tables import TIMES
+
+DELIMITERS = ";\t|,"
+"""In this order: where semicolons separate cells, a comma may be the decimal sign."""
+SAMPLE_LINES = 200
+MARKER = "#"
+"""The first character of comments before the header."""
+BEFORE_COMMA = re.compile(r"[-+(]?[$€£¥₹]?\s*\d+")
+AFTER_COMMA = re.compile(r"(?:\d+|\d{3}\.\d+)\s*[%$€£)-]?")
+"""Parts of a number that its comma splits: a decimal one, or one of thousands."""
+LEAST_NUMBERED = 3
+"""Rows below which row numbers look like values."""
+Row = Sequence[str]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the first lines of a file show.
+
+    Attributes:
+        encoding: of the file.
+        delimiter: between cells.
+        skipped: lines before the first row.
+        names: of the columns, where no line has them; () where the first row has.
+        notes: what was decided, for people.
+    """
+
+    encoding: str
+    delimiter: str
+    skipped: int
+    names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def shape_of(file: BinaryIO, name: str) -> Shape:
+    """What the first lines of a file show.
+
+    Args:
+        file: at its start.
+        name: of the file, for messages.
+
+    Raises:
+        UsageError: it is UTF-32.
+        RecordError: it is not text.
+        InputError: its first line may be one of names or of values, or a delimiter may be part of
+            a cell.
+    """
+    encoding = "utf-8-sig" if detect_encoding(file.read(4), name)[0] == "utf-8" else "utf-16"
+    file.seek(0)
+    lines = sample_of(decoded_lines(file, name))[0][:SAMPLE_LINES]
+    delimiter = separator_line(lines[0]) if lines else ""
+    first = 1 if delimiter else 0
+    while first < len(lines) and lines[first].startswith(MARKER):
+        first += 1
+    delimiter = delimiter or _delimiter(lines[first:])
+    numbered = _numbered(lines[first:], delimiter)
+    numbers = [first + number for number, _ in numbered]
+    rows = [row for _, row in numbered]
+    width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
+    top = next((index for index, row in enumerate(rows) if _is_row(row, width)), 0)
+    top = _first_of_short(rows, top, width)
+    header = without_blank_end(rows[top - 1]) if top else []
+    has_values = any(_is_value(cell) for row in rows[top : top + 1] for cell in row)
+    is_short = has_values and len(header) == width - 1 > 1  # one name less than cells
+    top -= is_short
+    numbers, rows = numbers[top:], rows[top:]
+    skipped = numbers[0] if numbers else len(lines)
+    notes: list[str] = []
+    if top:
+        notes.append(f"ignored, because they are above the table: the first {skipped} lines")
+    names, height = _names_in_levels(rows)
+    if names:
+        skipped = numbers[height]
+    elif is_short:
+        _check_short_header(header, rows[1:], numbers[1:], delimiter, skipped + 1, name)
+        skipped = numbers[1]
+        names = _completed(header, rows[1:])
+    elif (names := _names(rows, name)) and len(header) > 1 and not any(map(_is_value, header)):
+        notes.clear()  # a header with more or fewer cells than the rows
+        _check_header(header, rows[0], delimiter, skipped, name)
+        names = tuple(header)
+    elif names:
+        notes.append("the first line has values: columns are numbered")
+    elif len(rows) > 1 and len(without_blank_end(rows[1])) > len(rows[0]):
+        raise InputError(too_many_cells(name, numbers[1] + 1, len(rows[1]), len(rows[0])), name)
+    return Shape(encoding, delimiter, skipped, names, tuple(notes))
+
+
+def without_blank_end(row: Row) -> list[str]:
+    """The cells of a row up to the last one that is not blank."""
+    cells = [cell.strip() for cell in row]
+    while cells and not cells[-1]:
+        cells.pop()
+    return cells
+
+
+def too_many_cells(name: str, line: int | str, cells: int | str, columns: int | str) -> str:
+    """The message on a row that is longer than the others."""
+    return (
+        f"{name}: line {line} has {cells} cells where there are {columns} columns; enclose cells that "
+        "hold a delimiter in quotation marks."
+    )
+
+
+def _numbered(lines: Sequence[str], delimiter: str) -> list[tuple[int, list[str]]]:
+    """The rows that are not blank, with their indices."""
+    reader = Dialect(delimiter).reader(lines, strict=False)
+    return [(index, row) for index, row in enumerate(reader) if not is_blank(row)]
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """The first of `DELIMITERS` that gives most rows the same number of cells, two or more."""
+    best, most = ",", 0.0
+    for delimiter in DELIMITERS:
+        widths = Counter(len(row) for _, row in _numbered(lines, delimiter))
+        share = max((n / widths.total() for width, n in widths.items() if width > 1), default=0.0)
+        if share > most:
+            best, most = delimiter, share
+    return best
+
+
+def _is_row(row: Row, width: int) -> bool:
+    """Whether this is a row of the table, not a line of text above it."""
+    return len(row) == width and (width == 1 or not is_blank(row[1:]) or dates.is_date(row[0]))
+
+
+def _first_of_short(rows: Sequence[Row], top: int, width: int) -> int:
+    """The index of the first row below a header of one name less, where rows with as few cells come
+    first; else `top`.
+    """
+    first = top
+    while first > 0 and len(rows[first - 1]) == width - 1 > 1:
+        if not any(map(_is_value, rows[first - 1])):
+            return first
+        first -= 1
+    return top
+
+
+def _completed(header: Row, rows: Sequence[Row]) -> tuple[str, ...]:
+    """Names of columns of a file with one more: an empty one at the end, or, as R writes it, the
+    names of the rows.
+    """
+    is_last_empty = all(not row[-1].strip() for row in rows if len(row) > len(header))
+    return (*header, "Unnamed: end") if is_last_empty else ("Unnamed: 0", *header)
+
+
+def _names_in_levels(rows: Sequence[Row]) -> tuple[tuple[str, ...], int]:
+    """Names of columns in several rows, as pandas writes them: the levels, then the name of the index
+    in a row of its own; and how many rows these are. () where the rows are others.
+    """
+    height = next((index for index, row in enumerate(rows) if is_blank(row[1:])), 0)
+    levels = [[cell.strip() for cell in row] for row in rows[:height]]
+    if not levels or height + 1 >= len(rows) or len(levels[0]) < 2:
+        return (), 0
+    is_named = not any(_is_value(cell) or not cell for level in levels for cell in level[1:])
+    if not is_named or _is_value(rows[height][0]) or not dates.is_date(rows[height + 1][0]):
+        return (), 0
+    different = [level for level in levels if len({*level[1:]}) > 1] or levels[:1]
+    columns = zip(*(level[1:] for level in different), strict=True)
+    return (rows[height][0].strip(), *("/".join(cells) for cells in columns)), height + 1
+
+
+def _names(rows: Sequence[Row], name: str) -> tuple[str, ...]:
+    """Names for the columns of a file whose first row has values; () where it has names.
+
+    It has values where all its cells are dates or numbers above such cells, except for names that
+    count 0, 1, 2, … or are dates one after the other, as in wide tables.
+
+    Raises:
+        InputError: it can be either.
+    """
+    if len(rows) < 2:
+        return ()
+    first, others = rows[0], [row for row in rows[1:21] if len(row) == len(rows[0])]
+    columns = list(zip(*others, strict=True))
+    if not columns or not any(map(_is_value, first)):
+        return ()
+    for cell, below in zip(first, columns, strict=True):
+        is_name = not _is_value(cell) and cell.strip().lower() not in decimals.MISSING
+        if is_name and any(map(_is_value, below)):
+            return ()
+    counted = [str(index) for index in range(len(first))]
+    if [cell.strip() for cell in first] == counted:  # pandas names columns so
+        if len(first) == 1 and all(re.fullmatch(r"-?\d+", row[0].strip()) for row in others):
+            raise InputError(
+                f"{name}: its first line ('0') may be a value or the name of the column; add "
+                "a first line such as value.",
+                name,
+            )
+        return ()
+    if sum(map(_is_value, first)) > 2 and _are_headings(first, columns):
+        return ()
+    return tuple(f"column {number}" for number in range(1, len(first) + 1))
+
+
+def _are_headings(first: Row, columns: Sequence[Row]) -> bool:
+    """Whether the first row has dates or years above numbers: a series in each row."""
+    values = [
+        cell.strip()
+        for cell, below in zip(first, columns, strict=True)
+        if _is_value(cell) and not any(map(dates.is_date, below))
+    ]
+    if all(map(dates.is_date, values)):
+        return True
+    years = [int(cell) for cell in values if re.fullmatch(r"(?:1[789]|20|21)\d\d", cell)]
+    steps = {b - a for a, b in itertools.pairwise(years)}
+    return len(years) == len(values) and len(steps) == 1
+
+
+def _is_value(cell: str) -> bool:
+    return decimals.is_number(cell) or dates.is_date(cell)
+
+
+def _check_short_header(
+    header: Row,
+    rows: Sequence[Row],
+    numbers: Sequence[int],
+    delimiter: str,
+    line: int,
+    name: str,
+) -> None:
+    """Check that a header with one name less than the rows have cells leaves out the names of the
+    rows, or that the last cells are empty.
+
+    Args:
+        header: its names.
+        rows, numbers: those below it, and the indices of their lines.
+        delimiter: between cells.
+        line: of the header.
+        name: of the file, for messages.
+
+    Raises:
+        InputError: a delimiter may be part of a cell.
+    """
+    full = [
+        (number, [cell.strip() for cell in row])
+        for number, row in zip(numbers, rows, strict=True)
+        if len(row) > len(header)
+    ]
+    cells = [row for _, row in full]
+    if not any(row[-1] for row in cells) or _numbers_rows(cells):
+        return
+    splits = [one for one in full if _split(one[1])]
+    has_splits = delimiter == "," and 2 * len(splits) >= len(full)
+    if not has_splits and not _misses_dates(header, cells[0]):
+        return
+    number, row = (splits if has_splits else full)[0]
+    text = delimiter.join(_split(row) if has_splits else row[1:])
+    raise InputError(
+        f"{name}: line {number + 1} has {len(row)} cells, and the header in line {line} has "
+        f"{len(header)}: {text!r} may be one cell (enclose such cells in quotation marks), or "
+        f"{row[0]!r} is the name of the row (add a name for the first column, too).",
+        name,
+    )
+
+
+def _check_header(header: Row, row: Row, delimiter: str, line: int, name: str) -> None:
+    """Check that a header has as many names as the first row has cells.
+
+    Raises:
+        InputError: it has more or fewer.
+    """
+    if len(header) != len(row):
+        raise InputError(
+            f"{name}: line {line} has {len(header)} cells, and the row below it "
+            f"({delimiter.join(row)[:80]!r}) has {len(row)}: if line {line} is the header, write as many "
+            "cells in each row, and enclose those that hold a delimiter in quotation marks; if the table "
+            "has no header, delete that line.",
+            name,
+        )
+
+
+def _numbers_rows(rows: Sequence[Row]) -> bool:
+    """Whether the first cells count the rows from 0 or 1 on, next to cells that change."""
+    counted = [[str(first + index) for index in range(len(rows))] for first in (0, 1)]
+    is_counted = len(rows) >= LEAST_NUMBERED and [row[0] for row in rows] in counted
+    return is_counted and len({row[1] for row in rows}) > 1
+
+
+def _split(row: Row) -> Row:
+    """The first two cells that may be one number; () where there are none."""
+    for index in range(len(row) - 1):
+        if BEFORE_COMMA.fullmatch(row[index]) and AFTER_COMMA.fullmatch(row[index + 1]):
+            return row[index : index + 2]
+    return ()
+
+
+def _misses_dates(header: Row, row: Row) -> bool:
+    """Whether the first cell is a date, and one under a name of dates is not, with names of rows."""
+    return dates.is_date(row[0]) and any(
+        column.lower() in TIMES and not dates.is_date(cell)
+        for column, cell in zip(header, row[1:], strict=True)
+    )
