@@ -114,8 +114,8 @@ class LoadedModel(CompiledModel, ABC):
 
         Raises:
             CompileError: the model could not be compiled.
-            EngineUnavailableError: TensorFlow is needed once and is not installed, or the engine is
-                not there.
+            EngineUnavailableError: the engine, or TensorFlow to compile the model, is not
+                installed.
 
         Example:
             >>> model = ws.load("efficientnet_lite0")
@@ -143,7 +143,7 @@ class LoadedModel(CompiledModel, ABC):
 
     @property
     def feature_size(self) -> int:
-        """D of the features."""
+        """The number of features, D."""
         outputs = self.engine.signatures["forward"].outputs
         sizes = [spec.shape[-1] for spec in outputs if spec.name == "features"]
         if not sizes:
@@ -152,7 +152,7 @@ class LoadedModel(CompiledModel, ABC):
 
     @property
     def folder(self) -> Path | None:
-        """Of its bundle or repository, where it has one."""
+        """The folder of its bundle or repository, if it has one."""
         return self._folder
 
     @property
@@ -242,26 +242,26 @@ class LoadedModel(CompiledModel, ABC):
     def export(
         self, path: str | Path, format: str | None = None, *, integer_io: bool = False
     ) -> Path:
-        """Write the model in the format of other tools; it is compared with the model before it is
-        there.
+        """Export the model for other tools; the export is compared with the model before it is
+        written.
 
-        Beside it lies what the file cannot say: preprocessing and labels (`model.json` in a folder,
-        `<file>.json` next to a file).
+        A JSON file next to it has the preprocessing and the labels: `<file>.json`, or `model.json`
+        in the folder.
 
         Args:
-            path: new: a folder for `saved_model` and `openvino`, else a file (`.tflite`, `.onnx`,
-                `.keras`).
-            format: `"saved_model"`, `"litert"`, `"onnx"`, `"openvino"` or `"keras"`; default: what
-                the suffix says; without a suffix `"saved_model"`.
-            integer_io: of `"litert"`, for a model that was loaded with `precision="int8"` and
-                `calibration`: a file without float32, whose inputs and outputs are int8, too. Scale
-                and zero point of each are in the JSON file.
+            path: a new folder for `saved_model` and `openvino`, a new file for the other formats
+                (`.tflite`, `.onnx`, `.keras`).
+            format: `"saved_model"`, `"litert"`, `"onnx"`, `"openvino"` or `"keras"`; default: by
+                the suffix; without a suffix `"saved_model"`.
+            integer_io: for `"litert"` and a model that was loaded with `precision="int8"` and
+                `calibration`: the file has no float32, and its inputs and outputs are int8, too.
+                The JSON file has the scale and zero point of each.
 
         Raises:
-            UsageError: no such format, or the path is there already or has another suffix.
-            CompileError: the format cannot hold this model, or the result strays from it by more
-                than 1e-4.
-            EngineUnavailableError: what writes the format is not installed.
+            UsageError: the format is unknown, the path exists, or its suffix is of another format.
+            CompileError: the format does not support this model, or the export differs from it by
+                more than 1e-4.
+            EngineUnavailableError: the package that writes the format is not installed.
         """
         from warmstart.core.exporting import export
 

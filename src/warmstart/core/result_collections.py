@@ -78,11 +78,10 @@ class Results(list[T]):
 
     @property
     def row_labels(self) -> pd.Index[Any] | None:
-        """The labels of the results in the index of the column of pandas they were made from; None
-        where the inputs were not such a column.
+        """The index labels of the pandas column that the inputs came from; None for other inputs.
 
         Raises:
-            UsageError: a result was added that is not of that column.
+            UsageError: a result was added that does not come from that column.
         """
         if self._index is None:
             return None

@@ -48,7 +48,7 @@ class SearchableModel(LoadedModel):
         return features
 
     def similarity(self, a: object, b: object) -> NDArray[np.float32]:
-        """How alike inputs are: the cosine of the angle of their features, -1 to 1.
+        """The cosine similarity of the features of inputs, -1 to 1.
 
         Args:
             a, b: an input, or a list of them; or vectors of this model: an `Embedding`, a list of

@@ -11,19 +11,19 @@ from warmstart.json_values import JSON
 
 
 class TrainingFiles:
-    """The record and the report of a fine-tuning; neither is there where a model was not fine-tuned."""
+    """The record and the report of a fine-tuning, which only fine-tuned models have."""
 
     name: str
     _folder: Path | None
 
     @property
     def history(self) -> list[dict[str, JSON]]:
-        """The epochs of its fine-tuning, one record each; empty where it was not fine-tuned."""
+        """The epochs of its fine-tuning, one record each; empty if it was not fine-tuned."""
         path = self._training_files().get(bundle.TRAINING)
         return json.loads(path.read_text("utf-8"))["history"] if path else []
 
     def report(self) -> Path:
-        """Where the page lies that shows how it was fine-tuned and how good it is.
+        """The path of `report.html`, which shows its fine-tuning and its metrics.
 
         Raises:
             UsageError: it was not fine-tuned, or its bundle has no report.

@@ -120,7 +120,7 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
 
     @property
     def threshold(self) -> float:
-        """The lowest score of a box where the caller does not say."""
+        """The lowest score of a box if a call does not set `threshold`."""
         return float(self.entry.processing.get("threshold", THRESHOLD))
 
     def decode(self, prepared: Prepared, outputs: Any, options: DetectOptions) -> Detections:

@@ -108,19 +108,17 @@ class Forecast(Result):
 
     @property
     def index(self) -> pd.DatetimeIndex | pd.RangeIndex:
-        """Timestamps of the steps; numbers of steps where the series has no timestamps."""
+        """Timestamps of the steps, or their numbers if the series has no timestamps."""
         return self.series.index(len(self.series), self.horizon)
 
     @property
     def timestamps(self) -> list[str]:
-        """Timestamps of the steps in ISO 8601; numbers of steps where the series has none."""
+        """Timestamps of the steps in ISO 8601, or their numbers if the series has no timestamps."""
         return _texts(self.index)
 
     @property
     def mean(self) -> Annotated[NDArray[np.float64], Wire(Sequence[Value | None])]:
-        """Mean of the samples, float64 (horizon,); of a model that gives quantiles only, its
-        median.
-        """
+        """Mean of the samples, float64 (horizon,); the median if there are only quantiles."""
         if self.samples is None:
             return self.quantile(0.5)
         samples = self.samples.astype(np.float64)
@@ -148,8 +146,8 @@ class Forecast(Result):
     def quantile(self, level: float) -> NDArray[np.float64]:
         """The value that the series stays below with probability `level`, float64 (horizon,).
 
-        Of samples it is the one at index round((S - 1) * level), as GluonTS takes it; between
-        the quantiles of a model it is interpolated, and beyond the outermost ones it is these.
+        With samples it is the sorted sample at index round((S - 1) * level), as in GluonTS. With
+        quantiles only, it is interpolated between their levels and constant outside them.
 
         Raises:
             UsageError: the level is not from 0 to 1.

@@ -99,7 +99,7 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
 
     @property
     def sample_rate(self) -> int:
-        """Of the generated sound, in Hz."""
+        """Sampling rate of the generated sound, in Hz."""
         return int(self.entry.processing["sample_rate"])
 
     @property

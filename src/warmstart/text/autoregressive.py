@@ -62,7 +62,7 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
 
     @property
     def max_length(self) -> int:
-        """The most tokens of the context: prompt and continuation together, unless it slides."""
+        """Maximum number of tokens of prompt and continuation, unless the context slides."""
         return int(self.entry.processing["longest"])
 
     @property

@@ -58,7 +58,7 @@ class EmbedOptions(BatchOptions, ColumnOptions):
 
 
 class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
-    """Turns texts into vectors whose angles tell how alike the texts are.
+    """Turns texts into vectors; the angle between two of them shows how similar the texts are.
 
     Example:
         >>> model = ws.load("sentence-model")  # such as "all_minilm_l6_v2"
@@ -217,7 +217,7 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
     @takes(EvaluateTextsOptions)
     @documented_in(task_of(task).guide)
     def evaluate(self, data: Data, options: EvaluateTextsOptions) -> Evaluation:
-        """How well the cosine of two texts' vectors follows the scores that people gave.
+        """The correlation of the cosine similarity of two texts with labelled scores.
 
         Args:
             data: ((text, text), score) pairs.

@@ -74,7 +74,7 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
 
     @property
     def max_length(self) -> int:
-        """Tokens of one text at most, special ones included."""
+        """Maximum number of tokens of a text, special tokens included."""
         return int(self.entry.processing["max_length"])
 
     def files(self) -> Mapping[str, Path | bytes]:
@@ -157,7 +157,7 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
         return [self.tokenize(text, name)]
 
     def tokenize(self, text: str | Pair, name: str = "") -> Encoded:
-        """A text or pair as the model's tokens, cut to what it takes.
+        """A text or pair as the model's tokens, truncated to `max_length`.
 
         Raises:
             InputError: the text cannot be encoded.

@@ -21,14 +21,14 @@ Finish: TypeAlias = Literal["length", "end", "stop"]
 
 
 Truncated: TypeAlias = Annotated[bool, Omit]
-"""Whether the text was longer than the model takes, so that a part of it was left out."""
+"""Whether the text was longer than the model's `max_length`, and was truncated."""
 
 
 @dataclass(frozen=True, repr=False)
 class TextClassification(Classification):
     """The best classes of one text or pair, best first.
 
-    `truncated` says whether the text was longer than the model takes, and a part of it left out.
+    `truncated` says whether the text was longer than the model's `max_length`, and was truncated.
 
     Example:
         >>> ws.load("sst2_bert_tiny")("a moving film").label
@@ -42,7 +42,7 @@ class TextClassification(Classification):
 class Embedding(Result):
     """A text as a vector: float32 (D,).
 
-    `truncated` says whether the text was longer than the model takes, and a part of it left out.
+    `truncated` says whether the text was longer than the model's `max_length`, and was truncated.
 
     Example:
         >>> ws.load("sentence-model")("a cat").vector.dtype
@@ -192,7 +192,7 @@ class FilledMask(Result):
         masks: the predictions for each mask: `index` is the token's id, `id` its spelling in the
             vocabulary.
         text: the text with each mask filled by its best token.
-        truncated: whether the text was longer than the model takes, and a part of it left out.
+        truncated: whether the text was longer than the model's `max_length`, and was truncated.
 
     Example:
         >>> len(ws.load("mask-model")("The [MASK] barked at the [MASK].", top_k=2).masks)
@@ -261,8 +261,8 @@ class Generation(Result):
             model's own, before penalties, temperature and truncation.
         finish: "length" (max_new_tokens were generated), "end" (the model ended its text) or
             "stop".
-        others: further continuations, where several were asked for: the next best of a beam search,
-            or other samples.
+        others: further continuations, if several were requested: the next best of a beam search, or
+            other samples.
 
     Example:
         >>> ws.load("shakespeare_gpt2")("ROMEO:", max_new_tokens=8, seed=1).finish
@@ -304,15 +304,15 @@ class Generation(Result):
 
 @dataclass(frozen=True, repr=False)
 class TextScore(Result):
-    """How probable a model finds a text. The first token is not scored: nothing stands before it.
+    """How probable a model finds a text. The first token is not scored, because it has no context.
 
     Attributes:
-        input: the text, cut where it is long.
+        input: the text; a long one is shortened.
         model: the model's name.
         tokens: the ids of the scored tokens; `to_dict` gives their number.
         logprobs: natural logarithms of their probabilities, each after all tokens before it that
             fit the context.
-        characters: of the text of the scored tokens.
+        characters: number of characters of the scored tokens.
 
     Example:
         >>> score = ws.load("shakespeare_gpt2").score("To be, or not to be")
@@ -335,12 +335,12 @@ class TextScore(Result):
 
     @property
     def nats_per_character(self) -> Score:
-        """Comparable between models of different vocabularies."""
+        """Like `nats_per_token`, but comparable between models with different vocabularies."""
         return -math.fsum(self.logprobs) / max(self.characters, 1)
 
     @property
     def perplexity(self) -> Score:
-        """e to the nats per token."""
+        """exp(`nats_per_token`)."""
         return math.exp(min(self.nats_per_token, 700.0))
 
     def __str__(self) -> str:

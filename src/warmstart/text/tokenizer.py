@@ -30,7 +30,7 @@ LARGEST_TEXT = 16 * 2**20
 
 
 class TruncationWarning(UserWarning):
-    """A text was longer than the model takes, and a part of it was left out."""
+    """A text was longer than the model's `max_length`, and was truncated."""
 
 
 @dataclass(frozen=True)

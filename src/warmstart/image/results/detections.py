@@ -49,12 +49,12 @@ class Box(Record):
 
     @property
     def width(self) -> float:
-        """In pixels of the photo."""
+        """Width in pixels of the photo."""
         return self.xmax - self.xmin
 
     @property
     def height(self) -> float:
-        """In pixels of the photo."""
+        """Height in pixels of the photo."""
         return self.ymax - self.ymin
 
 

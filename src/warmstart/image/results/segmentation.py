@@ -111,10 +111,10 @@ class Segmentation(Result):
         )
 
     def mask(self, label: str | int) -> NDArray[np.bool_]:
-        """Where one class is: (H, W) bool.
+        """The pixels of one class, bool (H, W); all False if the photo has none.
 
         Args:
-            label: name, id or index of a class; nothing of it in the photo gives an empty mask.
+            label: name, id or index of a class.
 
         Raises:
             UsageError: the model has no such class.

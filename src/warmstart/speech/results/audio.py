@@ -26,7 +26,7 @@ class Audio(Result):
     Attributes:
         samples: float32 (N,), -1 to 1.
         sample_rate: in Hz.
-        input: what was asked for.
+        input: the utterance.
         model: name of the model.
 
     Example:
@@ -53,7 +53,7 @@ class Audio(Result):
 
     @property
     def seconds(self) -> Annotated[float, Decimals(4)]:
-        """Its length."""
+        """Duration in seconds."""
         return len(self.samples) / self.sample_rate
 
     @property

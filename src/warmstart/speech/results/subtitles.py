@@ -30,9 +30,9 @@ class Limits:
     """How large a cue may be.
 
     Attributes:
-        line_length: characters of a line.
-        lines: of a cue.
-        seconds: that it is shown.
+        line_length: maximum number of characters of a line.
+        lines: maximum number of lines of a cue.
+        seconds: maximum duration of a cue.
 
     Raises:
         UsageError: one is not positive.

@@ -75,9 +75,10 @@ class Transcript(Result):
         input: name of the recording.
         model: name of the model.
         text: all of it; empty for silence. With `channels`: a line for each.
-        language: a code such as "en"; "" where the model does not give it.
-        words: with their times; empty where the option `word_timestamps` is off, or the model has none.
-        segments: with their times; empty where the option `timestamps` is off, or the model has
+        language: a code such as "en"; "" if the model does not return it.
+        words: with their times; empty if the option `word_timestamps` is off, or the model has
+            none.
+        segments: with their times; empty if the option `timestamps` is off, or the model has
             none.
         duration: of the recording, in seconds.
         channel: the channel that was transcribed, from 1, in an element of `channels`.
@@ -199,9 +200,9 @@ class Transcript(Result):
         as "[1] ".
 
         Args:
-            line_length: characters of a line at most.
-            lines: of a cue at most.
-            seconds: that a cue is shown at most.
+            line_length: maximum number of characters of a line.
+            lines: maximum number of lines of a cue.
+            seconds: maximum duration of a cue.
 
         Raises:
             UsageError: a limit is not positive.
