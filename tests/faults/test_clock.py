@@ -31,7 +31,9 @@ def jump(monkeypatch):
     return by
 
 
-@pytest.mark.fault("clock", "it jumps while a request waits", "it is answered, and does not expire")
+@pytest.mark.fault(
+    "clock", "the clock jumps while a request waits", "the request is answered and does not expire"
+)
 @pytest.mark.parametrize("seconds", JUMPS)
 def test_requests_do_not_expire(jump, seconds):
     def work(key, values):
@@ -48,7 +50,7 @@ def test_requests_do_not_expire(jump, seconds):
 
 
 @pytest.mark.fault(
-    "clock", "it jumps while a server runs", "its copies are not taken for abandoned"
+    "clock", "the clock jumps while a server runs", "its copies are not removed as abandoned"
 )
 @pytest.mark.parametrize("seconds", JUMPS)
 def test_copies_in_use_stay(jump, seconds, tmp_path, monkeypatch):
@@ -61,7 +63,9 @@ def test_copies_in_use_stay(jump, seconds, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.fault("clock", "it jumps between two loads", "the compiled program is used again")
+@pytest.mark.fault(
+    "clock", "the clock jumps between two loads", "the compiled program is used again"
+)
 @pytest.mark.parametrize("seconds", JUMPS)
 def test_artifacts_are_still_good(jump, seconds, cat_pixels):
     expected = ws.load(CIFAR, engine="litert")(cat_pixels)
@@ -76,7 +80,11 @@ def cat_pixels():
     return np.full((32, 32, 3), 128, np.uint8)
 
 
-@pytest.mark.fault("clock", "it is wrong when a server names a time", "the wait that was meant")
+@pytest.mark.fault(
+    "clock",
+    "the clock is wrong when a server sends a date to wait for",
+    "the wait has the length that the server meant",
+)
 @pytest.mark.parametrize("seconds", JUMPS)
 def test_a_date_to_wait_for(jump, seconds):
     now = time.time()

@@ -197,7 +197,7 @@ ROWS = [
         marks=pytest.mark.fault(
             "files",
             f"{name} {damage} at every {PERCENT.step} % of its length",
-            "a typed error in one sentence, or an answer of finite numbers",
+            "a typed error in one sentence, or a result with finite numbers",
         ),
         id=f"{name}-{damage}",
     )

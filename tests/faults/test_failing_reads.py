@@ -102,7 +102,7 @@ def test_eio(tmp_path, faulty, name, percent):
     assert os.strerror(errno.EIO) in str(error.value)
 
 
-@pytest.mark.parametrize("name", marked("short reads", "the same as ever"))
+@pytest.mark.parametrize("name", marked("short reads", "the same result as without faults"))
 def test_short_reads(tmp_path, faulty, name):
     format_ = FORMATS[name]
     path = format_.write(tmp_path)
