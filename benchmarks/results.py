@@ -90,13 +90,15 @@ class Session:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of the processes that are measured."""
-        return {
+        environment = {
             **os.environ,
             "WARMSTART_HOME": str(self.home),
             "WARMSTART_FIRST_CALL": "wait",
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "KERAS_BACKEND": "tensorflow",
         }
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # installed packages have bytecode
+        return environment
 
 
 def run(

@@ -317,7 +317,7 @@ def _openvino(artifact: Artifact, precision: str) -> Engine:
         artifact.openvino_path,
         artifact.signatures,
         precision=precision,
-        cache=openvino.cache_folder(),
+        sha256=artifact.sha256,
     )
 
 

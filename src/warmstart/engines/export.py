@@ -131,10 +131,9 @@ class _Files(Engine):
 
 
 def _openvino(artifact: Artifact, program: Build, path: Path, report: Report) -> Engine:
-    import openvino
-
     from warmstart.engines.openvino import EXACT
     from warmstart.engines.openvino_graph import rewrite
+    from warmstart.engines.openvino_package import openvino
 
     core = openvino.Core()
     path.mkdir()

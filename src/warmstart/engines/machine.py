@@ -8,6 +8,8 @@ import platform
 
 from warmstart.engines.litert import usable_cpus
 
+SETS = ("flags", "Features")  # in /proc/cpuinfo, of x86 and ARM
+
 
 def digest() -> str:
     """A digest of this CPU, the number of threads, and the engines' versions."""
@@ -22,14 +24,24 @@ def digest() -> str:
 
 def processor() -> str:
     """A line that names the CPU."""
+    return _line("model name", *SETS) or platform.processor()
+
+
+def instruction_sets() -> str:
+    """A line that lists the CPU's instruction sets, or else names the CPU."""
+    return _line(*SETS) or processor()
+
+
+def _line(*starts: str) -> str:
+    """The first line of /proc/cpuinfo that starts so; empty if there is none."""
     with (
         contextlib.suppress(OSError),
         open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file,
     ):
         for line in file:
-            if line.startswith(("model name", "flags", "Features")):
+            if line.startswith(starts):
                 return line.strip()
-    return platform.processor()
+    return ""
 
 
 def version(package: str) -> str:

@@ -16,8 +16,8 @@ def map_constants(network: Any, path: Path) -> object:
     from, instead of OpenVINO's copies; returns what must live as long as the network.
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
-    from openvino import Tensor
-    from openvino.op import Constant
+
+    from warmstart.engines.openvino_package import openvino
 
     plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     file = Interpreter(str(path), experimental_op_resolver_type=plain)
@@ -28,7 +28,7 @@ def map_constants(network: Any, path: Path) -> object:
             continue
         values = file.tensor(index)()
         if (values.shape, values.dtype) == (node.data.shape, node.data.dtype):
-            mapped = Constant(Tensor(values, shared_memory=True))
+            mapped = openvino.op.Constant(openvino.Tensor(values, shared_memory=True))
             node.output(0).replace(mapped.output(0))
     heap.trim()
     return file

@@ -46,9 +46,10 @@ def quantize(
     Raises:
         EngineError: NNCF or OpenVINO cannot represent the program.
     """
+    from warmstart.engines.openvino_package import openvino
+
     os.environ.setdefault("NNCF_CI", "1")  # no telemetry
     import nncf
-    import openvino
 
     signature, rule = exact.signatures[FORWARD], calibration.rule
     tensors = {spec.name: spec.tensor for spec in signature.inputs}
@@ -97,10 +98,8 @@ def float_network(path: Path) -> Any:
     NNCF does not recognise weights that are stored in int8 and scaled when they are used: half of the
     convolutions of such a network would stay in float32, and no bias would be corrected.
     """
-    import openvino
-    from openvino.passes import ConstantFolding, Manager
-
     from warmstart.engines.openvino_graph import rewrite
+    from warmstart.engines.openvino_package import openvino
 
     network = rewrite(openvino.Core().read_model(str(path)))
     for node in network.get_ops():
@@ -109,7 +108,7 @@ def float_network(path: Path) -> Any:
             if stored.get_type_name() == "Constant":
                 values = stored.data.astype(node.get_element_type().to_dtype())
                 node.output(0).replace(openvino.op.Constant(values).output(0))
-    manager = Manager()
-    manager.register_pass(ConstantFolding())
+    manager = openvino.passes.Manager()
+    manager.register_pass(openvino.passes.ConstantFolding())
     manager.run_passes(network)
     return network

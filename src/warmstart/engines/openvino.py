@@ -7,7 +7,7 @@ silently change the results.
 
 from __future__ import annotations
 
-import os
+import mmap
 import subprocess
 import sys
 from collections import OrderedDict
@@ -21,24 +21,26 @@ import numpy as np
 from warmstart.engines.base import Signature
 from warmstart.engines.file_engine import FileEngine
 from warmstart.engines.litert import usable_cpus
+from warmstart.engines.openvino_cache import NetworkCache
 from warmstart.errors import EngineError, require
-from warmstart.hub import home
 
 Shapes = tuple[tuple[int, ...], ...]
-Request = tuple[Any, dict[str, Any], dict[str, Any]]
-"""An inference request of OpenVINO, with its ports of inputs and of outputs by name."""
 EXACT = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
 """Inputs of products with 8-bit weights are not quantised."""
 MAX_COMPILED = 2  # compiled networks in memory: for one image, and for the batch of a stream
+FIRST_CALLS = 2  # of a network, in which OpenVINO reads its weights
+PROBE = """
+from warmstart.engines.openvino_package import openvino
+openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
+"""
 
 
 @cache
 def probe_cpu() -> bool:
     """Whether OpenVINO runs on this CPU; tested in a subprocess, because it can crash."""
-    code = "import openvino; openvino.Core().get_property('CPU', 'FULL_DEVICE_NAME')"
     try:
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, timeout=60, check=False
+            [sys.executable, "-c", PROBE], capture_output=True, timeout=60, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
@@ -48,19 +50,9 @@ def probe_cpu() -> bool:
 @cache
 def computes_in_bfloat16() -> bool:
     """Whether this processor computes in bfloat16; on others OpenVINO uses float32 or emulates it."""
-    import openvino
+    from warmstart.engines.openvino_package import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-
-
-def cache_folder() -> Path | None:
-    """The folder of OpenVINO's compiled blobs; None if it cannot be written."""
-    folder = home() / "openvino"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return folder if os.access(folder, os.W_OK) else None
 
 
 def settings(precision: str) -> dict[str, Any]:
@@ -73,6 +65,43 @@ def settings(precision: str) -> dict[str, Any]:
     }
 
 
+class Network:
+    """A compiled network that is ready to run.
+
+    Args:
+        signature: of its function.
+        compiled: by OpenVINO.
+        memory: the file that has its weights, if it was loaded from one.
+    """
+
+    def __init__(self, signature: Signature, compiled: Any, memory: mmap.mmap | None):
+        self._request = compiled.create_infer_request()
+        self._inputs = {spec.name: compiled.input(spec.tensor) for spec in signature.inputs}
+        self._outputs = {spec.name: compiled.output(spec.tensor) for spec in signature.outputs}
+        self._memory, self._calls = memory, 0
+        self._release()
+
+    def run(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        from warmstart.engines.openvino_package import openvino
+
+        for name, array in arrays.items():
+            tensor = openvino.Tensor(np.ascontiguousarray(array), shared_memory=True)
+            self._request.set_tensor(self._inputs[name], tensor)
+        self._request.infer(share_outputs=True)
+        outputs = {
+            name: self._request.get_tensor(port).data.copy() for name, port in self._outputs.items()
+        }
+        if self._calls < FIRST_CALLS:
+            self._calls += 1
+            self._release()
+        return outputs
+
+    def _release(self) -> None:
+        """Give the memory of the file back: OpenVINO copies the weights into forms of its own."""
+        if self._memory is not None and hasattr(self._memory, "madvise"):
+            self._memory.madvise(mmap.MADV_DONTNEED)
+
+
 class OpenVINOEngine(FileEngine):
     """Runs one `.tflite` file that has a single function.
 
@@ -80,7 +109,8 @@ class OpenVINOEngine(FileEngine):
         path: the file.
         signatures: its one function.
         precision: `"float32"`, `"int8"` or `"bfloat16"`; see `computes_in_bfloat16`.
-        cache: a folder for OpenVINO's compiled blobs, which halve the time of the next start.
+        sha256: of the program's files; with it, compiled networks are stored, see
+            `openvino_cache`.
 
     Raises:
         MissingPackageError: OpenVINO is not installed.
@@ -95,7 +125,7 @@ class OpenVINOEngine(FileEngine):
         signatures: Mapping[str, Signature],
         *,
         precision: str = "float32",
-        cache: Path | None = None,
+        sha256: str | None = None,
     ):
         super().__init__(path, signatures)
         if len(signatures) != 1:
@@ -103,9 +133,8 @@ class OpenVINOEngine(FileEngine):
                 "OpenVINO supports only programs with one function; use engine='litert'."
             )
         require("openvino", extra="openvino", purpose="for engine='openvino'")
-        import openvino
+        from warmstart.engines.openvino_package import openvino
 
-        self._openvino = openvino
         (self._signature,) = signatures.values()
         self._varies = any(
             isinstance(d, str) and d != "batch"
@@ -113,10 +142,11 @@ class OpenVINOEngine(FileEngine):
             for d in spec.shape
         )
         self._core = openvino.Core()
-        self._settings = settings(precision) | ({"CACHE_DIR": str(cache)} if cache else {})
-        self._requests: OrderedDict[Shapes, Request] = OrderedDict()
+        self._settings = settings(precision)
+        self._cache = NetworkCache(sha256, self._settings) if sha256 else None
+        self._networks: OrderedDict[Shapes, Network] = OrderedDict()
 
-    def _request(self, arrays: Mapping[str, np.ndarray]) -> Request:
+    def _network(self, arrays: Mapping[str, np.ndarray]) -> Network:
         """The network compiled for these shapes, which is faster than with dynamic ones.
 
         Where more than the batch varies between calls, such as the lengths of texts, it is compiled
@@ -124,36 +154,37 @@ class OpenVINOEngine(FileEngine):
         """
         signature, varies = self._signature, self._varies
         key = () if varies else tuple(arrays[spec.name].shape for spec in signature.inputs)
-        if (request := self._requests.get(key)) is not None:
-            self._requests.move_to_end(key)
-            return request
-        from warmstart.engines.openvino_graph import rewrite
-
+        if (network := self._networks.get(key)) is not None:
+            self._networks.move_to_end(key)
+            return network
+        shapes = {
+            spec.tensor: [-1] * len(spec.shape) if varies else list(arrays[spec.name].shape)
+            for spec in signature.inputs
+        }
         try:
-            network = rewrite(self._core.read_model(str(self._path)))
-            inputs = {spec.name: spec.tensor for spec in signature.inputs}
-            shapes = {
-                tensor: [-1] * arrays[name].ndim if varies else list(arrays[name].shape)
-                for name, tensor in inputs.items()
-            }
-            network.reshape(shapes)
-            compiled = self._core.compile_model(network, "CPU", self._settings)
-            ports = {name: compiled.input(tensor) for name, tensor in inputs.items()}
-            outputs = {spec.name: compiled.output(spec.tensor) for spec in signature.outputs}
+            self._networks[key] = network = Network(signature, *self._compiled(shapes))
         except RuntimeError as error:
             raise EngineError(f"OpenVINO could not compile {self._path}: {error}") from error
-        self._requests[key] = request = (compiled.create_infer_request(), ports, outputs)
-        while len(self._requests) > MAX_COMPILED:
-            self._requests.popitem(last=False)
-        return request
+        while len(self._networks) > MAX_COMPILED:
+            self._networks.popitem(last=False)
+        return network
+
+    def _compiled(self, shapes: Mapping[str, list[int]]) -> tuple[Any, mmap.mmap | None]:
+        """A compiled network, and the mapped file that has its weights if it was stored."""
+        cache, core = self._cache, self._core
+        if cache and (stored := cache.load(core, shapes)):
+            return stored
+        from warmstart.engines.openvino_graph import rewrite
+
+        network = rewrite(core.read_model(str(self._path)))
+        network.reshape(shapes)
+        compiled = core.compile_model(network, "CPU", self._settings)
+        if cache and cache.save(compiled, shapes) and (stored := cache.load(core, shapes)):
+            return stored  # which needs less memory
+        return compiled, None
 
     def _run(self, function: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        request, inputs, outputs = self._request(arrays)
         try:
-            for name, array in arrays.items():
-                tensor = self._openvino.Tensor(np.ascontiguousarray(array), shared_memory=True)
-                request.set_tensor(inputs[name], tensor)
-            request.infer()
+            return self._network(arrays).run(arrays)
         except RuntimeError as error:
             raise EngineError(f"OpenVINO could not run {function}: {error}") from error
-        return {name: request.get_tensor(port).data.copy() for name, port in outputs.items()}

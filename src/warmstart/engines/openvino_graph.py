@@ -12,9 +12,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from openvino import opset13 as ops
+
+from warmstart.engines.openvino_package import openvino
+
+# isort: split
 from openvino.passes import AnyInput, Manager, Matcher, MatcherPass, Or, WrapType
 
+ops = openvino.opset13
 Build = Callable[[Any, Mapping[Any, Any]], Any]
 """Returns the node that replaces the last node of a match (its first argument), or None. The second
 argument has the matched outputs by the node of the pattern.

@@ -63,7 +63,7 @@ class PagedEngine(FileEngine):
         self, path: Path, signatures: Mapping[str, Signature], *, precision: str = "float32"
     ):
         require("openvino", extra="openvino", purpose="for engine='openvino'")
-        import openvino
+        from warmstart.engines.openvino_package import openvino
 
         super().__init__(path, signatures)
         self._tensor = openvino.Tensor
@@ -81,7 +81,7 @@ class PagedEngine(FileEngine):
         Raises:
             EngineError: the installed OpenVINO cannot run it.
         """
-        import openvino
+        from warmstart.engines.openvino_package import openvino
 
         core = openvino.Core()
         step = self.signatures["step"]

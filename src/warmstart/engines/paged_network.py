@@ -51,10 +51,10 @@ def with_paged_attention(network: Any, step: Signature) -> Any:
         EngineError: the graph is not that of such a program.
         RuntimeError, ImportError: the installed OpenVINO has another paged attention.
     """
-    import openvino
-    from openvino import opset13 as operations
-
     from warmstart.engines.openvino_graph import rewrite
+    from warmstart.engines.openvino_package import openvino
+
+    operations = openvino.opset13
 
     def input_of(name: str, shape: Sequence[Any], dtype: Any) -> Any:
         return _named(operations.parameter(openvino.PartialShape(shape), dtype), name)
@@ -111,8 +111,11 @@ def _paged_attention(
     width: int,
 ) -> Any:
     """The same attention over blocks: (H, N, D)."""
-    from openvino import opset13 as operations
     from openvino.op import _PagedAttentionExtension
+
+    from warmstart.engines.openvino_package import openvino
+
+    operations = openvino.opset13
 
     def constant(value: Any, dtype: Any = np.int32) -> Any:
         return operations.constant(np.asarray(value, dtype))

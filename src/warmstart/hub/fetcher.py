@@ -12,6 +12,7 @@ from warmstart.errors import ChecksumError, OfflineError, SourceError, UsageErro
 from warmstart.hub import files, huggingface, shared_cache, sources
 from warmstart.hub.home import is_offline, mirrored, offline_reason
 from warmstart.hub.huggingface import Listing
+from warmstart.hub.known_digests import known_sha256_of
 from warmstart.hub.progress import Progress
 from warmstart.hub.slots import Expected, Slot, web_slot
 from warmstart.hub.sources import Hub, Local, Web
@@ -254,7 +255,9 @@ def _check_local(path: Path, expected: Expected) -> None:
     if not expected.known:
         return
     try:
-        digests = files.digests_of(path, md5=bool(expected.md5))
+        digests = (
+            files.digests_of(path, md5=True) if expected.md5 else {"sha256": known_sha256_of(path)}
+        )
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
     for name, digest in (("sha256", expected.sha256), ("md5", expected.md5)):

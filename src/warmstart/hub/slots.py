@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from warmstart.digests import sha256_of
 from warmstart.hub import files
 from warmstart.hub.home import home
+from warmstart.hub.known_digests import known_sha256_of
 from warmstart.hub.sources import NOTES
 
 
@@ -153,7 +153,7 @@ def digest(path: Path) -> str:
         slot = Slot(folder, path.relative_to(folder).as_posix())
         if slot.check(Expected()) == "ok" and (record := files.read_json(slot.record)):
             return str(record["sha256"])
-    return sha256_of(path)
+    return known_sha256_of(path)
 
 
 def is_record(record: dict[str, Any]) -> bool:
