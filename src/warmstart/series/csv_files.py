@@ -23,22 +23,22 @@ MISSING = frozenset({"", *MISSING_WORDS, *UNCLEAR_WORDS})
 """Cells of missing values; among names, NA is a name."""
 
 
-def read(opened: Callable[[], BinaryIO], name: str, layout: Layout) -> pd.DataFrame:
+def read(
+    opened: Callable[[], BinaryIO], shape: first_lines.Shape, name: str, layout: Layout
+) -> pd.DataFrame:
     """The table in a CSV file; `notes` in its `attrs` say how it was read.
 
     Args:
         opened: opens the file, at its start.
+        shape: what its first lines show.
         name: of the file, for messages.
         layout: names columns whose cells are names, which stay as they are written.
 
     Raises:
-        UsageError, RecordError: see `first_lines.shape_of`.
         InputError: it is not a table, or can be read in two ways.
     """
     import pandas as pd
 
-    with opened() as file:
-        shape = first_lines.shape_of(file, name)
     options: dict[str, Any] = {"header": None, "names": shape.names} if shape.names else {}
     parse: Any = partial(
         pd.read_csv,

@@ -21,10 +21,7 @@ MOST_PARTS = 8
 def without_empty(table: pd.DataFrame, others: list[Any], notes: list[str]) -> list[Any]:
     """The columns without those that have no value at all, where any others are left."""
     empty = [column for column in others if table[column].isna().all()]
-    if not empty or len(empty) == len(others):
-        return others
-    notes.append(f"ignored, because they are empty: {listed(empty)}")
-    return [column for column in others if column not in empty]
+    return _without(others, empty, "they are empty", notes)
 
 
 def without_row_numbers(
@@ -32,11 +29,9 @@ def without_row_numbers(
 ) -> list[Any]:
     """The columns without those that number or name the rows, where any others are left."""
     numbers = [c for c in others if c in unique or row_numbers.numbers_rows(table, c)]
-    left = [column for column in others if column not in numbers]
-    if not numbers or not any(decimals.is_numeric(table[column]) for column in left):
+    if not any(decimals.is_numeric(table[c]) for c in others if c not in numbers):
         return others
-    notes.append(f"ignored, because each row has another value: {listed(numbers)}")
-    return left
+    return _without(others, numbers, "each row has another value", notes)
 
 
 def without_calendar(
@@ -44,10 +39,16 @@ def without_calendar(
 ) -> list[Any]:
     """The columns without those that say what the timestamps say, where any others are left."""
     repeats = [c for c in others if calendar_columns.repeats_calendar(table[c], str(c), times)]
-    if len(repeats) == len(others) or not repeats:
+    return _without(others, repeats, "they follow from the timestamps", notes)
+
+
+def _without(others: list[Any], ignored: list[Any], reason: str, notes: list[str]) -> list[Any]:
+    """The columns without those to be ignored, where there are such and any others are left."""
+    left = [column for column in others if column not in ignored]
+    if not ignored or not left:
         return others
-    notes.append(f"ignored, because they follow from the timestamps: {listed(repeats)}")
-    return [column for column in others if column not in repeats]
+    notes.append(f"ignored, because {reason}: {listed(ignored)}")
+    return left
 
 
 def check_parts(table: pd.DataFrame, taken: Sequence[Any], where: str) -> None:

@@ -84,7 +84,10 @@ def read(
             return table
         if suffix in JSON_LINES:
             return _json_lines(name)
-        return csv_files.read(partial(_opened, name), name, layout or Layout())
+        opened = partial(_opened, name)
+        with opened() as file:
+            shape = shape_of(file, name)
+        return csv_files.read(opened, shape, name, layout or Layout())
 
 
 @contextmanager
@@ -141,7 +144,7 @@ def parse_csv(data: bytes, max_values: int, max_columns: int) -> pd.DataFrame:
     with _input_errors("The table"):
         shape = shape_of(io.BytesIO(data), "The table")
         _check_lines(data, shape.delimiter, max_values, max_columns)
-        table = csv_files.read(partial(io.BytesIO, data), "The table", Layout())
+        table = csv_files.read(partial(io.BytesIO, data), shape, "The table", Layout())
     if table.empty:
         raise InputError("The table has no rows.")
     return table

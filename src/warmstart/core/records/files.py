@@ -138,14 +138,8 @@ def _json(lines: Iterator[str], path: Path) -> Table:
             return _of_json_lines(iter(text), path, ())
         raise RecordError(f"{path}: is not JSON ({error})", str(path)) from error
     if isinstance(content, dict) and (columns := _columns_of(content)) is not None:
-        lengths = {key: len(cells) for key, cells in columns.items()}
-        if len(set(lengths.values())) > 1:
-            counts = ", ".join(f"{key} {count:,}" for key, count in lengths.items())
-            raise UsageError(f"{path}: the columns have different lengths: {counts}.")
-        content = [
-            dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)
-        ]
-    elif isinstance(content, dict) and len(content) == 1:
+        return table_of_columns(str(path), columns, folder=path.parent)
+    if isinstance(content, dict) and len(content) == 1:
         (inner,) = content.values()
         content = inner if isinstance(inner, list) else content
     if not isinstance(content, list):
@@ -251,6 +245,22 @@ def table_of_rows(
     )
     single = frozenset(c for c, one in zip(columns, types, strict=False) if str(one) in FLOAT32)
     return Table(name, columns, records, folder, _class_names(metadata), single_precision=single)
+
+
+def table_of_columns(
+    name: str, columns: Mapping[Any, Sequence[Any]], folder: Path | None = None
+) -> Table:
+    """A table of columns by name; arguments as for `table_of_rows`.
+
+    Raises:
+        UsageError: there are no rows, or the columns have different lengths.
+    """
+    lengths = {key: len(cells) for key, cells in columns.items()}
+    if len(set(lengths.values())) > 1:
+        counts = ", ".join(f"{key} {count:,}" for key, count in lengths.items())
+        raise UsageError(f"{name}: the columns have different lengths: {counts}.")
+    rows = zip(*columns.values(), strict=True)
+    return table_of_rows(name, list(map(str, columns)), rows, folder=folder)
 
 
 def _class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, tuple[str, ...]]:

@@ -7,7 +7,12 @@ from itertools import chain
 from typing import Any
 
 from warmstart.core.records.columns import TOKENS, Field
-from warmstart.core.records.files import names_of_features, rows_of_batches, table_of_rows
+from warmstart.core.records.files import (
+    names_of_features,
+    rows_of_batches,
+    table_of_columns,
+    table_of_rows,
+)
 from warmstart.core.records.record import Record
 from warmstart.core.records.table import Table, table_of_mappings
 from warmstart.errors import RecordError, UsageError
@@ -77,7 +82,6 @@ def _are_columns(data: Any, count: int) -> bool:
 
 
 def _of_columns(data: Mapping[Any, Any]) -> Table:
-    lengths: dict[str, int] = {}
     for name, column in data.items():
         if (
             isinstance(column, str | bytes | Mapping)
@@ -88,12 +92,7 @@ def _of_columns(data: Mapping[Any, Any]) -> Table:
                 "A mapping is a table with a list of cells for each column, but "
                 f"{name!r} is an object of type {type(column).__name__}; of several datasets in a mapping, pass one."
             )
-        lengths[str(name)] = len(column)
-    if len(set(lengths.values())) > 1:
-        raise UsageError(
-            f"The columns have different lengths: {', '.join(f'{n} {c:,}' for n, c in lengths.items())}."
-        )
-    return table_of_rows(NAME, list(lengths), zip(*data.values(), strict=True))
+    return table_of_columns(NAME, data)
 
 
 def _of_iterable(
