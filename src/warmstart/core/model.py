@@ -11,7 +11,7 @@ import contextlib
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -296,19 +296,22 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
             is_list: whether all results are collected before the caller sees one.
         """
         self.ready()
-        return self._run(items, options, route, self.group_size(options, is_list))
+        return self._run(items, options, route, is_list)
 
     def _run(
-        self, items: Iterable[Item], options: OptionsT, route: Route[OptionsT], size: int
+        self, items: Iterable[Item], options: OptionsT, route: Route[OptionsT], is_list: bool
     ) -> Iterator[Any]:
+        size = self.group_size(options, is_list)
         numbered = (Item(item.name, item.value, index) for index, item in enumerate(items))
+        first = list(islice(numbered, 2)) if is_list else []
+        is_single = is_list and len(first) == 1  # starting threads would take longer
         work = partial(self._prepared, options=options)
-        if not self.decodes_ahead:
-            prepared = map(work, numbered)
+        if is_single or not self.decodes_ahead:
+            prepared = map(work, chain(first, numbered))
             while group := list(islice(prepared, size)):
                 yield from self._group(group, options, route)
             return
-        decoded = prefetch.decoded(numbered, work, ahead=2 * size + 4)
+        decoded = prefetch.decoded(chain(first, numbered), work, ahead=2 * size + 4)
         with contextlib.closing(decoded):  # stops the decoding threads
             values = (cast("Prepared | Failed", value) for _, value in decoded)
             while group := list(islice(values, size)):
