@@ -70,7 +70,9 @@ def same(text, expected) -> None:
     part=st.sampled_from([None, 3, 64]),
     group_size=st.sampled_from([None, 1, 3]),
 )
-def test_texts_that_join_and_leave_get_what_they_get_alone(model, alone, arrivals, part, group_size):
+def test_texts_that_join_and_leave_get_what_they_get_alone(
+    model, alone, arrivals, part, group_size
+):
     batch = TextBatch(model.engine, model.max_length, part, group_size)
     texts = []
     for steps, prompt, index, leaves in arrivals:
