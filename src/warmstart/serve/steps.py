@@ -40,7 +40,7 @@ class StepObserver(Protocol):
     """Is notified of steps and results, for metrics."""
 
     def stepped(self, rows: int, seconds: float, waited: Sequence[float]) -> None:
-        """A step with `rows` rows ended; `waited`: seconds that each new input waited."""
+        """A step ended, with `rows` rows in the batch; `waited`: seconds that each new input waited."""
 
     def began(self, seconds: float) -> None:
         """The first text of an input is ready, `seconds` after its arrival."""
