@@ -304,16 +304,13 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         size = self.group_size(options, is_list)
         numbered = (Item(item.name, item.value, index) for index, item in enumerate(items))
         first = list(islice(numbered, 2)) if is_list else []
-        is_single = is_list and len(first) == 1  # starting threads would take longer
         work = partial(self._prepared, options=options)
-        if is_single or not self.decodes_ahead:
-            prepared = map(work, chain(first, numbered))
-            while group := list(islice(prepared, size)):
-                yield from self._group(group, options, route)
-            return
-        decoded = prefetch.decoded(chain(first, numbered), work, ahead=2 * size + 4)
-        with contextlib.closing(decoded):  # stops the decoding threads
-            values = (cast("Prepared | Failed", value) for _, value in decoded)
+        values: Iterator[Prepared | Failed] = map(work, chain(first, numbered))
+        with contextlib.ExitStack() as stack:
+            if self.decodes_ahead and len(first) != 1:  # threads take too long to start for one
+                decoded = prefetch.decoded(chain(first, numbered), work, ahead=2 * size + 4)
+                stack.enter_context(contextlib.closing(decoded))
+                values = (cast("Prepared | Failed", value) for _, value in decoded)
             while group := list(islice(values, size)):
                 yield from self._group(group, options, route)
 

@@ -176,8 +176,8 @@ class TextBatch:
         """
         if self._part is None or not self._read_count:
             return True
-        is_alone = not any(group.texts for group in self._groups)
-        return is_alone or self._read_count + count <= self._part
+        has_others = any(group.texts for group in self._groups)
+        return not has_others or self._read_count + count <= self._part
 
     def _read(self) -> _Group:
         """Process the prompts that have waited longest; returns the group that they join."""
