@@ -323,7 +323,8 @@ def test_the_chart_has_the_results_of_the_benchmarks():
     message = "run python scripts/make_chart.py"
     assert make_chart.CHART.read_text("utf-8") == make_chart.chart(runs), message
     (row,) = (bar.what for bar in make_chart.BARS if bar.job.startswith("D-FINE"))
-    (run,) = (run for run in runs for figure in run.figures if figure.what.startswith(row))
+    measured = [run for run in runs for figure in run.figures if figure.what.startswith(row)]
+    run = max(measured, key=lambda run: run.day)
     (figure,) = (figure for figure in run.figures if figure.what.startswith(row))
     later = replace(run, day="2099-01-01", figures=(replace(figure, value=0.055),))
     drawn = make_chart.chart([*runs, later])
