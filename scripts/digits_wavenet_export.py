@@ -146,7 +146,7 @@ def share(found: list, place: int = 1) -> float:
     return float(np.mean([WORDS[row[0]] == row[place] for row in found]))
 
 
-def share_of(found: list, place: int, key: int | str) -> str:
+def validation_fraction(found: list, place: int, key: int | str) -> str:
     """As percents, of those rows that have the key at a place; empty where there are none."""
     own = [row for row in found if row[place] == key]
     return f"{share(own):.0%}" if own else ""
@@ -206,7 +206,7 @@ def export(training: list[Clip], test: list[Clip], options: argparse.Namespace) 
         tried=options.tried,
         choice=", ".join(f"{t}: {rate:.0%}" for t, rate in tried.items()),
         table="\n".join(
-            f"| {word} | {share_of(found, 0, i)} | {speaker} | {share_of(found, 3, speaker)} |"
+            f"| {word} | {validation_fraction(found, 0, i)} | {speaker} | {validation_fraction(found, 3, speaker)} |"
             for i, (word, speaker) in enumerate(zip_longest(WORDS, SPEAKERS, fillvalue=""))
         ),
     )

@@ -1,10 +1,21 @@
-"""The type of JSON values."""
+"""The type of JSON values, and checks of numbers among them."""
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from math import inf
+from typing import Any, TypeAlias, TypeGuard
 
 JSON: TypeAlias = Any
 """What the `json` module reads and writes: dicts, lists, str, int, float, bool and None. Type checkers
 treat it as `Any`: each step into a recursive type would need a cast.
 """
+
+
+def is_integer(value: object, least: float = -inf, most: float = inf) -> TypeGuard[int]:
+    """Whether it is an int (and not a bool) from `least` to `most`."""
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def is_number(value: object, least: float = -inf, most: float = inf) -> TypeGuard[float]:
+    """Whether it is an int or float (and not a bool) from `least` to `most`."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most

@@ -77,7 +77,7 @@ def test_the_suffix_means_nothing(tmp_path, archive, weights_bytes):
 
 
 def test_folders(tmp_path, weights_bytes):
-    with pytest.raises(CheckpointError, match="holds no weights"):
+    with pytest.raises(CheckpointError, match="contains no weights"):
         open_checkpoint(tmp_path)
     (tmp_path / "pytorch_model.bin").write_bytes(b"")
     with pytest.raises(UnsafeCheckpointError, match="safetensors"):

@@ -10,9 +10,9 @@ from warmstart.checkpoints.base import Checkpoint, few
 from warmstart.checkpoints.legacy_layers import pair_by_layers
 from warmstart.checkpoints.naming import (
     Slot,
-    all_layers,
     automatic_stems,
     canonical,
+    finalize_layers,
     saved_paths,
     slots,
 )
@@ -70,7 +70,7 @@ def assign(
     names = [
         name
         for name in checkpoint.names()
-        if is_weight(checkpoint, name) and not _matches(name, ignore)
+        if is_weight(checkpoint, name) and not matches(name, ignore)
     ]
     if rename is not None:
         pairs = _pair_renamed(names, targets, rename, model, checkpoint)
@@ -95,19 +95,18 @@ def assign(
     ]
     for slot, value in filled:
         slot.variable.assign(value)
-    for layer in all_layers(model):
-        if hasattr(layer, "finalize_state") and layer.weights:  # Normalization computes with copies
-            layer.finalize_state()
+    finalize_layers(model)
 
 
 def is_weight(checkpoint: Checkpoint, name: str) -> bool:
     """Whether an array of a checkpoint is a weight, and not the state of an optimizer or of a
     random generator.
     """
-    return not _matches(name, NOT_WEIGHTS.get(checkpoint.layout, ()))
+    return not matches(name, NOT_WEIGHTS.get(checkpoint.layout, ()))
 
 
-def _matches(name: str, patterns: Sequence[str]) -> bool:
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    """Whether an array's name matches one of the patterns, with or without TensorFlow's ":0"."""
     return any(
         fnmatchcase(name, pattern) or fnmatchcase(name.removesuffix(":0"), pattern)
         for pattern in patterns

@@ -62,10 +62,10 @@ class Checkpoint(ABC):
         return {}
 
     def config(self) -> Mapping[str, Any] | None:
-        """What a file of a whole Keras model says of its layers, as JSON values: `class_name`,
-        `config`, and `compile_config` where it was compiled. None where the file has weights only.
+        """The description of a whole Keras model in its file, as JSON values: `class_name`, `config`,
+        and `compile_config` if it was compiled. None if the file has only weights.
 
-        It is data to read; nothing is made of it here.
+        It is plain data, from which nothing is built here.
 
         Raises:
             CorruptCheckpointError: it is not JSON, or damaged.
@@ -92,7 +92,7 @@ class Checkpoint(ABC):
 
 
 class ArrayInfo(Protocol):
-    """What the table of contents of a file says of an array."""
+    """An array in the table of contents of a file."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -193,7 +193,26 @@ def widen_bfloat16(raw: np.ndarray) -> np.ndarray:
     return (raw.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
+def itemsize(dtype: str) -> int:
+    """Bytes of one element; numpy has no bfloat16."""
+    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
+
+
+def decoded(raw: np.ndarray, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+    """An array from its little-endian bytes (uint8); bfloat16 becomes float32."""
+    if dtype == "bfloat16":
+        return widen_bfloat16(raw.view("<u2")).reshape(shape)
+    if dtype == "bool":
+        return raw.astype(np.bool_).reshape(shape)
+    return raw.view(np.dtype(dtype).newbyteorder("<")).reshape(shape).astype(dtype, copy=False)
+
+
 def few(names: Sequence[str], limit: int = 5) -> str:
     """A list of names for an error message: the first few, then how many more."""
     shown = ", ".join(names[:limit])
     return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
+
+
+def squeezed(shape: Sequence[int]) -> tuple[int, ...]:
+    """A shape without its axes of length 1."""
+    return tuple(length for length in shape if length != 1)

@@ -1,4 +1,4 @@
-"""A checkpoint whose arrays are made of those of another: joined, cut, or turned."""
+"""A checkpoint whose arrays are derived from those of another: joined, split or transposed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from warmstart.checkpoints.base import Checkpoint
 
 @dataclass(frozen=True)
 class Derived:
-    """An array that is made when it is read.
+    """An array that is computed when it is read.
 
     Attributes:
-        sources: names of the arrays that it is made of.
+        sources: names of the source arrays.
         shape: its shape.
-        make: from those arrays, in their order, to it.
+        make: computes it from the source arrays.
     """
 
     sources: tuple[str, ...]
@@ -31,10 +31,10 @@ class DerivedCheckpoint(Checkpoint):
 
     Args:
         whole: an open checkpoint.
-        derived: the new arrays by name. Those that they are made of have no name of their own any
-            more, except where one is derived under that name.
-        layout: what it is called; default: that of the whole.
-        whole_names: whether the other arrays of the whole are there too.
+        derived: the new arrays by name. Their source arrays are hidden, unless an array is derived
+            under the same name.
+        layout: its layout; default: that of the whole.
+        whole_names: whether it has the other arrays of the whole, too.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class DerivedCheckpoint(Checkpoint):
     ):
         self.path, self.layout = whole.path, layout or whole.layout
         self.whole, self.derived, self.whole_names = whole, derived, whole_names
-        self._sources = {name for one in derived.values() for name in one.sources}
+        self._sources = {name for array in derived.values() for name in array.sources}
 
     def names(self) -> list[str]:
         hidden = self._sources | {*self.derived}
@@ -58,18 +58,18 @@ class DerivedCheckpoint(Checkpoint):
         return self.whole.files()
 
     def shape(self, name: str) -> tuple[int, ...]:
-        one = self.derived.get(name)
-        return self.whole.shape(name) if one is None else one.shape
+        array = self.derived.get(name)
+        return self.whole.shape(name) if array is None else array.shape
 
     def dtype(self, name: str) -> str:
-        one = self.derived.get(name)
-        return self.whole.dtype(name if one is None else one.sources[0])
+        array = self.derived.get(name)
+        return self.whole.dtype(name if array is None else array.sources[0])
 
     def read(self, name: str) -> np.ndarray:
-        one = self.derived.get(name)
-        if one is None:
+        array = self.derived.get(name)
+        if array is None:
             return self.whole.read(name)
-        return one.make(*map(self.whole.read, one.sources))
+        return array.make(*map(self.whole.read, array.sources))
 
     def close(self) -> None:
         self.whole.close()

@@ -14,12 +14,11 @@ are alike in all of these are distinguished by names, or refused.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from warmstart.checkpoints.base import few
+from warmstart.checkpoints.base import few, squeezed
 from warmstart.checkpoints.tflite import Kernel, TFLiteCheckpoint
 from warmstart.errors import MismatchError
 
@@ -134,9 +133,9 @@ def _tensors(value: Any) -> list[Any]:
 def _fits(layer: Any, kernel: Kernel, checkpoint: TFLiteCheckpoint) -> bool:
     """Whether a kernel has the operation and the shape of a layer."""
     shape = checkpoint.shape(kernel.kernel)
-    return kernel.operation in LAYERS[type(layer).__name__] and _squeezed(
+    return kernel.operation in LAYERS[type(layer).__name__] and squeezed(
         (*shape[1:], shape[0])
-    ) == _squeezed(tuple(layer.kernel.shape))
+    ) == squeezed(tuple(layer.kernel.shape))
 
 
 def _values(
@@ -149,21 +148,22 @@ def _values(
     outputs = array.shape[-1 if kernel.operation == "DEPTHWISE_CONV_2D" else 0]
     if may_drop and outputs == shape[-1] + 1:
         array, bias, outputs = array[1:], None if bias is None else bias[1:], outputs - 1
-    turned = np.moveaxis(array, 0, -1)
-    if may_drop and turned.ndim == 2 and len(turned) == shape[-2] and outputs != shape[-1]:
+    transposed = np.moveaxis(array, 0, -1)
+    if may_drop and transposed.ndim == 2 and len(transposed) == shape[-2] and outputs != shape[-1]:
         raise MismatchError(
             f"{checkpoint.path} is a classifier with {outputs} classes, and {model.name} has "
             f"{shape[-1]}. Only a .keras or .h5 file may have other classes."
         )
-    if kernel.operation not in LAYERS[type(layer).__name__] or _squeezed(turned.shape) != _squeezed(
-        shape
-    ):
+    if kernel.operation not in LAYERS[type(layer).__name__] or squeezed(
+        transposed.shape
+    ) != squeezed(shape):
         raise MismatchError(
-            f"{checkpoint.path}: the {kernel.operation} {kernel.kernel[:100]!r} has a kernel {turned.shape}, but the "
-            f"layer {layer.name!r} of {model.name} has {shape}. Take the weights or the model of the same variant."
+            f"{checkpoint.path}: the {kernel.operation} {kernel.kernel[:100]!r} has a kernel "
+            f"{transposed.shape}, but the layer {layer.name!r} of {model.name} has {shape}. Take the "
+            "weights or the model of the same variant."
         )
     shift = np.zeros(outputs, np.float32) if bias is None else bias
-    values = [(layer.kernel, turned.reshape(shape))]
+    values = [(layer.kernel, transposed.reshape(shape))]
     if layer.use_bias:
         values.append((layer.bias, shift))
         shift = np.zeros_like(shift)
@@ -183,10 +183,3 @@ def _normalisation(model: Any, layer: Any) -> Any:
     """The BatchNormalization that takes the output of a layer."""
     norms = (other for other in model.layers if type(other).__name__ == "BatchNormalization")
     return next((norm for norm in norms if norm.input is layer.output), None)
-
-
-def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """A shape without axes of length 1, which kernels of 1x1 and depthwise ones have at different
-    positions.
-    """
-    return tuple(length for length in shape if length != 1) or (math.prod(shape),)

@@ -34,7 +34,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
         path: a Keras `.h5`, `.weights.h5` or `.keras`, a `.safetensors` or its
             `model.safetensors.index.json`, a `.tflite`, under any name; the `.index` of a
             checkpoint of TensorFlow, or its name without that ending; the `artifact.json` of a
-            program that holds a model's weights; or a folder that contains one of `FOLDER_FILES`,
+            program that contains a model's weights; or a folder that contains one of `FOLDER_FILES`,
             or one checkpoint of TensorFlow.
 
     Returns:
@@ -97,17 +97,17 @@ def checkpoint_file(path: Path) -> Path:
     bundles = sorted(path.glob("*ckpt*.index"))
     if len(bundles) > 1:
         names = ", ".join(one.name for one in bundles)
-        raise CheckpointError(f"{path} holds several checkpoints ({names}); name one of them.")
+        raise CheckpointError(f"{path} contains several checkpoints ({names}); name one of them.")
     if bundles:
         return bundles[0]
     for name in PICKLES:
         if (path / name).is_file():
             raise pickle_error(str(path / name))
-    raise CheckpointError(f"{path} holds no weights; expected one of {', '.join(FOLDER_FILES)}.")
+    raise CheckpointError(f"{path} contains no weights; expected one of {', '.join(FOLDER_FILES)}.")
 
 
 def _guess(start: bytes, size: int) -> str:
-    """What a file with this beginning usually is."""
+    """The likely type of a file that starts with these bytes."""
     if size == 0:
         return "it is empty; fetch it again"
     if start.startswith(b"version https://"):

@@ -37,7 +37,7 @@ class Hdf5Checkpoint(IndexedCheckpoint):
             self._walk(root, "", set(), 0)
             if not any("vars" in name.split("/")[:-1] for name in self._arrays):
                 raise CorruptCheckpointError(
-                    f"{source.label} is an HDF5 file, but holds no Keras weights."
+                    f"{source.label} is an HDF5 file, but contains no Keras weights."
                 )
 
     def read(self, name: str) -> np.ndarray:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HUGE, LINKS, ATTRIBUTES = 1, 5, 8
 """Types of B-trees: large objects by number, links by name, attributes by name."""
 ID_OFFSETS = {LINKS: 4, ATTRIBUTES: 0}
-"""Where the identifier of an object is in a record."""
+"""The position of an object's identifier in a record."""
 MAX_ROWS, MAX_DEPTH = 64, 16
 CHECKSUM = 4
 
@@ -112,9 +112,9 @@ class _Heap(NamedTuple):
     Attributes:
         id_length: bytes of an object's identifier.
         width: blocks in a row.
-        start, largest: bytes of the first blocks and of the largest that holds objects.
+        start, largest: bytes of the first blocks and of the largest that contains objects.
         offset_size, length_size: bytes of these in an identifier.
-        root, rows: address of the outermost block, and how many rows it has; 0 where it holds
+        root, rows: address of the outermost block, and how many rows it has; 0 where it contains
             objects itself.
         huge: address of the index of objects that are larger than blocks.
     """
@@ -183,7 +183,7 @@ def _child(
     file: Structure, heap: _Heap, block: int, block_offset: int, rows: int, offset: int
 ) -> tuple[int, int, int, int]:
     """The block with an offset, inside a block of blocks: its address, its own offset, its size,
-    and its rows (0 where it holds objects).
+    and its rows (0 where it contains objects).
     """
     if file.at(block, 4) != b"FHIB":
         raise file.corrupt("a block of links or attributes is missing")

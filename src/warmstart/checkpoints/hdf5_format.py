@@ -122,7 +122,7 @@ class Structure:
         if address not in self._headers:
             self._objects += 1
             if self._objects > MAX_OBJECTS:
-                raise self.unsafe(f"it holds more than {MAX_OBJECTS} objects")
+                raise self.unsafe(f"it contains more than {MAX_OBJECTS} objects")
             version2 = self.at(address, 4) == b"OHDR"
             self._headers[address] = list(
                 self._messages_v2(address) if version2 else self._messages_v1(address)
@@ -321,7 +321,7 @@ class Structure:
         return self.text(pieces[0]), [*pieces[1:], data[position:]]
 
     def attributes(self, address: int, name: str) -> list[str] | None:
-        """As `attribute`, joined from `name0`, `name1`, ... if Keras had to split a long list."""
+        """An attribute, joined from `name0`, `name1`, ... if Keras split a long list."""
         strings = self.attribute(address, name)
         number = 0
         while (part := self.attribute(address, f"{name}{number}")) is not None:

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -118,9 +119,9 @@ def pytorch_arrays(
         for index, name in arrays:
             shape = checkpoint.shape(name)
             new = f"{modules[layer]}.{_variable(layer, index, shape, len(arrays))}"
-            make = partial(_turned, layer=layer, index=index, transposed=transposed)
-            turned = make(np.broadcast_to(np.False_, shape)).shape
-            derived[new] = Derived((name,), turned, make)
+            make = partial(_transposed, layer=layer, index=index, transposed=transposed)
+            new_shape = make(np.broadcast_to(np.False_, shape)).shape
+            derived[new] = Derived((name,), new_shape, make)
     for name, rows in (rows_before or {}).items():
         if name in derived:
             derived[name] = _with_rows(derived[name], rows)
@@ -132,6 +133,11 @@ def pytorch_arrays(
     return DerivedCheckpoint(checkpoint, derived, layout="keras-hub", whole_names=False)
 
 
+def converter(rules: Rules, **options: Any) -> Callable[[Checkpoint], Checkpoint]:
+    """`pytorch_arrays` with the names of modules by rules; options as for that function."""
+    return partial(pytorch_arrays, rename=partial(modules, rules=rules), **options)
+
+
 def _variable(layer: str, index: int, shape: tuple[int, ...], count: int) -> str:
     """PyTorch's name of a layer's variable."""
     if count == 1 and len(shape) == 2 and "embedding" in layer:
@@ -139,7 +145,7 @@ def _variable(layer: str, index: int, shape: tuple[int, ...], count: int) -> str
     return NORMALISED[index] if index < len(NORMALISED) else f"vars{index}"
 
 
-def _turned(array: np.ndarray, *, layer: str, index: int, transposed: bool) -> np.ndarray:
+def _transposed(array: np.ndarray, *, layer: str, index: int, transposed: bool) -> np.ndarray:
     """An array with the axes of PyTorch, where attention heads and their size are one axis."""
     name = _layer_name(layer)
     if name == "conv1d" and array.ndim == 3:

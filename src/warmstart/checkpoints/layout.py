@@ -16,14 +16,13 @@ imports Keras.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 
-from warmstart.checkpoints.assign import assign
+from warmstart.checkpoints.assign import assign, matches
 from warmstart.checkpoints.base import Checkpoint
 from warmstart.checkpoints.naming import Slot, slots
 from warmstart.checkpoints.parts import part_for
@@ -41,7 +40,7 @@ PYTORCH = {
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }
-"""What Keras calls a variable -> what PyTorch calls it."""
+"""Keras' names of variables -> PyTorch's."""
 
 BUFFERS = (
     "*.num_batches_tracked",
@@ -55,7 +54,7 @@ BUFFERS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """How the public checkpoints of a family name and order their arrays.
+    """The names and axes of arrays in the public checkpoints of a family.
 
     Attributes:
         modules: rules from our name of a layer to the reference's, both with dots.
@@ -94,7 +93,7 @@ class Layout:
 
     def prefixed(self, name: str) -> str:
         """The reference's name of a variable as it is in a model with a head."""
-        return f"{self.prefix}.{name}" if self.prefix and not _matches(name, self.outside) else name
+        return f"{self.prefix}.{name}" if self.prefix and not matches(name, self.outside) else name
 
     def bare(self, name: str) -> str:
         """A name from a file without the prefix."""
@@ -120,7 +119,7 @@ def fill(
 ) -> None:
     """Fill a model from a public checkpoint: all of it, or an error.
 
-    Of an array that the file holds under its own name and under an alias (tied weights), the alias
+    Of an array that the file contains under its own name and under an alias (tied weights), the alias
     is not read.
 
     Args:
@@ -144,17 +143,17 @@ def fill(
     chosen: dict[str, str | None] = {}
     for name, canonical in names.items():
         is_alias = canonical != layout.bare(name)
-        if _matches(name, ignore) or _matches(canonical, ignore):
+        if matches(name, ignore) or matches(canonical, ignore):
             chosen[name] = None
         elif canonical in targets:
             chosen[name] = None if is_alias and canonical in own_names else targets[canonical].name
-        elif _matches(canonical, optional) or _matches(name, optional):
+        elif matches(canonical, optional) or matches(name, optional):
             chosen[name] = None
         else:
             chosen[name] = name  # `assign` names it in its error
     read = set(chosen.values())
     missing = [name for name, slot in targets.items() if slot.name not in read]
-    if missing and all(_matches(name, heads) for name in missing):
+    if missing and all(matches(name, heads) for name in missing):
         raise MismatchError(
             f"{checkpoint.path} has no weights for {head}: {', '.join(missing[:4])} are missing. "
             "It has another head or none; fine-tune it, or take a checkpoint with this head."
@@ -189,9 +188,19 @@ def arrays_of(layout: Layout) -> Callable[[Any, Any], dict[str, np.ndarray]]:
     return lambda model, config: layout_arrays(model, layout)
 
 
+def patterns_of_absent(model: Any, *modules: str) -> list[str]:
+    """Patterns of the arrays of those modules that a model does not have, such as its head."""
+    names = [f"{layer.name}." for layer in model.layers]
+    return [
+        f"{module}.*"
+        for module in modules
+        if not any(name.startswith(f"{module}.") for name in names)
+    ]
+
+
 def load_by_name(model: Any, checkpoint: Checkpoint, config: Any) -> None:
     """Fill a model from a checkpoint whose arrays have the names of its variables, or from the
-    part of a Keras file that holds it: all of it, or an error.
+    part of a Keras file that contains it: all of it, or an error.
 
     It is the `load` of families that have no public layout; they do not need `config`.
 
@@ -204,9 +213,9 @@ def load_by_name(model: Any, checkpoint: Checkpoint, config: Any) -> None:
 def to_keras(layout: Layout, slot: Slot, array: np.ndarray) -> np.ndarray:
     """An array of a file with the axes that its variable has."""
     name = "/".join(slot.parts)
-    if _matches(name, layout.squeezed) and array.ndim == 3 and array.shape[0] == 1:
+    if matches(name, layout.squeezed) and array.ndim == 3 and array.shape[0] == 1:
         return array.reshape(array.shape[1:])
-    if not _matches(name, layout.transposed):
+    if not matches(name, layout.transposed):
         return array
     if array.ndim == 4:
         return array.transpose((2, 3, 0, 1) if _is_depthwise(slot) else (2, 3, 1, 0))
@@ -215,7 +224,7 @@ def to_keras(layout: Layout, slot: Slot, array: np.ndarray) -> np.ndarray:
 
 def to_reference(layout: Layout, slot: Slot, array: np.ndarray) -> np.ndarray:
     """The opposite of `to_keras`."""
-    if not _matches("/".join(slot.parts), layout.transposed):
+    if not matches("/".join(slot.parts), layout.transposed):
         return array
     if array.ndim == 4:
         return np.ascontiguousarray(
@@ -232,7 +241,3 @@ def _apply(rules: Rules, name: str) -> str:
     for pattern, replacement in rules:
         name = re.sub(pattern, replacement, name)
     return name
-
-
-def _matches(name: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)

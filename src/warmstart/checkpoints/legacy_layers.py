@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from warmstart.checkpoints.base import Checkpoint, few
+from warmstart.checkpoints.base import Checkpoint, few, squeezed
 from warmstart.checkpoints.hdf5 import TOP_LEVEL
 from warmstart.checkpoints.naming import Slot, automatic_stems, canonical, inner_layers, snake_case
 from warmstart.errors import MismatchError
@@ -204,6 +204,4 @@ def _alike(slot: Slot, name: str) -> bool:
 
 
 def _same_shape(shape: tuple[int, ...], slot: Slot) -> bool:
-    return sorted(side for side in shape if side != 1) == sorted(
-        side for side in slot.shape if side != 1
-    )
+    return sorted(squeezed(shape)) == sorted(squeezed(slot.shape))

@@ -81,6 +81,13 @@ def all_layers(model: Any) -> list[Any]:
     return list(flatten()) if flatten else [model, *inner_layers(model)]
 
 
+def finalize_layers(model: Any) -> None:
+    """Let layers that compute with copies of their weights, such as Normalization, copy them again."""
+    for layer in all_layers(model):
+        if hasattr(layer, "finalize_state") and layer.weights:
+            layer.finalize_state()
+
+
 def automatic_stems(model: Any) -> set[str]:
     """The stems of automatic layer names in a model; Bidirectional adds a prefix to them."""
     stems = {snake_case(type(layer).__name__) for layer in all_layers(model)}
@@ -106,14 +113,14 @@ def _local_path(layer: Any, variable: Any) -> list[str]:
 
 def unique(names: Iterable[str]) -> list[str]:
     """The names, with numbers appended to repeated ones."""
-    taken: set[str] = set()
+    used: set[str] = set()
     result = []
     for name in names:
         candidate, number = name, 0
-        while candidate in taken:
+        while candidate in used:
             number += 1
             candidate = f"{name}_{number}"
-        taken.add(candidate)
+        used.add(candidate)
         result.append(candidate)
     return result
 
@@ -167,7 +174,7 @@ def model_arrays(model: Any) -> dict[str, np.ndarray]:
 def saved_paths(model: Any) -> dict[str, Any]:
     """Path in a Keras 3 `.weights.h5` -> variable, as `model.save_weights` names them.
 
-    A path is made of attribute names, and inside `layers` of snake-case class names with a counter:
+    A path consists of attribute names, and inside `layers` of snake-case class names with a counter:
     `layers/conv2d_1/vars/0`. A layer defines its `vars` by `save_own_variables`.
     """
     paths: dict[str, Any] = {}
@@ -226,11 +233,11 @@ def _save_container(
             _save_container(item, inner, paths, seen, plain, open_containers)
 
 
-def _is_layer(thing: Any) -> bool:
+def _is_layer(value: Any) -> bool:
     return (
-        hasattr(thing, "save_own_variables")
-        and hasattr(thing, "weights")
-        and not isinstance(thing, type)
+        hasattr(value, "save_own_variables")
+        and hasattr(value, "weights")
+        and not isinstance(value, type)
     )
 
 

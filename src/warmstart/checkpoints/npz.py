@@ -13,7 +13,7 @@ LARGEST_HEADER = 10_000
 
 
 class Header(NamedTuple):
-    """Of one array."""
+    """The header of an array."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -50,7 +50,7 @@ class NpzCheckpoint(IndexedCheckpoint):
                 shape, _, dtype = read_header(file, max_header_size=LARGEST_HEADER)
                 if dtype.kind not in "fiub":
                     raise UnsafeCheckpointError(
-                        f"{label} is refused: {name} holds {dtype}, not numbers."
+                        f"{label} is refused: {name} contains {dtype}, not numbers."
                     )
                 size = file.tell() + int(np.prod(shape, dtype=np.float64)) * dtype.itemsize
             if size != info.file_size or name in self._arrays:

@@ -12,7 +12,7 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from warmstart.checkpoints.assign import is_weight
-from warmstart.checkpoints.base import Checkpoint, JoinedCheckpoint, few
+from warmstart.checkpoints.base import Checkpoint, JoinedCheckpoint, few, squeezed
 from warmstart.checkpoints.naming import (
     automatic_stems,
     canonical,
@@ -23,7 +23,7 @@ from warmstart.checkpoints.naming import (
 from warmstart.errors import CheckpointError
 
 LAYERS = ("layers", "_layer_checkpoint_dependencies")
-"""What Keras 3 and TensorFlow 2.12 call the container of a model's layers."""
+"""The name of the container of a model's layers in Keras 3 and in TensorFlow 2.12."""
 
 Shapes = Counter[tuple[int, ...]]
 
@@ -57,8 +57,8 @@ class Part(JoinedCheckpoint):
 
 
 def part_for(model: Any, checkpoint: Checkpoint) -> Checkpoint:
-    """The part of a Keras file that holds the weights of a model: the file itself where they are
-    all that it holds, or where no part of it fits.
+    """The part of a Keras file that contains the weights of a model: the file itself where they are
+    all that it contains, or where no part of it fits.
 
     Args:
         model: a built `keras.Model`.
@@ -67,7 +67,7 @@ def part_for(model: Any, checkpoint: Checkpoint) -> Checkpoint:
     Raises:
         CheckpointError: several parts fit.
     """
-    expected = Counter(_long(slot.shape) for slot in slots(model))
+    expected = Counter(_axes(slot.shape) for slot in slots(model))
     whole = _whole(checkpoint)
     if whole is None or _shapes(whole) == expected:
         return checkpoint
@@ -79,7 +79,7 @@ def part_for(model: Any, checkpoint: Checkpoint) -> Checkpoint:
     if len(fitting) > 1:
         groups = [repr(part.group) for part in fitting.values()]
         raise CheckpointError(
-            f"{checkpoint.path} holds the network {model.name} {len(groups)} times: "
+            f"{checkpoint.path} contains the network {model.name} {len(groups)} times: "
             f"{few(groups)}. Save the one to be loaded with its own save_weights(…)."
         )
     return next(iter(fitting.values()), checkpoint)
@@ -180,11 +180,9 @@ def _present(name: str) -> str:
 
 
 def _shapes(part: Part) -> Shapes:
-    return Counter(_long(part.shape(name)) for name in part.names())
+    return Counter(_axes(part.shape(name)) for name in part.names())
 
 
-def _long(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The sides of a shape that are longer than 1, in order: kernels of old files have another
-    order of axes.
-    """
-    return tuple(sorted(side for side in shape if side != 1))
+def _axes(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The lengths of a kernel's axes, sorted: old files have another order of axes."""
+    return tuple(sorted(squeezed(shape)))

@@ -1,8 +1,8 @@
 """A compiled program as a checkpoint.
 
-A bundle whose compiled program holds the weights does not store them twice: the record of the
+A bundle whose compiled program contains the weights does not store them twice: the record of the
 program, `artifact.json`, is then a checkpoint as well. Under `arrays` it names for each array of
-the model the tensor that holds it:
+the model the tensor that contains it:
 
     {"sha256": {"program.tflite": "…", "rest.safetensors": "…"},
      "arrays": {"conv/kernel": {"tensor": "model/conv/convolution", "shape": [3, 3, 16, 32], "axes": [3, 0, 1, 2]}}}
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from warmstart.checkpoints.base import ByteSource, Checkpoint, few
+from warmstart.checkpoints.base import ByteSource, Checkpoint, few, squeezed
 from warmstart.checkpoints.file_names import PROGRAM, REST
 from warmstart.checkpoints.safetensors import SafetensorsCheckpoint, is_counts, save_safetensors
 from warmstart.checkpoints.tflite import TFLiteCheckpoint
@@ -40,7 +40,7 @@ model's. Numbers of other types must be the same.
 
 
 class ArraySource(NamedTuple):
-    """Where an array of the model is: a tensor of the program, and the order of the axes there."""
+    """The source of an array of the model: a tensor of the program, and the order of its axes."""
 
     tensor: str
     shape: tuple[int, ...]
@@ -167,17 +167,14 @@ def _find(array: np.ndarray, constants: Mapping[str, np.ndarray]) -> ArraySource
         if stored.size != array.size or not is_wide:
             continue
         for axes in itertools.permutations(range(array.ndim)):
-            turned = array.transpose(axes)
-            if _long(turned.shape) == _long(stored.shape):
-                difference = np.abs(turned.reshape(stored.shape).astype(np.float64) - stored).max()
+            transposed = array.transpose(axes)
+            if squeezed(transposed.shape) == squeezed(stored.shape):
+                difference = np.abs(
+                    transposed.reshape(stored.shape).astype(np.float64) - stored
+                ).max()
                 if difference <= (ROUNDING * largest if stored.dtype == np.float32 else 0.0):
                     return ArraySource(tensor, array.shape, axes)
     return None
-
-
-def _long(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """A shape without the axes of length 1."""
-    return tuple(length for length in shape if length != 1)
 
 
 def _read_record(path: Path) -> tuple[dict[str, str], dict[str, ArraySource]]:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from warmstart.checkpoints.atomic import atomic_file
-from warmstart.checkpoints.base import ByteSource, IndexedCheckpoint, widen_bfloat16
+from warmstart.checkpoints.base import ByteSource, IndexedCheckpoint, decoded, itemsize
 from warmstart.errors import UnsafeCheckpointError, UsageError
 
 MAX_HEADER = 25 << 20
@@ -49,11 +49,6 @@ class TensorInfo(NamedTuple):
     shape: tuple[int, ...]
     begin: int
     end: int
-
-
-def itemsize(dtype: str) -> int:
-    """Bytes of one number; numpy has no bfloat16."""
-    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
 
 
 def parse_header(header: bytes, data_size: int) -> tuple[dict[str, TensorInfo], dict[str, str]]:
@@ -169,17 +164,8 @@ def is_counts(value: object) -> bool:
     )
 
 
-def numbers(raw: np.ndarray, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
-    """An array from its little-endian bytes (uint8); bfloat16 becomes float32."""
-    if dtype == "bfloat16":
-        return widen_bfloat16(raw.view("<u2")).reshape(shape)
-    if dtype == "bool":
-        return raw.astype(np.bool_).reshape(shape)
-    return raw.view(np.dtype(dtype).newbyteorder("<")).reshape(shape).astype(dtype, copy=False)
-
-
 class SafetensorsCheckpoint(IndexedCheckpoint):
-    """One open `.safetensors` file. `metadata` holds its `__metadata__` strings."""
+    """One open `.safetensors` file. `metadata` contains its `__metadata__` strings."""
 
     layout = "safetensors"
     _arrays: dict[str, TensorInfo]
@@ -206,7 +192,7 @@ class SafetensorsCheckpoint(IndexedCheckpoint):
 
     def read(self, name: str) -> np.ndarray:
         info = self._arrays[name]
-        return numbers(
+        return decoded(
             self._source.array(self._start + info.begin, info.end - info.begin),
             info.dtype,
             info.shape,

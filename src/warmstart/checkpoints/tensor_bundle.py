@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from warmstart.checkpoints.base import ByteSource, IndexedCheckpoint, widen_bfloat16
+from warmstart.checkpoints.base import ByteSource, IndexedCheckpoint, decoded, itemsize
 from warmstart.errors import UnsafeCheckpointError
 
 MAGIC = bytes.fromhex("57fb808b247547db")
@@ -29,7 +29,7 @@ DTYPES = {
 
 
 class BundleArray(NamedTuple):
-    """Where an array lies."""
+    """The position of an array in the shards."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -39,7 +39,7 @@ class BundleArray(NamedTuple):
 
 
 def is_index(source: ByteSource) -> bool:
-    """Whether a file ends as a table of LevelDB does."""
+    """Whether a file ends like a LevelDB table."""
     return source.size >= FOOTER and source.at(source.size - 8, 8) == MAGIC
 
 
@@ -82,8 +82,7 @@ class TensorBundleCheckpoint(IndexedCheckpoint):
             )
         shape = tuple(_shape(source, fields.get(2, b"")))
         array = BundleArray(dtype, shape, *(_integer(fields.get(n, 0)) for n in (3, 4, 5)))
-        itemsize = 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
-        if array.size != math.prod(shape) * itemsize:
+        if array.size != math.prod(shape) * itemsize(dtype):
             raise source.corrupt(f"{name!r} of shape {shape} has {array.size} bytes")
         self._arrays[name] = array
 
@@ -105,10 +104,7 @@ class TensorBundleCheckpoint(IndexedCheckpoint):
     def read(self, name: str) -> np.ndarray:
         array = self._arrays[name]
         raw = self._shards[array.shard].array(array.offset, array.size)
-        if array.dtype == "bfloat16":
-            return widen_bfloat16(raw.view("<u2")).reshape(array.shape)
-        dtype = np.dtype(array.dtype).newbyteorder("<")
-        return raw.view(dtype).astype(array.dtype, copy=False).reshape(array.shape)
+        return decoded(raw, array.dtype, array.shape)
 
     def files(self) -> list[Path]:
         return [self.path, *map(self._shard, sorted(self._shards))]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import partial
+from operator import itemgetter
 
 import numpy as np
 
@@ -29,7 +30,7 @@ VARIABLES = {
     "moving_variance": "running_var",
 }
 AXES = {2: (1, 0), 3: (2, 1, 0), 4: (3, 2, 0, 1)}
-"""Of kernels, by their number: from those of TensorFlow to those of PyTorch."""
+"""The order of a kernel's axes in PyTorch, from TensorFlow's, by their number."""
 BERT: tuple[tuple[str, str], ...] = (
     (r"^cls/predictions/output_bias$", "cls/predictions/bias"),
     (r"^cls/seq_relationship/output_weights$", "cls/seq_relationship/weight"),
@@ -88,19 +89,10 @@ def _renamed(checkpoint: Checkpoint, names: Mapping[str, str], layout: str) -> C
         shape = checkpoint.shape(name)
         if variable == "kernel" and len(shape) in AXES:
             axes = AXES[len(shape)]
-            turned = tuple(shape[axis] for axis in axes)
-            derived[new] = Derived((name,), turned, partial(np.transpose, axes=axes))
+            transposed = tuple(shape[axis] for axis in axes)
+            derived[new] = Derived((name,), transposed, partial(np.transpose, axes=axes))
         elif shape[:1] == (1,) and len(shape) == {"bias": 2, "weight": 3}.get(variable):
-            derived[new] = Derived((name,), shape[1:], _first)
+            derived[new] = Derived((name,), shape[1:], itemgetter(0))
         else:
-            derived[new] = Derived((name,), shape, _same)
+            derived[new] = Derived((name,), shape, np.asarray)
     return DerivedCheckpoint(checkpoint, derived, layout=layout, whole_names=False)
-
-
-def _first(array: np.ndarray) -> np.ndarray:
-    first: np.ndarray = array[0]
-    return first
-
-
-def _same(array: np.ndarray) -> np.ndarray:
-    return array

@@ -13,7 +13,7 @@ and, where a text's outputs are not those of `models.text.outputs`:
 
     outputs(model, inputs) -> {name: tensor}     `features`, and those of its head
 
-and, where a program is not made as for the other families of its task:
+and, if its program is not built as for the other families of its task:
 
     classifier_outputs(model, config) -> keras.Model    with the outputs `probabilities` and `features`
     segmentation_outputs(model, config) -> keras.Model  with the outputs `logits` and maybe `features`

@@ -1,6 +1,4 @@
-"""The values of a repository's JSON files: each check returns one, or says which key of which file
-is wrong.
-"""
+"""Checked values of a repository's JSON files; errors name the file and the key."""
 
 from __future__ import annotations
 
@@ -11,9 +9,10 @@ from typing import Any, TypeAlias
 
 from warmstart.catalog.entry import Entry, Label
 from warmstart.errors import UsageError
+from warmstart.json_values import is_integer, is_number
 
 Described: TypeAlias = tuple[Entry, tuple[Label, ...]]
-"""What the files of a repository say: its entry without weights, and its classes."""
+"""(the entry of a repository without weights, its classes)."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +23,13 @@ class Values:
     path: Path
 
     def get(self, key: str, default: Any = None) -> Any:
-        """As of a dict."""
+        """The value of a key, or the default."""
         return self.config.get(key, default)
 
     def integer(self, key: str, default: int, least: int, most: int) -> int:
         """A whole number within bounds."""
         value = self.get(key, default)
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        if not is_integer(value, least, most):
             raise UsageError(
                 f"{self.path}: {key} must be a whole number from {least} to {most}, not {value!r}."
             )
@@ -44,10 +43,7 @@ class Values:
         if (
             not isinstance(values, list | tuple)
             or len(values) != count
-            or not all(
-                isinstance(v, int) and not isinstance(v, bool) and least <= v <= most
-                for v in values
-            )
+            or not all(is_integer(value, least, most) for value in values)
         ):
             raise UsageError(
                 f"{self.path}: {key} must be {count} whole numbers from {least} to {most}, not "
@@ -58,11 +54,7 @@ class Values:
     def number(self, key: str, default: float, least: float, most: float) -> float:
         """A number within bounds."""
         value = self.get(key, default)
-        if (
-            not isinstance(value, int | float)
-            or isinstance(value, bool)
-            or not least <= value <= most
-        ):
+        if not is_number(value, least, most):
             raise UsageError(
                 f"{self.path}: {key} must be a number from {least:g} to {most:g}, not {value!r}."
             )
@@ -84,7 +76,7 @@ class Repository(Values):
     """The `config.json` of a repository.
 
     Attributes:
-        task: what the model shall do; None: what it was made for.
+        task: of the model; None: that of its head.
     """
 
     task: str | None = None
@@ -95,6 +87,6 @@ class Repository(Values):
         return self.path.parent
 
     def check_task(self, own: str) -> None:
-        """Raise `UsageError` where another task is asked for."""
+        """Raise `UsageError` if another task was requested."""
         if self.task not in (None, own):
             raise UsageError(f"{self.folder} is a model for {own}, not {self.task}.")

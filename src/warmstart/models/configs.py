@@ -50,7 +50,7 @@ class Config:
         return type(self).__module__.split(".")[-2]
 
     def parameters(self) -> int:
-        """Numbers in the network; 0: not counted."""
+        """The number of parameters; 0: not counted."""
         return 0
 
     def to_dict(self) -> dict[str, Any]:

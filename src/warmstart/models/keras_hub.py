@@ -13,6 +13,7 @@ from typing import Any
 
 from warmstart.checkpoints.file_names import PRESET_CLASS
 from warmstart.errors import BundleError
+from warmstart.json_values import is_integer
 from warmstart.models.checks import Repository, Values
 
 TASK_CONFIG, PREPROCESSOR = "task.json", "preprocessor.json"
@@ -49,11 +50,7 @@ class Preset:
         """
         for key in keys:
             value = self.values.get(key)
-            if (
-                not isinstance(value, int)
-                or isinstance(value, bool)
-                or not 0 < value < LARGEST_SIZE
-            ):
+            if not is_integer(value, 1, LARGEST_SIZE - 1):
                 raise BundleError(f"{self.repo.path}: {key} must be a size, not {value!r}.")
         return {key: self.values.config[key] for key in keys}
 
@@ -65,7 +62,7 @@ class Preset:
             BundleError: `num_classes` is missing or invalid.
         """
         count = self.head.get("num_classes")
-        if not isinstance(count, int) or isinstance(count, bool) or not 0 < count <= MOST_CLASSES:
+        if not is_integer(count, 1, MOST_CLASSES):
             raise BundleError(f"{self.head.path}: num_classes is {count!r}.")
         return count
 

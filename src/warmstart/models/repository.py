@@ -3,7 +3,7 @@ read as an `Entry`.
 
 The family of the config's `model_type` reads it: it checks every key that decides the numbers, and
 refuses by name what it does not support. Reading a repository runs no code of it and builds
-nothing: sizes are checked before memory is taken.
+nothing: sizes are checked before memory is allocated.
 """
 
 import json
@@ -14,15 +14,16 @@ from typing import Any
 from warmstart.catalog.entry import Entry
 from warmstart.checkpoints.file_names import PRESET, PRESET_HEAD, TRANSFORMERS_H5
 from warmstart.errors import BundleError, UsageError
+from warmstart.json_values import is_integer
 from warmstart.models import FAMILIES, MODEL_TYPES, family, keras_hub, timm_family
 from warmstart.models.checks import Described, Repository, Values
 
 CONFIG = "config.json"
 LARGEST_CONFIG = 16 * 2**20
 DESCRIPTION = ("*.json", "*.txt", "*.model", "assets/tokenizer/*")
-"""What says how a repository's model is built and used."""
+"""The files that describe how to build and use a repository's model."""
 FILES = (*DESCRIPTION, "*.safetensors")
-"""What is fetched of a repository: numbers and JSON; no code, no pickles, no copies for other
+"""The files that are fetched: arrays and JSON, but no code, no pickles, and no copies for other
 frameworks.
 """
 ALTERNATIVES = {"*.safetensors": (TRANSFORMERS_H5, PRESET, PRESET_HEAD)}
@@ -37,11 +38,11 @@ def is_repository(folder: Path) -> bool:
 
 
 def read(folder: Path, task: str | None = None) -> Described:
-    """What a repository contains.
+    """Read a repository.
 
     Args:
         folder: a local folder with `config.json`.
-        task: what the model shall do; default: what its head is made for.
+        task: of the model; default: that of its head.
 
     Raises:
         BundleError: the config is missing, damaged, or lacks a key.
@@ -118,7 +119,7 @@ def licence_of(repo: Values) -> str:
 
 
 def class_names(repo: Values) -> tuple[str, ...]:
-    """The classes of `id2label`; without it `LABEL_0`, `LABEL_1`, …, as many as `num_labels` says
+    """The classes of `id2label`; without it `LABEL_0`, `LABEL_1`, …, in the number of `num_labels`
     (default 2).
 
     Raises:
@@ -126,7 +127,7 @@ def class_names(repo: Values) -> tuple[str, ...]:
     """
     named, count = repo.get("id2label"), repo.get("num_labels", 2)
     if not named:
-        if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MOST_CLASSES:
+        if not is_integer(count, 0, MOST_CLASSES):
             raise BundleError(
                 f"{repo.path}: num_labels must be a whole number of at most {MOST_CLASSES:,}, not {count!r}."
             )
@@ -148,10 +149,10 @@ def slug(folder: Path, default: str = "model") -> str:
 
 
 def check_parameters(count: int, folder: Path, most: int) -> None:
-    """Refuse a config with more parameters than its files can hold, before memory is taken.
+    """Refuse a config with more parameters than its files can contain, before memory is allocated.
 
     Raises:
-        BundleError: it has.
+        BundleError: the config has too many parameters.
     """
     stored = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     if stored and count > stored:  # a parameter takes at least one byte
@@ -164,7 +165,7 @@ def check_parameters(count: int, folder: Path, most: int) -> None:
 
 
 def entry_of(repo: Repository, **facts: Any) -> Entry:
-    """The entry of a repository without pictures; what only the catalogue knows of it stays empty."""
+    """The entry of a repository without pictures; fields that only the catalogue has stay empty."""
     return Entry(
         title=repo.folder.resolve().name,
         weights={},

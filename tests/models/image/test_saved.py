@@ -303,7 +303,7 @@ def test_two_backbones_are_ambiguous(mobilenet, tmp_path):
     inputs = keras.Input((SIZE, SIZE, 3))
     both = [keras.layers.GlobalAveragePooling2D()(mobilenet(name=name)(inputs)) for name in "ab"]
     keras.Model(inputs, keras.layers.Concatenate()(both)).save_weights(tmp_path / "m.weights.h5")
-    with pytest.raises(CheckpointError, match=r"holds the network .* 2 times"):
+    with pytest.raises(CheckpointError, match=r"contains the network .* 2 times"):
         ws.backbone(NAME, weights=tmp_path / "m.weights.h5")
 
 

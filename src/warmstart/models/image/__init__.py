@@ -1,1 +1,1 @@
-"""Networks of images: a folder a family, and the modules that families share."""
+"""Networks for images: one folder per family, and common modules."""

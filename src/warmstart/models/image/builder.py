@@ -1,4 +1,4 @@
-"""What the `build` functions of image families share."""
+"""The common part of the `build` functions of image families."""
 
 from __future__ import annotations
 

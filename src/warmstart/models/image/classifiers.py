@@ -1,4 +1,4 @@
-"""What the repositories of image classifiers have in common: heads, classes, preprocessing."""
+"""Reads repositories of image classifiers: heads, classes and preprocessing."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Any, TypeAlias
 from warmstart.catalog.entry import Entry, ImagePreprocessing, Label
 from warmstart.checkpoints.formats import open_checkpoint
 from warmstart.errors import UsageError
+from warmstart.json_values import is_number
 from warmstart.models.checks import Repository
 from warmstart.models.configs import Config
 from warmstart.models.image.repository import (
-    LARGEST_SIDE,
     PROCESSOR,
     RESAMPLING,
     labels_of,
     make_entry,
     scaling,
+    sides,
 )
 from warmstart.models.repository import check_parameters, read_json, slug
 
@@ -94,21 +95,21 @@ def classifier_preprocessing(
                 "supported."
             )
         return ImagePreprocessing(size=crop, crop_ratio=crop[0] / height, **rules)
-    share = config.get("crop_pct")
-    if share is None and "ConvNext" in str(config.get("image_processor_type", "")):
-        share = 224 / 256
-    if share is not None and height < SQUASHED_FROM:
-        return cropped((height, width), share, path, **rules)
-    if share is None and _is_shortest(config.get("size")):
+    fraction = config.get("crop_pct")
+    if fraction is None and "ConvNext" in str(config.get("image_processor_type", "")):
+        fraction = 224 / 256
+    if fraction is not None and height < SQUASHED_FROM:
+        return cropped((height, width), fraction, path, **rules)
+    if fraction is None and _is_shortest(config.get("size")):
         return ImagePreprocessing(size=(height, width), crop_ratio=1.0, **rules)
     return ImagePreprocessing(size=(height, width), resize="squash", **rules)
 
 
-def cropped(size: tuple[int, int], share: Any, path: Path, **rules: Any) -> ImagePreprocessing:
-    """Rules that crop the share `crop_pct` of a picture, whose size before is rounded down."""
-    if not isinstance(share, int | float) or isinstance(share, bool) or not 0.1 <= share <= 1:
-        raise UsageError(f"{path}: crop_pct must be a number from 0.1 to 1, not {share!r}.")
-    before = math.floor(size[0] / share)
+def cropped(size: tuple[int, int], fraction: Any, path: Path, **rules: Any) -> ImagePreprocessing:
+    """Rules that crop the fraction `crop_pct` of a picture, whose size before is rounded down."""
+    if not is_number(fraction, 0.1, 1):
+        raise UsageError(f"{path}: crop_pct must be a number from 0.1 to 1, not {fraction!r}.")
+    before = math.floor(size[0] / fraction)
     return ImagePreprocessing(size=size, crop_ratio=size[0] / before, **rules)
 
 
@@ -116,39 +117,23 @@ def _is_shortest(size: Any) -> bool:
     return isinstance(size, Mapping) and "shortest_edge" in size
 
 
-def sides(value: Any, path: Path) -> tuple[int, int]:
-    if isinstance(value, Mapping):
-        shortest = value.get("shortest_edge")
-        value = value.get("height", shortest), value.get("width", shortest)
-    elif not isinstance(value, list | tuple):
-        value = value, value
-    if len(value) != 2 or not all(
-        isinstance(side, int) and not isinstance(side, bool) and 16 <= side <= LARGEST_SIDE
-        for side in value
-    ):
-        raise UsageError(
-            f"{path}: the size must be of whole numbers from 16 to {LARGEST_SIDE}, not {value!r}."
-        )
-    return value[0], value[1]
-
-
 def repository_entry(
     repo: Repository,
-    made: Config,
+    config: Config,
     rules: ImagePreprocessing,
     *,
     family: str,
     licence: str,
     paper: str,
 ) -> Entry:
-    """The entry of a repository, after its size was compared with that of its files."""
-    count = made.parameters()
+    """The entry of a repository, after comparing its parameters with the size of its files."""
+    count = config.parameters()
     check_parameters(count, repo.folder, MOST_PARAMETERS)
     return make_entry(
         family,
         TASK,
-        made.architecture,
-        made.to_dict(),
+        config.architecture,
+        config.to_dict(),
         rules,
         licence,
         paper,

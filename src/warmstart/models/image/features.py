@@ -1,4 +1,4 @@
-"""Where features are taken from an image classifier, the same way for every family."""
+"""Finds the features of an image classifier of any family."""
 
 import keras
 from keras import layers

@@ -50,7 +50,7 @@ def numbered(names: Sequence[str], layer: str, within: str = "") -> list[str]:
 
 
 def suffix(index: int) -> str:
-    """What Keras appends to the name of a class for the layer of this index: `""`, `"_1"`, …."""
+    """The suffix that Keras appends to the class name of the layer at this index: `""`, `"_1"`, …."""
     return f"_{index}" if index else ""
 
 
@@ -67,18 +67,20 @@ def classes_of(preset: Preset) -> int:
     return preset.classes
 
 
-def read_classifier(preset: Preset, made: Config, *, family: str, paper: str) -> Described:
-    """The entry and the classes of a preset that classifies; `made` has the sizes of its network.
+def read_classifier(
+    preset: Preset, network_config: Config, *, family: str, paper: str
+) -> Described:
+    """The entry and the classes of a preset that classifies; `network_config` has the sizes of its network.
 
     Raises:
-        UsageError: another task is asked for, or an option is not supported.
+        UsageError: another task was requested, or an option is not supported.
     """
     folder = preset.repo.folder
     preset.repo.check_task(TASK)
     classes, rules = classes_of(preset), preprocessing(folder)
-    made = replace(made, classes=classes, input_size=rules.size)  # type: ignore[call-arg]
+    network_config = replace(network_config, classes=classes, input_size=rules.size)  # type: ignore[call-arg]
     entry = repository_entry(
-        preset.repo, made, rules, family=family, licence="NOASSERTION", paper=paper
+        preset.repo, network_config, rules, family=family, licence="NOASSERTION", paper=paper
     )
     return entry, labels(classes, folder)
 
@@ -96,7 +98,7 @@ def read_segmenter(
         paper: of the family.
 
     Raises:
-        UsageError: the preset has no such head, another task is asked for, or an option is not
+        UsageError: the preset has no such head, another task was requested, or an option is not
             supported.
         BundleError: the number of classes is missing or invalid.
     """
@@ -109,16 +111,16 @@ def read_segmenter(
     preset.check_head(activation=ACTIVATIONS)
     rules = preprocessing(folder, tuple(values.get("input_size", SIZE)))
     values = {**values, "classes": preset.classes, "input_size": list(rules.size)}
-    made = config.of(values)
+    network_config = config.of(values)
     entry = make_entry(
         family,
         SEGMENTATION,
-        made.architecture,
+        network_config.architecture,
         values,
         rules,
         "NOASSERTION",
         paper,
-        parameters=made.parameters(),
+        parameters=network_config.parameters(),
     )
     return entry, labels(preset.classes, folder)
 

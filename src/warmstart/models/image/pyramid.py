@@ -1,8 +1,7 @@
-"""Feature maps of a classification backbone at several strides, and the layers that heads on them
-share.
-"""
+"""Heads on the feature maps of a classification backbone at several strides, and their layers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from typing import Any
 
 import keras
@@ -10,6 +9,39 @@ from keras import layers
 
 from warmstart.errors import UsageError
 from warmstart.models import architecture, family
+from warmstart.models.image.classifier_head import pooled_top
+from warmstart.models.image.convolution import convolution
+
+Head = Callable[[keras.Model, Mapping[str, Any], int], Any]
+
+
+def backbone_builder(name: str) -> Callable[[Head], Callable[..., keras.Model]]:
+    """Decorator that makes the `build` of a family from its head.
+
+    The function below it takes the backbone, the family's config and the number of classes, and
+    returns the outputs of the model, which is called `name`. `build` takes a config and, by name,
+    `include_top`, `input_shape`, `pooling` and `classes`.
+    """
+
+    def decorate(head: Head) -> Callable[..., keras.Model]:
+        @wraps(head)
+        def build(
+            config: Mapping[str, Any],
+            *,
+            include_top: bool = True,
+            input_shape: tuple[int, int, int] | None = None,
+            pooling: str | None = None,
+            classes: int | None = None,
+        ) -> keras.Model:
+            base = base_of(config, (input_shape or config["input_size"])[:2])
+            if include_top:
+                outputs = head(base, config, classes or config["classes"])
+                return keras.Model(base.input, outputs, name=name)
+            return keras.Model(base.input, pooled_top(base.output, pooling)) if pooling else base
+
+        return build
+
+    return decorate
 
 
 def base_of(config: Mapping[str, Any], size: Sequence[int]) -> keras.Model:
@@ -55,16 +87,14 @@ def larger(x: Any, like: Any) -> Any:
 
 def separable(x: Any, width: int, name: str, *, dilation: int = 1) -> Any:
     """Depthwise 3x3, then 1x1, each normalised and rectified (Chen et al. 2018, section 3.1)."""
-    x = layers.DepthwiseConv2D(
-        3, padding="same", dilation_rate=dilation, use_bias=False, name=f"{name}_depthwise"
-    )(x)
+    x = convolution(x, None, 3, f"{name}_depthwise", dilation=dilation, same=True)
     x = layers.ReLU(name=f"{name}_depthwise_relu")(norm(x, f"{name}_depthwise_bn"))
     return pointwise(x, width, name)
 
 
 def pointwise(x: Any, width: int, name: str) -> Any:
     """1x1 convolution, normalised and rectified."""
-    x = layers.Conv2D(width, 1, use_bias=False, kernel_initializer="he_normal", name=name)(x)
+    x = convolution(x, width, 1, name, initializer="he_normal")
     return layers.ReLU(name=f"{name}_relu")(norm(x, f"{name}_bn"))
 
 

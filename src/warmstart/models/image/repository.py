@@ -1,4 +1,4 @@
-"""What the repositories of image models have in common: task, classes, `preprocessor_config.json`."""
+"""Reads repositories of image models: task, classes and `preprocessor_config.json`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from warmstart.catalog.entry import Entry, ImagePreprocessing, Label
 from warmstart.errors import UsageError
+from warmstart.json_values import is_integer
 from warmstart.models.checks import Repository
 from warmstart.models.repository import class_names, read_json
 
@@ -19,10 +20,18 @@ HALF = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
 NONE = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 
 
-def require_head(repo: Repository, head: str, task: str) -> None:
-    """Raise `UsageError` unless the repository has this head, and its task is the one that is asked
-    for.
+def divisible(
+    channels: float, divisor: int = 8, least: int = 8, *, limit_decrease: bool = True
+) -> int:
+    """The nearest multiple of `divisor` that is `least` or more, and by default not smaller than 90 %
+    of `channels`: the rounding of MobileNetV2's reference implementation.
     """
+    nearest = max(least, int(channels + divisor / 2) // divisor * divisor)
+    return nearest + divisor if limit_decrease and nearest < 0.9 * channels else nearest
+
+
+def require_head(repo: Repository, head: str, task: str) -> None:
+    """Raise `UsageError` unless the repository has this head, and is for this task."""
     heads = repo.get("architectures")
     if not isinstance(heads, list) or head not in heads:
         raise UsageError(
@@ -54,24 +63,32 @@ def preprocessing(
     """
     path = folder / PROCESSOR
     config = read_json(path) if path.is_file() else {}
-    sides = config.get("crop_size") if config.get("do_center_crop") else config.get("size")
-    if isinstance(sides, dict):
-        shortest = sides.get("shortest_edge", 0)
-        sides = [sides.get("height", shortest), sides.get("width", shortest)]
-    elif isinstance(sides, int):
-        sides = [sides, sides]
-    height, width = sides if isinstance(sides, list) and len(sides) == 2 else size
-    for side in (height, width):
-        if not isinstance(side, int) or isinstance(side, bool) or not 16 <= side <= LARGEST_SIDE:
-            raise UsageError(
-                f"{path}: the size must be of whole numbers from 16 to {LARGEST_SIDE}, not {sides!r}."
-            )
+    is_cropped = config.get("do_center_crop")
     rules: dict[str, Any] = {
-        "size": (height, width),
-        "resize": "pad" if config.get("do_center_crop") else "squash",
+        "size": sides(config.get("crop_size" if is_cropped else "size") or size, path),
+        "resize": "pad" if is_cropped else "squash",
         "interpolation": RESAMPLING.get(config.get("resample", 2), "bilinear"),
     }
     return ImagePreprocessing(**rules, **scaling(config, path, scale))
+
+
+def sides(value: Any, path: Path) -> tuple[int, int]:
+    """Height and width in pixels: one number, two, or a mapping of `height` and `width` or of
+    `shortest_edge`.
+
+    Raises:
+        UsageError: it is something else, or too small or large.
+    """
+    if isinstance(value, Mapping):
+        shortest = value.get("shortest_edge")
+        value = value.get("height", shortest), value.get("width", shortest)
+    elif not isinstance(value, list | tuple):
+        value = value, value
+    if len(value) != 2 or not all(is_integer(side, 16, LARGEST_SIDE) for side in value):
+        raise UsageError(
+            f"{path}: the size must be of whole numbers from 16 to {LARGEST_SIDE}, not {value!r}."
+        )
+    return value[0], value[1]
 
 
 def scaling(
@@ -99,10 +116,10 @@ def normalisation(mean: tuple[float, ...], std: tuple[float, ...]) -> dict[str, 
 
 
 def three(values: Any, path: Path, key: str) -> tuple[float, ...]:
-    """Three numbers, one a channel; those of a standard deviation above 0.
+    """Three numbers, one per channel; those of a standard deviation must be above 0.
 
     Raises:
-        UsageError: they are not.
+        UsageError: the values are invalid.
     """
     if (
         not isinstance(values, list | tuple)
@@ -127,7 +144,7 @@ def make_entry(
     name: str = "",
     parameters: int = 0,
 ) -> Entry:
-    """The entry of a repository; what only the catalogue knows of it stays empty."""
+    """The entry of a repository; fields that only the catalogue has stay empty."""
     return Entry(
         name=name or family,
         task=task,

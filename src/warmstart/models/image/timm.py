@@ -1,4 +1,4 @@
-"""What the repositories of timm have in common: `config.json` with `pretrained_cfg`.
+"""Reads repositories of timm: `config.json` with `pretrained_cfg`.
 
 timm's classes are chosen by name (`architecture`); sizes that the name stands for are read from the
 shapes of the arrays, so that they agree with the weights.
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from warmstart import catalog
 from warmstart.catalog.entry import ImagePreprocessing, Label
 from warmstart.errors import BundleError, UsageError
+from warmstart.json_values import is_integer
 from warmstart.models.checks import Described, Repository
 from warmstart.models.configs import Config
 from warmstart.models.image.classifiers import (
@@ -22,9 +23,15 @@ from warmstart.models.image.classifiers import (
     array_shapes,
     cropped,
     repository_entry,
-    sides,
 )
-from warmstart.models.image.repository import MOST_CLASSES, RESAMPLING, normalisation, three
+from warmstart.models.image.repository import (
+    IMAGENET,
+    MOST_CLASSES,
+    RESAMPLING,
+    normalisation,
+    sides,
+    three,
+)
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 LICENCES = {
@@ -34,7 +41,7 @@ LICENCES = {
     "cc-by-nc-4.0": "CC-BY-NC-4.0",
     "cc-by-4.0": "CC-BY-4.0",
 }
-"""What timm writes -> the SPDX identifier."""
+"""timm's names of licences -> SPDX identifiers."""
 HARMLESS = (
     "img_size", "num_classes", "in_chans", "drop_rate", "drop_path_rate", "global_pool",
 )  # fmt: skip
@@ -42,7 +49,7 @@ HARMLESS = (
 
 
 def pretrained(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What timm's `config.json` says of the weights."""
+    """The part of timm's `config.json` on the weights."""
     inner = config.get("pretrained_cfg")
     return inner if isinstance(inner, Mapping) else config
 
@@ -59,21 +66,18 @@ def preprocessing(config: Mapping[str, Any], path: Path) -> ImagePreprocessing:
     if not isinstance(size, list | tuple) or len(size) != 3 or size[0] != 3:
         raise UsageError(f"{path}: input_size must be [3, height, width], not {size!r}.")
     shape = sides(size[1:], path)
-    mean, std = (
-        three(known.get(key, default), path, key)
-        for key, default in (("mean", (0.485, 0.456, 0.406)), ("std", (0.229, 0.224, 0.225)))
-    )
+    mean, std = (three(known.get(key, default), path, key) for key, default in IMAGENET.items())
     interpolation = known.get("interpolation", "bicubic")
     interpolation = "bilinear" if interpolation == "random" else interpolation
     if interpolation not in RESAMPLING.values():
         raise UsageError(f"{path}: interpolation {interpolation!r} is not supported.")
     rules = {"interpolation": interpolation, **normalisation(mean, std)}
-    share, mode = known.get("crop_pct", 0.875), known.get("crop_mode") or "center"
-    if mode == "center" or (mode == "squash" and share == 1):
+    fraction, mode = known.get("crop_pct", 0.875), known.get("crop_mode") or "center"
+    if mode == "center" or (mode == "squash" and fraction == 1):
         if mode == "squash":
             return ImagePreprocessing(size=shape, resize="squash", **rules)
-        return cropped(shape, share, path, **rules)
-    raise UsageError(f"{path}: crop_mode {mode!r} with crop_pct {share!r} is not supported.")
+        return cropped(shape, fraction, path, **rules)
+    raise UsageError(f"{path}: crop_mode {mode!r} with crop_pct {fraction!r} is not supported.")
 
 
 def labels_of(config: Mapping[str, Any], path: Path) -> tuple[Label, ...]:
@@ -85,7 +89,7 @@ def labels_of(config: Mapping[str, Any], path: Path) -> tuple[Label, ...]:
     """
     known = {**pretrained(config), **config}
     count = known.get("num_classes", 1000)
-    if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MOST_CLASSES:
+    if not is_integer(count, 0, MOST_CLASSES):
         raise BundleError(
             f"{path}: num_classes must be a whole number of at most {MOST_CLASSES:,}, not {count!r}."
         )
@@ -141,7 +145,7 @@ def read(
         family: of the entry; default: the start of the architecture's name.
 
     Raises:
-        UsageError: another task is asked for, or an option is not supported.
+        UsageError: another task was requested, or an option is not supported.
         BundleError: the arrays are not those of the architecture.
     """
     config, path, name = repo.config, repo.path, str(repo.config["architecture"])
@@ -154,7 +158,7 @@ def read(
     if rows != len(labels):
         raise BundleError(f"{path}: num_classes is {len(labels)}, but {head!r} has {rows} rows.")
     try:
-        made = config_of(repo, shapes, classes=len(labels), input_size=rules.size)
+        network_config = config_of(repo, shapes, classes=len(labels), input_size=rules.size)
     except UsageError:
         raise
     except (KeyError, ValueError, IndexError) as error:
@@ -165,10 +169,10 @@ def read(
     licence = str(pretrained(config).get("license") or "NOASSERTION")
     entry = repository_entry(
         repo,
-        made,
+        network_config,
         rules,
         family=family or name.removeprefix("tf_").partition("_")[0],
         licence=LICENCES.get(licence.lower(), licence),
-        paper=paper(repo, made),
+        paper=paper(repo, network_config),
     )
     return entry, labels

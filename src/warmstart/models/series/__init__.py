@@ -1,1 +1,1 @@
-"""Networks of time series: a folder a family, and the modules that families share."""
+"""Networks for time series: one folder per family, and common modules."""

@@ -1,4 +1,4 @@
-"""An LSTM layer that is quick over whole windows on CPUs and can be taken step by step.
+"""An LSTM layer that is fast for whole windows on CPUs, and can be run step by step.
 
 The cell is that of Hochreiter and Schmidhuber (1997) with forget gates (Gers et al. 2000), gates in
 the order of Keras: input, forget, candidate, output. `keras.layers.LSTM` multiplies the inputs in
@@ -39,7 +39,7 @@ class LSTM(layers.Layer):
         self.bias = self.add_weight(shape=(4 * units,), initializer=_forget_one(units), name="bias")
 
     def project(self, inputs: Any) -> Any:
-        """What the inputs add to the four gates: (…, D) -> (…, 4 * units)."""
+        """The contribution of the inputs to the four gates: (…, D) -> (…, 4 * units)."""
         return ops.matmul(inputs, self.kernel) + self.bias
 
     def step(self, projected: Any, hidden: Any, cell: Any) -> tuple[Any, Any]:

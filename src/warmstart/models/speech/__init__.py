@@ -1,1 +1,1 @@
-"""Networks of speech: a folder a family, and the modules that families share."""
+"""Networks for speech: one folder per family, and common modules."""

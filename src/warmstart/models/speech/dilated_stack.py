@@ -1,4 +1,4 @@
-"""The dilated gated residual stack of WaveNet, which both of its roles are made of.
+"""The dilated gated residual stack of WaveNet, for synthesis and recognition.
 
 Source: van den Oord et al., "WaveNet: A Generative Model for Raw Audio" (2016), arXiv:1609.03499: dilated
 convolutions (section 2.1), gated activation units (2.3), residual and skip connections (2.4), global and local
@@ -126,7 +126,7 @@ class ResidualLayer(layers.Layer):
         )
 
     def offset(self, globals_: Any = None) -> Any:
-        """What is the same at every step of a sequence: (B or 1, 2 * channels)."""
+        """The part that is the same at every step of a sequence: (B or 1, 2 * channels)."""
         bias = ops.expand_dims(self.both("bias"), 0) if self.use_bias else 0.0
         return bias + ops.matmul(globals_, self.both("global")) if self.global_channels else bias
 
@@ -171,7 +171,7 @@ class Stack(layers.Layer):
     """Residual layers one after the other; the sum of their skips is the result.
 
     Args:
-        dilations: one a layer.
+        dilations: one per layer.
         **options: those of `ResidualLayer`.
     """
 

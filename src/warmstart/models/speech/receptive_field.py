@@ -1,4 +1,4 @@
-"""What a stack of dilated convolutions sees."""
+"""The receptive field of a stack of dilated convolutions."""
 
 from __future__ import annotations
 

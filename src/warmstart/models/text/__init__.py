@@ -1,1 +1,1 @@
-"""Networks of texts: a folder a family, and the modules that families share."""
+"""Networks for texts: one folder per family, and common modules."""

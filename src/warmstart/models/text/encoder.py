@@ -3,7 +3,7 @@ post-normalisation.
 
 Source: Devlin, Chang, Lee, Toutanova, "BERT: Pre-training of Deep Bidirectional Transformers"
 (2018), section 3; the numbers are those of Hugging Face transformers' PyTorch models. Families
-differ in names, positions and heads; their networks have a `Names` and build on `encode`. Layers
+differ in names, positions and heads; see `encoder_model`. Layers
 have the names of the reference's modules, those of a head with `head.` in front, so that
 checkpoints are read and written by name (see `checkpoints.layout`).
 
@@ -23,7 +23,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from warmstart.models.text.encoder_config import HEAD, MEAN_OF_FOUR, EncoderConfig
+from warmstart.models.text.encoder_config import MEAN_OF_FOUR, EncoderConfig
 
 MASKED = -1e9  # added to the scores of padding; the minimum of float32 would overflow in sums
 
@@ -46,7 +46,7 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
 
 @dataclass(frozen=True)
 class Names:
-    """What a family calls its modules; `{}` stands for the index of the layer."""
+    """The names of a family's modules; `{}` stands for the index of the layer."""
 
     word: str = "embeddings.word_embeddings"
     position: str = "embeddings.position_embeddings"
@@ -298,39 +298,3 @@ def _layer(config: EncoderConfig, names: Names, index: int, x: Any, mask: Any) -
         dense(config, config.hidden_size, name_of(names.feed_out))(f)
     )
     return norm(config, name_of(names.feed_norm))(x + f)
-
-
-def vocabulary_head(
-    config: EncoderConfig, h: Any, word: layers.Embedding, tied: str, untied: str
-) -> Any:
-    """Logits (B, T, V) by the word embedding and a bias of the module `tied`, or by a layer of
-    their own.
-    """
-    if config.tie_word_embeddings:
-        return Bias(name=f"{HEAD}{tied}")(word(h, reverse=True))
-    return dense(config, config.vocab_size, f"{HEAD}{untied}")(h)
-
-
-def token_head(config: EncoderConfig, x: Any) -> dict[str, Any]:
-    """The heads that all families have alike, on hidden states (B, T, D): a class for each token,
-    or both ends of a span."""
-    if config.head == "token-classification":
-        dropped = layers.Dropout(config.classifier_dropout)(x)
-        return {"logits": dense(config, config.num_labels, f"{HEAD}classifier")(dropped)}
-    assert config.head == "question-answering", config.head
-    ends = dense(config, 2, f"{HEAD}qa_outputs")(x)
-    return {"start_logits": ends[:, :, 0], "end_logits": ends[:, :, 1]}
-
-
-def mean_classifier(config: EncoderConfig, x: Any, mask: Any) -> dict[str, Any]:
-    """A class for the mean of the tokens: (B, T, D) and the mask int32 (B, T) -> (B, L)."""
-    mean = MeanOfTokens(name="pooled_mean")(x, mask)
-    dropped = layers.Dropout(config.classifier_dropout)(mean)
-    return {"logits": dense(config, config.num_labels, f"{HEAD}classifier")(dropped)}
-
-
-def pooled(config: EncoderConfig, x: Any) -> Any:
-    """The pooler: tanh of a dense layer on the first token: (B, T, D) -> (B, D)."""
-    return layers.Activation("tanh", name="pooled")(
-        dense(config, config.hidden_size, "pooler.dense")(x[:, 0])
-    )

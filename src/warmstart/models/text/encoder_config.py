@@ -35,7 +35,7 @@ HEAD = "head."
 POOLER = "pooler."
 HEAD_MODULES: Rules = ((r"^head\.", ""),)
 OLD_NAMES: Rules = ((r"\.gamma$", ".weight"), (r"\.beta$", ".bias"))
-"""Of checkpoints that were converted from the first TensorFlow release of BERT."""
+"""The names in checkpoints that were converted from the first TensorFlow release of BERT."""
 SIZES = (
     "vocab_size",
     "hidden_size",
@@ -106,24 +106,24 @@ class EncoderConfig:
             return config
         values: Any = config
         try:
-            made = cls(**values)
+            result = cls(**values)
         except TypeError as error:
             known = ", ".join(field.name for field in fields(cls))
             raise UsageError(f"{family}: {error}; the keys are {known}") from None
-        if made.hidden_act not in ACTIVATIONS:
+        if result.hidden_act not in ACTIVATIONS:
             raise UsageError(
-                f"{family}: hidden_act must be one of {', '.join(ACTIVATIONS)}, not {made.hidden_act!r}"
+                f"{family}: hidden_act must be one of {', '.join(ACTIVATIONS)}, not {result.hidden_act!r}"
             )
-        if made.classifier_pooling not in CLASSIFIER_POOLING:
+        if result.classifier_pooling not in CLASSIFIER_POOLING:
             raise UsageError(
                 f"{family}: classifier_pooling must be one of {', '.join(CLASSIFIER_POOLING)}, not "
-                f"{made.classifier_pooling!r}"
+                f"{result.classifier_pooling!r}"
             )
-        if made.hidden_size % made.num_attention_heads:
+        if result.hidden_size % result.num_attention_heads:
             raise UsageError(
-                f"{family}: {_not_divisible(made.hidden_size, made.num_attention_heads)}"
+                f"{family}: {_not_divisible(result.hidden_size, result.num_attention_heads)}"
             )
-        return made
+        return result
 
 
 def is_head(layer: str) -> bool:
@@ -294,7 +294,7 @@ def bert_sizes(repo: Repository, *, pad_token_id: int) -> dict[str, Any]:
 
 
 BERT_KEYS = {key: key for key in ("type_vocab_size", "layer_norm_eps", "classifier_dropout")}
-"""What `write` adds for families with BERT's keys."""
+"""Keys that `write` adds for families with BERT's config."""
 
 
 def decoder_aliases(module: str, config: EncoderConfig) -> dict[str, str]:

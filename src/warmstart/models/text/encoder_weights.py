@@ -39,17 +39,17 @@ def weights_of(family: ModuleType, name: str) -> tuple[Load, Arrays]:
         Raises:
             MismatchError: the arrays do not fit the model.
         """
-        made = EncoderConfig.of(config, name)
-        rules = tuple((f"^{re.escape(alias)}$", own) for alias, own in aliases(made).items())
+        c = EncoderConfig.of(config, name)
+        rules = tuple((f"^{re.escape(alias)}$", own) for alias, own in aliases(c).items())
         layout = family.LAYOUT.with_aliases(rules)
-        fill(model, checkpoint, layout, head=made.head, heads=family.HEADS)
+        fill(model, checkpoint, layout, head=c.head, heads=family.HEADS)
 
     def arrays(model: keras.Model, config: Config) -> dict[str, np.ndarray]:
         """The weights under the reference's names; with the prefix where the model has a head."""
-        made = EncoderConfig.of(config, name)
-        result = layout_arrays(model, family.LAYOUT, prefixed=made.head != "base")
-        if not made.tie_word_embeddings:
-            result |= {alias: result[own] for alias, own in aliases(made).items() if own in result}
+        c = EncoderConfig.of(config, name)
+        result = layout_arrays(model, family.LAYOUT, prefixed=c.head != "base")
+        if not c.tie_word_embeddings:
+            result |= {alias: result[own] for alias, own in aliases(c).items() if own in result}
         return result
 
     def aliases(config: EncoderConfig) -> dict[str, str]:

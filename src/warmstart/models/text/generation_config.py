@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.errors import BundleError, UsageError
+from warmstart.json_values import is_integer
 from warmstart.models.repository import CONFIG, read_json
 
 FILE = "generation_config.json"
@@ -29,7 +30,7 @@ NUMBERS: dict[str, tuple[type, float]] = {
 }
 """Key -> its type, and the least value."""
 DEFAULT_LENGTH, DEFAULT_TOP_K = 20, 50
-"""Of transformers: a length that says nothing, and the truncation of samples."""
+"""Defaults of transformers without meaning here: a length, and the truncation of samples."""
 NEUTRAL: dict[str, Any] = {
     "bad_words_ids": None,
     "constraints": None,
@@ -146,6 +147,6 @@ def write(processing: Mapping[str, Any], begin: int | None) -> dict[str, Any]:
 def _tokens(value: Any, key: str, vocabulary: int, path: Path) -> list[int]:
     tokens = value if isinstance(value, list) else [] if value is None else [value]
     for token in tokens:
-        if not isinstance(token, int) or isinstance(token, bool) or token < 0:
+        if not is_integer(token, 0):
             raise BundleError(f"{path}: {key} must be the id of a token, not {token!r}.")
     return [token for token in tokens if token < vocabulary]  # tiny models have ids of large ones

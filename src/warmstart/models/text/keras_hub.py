@@ -74,7 +74,7 @@ PARTS = {
     "feedforward_output_dense": "output.dense",
     "feedforward_layer_norm": "output.LayerNorm",
 }
-"""Of a block of BERT and RoBERTa."""
+"""The names of a block of BERT and RoBERTa."""
 TOGETHER: Rules = (
     (r"token_and_position_embedding\.0\.token_embedding", "embeddings.word_embeddings"),
     (r"token_and_position_embedding\.0\.position_embedding", "embeddings.position_embeddings"),

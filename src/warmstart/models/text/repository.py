@@ -1,4 +1,4 @@
-"""What the repositories of text models have in common: heads, sizes, lengths, problems."""
+"""Reads repositories of text models: heads, sizes, lengths and problem types."""
 
 import re
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from typing import Any
 from warmstart.catalog.entry import Entry, Label
 from warmstart.checkpoints.formats import open_checkpoint
 from warmstart.errors import BundleError, CheckpointError, UsageError
+from warmstart.json_values import is_integer, is_number
 from warmstart.models import keras_hub
 from warmstart.models.checks import Repository, Values
 from warmstart.models.repository import class_names, read_json
@@ -33,7 +34,7 @@ LARGEST = {
 }
 MOST_PARAMETERS = 4_000_000_000
 LARGEST_HEADER = 25 << 20
-UNLIMITED = 10**9  # a `model_max_length` above this says that there is none
+UNLIMITED = 10**9  # a `model_max_length` above this means no limit
 PROBLEMS = {
     None: "",
     "single_label_classification": "single",
@@ -41,7 +42,7 @@ PROBLEMS = {
     "regression": "regression",
 }
 ACTIVATIONS = {"Identity": "regression", "Sigmoid": "multi"}
-"""Of the one score of a cross-encoder -> the problem that it makes of it."""
+"""Activations of the single score of a cross-encoder -> the problem type."""
 HARMLESS = {
     "is_decoder": False,
     "add_cross_attention": False,
@@ -79,7 +80,7 @@ def size(repo: Values, key: str, *, limit: str = "", default: int | None = None)
     largest = LARGEST[limit or key]
     if value is None:
         raise BundleError(f"{repo.path} lacks {key!r}; it is damaged, fetch it again.")
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= largest:
+    if not is_integer(value, 0, largest):
         raise BundleError(
             f"{repo.path}: {key} is {str(value)[:40]}, but must be a whole number of at most "
             f"{largest:,}."
@@ -93,7 +94,7 @@ def number(repo: Values, key: str, default: float, *, most: float = 1.0) -> floa
     """
     value = repo.get(key)
     value = default if value is None else value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+    if not is_number(value, 0, most):
         raise BundleError(
             f"{repo.path}: {key} is {str(value)[:40]}, but must be a number of 0 to {most:g}."
         )
@@ -101,7 +102,7 @@ def number(repo: Values, key: str, default: float, *, most: float = 1.0) -> floa
 
 
 def head_of(repo: Repository) -> str:
-    """The task that the repository's head serves, or the one that is asked for where it can.
+    """The task of the repository's head, or the requested one if the head can do it.
 
     Every encoder can embed texts; anything else needs its head.
 
@@ -201,11 +202,7 @@ def max_length(folder: Path, positions: int) -> int:
     ):
         if (folder / name).is_file():
             value = read_json(folder / name).get(key)
-            if (
-                isinstance(value, int | float)
-                and not isinstance(value, bool)
-                and 2 < value < UNLIMITED
-            ):
+            if is_number(value) and 2 < value < UNLIMITED:
                 limits.append(int(value))
     return min(limits)
 

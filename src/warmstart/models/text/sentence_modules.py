@@ -32,7 +32,7 @@ PROMPTS = "config_sentence_transformers.json"
 LENGTH = "sentence_bert_config.json"
 WEIGHTS = "model.safetensors"
 DEFAULTS: dict[str, Any] = {"pooling": "mean", "normalize": False, "lowercase": False}
-"""Of a repository without `modules.json`."""
+"""The modules of a repository without `modules.json`."""
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -150,12 +150,12 @@ def _dense(path: Path) -> dict[str, Any]:
     activation = name.rpartition(".")[2]
     unsupported = [
         f"{key}={config[key]!r}"
-        for key, usual in (
+        for key, default in (
             ("use_residual", False),
             ("module_input_name", "sentence_embedding"),
             ("module_output_name", "sentence_embedding"),
         )
-        if config.get(key, usual) not in (usual, None)
+        if config.get(key, default) not in (default, None)
     ]
     if activation not in ACTIVATIONS:
         unsupported.append(f"activation_function={name!r}")

@@ -19,18 +19,13 @@ from warmstart.checkpoints.layout import load_by_name
 from warmstart.models.image.builder import image_builder
 from warmstart.models.image.cifar_resnet.family import CifarResNetConfig
 from warmstart.models.image.classifier_head import pooled_top
+from warmstart.models.image.convolution import convolution
 
 
 def _conv_norm(x: Any, filters: int, *, stride: int = 1, name: str) -> Any:
-    x = layers.Conv2D(
-        filters,
-        3,
-        stride,
-        padding="same",
-        use_bias=False,
-        kernel_initializer="he_normal",
-        name=f"{name}_conv",
-    )(x)
+    x = convolution(
+        x, filters, 3, f"{name}_conv", stride=stride, same=True, initializer="he_normal"
+    )
     return layers.BatchNormalization(name=f"{name}_bn")(x)
 
 
@@ -53,7 +48,7 @@ def build(images: Any, c: CifarResNetConfig, include_top: bool, pooling: str | N
     """Build the network.
 
     Args:
-        config: its sizes; a mapping holds the fields of `CifarResNetConfig`.
+        config: its sizes; a mapping contains the fields of `CifarResNetConfig`.
         include_top: whether pooling, the dense layer and the softmax are part of it.
         input_shape: (H, W, 3); any H, W of 8 or more. Default: the config's square image.
         pooling: without the top, `None` (a (B, H/4, W/4, 4 * filters) map), `"avg"` or `"max"`.

@@ -106,7 +106,7 @@ def read(repo: Repository) -> Described:
     repo.one_of("hidden_act", ("gelu",))
     stages = repo.integer("num_stages", 4, 1, 8)
     rules = classifier_preprocessing(repo.folder, 224, IMAGENET)
-    made = ConvNeXtConfig(
+    config = ConvNeXtConfig(
         depths=tuple(repo.integers("depths", [3, 3, 9, 3], 1, MOST_BLOCKS, stages)),
         widths=tuple(repo.integers("hidden_sizes", [96, 192, 384, 768], 1, WIDEST, stages)),
         patch=repo.integer("patch_size", 4, 1, 64),
@@ -118,7 +118,7 @@ def read(repo: Repository) -> Described:
     )
     entry = repository_entry(
         repo,
-        made,
+        config,
         rules,
         family=str(repo.get("model_type")),
         licence=licence_of(repo),
@@ -134,7 +134,7 @@ def read_timm(repo: Repository) -> Described:
         _from_shapes,
         arguments=("depths", "dims", "ls_init_value"),
         head="head.fc.weight",
-        paper=lambda _, made: PAPER_V2 if made.response_norm else PAPER,
+        paper=lambda _, config: PAPER_V2 if config.response_norm else PAPER,
     )
 
 

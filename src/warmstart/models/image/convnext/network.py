@@ -22,7 +22,7 @@ from keras import layers, ops
 
 from warmstart.checkpoints.base import Checkpoint
 from warmstart.checkpoints.derived import Derived, DerivedCheckpoint
-from warmstart.checkpoints.layout import arrays_of, fill
+from warmstart.checkpoints.layout import arrays_of, fill, patterns_of_absent
 from warmstart.models.image.builder import image_builder
 from warmstart.models.image.classifier_head import classifier_head, pooled_top
 from warmstart.models.image.convnext import family
@@ -107,8 +107,7 @@ def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) 
     Raises:
         MismatchError: the arrays do not fit the model.
     """
-    names = {layer.name for layer in model.layers}
-    ignore = [f"{name}.*" for name in ("head.fc", "head.norm") if name not in names]
+    ignore = patterns_of_absent(model, "head.fc", "head.norm")
     fill(model, _flattened(checkpoint), family.LAYOUT, ignore=ignore)
 
 

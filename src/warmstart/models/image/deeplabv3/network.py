@@ -14,21 +14,14 @@ import keras
 from keras import layers
 
 from warmstart.checkpoints.layout import load_by_name
-from warmstart.models.image.classifier_head import pooled_top
-from warmstart.models.image.pyramid import base_of, larger, pointwise, separable, taps
+from warmstart.models.image.pyramid import backbone_builder, larger, pointwise, separable, taps
 
 RATES = (2, 4, 6)
 DETAIL_WIDTH = 24
 
 
-def build(
-    config: Mapping[str, Any],
-    *,
-    include_top: bool = True,
-    input_shape: tuple[int, int, int] | None = None,
-    pooling: str | None = None,
-    classes: int | None = None,
-) -> keras.Model:
+@backbone_builder("deeplabv3")
+def build(base: keras.Model, config: Mapping[str, Any], classes: int) -> Any:
     """Build the network.
 
     Args:
@@ -46,10 +39,6 @@ def build(
     Raises:
         UsageError: the backbone has no maps of strides 4, 16 and 32.
     """
-    size = (input_shape or config["input_size"])[:2]
-    base = base_of(config, size)
-    if not include_top:
-        return keras.Model(base.input, pooled_top(base.output, pooling)) if pooling else base
     width = config.get("width", 96)
     maps = taps(base, (4, 16, 32))
     deep = larger(pointwise(maps[32], width, "deep"), maps[16])
@@ -69,10 +58,7 @@ def build(
     x = layers.Concatenate(name="decoder_concat")([larger(x, details), details])
     for step in (1, 2):
         x = separable(x, width, f"decoder_{step}")
-    x = layers.Conv2D(classes or config["classes"], 1, dtype="float32", name="segmentation_logits")(
-        x
-    )
-    return keras.Model(base.input, x, name="deeplabv3")
+    return layers.Conv2D(classes, 1, dtype="float32", name="segmentation_logits")(x)
 
 
 def feature_map(model: keras.Model) -> keras.KerasTensor:

@@ -10,6 +10,7 @@ from warmstart.models.checks import Described, Repository
 from warmstart.models.configs import Config
 from warmstart.models.image.repository import (
     HALF,
+    divisible,
     labels_of,
     make_entry,
     preprocessing,
@@ -44,10 +45,8 @@ class MobileNetV2Config(Config):
     input_size: tuple[int, int] = (513, 513)
 
     def divisible(self, value: float) -> int:
-        """Round to a multiple of `depth_divisible_by`, but not down by more than a tenth."""
-        divisor = self.depth_divisible_by
-        new = max(self.min_depth, int(value + divisor / 2) // divisor * divisor)
-        return new + divisor if new < 0.9 * value else new
+        """A number of channels, rounded as the config says."""
+        return divisible(value, self.depth_divisible_by, self.min_depth)
 
     def channels(self, count: int) -> int:
         return self.divisible(round(count * self.depth_multiplier))

@@ -15,13 +15,13 @@ from keras import layers
 
 from warmstart.checkpoints.base import Checkpoint
 from warmstart.checkpoints.folded import fill_folded
-from warmstart.checkpoints.layout import arrays_of, fill
+from warmstart.checkpoints.layout import arrays_of, fill, patterns_of_absent
 from warmstart.checkpoints.tflite import TFLiteCheckpoint
 from warmstart.models.image.builder import image_builder
 from warmstart.models.image.classifier_head import pooled_top
+from warmstart.models.image.convolution import convolution
 from warmstart.models.image.deeplabv3_mobilenet_v2 import family
 from warmstart.models.image.deeplabv3_mobilenet_v2.family import MobileNetV2Config
-from warmstart.models.image.padding import padded
 
 CHANNELS = (16, 24, 24, 32, 32, 32, 64, 64, 64, 64, 96, 96, 96, 160, 160, 160, 320)
 STRIDES = (2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1)
@@ -73,18 +73,14 @@ def _conv(
     """Convolution (depthwise where `filters` is None), normalisation and activation ("": the
     config's).
     """
-    if not c.tf_padding:
-        x = padded(x, ((size - 1) // 2 * dilation,) * 2)
-    options: dict[str, Any] = {
-        "padding": "same" if c.tf_padding else "valid",
-        "dilation_rate": dilation,
-        "use_bias": False,
-        "name": f"{name}.convolution",
-    }
-    x = (
-        layers.DepthwiseConv2D(size, stride, **options)(x)
-        if filters is None
-        else layers.Conv2D(filters, size, stride, **options)(x)
+    x = convolution(
+        x,
+        filters,
+        size,
+        f"{name}.convolution",
+        stride=stride,
+        dilation=dilation,
+        same=c.tf_padding,
     )
     x = layers.BatchNormalization(
         epsilon=epsilon or c.layer_norm_eps, momentum=0.997, name=f"{name}.normalization"
@@ -146,13 +142,8 @@ def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) 
     if isinstance(checkpoint, TFLiteCheckpoint):
         fill_folded(model, checkpoint)
         return
-    has_head = any(layer.name.startswith(HEAD) for layer in model.layers)
-    fill(
-        model,
-        checkpoint,
-        family.LAYOUT,
-        ignore=family.UNUSED if has_head else (*family.UNUSED, f"{HEAD}.*"),
-    )
+    ignore = (*family.UNUSED, *patterns_of_absent(model, HEAD))
+    fill(model, checkpoint, family.LAYOUT, ignore=ignore)
 
 
 arrays = arrays_of(family.LAYOUT)

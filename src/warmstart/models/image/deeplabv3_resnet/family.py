@@ -57,7 +57,7 @@ class DeepLabConfig(Config):
         return ResNetConfig.of({**self.backbone, "classes": 0})
 
     def stride(self) -> int:
-        """Of the pyramid's map, in pixels of the input."""
+        """The stride of the pyramid's map, in pixels of the input."""
         return 4 * self.resnet.first_stride << self.pyramid_stage
 
     def check_size(self, height: int, width: int) -> None:

@@ -23,6 +23,7 @@ from warmstart.checkpoints.base import Checkpoint
 from warmstart.checkpoints.layout import arrays_of, fill
 from warmstart.models.image.builder import image_builder
 from warmstart.models.image.classifier_head import pooled_top
+from warmstart.models.image.convolution import convolution
 from warmstart.models.image.deeplabv3_resnet import family
 from warmstart.models.image.deeplabv3_resnet.family import DeepLabConfig
 from warmstart.models.image.resnet.network import stage_maps
@@ -79,9 +80,7 @@ def _pyramid(x: Any, c: DeepLabConfig) -> Any:
 
 def _conv(x: Any, filters: int, name: str, *, size: int = 1, dilation: int = 1) -> Any:
     """Convolution, normalisation, ReLU."""
-    x = layers.Conv2D(
-        filters, size, padding="same", dilation_rate=dilation, use_bias=False, name=f"{name}.conv"
-    )(x)
+    x = convolution(x, filters, size, f"{name}.conv", dilation=dilation, same=True)
     return layers.ReLU()(layers.BatchNormalization(name=f"{name}.bn")(x))
 
 

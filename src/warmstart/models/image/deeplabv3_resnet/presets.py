@@ -98,5 +98,5 @@ def _modules(names: list[str], checkpoint: Checkpoint) -> dict[str, str]:
 
 
 def _parts(layer: str, module: str) -> dict[str, str]:
-    """Of a convolution and its normalisation."""
+    """The names of a convolution and its normalisation."""
     return {f"{layer}.{CONVOLUTION}": f"{module}.conv", f"{layer}.{NORMALISATION}": f"{module}.bn"}

@@ -109,7 +109,7 @@ class DeformableSampling(layers.Layer):
 
 
 def offset_table(bins: int, up: Any, scale: Any) -> Any:
-    """The weighting function: the offset that each bin stands for, (bins + 1,), with small steps near 0
+    """The weighting function: the offset of each bin, (bins + 1,), with small steps near 0
     and large ones far from it. `up` and `scale` are (1,).
     """
     bound = ops.abs(up) * ops.abs(scale)
@@ -120,7 +120,7 @@ def offset_table(bins: int, up: Any, scale: Any) -> Any:
 
 
 class Refinement(layers.Layer):
-    """From distributions over the offsets of a box's four sides to the box; holds the two numbers
+    """From distributions over the offsets of a box's four sides to the box; contains the two numbers
     that shape them.
     """
 
@@ -327,7 +327,7 @@ def decode(
 
 
 def _quality(corners: Any, c: Mapping[str, Any], name: str) -> Any:
-    """What is added to the class logits, by how sharp the distributions are, (B, Q, 1)."""
+    """The correction of the class logits by the sharpness of the distributions, (B, Q, 1)."""
     queries, most = corners.shape[1], c["top_prob_values"]
     share = ops.softmax(ops.reshape(corners, (-1, queries, 4, c["max_num_bins"] + 1)))
     best = ops.top_k(share, most)[0]

@@ -11,7 +11,7 @@ from typing import Any
 
 from keras import layers, ops
 
-from warmstart.models.image.padding import padded
+from warmstart.models.image.convolution import convolution, padded
 
 
 class LearnableAffine(layers.Layer):
@@ -27,24 +27,18 @@ class LearnableAffine(layers.Layer):
 
 def conv_layer(
     x: Any,
-    filters: int,
+    filters: int | None,
     size: int,
     name: str,
     *,
     stride: int = 1,
-    depthwise: bool = False,
     activation: str | None = "relu",
     affine: bool = False,
 ) -> Any:
-    """Convolution with symmetric padding, normalisation, activation, and the learnable affine."""
-    before = (size - 1) // 2
-    x = padded(x, (before, before))
-    options: dict[str, Any] = {"use_bias": False, "name": f"{name}.convolution"}
-    x = (
-        layers.DepthwiseConv2D(size, stride, **options)(x)
-        if depthwise
-        else layers.Conv2D(filters, size, stride, **options)(x)
-    )
+    """Convolution (depthwise where `filters` is None), normalisation, activation and the learnable
+    affine.
+    """
+    x = convolution(x, filters, size, f"{name}.convolution", stride=stride)
     x = layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=f"{name}.normalization")(x)
     if activation is None:
         return x
@@ -92,11 +86,10 @@ def _stage(x: Any, c: Mapping[str, Any], stage: int, name: str) -> Any:
     if of("downsample"):
         x = conv_layer(
             x,
-            of("in_channels"),
+            None,
             3,
             f"{name}.downsample",
             stride=of("downsample_strides"),
-            depthwise=True,
             activation=None,
         )
     for block in range(of("num_blocks")):
@@ -133,7 +126,7 @@ def _block(
         y = outputs[-1]
         if light:
             y = conv_layer(y, middle, 1, f"{part}.conv1", activation=None)
-            y = conv_layer(y, middle, size, f"{part}.conv2", depthwise=True, affine=affine)
+            y = conv_layer(y, None, size, f"{part}.conv2", affine=affine)
         else:
             y = conv_layer(y, middle, size, part, affine=affine)
         outputs.append(y)

@@ -19,6 +19,7 @@ from warmstart.checkpoints.base import Checkpoint
 from warmstart.checkpoints.layout import arrays_of, fill
 from warmstart.errors import UsageError
 from warmstart.models.image.classifier_head import pooled_top
+from warmstart.models.image.convolution import convolution
 from warmstart.models.image.dfine import family
 from warmstart.models.image.dfine.decoder import (
     GatherRows,
@@ -31,7 +32,6 @@ from warmstart.models.image.dfine.decoder import (
     self_attention,
 )
 from warmstart.models.image.dfine.hgnet_v2 import backbone
-from warmstart.models.image.padding import padded
 
 ANCHOR_SIDE, ANCHOR_MARGIN = (
     0.05,
@@ -135,28 +135,21 @@ def _memory(maps: list[Any], c: Mapping[str, Any]) -> Memory:
 
 
 def _projection(x: Any, width: int, name: str) -> Any:
-    x = layers.Conv2D(width, 1, use_bias=False, name=f"{name}.0")(x)
+    x = convolution(x, width, 1, f"{name}.0")
     return layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=f"{name}.1")(x)
 
 
 def _conv_norm(
     x: Any,
     c: Mapping[str, Any],
-    width: int,
+    filters: int | None,
     size: int,
     name: str,
     *,
     stride: int = 1,
-    depthwise: bool = False,
     activation: str | None = None,
 ) -> Any:
-    x = padded(x, ((size - 1) // 2,) * 2)
-    options: dict[str, Any] = {"use_bias": False, "name": f"{name}.conv"}
-    x = (
-        layers.DepthwiseConv2D(size, stride, **options)(x)
-        if depthwise
-        else layers.Conv2D(width, size, stride, **options)(x)
-    )
+    x = convolution(x, filters, size, f"{name}.conv", stride=stride)
     x = layers.BatchNormalization(epsilon=c["batch_norm_eps"], momentum=0.9, name=f"{name}.norm")(x)
     return x if activation is None else layers.Activation(activation)(x)
 
@@ -178,7 +171,7 @@ def _hybrid_encoder(maps: list[Any], c: Mapping[str, Any]) -> list[Any]:
     for step in range(len(maps) - 1):
         part = f"{name}.downsample_convs.{step}"
         smaller = _conv_norm(up[-1], c, width, 1, f"{part}.conv1")
-        smaller = _conv_norm(smaller, c, width, 3, f"{part}.conv2", stride=2, depthwise=True)
+        smaller = _conv_norm(smaller, c, None, 3, f"{part}.conv2", stride=2)
         joined = ops.concatenate([smaller, down[step + 1]], axis=-1)
         up.append(_aggregation(joined, c, f"{name}.pan_blocks.{step}"))
     return up

@@ -26,7 +26,7 @@ STRIDES = {
     "mobilenetv3_large": (1, 2, 2, 2, 1, 2),
     "mobilenetv3_small": (2, 2, 2, 1, 2),
 }
-"""Of the first block of each stage, which the arrays do not say."""
+"""The strides of the first block of each stage, which the arrays do not determine."""
 RECTIFIED = {"mobilenetv3_large": 3, "mobilenetv3_small": 2}
 """First stages of MobileNetV3 whose activation is ReLU (tables 1 and 2 of its paper)."""
 
@@ -38,15 +38,15 @@ def read_timm(repo: Repository) -> Described:
         _from_shapes,
         arguments=("channel_multiplier", "depth_multiplier"),
         head="classifier.weight",
-        paper=lambda _, made: paper_of(made),
+        paper=lambda _, config: paper_of(config),
     )
 
 
 def read_keras_hub(preset: Preset) -> Described:
     """See `models.repository.read`."""
-    made = presets.config_of(preset)
-    family = "mobilenetv3" if made.mobile else "efficientnet"
-    return keras_hub.read_classifier(preset, made, family=family, paper=paper_of(made))
+    config = presets.config_of(preset)
+    family = "mobilenetv3" if config.mobile else "efficientnet"
+    return keras_hub.read_classifier(preset, config, family=family, paper=paper_of(config))
 
 
 def paper_of(config: EfficientNetConfig) -> str:
@@ -59,10 +59,10 @@ def _from_shapes(repo: Repository, shapes: Shapes, **outputs: Any) -> EfficientN
     bare = name.removeprefix("tf_")
     variant = next(start for start in STRIDES if bare.startswith(start))
     is_mobile = variant.startswith("mobilenetv3")
-    usual = "relu" if "minimal" in name else "hard_silu" if is_mobile else "silu"
+    default = "relu" if "minimal" in name else "hard_silu" if is_mobile else "silu"
     stages = []
     for stage, stride in enumerate(STRIDES[variant]):
-        activation = "relu" if stage < RECTIFIED.get(variant, 0) else usual
+        activation = "relu" if stage < RECTIFIED.get(variant, 0) else default
         numbers = {
             int(match[1])
             for key in shapes
@@ -83,7 +83,7 @@ def _from_shapes(repo: Repository, shapes: Shapes, **outputs: Any) -> EfficientN
         top=shapes[last][0],
         mobile=is_mobile,
         hidden=shapes["conv_head.weight"][0] if is_mobile else 0,
-        activation=usual,
+        activation=default,
         same=name.startswith("tf_"),
         epsilon=1e-3 if name.startswith("tf_") else 1e-5,
         **outputs,

@@ -20,12 +20,12 @@ import keras
 from keras import layers
 
 from warmstart.checkpoints.base import Checkpoint
-from warmstart.checkpoints.layout import arrays_of, fill
+from warmstart.checkpoints.layout import arrays_of, fill, patterns_of_absent
 from warmstart.models.image.builder import image_builder
 from warmstart.models.image.classifier_head import classifier_head, pooled_top
+from warmstart.models.image.convolution import convolution
 from warmstart.models.image.efficientnet import family, presets
 from warmstart.models.image.efficientnet.config import EfficientNetConfig
-from warmstart.models.image.padding import padded
 
 DROPOUT = 0.2
 
@@ -96,12 +96,10 @@ def _excited(x: Any, c: EfficientNetConfig, squeeze: int, name: str) -> Any:
 def _conv(
     x: Any, c: EfficientNetConfig, filters: int | None, kernel: int, name: str, *, stride: int = 1
 ) -> Any:
-    """Convolution without bias, depthwise where `filters` is None."""
-    options = {"padding": "same" if c.same else "valid", "use_bias": False, "name": name}
-    x = x if c.same else padded(x, (kernel // 2, kernel // 2))
-    if filters is None:
-        return layers.DepthwiseConv2D(kernel, stride, **options)(x)
-    return layers.Conv2D(filters, kernel, stride, kernel_initializer="he_normal", **options)(x)
+    initializer = "glorot_uniform" if filters is None else "he_normal"
+    return convolution(
+        x, filters, kernel, name, stride=stride, same=c.same, initializer=initializer
+    )
 
 
 def _norm(x: Any, c: EfficientNetConfig, name: str, activation: str | None = None) -> Any:
@@ -117,10 +115,8 @@ def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) 
         MismatchError: the arrays do not fit the model.
     """
     c = EfficientNetConfig.of(config)
-    ignore = []
-    if not any(layer.name == "classifier" for layer in model.layers):
-        ignore = ["classifier.*", *(["conv_head.*"] if c.mobile else [])]
     layout = replace(family.LAYOUT, keras_hub=partial(presets.arrays, config=c))
+    ignore = patterns_of_absent(model, "classifier", "conv_head")
     fill(model, checkpoint, layout, ignore=ignore)
 
 

@@ -15,6 +15,7 @@ from warmstart.errors import MismatchError, UsageError
 from warmstart.models.checks import Values
 from warmstart.models.image.efficientnet.config import EfficientNetConfig
 from warmstart.models.image.keras_hub import CONVOLUTION, DEPTHWISE, NORMALISATION, numbered
+from warmstart.models.image.repository import divisible
 from warmstart.models.keras_hub import Preset
 
 TOP = 1280
@@ -113,10 +114,9 @@ def _rounded(values: Values, filters: Any, stage: Values) -> int:
     if values.get("use_depth_divisor_as_min_depth"):
         least = divisor
     wide = own * stage.number("width_coefficients", 1, 0.01, 16)
-    rounded = max(least, int(wide + divisor / 2) // divisor * divisor)
-    if values.get("cap_round_filter_decrease") and rounded < 0.9 * wide:
-        rounded += divisor
-    return rounded
+    return divisible(
+        wide, divisor, least, limit_decrease=bool(values.get("cap_round_filter_decrease"))
+    )
 
 
 def _mobile(preset: Preset) -> EfficientNetConfig:
@@ -126,7 +126,7 @@ def _mobile(preset: Preset) -> EfficientNetConfig:
     counts = _list(values, "stackwise_num_blocks")
     keys = ("expansion", "num_filters", "kernel_size", "num_strides", "se_ratio", "activation")
     columns = {key: _list(values, f"stackwise_{key}", len(counts)) for key in (*keys, "padding")}
-    stem = _divisible(values.integer("input_num_filters", 16, 1, WIDEST))
+    stem = divisible(values.integer("input_num_filters", 16, 1, WIDEST))
     first = values.integer("depthwise_filters", 8, 1, WIDEST)
     stride = values.integer("depthwise_stride", 2, 1, 2)
     values.one_of("depthwise_residual", (stride == 1 and stem == first,), False)
@@ -145,13 +145,13 @@ def _mobile(preset: Preset) -> EfficientNetConfig:
                 ) from error
             kernel = block.integer("kernel_size", 3, 1, LARGEST_KERNEL)
             block.one_of("padding", (kernel // 2,))
-            width = _divisible(block.integer("expansion", 1, 1, WIDEST))
+            width = divisible(block.integer("expansion", 1, 1, WIDEST))
             blocks.append(
                 [
                     kernel,
                     block.integer("num_strides", 1, 1, 2),
                     width,
-                    _divisible(block.integer("num_filters", 1, 1, WIDEST)),
+                    divisible(block.integer("num_filters", 1, 1, WIDEST)),
                     _squeezed(width, block.get("se_ratio")),
                     HARD[block.one_of("activation", tuple(HARD), "relu")],
                 ]
@@ -161,21 +161,15 @@ def _mobile(preset: Preset) -> EfficientNetConfig:
     return EfficientNetConfig(
         stem=stem,
         stages=tuple(stages),
-        top=_divisible(values.integer("last_layer_filter", 960, 1, WIDEST)),
+        top=divisible(values.integer("last_layer_filter", 960, 1, WIDEST)),
         mobile=True,
         hidden=preset.head.integer("num_features", 1024, 1, WIDEST) if has_head else 0,
         activation="hard_silu",
     )
 
 
-def _divisible(channels: float) -> int:
-    """The nearest multiple of 8 that is not much smaller (Howard et al.'s rounding)."""
-    near = max(8, int(channels + 4) // 8 * 8)
-    return near + 8 if near < 0.9 * channels else near
-
-
 def _squeezed(channels: int, ratio: Any) -> int:
-    return _divisible(channels * float(ratio)) if ratio else 0
+    return divisible(channels * float(ratio)) if ratio else 0
 
 
 def arrays(checkpoint: Checkpoint, config: EfficientNetConfig) -> Checkpoint:

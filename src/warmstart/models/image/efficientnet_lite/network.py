@@ -27,8 +27,10 @@ from warmstart.checkpoints.layout import arrays_of, fill, load_by_name
 from warmstart.checkpoints.tflite import TFLiteCheckpoint
 from warmstart.models.image.builder import image_builder
 from warmstart.models.image.classifier_head import pooled_top
+from warmstart.models.image.convolution import convolution
 from warmstart.models.image.efficientnet_lite import family
 from warmstart.models.image.efficientnet_lite.family import STAGES, EfficientNetLiteConfig, Stage
+from warmstart.models.image.repository import divisible
 
 EPSILON, MOMENTUM = 1e-3, 0.99
 STEM, TOP = 32, 1280
@@ -60,7 +62,7 @@ def build(images: Any, c: EfficientNetLiteConfig, include_top: bool, pooling: st
                 x,
                 f"block{index}",
                 stage,
-                _channels(stage.channels, c.width),
+                divisible(stage.channels * c.width),
                 stride=1 if block else stage.stride,
             )
             index += 1
@@ -70,13 +72,6 @@ def build(images: Any, c: EfficientNetLiteConfig, include_top: bool, pooling: st
         x = layers.Dropout(c.dropout, seed=0, name="dropout")(x)
         x = layers.Dense(c.classes, activation="softmax", dtype="float32", name="predictions")(x)
     return x
-
-
-def _channels(channels: int, width: float) -> int:
-    """Scaled channels, as a multiple of 8 that is at most 10 % less."""
-    scaled = channels * width
-    rounded = max(8, int(scaled + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * scaled else rounded
 
 
 def _block(x: Any, name: str, stage: Stage, channels: int, *, stride: int) -> Any:
@@ -102,25 +97,9 @@ def _conv_norm(
     activate: bool = True,
 ) -> Any:
     """Convolution (depthwise where `filters` is None), batch normalisation and ReLU6."""
-    if filters is None:
-        x = layers.DepthwiseConv2D(
-            kernel,
-            stride,
-            padding="same",
-            use_bias=False,
-            name=f"{name}_conv",
-            depthwise_initializer="he_normal",
-        )(x)
-    else:
-        x = layers.Conv2D(
-            filters,
-            kernel,
-            stride,
-            padding="same",
-            use_bias=False,
-            name=f"{name}_conv",
-            kernel_initializer="he_normal",
-        )(x)
+    x = convolution(
+        x, filters, kernel, f"{name}_conv", stride=stride, same=True, initializer="he_normal"
+    )
     x = layers.BatchNormalization(epsilon=EPSILON, momentum=MOMENTUM, name=f"{name}_norm")(x)
     return layers.ReLU(6.0, name=f"{name}_relu")(x) if activate else x
 

@@ -1,11 +1,11 @@
-"""FCOS: every pixel of a feature pyramid says what it lies in and how far the four sides are; no
-anchors.
+"""FCOS: every pixel of a feature pyramid predicts the class of its box and the distances to its four
+sides; there are no anchors.
 
 Source: Tian, Shen, Chen, He, "FCOS: Fully Convolutional One-Stage Object Detection" (2019),
-arXiv:1904.01355: the pyramid of section 3.2 on strides 8, 16 and 32, centre sampling of the
-authors' later version, and instead of centre-ness a branch that foretells the overlap (Wu et al.,
-"IoU-aware Single-stage Object Detector", 2019, arXiv:1912.05992). Convolutions are shared by the
-levels, their normalisation is not. For transfer learning from any classification backbone.
+arXiv:1904.01355: the pyramid of section 3.2 with strides 8, 16 and 32, centre sampling of the
+authors' later version, and instead of centre-ness a branch that predicts the overlap (Wu et al.,
+"IoU-aware Single-stage Object Detector", 2019, arXiv:1912.05992). The levels share convolutions, but
+not normalisations. For transfer learning from any classification backbone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,23 +18,23 @@ import numpy as np
 from keras import layers, ops
 
 from warmstart.checkpoints.layout import load_by_name
-from warmstart.models.image.classifier_head import pooled_top
-from warmstart.models.image.pyramid import base_of, norm, pointwise, taps
+from warmstart.models.image.pyramid import backbone_builder, norm, pointwise, taps
 
 STRIDES = (8, 16, 32)
 REACH = (0.0, 64.0, 128.0, float("inf"))
-"""A level answers for boxes whose farthest side is within its part of these distances, in pixels of
-the input.
+"""Limits of the distance, in pixels of the input, between a pixel and the farthest side of a box that
+it predicts: two per level.
 """
-# what a fresh network says of every class, so that the many empty pixels do not rule the first
-# steps
 PRIOR = 0.01
+"""The initial probability of every class, so that the many background pixels do not dominate the
+first steps.
+"""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The N pixels of all levels: centres (N, 2) as x, y, strides (N,), least and largest reach (N,
-    2).
+    """The N pixels of all levels: centres (N, 2) as x, y, strides (N,), least and largest distance
+    (N, 2) to the farthest side.
     """
 
     centres: np.ndarray
@@ -43,7 +43,7 @@ class Grid:
 
 
 def grid(size: Sequence[int]) -> Grid:
-    """For pictures of (height, width)."""
+    """The grid of pictures of (height, width)."""
     centres, strides, reach = [], [], []
     for level, stride in enumerate(STRIDES):
         rows, columns = (-(-side // stride) for side in size)
@@ -58,14 +58,8 @@ def grid(size: Sequence[int]) -> Grid:
     )
 
 
-def build(
-    config: Mapping[str, Any],
-    *,
-    include_top: bool = True,
-    input_shape: tuple[int, int, int] | None = None,
-    pooling: str | None = None,
-    classes: int | None = None,
-) -> keras.Model:
+@backbone_builder("fcos")
+def build(base: keras.Model, config: Mapping[str, Any], classes: int) -> Any:
     """Build the network.
 
     Args:
@@ -80,16 +74,12 @@ def build(
         A `keras.Model` from pictures as the backbone takes them to `{"logits": (B, N, classes), "distances":
         (B, N, 4), "quality": (B, N, 1)}`: distances from each of the N pixels of `grid` to the
         left, top, right and bottom side, in pixels of the input; quality is the logit of the
-        overlap that is foretold.
+        predicted overlap.
 
     Raises:
         UsageError: the backbone has no maps of strides 8, 16 and 32.
     """
-    size = (input_shape or config["input_size"])[:2]
-    base = base_of(config, size)
-    if not include_top:
-        return keras.Model(base.input, pooled_top(base.output, pooling)) if pooling else base
-    width, class_count = config.get("width", 64), classes or config["classes"]
+    width = config.get("width", 64)
     maps = taps(base, STRIDES)
     towers = {
         name: [
@@ -100,7 +90,7 @@ def build(
     }
     last = {
         "logits": layers.Conv2D(
-            class_count,
+            classes,
             3,
             padding="same",
             name="class_logits",
@@ -112,27 +102,23 @@ def build(
     }
     outputs: dict[str, list[Any]] = {name: [] for name in last}
     for stride, x in _pyramid(maps, width).items():
-        seen = {name: _tower(x, tower, stride) for name, tower in towers.items()}
-        logits = last["logits"](seen["class"])
-        scale = Scale(name=f"box_scale_{stride}")(last["distances"](seen["box"]))
+        features = {name: _tower(x, tower, stride) for name, tower in towers.items()}
+        logits = last["logits"](features["class"])
+        scale = Scale(name=f"box_scale_{stride}")(last["distances"](features["box"]))
         level = {
             "logits": logits,
             "distances": ops.exp(ops.clip(scale, -6, 6)) * stride,
-            "quality": last["quality"](seen["box"]),
+            "quality": last["quality"](features["box"]),
         }
         for name, value in level.items():
             outputs[name].append(
                 ops.reshape(value, (-1, value.shape[1] * value.shape[2], value.shape[3]))
             )
-    return keras.Model(
-        base.input,
-        {name: ops.concatenate(parts, axis=1) for name, parts in outputs.items()},
-        name="fcos",
-    )
+    return {name: ops.concatenate(parts, axis=1) for name, parts in outputs.items()}
 
 
 class Scale(layers.Layer):
-    """x times one number that is learned: one a level (section 3.2)."""
+    """x times a learned number, one per level (section 3.2)."""
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.scale = self.add_weight(shape=(1,), initializer="ones", name="scale")
@@ -142,7 +128,7 @@ class Scale(layers.Layer):
 
 
 def _pyramid(maps: Mapping[int, Any], width: int) -> dict[int, Any]:
-    """Each map with what the smaller ones saw added, all of one width."""
+    """The maps with the features of smaller maps added, all of the same width."""
     levels: dict[int, Any] = {}
     above = None
     for stride in sorted(maps, reverse=True):
@@ -165,7 +151,7 @@ def _shared_separable(width: int, name: str) -> tuple[str, list[layers.Layer]]:
 
 
 def _tower(x: Any, shared: Sequence[tuple[str, list[layers.Layer]]], stride: int) -> Any:
-    """Convolutions that all levels share, with a normalisation of this level's own after each pair."""
+    """Convolutions that all levels share, each pair followed by a normalisation of this level."""
     for name, pair in shared:
         for layer in pair:
             x = layer(x)
@@ -174,7 +160,7 @@ def _tower(x: Any, shared: Sequence[tuple[str, list[layers.Layer]]], stride: int
 
 
 def detections(model: keras.Model) -> dict[str, keras.KerasTensor]:
-    """Scores (B, N, classes) 0 to 1, and boxes (B, N, 4) as xmin, ymin, xmax, ymax in shares of the
+    """Scores (B, N, classes), 0 to 1, and boxes (B, N, 4) as xmin, ymin, xmax, ymax in fractions of the
     input.
     """
     height, width = model.input.shape[1:3]
@@ -187,7 +173,7 @@ def detections(model: keras.Model) -> dict[str, keras.KerasTensor]:
 
 
 def feature_map(model: keras.Model) -> keras.KerasTensor:
-    """What the pyramid takes from the backbone's last stage."""
+    """The last map of the backbone, which the pyramid takes."""
     return model.get_layer("fpn_32").input
 
 

@@ -1,1 +1,1 @@
-"""The image families that Keras ships."""
+"""The image families of Keras."""

@@ -1,4 +1,4 @@
-"""The image families that Keras ships."""
+"""The image families of Keras."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,19 +1,18 @@
-"""The image families that Keras ships, built by `keras.applications` itself and filled by our own
-reader.
+"""The image families of Keras, built by `keras.applications`, with weights from our own reader.
 
-The graphs are Keras' own. Three things differ from calling
+The graphs are Keras' own. There are three differences to
 `keras.applications.X(weights="imagenet")`:
 
 - Nothing is downloaded here and no hash is skipped: the weights come in as a checked checkpoint.
 - Files are matched by name where names agree, and in the order of the layers where they are
   generated ones (InceptionV3, Xception), which differ from process to process.
 - EfficientNet (V1): for "imagenet" Keras inserts `Rescaling(1 / sqrt(std))` after the
-  normalisation, because the variance in the official files holds the standard deviation
+  normalisation, because the variance in the official files contains the standard deviation
   (tensorflow/tensorflow#49930). We build the plain graph and square that variance while loading, so
   that one graph serves every checkpoint.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -21,8 +20,9 @@ import numpy as np
 
 from warmstart.checkpoints.base import Checkpoint
 from warmstart.errors import UsageError
+from warmstart.models.image.classifier_head import check_pooling
+from warmstart.models.image.repository import IMAGENET
 
-IMAGENET_STD = (0.229, 0.224, 0.225)
 FUNCTIONS = (
     "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtSmall", "ConvNeXtTiny", "ConvNeXtXLarge",
     "DenseNet121", "DenseNet169", "DenseNet201",
@@ -76,9 +76,8 @@ def build(
         input_shape = (*size, 3)
     if include_top:
         arguments |= {"classes": classes or outputs, "classifier_activation": "softmax"}
-    elif pooling not in (None, "avg", "max"):
-        raise UsageError(f"pooling must be None, 'avg' or 'max', not {pooling!r}")
     else:
+        check_pooling(pooling)
         arguments |= {"pooling": pooling}
     try:
         return getattr(keras.applications, function)(
@@ -104,25 +103,19 @@ def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) 
     from warmstart.checkpoints.parts import part_for
     from warmstart.checkpoints.tflite import TFLiteCheckpoint
 
-    function = str(config.get("function", ""))
+    is_first = str(config.get("function", "")).startswith("EfficientNetB")
     if isinstance(checkpoint, TFLiteCheckpoint):
         fill_folded(model, checkpoint)
         return
-    assign(model, part_for(model, checkpoint), transform=_transform(function))
-
-
-def _transform(function: str) -> Callable[[str, np.ndarray], np.ndarray] | None:
-    if function.startswith("EfficientNetB"):
-        return _true_variance
-    return None
+    assign(model, part_for(model, checkpoint), transform=_true_variance if is_first else None)
 
 
 def _true_variance(name: str, array: np.ndarray) -> np.ndarray:
-    """The variance of EfficientNet's input normalisation, where a file holds the standard deviation
+    """The variance of EfficientNet's input normalisation, where a file contains the standard deviation
     instead.
     """
     is_variance = name.endswith("normalization/variance") and array.shape == (3,)
-    if is_variance and np.allclose(array, IMAGENET_STD, rtol=1e-5, atol=0):
-        variance: np.ndarray = np.square(np.asarray(IMAGENET_STD, array.dtype))
+    if is_variance and np.allclose(array, IMAGENET["std"], rtol=1e-5, atol=0):
+        variance: np.ndarray = np.square(np.asarray(IMAGENET["std"], array.dtype))
         return variance
     return array

@@ -82,7 +82,7 @@ class ResNetConfig(Config):
             raise UsageError("resnet: stem must be one or three numbers")
 
     def stride(self, stage: int) -> int:
-        """Of the first block of a stage (counted from 0)."""
+        """The stride of the first block of a stage (counted from 0)."""
         return 2 if stage else self.first_stride
 
     def parameters(self) -> int:
@@ -118,7 +118,7 @@ def read(repo: Repository) -> Described:
     channels = repo.integers("hidden_sizes", [256, 512, 1024, 2048], 4, WIDEST, min(stages, STAGES))
     downsample = repo.one_of("downsample_in_first_stage", (True, False), False)
     rules = classifier_preprocessing(repo.folder, 224, IMAGENET)
-    made = ResNetConfig(
+    config = ResNetConfig(
         block=block,
         depths=tuple(repo.integers("depths", [3, 4, 6, 3], 1, MOST_BLOCKS, min(stages, STAGES))),
         channels=tuple(channels),
@@ -130,7 +130,7 @@ def read(repo: Repository) -> Described:
         input_size=rules.size,
     )
     entry = repository_entry(
-        repo, made, rules, family="resnet", licence=licence_of(repo), paper=PAPER
+        repo, config, rules, family="resnet", licence=licence_of(repo), paper=PAPER
     )
     return entry, labels
 
@@ -149,8 +149,8 @@ def read_timm(repo: Repository) -> Described:
 
 def read_keras_hub(preset: Preset) -> Described:
     """See `models.repository.read`."""
-    made = ResNetConfig.of(presets.sizes_of(preset.values))
-    return keras_hub.read_classifier(preset, made, family="resnet", paper=PAPER)
+    config = ResNetConfig.of(presets.sizes_of(preset.values))
+    return keras_hub.read_classifier(preset, config, family="resnet", paper=PAPER)
 
 
 def _from_shapes(repo: Repository, shapes: Shapes, **outputs: Any) -> ResNetConfig:

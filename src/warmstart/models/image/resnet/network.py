@@ -22,10 +22,10 @@ import keras
 from keras import layers
 
 from warmstart.checkpoints.base import Checkpoint
-from warmstart.checkpoints.layout import arrays_of, fill
+from warmstart.checkpoints.layout import arrays_of, fill, patterns_of_absent
 from warmstart.models.image.builder import image_builder
 from warmstart.models.image.classifier_head import classifier_head, pooled_top
-from warmstart.models.image.padding import padded
+from warmstart.models.image.convolution import convolution, padded
 from warmstart.models.image.resnet import family
 from warmstart.models.image.resnet.family import ResNetConfig
 
@@ -103,14 +103,7 @@ def _shortcut(x: Any, c: ResNetConfig, channels: int, stride: int, name: str) ->
 
 
 def _conv(x: Any, filters: int, kernel: int, name: str, *, stride: int = 1) -> Any:
-    return layers.Conv2D(
-        filters,
-        kernel,
-        stride,
-        use_bias=False,
-        kernel_initializer="he_normal",
-        name=name,
-    )(padded(x, (kernel // 2, kernel // 2)))
+    return convolution(x, filters, kernel, name, stride=stride, initializer="he_normal")
 
 
 def _norm(x: Any, name: str) -> Any:
@@ -124,8 +117,7 @@ def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) 
     Raises:
         MismatchError: the arrays do not fit the model.
     """
-    has_head = any(layer.name == "fc" for layer in model.layers)
-    fill(model, checkpoint, family.LAYOUT, ignore=() if has_head else ("fc.*",))
+    fill(model, checkpoint, family.LAYOUT, ignore=patterns_of_absent(model, "fc"))
 
 
 arrays = arrays_of(family.LAYOUT)

@@ -23,10 +23,10 @@ import keras
 from keras import layers, ops
 
 from warmstart.checkpoints.base import Checkpoint
-from warmstart.checkpoints.layout import arrays_of, fill
+from warmstart.checkpoints.layout import arrays_of, fill, patterns_of_absent
 from warmstart.models.image.builder import image_builder
 from warmstart.models.image.classifier_head import pooled_top
-from warmstart.models.image.padding import padded
+from warmstart.models.image.convolution import padded
 from warmstart.models.image.segformer import family, presets
 from warmstart.models.image.segformer.family import SegformerConfig
 from warmstart.models.image.segformer.presets import GELU_TANH
@@ -156,10 +156,9 @@ def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) 
     Raises:
         MismatchError: the arrays do not fit the model.
     """
-    has_head = any(layer.name.startswith(HEAD) for layer in model.layers)
     depths = SegformerConfig.of(config).depths
     layout = replace(family.LAYOUT, keras_hub=partial(presets.arrays, depths=depths))
-    fill(model, checkpoint, layout, ignore=() if has_head else (f"{HEAD}.*",))
+    fill(model, checkpoint, layout, ignore=patterns_of_absent(model, HEAD))
 
 
 arrays = arrays_of(family.LAYOUT)

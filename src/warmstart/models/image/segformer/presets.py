@@ -65,7 +65,7 @@ def sizes_of(preset: Preset, largest: Mapping[str, int], widest: int) -> dict[st
         "decoder_hidden_size": width,
         "hidden_act": GELU_TANH,
         "block_epsilon": BLOCK_EPSILON,
-        "input_size": [side or usual for side, usual in zip(shape, SIZE, strict=False)],
+        "input_size": [side or default for side, default in zip(shape, SIZE, strict=False)],
     }
 
 

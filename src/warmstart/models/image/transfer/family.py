@@ -50,4 +50,4 @@ MAP_LAYERS = (
     "SeparableConv2D",
     "SpatialDropout2D",
 )
-"""Those that a head on a feature map may begin with."""
+"""The first layers that a head on a feature map may have."""

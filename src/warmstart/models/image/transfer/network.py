@@ -22,7 +22,9 @@ import numpy as np
 from keras import layers
 
 from warmstart.checkpoints.base import Checkpoint
+from warmstart.checkpoints.naming import finalize_layers
 from warmstart.errors import MismatchError, UsageError
+from warmstart.json_values import is_integer
 from warmstart.models import architecture
 from warmstart.models.image.transfer import saved
 from warmstart.models.image.transfer.family import ACTIVATIONS, HEAD_LAYERS, MAP_LAYERS
@@ -74,9 +76,9 @@ def build(
         input_shape=input_shape,
         pooling=None if takes_map else "avg",
     )
-    if taken := [layer.name for layer in network.layers if is_head(layer.name)]:
+    if reserved := [layer.name for layer in network.layers if is_head(layer.name)]:
         raise UsageError(
-            f"transfer: the base has a layer called {taken[0]!r}, as a layer of the head would be"
+            f"transfer: the base has a layer called {reserved[0]!r}, as a layer of the head would be"
         )
     outputs = add_head({**config, "classes": classes or config.get("classes")}, network.output)
     return keras.Model(network.inputs, outputs, name="transfer")
@@ -126,8 +128,7 @@ def _load_saved(
                 f"{[value.shape for value in values]}, but {layer.name!r} of the model has {expected}."
             )
         layer.set_weights(values)
-        if hasattr(layer, "finalize_state"):
-            layer.finalize_state()
+    finalize_layers(model)
 
 
 def is_head(name: str) -> bool:
@@ -146,7 +147,7 @@ def add_head(config: Mapping[str, Any], features: keras.KerasTensor) -> keras.Ke
     if not isinstance(specs, Sequence) or isinstance(specs, str) or len(specs) > MAX_LAYERS:
         raise UsageError(f"transfer: head must be a list of at most {MAX_LAYERS} layers")
     if (
-        not _is_count(classes)
+        not is_integer(classes, 1, MAX_UNITS)
         or not isinstance(temperature, int | float)
         or not 0 < temperature < math.inf
     ):
@@ -168,7 +169,7 @@ def add_head(config: Mapping[str, Any], features: keras.KerasTensor) -> keras.Ke
 
 
 def wants_map(specs: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a head begins on the feature map (B, h, w, C) and not on pooled features (B, D)."""
+    """Whether a head takes the feature map (B, h, w, C) and not pooled features (B, D)."""
     return bool(specs) and specs[0].get("class_name") in MAP_LAYERS
 
 
@@ -240,7 +241,9 @@ def _layer(spec: Any, index: int) -> keras.layers.Layer:
         raise UsageError(
             f"transfer: layer {index} of the head, {class_name}, has arguments that are not plain values"
         )
-    if not all(_is_count(config[key]) for key in ("units", "filters") if key in config):
+    if not all(
+        is_integer(config[key], 1, MAX_UNITS) for key in ("units", "filters") if key in config
+    ):
         raise UsageError(
             f"transfer: layer {index} of the head, {class_name}, has an impossible size"
         )
@@ -258,7 +261,3 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return len(value) <= 8 and all(isinstance(item, bool | int | float) for item in value)
     return value is None or isinstance(value, bool | int | float | str)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_UNITS

@@ -3,7 +3,7 @@
     photos -> [augmentation, scaling] -> backbone -> head -> classes
 
 The backbone is a network of the catalogue, nested as a model or with its layers among the others.
-What stands before it becomes the preprocessing, what stands after it the head of a transfer
+The layers before it become the preprocessing, those after it the head of a transfer
 network. Nothing is imported or run by a name from the file.
 """
 
@@ -18,23 +18,25 @@ import numpy as np
 
 from warmstart.checkpoints.base import Checkpoint
 from warmstart.errors import UsageError
+from warmstart.json_values import is_integer, is_number
 from warmstart.models import family
+from warmstart.models.image.repository import LARGEST_SIDE
 from warmstart.models.image.transfer.family import ACTIVATIONS, HEAD_ARGUMENTS, MAP_LAYERS
-from warmstart.models.image.transfer.saved_front import LARGEST_SIDE, Front, front_nodes, read_front
+from warmstart.models.image.transfer.saved_front import Front, front_nodes, read_front
 from warmstart.models.image.transfer.saved_graph import Graph, Node, graph_of, readable
 
 POOLED = ("GlobalAveragePooling2D", "GlobalMaxPooling2D", "Flatten")
 SPATIAL = ("AveragePooling2D", "MaxPooling2D", "Conv2D", "DepthwiseConv2D", "SeparableConv2D")
 """Layers of a head that, inside a backbone, are the backbone's."""
 FUNCTIONS = ("Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Rescaling", "UnitNormalization")
-"""Of a head, too; a backbone ends with one of them at most."""
+"""Also layers of a head; a backbone ends with at most one of them."""
 BACKBONE_ENDS = (*SPATIAL, "Add", "Multiply", "Concatenate")
-"""What stands before the last normalisation and activation of a backbone."""
+"""Layers before the last normalisation and activation of a backbone."""
 
 
 @dataclass(frozen=True)
 class SavedClassifier:
-    """What the config of a file says.
+    """A classifier in a Keras file.
 
     Attributes:
         front: what happens to photos before the backbone.
@@ -100,7 +102,7 @@ def _read(
 
 
 def is_plain(checkpoint: Checkpoint, base: Mapping[str, Any], classes: int) -> bool:
-    """Whether a file holds one network with so many classes and nothing around it, or weights
+    """Whether a file contains only a network with this many classes, or weights
     only: then it is filled by its arrays.
 
     Raises:
@@ -193,7 +195,7 @@ def _check_end(graph: Graph, before: Sequence[int], label: str) -> None:
 
 
 def _continues(graph: Graph, index: int, chain: Sequence[int], group: tuple[str, ...]) -> bool:
-    """Whether a node may be of the head, before those of the chain."""
+    """Whether a node before the chain may belong to the head."""
     node = graph.nodes[index]
     if node.names[: len(group)] == group and node.class_name in SPATIAL:
         return False
@@ -282,7 +284,7 @@ def _spec(node: Node, label: str) -> dict[str, Any]:
 
 def _units(dense: Node, label: str) -> int:
     units = dense.config.get("units")
-    if not isinstance(units, int) or isinstance(units, bool) or units < 1:
+    if not is_integer(units, 1):
         raise UsageError(f"{label}: its last layer has {units!r} units.")
     return units
 
@@ -304,4 +306,4 @@ def _input_size(graph: Graph, label: str) -> tuple[int, int] | None:
 
 
 def _is_positive(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    return is_number(value) and value > 0

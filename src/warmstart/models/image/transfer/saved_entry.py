@@ -22,7 +22,7 @@ LARGEST_LABELS = 4 << 20
 def read(
     entry: Entry, labels: Sequence[Label], weights: Path
 ) -> tuple[Entry, tuple[Label, ...]] | None:
-    """The entry and the classes of a classifier in a file; None where the file holds the network of
+    """The entry and the classes of a classifier in a file; None where the file contains the network of
     the entry itself, or weights only.
 
     Args:
@@ -48,7 +48,7 @@ def read(
     size_key = "input_size" if "input_size" in base["config"] else "image_size"
     size = list(rules.size) if size_key == "input_size" else rules.size[0]
     base["config"] = {**entry.config, size_key: size}
-    made = replace(
+    entry = replace(
         entry,
         title=f"{weights.name} on {entry.title}",
         architecture="transfer",
@@ -66,13 +66,13 @@ def read(
         gflops=None,
         preprocessing=rules,
     )
-    return made, tuple(Label(index, name, name) for index, name in enumerate(names))
+    return entry, tuple(Label(index, name, name) for index, name in enumerate(names))
 
 
 def _rules(
     base: ImagePreprocessing, classifier: saved.SavedClassifier, numbered: bool
 ) -> ImagePreprocessing:
-    """How photos are prepared: Teachable Machine, which numbers its labels, crops them to a square;
+    """The preprocessing: Teachable Machine, which numbers its labels, crops photos to a square;
     `keras.utils.image_dataset_from_directory` squashes them.
     """
     rules = replace(base, size=classifier.size or base.size)

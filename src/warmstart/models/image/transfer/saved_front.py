@@ -1,4 +1,4 @@
-"""What a saved Keras model does to photos before its backbone: augmentation, resizing, scaling."""
+"""The layers of a saved Keras model before its backbone: augmentation, resizing and scaling."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from warmstart.catalog import ImagePreprocessing
 from warmstart.errors import MismatchError, UsageError
+from warmstart.models.image.repository import LARGEST_SIDE
 from warmstart.models.image.transfer.saved_graph import Graph, Node
 
 Arrays = Callable[[Node], list[np.ndarray]]
@@ -31,12 +32,11 @@ OPERATIONS = {
 }
 """Operations of Keras 3, and functions of TFOpLambda in Keras 2."""
 FRONT = ("Rescaling", "Normalization", "Resizing", *OPERATIONS)
-LARGEST_SIDE = 4096
 
 
 @dataclass(frozen=True)
 class Front:
-    """What is done to pixels 0..255 of each channel: x * scale + offset.
+    """The scaling of pixels 0..255 of each channel: x * scale + offset.
 
     Attributes:
         nodes: indices of the layers, in order.
@@ -126,7 +126,7 @@ def _is_front(node: Node) -> bool:
 
 
 def read_front(graph: Graph, nodes: Sequence[int], arrays: Arrays, label: str) -> Front:
-    """What the layers before the backbone do to a photo when it is classified.
+    """The scaling by the layers before the backbone during inference.
 
     Raises:
         UsageError: one of them does something else than scaling and resizing.

@@ -73,7 +73,7 @@ def graph_of(config: Mapping[str, Any], label: str) -> Graph:
 
 @contextmanager
 def readable(label: str) -> Iterator[None]:
-    """Values of other types than Keras writes become an error that says so.
+    """Report values of types that Keras does not write.
 
     Raises:
         UsageError: there are such values.
@@ -104,12 +104,12 @@ class _Reader:
         """Add the nodes of a model; returns its output. `source` is what it is called on."""
         if config["class_name"] not in MODELS:
             raise UsageError(
-                f"{self.label} holds a model of the class "
+                f"{self.label} contains a model of the class "
                 f"{str(config['class_name'])[:100]!r}, which is custom code; only Sequential "
                 "and functional models are supported."
             )
         if depth > MAX_DEPTH or len(self.graph.nodes) > MAX_NODES:
-            raise UsageError(f"{self.label} holds a model of too many layers.")
+            raise UsageError(f"{self.label} contains a model of too many layers.")
         inner = config["config"]
         layers = inner["layers"] if isinstance(inner, dict) else inner  # Keras 2.2 and earlier
         ends: dict[str, int] = {}
@@ -145,7 +145,7 @@ class _Reader:
             ends[name] = previous
         outputs = _outputs(inner)
         if len(outputs) > 1:
-            raise UsageError(f"{self.label} holds a model with {len(outputs)} outputs.")
+            raise UsageError(f"{self.label} contains a model with {len(outputs)} outputs.")
         end = ends[outputs[0]] if outputs else previous
         if end is None:
             raise ValueError("a model without layers")
@@ -158,7 +158,7 @@ class _Reader:
         if source is not None:
             return source
         if self.graph.nodes:
-            raise UsageError(f"{self.label} holds a model with several inputs.")
+            raise UsageError(f"{self.label} contains a model with several inputs.")
         self.graph.nodes.append(Node("InputLayer", layer["config"], names, path, ()))
         return 0
 
@@ -170,7 +170,7 @@ class _Reader:
 
 
 def _paths(layers: Sequence[Mapping[str, Any]], outer: str) -> Iterator[str]:
-    """Where Keras 3 saves each layer: by its class, counted within the model."""
+    """The path of each layer in a Keras 3 file: its class with a counter."""
     used: dict[str, int] = {}
     for layer in layers:
         stem = snake_case(str(layer["class_name"]))

@@ -120,7 +120,7 @@ class ViTConfig(Config):
 
     @property
     def embedded_prefix(self) -> int:
-        """Those of them that have a position embedding."""
+        """The prefix tokens that have a position embedding."""
         return {"all": self.prefix, "class": 1, "none": 0}[self.positions]
 
     @property

@@ -51,14 +51,14 @@ def _config(repo: Repository, shapes: Shapes, **outputs: Any) -> ViTConfig:
     pool = pool or ("token" if has_class else "avg")
     if pool not in ("token", "avg"):
         raise UsageError(f"{repo.path}: global_pool {pool!r} is not supported.")
-    usual = 16 if width in WIDE_HEADS else max(width // 64, 1)
+    default = 16 if width in WIDE_HEADS else max(width // 64, 1)
     quick = "quickgelu" in name
     swiglu = inner == 2 * hidden
     return ViTConfig(
         patch=patch,
         width=width,
         depth=len(blocks),
-        heads=arguments.get("num_heads") or usual,
+        heads=arguments.get("num_heads") or default,
         hidden=hidden,
         class_token=has_class,
         distillation_token=has_distillation,

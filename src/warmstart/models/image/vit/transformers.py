@@ -53,7 +53,7 @@ def read(repo: Repository) -> Described:
             f"{repo.folder}: an input of {rules.size} is not a whole number of patches of {patch} "
             "pixels; change the size in preprocessor_config.json."
         )
-    made = ViTConfig(
+    config = ViTConfig(
         input_size=rules.size,
         patch=patch,
         width=repo.integer("hidden_size", 768, 1, 16384),
@@ -65,10 +65,10 @@ def read(repo: Repository) -> Described:
         epsilon=repo.number("layer_norm_eps", 1e-6 if is_dino else 1e-12, 0.0, 1.0),
     )
     if is_dino:
-        made = _dinov2(made, repo, name)
+        config = _dinov2(config, repo, name)
     else:
-        made = replace(
-            made,
+        config = replace(
+            config,
             hidden=repo.integer("intermediate_size", 3072, 1, 131072),
             distillation_token=model_type == "deit",
             pool="tokens" if name == TEACHER else "token",
@@ -76,7 +76,7 @@ def read(repo: Repository) -> Described:
         )
     entry = repository_entry(
         repo,
-        made,
+        config,
         rules,
         family=model_type,
         licence=licence_of(repo),
@@ -85,20 +85,20 @@ def read(repo: Repository) -> Described:
     return entry, labels
 
 
-def _dinov2(made: ViTConfig, repo: Repository, name: str) -> ViTConfig:
+def _dinov2(config: ViTConfig, repo: Repository, name: str) -> ViTConfig:
     has_registers = name.startswith("Dinov2WithRegisters")
-    hidden = int(made.width * repo.number("mlp_ratio", 4, 0.1, 64))
+    hidden = int(config.width * repo.number("mlp_ratio", 4, 0.1, 64))
     swiglu = repo.one_of("use_swiglu_ffn", (True, False), False)
     if swiglu:  # two thirds of it, as a multiple of 8
         hidden = (int(hidden * 2 / 3) + 7) // 8 * 8
     return replace(
-        made,
+        config,
         hidden=hidden,
         mlp="swiglu" if swiglu else "mlp",
-        activation="silu" if swiglu else made.activation,
+        activation="silu" if swiglu else config.activation,
         layer_scale=True,
         registers=repo.integer("num_register_tokens", 4, 0, 64) if has_registers else 0,
         positions="class",
-        pool="token_avg" if made.classes else "token",
+        pool="token_avg" if config.classes else "token",
         antialias=has_registers,
     )

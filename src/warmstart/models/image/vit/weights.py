@@ -60,7 +60,7 @@ def timm_names(checkpoint: Checkpoint, config: ViTConfig) -> Checkpoint:
         for pattern, replacement in HUGGING_FACE:
             if re.search(pattern, name):
                 new = re.sub(pattern, replacement, name)
-                derived[new] = Derived((source,), checkpoint.shape(source), _same)
+                derived[new] = Derived((source,), checkpoint.shape(source), np.asarray)
                 break
     return DerivedCheckpoint(checkpoint, derived)
 
@@ -93,7 +93,3 @@ def _resized(
 
 def _joined(*arrays: np.ndarray) -> np.ndarray:
     return np.concatenate(arrays)
-
-
-def _same(array: np.ndarray) -> np.ndarray:
-    return array

@@ -103,7 +103,7 @@ class RMSNorm(layers.Layer):
 
 
 class RelativeBias(layers.Layer):
-    """What attention adds for the distance of two tokens: (B, P, D) -> (1, heads, P, P)."""
+    """The bias of attention for the distance of two tokens: (B, P, D) -> (1, heads, P, P)."""
 
     def __init__(self, config: ChronosBoltConfig, both_ways: bool, **options: Any):
         super().__init__(**options)

@@ -107,7 +107,7 @@ class Inputs(layers.Layer):
             embedding.build((None,))
 
     def static(self, log_scale: Any, static: Any = None) -> Any:
-        """What is the same at every step: (B, S)."""
+        """The inputs that are the same at every step: (B, S)."""
         return ops.concatenate(
             [log_scale, *(e(static[:, n]) for n, e in enumerate(self.embeddings))], -1
         )

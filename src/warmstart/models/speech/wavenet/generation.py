@@ -27,7 +27,7 @@ def ring_rows(config: WaveNetConfig) -> int:
 
 
 def condition(network: WaveNet, classes: Any = None, frames: Any = None) -> Any:
-    """What conditioning adds to every layer's convolution: classes (1, K), frames (1, F, size) ->
+    """The contribution of conditioning to every layer's convolution: classes (1, K), frames (1, F, size) ->
     (N, layers * 2C).
 
     N is 1 without frames, else the vectors of F frames, of which each holds for `hold` samples.

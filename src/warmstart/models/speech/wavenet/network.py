@@ -16,7 +16,6 @@ logistics. Names of the public TensorFlow layout: `family`. Cached generation: `
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 import keras
@@ -164,11 +163,11 @@ class WaveNet(layers.Layer):
         return x
 
     def after(self, skips: Any) -> Any:
-        """What follows the stack: (…, skip) -> (…, outputs)."""
+        """The layers after the stack: (…, skip) -> (…, outputs)."""
         return self.post2(ops.relu(self.post1(ops.relu(skips))))
 
     def get_config(self) -> dict[str, Any]:
-        return {"config": {f.name: getattr(self.config, f.name) for f in fields(self.config)}}
+        return {"config": self.config.to_dict()}
 
 
 def mixture_loss(levels: int, mixtures: int, samples: Any, parameters: Any) -> Any:

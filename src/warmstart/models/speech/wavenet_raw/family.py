@@ -12,7 +12,7 @@ from warmstart.models.speech.wavenet.family import WaveNetConfig
 
 RUNNER = "warmstart.speech.ctc.recognizer"
 FEATURE_RANGE = (0.0, 255.0)
-"""Of the inputs with which engines are compared: mu-law levels."""
+"""The range of the inputs with which engines are compared: mu-law levels."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ next sample and one for the frames (their classes, or CTC where only the text is
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 import keras
@@ -86,7 +85,7 @@ class RawWaveNet(layers.Layer):
         }
 
     def get_config(self) -> dict[str, Any]:
-        return {"config": {f.name: getattr(self.config, f.name) for f in fields(self.config)}}
+        return {"config": self.config.to_dict()}
 
 
 def recognizer_outputs(model: keras.Model) -> keras.Model:
@@ -99,7 +98,7 @@ def recognizer_outputs(model: keras.Model) -> keras.Model:
 
 
 def joint(model: keras.Model, *, frames: str = "ctc") -> tuple[keras.Model, dict[str, Any]]:
-    """What is trained: the model with both of its outputs, and their losses.
+    """The model for training, with both outputs and their losses.
 
     Args:
         model: from `build`; it shares its weights with the result.

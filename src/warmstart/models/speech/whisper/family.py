@@ -13,6 +13,7 @@ from typing import Any
 
 from warmstart.checkpoints.layout import Layout
 from warmstart.errors import BundleError, UsageError
+from warmstart.json_values import is_integer
 from warmstart.models.checks import Described, Repository
 from warmstart.models.configs import Config
 from warmstart.models.keras_hub import Preset
@@ -41,7 +42,7 @@ GENERATION = {
     "exponential_decay_length_penalty": None, "guidance_scale": 1.0, "penalty_alpha": 0.0,
     "stop_strings": [], "watermarking_config": None, "assistant_early_exit": None,
 }  # fmt: skip
-"""Of generation_config.json: the only values that decoding supports; null is one, too."""
+"""The only values in generation_config.json that decoding supports, besides null."""
 FRONT_END = {"sampling_rate": 16000, "n_fft": 400, "hop_length": 160, "dither": 0.0}
 MULTILINGUAL = 51865  # tokens; the vocabularies of the English models are smaller
 GENERATION_FILE, FRONT_END_FILE = "generation_config.json", "preprocessor_config.json"
@@ -60,7 +61,7 @@ class WhisperConfig(Config):
         encoder_hidden, decoder_hidden: width inside the feed-forward parts.
         mels: mel bins of the features.
         vocabulary: tokens.
-        audio_positions: encoder positions; a window has twice as many frames.
+        audio_positions: encoder positions, half the number of frames in a window.
         text_positions: the longest text, prompt included.
     """
 
@@ -101,7 +102,7 @@ def read(repo: Repository) -> Described:
     sizes = {}
     for key, (name, most) in SIZES.items():
         value = config.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        if not is_integer(value, 1, most):
             raise BundleError(
                 f"{path}: {key} must be a whole number from 1 to {most:,}, not {value!r}."
             )
@@ -158,7 +159,7 @@ def read(repo: Repository) -> Described:
 
 
 def generation_of(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """What `generation_config.json` says of decoding; `config.json` where there is no such file.
+    """The decoding settings of `generation_config.json`, or of `config.json` without such a file.
 
     Raises:
         BundleError: it cannot be read.
@@ -197,7 +198,7 @@ def _defaults(folder: Path, options: Mapping[str, Any], sizes: Mapping[str, int]
             settings[key] = value
     for key in ("max_length", "max_new_tokens"):
         value = options.get(key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        if value is not None and not is_integer(value):
             raise BundleError(f"{path}: {key} must be a whole number, not {value!r}.")
         if value is not None and value < 1:
             raise BundleError(f"{path}: {key} must be 1 or more, not {value}.")

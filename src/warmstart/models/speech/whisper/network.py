@@ -120,12 +120,12 @@ class Whisper(keras.Model):
 
     def _key_value(self, name: str, x: Any, heads: int) -> tuple[Any, Any]:
         """Keys and values, (B, H, d, T) both: products along rows are what engines do fastest."""
-        turned = []
+        transposed = []
         for letter in "kv":
             y = self.parts[f"{name}.{letter}_proj"](x)
             y = ops.reshape(y, (*_lengths(x), heads, self.config.width // heads))
-            turned.append(ops.transpose(y, (0, 2, 3, 1)))
-        return turned[0], turned[1]
+            transposed.append(ops.transpose(y, (0, 2, 3, 1)))
+        return transposed[0], transposed[1]
 
     def _attend(
         self, name: str, query: Any, key: Any, value: Any, mask: Any = None
@@ -169,7 +169,7 @@ class Whisper(keras.Model):
         return self.parts["encoder.layer_norm"](x)
 
     def cross(self, encoded: Any) -> list[tuple[Any, Any]]:
-        """What each decoder block sees of the encoder (B, S, D): keys and values, (B, H, d, S)."""
+        """The keys and values, (B, H, d, S), of each decoder block from the encoder's states (B, S, D)."""
         return [
             self._key_value(f"decoder.layers.{n}.encoder_attn", encoded, self.config.decoder_heads)
             for n in range(self.config.decoder_layers)
@@ -302,7 +302,7 @@ def build(config: WhisperConfig | Mapping[str, Any]) -> Whisper:
     """Build the network with random weights; see `Whisper` for its inputs and outputs.
 
     Args:
-        config: its sizes; a mapping holds the fields of `WhisperConfig`.
+        config: its sizes; a mapping contains the fields of `WhisperConfig`.
 
     Raises:
         UsageError: the config has an unknown key.

@@ -7,11 +7,10 @@ others follow from the order that all of Whisper's vocabularies have.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from warmstart.checkpoints.keras_hub import modules, pytorch_arrays
+from warmstart.checkpoints.keras_hub import converter
 from warmstart.checkpoints.layout import Rules
 from warmstart.errors import BundleError, UsageError
 from warmstart.models.checks import Values
@@ -37,7 +36,7 @@ PARTS = {
     "feedforward_output_dense": "fc2",
     "feedforward_layer_norm": "final_layer_norm",
 }
-"""Of a block: KerasHub's names -> those of transformers."""
+"""KerasHub's names in a block -> those of transformers."""
 RULES: Rules = (
     (r"conv1d\.0", "encoder.conv1"),
     (r"conv1d\.1", "encoder.conv2"),
@@ -52,10 +51,10 @@ RULES: Rules = (
         for part, module in PARTS.items()
     ),
 )
-arrays = partial(pytorch_arrays, rename=partial(modules, rules=RULES))
+arrays = converter(RULES)
 """The arrays of a preset with the names of transformers."""
 TASKS = ("", "AudioToText")
-"""Of KerasHub, with and without a head: the output matrix is the embedding of tokens."""
+"""KerasHub's names of the token embedding, which is the output matrix, with and without a head."""
 
 
 def config_of(preset: Preset) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A Keras model of the user: which descriptions of layers are rebuilt.
 
-A bundle holds the JSON that Keras writes of a model. It is data that names classes, so it is read
+A bundle contains the JSON that Keras writes of a model. It is data that names classes, so it is read
 by a closed list: Keras' own layers, operations, initializers, regularizers, constraints and dtype
 policies. Whatever can run code of its author (Lambda, functions, wrapped models of other libraries)
 or read files (vocabularies by path) is refused before Keras sees it.
@@ -32,7 +32,7 @@ UNSAFE = frozenset({
     "FlaxLayer", "JaxLayer", "Lambda", "Layer", "TFSMLayer", "TorchModuleWrapper",
 })  # fmt: skip
 PARTS = ("__ellipsis__", "__keras_tensor__", "__slice__")
-"""What Keras writes for arguments of layers that are not objects of a module."""
+"""Classes in Keras' JSON for arguments of layers that are not objects of a module."""
 LOOKUPS = ("vocabulary", "idf_weights")
 """Arguments of lookup layers that may be the path of a file."""
 MOST_VALUES, MOST_DEPTH = 2_000_000, 64
@@ -49,7 +49,7 @@ def check(config: Any) -> None:
         config: as `keras.Model.to_json` gives it, parsed.
 
     Raises:
-        UsageError: it names something else; the message says what.
+        UsageError: it has another object, which the message names.
     """
     if not isinstance(config, Mapping) or config.get("class_name") not in MODELS:
         name = config.get("class_name") if isinstance(config, Mapping) else config
@@ -62,7 +62,7 @@ def check(config: Any) -> None:
 
 
 def objects(config: Any) -> Iterator[Mapping[str, Any]]:
-    """Every object in a config that names a class, itself first."""
+    """All objects in a config that have a class, starting with the config itself."""
     waiting: list[tuple[Any, int]] = [(config, 0)]
     count = 0
     while waiting:
@@ -92,7 +92,9 @@ def check_object(item: Mapping[str, Any]) -> None:
     where = f"the layer {str(label)[:60]!r} " if label else ""
     if module is None:
         if name not in PARTS:
-            raise UsageError(f"{where}holds {name[:60]!r}, which is not one of Keras' own objects")
+            raise UsageError(
+                f"{where}contains {name[:60]!r}, which is not one of Keras' own objects"
+            )
         return
     is_known = name in CLASSES.get(module, ()) or module in WHOLE or module.startswith(OPERATIONS)
     if not is_known or name in UNSAFE:

@@ -36,7 +36,7 @@ from warmstart.models.text.encoder import MeanOfTokens
 from warmstart.models.text.outputs import PooledTokens, UnitLength
 
 LEAST = 1e-30
-"""The smallest probability whose logarithm is taken."""
+"""The lower limit of probabilities before the logarithm."""
 FEATURES = "features"
 """The activation of a model of photos whose output is features."""
 POOLS = {3: layers.GlobalAveragePooling1D, 4: layers.GlobalAveragePooling2D}

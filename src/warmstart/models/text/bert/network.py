@@ -21,20 +21,9 @@ import keras
 from keras import layers
 
 from warmstart.models.text.bert import family
-from warmstart.models.text.encoder import (
-    ACTIVATIONS,
-    Names,
-    TextModel,
-    dense,
-    encode,
-    mean_classifier,
-    norm,
-    pooled,
-    text_inputs,
-    token_head,
-    vocabulary_head,
-)
+from warmstart.models.text.encoder import ACTIVATIONS, dense, norm
 from warmstart.models.text.encoder_config import HEAD, EncoderConfig
+from warmstart.models.text.encoder_model import pooled, text_model, vocabulary_head
 from warmstart.models.text.encoder_weights import weights_of
 
 
@@ -42,7 +31,7 @@ def build(config: EncoderConfig | Mapping[str, Any]) -> keras.Model:
     """Build the encoder and its head.
 
     Args:
-        config: sizes, options and head; a mapping holds the fields of `EncoderConfig`.
+        config: sizes, options and head; a mapping contains the fields of `EncoderConfig`.
 
     Returns:
         A `keras.Model` from `input_ids` and the optional `attention_mask` (1 token, 0 padding) and
@@ -54,30 +43,19 @@ def build(config: EncoderConfig | Mapping[str, Any]) -> keras.Model:
     Raises:
         UsageError: the config has an unknown key or an impossible value.
     """
-    config = EncoderConfig.of(config, "bert")
-    width = config.hidden_size
-    inputs = text_inputs()
-    x, word, mask = encode(config, Names(), inputs)
-    if config.head == "base":
-        outputs = {"last_hidden_state": x} | (
-            {"pooler_output": pooled(config, x)} if config.pooler else {}
-        )
-    elif config.head == "text-classification" and config.classifier_pooling != "cls":
-        outputs = mean_classifier(config, x, mask)
-    elif config.head == "text-classification":
-        first = layers.Dropout(config.classifier_dropout)(pooled(config, x))
-        outputs = {"logits": dense(config, config.num_labels, f"{HEAD}classifier")(first)}
-    elif config.head == "fill-mask":
-        h = ACTIVATIONS[config.hidden_act](
-            dense(config, width, f"{HEAD}cls.predictions.transform.dense")(x)
-        )
-        h = norm(config, f"{HEAD}cls.predictions.transform.LayerNorm")(h)
-        outputs = {
-            "logits": vocabulary_head(config, h, word, "cls.predictions", "cls.predictions.decoder")
-        }
-    else:
-        outputs = token_head(config, x)
-    return TextModel(inputs, outputs, name="bert")
+    c = EncoderConfig.of(config, "bert")
+
+    def classifier(x: Any) -> Any:
+        first = layers.Dropout(c.classifier_dropout)(pooled(c, x))
+        return dense(c, c.num_labels, f"{HEAD}classifier")(first)
+
+    def masked_words(x: Any, word: layers.Embedding) -> Any:
+        module = f"{HEAD}cls.predictions.transform"
+        h = ACTIVATIONS[c.hidden_act](dense(c, c.hidden_size, f"{module}.dense")(x))
+        h = norm(c, f"{module}.LayerNorm")(h)
+        return vocabulary_head(c, h, word, "cls.predictions", "cls.predictions.decoder")
+
+    return text_model(c, "bert", classifier=classifier, masked_words=masked_words)
 
 
 load, arrays = weights_of(family, "bert")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from warmstart.catalog.entry import Entry, Label
-from warmstart.checkpoints.keras_hub import modules, pytorch_arrays
+from warmstart.checkpoints.keras_hub import converter
 from warmstart.checkpoints.layout import Layout, Rules
 from warmstart.models.checks import Described, Repository
 from warmstart.models.keras_hub import Preset
@@ -30,9 +29,9 @@ KEYS = {
     "hidden_dropout_prob": "dropout",
     "attention_probs_dropout_prob": "attention_dropout",
 }
-"""What its configs call the options of BERT's."""
+"""The names of BERT's options in its configs."""
 GELU = {"activation": "gelu"}
-"""Of KerasHub's presets."""
+"""The names in KerasHub's presets."""
 HEADS = ("pre_classifier.*", "classifier.*", "qa_outputs.*", "vocab_*")
 KERAS_HUB_PARTS = {
     "self_attention_layer.query_dense": "attention.q_lin",
@@ -55,7 +54,7 @@ LAYOUT = Layout(
     outside=HEADS,
     modules=encoder_config.HEAD_MODULES,
     aliases=encoder_config.OLD_NAMES,
-    keras_hub=partial(pytorch_arrays, rename=partial(modules, rules=KERAS_HUB)),
+    keras_hub=converter(KERAS_HUB),
 )
 BLOCK = r"transformer\.layer\.(\d+)\."
 LORA_TARGETS = ("q_lin", "v_lin")

@@ -11,25 +11,16 @@ Hugging Face transformers (models/distilbert).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import keras
 from keras import layers
 
 from warmstart.models.text.distilbert import family
-from warmstart.models.text.encoder import (
-    ACTIVATIONS,
-    Names,
-    TextModel,
-    dense,
-    encode,
-    mean_classifier,
-    norm,
-    text_inputs,
-    token_head,
-    vocabulary_head,
-)
+from warmstart.models.text.encoder import ACTIVATIONS, Names, dense, norm
 from warmstart.models.text.encoder_config import HEAD, EncoderConfig
+from warmstart.models.text.encoder_model import text_model, vocabulary_head
 from warmstart.models.text.encoder_weights import weights_of
 
 NAMES = Names(
@@ -53,27 +44,22 @@ def build(config: EncoderConfig | Mapping[str, Any]) -> keras.Model:
     Raises:
         UsageError: the config has an unknown key or an impossible value.
     """
-    config = EncoderConfig.of(config, "distilbert")
-    width = config.hidden_size
-    inputs = text_inputs()
-    x, word, mask = encode(config, NAMES, inputs)
-    if config.head == "base":
-        outputs = {"last_hidden_state": x}
-    elif config.head == "text-classification" and config.classifier_pooling != "cls":
-        outputs = mean_classifier(config, x, mask)
-    elif config.head == "text-classification":
-        h = layers.Activation("relu", name="pooled")(
-            dense(config, width, f"{HEAD}pre_classifier")(x[:, 0])
-        )
-        h = layers.Dropout(config.classifier_dropout)(h)
-        outputs = {"logits": dense(config, config.num_labels, f"{HEAD}classifier")(h)}
-    elif config.head == "fill-mask":
-        h = ACTIVATIONS[config.hidden_act](dense(config, width, f"{HEAD}vocab_transform")(x))
-        h = norm(config, f"{HEAD}vocab_layer_norm")(h)
-        outputs = {"logits": vocabulary_head(config, h, word, "vocab_projector", "vocab_projector")}
-    else:
-        outputs = token_head(config, x)
-    return TextModel(inputs, outputs, name="distilbert")
+    c = replace(EncoderConfig.of(config, "distilbert"), pooler=False)
+
+    def classifier(x: Any) -> Any:
+        h = dense(c, c.hidden_size, f"{HEAD}pre_classifier")(x[:, 0])
+        h = layers.Activation("relu", name="pooled")(h)
+        h = layers.Dropout(c.classifier_dropout)(h)
+        return dense(c, c.num_labels, f"{HEAD}classifier")(h)
+
+    def masked_words(x: Any, word: layers.Embedding) -> Any:
+        h = ACTIVATIONS[c.hidden_act](dense(c, c.hidden_size, f"{HEAD}vocab_transform")(x))
+        h = norm(c, f"{HEAD}vocab_layer_norm")(h)
+        return vocabulary_head(c, h, word, "vocab_projector", "vocab_projector")
+
+    return text_model(
+        c, "distilbert", classifier=classifier, masked_words=masked_words, names=NAMES
+    )
 
 
 load, arrays = weights_of(family, "distilbert")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from warmstart.catalog.entry import Entry, Label
 from warmstart.checkpoints.base import Checkpoint
-from warmstart.checkpoints.keras_hub import modules, pytorch_arrays
+from warmstart.checkpoints.keras_hub import converter
 from warmstart.checkpoints.layout import Layout, Rules
 from warmstart.errors import BundleError, UsageError
+from warmstart.json_values import is_integer
 from warmstart.models import repository
 from warmstart.models.checks import Described, Repository
 from warmstart.models.configs import Config
@@ -83,8 +83,7 @@ def keras_hub_arrays(checkpoint: Checkpoint) -> Checkpoint:
         f"h.{n}.attn.c_attn": tuple(f"h.{n}.attn.{part}" for part in ("query", "key", "value"))
         for n in blocks
     }
-    rename = partial(modules, rules=KERAS_HUB)
-    return pytorch_arrays(checkpoint, rename, transposed=False, joined=joined)
+    return converter(KERAS_HUB, transposed=False, joined=joined)(checkpoint)
 
 
 VOCABULARY, END = "assets/tokenizer/vocabulary.json", "<|endoftext|>"
@@ -142,7 +141,7 @@ class GPT2Config(Config):
             )
 
     def scale(self, layer: int) -> float:
-        """What queries are multiplied with in this layer (counted from 0)."""
+        """The factor of the queries in this layer (counted from 0)."""
         scale = (self.n_embd // self.n_head) ** -0.5 if self.scale_attn_weights else 1.0
         return scale / (layer + 1) if self.scale_attn_by_inverse_layer_idx else scale
 
@@ -176,12 +175,12 @@ def read(repo: Repository) -> Described:
     """See `models.repository.read`."""
     config, folder, path, task = repo.config, repo.folder, repo.path, repo.task
     sizes: dict[str, Any] = {key: _size(repo, key, largest) for key, largest in SIZES.items()}
-    for key, usual in REFUSED.items():
-        if config.get(key, usual) != usual:
+    for key, default in REFUSED.items():
+        if config.get(key, default) != default:
             raise UsageError(f"{path}: {key}={config[key]!r} is not supported.")
     built: dict[str, Any] = {
         **sizes,
-        **{key: config.get(key, usual) for key, usual in OPTIONS.items()},
+        **{key: config.get(key, default) for key, default in OPTIONS.items()},
     }
     _check_options(built, path)
     tasks = [
@@ -256,7 +255,7 @@ def _size(repo: Repository, key: str, largest: int) -> int | None:
         return None
     if value is None:
         raise BundleError(f"{repo.path} lacks the key {key!r}; fetch the repository again.")
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= largest:
+    if not is_integer(value, 1, largest):
         raise BundleError(
             f"{repo.path}: {key} must be a whole number from 1 to {largest:,}, not {value!r}."
         )
@@ -264,13 +263,13 @@ def _size(repo: Repository, key: str, largest: int) -> int | None:
 
 
 def _check_options(built: Mapping[str, Any], path: Path) -> None:
-    for key, usual in OPTIONS.items():
+    for key, default in OPTIONS.items():
         value = built[key]
-        classes: Any = {bool: bool, float: (int, float), str: str}[type(usual)]
+        classes: Any = {bool: bool, float: (int, float), str: str}[type(default)]
         if not isinstance(value, classes) or (
-            isinstance(value, bool) and not isinstance(usual, bool)
+            isinstance(value, bool) and not isinstance(default, bool)
         ):
-            raise BundleError(f"{path}: {key} must be a {type(usual).__name__}, not {value!r}.")
+            raise BundleError(f"{path}: {key} must be a {type(default).__name__}, not {value!r}.")
     if not 0 < built["layer_norm_epsilon"] < 1:
         raise BundleError(
             f"{path}: layer_norm_epsilon must be between 0 and 1, not {built['layer_norm_epsilon']!r}."

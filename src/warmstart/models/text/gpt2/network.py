@@ -15,7 +15,6 @@ Letters in shapes: B texts, T tokens of a text, N new tokens, S cached tokens, C
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from functools import partial
 from typing import Any
 
@@ -131,11 +130,7 @@ class GPT2(keras.Model):
         self.built = True
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            "config": {
-                field.name: getattr(self.config, field.name) for field in fields(self.config)
-            }
-        }
+        return {"config": self.config.to_dict()}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> keras.Model:
@@ -183,7 +178,7 @@ class GPT2(keras.Model):
     def step(
         self, ids: Any, positions: Any, sees_cached: Any, sees_new: Any, rows: Any, *cache: Any
     ) -> dict[str, Any]:
-        """New tokens after cached ones: what `prefill` and `decode` are made of.
+        """Process new tokens after cached ones, for `prefill` and `decode`.
 
         Tokens of several texts, or of several beams of one, may stand side by side: the masks say
         who sees whom.

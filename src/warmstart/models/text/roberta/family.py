@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from warmstart.catalog.entry import Entry, Label
-from warmstart.checkpoints.keras_hub import modules, pytorch_arrays
+from warmstart.checkpoints.keras_hub import converter
 from warmstart.checkpoints.layout import Layout, Rules
 from warmstart.models.checks import Described, Repository
 from warmstart.models.keras_hub import Preset
@@ -41,11 +41,7 @@ LAYOUT = Layout(
     outside=OUTSIDE,
     modules=encoder_config.HEAD_MODULES,
     aliases=encoder_config.OLD_NAMES,
-    keras_hub=partial(
-        pytorch_arrays,
-        rename=partial(modules, rules=KERAS_HUB),
-        rows_before={POSITIONS: PADDING},
-    ),
+    keras_hub=converter(KERAS_HUB, rows_before={POSITIONS: PADDING}),
 )
 BLOCK = r"encoder\.layer\.(\d+)\."
 LORA_TARGETS = ("query", "value")

@@ -18,20 +18,9 @@ from typing import Any
 import keras
 from keras import layers
 
-from warmstart.models.text.encoder import (
-    Names,
-    TextModel,
-    dense,
-    encode,
-    gelu,
-    mean_classifier,
-    norm,
-    pooled,
-    text_inputs,
-    token_head,
-    vocabulary_head,
-)
+from warmstart.models.text.encoder import dense, gelu, norm
 from warmstart.models.text.encoder_config import HEAD, EncoderConfig
+from warmstart.models.text.encoder_model import text_model, vocabulary_head
 from warmstart.models.text.encoder_weights import weights_of
 from warmstart.models.text.roberta import family
 
@@ -48,31 +37,27 @@ def build(config: EncoderConfig | Mapping[str, Any]) -> keras.Model:
     Raises:
         UsageError: the config has an unknown key or an impossible value.
     """
-    config = EncoderConfig.of(config, "roberta")
-    width = config.hidden_size
-    inputs = text_inputs()
-    x, word, mask = encode(config, Names(), inputs, position_padding=config.pad_token_id)
-    if config.head == "base":
-        outputs = {"last_hidden_state": x} | (
-            {"pooler_output": pooled(config, x)} if config.pooler else {}
-        )
-    elif config.head == "text-classification" and config.classifier_pooling != "cls":
-        outputs = mean_classifier(config, x, mask)
-    elif config.head == "text-classification":
-        first = layers.Dropout(config.classifier_dropout)(x[:, 0])
-        h = layers.Activation("tanh", name="pooled")(
-            dense(config, width, f"{HEAD}classifier.dense")(first)
-        )
-        h = layers.Dropout(config.classifier_dropout)(h)
-        outputs = {"logits": dense(config, config.num_labels, f"{HEAD}classifier.out_proj")(h)}
-    elif config.head == "fill-mask":
-        h = norm(config, f"{HEAD}lm_head.layer_norm")(
-            gelu(dense(config, width, f"{HEAD}lm_head.dense")(x))
-        )
-        outputs = {"logits": vocabulary_head(config, h, word, "lm_head", "lm_head.decoder")}
-    else:
-        outputs = token_head(config, x)
-    return TextModel(inputs, outputs, name="roberta")
+    c = EncoderConfig.of(config, "roberta")
+
+    def classifier(x: Any) -> Any:
+        first = layers.Dropout(c.classifier_dropout)(x[:, 0])
+        h = dense(c, c.hidden_size, f"{HEAD}classifier.dense")(first)
+        h = layers.Activation("tanh", name="pooled")(h)
+        h = layers.Dropout(c.classifier_dropout)(h)
+        return dense(c, c.num_labels, f"{HEAD}classifier.out_proj")(h)
+
+    def masked_words(x: Any, word: layers.Embedding) -> Any:
+        h = gelu(dense(c, c.hidden_size, f"{HEAD}lm_head.dense")(x))
+        h = norm(c, f"{HEAD}lm_head.layer_norm")(h)
+        return vocabulary_head(c, h, word, "lm_head", "lm_head.decoder")
+
+    return text_model(
+        c,
+        "roberta",
+        classifier=classifier,
+        masked_words=masked_words,
+        position_padding=c.pad_token_id,
+    )
 
 
 load, arrays = weights_of(family, "roberta")
