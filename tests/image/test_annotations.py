@@ -80,7 +80,7 @@ def test_voc(voc):
         "box 2 ('cat'): lies outside",
         "p5.xml: object 2 ('cat') has no bndbox of four numbers; the photo is left out",
         "p5.xml: object 3 has no name; the photo is left out",
-        "it was cut",
+        "it was clipped",
         "says 99x30 pixels, the photo has 40x30",
         "'p4.png' is missing",
     ):

@@ -38,7 +38,7 @@ def plain(logits, frame):
 @pytest.mark.parametrize("classes", [1, 2, 20, 300])
 @pytest.mark.parametrize("size", [(1, 1), (37, 90), (64, 32), (300, 7)])
 def test_equal_to_plain_upsampling(resize, classes, size, monkeypatch):
-    monkeypatch.setattr(label_maps, "ROWS", 512)  # several parts, also of small pictures
+    monkeypatch.setattr(label_maps, "PIXELS", 512)  # several parts, also of small pictures
     monkeypatch.setattr(label_maps, "CHUNK", 4096)
     random = np.random.default_rng(classes)
     logits = random.normal(size=(8, 12, classes)).astype(np.float32)

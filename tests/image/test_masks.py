@@ -93,7 +93,7 @@ def test_mask_folders(tmp_path, photo):
     (tmp_path / "m/labels.txt").write_text("ground\nleaf\n")
     with pytest.raises(
         UsageError,
-        match=r"hold 2 \(400 pixels\), which have no label; the 2 classes are 0 'ground', 1 'leaf'",
+        match=r"contain 2 \(400 pixels\), which have no label; the 2 classes are 0 'ground', 1 'leaf'",
     ):
         read_masks(tmp_path / "m")
     (tmp_path / "m/labels.txt").unlink()
@@ -204,13 +204,13 @@ def test_values_are_those_of_the_whole_data_set(photo):
 
 
 @pytest.mark.parametrize(("values", "labels", "words"), [
-    ((0, 3, 255), None, r"hold 0 \(400 pixels\), 3 \(400 pixels\), 255 .*no labels for these values"),
-    ((0, 1, 9), ("a", "b"), r"hold 9 \(400 pixels\), which have no label"),
+    ((0, 3, 255), None, r"contain 0 \(400 pixels\), 3 \(400 pixels\), 255 .*no labels for these values"),
+    ((0, 1, 9), ("a", "b"), r"contain 9 \(400 pixels\), which have no label"),
     ((0, 0, 0), None, "fewer than two classes"),
     ((255, 255, 255), ("a", "b"), "no pixel of any mask belongs to a class"),
     ((0, 1, 2), (), "there are no labels"),
     ((0, 255, 255), ("a", "b", "c"), r"nothing but 0 \(400 pixels\), 255 \(800 pixels\), and the 3 classes"),
-    ((0, 1, 2), ("a",), r"hold 2 \(400 pixels\), which have no label"),
+    ((0, 1, 2), ("a",), r"contain 2 \(400 pixels\), which have no label"),
 ])  # fmt: skip
 def test_values_that_nothing_explains_are_refused(photo, values, labels, words):
     values = np.repeat(np.array(values, np.uint8), 400).reshape(30, 40)
@@ -296,7 +296,7 @@ def test_polygons_of_yolo(polygons):
     assert "has a box but no outline of 'cat'" in data.problems[0]
     for part in ("train", "val"):
         (polygons / "labels" / part / "a.txt").write_text("0 .5 .5 .1 .1\n")
-    with pytest.raises(UsageError, match="hold boxes and no polygons"):
+    with pytest.raises(UsageError, match="contain boxes and no polygons"):
         read_masks(polygons)
 
 
@@ -408,9 +408,7 @@ def test_a_category_called_background_is_the_background(tmp_path, photo):
     assert read_masks(path, ["cat", "background"]).photos[0].mask().tolist()[0][0] == 1
     with pytest.raises(UsageError, match=r"unknown classes: 'cat' \(1\)"):
         read_masks(path, ["background", "dog"], strict=True)
-    with pytest.raises(
-        UsageError, match="outside of all outlines are 'background', which is not one"
-    ):
+    with pytest.raises(UsageError, match="outside all outlines are 'background', which is not one"):
         read_masks(path, ["cat", "dog"])
 
 

@@ -1,5 +1,5 @@
-"""Labelled pictures in memory: (x, y) arrays as pairs, and one range of numbers for a data set,
-decided from all of them.
+"""Labelled pictures in memory: (x, y) arrays as pairs, and the range of their numbers, inferred from
+the whole data set.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from warmstart.errors import InputError, UsageError
 from warmstart.image.depth import Range, extremes, scaled
 
 DARK = 128
-"""Below this highest number a whole data set of pictures has another range than 0 to 255."""
+"""A data set whose highest number is lower does not have the range 0 to 255."""
 ROUNDING = 1e-3
 PIXELS = "pixels: "
-"""How the line begins that says what the pictures in memory were."""
+"""The start of the line that says how pictures in memory were read."""
 LEAST_CONTRAST = 0.1
-"""Highest number of a float picture of 0 to 255 that is black and nothing else."""
+"""The highest number of a completely black float picture in the range 0 to 255."""
 
 
 def are_arrays(data: Any) -> bool:
@@ -34,8 +34,8 @@ def are_arrays(data: Any) -> bool:
 
 
 def pairs(data: Any) -> list[tuple[np.ndarray, Any]]:
-    """The pictures of (x, y) with their labels: whole numbers or strings; an index for a row with a
-    single 1, and a tuple of indices where rows may have several.
+    """The pictures of (x, y) with their labels: integers or strings; for rows of 0 and 1 an index, or
+    tuples of indices if rows may have several ones.
 
     Args:
         data: x (N, H, W) or (N, H, W, channels), or a list of pictures; y (N,), (N, 1), or
@@ -62,8 +62,8 @@ def pairs(data: Any) -> list[tuple[np.ndarray, Any]]:
 
 
 def labels_of_rows(rows: Sequence[Any]) -> list[Any]:
-    """Labels of rows of 0 and 1: an index where every row has a single 1, else tuples of indices;
-    other rows as they are.
+    """The labels of rows of 0 and 1: indices if every row has a single 1, else tuples of indices.
+    Other labels are returned unchanged.
 
     Raises:
         UsageError: a row has other numbers, such as probabilities.
@@ -82,22 +82,24 @@ def labels_of_rows(rows: Sequence[Any]) -> list[Any]:
 
 
 def as_uint8(parts: Mapping[str, list[Any]]) -> str:
-    """Turn the arrays among the inputs into uint8, in place; returns what they were, as a sentence.
+    """Convert the arrays among the inputs to uint8, in the lists, and describe their type and range.
 
-    Floats are 0 to 1, 0 to 255 or -1 to 1; whole numbers 0 to 255, or use as many bits as the
-    highest one needs. All parts have one range; nothing is clipped.
+    Floats are 0 to 1, 0 to 255 or -1 to 1; integers are 0 to 255, or have as many bits as the
+    highest one needs. All parts have the same range; nothing is clipped.
 
     Args:
-        parts: inputs by what they are for: paths, PIL images or arrays.
+        parts: inputs by the name of their part: paths, PIL images or arrays.
 
     Returns:
-        "" where no input is an array.
+        The description, "" if no input is an array.
 
     Raises:
-        UsageError: the numbers fit no range, are not finite, or have several ranges, or arrays are
-            of several types.
+        UsageError: the numbers fit no range, are not finite, or have several ranges, or arrays have
+            several types.
     """
-    types = sorted({str(_array(value).dtype) for part in parts.values() for value in _arrays(part)})
+    types = sorted(
+        {str(np.asarray(value).dtype) for part in parts.values() for value in _arrays(part)}
+    )
     if not types:
         return ""
     if len(types) > 1:
@@ -115,16 +117,16 @@ def as_uint8(parts: Mapping[str, list[Any]]) -> str:
         for part in parts.values():
             for row, value in enumerate(part):
                 if _is_array(value):
-                    part[row] = scaled(_array(value), (black, white), "the picture")
+                    part[row] = scaled(np.asarray(value), (black, white), "the picture")
     dark = f"; the highest is {high:g}, so all are dark" if high < DARK <= white else ""
     return f"{dtype} from {black:g} (black) to {white:g} (white){dark}"
 
 
 def require_same_range(train: Sequence[str], validation: Sequence[str]) -> None:
-    """Refuse pictures to validate with that have another range than those to train on.
+    """Refuse validation pictures whose range differs from that of the training pictures.
 
     Args:
-        train, validation: how the data was read; the line of the pictures begins with `PIXELS`.
+        train, validation: the lines on how the data was read, one of which starts with `PIXELS`.
 
     Raises:
         UsageError: the ranges differ.
@@ -134,9 +136,9 @@ def require_same_range(train: Sequence[str], validation: Sequence[str]) -> None:
         for lines in (train, validation)
     ]
     if None not in ranges and ranges[0] != ranges[1]:
-        own, other = (str(one).removeprefix(PIXELS) for one in ranges)
+        first, second = (str(line).removeprefix(PIXELS) for line in ranges)
         raise UsageError(
-            f"The training images are {own}, and the validation images {other}; use one "
+            f"The training images are {first}, and the validation images {second}; use one "
             "range for both."
         )
 
@@ -147,27 +149,27 @@ def _require_one_range(
     common: Range,
     dtype: np.dtype[Any],
 ) -> None:
-    """Refuse floats of several ranges, in different parts or among the pictures of one.
+    """Refuse floats of several ranges, between the parts or within one.
 
     Raises:
-        UsageError: there are such; the message names both.
+        UsageError: the ranges differ; the message names both.
     """
     for name, (low, high) in extremes_of.items():
         try:
             own = _range(low, high, dtype)
-        except UsageError:  # the part is too dark to say
+        except UsageError:  # the part is too dark to tell
             continue
-        if _named(own) != _named(common):
+        if _range_class(own) != _range_class(common):
             raise UsageError(
                 f"The images of the {name} split have numbers from {low:g} to {high:g}, and "
                 f"all together run from {common[0]:g} to {common[1]:g}: use one range for "
                 "all splits."
             )
-    if _named(common) != _named((0.0, 255.0)):
+    if _range_class(common) != _range_class((0.0, 255.0)):
         return
     for name, part in parts.items():
         for number, value in enumerate(_arrays(part), 1):
-            array = _array(value)
+            array = np.asarray(value)
             high = float(array.max())
             if LEAST_CONTRAST < high <= 1 + ROUNDING and np.any(array % 1):
                 raise UsageError(
@@ -178,8 +180,8 @@ def _require_one_range(
                 )
 
 
-def _named(numbers: Range) -> tuple[bool, bool]:
-    """Which of the ranges of floats this is: whether it is -1 to 1, and whether it is 0 to 255."""
+def _range_class(numbers: Range) -> tuple[bool, bool]:
+    """(whether a range of floats is -1 to 1, whether it is 0 to 255)."""
     return numbers[0] < 0, numbers[1] > 1 + ROUNDING
 
 
@@ -199,10 +201,6 @@ def _is_array(value: Any) -> bool:
     return hasattr(value, "__array__") and not hasattr(value, "getbands")
 
 
-def _array(value: Any) -> np.ndarray:
-    return np.asarray(value)
-
-
 def _arrays(part: Sequence[Any]) -> Iterator[Any]:
     return (value for value in part if _is_array(value))
 
@@ -210,9 +208,9 @@ def _arrays(part: Sequence[Any]) -> Iterator[Any]:
 def _extremes(part: Sequence[Any]) -> Range:
     low, high = np.inf, -np.inf
     for number, value in enumerate(_arrays(part), 1):
-        array = _array(value)
-        known = (np.floating, np.integer, np.bool_)
-        if not any(np.issubdtype(array.dtype, one) for one in known) or not array.size:
+        array = np.asarray(value)
+        types = (np.floating, np.integer, np.bool_)
+        if not any(np.issubdtype(array.dtype, each) for each in types) or not array.size:
             raise UsageError(
                 f"Image {number} is an array of {array.dtype} of the shape {array.shape}; "
                 "pass numbers, (height, width) or (height, width, 1, 3 or 4)."

@@ -1,6 +1,4 @@
-"""Boxes as arrays (N, 4) of xmin, ymin, xmax, ymax: overlap, suppression, and the choice of what is
-shown.
-"""
+"""Boxes as arrays (N, 4) of xmin, ymin, xmax, ymax: overlap, suppression and selection."""
 
 from __future__ import annotations
 
@@ -8,7 +6,8 @@ import numpy as np
 
 from warmstart.core.results import best
 
-SUPPRESSED_AT_ONCE = 1000  # most confident boxes of a class that suppression considers
+SUPPRESSION_CANDIDATES = 1000
+"""The boxes of a class with the highest scores, which suppression considers."""
 
 
 def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -24,7 +23,7 @@ def _overlaps(
     area: np.ndarray,
     *others: np.ndarray,
 ) -> np.ndarray:
-    """Of boxes and others, both as sides and areas."""
+    """Intersection over union of boxes and others, both as sides and areas."""
     width = np.minimum(xmax, others[2]) - np.maximum(xmin, others[0])
     height = np.minimum(ymax, others[3]) - np.maximum(ymin, others[1])
     shared = np.maximum(width, 0) * np.maximum(height, 0)
@@ -34,43 +33,41 @@ def _overlaps(
 
 
 def areas(boxes: np.ndarray) -> np.ndarray:
-    """Width times height, (N,); 0 for boxes whose sides are the wrong way round."""
+    """Width times height, (N,); 0 for boxes with a negative width or height."""
     width, height = (boxes[:, 2:] - boxes[:, :2]).T
     result: np.ndarray = np.maximum(width, 0) * np.maximum(height, 0)
     return result
 
 
 def suppress(boxes: np.ndarray, scores: np.ndarray, limit: float, most: int) -> np.ndarray:
-    """Non-maximum suppression: indices of the boxes that stay, most confident first, `most` of them.
+    """Non-maximum suppression: the indices of at most `most` selected boxes, highest score first.
 
-    A box goes where a more confident one that stays overlaps it by more than `limit` (intersection over
-    union).
+    A box is dropped if a selected box with a higher score overlaps it by more than `limit`
+    (intersection over union).
     """
-    left = best(scores, SUPPRESSED_AT_ONCE)
-    rest = np.vstack(
-        [boxes[left].T, areas(boxes[left])]
-    )  # sides and areas (5, N) of those that may stay
+    indices = best(scores, SUPPRESSION_CANDIDATES)
+    candidates = np.vstack([boxes[indices].T, areas(boxes[indices])])  # sides and areas (5, N)
     selected: list[int] = []
-    while len(left) and len(selected) < most:
-        selected.append(left[0])
-        stays = _overlaps(*rest[:, 0], *rest[:, 1:]) <= limit
-        left, rest = left[1:][stays], rest[:, 1:][:, stays]
+    while len(indices) and len(selected) < most:
+        selected.append(indices[0])
+        remaining = _overlaps(*candidates[:, 0], *candidates[:, 1:]) <= limit
+        indices, candidates = indices[1:][remaining], candidates[:, 1:][:, remaining]
     return np.array(selected, int)
 
 
 def choose(
     boxes: np.ndarray, scores: np.ndarray, threshold: float, most: int, suppression: float | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The boxes that are shown, most confident first.
+    """Select the boxes of a result, highest score first.
 
     Args:
         boxes: (N, 4).
-        scores: (N, classes), 0 to 1; one box may be shown for several classes, as the references
-            do.
-        threshold: least score.
-        most: boxes at most.
-        suppression: overlap above which the less confident of two boxes of one class goes; None: none
-            does.
+        scores: (N, classes), 0 to 1; a box may be selected for several classes, as in the reference
+            implementations.
+        threshold: the lowest score.
+        most: the largest number of boxes.
+        suppression: the overlap above which the box with the lower score of two boxes of a class is
+            dropped; None: no box is dropped.
 
     Returns:
         (indices in `boxes`, classes, scores), each (M,).
@@ -80,9 +77,9 @@ def choose(
     if suppression is not None and len(index):
         selected = [
             members[suppress(boxes[index[members]], score[members], suppression, most)]
-            for members in (np.nonzero(label == one)[0] for one in np.unique(label))
+            for members in (np.nonzero(label == value)[0] for value in np.unique(label))
         ]
-        left = np.sort(np.concatenate(selected))
-        index, label, score = index[left], label[left], score[left]
+        remaining = np.sort(np.concatenate(selected))
+        index, label, score = index[remaining], label[remaining], score[remaining]
     order = best(score, most)
     return index[order], label[order], score[order]

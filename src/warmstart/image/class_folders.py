@@ -21,12 +21,12 @@ PHOTOS = ("images", "jpegimages", "img", "imgs", "image", "photos", "leftimg8bit
 ANNOTATIONS = (
     "masks", "mask", "labels", "label", "annotations", "annotation", "segmentationclass", "gtfine",
 )  # fmt: skip
-"""Names of folders, in lower case, that hold photos and what is on them."""
+"""Names of the folders of photos and of their annotations, in lower case."""
 _MASK = re.compile(r"(.+?)[_-](?:masks?|segmentation|seg)(?:_\d+)?", re.IGNORECASE)
-"""The name of a mask, with that of its photo."""
+"""The name of a mask, which includes that of its photo."""
 _DIGITS = re.compile(r"\d+")
 _NUMBERED = re.compile(r"(.*[^\W\d_])[\W_]*\d+")
-"""The name of a photo that may begin with its class: `cat.0.jpg`, `Abyssinian_100.jpg`."""
+"""The name of a photo that may start with its class: `cat.0.jpg`, `Abyssinian_100.jpg`."""
 
 
 def class_folders(
@@ -36,40 +36,40 @@ def class_folders(
     *,
     outer: Path | None = None,
 ) -> Iterator[Labelled]:
-    """The photos of a folder with a folder for each class.
+    """The photos of a folder with one folder per class.
 
     Photos have parts if all class folders are divided into `train/`, `test/` and so on, or if lists
-    such as `train.txt` and `test.txt` name them.
+    such as `train.txt` and `test.txt` contain them.
 
     Args:
         folder: of class folders.
-        problems: takes photos that are in no class folder or list, and files that may be photos and
-            cannot be read, counted.
-        columns: takes how the folder was read.
-        outer: the folder of a data set whose class folders are in `folder`; it may have the lists,
-            also in one of its other folders.
+        problems: receives the numbers of photos in no class folder or list, and of files that may
+            be photos but cannot be read.
+        columns: receives a line on how the folder was read.
+        outer: the folder of the data set, if its class folders are in an inner folder; it or one of
+            its other folders may contain the lists.
 
     Raises:
-        UsageError: there are no class folders, one of them is empty, the folders hold photos and
-            their annotations, or it is not clear which folders are the classes.
+        UsageError: there are no class folders, one of them is empty, the folders contain photos and
+            their annotations, or the classes are ambiguous.
     """
     children = folders_of(folder)
     if not children:
         raise UsageError(
-            f"{folder} holds no class folders: put the photos of each class into a folder of its "
-            f"name, or name a CSV file of paths and labels.{_by_name(folder)}"
+            f"{folder} contains no class folders: put the photos of each class into a folder of its "
+            f"name, or pass a CSV file of paths and labels.{_by_name(folder)}"
         )
     if len(children) > 1 and len(_part_names(children)) == len(children):
         names = " and ".join(f"{child.name}/" for child in children)
         raise UsageError(
-            f"{folder} has the splits {names}, which hold no class folders: put the photos "
+            f"{folder} has the splits {names}, which contain no class folders: put the photos "
             "of each class into a folder of its name. For boxes next to the photos, set "
             f"task={task_name('detect')!r}."
         )
     if len(children) == 1 and children[0].name.lower() in PHOTOS:
         raise UsageError(
-            f"{folder} holds {children[0].name}/ and no class folders: put the photos of each class into "
-            "a folder of its name, or name a CSV file of paths and labels."
+            f"{folder} contains {children[0].name}/ and no class folders: put the photos of each class into "
+            "a folder of its name, or pass a CSV file of paths and labels."
         )
     _refuse_annotations(folder, children)
     unread: list[str] = []
@@ -79,7 +79,7 @@ def class_folders(
     problems += unread
     if loose := len(photos_in(folder)):
         problems.append(f"{folder}: {counted(loose, 'photo')} not used, in no class folder")
-    if empty := [name for name, some in photos.items() if not some]:
+    if empty := [name for name, files in photos.items() if not files]:
         raise UsageError(
             f"{folder} has class folders without a photo ({few(empty)}): fill or remove them."
             + (f" {unread[0]}." if unread else "")
@@ -90,19 +90,19 @@ def class_folders(
         parts = _parts_of_lists(folder, [folder, *others], photos, problems)
     if columns is not None and not parts and _are_deeper(folder, photos):
         columns.append(f"classes: the folders of {folder}; folders in them are not classes")
-    for name, some in photos.items():
-        for photo in some:
+    for name, files in photos.items():
+        for photo in files:
             if not parts or photo in parts:
                 label = unicodedata.normalize("NFC", name)  # macOS writes NFD
                 yield Labelled(str(photo), photo, label, parts.get(photo))
 
 
 def has_classes(folder: Path, *, several: bool = False) -> bool:
-    """Whether photos are in folders of a folder.
+    """Whether a folder has folders of photos.
 
     Args:
         folder: that may have class folders.
-        several: whether only two or more folders count, and not those of parts.
+        several: whether it must have two or more, one of which is not named after a split.
     """
     children = folders_of(folder)
     if len(children) == 1 and children[0].name.lower() in PHOTOS:
@@ -117,7 +117,7 @@ def has_classes(folder: Path, *, several: bool = False) -> bool:
 
 
 def _without_masks(folder: Path, photos: list[Path], problems: list[str]) -> list[Path]:
-    """Photos without the masks of others next to them, `x_mask.png` of `x.png`, as in BUSI."""
+    """The photos without the masks next to them, such as `x_mask.png` of `x.png` in BUSI."""
     names = {(photo.parent, photo.stem) for photo in photos}
     masks = {
         photo
@@ -133,14 +133,14 @@ def _without_masks(folder: Path, photos: list[Path], problems: list[str]) -> lis
 
 
 def is_numbered(folder: Path) -> bool:
-    """Whether the folders of photos are called alike but for numbers: `images_1/` and `images_2/`."""
+    """Whether the names of folders of photos differ only in numbers: `images_1/` and `images_2/`."""
     names = [child.name for child in folders_of(folder) if has_photos(child)]
-    plain = {_DIGITS.sub("", name) for name in names}
-    return len(names) > 1 and len(plain) == 1 and plain != {""}
+    stems = {_DIGITS.sub("", name) for name in names}
+    return len(names) > 1 and len(stems) == 1 and stems != {""}
 
 
 def _part_names(folders: Sequence[Path]) -> dict[str, str]:
-    """The names of folders that are parts."""
+    """The parts of folders by name, for the folders that are named after a part."""
     return parts_of_names([folder.name for folder in folders])
 
 
@@ -150,31 +150,31 @@ def task_name(verb: str) -> str:
 
 
 def _are_deeper(folder: Path, photos: Mapping[str, Sequence[Path]]) -> bool:
-    """Whether photos are in folders of the class folders."""
-    return any(photo.parent.parent != folder for some in photos.values() for photo in some)
+    """Whether class folders have folders of photos."""
+    return any(photo.parent.parent != folder for files in photos.values() for photo in files)
 
 
 def _parts_within(folder: Path, photos: Mapping[str, Sequence[Path]]) -> dict[Path, str]:
-    """The part of each photo by the folders in its class folder, such as `cat/train/`; empty if
-    these are not all parts.
+    """The part of each photo by the folders in its class folder, such as `cat/train/`; empty unless
+    all of these are parts.
 
     Args:
         folder: of the class folders.
         photos: by class folder.
 
     Raises:
-        UsageError: the class folders have folders of the same names, so these may be the classes.
+        UsageError: the folders in the class folders have the same names, and may be the classes.
     """
     deep = {
         photo: photo.relative_to(folder).parts[1]
-        for name, some in photos.items()
-        for photo in some
+        for name, files in photos.items()
+        for photo in files
         if photo.parent != folder / name
     }
     inner = {
-        name: {deep[photo] for photo in some if photo in deep} for name, some in photos.items()
+        name: {deep[photo] for photo in files if photo in deep} for name, files in photos.items()
     }
-    counts = Counter(one for names in inner.values() for one in names)
+    counts = Counter(name for names in inner.values() for name in names)
     parts = {name: part for name in counts if (part := part_of_name(name)) is not None}
     are_all = len(parts) == len(counts) and len(deep) == sum(map(len, photos.values()))
     if are_all and "train" in parts.values() and len({*parts.values()}) > 1 < len(photos):
@@ -200,11 +200,11 @@ def _parts_of_lists(
 
     Args:
         folder: of the class folders.
-        list_folders: that may hold lists.
+        list_folders: that may contain lists.
         photos: by class folder.
-        problems: takes photos in two lists or none.
+        problems: receives the numbers of photos in two lists or none.
     """
-    every = [photo for some in photos.values() for photo in some]
+    every = [photo for files in photos.values() for photo in files]
     lists = part_lists(list_folders, every, folder.parent, problems)
     if lists is None:
         return {}
@@ -219,7 +219,7 @@ def _refuse_annotations(folder: Path, children: Sequence[Path]) -> None:
     """Refuse folders of photos and of their masks, boxes or label files, which are not classes.
 
     Raises:
-        UsageError: there are such, with files of the same names.
+        UsageError: such folders contain files of the same names.
     """
     photos = next((child for child in children if child.name.lower() in PHOTOS), None)
     others = [child for child in children if child.name.lower() in ANNOTATIONS]
@@ -234,7 +234,7 @@ def _refuse_annotations(folder: Path, children: Sequence[Path]) -> None:
                 ("masks", task_name("segment")) if masks else ("boxes", task_name("detect"))
             )
             raise UsageError(
-                f"{folder} holds {photos.name}/ and {other.name}/ with files of the same "
+                f"{folder} contains {photos.name}/ and {other.name}/ with files of the same "
                 f"names: these may be photos and their {what}, or two classes. For {what}, "
                 f"set task={task!r}; for classes, rename a folder."
             )
@@ -245,7 +245,7 @@ def _stem(file: Path) -> str:
 
 
 def _by_name(folder: Path) -> str:
-    """How to use names of photos that begin with their classes, for the end of a message."""
+    """A hint for photos whose names start with their classes, for the end of a message."""
     matches = [_NUMBERED.fullmatch(photo.stem) for photo in photos_in(folder)]
     names = Counter(match[1] for match in matches if match is not None)
     if len(names) < 2 or sum(names.values()) < len(matches) or max(names.values()) < 2:

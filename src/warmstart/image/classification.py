@@ -1,4 +1,4 @@
-"""Image classification: photo → array → engine → probabilities → `Classification`."""
+"""Image classification: from photos to `Classification`s."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
 
         Raises:
             InputError: the one photo is unusable.
-            UsageError: an option is wrong, or `photo` stands for many photos and is not a list.
+            UsageError: an option is wrong, or `photo` is a folder or pattern.
         """
         return self.predict(photo, options)
 
@@ -132,10 +132,8 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
             and value.dtype == np.uint8
             and value.shape == (*rules.size, 3)
         )
-        if fits and options.value_range is None:
-            array = preprocessing.scale(
-                value, rules
-            )  # what decoding would make of it, in less time
+        if fits and options.value_range is None:  # decoding would give the same in more time
+            array = preprocessing.scale(value, rules)
         else:
             array = preprocessing.preprocess(self._decoded(item, options.value_range), rules)
         return Prepared(item.name, [{"images": array}], index=item.index)
@@ -176,10 +174,10 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
             options: how a table is read, and photos per call of the engine.
 
         Returns:
-            What `core.metrics.classification.ClassificationFigures.result` says (`top1`, `top5`,
-            `per_class`, `confusions`, `calibration_error`, …; accuracies 0 to 1), for several
-            labels a photo `DecisionFigures.result`; and `errors`: what is wrong with each photo
-            that could not be read.
+            The figures of `core.metrics.classification.ClassificationFigures.result` (`top1`,
+            `top5`, `per_class`, `confusions`, `calibration_error`, …; accuracies 0 to 1), or for
+            several labels per photo those of `DecisionFigures.result`; and `errors`, the problems
+            of photos that could not be read.
 
         Raises:
             UsageError: no photos, or a label that the model does not have.
@@ -198,7 +196,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         if not examples:
             first = f"; the first problem: {errors[0]}" if errors else ""
             raise UsageError(f"There are no photos to evaluate on{first}.")
-        truth = [self._truth(one, multi_label) for one in examples]
+        truth = [self._truth(example, multi_label) for example in examples]
         figures: Any = (
             DecisionFigures(class_names) if multi_label else ClassificationFigures(class_names)
         )
@@ -208,7 +206,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         def decode(prepared: Prepared, outputs: Any, _: ClassifyOptions) -> tuple[str, Any]:
             return prepared.name, outputs[0]["probabilities"]
 
-        photos = iter_photos(one.value for one in examples)
+        photos = iter_photos(example.value for example in examples)
         answers = self.run(photos, call, (self.compute, decode))
         for target, (name, scores) in records.answered(
             self.name, truth, answers, errors, options.progress
@@ -223,14 +221,14 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
 
     @cached_property
     def class_index(self) -> ClassIndex:
-        """Which of `labels` a label of the data is."""
+        """Finds the index in `labels` of a label of the data."""
         return ClassIndex(self.labels, self.name)
 
     def _truth(self, example: records.Labelled, multi_label: bool) -> list[int]:
         """The indices of an example's labels.
 
         Raises:
-            UsageError: the model lacks one, or gives one label a photo and there are several.
+            UsageError: the model lacks a label, or predicts one label per photo and there are more.
         """
         labels = example.label if isinstance(example.label, tuple) else (example.label,)
         if not multi_label and len(labels) != 1:
@@ -254,8 +252,8 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
 
 
 def _examples(data: Any, reading: Mapping[str, Any]) -> list[records.Labelled]:
-    """The labelled photos; of data with parts those to test, else those to validate."""
+    """The labelled photos; of data with splits those of the test split, or else of validation."""
     examples = records.measured(labelled_photos(data, **reading))
-    photos = [one.value for one in examples]
+    photos = [example.value for example in examples]
     as_uint8({"data": photos})
-    return [replace(one, value=photo) for one, photo in zip(examples, photos, strict=True)]
+    return [replace(example, value=photo) for example, photo in zip(examples, photos, strict=True)]

@@ -1,4 +1,4 @@
-"""Detection and segmentation on the command line: drawings and masks as picture files."""
+"""Detection and segmentation on the command line, with drawings and masks as picture files."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class SegmentationFlags(DrawOptions):
 
 
 class DetectionConsole(Console):
-    """A line for each box; drawings."""
+    """Prints a line per box, and saves drawings."""
 
     options: ClassVar = DrawOptions
     outputs: ClassVar = MappingProxyType({"draw": DRAWINGS})
@@ -58,7 +58,7 @@ class DetectionConsole(Console):
 
 
 class SegmentationConsole(Console):
-    """A block of bars for each photo; overlays and masks."""
+    """Prints bars per photo, and saves overlays and masks."""
 
     options: ClassVar = SegmentationFlags
     outputs: ClassVar = MappingProxyType({"draw": DRAWINGS, "masks": MASKS})
@@ -77,13 +77,13 @@ def saved(
     written: dict[str, str],
     *outputs: tuple[str, Output, str | None, Callable[[Any], Image]],
 ) -> Iterator[Any]:
-    """The same results, each drawn to its files as it passes.
+    """Yield the results, and save the pictures of each before it is yielded.
 
     Args:
         results: results and `Failed`s.
-        written: takes the files of each result by key, before the result is passed on.
-        outputs: (key, output, target, function from a result to its picture); a target of None
-            writes nothing.
+        written: receives the paths of each result's pictures by key.
+        outputs: (key, output, target, function from a result to its picture); nothing is written
+            for a target of None.
     """
     pictures = [
         (key, OutputFiles(target, output), picture_of)

@@ -1,8 +1,8 @@
-"""One picture, in any form a user has it, as an upright 8-bit RGB image.
+"""Decodes a picture of any form into an upright 8-bit RGB image.
 
-What Pillow leaves to its callers is decided here once: which formats are parsed at all, how large a
-picture may be, which way is up, what is behind transparent pixels, and how 16-bit and float pixels
-become 8-bit ones.
+This module decides what Pillow leaves to its callers: the formats that are parsed, the maximum size,
+the orientation, the background of transparent pixels, and the conversion of 16-bit and float pixels
+to 8 bits.
 """
 
 from __future__ import annotations
@@ -25,10 +25,9 @@ from warmstart.image.formats import HEAD, SUFFIXES, format_of
 __all__ = ["MAX_PIXELS", "SUFFIXES", "ValueRange", "decode", "size"]
 
 MAX_PIXELS = 178_956_970
-"""Most pixels of a picture: the number at which Pillow itself refuses (2**31 / 4 / 3)."""
+"""The default limit of pixels, Pillow's own (2**31 / 4 / 3)."""
 _ORIENTATION = 0x0112
-# The value says where row 0 and column 0 of the file are on the upright picture (EXIF 2.32,
-# 4.6.4.A).
+# By the value of EXIF's orientation, the position of row 0 and column 0 (EXIF 2.32, 4.6.4.A).
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -49,36 +48,33 @@ def decode(
     value_range: ValueRange | None = None,
     fetch: Callable[[str], bytes] | None = None,
 ) -> Image.Image:
-    """The picture as a new 8-bit RGB image, upright; the item itself is never changed.
+    """Decode a picture into a new upright 8-bit RGB image; the item is not changed.
 
     Args:
         item: a path, `http(s)` URL, encoded bytes, binary file object, PIL image, or array: (H, W,
-            3) uint8, also (H, W) or (H, W, 1) grey and (H, W, 4) with alpha; integers of other
-            types by the rule of `image.depth`; float arrays only together with `value_range`. Files
-            are JPEG, PNG, WebP, GIF (first frame), BMP, TIFF, AVIF or HEIC; the content decides,
-            not the name.
-        name: what errors call it; by default its path, URL or file name.
-        max_pixels: a file with more pixels is refused before they are unpacked.
-        target: (height, width) that the whole picture will be shrunk to afterwards, in pixels: a
-            JPEG of four times that and more may then be unpacked at 1/2, 1/4 or 1/8, never below
-            twice the target on either side.
+            3) uint8, also (H, W) or (H, W, 1) greyscale and (H, W, 4) with alpha; integers of other
+            types are scaled as in `image.depth`; float arrays need a `value_range`. Files are JPEG,
+            PNG, WebP, GIF (first frame), BMP, TIFF, AVIF or HEIC by content, not by name.
+        name: in error messages; default: its path, URL or file name.
+        max_pixels: a file with more pixels is refused before it is decoded.
+        target: (height, width) in pixels to which the whole picture will be reduced later: a JPEG
+            may then be decoded at 1/2, 1/4 or 1/8 of its size, but at least at twice the target on
+            both sides.
         value_range: "0..1", "0..255", "-1..1" or two numbers: black and white of a float array or
             float TIFF.
-        fetch: `fetch(url) -> bytes`, in place of the built-in download.
+        fetch: `fetch(url) -> bytes`, instead of the built-in download.
 
     Returns:
-        The picture. The size of the upright picture before any shrinking is in `.info["size"]`,
-        (width, height). Transparent pixels are blended on white. Pictures deeper than 8 bits are
-        scaled by the rule of `image.depth`.
+        The picture. `.info["size"]` is the (width, height) of the upright picture at full size.
+        Transparent pixels are blended with white. Pictures of more than 8 bits are scaled as in
+        `image.depth`.
 
     Raises:
-        InputError: whatever is wrong with the item, which it names.
+        InputError: the item cannot be decoded; the message names it.
     """
     name = name or input_name(item) or f"the given {_noun(item)}"
     try:
-        if isinstance(
-            item, InputError
-        ):  # `items` puts one where a folder of a list could not be expanded
+        if isinstance(item, InputError):  # of a folder in a list that could not be expanded
             raise item
         with _quiet_pillow():
             if isinstance(item, Image.Image):
@@ -91,8 +87,7 @@ def decode(
         raise
     except MemoryError as error:
         raise InputError(f"{name}: is too large for the free memory", name) from error
-    # Pillow's parsers raise a dozen classes on damaged files; a text of ours names the file
-    except Exception as error:
+    except Exception as error:  # Pillow's parsers raise a dozen classes for damaged files
         reason = str(error).strip().rstrip(".") or type(error).__name__
         raise InputError(
             f"{name}: the picture is damaged or incomplete ({reason})", name
@@ -107,11 +102,11 @@ def size(item: Any, *, name: str | None = None, max_pixels: int = MAX_PIXELS) ->
 def upright_size(
     item: Any, *, name: str | None = None, max_pixels: int = MAX_PIXELS
 ) -> tuple[tuple[int, int], bool]:
-    """(width, height) of the upright picture, and whether EXIF turns a file's rows and columns into
-    it; of a file only its header is read.
+    """(width, height) of the upright picture, and whether EXIF rotates or mirrors it; only the header
+    of a file is read.
 
     Raises:
-        InputError: the size is not known; it names the item.
+        InputError: the size cannot be read; the message names the item.
     """
     name = name or input_name(item) or f"the given {_noun(item)}"
     if isinstance(item, Image.Image) or hasattr(item, "__array__"):
@@ -146,30 +141,28 @@ def _from_file(
     target: tuple[int, int] | None,
     value_range: ValueRange | None,
 ) -> Image.Image:
-    with _opened_image(file, name, max_pixels) as (image, known):
+    with _opened_image(file, name, max_pixels) as (image, format_name):
         whole = image.size
-        if target is not None and known == "JPEG":
-            _draft(
-                image, 2 * max(target)
-            )  # the larger side for both, as the picture may still turn
-        turned = image.size
+        if target is not None and format_name == "JPEG":
+            _draft(image, 2 * max(target))  # for both sides, because EXIF may swap them
+        decoded = image.size
         picture = _from_pil(image, name, max_pixels, value_range, is_own=True)
-        picture.info["size"] = whole if picture.size == turned else whole[::-1]
+        picture.info["size"] = whole if picture.size == decoded else whole[::-1]
         return picture
 
 
 @contextlib.contextmanager
 def _opened_image(file: BinaryIO, name: str, max_pixels: int) -> Iterator[tuple[Image.Image, str]]:
-    """The picture, its pixels not read yet, and its format."""
-    known = format_of(file.read(HEAD), name)
+    """The picture, before its pixels are decoded, and its format."""
+    format_name = format_of(file.read(HEAD), name)
     file.seek(0)
     try:
-        # Only the one parser is tried: no Ghostscript for EPS, no rarely met formats.
-        image = Image.open(file, formats=(known,))
+        # Only this parser is tried: no Ghostscript for EPS, no rare formats.
+        image = Image.open(file, formats=(format_name,))
     except UnidentifiedImageError:
         raise InputError(
-            f"{name}: the file begins as a {known} picture, but its header is damaged, or of a type "
-            "of pixels that cannot be read",
+            f"{name}: the file begins as a {format_name} picture, but its header is damaged, or its "
+            "type of pixels cannot be read",
             name,
         ) from None
     except Image.DecompressionBombError:
@@ -178,21 +171,19 @@ def _opened_image(file: BinaryIO, name: str, max_pixels: int) -> Iterator[tuple[
         ) from None
     with image:
         _check_size(image, name, max_pixels)
-        yield image, known
+        yield image, format_name
 
 
 def _draft(image: Image.Image, least: int) -> None:
-    """Let the JPEG be unpacked at 1/8, 1/4 or 1/2, with at least `least` pixels on both sides.
+    """Decode a JPEG at 1/8, 1/4 or 1/2 of its size, with at least `least` pixels on both sides.
 
-    Only where both sides can be divided: a last column that stands for less than the others shifts
-    the picture.
+    Only if both sides are divisible: an incomplete last column would shift the picture.
     """
     width, height = image.size
     for part in (8, 4, 2):
         if width % part == 0 == height % part and min(width, height) // part >= least:
-            image.draft(
-                cast(str, None), (width // part, height // part)
-            )  # None: the colour mode stays
+            # None keeps the colour mode
+            image.draft(cast(str, None), (width // part, height // part))
             return
 
 
@@ -203,15 +194,15 @@ def _from_pil(
     value_range: ValueRange | None,
     is_own: bool = False,
 ) -> Image.Image:
-    """A new picture; where `is_own`, one that is RGB already may be returned as it is."""
+    """A new picture; with `is_own`, an RGB picture may be returned itself."""
     _check_size(image, name, max_pixels)
     image.load()
     is_rgb = is_own and image.mode == "RGB" and not image.has_transparency_data
     rgb = image if is_rgb else _to_rgb(image, name, value_range)
-    turn = _UPRIGHT.get(_orientation(image))
-    if turn is not None:
-        rgb = rgb.transpose(turn)
-    rgb.info = {"size": rgb.size}  # and no orientation left that a second decode would apply again
+    transposition = _UPRIGHT.get(_orientation(image))
+    if transposition is not None:
+        rgb = rgb.transpose(transposition)
+    rgb.info = {"size": rgb.size}  # without the orientation, so that it is not applied twice
     return rgb
 
 
@@ -228,18 +219,18 @@ def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
 def _orientation(image: Image.Image) -> int:
     try:
         value = image.getexif().get(_ORIENTATION)
-    except Exception:  # damaged EXIF is common and says nothing about the pixels
+    except Exception:  # damaged EXIF is common, and the pixels may still be intact
         return 1
     return value if isinstance(value, int) else 1
 
 
 def _to_rgb(image: Image.Image, name: str, value_range: ValueRange | None) -> Image.Image:
-    """A new RGB image of the same size; see `decode` for the rules."""
+    """A new RGB image of the same size, as described in `decode`."""
     if image.mode == "F" or image.mode.startswith("I"):
         grey = to_8bit(np.asarray(image), name, value_range)
         return Image.fromarray(grey).convert("RGB")
     if not image.has_transparency_data:
-        return image.convert("RGB")  # a copy where it is RGB already
+        return image.convert("RGB")  # a copy, even of an RGB image
     rgba = image.convert("RGBA")
     lowest, _ = cast("tuple[tuple[int, int], ...]", rgba.getextrema())[3]
     if lowest < 255:
@@ -286,9 +277,7 @@ def _from_array(array: np.ndarray, name: str, value_range: ValueRange | None) ->
     array = to_8bit(array, name, value_range)
     if array.shape[-1] == 1:
         array = array[..., 0]
-    image = _to_rgb(
-        Image.fromarray(np.ascontiguousarray(array)), name, None
-    )  # L, RGB or RGBA, by the shape
+    image = _to_rgb(Image.fromarray(np.ascontiguousarray(array)), name, None)
     image.info = {"size": image.size}
     return image
 
@@ -300,11 +289,10 @@ _QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 @contextlib.contextmanager
 def _quiet_pillow() -> Iterator[None]:
-    """No warnings out of Pillow (odd metadata, large pictures) while a file is decoded.
+    """Suppress Pillow's warnings (odd metadata, large pictures) while a file is decoded.
 
-    `warnings.catch_warnings` swaps a list that all threads share, and swaps back the wrong one when
-    threads overlap. Here one filter, which concerns Pillow's own modules only, is put in and taken
-    out.
+    `warnings.catch_warnings` replaces a list that all threads share, and restores the wrong one if
+    threads overlap. This adds and removes a single filter for Pillow's modules.
     """
     global _quiet_users
     with _quiet_lock:

@@ -1,8 +1,8 @@
-"""Numbers of any depth as pixels of 8 bits.
+"""Pixels of any depth as 8-bit pixels.
 
-One rule for pictures deeper than 8 bits, integer or float: black is 0, and white is the smallest of
-1 (float only), 255, 511, 1023, … 65535, … (8, 9, 10, … 16, … bits) that no number exceeds. Where a
-number is negative, black is the lowest number and white the highest.
+For integers and floats of more than 8 bits, black is 0, and white is the smallest of 1 (only for
+floats), 255, 511, 1023, … 65535, … (8, 9, 10, … 16, … bits) that no number exceeds. If a number is
+negative, black is the lowest number and white the highest.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import numpy as np
 from warmstart.errors import InputError
 
 Range = tuple[float, float]
-"""The numbers of black and white."""
+"""The numbers that stand for black and white."""
 ValueRange = str | Range
 _NAMED: dict[str, Range] = {"0..1": (0.0, 1.0), "0..255": (0.0, 255.0), "-1..1": (-1.0, 1.0)}
 ROUNDING = 1e-5
-"""Share of the range by which a number may lie outside."""
+"""The fraction of the range by which a number may lie outside it."""
 
 
 def to_8bit(pixels: np.ndarray, name: str, value_range: ValueRange | None) -> np.ndarray:
-    """uint8 of the same shape; `value_range` is that of the caller, for floats.
+    """Convert to uint8; `value_range` is the user's, for floats.
 
     Raises:
         InputError: a number is not finite, or outside the range.
@@ -35,7 +35,7 @@ def to_8bit(pixels: np.ndarray, name: str, value_range: ValueRange | None) -> np
     if value_range is not None and is_float:
         return scaled(pixels, range_of(value_range, name), name)
     low, high = extremes(pixels, name)
-    if low >= 0 and not is_float:  # the highest of the bits in use
+    if low >= 0 and not is_float:  # the upper 8 of the bits in use
         bits = max(8, int(high).bit_length())
         return (pixels >> (bits - 8)).astype(np.uint8)
     return scaled(pixels, usual_range(low, high, is_float=is_float), name)
@@ -54,7 +54,7 @@ def range_of(value_range: Any, name: str) -> Range:
     """The range of a name such as "0..1", or of two numbers.
 
     Raises:
-        InputError: it is neither.
+        InputError: the value is neither.
     """
     if isinstance(value_range, str) and value_range in _NAMED:
         return _NAMED[value_range]
@@ -76,16 +76,16 @@ def extremes(pixels: np.ndarray, name: str) -> Range:
     """The lowest and the highest number.
 
     Raises:
-        InputError: one is not finite.
+        InputError: a number is not finite.
     """
-    low, high = float(pixels.min()), float(pixels.max())  # NaN and infinity both show here
+    low, high = float(pixels.min()), float(pixels.max())  # NaN if any number is NaN
     if not (np.isfinite(low) and np.isfinite(high)):
         raise InputError(f"{name}: contains NaN or infinity", name)
     return low, high
 
 
 def scaled(pixels: np.ndarray, black_white: Range, name: str) -> np.ndarray:
-    """Numbers of a range to uint8, rounded; what lies outside by rounding only is let pass.
+    """Scale numbers of a range to uint8; those outside it by no more than `ROUNDING` are clipped.
 
     Raises:
         InputError: a number is not finite, or outside the range.

@@ -1,6 +1,4 @@
-"""Object detection: photo → array → engine → scores and boxes → `Detections` in the photo's own
-pixels.
-"""
+"""Object detection: from photos to `Detections` in pixels of the photos."""
 
 from __future__ import annotations
 
@@ -99,7 +97,7 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
 
         Raises:
             InputError: the one photo is unusable.
-            UsageError: an option is wrong, or `photo` stands for many photos and is not a list.
+            UsageError: an option is wrong, or `photo` is a folder or pattern.
         """
         return self.predict(photo, options)
 
@@ -127,9 +125,7 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
         (row,) = outputs
         frame: Frame = prepared.context.frame
         boxes = in_photo(row["boxes"], frame)
-        scores = np.where(
-            areas(boxes)[:, None] > 0, row["scores"], -1
-        )  # some boxes lie beyond the photo
+        scores = np.where(areas(boxes)[:, None] > 0, row["scores"], -1)  # none outside the photo
         threshold = self.threshold if options.threshold is None else options.threshold
         suppression = self.entry.processing.get("suppression")
         chosen = choose(boxes, scores, threshold, options.max_boxes, suppression)
@@ -146,8 +142,8 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
         """COCO's average precision on photos with boxes.
 
         Args:
-            data: what `ws.finetune` takes (a Pascal VOC folder, COCO JSON, YOLO folder, CSV), or a
-                list of (photo, [(label, xmin, ymin, xmax, ymax), …]).
+            data: as for `ws.finetune` (a Pascal VOC folder, COCO JSON, YOLO folder, CSV), or a list
+                of (photo, [(label, xmin, ymin, xmax, ymax), …]).
             options: photos per call of the engine; and how a table is read.
 
         Returns:
@@ -179,8 +175,8 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
 
 
 def in_photo(boxes: NDArray[Any], frame: Frame) -> NDArray[np.float64]:
-    """Boxes (N, 4) as fractions of the network's input in pixels of the photo, clipped at its
-    edges.
+    """Convert boxes (N, 4) from fractions of the network's input to pixels of the photo, clipped at
+    its edges.
     """
     scale = np.array([frame.width / frame.inner_width, frame.height / frame.inner_height] * 2)
     size = np.array([frame.input_width, frame.input_height] * 2)

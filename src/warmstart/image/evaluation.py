@@ -1,4 +1,4 @@
-"""Detection and segmentation models on labelled photos: the loop from data to figures."""
+"""Evaluation of detection and segmentation models on labelled photos."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def evaluate_detection(model: Any, data: Any, options: Any) -> dict[str, Any]:
     if not any(photo.counted.any() for photo in photos):
         errors.append(
             f"None of the {len(photos):,} photos has a box that counts, so ap and the other figures are "
-            "not defined"
+            "undefined"
         )
     figures = evaluation.result()
     figures["per_class"] = {names[index]: values for index, values in figures["per_class"].items()}
@@ -41,7 +41,7 @@ def evaluate_detection(model: Any, data: Any, options: Any) -> dict[str, Any]:
 
 
 def truth_of(photo: BoxedPhoto) -> Truth:
-    """The boxes of a photo as the metric takes them."""
+    """The true boxes of a photo for the metric."""
     return Truth(photo.boxes, photo.labels, photo.crowd, photo.area, photo.difficult)
 
 

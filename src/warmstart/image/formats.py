@@ -1,4 +1,4 @@
-"""Formats of picture files: by their first bytes, and which of Pillow's parsers reads each."""
+"""Formats of picture files, by their first bytes, and Pillow's parsers for them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff",
      ".avif", ".heic", ".heif", ".hif"}
 )  # fmt: skip
-"""File names that folders are searched for, in lower case. The content decides how a file is read,
-never its name.
+"""Suffixes of the files that are read from folders, in lower case. The content of a file, not its
+name, decides how it is read.
 """
 HEAD = 64
-"""Bytes of a file that show its format."""
+"""Bytes at the start of a file that identify its format."""
 _MAGIC = (
     (re.compile(rb"\xff\xd8\xff"), "JPEG"),
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "PNG"),
@@ -31,28 +31,28 @@ _HTML = re.compile(rb"\s*<(!doctype|html|head|\?xml)", re.IGNORECASE)
 
 
 def format_of(head: bytes, name: str) -> str:
-    """The format by Pillow's name; its parser is imported.
+    """Pillow's name of the format, whose parser is then imported.
 
     Raises:
-        InputError: it is none of them, or an optional package is needed to read it.
+        InputError: the format is unknown, or needs an optional package.
     """
-    known = next((known for magic, known in _MAGIC if magic.match(head)), None)
-    if known is None:
-        what = (
+    format_name = next((format_name for magic, format_name in _MAGIC if magic.match(head)), None)
+    if format_name is None:
+        problem = (
             "is empty"
             if not head
             else "is a web page, not a picture"
             if _HTML.match(head)
             else f"is not a {NAMES}"
         )
-        raise InputError(f"{name}: the file {what}", name)
-    _import_parser(known, name)
-    return known
+        raise InputError(f"{name}: the file {problem}", name)
+    _import_parser(format_name, name)
+    return format_name
 
 
-def _import_parser(known: str, name: str) -> None:
-    """Pillow would import all its forty parsers for the ones that are not in its basic set."""
-    if known == "HEIF":
+def _import_parser(format_name: str, name: str) -> None:
+    """Import one parser; for formats outside its basic set Pillow would import all forty."""
+    if format_name == "HEIF":
         try:
             require("pillow_heif", extra="heif", purpose="to read HEIC pictures")
         except MissingPackageError as error:
@@ -61,7 +61,7 @@ def _import_parser(known: str, name: str) -> None:
 
         pillow_heif.register_heif_opener(thumbnails=False)
         return
-    if known == "AVIF":
+    if format_name == "AVIF":
         from PIL import features
 
         if not features.check("avif"):
@@ -74,6 +74,6 @@ def _import_parser(known: str, name: str) -> None:
         "WEBP": "PIL.WebPImagePlugin",
         "TIFF": "PIL.TiffImagePlugin",
         "AVIF": "PIL.AvifImagePlugin",
-    }.get(known)
+    }.get(format_name)
     if plugin is not None:
         importlib.import_module(plugin)

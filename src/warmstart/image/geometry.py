@@ -1,4 +1,4 @@
-"""Where a photo lies in the input of a network."""
+"""The position of a photo in the input of a network."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a photo lies in the network's input.
+    """The position of a photo in the network's input.
 
     Attributes:
         width, height: of the upright photo, in pixels.
-        left, top, inner_width, inner_height: the rectangle of the input that shows the whole photo,
-            in pixels.
+        left, top, inner_width, inner_height: the rectangle of the input that contains the photo, in
+            pixels.
         input_width, input_height: of the network's input.
     """
 
@@ -34,7 +34,11 @@ class Frame:
 
     @classmethod
     def of(cls, size: tuple[int, int], rules: ImagePreprocessing) -> Frame:
-        """For a photo of (width, height); the resize rule must show all of it ("squash" or "pad")."""
+        """For a photo of (width, height); the resize rule must keep all of it ("squash" or "pad").
+
+        Raises:
+            UsageError: the rule is "crop".
+        """
         width, height = size
         input_height, input_width = rules.size
         if rules.resize == "squash" or (width, height) == (input_width, input_height):

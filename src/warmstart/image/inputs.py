@@ -1,4 +1,4 @@
-"""Photos as inputs: `PHOTO`, and photos one at a time from whatever holds them."""
+"""Photos as inputs."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Photo: TypeAlias = Union[str, "os.PathLike[str]", bytes, Readable, "Image", "NDArray[Any]"]
-"""A path, URL, bytes, open binary file, PIL image, or array of up to 3 dimensions: (H, W), (H, W,
-1), (H, W, 3) or (H, W, 4), of whole numbers or with a `value_range`."""
+"""A path, URL, bytes, open binary file, PIL image, or array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)
+of integers, or of floats with a `value_range`.
+"""
 
 
 LARGE = 16_000_000
-"""Pixels; a decoded photo takes four bytes for each, and more while it is decoded."""
+"""Pixels of a large photo; a decoded photo takes four bytes per pixel, and more during decoding."""
 DECODING = {"WEBP": 3, "AVIF": 2, "HEIF": 2}
 """Memory per pixel while decoding, relative to other formats."""
 
@@ -61,15 +62,15 @@ class PhotoKind(FileKind):
 
         if not isinstance(value, bytes):
             return False
-        times = DECODING.get(formats.format_of(value[: formats.HEAD], "the photo"), 1)
-        most = limits.max_pixels // times
+        factor = DECODING.get(formats.format_of(value[: formats.HEAD], "the photo"), 1)
+        most = limits.max_pixels // factor
         width, height = decoder.size(value, name="the photo", max_pixels=most)
-        return width * height * times > LARGE
+        return width * height * factor > LARGE
 
 
 PHOTO = PhotoKind()
 
 
 def iter_photos(photos: Any) -> Iterator[inputs.Item]:
-    """The single photos of a path, folder, pattern, list or iterator; see `core.inputs.iter_items`."""
+    """The photos of a path, folder, pattern, list or iterator; see `core.inputs.iter_items`."""
     return inputs.iter_items(photos, suffixes=SUFFIXES, what="photo")

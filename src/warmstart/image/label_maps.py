@@ -1,12 +1,10 @@
-"""From logits on a coarse grid to one class a pixel of the photo, without ever holding all logits
-in full size.
+"""From logits on a coarse grid to a class per pixel of the photo, without all logits in full size.
 
-Bilinear upsampling followed by argmax, as the references do it, computes height x width x classes
-numbers: 300 million for a photo of 1920x1080 and 150 classes. But inside a cell of the grid whose
-four corners agree on the best class, that class is the best everywhere, since upsampled logits are
-weighted means of the corners'. Only the other cells are
-upsampled, and of their classes only those that can win: one whose best corner is below another's
-    worst cannot.
+Bilinear upsampling followed by argmax, as in the reference implementations, computes height x width
+x classes numbers: 300 million for a photo of 1920x1080 and 150 classes. But upsampled logits are
+weighted means of those at the corners of a cell, so where the four corners have the same best class,
+that class is best in the whole cell. Only the other cells are upsampled, and only for the classes
+that can be best: a class cannot if its highest logit is below the lowest of another class.
 """
 
 from __future__ import annotations
@@ -17,14 +15,15 @@ import numpy as np
 
 from warmstart.core import cancellation
 
-Places = tuple[np.ndarray, np.ndarray]
+Samples = tuple[np.ndarray, np.ndarray]
+"""Indices of cells, and positions in them from 0 to 1."""
 
 if TYPE_CHECKING:
     from warmstart.image.geometry import Frame
 
-CANDIDATES = 8  # classes of a cell that are compared in the quick way
-CHUNK = 2**22  # numbers in work at once
-ROWS = 2**20  # pixels of the photo in work at once
+CANDIDATES = 8  # classes per cell that the fast comparison covers
+CHUNK = 2**22  # logits that are processed at once
+PIXELS = 2**20  # pixels of the photo that are processed at once
 
 
 def label_map(logits: np.ndarray, frame: Frame) -> np.ndarray:
@@ -32,12 +31,12 @@ def label_map(logits: np.ndarray, frame: Frame) -> np.ndarray:
 
     Args:
         logits: (h, w, classes), of the network's whole input.
-        frame: where the photo lies in the input.
+        frame: the position of the photo in the input.
 
     Returns:
-        (height, width) of the photo; uint8 where there are at most 256 classes, else uint16. Equal
-        to upsampling the logits bilinearly (half-pixel centres, edges repeated) and taking the
-        first largest, up to float rounding.
+        (height, width) of the photo; uint8 for up to 256 classes, else uint16. Up to float
+        rounding, it equals the argmax of bilinearly upsampled logits (half-pixel centres, repeated
+        edges).
     """
     height, width, classes = logits.shape
     dtype = np.uint8 if classes <= 256 else np.uint16
@@ -49,7 +48,7 @@ def label_map(logits: np.ndarray, frame: Frame) -> np.ndarray:
     ]
     cells = _Cells(grid)
     out = np.empty((frame.height, frame.width), dtype)
-    step = max(1, ROWS // frame.width)
+    step = max(1, PIXELS // frame.width)
     for start in range(0, frame.height, step):
         cancellation.check()
         part = slice(start, start + step)
@@ -57,10 +56,8 @@ def label_map(logits: np.ndarray, frame: Frame) -> np.ndarray:
     return out
 
 
-def _sample_points(length: int, start: int, inner: int, whole: int, cells: int) -> Places:
-    """For each pixel of a side of the photo: the cell of the grid that its centre is in, and how
-    far, 0 to 1.
-    """
+def _sample_points(length: int, start: int, inner: int, whole: int, cells: int) -> Samples:
+    """The cell of the grid in which the centre of each pixel of a side lies, and the position in it."""
     index = ((np.arange(length) + 0.5) * (inner / length) + start) * (cells / whole) - 0.5
     index = np.clip(index, 0, cells - 1)
     cell = index.astype(np.intp)
@@ -68,8 +65,8 @@ def _sample_points(length: int, start: int, inner: int, whole: int, cells: int) 
 
 
 class _Cells:
-    """The cells between neighbouring grid points; `grid` is (h + 1, w + 1, classes), the last row
-    and column twice.
+    """The cells between neighbouring grid points; `grid` is (h + 1, w + 1, classes), with the last
+    row and column repeated.
     """
 
     def __init__(self, grid: np.ndarray):
@@ -83,7 +80,7 @@ class _Cells:
         down, across = np.nonzero(self.agreed < 0)
         self.number = np.full(self.agreed.shape, -1, np.int32)
         self.number[down, across] = np.arange(len(down))
-        # (cells, 4 corners, classes) of the cells that must be looked into
+        # (cells, 4 corners, classes) of the cells whose corners disagree
         self.values = np.stack(
             [
                 grid[down, across],
@@ -97,11 +94,11 @@ class _Cells:
         possible = highest >= self.values.min(1).max(-1, keepdims=True)
         count = min(CANDIDATES, grid.shape[-1])
         self.few = possible.sum(-1) <= count
-        # Ascending, so that of equal logits the first class wins, as argmax has it.
+        # Ascending, so that of equal logits the first class wins, as in argmax.
         self.names = np.sort(np.argpartition(-highest, count - 1, axis=-1)[:, :count], axis=-1)
         self.shortlist = np.take_along_axis(self.values, self.names[:, None], axis=-1)
 
-    def fill(self, out: np.ndarray, rows: Places, columns: Places) -> None:
+    def fill(self, out: np.ndarray, rows: Samples, columns: Samples) -> None:
         """Write the best class of every pixel into `out` (rows, columns)."""
         index = np.ix_(rows[0], columns[0])
         agreed = self.agreed[index]

@@ -1,4 +1,4 @@
-"""Photos with their classes, from every source that fine-tuning and `evaluate` take."""
+"""Labelled photos from all sources that fine-tuning and `evaluate` take."""
 
 from __future__ import annotations
 
@@ -27,17 +27,16 @@ COMPARED = 500
 
 
 def labelled_photos(data: Any, **keywords: Any) -> Iterator[Labelled]:
-    """Labelled photos of any source.
+    """The labelled photos of a source.
 
     Args:
-        data: a folder of class folders; a folder of photos and a table, or a table for each part; a
-            folder of parts, such as `train/` and `val/`, that are one of these; a table or dataset,
-            pairs (photo, label), see `core.records.read_table`; or arrays (x, y).
-        **keywords: see `core.records.Reading`; `problems` takes what is not read, too.
+        data: a folder of class folders; a folder of photos with a table, or a table per part; a
+            folder of parts, such as `train/` and `val/`, each of which is one of these; a table,
+            dataset or pairs (photo, label), see `core.records.read_table`; or arrays (x, y).
+        **keywords: see `core.records.Reading`; `problems` also receives what is not read.
 
     Raises:
-        UsageError: see `core.records.read_photos`; or a folder can be read in two ways or not at
-            all.
+        UsageError: see `core.records.read_photos`; or a folder is ambiguous or has no labels.
     """
     reading = records.Reading(**keywords)
     path = existing(data)
@@ -50,15 +49,15 @@ def labelled_photos(data: Any, **keywords: Any) -> Iterator[Labelled]:
 
 
 def _of_folder(folder: Path, reading: Reading, outer: Path | None = None) -> Iterator[Labelled]:
-    """The photos of a folder; `outer`: the one that was named, if it is another."""
+    """The photos of a folder; `outer`: the user's folder, if it is another."""
     assert reading.problems is not None
     problems = reading.problems
     parts = part_folders(folder, _is_labelled, "class folders", problems)
     if parts:
         _list_unread(folder, "folders of parts", problems)
         for part, child in parts.items():
-            for one in _of_folder(child, reading):
-                yield replace(one, part=part)
+            for example in _of_folder(child, reading):
+                yield replace(example, part=part)
     elif not _tables(folder) and (inner := _inner_folder(folder)) is not None:
         if reading.columns is not None:
             reading.columns.append(f"folder: {inner}")
@@ -70,8 +69,8 @@ def _of_folder(folder: Path, reading: Reading, outer: Path | None = None) -> Ite
 
 
 def _inner_folder(folder: Path) -> Path | None:
-    """The only folder with photos in a folder, if it has the labelled photos: `images/`, as in
-    Food-101 and CUB-200, or what an archive was unpacked into. None for any other folder.
+    """The only folder with photos in a folder, if its photos are labelled: `images/`, as in Food-101
+    and CUB-200, or the folder of an archive. None for any other folder.
     """
     children = list(islice(filter(has_photos, folders_of(folder)), 2))
     if len(children) != 1:
@@ -91,19 +90,19 @@ def _is_labelled(folder: Path) -> bool:
 
 
 def _tables(folder: Path) -> list[Path]:
-    """The tables of a folder, without JSON files of something else, such as boxes."""
+    """The tables of a folder, without other JSON files, such as those of boxes."""
     if coco.is_coco(folder) or labelme.is_labelme(folder):
         return []
     return [
-        one
-        for one in tables_in(folder)
-        if one.suffix.lower() != ".json" or _is_table(one, one.stat().st_mtime_ns)
+        file
+        for file in tables_in(folder)
+        if file.suffix.lower() != ".json" or _is_table(file, file.stat().st_mtime_ns)
     ]
 
 
 @lru_cache(maxsize=64)
 def _is_table(file: Path, changed: int) -> bool:
-    """Whether a JSON file holds records of two columns or more; `changed`: when it was."""
+    """Whether a JSON file contains records of two columns or more; `changed`: its modification time."""
     try:
         return len(records.read_table(file, (PHOTO, LABEL)).columns) > 1
     except UsageError:
@@ -111,7 +110,7 @@ def _is_table(file: Path, changed: int) -> bool:
 
 
 def _list_unread(folder: Path, what: str, problems: list[str]) -> None:
-    """List the tables of a folder, which are not read because it has something else."""
+    """Add the tables of a folder, which are not read, to `problems`."""
     if tables := _tables(folder):
         names = listed([table.name for table in tables], 3)
         problems.append(
@@ -122,10 +121,10 @@ def _list_unread(folder: Path, what: str, problems: list[str]) -> None:
 def _of_part(
     folder: Path, reading: Reading, problems: list[str], outer: Path | None = None
 ) -> Iterator[Labelled]:
-    """The photos of a folder without folders of parts."""
+    """The photos of a folder that has no folders of parts."""
     tables = _tables(folder)
     of_files = [name for name in ("encoding", "delimiter") if getattr(reading, name) is not None]
-    named = [*reading.named, *of_files]  # what only a table takes
+    named = [*reading.named, *of_files]  # options for tables
     if not tables and named:
         raise UsageError(
             f"{folder} is read without a table, and only a table takes {listed(named)}."
@@ -140,27 +139,28 @@ def _of_part(
     if not by_part:
         names = " and ".join(table.name for table in tables_in(folder)[:3])
         raise UsageError(
-            f"{folder} holds the tables {names} and no class folders; pass the path of the "
+            f"{folder} contains the tables {names} and no class folders; pass the path of the "
             "one to read."
         )
     for part, table in by_part.items():
-        for one in _of_table(table, reading):
-            yield one if part is None else replace(one, part=part)
+        for example in _of_table(table, reading):
+            yield example if part is None else replace(example, part=part)
 
 
 def _refuse_other_labels(folder: Path, table: Path, reading: Reading) -> None:
     """Refuse class folders whose photos have other labels in a table.
 
     Raises:
-        UsageError: the classes of the table are not those of the folders, under other names or not.
+        UsageError: the folders and the labels of the table do not correspond one to one.
     """
     names: set[tuple[str, Any]] = set()
     try:
-        for one in islice(_of_table(table, replace(reading, problems=[], columns=[])), COMPARED):
-            photo = Path(one.value) if isinstance(one.value, str) else folder
+        examples = _of_table(table, replace(reading, problems=[], columns=[]))
+        for example in islice(examples, COMPARED):
+            photo = Path(example.value) if isinstance(example.value, str) else folder
             if photo != folder and photo.is_relative_to(folder) and photo.is_file():
-                names.add((photo.relative_to(folder).parts[0], one.label))
-    except UsageError:  # it has no labels
+                names.add((photo.relative_to(folder).parts[0], example.label))
+    except UsageError:  # the table has no labels
         return
     if not len(names) == len({class_ for class_, _ in names}) == len({label for _, label in names}):
         class_, label = min(names, key=str)
@@ -177,17 +177,19 @@ def _of_table(data: Any, reading: Reading) -> Iterator[Labelled]:
         several = True
     if records.is_table(data) and reading.label_column is None:
         data = _table_of_photos(data, reading)
-    own: list[str] = []
-    yield from records.read_photos(data, **vars(replace(reading, multi_label=several, columns=own)))
+    lines: list[str] = []
+    yield from records.read_photos(
+        data, **vars(replace(reading, multi_label=several, columns=lines))
+    )
     if (columns := reading.columns) is not None:
-        columns += [line for line in own if line not in columns]
+        columns += [line for line in lines if line not in columns]
 
 
 def _table_of_photos(data: Any, reading: Reading) -> records.Table:
-    """The table, if it is not one of boxes, whose labels are not those of photos.
+    """Read a table, and refuse one of boxes, whose labels are not those of photos.
 
     Raises:
-        UsageError: there are the columns of four sides.
+        UsageError: the table has the columns of boxes.
     """
     table = records.read_table(data, (PHOTO, LABEL), reading=reading, optional=(PHOTO_ID,))
     sides, _ = columns_of(table.columns, positional=False)

@@ -1,6 +1,4 @@
-"""What the tasks on images share: a photo becomes an array, which goes through the engine with
-others.
-"""
+"""The base of all tasks on images: photos become arrays, which the engine takes in batches."""
 
 from __future__ import annotations
 
@@ -42,14 +40,14 @@ PROBE_RANGES = {
 PHOTOS = "photos"
 """The SavedModel function that takes files."""
 PHOTOS_NOTE = (
-    "image_bytes: the bytes of JPEG files (PNG and GIF, too, without transparency); they are "
+    "image_bytes: the bytes of JPEG files (also PNG and GIF without transparency); they are "
     "decoded, rotated upright, resized and scaled by TensorFlow, which differs from Pillow "
     "by the figures below; the outputs are those of `forward`"
 )
 EXAMPLES = Path(__file__).parents[1] / "serve" / "page" / "examples" / "image"
 """Photos of the package, used to compare this function with the model."""
 FEATURE_NOTES = {"features": "(batch, D): the last feature map, averaged over its pixels"}
-"""Of the output that all tasks share."""
+"""On the output that all tasks share."""
 
 ResultT = TypeVar("ResultT")
 OptionsT = TypeVar("OptionsT", bound="PhotoOptions")
@@ -78,8 +76,8 @@ class View:
     """A prepared photo.
 
     Attributes:
-        frame: where it lies in the network's input.
-        picture: opens the photo again, for drawing on it.
+        frame: its position in the network's input.
+        picture: opens the photo again, to draw on it.
     """
 
     frame: Frame
@@ -87,13 +85,13 @@ class View:
 
 
 class PhotoModel(Model[Photo, ResultT, OptionsT], Generic[ResultT, OptionsT]):
-    """A model of photos; subclasses say what the outputs of the engine mean."""
+    """A model of photos; subclasses interpret the outputs of the engine."""
 
     batch_size = 4  # on CPUs larger batches bring little speed and delay results
 
     @property
     def preprocessing(self) -> ImagePreprocessing:
-        """The rules that turn a photo into the array that the model was trained on."""
+        """The rules that convert a photo into the model's input."""
         assert self.entry.preprocessing is not None
         return self.entry.preprocessing
 
@@ -132,8 +130,7 @@ class PhotoModel(Model[Photo, ResultT, OptionsT], Generic[ResultT, OptionsT]):
     def preprocess(
         self, photo: Photo, *, value_range: ValueRange | None = None
     ) -> NDArray[np.float32]:
-        """One photo as the model takes it: float32 (H, W, 3), for use with `keras` or
-        `ws.backbone`.
+        """One photo as the model's input: float32 (H, W, 3), for use with `keras` or `ws.backbone`.
 
         Raises:
             InputError: the photo is unusable.
@@ -180,12 +177,12 @@ class PhotoModel(Model[Photo, ResultT, OptionsT], Generic[ResultT, OptionsT]):
 
 
 class DensePhotoModel(PhotoModel[ResultT, OptionsT], Generic[ResultT, OptionsT]):
-    """A model whose results lie in the pixels of the photo."""
+    """A model whose results have coordinates in the photo."""
 
     def prepare(self, item: Item, options: OptionsT) -> Prepared:
         picture = self._decoded(item, options.value_range)
         frame = Frame.of(picture.info["size"], self.preprocessing)
-        # Drawing opens a file again, so that a list of results does not hold all photos in memory.
+        # Drawing opens a file again, so that a list of results does not keep all photos in memory.
         read_once = hasattr(item.value, "read") or (
             isinstance(item.value, str) and "://" in item.value
         )
@@ -196,7 +193,7 @@ class DensePhotoModel(PhotoModel[ResultT, OptionsT], Generic[ResultT, OptionsT])
 
 
 def _reopen(item: Item, value_range: Any, size: tuple[int, int]) -> Image:
-    """The photo of an item that was read before with a width and height of `size`."""
+    """Read the photo of an item again, whose (width, height) was `size`."""
     picture = decoder.decode(item.value, name=item.name, value_range=value_range)
     if picture.size != size:
         raise InputError(

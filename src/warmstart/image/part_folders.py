@@ -1,4 +1,4 @@
-"""Folders of the parts of data, such as `train/`, `val/` and `test/`: one rule for all layouts."""
+"""Folders of the parts of data, such as `train/`, `val/` and `test/`, for all layouts."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from warmstart.errors import UsageError
 from warmstart.image.photo_files import folders_of, photos_in, photos_of
 
 COMPARED = 100
-"""Photos whose content shows that a folder is a copy of another."""
+"""Photos whose content is compared to find out that a folder is a copy of another."""
 DEEPEST = 3
-"""Levels of folders around labelled data, such as `VOCtrainval/VOCdevkit/VOC2007/`."""
+"""The largest number of folders around labelled data, such as `VOCtrainval/VOCdevkit/VOC2007/`."""
 _YEAR = re.compile(r"(?<!\d)(19|20)\d\d(?!\d)")
 
 
 def part_folders(
     folder: Path, is_labelled: Callable[[Path], bool], what: str, problems: list[str]
 ) -> dict[str, Path]:
-    """The folders of a folder that are a part of labelled data, by "train", "validation" and
-    "test"; empty where none is.
+    """The folders in a folder that are parts of labelled data, by "train", "validation" and "test";
+    empty if none is.
 
     Args:
         folder: that may have parts.
-        is_labelled: whether a folder holds photos with labels.
+        is_labelled: whether a folder contains photos with labels.
         what: the labels, for messages, such as "class folders".
-        problems: takes unlabelled photos that are left out, counted, and a copy of the folder in
-            it, as in some archives.
+        problems: receives the number of unlabelled photos that are left out, and a copy of the
+            folder within it, as in some archives.
 
     Raises:
-        UsageError: a part has two folders or, unless it is the test part, no labels; or another
-            folder next to the parts holds labelled photos.
+        UsageError: a part has two folders or, unless it is the test part, no labels; or a folder
+            next to the parts contains labelled photos.
     """
     children = {child.name: _unpacked(child) for child in folders_of(folder)}
     names = parts_of_names(list(children))
@@ -48,7 +48,7 @@ def part_folders(
             problems.append(f"{child}: not used, a copy of {folder}")
         elif is_labelled(child):
             if part is None:
-                listed = ", ".join(f"{known}/" for known in names)
+                listed = ", ".join(f"{part_name}/" for part_name in names)
                 raise UsageError(
                     f"{folder} has the splits {listed} and also {name}/ with {what}: it may "
                     "be another split, or data that does not belong here. Rename it to "
@@ -66,30 +66,31 @@ def part_folders(
 
 
 def _unpacked(folder: Path) -> Path:
-    """The folder of the same name within, where it is all there is: `seg_train/seg_train/`, as
-    archives unpack.
+    """The folder of the same name in a folder, if it is the only content: `seg_train/seg_train/` from
+    some archives. Else the folder itself.
     """
     inside = folder / folder.name
     return inside if inside.is_dir() and [*folder.iterdir()] == [inside] else folder
 
 
 def _is_copy(inner: Path, folder: Path) -> bool:
-    """Whether all photos of an inner folder are in the folder around it, too: of the same names and
+    """Whether all photos of an inner folder are also in the folder around it: with the same names and
     sizes, and the first ones with the same content.
     """
-    photos = [(one, folder / one.relative_to(inner)) for one in photos_of(inner)]
+    photos = [(photo, folder / photo.relative_to(inner)) for photo in photos_of(inner)]
     if not photos or not all(other.is_file() for _, other in photos):
         return False
-    return all(one.stat().st_size == other.stat().st_size for one, other in photos) and all(
-        filecmp.cmp(one, other, shallow=False) for one, other in photos[:COMPARED]
+    return all(photo.stat().st_size == other.stat().st_size for photo, other in photos) and all(
+        filecmp.cmp(photo, other, shallow=False) for photo, other in photos[:COMPARED]
     )
 
 
 def require_labels(folder: Path, part: str | None, what: str, problems: list[str]) -> None:
-    """Refuse a part without labels, unless it is the test part or none: then its photos are listed.
+    """Refuse a training or validation part without labels; of another folder, add the number of
+    photos to `problems`.
 
     Raises:
-        UsageError: it is the part to train on, or to validate.
+        UsageError: it is the training or validation part.
     """
     count = len(photos_of(folder))
     if part in ("train", "validation"):
@@ -108,19 +109,18 @@ def inner_folders(
     problems: list[str],
     depth: int = DEEPEST,
 ) -> list[Path]:
-    """The folders in a folder that hold its labelled data, where it holds none itself: a single one,
-    as archives unpack into, or one for each year, such as `VOC2007/` and `VOC2012/`. Empty where
-    there is none.
+    """The folders of labelled data in a folder that has none itself: a single one, as from archives,
+    or one per year, such as `VOC2007/` and `VOC2012/`. Empty if there is none.
 
     Args:
         folder: around labelled data.
-        is_labelled: whether a folder holds photos with labels, or parts of these.
+        is_labelled: whether a folder contains photos with labels, or parts of these.
         what: the labels, for messages, such as "boxes".
-        problems: takes unlabelled photos that are left out, counted.
-        depth: of the folders that are looked into.
+        problems: receives the number of unlabelled photos that are left out.
+        depth: the number of levels to search.
 
     Raises:
-        UsageError: several folders hold labelled data.
+        UsageError: several folders contain labelled data.
     """
     inner: dict[Path, list[Path]] = {}
     for child in folders_of(folder):
@@ -131,10 +131,10 @@ def inner_folders(
     if len(inner) > 1 and len({_YEAR.sub("", child.name) for child in inner}) > 1:
         names = " and ".join(f"{child.name}/" for child in [*inner][:5])
         raise UsageError(
-            f"{folder} holds {names} with {what}: name the one to read, or rename them to "
+            f"{folder} contains {names} with {what}: name the one to read, or rename them to "
             "train/, val/ and test/, if they are splits."
         )
     for child in folders_of(folder) if inner else ():
         if child not in inner:
             require_labels(child, None, what, problems)
-    return [one for some in inner.values() for one in some]
+    return [path for paths in inner.values() for path in paths]

@@ -1,4 +1,4 @@
-"""The tables next to photos: one for all of them, or one for each part, such as `train.csv`."""
+"""The tables next to photos: one for all of them, or one per part, such as `train.csv`."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from warmstart.core.records.part_names import parts_of_names, require_single
 from warmstart.errors import UsageError
 
 CLASSES = "_classes.csv"
-"""Roboflow's file of class names; of photos with several classes each, a column of 0 and 1 for each
-class.
+"""Roboflow's file of classes: a list of names, or for several classes per photo one column of 0 and 1
+per class.
 """
 
 
 OTHERS = (CLASSES, "sample_submission.csv", "sampleSubmission.csv")
-"""Files next to tables of labels, of Roboflow and Kaggle."""
+"""Files of Roboflow and Kaggle next to tables of labels."""
 
 
 def tables_in(folder: Path) -> list[Path]:
-    """The tables of a folder; of several, those of labels."""
+    """The tables of a folder; if there are several, those of labels."""
     files = sorted(file for file in folder.iterdir() if file.name[0] != "." and file.is_file())
     tables = [file for file in files if file.suffix.lower() in SUFFIXES]
     return tables if len(tables) == 1 else [file for file in tables if file.name not in OTHERS]
 
 
 def part_tables(folder: Path, problems: list[str]) -> dict[str | None, Path]:
-    """The tables of a folder by part; a single one belongs to the part None.
+    """The tables of a folder by part; a single one has the part None.
 
-    Of several tables those count that are named after parts. A table to test without all columns
-    of the one to train on has no labels, as in Kaggle's competitions.
+    Of several tables, those named after parts are read. A test table that lacks columns of the
+    training table has no labels, as in Kaggle's competitions, and is not read.
 
     Args:
         folder: of photos and tables.
-        problems: takes tables that are not read.
+        problems: receives a line on tables that are not read.
 
     Returns:
-        Empty if there is no table, or several and none to train on.
+        Empty if there is no table, or several without a training table.
 
     Raises:
-        UsageError: there are two tables for one part.
+        UsageError: a part has two tables.
     """
     tables = tables_in(folder)
     if len(tables) == 1:
@@ -70,7 +70,7 @@ def part_tables(folder: Path, problems: list[str]) -> dict[str | None, Path]:
 
 
 def _columns(table: Path) -> tuple[str, ...]:
-    """The columns of a table; of a damaged one none."""
+    """The columns of a table; none if it is damaged."""
     layouts = (PHOTO, LABEL), (PHOTO,)
     try:
         return records.read_table(table, *layouts, optional=(PHOTO_ID,)).columns

@@ -1,6 +1,4 @@
-"""The photos of a folder of labelled data: by their names, and by their content where a name says
-nothing.
-"""
+"""The photos of a folder of labelled data, by suffix or else by content."""
 
 from __future__ import annotations
 
@@ -11,6 +9,7 @@ from typing import Any
 
 from warmstart.core.inputs import iter_items, natural
 from warmstart.core.records import SUFFIXES as TABLES
+from warmstart.core.records.columns import listed
 from warmstart.core.terminal import counted
 from warmstart.errors import InputError, UsageError
 from warmstart.image import formats
@@ -20,17 +19,16 @@ NOT_PHOTOS = frozenset(
      ".py", ".ipynb", ".pdf", ".mat", ".doc", ".docx", ".xls", ".xlsx", ".names",
      ".labels", ".data", ".cfg"}
 )  # fmt: skip
-"""Suffixes of files that people keep next to photos, and that nobody takes for one."""
+"""Suffixes of files that are often next to photos, and are not photos."""
 CONTAINERS = ("TIFF",)
-"""Formats whose files under other names are something else, such as a camera's raw picture with a
-small preview."""
+"""Formats that do not identify a photo with another suffix, such as a camera's raw picture."""
 
 
 def existing(source: Any) -> Path | None:
-    """The path that a source is, with `~` expanded; None for other sources.
+    """The path of a source, with `~` expanded; None for a source that is not a path.
 
     Raises:
-        UsageError: nothing is there.
+        UsageError: the file or folder does not exist.
     """
     if not isinstance(source, str | os.PathLike):
         return None
@@ -41,8 +39,8 @@ def existing(source: Any) -> Path | None:
 
 
 def folders_of(folder: Path) -> list[Path]:
-    """The folders in a folder that are not hidden, in natural order; without what macOS adds to an
-    archive.
+    """The folders in a folder in natural order, without hidden ones and those that macOS adds to
+    archives.
     """
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if entry.is_dir() and entry.name[0] != "."]
@@ -51,23 +49,20 @@ def folders_of(folder: Path) -> list[Path]:
 
 
 def folders_called(folder: Path, names: Sequence[str]) -> list[Path]:
-    """The folders in a folder that have one of these names, in the order of the names; case does not
-    count.
-    """
+    """The folders in a folder with one of these names, in the order of the names, regardless of case."""
     order = {name.lower(): index for index, name in enumerate(names)}
-    known = [child for child in folders_of(folder) if child.name.lower() in order]
-    return sorted(known, key=lambda child: order[child.name.lower()])
+    folders = [child for child in folders_of(folder) if child.name.lower() in order]
+    return sorted(folders, key=lambda child: order[child.name.lower()])
 
 
 def photos_of(folder: Path, problems: list[str] | None = None) -> list[Path]:
-    """All photos below a folder, in natural order; hidden ones are left out.
+    """All photos below a folder, in natural order, without hidden ones.
 
-    A file whose suffix is not one of a photo is read where its content is one: `cat`,
-    `cat.jpg_large`.
+    A file with another suffix, such as `cat` or `cat.jpg_large`, is a photo if its content is.
 
     Args:
-        folder: is searched to its end.
-        problems: takes a line with the files that may be photos and cannot be read.
+        folder: to search recursively.
+        problems: receives a line on files that may be photos but cannot be read.
     """
     return _photos(_files(folder, problems), folder, problems)
 
@@ -80,7 +75,7 @@ def has_photos(folder: Path) -> bool:
 
 
 def photos_in(folder: Path, problems: list[str] | None = None) -> list[Path]:
-    """As `photos_of`, without those of the folders in it."""
+    """The photos in a folder, without those in its folders; see `photos_of`."""
     files = (file for file in folder.iterdir() if file.name[0] != "." and not file.is_dir())
     return _photos(sorted(files, key=lambda file: natural(file.name)), folder, problems)
 
@@ -93,7 +88,7 @@ def _files(folder: Path, problems: list[str] | None) -> Iterator[Path]:
                 yield Path(item.value)
             elif problems is not None:
                 problems.append(str(item.value))
-    except UsageError:  # it is empty
+    except UsageError:  # the folder is empty
         pass
 
 
@@ -106,22 +101,21 @@ def _photos(files: Iterable[Path], folder: Path, problems: list[str] | None) -> 
         elif file.suffix.lower() not in NOT_PHOTOS:
             others.append(file)
     if others and problems is not None:
-        names = ", ".join(str(file.relative_to(folder)) for file in others[:3])
-        more = f" and {len(others) - 3:,} more" if len(others) > 3 else ""
+        names = listed((file.relative_to(folder) for file in others), 3)
         problems.append(
             f"{folder}: {counted(len(others), 'file')} not read, because they are not "
-            f"{formats.NAMES}: {names}{more}; convert or remove them"
+            f"{formats.NAMES}: {names}; convert or remove them"
         )
     return photos
 
 
 def _is_photo(file: Path) -> bool:
-    """Whether the content of a file is a photo, whatever its name."""
+    """Whether a file is a photo by its content."""
     if file.suffix.lower() in NOT_PHOTOS:
         return False
     try:
         with open(os.fspath(file), "rb") as opened:
-            known = formats.format_of(opened.read(formats.HEAD), str(file))
+            format_name = formats.format_of(opened.read(formats.HEAD), str(file))
     except (OSError, InputError):
         return False
-    return known not in CONTAINERS or not file.suffix
+    return format_name not in CONTAINERS or not file.suffix

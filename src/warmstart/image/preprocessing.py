@@ -1,9 +1,7 @@
-"""A picture as the float32 array a network was trained on: the resize rule, then the scaling of its
-family.
+"""From a picture to a network's float32 input: the resize rule, then the scaling.
 
 The scalings do the arithmetic of `keras.applications.imagenet_utils.preprocess_input` in the same
-order and in float32, so that the results are equal to the bit (tests/inputs/test_preprocess.py).
-numpy and Pillow only.
+order and in float32, so that the results are bit-identical. Only numpy and Pillow are needed.
 """
 
 from __future__ import annotations
@@ -32,37 +30,39 @@ _CAFFE_MEAN = (103.939, 116.779, 123.68)
 
 
 def preprocess(image: Image.Image, rules: ImagePreprocessing) -> np.ndarray:
-    """An RGB image, as `image.decode` gives it, to a fresh float32 array (H, W, 3); (H, W) is
-    `rules.size`.
+    """Convert an RGB image, as `decoder.decode` returns it, to a new float32 array (H, W, 3), where
+    (H, W) is `rules.size`.
 
-    Raises UsageError for an image of another mode and for unknown rules.
+    Raises:
+        UsageError: the image has another mode, or a rule is unknown.
     """
     return scale(np.asarray(_resized(image, rules)), rules)
 
 
 def resize(image: Image.Image, rules: ImagePreprocessing) -> np.ndarray:
-    """The picture in the network's size: a fresh uint8 array (H, W, 3), RGB, 0..255.
+    """Resize a picture to the network's size: a new uint8 array (H, W, 3), RGB, 0..255.
 
-    "crop"    the shorter side to round(size / crop_ratio), then the centre, as torchvision's Resize and CenterCrop do
-              (where (H, W) is not square: the smallest size that covers (H, W) / crop_ratio)
-    "squash"  straight to (H, W), whatever the aspect ratio: the pixels of `keras.utils.load_img(target_size=…)`
-    "pad"     the largest size that fits into (H, W), centred on black
+    "crop"    the shorter side to round(size / crop_ratio), then the centre, as torchvision's Resize and CenterCrop
+              (for sizes that are not square: the smallest size that covers (H, W) / crop_ratio)
+    "squash"  to (H, W) regardless of the aspect ratio: the pixels of `keras.utils.load_img(target_size=…)`
+    "pad"     to the largest size that fits into (H, W), centred on black
 
-    A picture that has this size already is taken as it is, also by "crop": it was cropped by who made it.
+    A picture of this size is left unchanged, also by "crop", because it has been cropped before.
 
-    All filters but "nearest" average over the area when they shrink (Pillow's rule); "area" is the plain box filter.
+    All filters except "nearest" average over the area when they reduce the size, as in Pillow; "area" is a box filter.
     """
     return np.array(_resized(image, rules))
 
 
 def scale(array: np.ndarray, rules: ImagePreprocessing) -> np.ndarray:
-    """Pixels of 0..255 in RGB, (..., W, 3) of any dtype, to a fresh float32 array as the family
-    expects them.
+    """Scale RGB pixels of 0..255, (..., W, 3) of any dtype, to a new float32 array.
 
-    "tf" to -1..1; "torch" to 0..1, then ImageNet's mean and deviation; "caffe" to BGR less
-    ImageNet's mean, 0..255; "raw" stays 0..255 (those networks scale inside); "standard" to 0..1,
-    then `rules.mean` and `rules.std`. Raises UsageError for another scaling, or "standard" without
-    mean or std.
+    "tf": -1..1; "torch": 0..1, then ImageNet's mean and standard deviation; "caffe": BGR of 0..255
+    minus ImageNet's mean; "raw": 0..255, for networks that scale their inputs; "standard": 0..1,
+    then `rules.mean` and `rules.std`.
+
+    Raises:
+        UsageError: the scaling is unknown, or "standard" has no mean or std.
     """
     if array.ndim < 2 or array.shape[-1] != 3:
         raise UsageError(f"pictures have the shape (..., width, 3), not {array.shape}")
@@ -91,11 +91,11 @@ def scale(array: np.ndarray, rules: ImagePreprocessing) -> np.ndarray:
 
 
 def decode_target(rules: ImagePreprocessing) -> tuple[int, int] | None:
-    """(height, width) that `resize` shrinks the whole picture to at least: what
-    `image.decode(target=…)` wants.
+    """The smallest (height, width) at which `resize` needs the whole picture, for
+    `decoder.decode(target=…)`.
 
-    None for "nearest" and "area", which take whole pixels: those of a JPEG unpacked at half its
-    size are others.
+    None for "nearest" and "area", which select whole pixels: those of a JPEG decoded at half its
+    size differ.
     """
     if rules.interpolation in ("nearest", "area"):
         return None
@@ -103,7 +103,7 @@ def decode_target(rules: ImagePreprocessing) -> tuple[int, int] | None:
 
 
 def covering(rules: ImagePreprocessing) -> tuple[int, int]:
-    """(height, width) that "crop" resizes a photo to cover, before it cuts out the centre."""
+    """The (height, width) that a photo must cover before "crop" takes the centre."""
     height, width = rules.size
     if not 0 < rules.crop_ratio <= 1:
         raise UsageError(f"crop_ratio must be in (0, 1], not {rules.crop_ratio}")
@@ -113,7 +113,7 @@ def covering(rules: ImagePreprocessing) -> tuple[int, int]:
 def _resized(image: Image.Image, rules: ImagePreprocessing) -> Image.Image:
     if image.mode != "RGB":
         raise UsageError(
-            f"the image must have the mode RGB, as decode() gives it, not {image.mode}"
+            f"the image must have the mode RGB, as decode() returns it, not {image.mode}"
         )
     resample = _FILTERS.get(rules.interpolation)
     if resample is None:
@@ -121,7 +121,7 @@ def _resized(image: Image.Image, rules: ImagePreprocessing) -> Image.Image:
     height, width = rules.size
     if rules.resize not in ("crop", "squash", "pad"):
         raise UsageError(f"resize {rules.resize!r} is none of 'crop', 'squash', 'pad'")
-    if image.size == (width, height):  # somebody has cropped it already
+    if image.size == (width, height):  # it was cropped before
         return image
     if rules.resize == "squash":
         return image.resize((width, height), resample)
@@ -134,7 +134,7 @@ def _resized(image: Image.Image, rules: ImagePreprocessing) -> Image.Image:
 
 
 def fitted(size: tuple[int, int], into: tuple[int, int]) -> tuple[int, int]:
-    """(width, height) of a picture of `size` (width, height) in the largest size that fits `into`
+    """The largest (width, height) with the aspect ratio of `size` (width, height) that fits `into`
     (height, width).
     """
     ratio = min(into[0] / size[1], into[1] / size[0])
@@ -146,31 +146,25 @@ def fitted(size: tuple[int, int], into: tuple[int, int]) -> tuple[int, int]:
 def _cropped(
     image: Image.Image, rules: ImagePreprocessing, resample: Image.Resampling
 ) -> Image.Image:
-    """Resize and centre crop in one: only the pixels of the crop are made, which a 1x4000 strip
-    makes a need.
+    """Resize and crop in one step, so that only the pixels of the crop are computed: a 1x4000 strip
+    would become huge otherwise.
     """
     height, width = rules.size
     tall, wide = covering(rules)
-    if (
-        tall * image.width >= wide * image.height
-    ):  # the height decides; the width gets what the aspect ratio gives
+    if tall * image.width >= wide * image.height:  # the height decides
         wide = max(wide, int(tall * image.width / image.height))
     else:
         tall = max(tall, int(wide * image.height / image.width))
     top, left = round((tall - height) / 2), round((wide - width) / 2)
-    down, across = (
-        image.height / tall,
-        image.width / wide,
-    )  # source pixels per pixel of the resized picture
+    # source pixels per pixel of the resized picture
+    down, across = image.height / tall, image.width / wide
     right = min((left + width) * across, image.width)
     bottom = min((top + height) * down, image.height)
     return image.resize((width, height), resample, box=(left * across, top * down, right, bottom))
 
 
 def _float32(array: np.ndarray) -> np.ndarray:
-    return np.array(
-        array, dtype=np.float32, order="C"
-    )  # always a copy: the arithmetic below is in place
+    return np.array(array, dtype=np.float32, order="C")  # a copy, which is changed in place
 
 
 def _standardised(array: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
@@ -183,9 +177,7 @@ def _standardised(array: np.ndarray, mean: tuple[float, ...], std: tuple[float, 
 
 
 def _rows(array: np.ndarray) -> np.ndarray:
-    """A view (rows, W * 3): against a row as long, numpy's inner loops are long, where (3,) would
-    make them three.
-    """
+    """A view (rows, W * 3): broadcasting over such long rows is faster than over rows of 3."""
     return array.reshape(-1, array.shape[-2] * 3)
 
 

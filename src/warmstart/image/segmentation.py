@@ -1,6 +1,4 @@
-"""Image segmentation: photo → array → engine → logits on a grid → a class for every pixel →
-`Segmentation`.
-"""
+"""Image segmentation: from photos to `Segmentation`s, with a class for every pixel."""
 
 from __future__ import annotations
 
@@ -81,7 +79,7 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
 
         Raises:
             InputError: the one photo is unusable.
-            UsageError: an option is wrong, or `photo` stands for many photos and is not a list.
+            UsageError: an option is wrong, or `photo` is a folder or pattern.
         """
         return self.predict(photo, options)
 

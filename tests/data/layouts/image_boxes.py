@@ -358,6 +358,6 @@ BOXES: tuple[Layout | Refused, ...] = (
             "ants/1.xml": xml("1.jpg"),
             "bees/2.xml": xml("2.jpg"),
         },
-        r"holds ants/ and bees/ with boxes: name the one to read, or rename them",
+        r"contains ants/ and bees/ with boxes: name the one to read, or rename them",
     ),
 )

@@ -370,7 +370,7 @@ CLASSES: tuple[Layout | Refused, ...] = (
             "train/_annotations.coco.json": coco("1.jpg"),
             "valid/_annotations.coco.json": coco("2.jpg"),
         },
-        r"splits train/ and valid/, which hold no class folders.*task='object-detection'",
+        r"splits train/ and valid/, which contain no class folders.*task='object-detection'",
     ),
 )
 """Of photos with classes."""

@@ -195,6 +195,6 @@ MASKS: tuple[Layout | Refused, ...] = (
     Refused(
         "Oxford pets",
         PETS,
-        r"the masks hold 1 \([\d,]+ pixels\), 2 .*, 3 .*, and there are no labels for these values",
+        r"the masks contain 1 \([\d,]+ pixels\), 2 .*, 3 .*, and there are no labels for these values",
     ),
 )

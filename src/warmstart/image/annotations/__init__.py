@@ -1,13 +1,13 @@
-"""Labelled photos for detection and segmentation, from the layouts that people have; every fault is listed.
+"""Annotated photos for detection and segmentation, in many layouts.
 
-boxes   `read_boxes`, which finds out the layout
-voc, coco, yolo, labelme, table   one layout a file
-collector   `BoxData`, which they are read into, and the checks that they share
-masks   `read_masks`: photos with a picture of classes each
-mask_layouts   which layout it is
-mask_files   which mask belongs to which photo
-mask_classes   files that name the classes of masks, or their colours
-mask_values   what the values of masks mean
-parts, part_lists   photos to train on, to validate and to test
-polygons   polygons and run lengths to masks
+boxes   `read_boxes`, which detects the layout
+voc, coco, yolo, labelme, table   one layout per module
+collector   the checks that all of them have in common
+masks   `read_masks`, for photos with masks
+mask_layouts   detects the layout
+mask_files   matches masks with photos
+mask_classes   files with the names or colours of the classes of masks
+mask_values   the meaning of the values of masks
+parts, part_lists   the photos for training, validation and testing
+polygons   masks from polygons and run lengths
 """

@@ -1,4 +1,4 @@
-"""Which photo belongs to an annotation file, and which photos belong to none."""
+"""Matches annotation files with photos."""
 
 from __future__ import annotations
 
@@ -23,13 +23,18 @@ class AnnotatedPhotos:
         self.used: set[Path] = set()
 
     def by_stem(self, folder: Path) -> dict[str, list[Path]]:
-        """The photos in a folder by their names without suffix."""
+        """The photos in a folder, by name without suffix."""
         if folder not in self._listings:
             listing: dict[str, list[Path]] = {}
             for photo in files_in(folder, SUFFIXES):
                 listing.setdefault(photo.stem, []).append(photo)
             self._listings[folder] = listing
         return self._listings[folder]
+
+    def mark(self, stem: str, folders: Iterable[Path]) -> None:
+        """Mark the photos of this name, without suffix, as used."""
+        for folder in folders:
+            self.used.update(self.by_stem(folder).get(stem, ()))
 
     def photo_of(
         self,
@@ -39,20 +44,20 @@ class AnnotatedPhotos:
         stems: Collection[str],
         problems: list[str],
     ) -> Path | None:
-        """The photo of an annotation file: that of its own name, else the one that it names.
+        """The photo of an annotation file: that with the same name, or else the one in its content.
 
         Args:
             file: the annotation.
-            folders: where photos are.
-            names: of the photo, as the annotation has it.
-            stems: names of all annotation files without suffix.
-            problems: takes a contradiction between the two.
+            folders: of photos.
+            names: of the photo in the annotation.
+            stems: the names of all annotation files without suffix.
+            problems: receives contradictions between the two.
 
         Raises:
-            ValueError: it is not clear which photo is meant; the message completes "a.xml: ".
+            ValueError: the photo is ambiguous; the message completes "a.xml: ".
         """
         named = next((photo for name in names if (photo := _in(folders, name))), None)
-        own = next((some for one in folders if (some := self.by_stem(one).get(file.stem))), [])
+        own = next((own for each in folders if (own := self.by_stem(each).get(file.stem))), [])
         if named is not None and (named in own or (not own and named.stem == file.stem)):
             photo = named
         elif len(own) > 1:
@@ -78,18 +83,18 @@ class AnnotatedPhotos:
         return photo
 
     def unused(self) -> list[Path]:
-        """Photos of the listed folders that belong to no annotation file."""
+        """The photos of the listed folders that belong to no annotation file."""
         photos = (
             photo
             for listing in self._listings.values()
-            for some in listing.values()
-            for photo in some
+            for files in listing.values()
+            for photo in files
         )
         return sorted({*photos} - self.used, key=lambda photo: natural(str(photo)))
 
 
 def files_in(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
-    """The files in a folder with one of these suffixes, in capitals or not; hidden ones are not."""
+    """The files in a folder with one of these suffixes, regardless of case, without hidden ones."""
     if not folder.is_dir():
         return
     for file in folder.iterdir():
@@ -98,9 +103,7 @@ def files_in(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
 
 
 def count_of(files: Sequence[Path], noun: str, what: str) -> list[str]:
-    """One line for a list of problems, such as "3 photos without …, such as a.jpg"; none without
-    files.
-    """
+    """A line for a list of problems, such as "3 photos without …, such as a.jpg", if there are files."""
     return [f"{counted(len(files), noun)} {what}, such as {files[0]}"] if files else []
 
 

@@ -1,4 +1,4 @@
-"""Photos with boxes: what every layout is read into."""
+"""Photos with boxes, independent of the layout of the data."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class LabelledBox:
-    """One box as an annotation file has it.
+    """A box of an annotation file.
 
     Attributes:
         label: the name of its class.
         sides: xmin, ymin, xmax, ymax.
         crowd: whether it is a region of many objects.
-        difficult: whether Pascal VOC calls the object difficult: it is neither learned nor counted.
-        area: of the outline in square pixels; None: of the box.
+        difficult: whether the object is difficult in Pascal VOC, and so neither learned nor counted.
+        area: of the outline in square pixels; None: that of the box.
     """
 
     label: str
@@ -29,17 +29,18 @@ class LabelledBox:
 
 @dataclass(frozen=True, eq=False)
 class BoxedPhoto:
-    """One photo and what is on it; boxes (N, 4) float32 as xmin, ymin, xmax, ymax in its upright
-    pixels.
+    """A photo with boxes.
 
     Attributes:
-        photo: whatever `image.decode` takes; a path where it comes from files.
+        photo: as for `decoder.decode`; a path if it is a file.
         name: for messages.
         size: (width, height) of the upright photo.
-        boxes, labels, crowd, difficult: (N, 4), (N,), (N,), (N,).
-        area: (N,) in square pixels; of the outline where the file has it, else of the box.
-        part: "train", "validation" or "test", where the data names parts.
-        group: photos of the same group stay in one part.
+        boxes: float32 (N, 4), xmin, ymin, xmax, ymax in pixels of the upright photo.
+        labels: int (N,), indices of classes.
+        crowd, difficult: bool (N,).
+        area: (N,) in square pixels; of the outlines in the file, or else of the boxes.
+        part: "train", "validation" or "test", if the data has parts.
+        group: photos of a group stay in one part.
     """
 
     photo: Any
@@ -55,15 +56,20 @@ class BoxedPhoto:
 
     @property
     def counted(self) -> np.ndarray:
-        """Which boxes are learned and counted, (N,) bool: all but crowds and difficult ones."""
+        """The boxes that are learned and counted, bool (N,): all except crowds and difficult ones."""
         counted: np.ndarray = ~(self.crowd | self.difficult)
         return counted
 
 
 @dataclass(frozen=True)
 class BoxData:
-    """Labelled photos, the names of the classes in order, what is wrong with the data, one line
-    each, and how it was read, such as "boxes: xmin, ymin, xmax, ymax in pixels".
+    """A data set of photos with boxes.
+
+    Attributes:
+        photos: without those that cannot be used.
+        labels: the names of the classes in order.
+        problems: one line per problem.
+        columns: how the data was read, such as "boxes: xmin, ymin, xmax, ymax in pixels".
     """
 
     photos: tuple[BoxedPhoto, ...]
@@ -72,7 +78,7 @@ class BoxData:
     columns: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
-        """Boxes of each label; crowds and difficult ones are left out."""
+        """The number of boxes per class, without crowds and difficult ones."""
         counts = np.zeros(len(self.labels), int)
         for photo in self.photos:
             counts += np.bincount(photo.labels[photo.counted], minlength=len(self.labels))

@@ -1,14 +1,14 @@
-"""What four numbers of a box mean: two corners, or a corner or centre with width and height."""
+"""Formats of boxes: two corners, or a corner or the centre with width and height."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder
-from warmstart.image.annotations.numbers import SHARE_SLACK, are_shares, must_be_shares
+from warmstart.image.annotations.numbers import FRACTION_SLACK, are_fractions, must_be_fractions
 
 FORMATS = ("xyxy", "xywh", "cxcywh")
 MEANING = {
@@ -19,7 +19,7 @@ MEANING = {
 SLACK = 1.5
 """Pixels that a box may reach beyond its photo."""
 MISFITS = 0.05
-"""Share of the boxes that may lie outside their photo in the right reading."""
+"""The fraction of boxes that may lie outside their photos in the correct format."""
 _LEFT, _TOP = ("xmin", "x1", "left"), ("ymin", "y1", "top")
 _RIGHT, _BOTTOM = ("xmax", "x2", "right"), ("ymax", "y2", "bottom")
 _WIDTH, _HEIGHT = ("width", "w"), ("height", "h")
@@ -33,15 +33,15 @@ _QUADRUPLES: Sequence[tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]] = (
     ((_LEFT, _TOP, _WIDTH, _HEIGHT), ("xywh",)),
     ((("x",), ("y",), _WIDTH, _HEIGHT), ("xywh", "cxcywh")),
 )
-"""Usual names of the columns, and what the numbers may be."""
+"""Common names of the columns, and the formats that they allow."""
 Numbers = tuple[float, ...]
 Sides = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
 class RowBox:
-    """A box of a table: its row for messages, its label, four numbers as they stand, and whether it
-    is a crowd or difficult.
+    """A box of a table: its row for messages, its label, its four numbers, and whether it is a crowd
+    or difficult.
     """
 
     row: str
@@ -54,11 +54,11 @@ class RowBox:
 def columns_of(
     columns: Sequence[str], *, positional: bool
 ) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
-    """The four columns of numbers, and what these may be; None where there are no such columns.
+    """The four columns of boxes, or None, and the formats that they allow.
 
     Args:
         columns: of the table.
-        positional: whether they are named after the fields of a file without a header.
+        positional: whether the file has no header.
 
     Raises:
         UsageError: two columns may be the same side.
@@ -79,11 +79,11 @@ def columns_of(
 
 
 def size_columns(columns: Sequence[str], used: Sequence[str]) -> tuple[str, str] | None:
-    """The columns of the width and height of the photo; None without both.
+    """The columns of the width and height of the photo, or None.
 
     Args:
         columns: of the table.
-        used: those of boxes.
+        used: the columns of boxes.
     """
     pair = []
     for side, short in (("width", "w"), ("height", "h")):
@@ -107,71 +107,84 @@ def decide(
     box_format: str | None,
     name: str,
 ) -> tuple[bool, str]:
-    """Whether the numbers are shares of the photo, and their format; see `corners_of`.
+    """Whether the numbers are fractions of the photo, and their format; see `corners_of`.
 
-    They are shares where none is above 1. Of several formats the one counts in which the boxes
+    They are fractions if none is above 1. Of several formats, that one is chosen in which the boxes
     lie inside their photos.
 
     Args:
         boxes: (photo, its boxes).
-        formats: what the names of the columns allow.
-        box_format: what the caller says.
+        formats: that the names of the columns allow.
+        box_format: the user's option.
         name: of the table, for messages.
 
     Raises:
-        UsageError: the caller's format contradicts the columns, or two formats are possible.
+        UsageError: `box_format` contradicts the columns, or two formats are possible.
     """
     if box_format is not None and box_format not in formats:
         raise UsageError(
-            f"{name}: the columns are {' or '.join(MEANING[one] for one in formats)}, not "
+            f"{name}: the columns are {' or '.join(map(MEANING.__getitem__, formats))}, not "
             f"box_format={box_format!r}."
         )
-    rows = [row for _, some in boxes for row in some]
-    scaled = in_shares(rows, name)
+    rows = [row for _, rows_of_photo in boxes for row in rows_of_photo]
+    scaled = uses_fractions(rows, name)
     if box_format is not None or len(formats) == 1:
         return scaled, box_format or formats[0]
     sizes = [(1, 1) if scaled else _size(photo) for photo, _ in boxes]
-    slack = SHARE_SLACK if scaled else SLACK
+    slack = FRACTION_SLACK if scaled else SLACK
     misfits = {
-        one: sum(
-            not _fits(corners_of(row.numbers, one), size, slack)
-            for size, (_, some) in zip(sizes, boxes, strict=True)
-            for row in some
+        candidate: sum(
+            not _fits(corners_of(row.numbers, candidate), size, slack)
+            for size, (_, rows_of_photo) in zip(sizes, boxes, strict=True)
+            for row in rows_of_photo
         )
-        for one in formats
+        for candidate in formats
     }
-    ordered = sorted(formats, key=lambda one: misfits[one])
-    best, second = (misfits[one] for one in ordered[:2])
+    ordered = sorted(formats, key=misfits.__getitem__)
+    best, second = (misfits[candidate] for candidate in ordered[:2])
     if not rows or (best <= MISFITS * len(rows) and second > 4 * best):
         return scaled, ordered[0]
-    possible = [one for one in formats if misfits[one] <= max(4 * best, MISFITS * len(rows))]
-    ways = " or ".join(f"{MEANING[one]} ({one!r})" for one in possible)
+    limit = max(4 * best, MISFITS * len(rows))
+    meanings = " or ".join(
+        f"{MEANING[candidate]} ({candidate!r})"
+        for candidate in formats
+        if misfits[candidate] <= limit
+    )
     raise UsageError(
-        f"{name}: the coordinates of the boxes may be {ways}, such as {_example(rows[0])}; "
+        f"{name}: the coordinates of the boxes may be {meanings}, such as {_example(rows[0])}; "
         "set box_format."
     )
 
 
-def in_shares(rows: Sequence[RowBox], name: str) -> bool:
-    """Whether the numbers of a data set are shares of the photos, and not pixels.
+def uses_fractions(rows: Sequence[RowBox], name: str) -> bool:
+    """Whether the numbers of a data set are fractions of the photos instead of pixels.
 
     Raises:
-        UsageError: some can only be shares, and others can only be pixels.
+        UsageError: some must be fractions, and others must be pixels.
     """
-    pixels = [row for row in rows if not are_shares(row.numbers)]
-    shares = [row for row in rows if must_be_shares(row.numbers)]
-    if pixels and shares:
+    pixels = [row for row in rows if not are_fractions(row.numbers)]
+    fractions = [row for row in rows if must_be_fractions(row.numbers)]
+    if pixels and fractions:
         raise UsageError(
-            f"{name}: {len(shares):,} boxes are fractions of the photo's size, such as "
-            f"{_example(shares[0])}, and {len(pixels):,} are pixels, such as "
+            f"{name}: {len(fractions):,} boxes are fractions of the photo's size, such as "
+            f"{_example(fractions[0])}, and {len(pixels):,} are pixels, such as "
             f"{_example(pixels[0])}; write all of them in the same unit."
         )
     return bool(rows) and not pixels
 
 
 def corners_of(numbers: Numbers, box_format: str) -> Sides:
-    """xmin, ymin, xmax, ymax of the four numbers of a box."""
-    return _CONVERT[box_format](numbers)
+    """xmin, ymin, xmax, ymax of the four numbers of a box.
+
+    Raises:
+        ValueError: these are not four numbers.
+    """
+    x, y, width, height = numbers
+    if box_format == "xyxy":
+        return x, y, width, height
+    if box_format == "xywh":
+        return x, y, x + width, y + height
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
 
 def _example(row: RowBox) -> str:
@@ -182,7 +195,7 @@ def _size(photo: Any) -> tuple[int, int]:
     try:
         return decoder.size(photo)
     except InputError:
-        return (0, 0)  # the collector says what is wrong with it
+        return (0, 0)  # the collector reports the problem
 
 
 def _fits(sides: Sides, size: tuple[int, int], slack: float) -> bool:
@@ -190,30 +203,3 @@ def _fits(sides: Sides, size: tuple[int, int], slack: float) -> bool:
     inside = left >= -slack and top >= -slack
     inside = inside and right <= size[0] + slack and bottom <= size[1] + slack
     return size == (0, 0) or (inside and left < right and top < bottom)
-
-
-def as_sides(numbers: Numbers) -> Sides:
-    """Two corners as they are.
-
-    Raises:
-        ValueError: these are not four numbers.
-    """
-    xmin, ymin, xmax, ymax = numbers
-    return xmin, ymin, xmax, ymax
-
-
-def _corner_and_size(numbers: Numbers) -> Sides:
-    x, y, width, height = numbers
-    return x, y, x + width, y + height
-
-
-def _centre_and_size(numbers: Numbers) -> Sides:
-    x, y, width, height = numbers
-    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
-
-
-_CONVERT: Mapping[str, Callable[[Numbers], Sides]] = {
-    "xyxy": as_sides,
-    "xywh": _corner_and_size,
-    "cxcywh": _centre_and_size,
-}

@@ -1,4 +1,4 @@
-"""Photos with boxes, from any layout: finding out which one it is."""
+"""Reads photos with boxes in any layout, which is detected."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from warmstart.core.records.values import class_name, is_missing
 from warmstart.errors import UsageError
 from warmstart.image.annotations import coco, labelme, table, voc, yolo
 from warmstart.image.annotations.box_data import BoxData, LabelledBox
-from warmstart.image.annotations.box_formats import RowBox, as_sides, in_shares
+from warmstart.image.annotations.box_formats import RowBox, corners_of, uses_fractions
 from warmstart.image.annotations.collector import Collector, name_of
 from warmstart.image.arrays import PIXELS, as_uint8
 from warmstart.image.part_folders import inner_folders, part_folders
@@ -28,9 +28,9 @@ LAYOUTS: tuple[tuple[str, Callable[[Path], bool], Reader], ...] = (
     ("YOLO's text files next to the photos", yolo.has_texts, yolo.read_folder),
     ("labelme's JSON files", labelme.is_labelme, labelme.read),
 )
-"""Of folders: name, test, reader."""
+"""Layouts of folders: name, test, reader."""
 NEXT_TO_PHOTOS = tuple(name for name, *_ in LAYOUTS[3:])
-"""Layouts that read a folder without the folders in it."""
+"""Layouts whose readers ignore the folders in a folder."""
 HELP = (
     "Pascal VOC has Annotations/ and JPEGImages/, or an .xml next to each photo; YOLO has images/ and "
     "labels/, a data.yaml, or a .txt next to each photo and a classes.txt; COCO is one .json file; "
@@ -45,24 +45,24 @@ def read_boxes(
     strict: bool = False,
     **columns: str | None,
 ) -> BoxData:
-    """Labelled photos of any layout.
+    """Read photos with boxes in any layout.
 
     Args:
         source: a Pascal VOC folder (`Annotations/`, `JPEGImages/`), one of its lists
             (`ImageSets/Main/train.txt`), or XML files next to the photos; COCO's JSON, or its
             folder; a YOLO folder (`images/`, `labels/`, `data.yaml` or `classes.txt`), a part of it
             (`images/train`) or its `data.yaml`; labelme's JSON files next to the photos; a folder
-            of parts (`train/`, `valid/`, `test/`) that are one of these; a CSV, TSV, JSONL or
-            Parquet file, or a table in memory, with the columns image, label, xmin, ymin, xmax,
+            of parts (`train/`, `valid/`, `test/`), each of which is one of these; a CSV, TSV, JSONL
+            or Parquet file, or a table in memory, with the columns image, label, xmin, ymin, xmax,
             ymax (or x, y, width, height); or a list of (photo, [(label, xmin, ymin, xmax, ymax),
-            …]). Sides of a table or list are shares of the photo where none is above 1.
-        labels: the classes in order. Default: what the data names.
+            …]). Sides in a table or list are fractions of the photo if none is above 1.
+        labels: the classes in order; default: those of the data.
         strict: whether boxes of other classes are an error; else they are listed and left out.
         **columns: `path_column`, `label_column`, `split_column`, `group_column`, `box_format`,
             `encoding` and `delimiter` of a table; see `table.read`.
 
     Raises:
-        UsageError: the layout is not known, can be read in two ways, or nothing in it can be used.
+        UsageError: the layout is unknown or ambiguous, or nothing in it can be used.
     """
     if isinstance(source, BoxData):
         return source
@@ -110,37 +110,37 @@ def _read_pairs(source: Any, collector: Collector) -> None:
         photos.append(photo)
     if pixels := as_uint8({"data": photos}):
         collector.columns.append(f"{PIXELS}{pixels}")
-    scale = in_shares([row for rows in rows_of for row in rows], "The list")
+    scale = uses_fractions([row for rows in rows_of for row in rows], "The list")
     if scale:
         collector.columns.append("boxes: fractions of the photo's size")
     for number, (photo, rows) in enumerate(zip(photos, rows_of, strict=True), 1):
-        labelled = [LabelledBox(row.label, as_sides(row.numbers)) for row in rows]
+        labelled = [LabelledBox(row.label, corners_of(row.numbers, "xyxy")) for row in rows]
         collector.add(photo, name_of(photo, f"item {number}"), labelled, scale=scale)
 
 
 def _row(name: str, label: Any, *numbers: Any) -> RowBox:
     if is_missing(label):
         raise ValueError("no label")
-    return RowBox(name, class_name(label), as_sides(tuple(map(float, numbers))))
+    return RowBox(name, class_name(label), corners_of(tuple(map(float, numbers)), "xyxy"))
 
 
 def _sources(
     path: Path, collector: Collector, part: str | None = None
 ) -> Iterator[tuple[Reader, Path, str | None]]:
-    """The layouts in a file or folder, with the part that each is.
+    """The layouts in a file or folder: (reader, path, part).
 
     Args:
         path: of the data.
-        collector: takes photos that are in none of the layouts, and which folders are read.
-        part: that the folder is; None: not known.
+        collector: receives the photos outside the layouts, and the folders that are read.
+        part: of the folder, if it is known.
 
     Raises:
-        UsageError: there is none, or two readings are possible.
+        UsageError: there is no layout, or several are possible.
     """
     suffix, problems = path.suffix.lower(), collector.problems
     if path.is_file():
-        known: dict[str, Reader] = {".json": coco.read, ".yaml": yolo.read, ".yml": yolo.read}
-        reader: Reader | None = voc.read if voc.is_voc(path) else known.get(suffix)
+        readers: dict[str, Reader] = {".json": coco.read, ".yaml": yolo.read, ".yml": yolo.read}
+        reader: Reader | None = voc.read if voc.is_voc(path) else readers.get(suffix)
         if reader is None:
             raise UsageError(f"{path} is not a known file of bounding boxes: {HELP}.")
         yield reader, path, None
@@ -169,11 +169,11 @@ def _sources(
 
 
 def _inner_sources(path: Path, collector: Collector) -> Iterator[tuple[Reader, Path, str | None]]:
-    """The layouts in folders of a folder that is none itself."""
+    """The layouts in the folders of a folder that has none itself."""
     inner = inner_folders(path, _is_data_set, "boxes", collector.problems)
     if not inner:
         raise UsageError(f"{path} is not a known layout of bounding boxes: {HELP}.")
-    collector.columns.append(f"folders: {listed([str(one) for one in inner])}")
+    collector.columns.append(f"folders: {listed(inner)}")
     for child in inner:
         yield from _sources(child, collector)
 
@@ -187,10 +187,10 @@ def _is_data_set(folder: Path) -> bool:
 
 
 def _refuse_parts(folder: Path) -> None:
-    """Refuse annotations next to photos, and folders of parts with further ones.
+    """Refuse annotations next to photos together with annotated folders of parts.
 
     Raises:
-        UsageError: there are both.
+        UsageError: the folder has both.
     """
     parts = part_folders(folder, _is_labelled, "boxes", [])
     if parts:
@@ -202,5 +202,5 @@ def _refuse_parts(folder: Path) -> None:
 
 
 def _layouts(folder: Path) -> list[tuple[str, Reader]]:
-    """The layouts that a folder may be, besides tables: (name, reader)."""
+    """The layouts that a folder may have, besides tables: (name, reader)."""
     return [(name, read) for name, test, read in LAYOUTS if test(folder)]

@@ -1,4 +1,4 @@
-"""Cityscapes' names of files, and its classes (Cordts et al. 2016, arXiv:1604.01685)."""
+"""Cityscapes' file names and classes (Cordts et al. 2016, arXiv:1604.01685)."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _ID_OF_CLASS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31
 
 
 def is_other(file: Path) -> bool:
-    """Whether this is a picture of colours or instances, which is not a mask of classes."""
+    """Whether a file is a picture of colours or instances, and not a mask of classes."""
     return file.stem.endswith(_OTHERS)
 
 
 def is_better(known: Path, file: Path) -> bool:
-    """Whether `file` has the classes that `known` has as ids."""
+    """Whether `file` has the training ids of the same mask as `known`."""
     return known.stem.endswith(IDS) and file.stem.endswith(TRAIN_IDS)
 
 
 def are_masks(files: list[Path]) -> bool:
-    """Whether all masks are Cityscapes'."""
+    """Whether all masks have Cityscapes' names."""
     return bool(files) and all(file.stem.endswith(ENDINGS) for file in files)
 
 
-def trained(values: np.ndarray, file: Path) -> np.ndarray:
-    """Values of a mask as `labelTrainIds`; ids of other classes become 255."""
+def train_ids(values: np.ndarray, file: Path) -> np.ndarray:
+    """Convert the values of a mask to `labelTrainIds`; ids of other classes become 255."""
     if not file.stem.endswith(IDS):
         return values
     table = np.full(256, 255, np.int64)

@@ -19,25 +19,24 @@ from warmstart.image.annotations.numbers import flag, number, size_of, whole
 
 LARGEST_JSON = 2**31
 BEYOND, FEWEST_BEYOND = 1.02, 0.2
-"""How far a box reaches beyond its photo for no reason of rounding, and the share of such boxes."""
+"""By which factor of the photo's size a box reaches beyond it without being rounded, and the fraction
+of boxes that must do so.
+"""
 _NUMBER = re.compile(r"(0|-?[1-9][0-9]*)(\.0+)?")
 _LISTS = ("images", "annotations", "categories")
 MOST_PARTS = 3
 
 
 def is_coco(path: Path) -> bool:
-    """Whether this is COCO's folder `annotations/` with `instances_*.json`, or a folder with one
-    file of that form.
-    """
+    """Whether a folder has COCO's `annotations/instances_*.json`, or a file of that format."""
     return bool(files_of(path))
 
 
 def files_of(path: Path) -> list[tuple[Path, str | None]]:
-    """The files of a folder with the parts that their names end in; an empty list where it has
-    none.
+    """COCO's files in a folder, with the parts at the end of their names; empty if there are none.
 
     Raises:
-        UsageError: there are several, and not each is another part.
+        UsageError: there are several, and they are not different parts.
     """
     if path.is_file():
         return [(path, None)]
@@ -51,13 +50,13 @@ def files_of(path: Path) -> list[tuple[Path, str | None]]:
         )
         raise UsageError(
             f"{files[0].parent} has several of COCO's files, but they are not different "
-            f"splits: {named}. Move what is not needed, or name one file."
+            f"splits: {named}. Move those that are not needed, or pass the path of one."
         )
     return list(zip(files, parts, strict=True))
 
 
 def _by_content(folder: Path) -> list[Path]:
-    """The JSON files of a folder, at most one for each part, if all have COCO's three lists."""
+    """The JSON files of a folder, at most one per part, if all have COCO's three lists."""
     files = sorted(folder.glob("*.json"))
     few = 0 < len(files) <= MOST_PARTS
     return files if few and all(map(_has_lists, files)) else []
@@ -72,15 +71,15 @@ def _has_lists(file: Path) -> bool:
 
 
 def _part(file: Path) -> str | None:
-    """Of `instances_train2017.json` and the like."""
+    """The part of a file such as `instances_train2017.json`."""
     return split_name(file.stem)[0]
 
 
 def read(path: Path, collector: Collector, part: str | None) -> None:
-    """All photos of the file, or of the files of a folder, also those without a box.
+    """Read all photos of a file or of the files of a folder, including those without boxes.
 
     Raises:
-        UsageError: it is not such a file.
+        UsageError: a file is not a COCO file.
     """
     for file, own in files_of(path):
         _read_file(file, collector, part or own)
@@ -88,7 +87,7 @@ def read(path: Path, collector: Collector, part: str | None) -> None:
 
 @dataclass(frozen=True)
 class Image:
-    """An image whose file is there: its id, its file, and (width, height) where the JSON says."""
+    """An image whose file exists: its id, its path, and (width, height) in the JSON or None."""
 
     key: Any
     path: Path
@@ -114,19 +113,19 @@ def _read_file(path: Path, collector: Collector, part: str | None) -> None:
     for image in images:
         own, wrong = boxes[image.key], faults.pop(image.key, ())
         collector.add(image.path, str(image.path), own, image.size, part=part, faults=wrong)
-    refuse_strays(data, path, collector.problems)
+    list_unmatched(data, path, collector.problems)
 
 
-def refuse_strays(data: Mapping[str, Any], path: Path, problems: list[str]) -> None:
-    """List annotations of images that the file does not have.
+def list_unmatched(data: Mapping[str, Any], path: Path, problems: list[str]) -> None:
+    """Add annotations of unknown images to the problems.
 
     Raises:
-        UsageError: the id of an image is of another type than all ids of images have, so that it
-            is not clear which photo lacks the annotation.
+        UsageError: the `image_id` has another type than the ids of all images, so any photo may lack
+            the annotation.
     """
     keys = {key_of(record.get("id")) for record in data["images"]}
     types = {type(key) for key in keys}
-    strays: Counter[Any] = Counter()
+    unmatched: Counter[Any] = Counter()
     for position, record in enumerate(data["annotations"], 1):
         key = key_of(record.get("image_id"))
         if key in keys:
@@ -136,24 +135,21 @@ def refuse_strays(data: Mapping[str, Any], path: Path, problems: list[str]) -> N
             raise UsageError(
                 f"{path}: annotation {record.get('id', position)!r:.40} has the image_id "
                 f"{value!r:.40} ({type(value).__name__}), but the ids of images are "
-                f"{_few(keys)}; correct it, or remove the annotation."
+                f"{', '.join(f'{known!r:.40}' for known in sorted(keys, key=str)[:3])}; correct it, "
+                "or remove the annotation."
             )
-        strays[key] += 1
+        unmatched[key] += 1
     problems += [
-        f"{path}: {strays[key]:,} annotations belong to the image {key!r:.40}, which is not among "
+        f"{path}: {unmatched[key]:,} annotations belong to the image {key!r:.40}, which is not among "
         "the images"
-        for key in sorted(strays, key=str)
+        for key in sorted(unmatched, key=str)
     ]
-
-
-def _few(keys: set[Any]) -> str:
-    return ", ".join(f"{key!r:.40}" for key in sorted(keys, key=str)[:3])
 
 
 def _refuse_corners(
     path: Path, images: Sequence[Image], boxes: Mapping[Any, Sequence[LabelledBox]]
 ) -> None:
-    """Refuse boxes that were written as two corners.
+    """Refuse boxes that are two corners instead of COCO's x, y, width, height.
 
     Raises:
         UsageError: a fifth of the boxes reach beyond their photos as x, y, width, height, and all
@@ -179,11 +175,11 @@ def _refuse_corners(
 
 
 def key_of(value: Any) -> Any:
-    """An id as a key of a mapping: a float or text of a whole number equals the number, because
-    some tools mix them; other values match nothing.
+    """An id as a key of a mapping: a float or text of an integer equals the integer, because some
+    tools mix them; other values match nothing.
     """
     if isinstance(value, str) and not _NUMBER.fullmatch(value):
-        return value  # also "013", which may be another id than 13
+        return value  # also "013", which may differ from 13
     try:
         return whole(value)
     except ValueError:
@@ -219,7 +215,7 @@ def load(path: Path) -> Mapping[str, Any]:
     """The JSON with its three lists.
 
     Raises:
-        UsageError: it is not such a file.
+        UsageError: the file cannot be read, or is not a COCO file.
     """
     data = load_json(path)
     for key in _LISTS:
@@ -233,7 +229,7 @@ def load_json(path: Path) -> Mapping[str, Any]:
     """A JSON object.
 
     Raises:
-        UsageError: the file cannot be read, or holds something else.
+        UsageError: the file cannot be read, or contains something else.
     """
     try:
         if path.stat().st_size > LARGEST_JSON:
@@ -247,12 +243,12 @@ def load_json(path: Path) -> Mapping[str, Any]:
 
 
 def category_names(data: Mapping[str, Any], path: Path) -> dict[int, str]:
-    """Name of each category by its id, without those that only group others and have no box.
+    """The names of categories by id, without those that only group others and have no boxes.
 
     Roboflow writes such a group as the first category; it is the supercategory of the others.
 
     Raises:
-        UsageError: ids or names are missing or come twice.
+        UsageError: ids or names are missing or repeated.
     """
     used = {key_of(record.get("category_id")) for record in data["annotations"]}
     names: dict[int, str] = {}
@@ -264,7 +260,7 @@ def category_names(data: Mapping[str, Any], path: Path) -> dict[int, str]:
                 f"({type(record.get('id')).__name__}), {name!r:.40}."
             )
         name = name.strip()
-        others = (one for row, one in enumerate(data["categories"]) if row != index)
+        others = (other for row, other in enumerate(data["categories"]) if row != index)
         if key not in used and any(other.get("supercategory") == name for other in others):
             continue
         if key in names or name in names.values():
@@ -274,7 +270,7 @@ def category_names(data: Mapping[str, Any], path: Path) -> dict[int, str]:
 
 
 def photos(data: Mapping[str, Any], path: Path, problems: list[str]) -> Iterator[Image]:
-    """The images whose file is there; what is wrong with the others is listed."""
+    """The images whose files exist; the others are added to the problems."""
     seen = set()
     files: dict[Path, list[Image]] = defaultdict(list)
     for record in data["images"]:
@@ -308,8 +304,8 @@ def photos(data: Mapping[str, Any], path: Path, problems: list[str]) -> Iterator
 
 
 def _file(path: Path, name: str) -> Path | None:
-    """In the folder of the JSON, in `images/`, or in a folder of one of these called as the JSON ends
-    (instances_train2017 -> train2017).
+    """The file of an image in the folder of the JSON, in `images/`, or in a folder of one of these with
+    the name at the end of the JSON's (instances_train2017 -> train2017).
 
     Raises:
         ValueError: the name leads out of the folder of the JSON.

@@ -1,4 +1,4 @@
-"""The checks of photos with boxes that all layouts share."""
+"""The checks of photos with boxes, for all layouts."""
 
 from __future__ import annotations
 
@@ -9,28 +9,31 @@ from typing import Any
 
 import numpy as np
 
+from warmstart.core.records.columns import listed
 from warmstart.core.records.usable import require_most
 from warmstart.core.records.values import one_of
 from warmstart.core.terminal import counted
 from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder
 from warmstart.image.annotations.box_data import BoxData, BoxedPhoto, LabelledBox
-from warmstart.image.annotations.numbers import are_shares, must_be_shares, size_fault
+from warmstart.image.annotations.numbers import are_fractions, must_be_fractions, size_fault
 
 MAX_BOXES = 10_000
-"""Of one photo; more is a damaged file."""
-MOST_LIKE_SHARES = 0.05
-"""Share of the boxes in pixels that may be damaged so that they look like shares of the photo."""
+"""The limit per photo; a file with more is damaged."""
+MOST_LIKE_FRACTIONS = 0.05
+"""The fraction of boxes in pixels that may be damaged and look like fractions of the photo."""
 MOST_BEYOND, FEWEST = 0.5, 4
-"""Share of the boxes that may reach beyond their photos, and the boxes from which it counts."""
+"""The fraction of boxes that may reach beyond their photos, and the number of boxes from which this
+is checked.
+"""
 
 
 @dataclass
 class _Row:
-    """A photo whose boxes were checked: (box as the file has it, its sides in pixels).
+    """A photo with its checked boxes: (box of the file, its sides in pixels).
 
     Attributes:
-        fault: why the photo is left out, unless the data set as a whole is refused for it.
+        fault: why the photo is left out, unless the whole data set is refused for it.
     """
 
     photo: Any
@@ -44,15 +47,15 @@ class _Row:
 
 @dataclass
 class Collector:
-    """Takes what a layout says of its photos, checks it, and lists what is wrong.
+    """Collects and checks the annotated photos of a layout, and lists their problems.
 
-    A photo whose annotation is malformed is left out as a whole: half of its boxes would teach
-    that the others are background.
+    A photo with a malformed annotation is left out completely, because with some of its boxes only,
+    the others would be learned as background.
 
     Args:
-        labels: the classes that are known; None: those of the data, in alphabetical order.
+        labels: the known classes; None: those of the data, in alphabetical order.
         strict: whether boxes of other classes are an error; else they are listed and left out.
-        repeats: whether a photo may be there more than once.
+        repeats: whether a photo may occur more than once.
     """
 
     labels: Sequence[str] | None = None
@@ -63,22 +66,23 @@ class Collector:
     unknown: dict[str, int] = field(default_factory=dict)
     rows: list[_Row] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
-    """What is wrong with each photo that is left out."""
+    """The fault of each photo that is left out."""
     parts: dict[str, str | None] = field(default_factory=dict)
-    """Of each file that was added."""
+    """The part of each photo by path."""
     in_two_parts: list[str] = field(default_factory=list)
-    turned: int = 0
-    """Photos that EXIF turns, whose annotations do not say their size."""
+    rotated: int = 0
+    """Photos that EXIF rotates, and whose annotations have no size."""
     boxes: int = 0
     beyond: int = 0
+    """Boxes that reach beyond their photos."""
     in_pixels: int = 0
-    like_shares: int = 0
-    certain_shares: int = 0
-    """Boxes; those that reach beyond their photos; those in pixels; of these the ones whose sides
-    all lie between 0 and 1, and the ones of them that cannot be pixels."""
+    like_fractions: int = 0
+    """Boxes in pixels whose coordinates are all between 0 and 1."""
+    certain_fractions: int = 0
+    """Those of `like_fractions` that cannot be pixels."""
 
     def leave_out(self, *faults: str) -> None:
-        """List a photo that cannot be used, with what is wrong with it."""
+        """Add the faults of a photo that cannot be used to the problems."""
         self.problems += faults
         self.left_out.append(faults[0])
 
@@ -94,17 +98,17 @@ class Collector:
         group: str | None = None,
         faults: Sequence[str] = (),
     ) -> None:
-        """One photo.
+        """Add a photo.
 
         Args:
-            photo: what `image.decode` takes.
+            photo: as for `decoder.decode`.
             name: for messages.
             boxes: on the photo.
-            size: (width, height) of the photo where the annotation has it, to be compared.
-            scale: whether sides are shares of the photo instead of pixels.
+            size: (width, height) of the photo in the annotation, to be compared, or None.
+            scale: whether sides are fractions of the photo instead of pixels.
             part: "train", "validation" or "test".
-            group: of photos that stay in one part.
-            faults: what is malformed in its annotation; then the photo is left out.
+            group: photos of a group stay in one part.
+            faults: of its annotation; a photo with faults is left out.
         """
         if faults:
             self.leave_out(*faults)
@@ -118,11 +122,11 @@ class Collector:
                 self.in_two_parts.append(f"{name} ({self.parts[path]} and {part})")
             self.parts[path] = part
         try:
-            true, turned = decoder.upright_size(photo, name=name)
+            true, is_rotated = decoder.upright_size(photo, name=name)
         except InputError as error:
             self.leave_out(str(error))
             return
-        if fault := size_fault(name, size, true, turned):
+        if fault := size_fault(name, size, true, is_rotated):
             self.leave_out(fault)
             return
         usable: list[tuple[LabelledBox, np.ndarray]] = []
@@ -138,26 +142,26 @@ class Collector:
             sides = np.array(box.sides, np.float64) * (np.array(true * 2) if scale else 1)
             if not scale:
                 self.in_pixels += 1
-                self.like_shares += are_shares(box.sides)
-                if must_be_shares(box.sides):
-                    self.certain_shares += 1
+                self.like_fractions += are_fractions(box.sides)
+                if must_be_fractions(box.sides):
+                    self.certain_fractions += 1
                     late_fault = (
                         f"{what}: all sides lie between 0 and 1 ({_numbers(sides)}), like "
                         "fractions of the photo's size; the photo is left out"
                     )
-            known = self._known(box, what)
-            checked = None if known is None else self._checked(what, sides, true)
-            if known is not None and checked is not None:
-                usable.append((known, checked))
-            damaged += known is not None and checked is None
+            renamed = self._renamed(box, what)
+            checked = None if renamed is None else self._checked(what, sides, true)
+            if renamed is not None and checked is not None:
+                usable.append((renamed, checked))
+            damaged += renamed is not None and checked is None
         if damaged and not usable:
             self.leave_out(f"{name}: none of its boxes can be used; the photo is left out")
             return
-        self.turned += turned and size is None and bool(usable)
+        self.rotated += is_rotated and size is None and bool(usable)
         self.rows.append(_Row(photo, name, true, usable, part, group, late_fault))
 
-    def _known(self, box: LabelledBox, what: str) -> LabelledBox | None:
-        """The box under the name of its class; None where this is not known."""
+    def _renamed(self, box: LabelledBox, what: str) -> LabelledBox | None:
+        """The box with the name of its class; None if the class is unknown."""
         if self.labels is None:
             return box
         label = class_of(box.label, self.labels)
@@ -171,7 +175,7 @@ class Collector:
         return None
 
     def _checked(self, what: str, box: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
-        """The box, cut at the photo's edges; None where nothing of it can be used."""
+        """The box, clipped at the photo's edges; None if it cannot be used."""
         self.boxes += 1
         if not np.isfinite(box).all():
             self.problems.append(f"{what}: a coordinate is not a finite number")
@@ -179,29 +183,30 @@ class Collector:
         if box[2] <= box[0] or box[3] <= box[1]:
             self.problems.append(f"{what}: has no area ({_numbers(box)})")
             return None
-        cut: np.ndarray = np.clip(box, 0, np.array(size * 2))
-        self.beyond += bool(np.abs(cut - box).max() > 1.5)
-        if cut[2] <= cut[0] or cut[3] <= cut[1]:
+        clipped: np.ndarray = np.clip(box, 0, np.array(size * 2))
+        is_beyond = bool(np.abs(clipped - box).max() > 1.5)  # counting from 1 shifts by a pixel
+        self.beyond += is_beyond
+        if clipped[2] <= clipped[0] or clipped[3] <= clipped[1]:
             self.problems.append(
                 f"{what}: lies outside the photo of {size[0]}x{size[1]} pixels ({_numbers(box)})"
             )
             return None
-        if np.abs(cut - box).max() > 1.5:  # a pixel more is a matter of counting from 0 or 1
+        if is_beyond:
             self.problems.append(
                 f"{what}: reaches beyond the photo of {size[0]}x{size[1]} pixels "
-                f"({_numbers(box)}); it was cut"
+                f"({_numbers(box)}); it was clipped"
             )
-        return cut
+        return clipped
 
     def data(self, what: str) -> BoxData:
-        """All of it.
+        """The data set; `what` is its name in messages.
 
         Raises:
-            UsageError: there is no photo, or no class; a class that is not known, where that is
-            an error; the boxes are shares of the photo where pixels are expected, or most of
-            them reach beyond their photos; or more than half of the photos cannot be used.
+            UsageError: there is no photo or no class; with `strict`, a class is unknown; boxes are
+                fractions instead of pixels, or most of them reach beyond their photos; or more than
+                half of the photos cannot be used.
         """
-        self._refuse_shares(what)
+        self._refuse_fractions(what)
         if self.strict and self.unknown:
             raise UsageError(f"{what} has {unknown_classes(self.unknown, self.labels or ())}")
         if self.boxes >= FEWEST and self.beyond > MOST_BEYOND * self.boxes:
@@ -216,9 +221,9 @@ class Collector:
                 f"{what}: {counted(len(self.in_two_parts), 'photo')} in two splits, such as "
                 f"{self.in_two_parts[0]}, so the metrics are not those of unseen photos"
             )
-        if self.turned:
+        if self.rotated:
             self.columns.append(
-                f"{counted(self.turned, 'photo')} rotated by EXIF; boxes are assumed to be "
+                f"{counted(self.rotated, 'photo')} rotated by EXIF; boxes are assumed to be "
                 "those of the upright photo"
             )
         names = (
@@ -237,28 +242,28 @@ class Collector:
         check_names(names, what)
         index = {name: number for number, name in enumerate(names)}
         photos = tuple(_photo(row, index) for row in self.rows)
-        columns = tuple(dict.fromkeys(self.columns))  # parts are read alike
+        columns = tuple(dict.fromkeys(self.columns))  # most are the same for all parts
         return BoxData(photos, names, tuple(self.problems), columns)
 
-    def _refuse_shares(self, what: str) -> None:
-        """Leave photos out whose boxes look like shares where pixels are expected.
+    def _refuse_fractions(self, what: str) -> None:
+        """Leave out photos whose boxes are fractions instead of pixels.
 
         Raises:
-            UsageError: these are more than damage explains.
+            UsageError: there are too many for them to be damaged.
         """
-        if not self.certain_shares:
+        if not self.certain_fractions:
             return
         faults = [row.fault for row in self.rows if row.fault]
-        if self.like_shares == self.in_pixels:
+        if self.like_fractions == self.in_pixels:
             raise UsageError(
                 f"{what}: all coordinates of boxes lie between 0 and 1, like fractions of "
                 "the photo's size, but this format has pixels; multiply them by the width "
                 "and height of the photo, or pass a table or a list, in which fractions are "
                 "recognised."
             )
-        if self.certain_shares > MOST_LIKE_SHARES * self.in_pixels:
+        if self.certain_fractions > MOST_LIKE_FRACTIONS * self.in_pixels:
             raise UsageError(
-                f"{what}: {self.certain_shares:,} of {self.in_pixels:,} boxes are fractions "
+                f"{what}: {self.certain_fractions:,} of {self.in_pixels:,} boxes are fractions "
                 "of the photo's size, the others are in pixels, as this format requires; "
                 f"write all of them in pixels{few_of(faults)}."
             )
@@ -268,9 +273,9 @@ class Collector:
 
 def _photo(row: _Row, index: dict[str, int]) -> BoxedPhoto:
     boxes = np.array([sides for _, sides in row.boxes], np.float32).reshape(-1, 4)
-    own = (boxes[:, 2:] - boxes[:, :2]).prod(-1)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(-1)
     area = [
-        own[number] if box.area is None else box.area for number, (box, _) in enumerate(row.boxes)
+        areas[number] if box.area is None else box.area for number, (box, _) in enumerate(row.boxes)
     ]
     return BoxedPhoto(
         row.photo,
@@ -287,9 +292,9 @@ def _photo(row: _Row, index: dict[str, int]) -> BoxedPhoto:
 
 
 def class_of(name: str, labels: Sequence[str]) -> str | None:
-    """The one of these classes that a label stands for; None where it is none of them.
+    """The class that a label means, or None.
 
-    A whole number is an index where no class is called by a number.
+    An integer is an index unless a class has a number as its name.
     """
     try:
         return one_of(name, labels)
@@ -298,7 +303,7 @@ def class_of(name: str, labels: Sequence[str]) -> str | None:
 
 
 def check_names(names: Sequence[str], what: str) -> None:
-    """Refuse names of classes that cannot be written to a file.
+    """Refuse class names that cannot be written to a file.
 
     Raises:
         UsageError: a name has an unpaired surrogate, as a damaged JSON file may.
@@ -311,12 +316,11 @@ def check_names(names: Sequence[str], what: str) -> None:
 
 
 def unknown_classes(counts: dict[str, int], known: Sequence[str], unit: str = "") -> str:
-    """The end of an error: which classes are not known, how often they occur, and which are."""
+    """The end of an error message: the unknown classes with their counts, and the known ones."""
     unit = f" {unit}" if unit else ""
-    named = ", ".join(f"{name!r} ({count:,}{unit})" for name, count in [*counts.items()][:5])
-    more = f" and {len(counts) - 5:,} more" if len(counts) > 5 else ""
+    names = listed((f"{name!r} ({count:,}{unit})" for name, count in counts.items()), 5)
     return (
-        f"unknown classes: {named}{more}. Known are {', '.join(map(repr, known[:20]))}; "
+        f"unknown classes: {names}. Known are {', '.join(map(repr, known[:20]))}; "
         "rename or remove the others."
     )
 
@@ -331,6 +335,6 @@ def _numbers(box: np.ndarray) -> str:
 
 
 def few_of(problems: Sequence[str]) -> str:
-    """The first few, for the end of a message."""
+    """The first problems, for the end of a message."""
     more = f" (and {len(problems) - 3} more problems)" if len(problems) > 3 else ""
     return f": {'; '.join(problems[:3])}{more}" if problems else ""

@@ -1,4 +1,4 @@
-"""labelme: a JSON file a photo, with polygons, rectangles and circles in pixels."""
+"""labelme: one JSON file per photo, with polygons, rectangles and circles in pixels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from warmstart.image.annotations.collector import Collector
 from warmstart.image.annotations.numbers import number, size_of
 
 IGNORED, BACKGROUND = "__ignore__", "_background_"
-"""Labels that labelme sets apart: pixels that do not count, and the background."""
+"""labelme's special labels of ignored pixels and of the background."""
 SUFFIXES = (".json",)
 _CIRCLE_POINTS = 64
 
@@ -34,14 +34,14 @@ class Shape:
 
 @dataclass(frozen=True)
 class Record:
-    """What a file says of its photo.
+    """The annotation of a photo.
 
     Attributes:
         file: the JSON.
-        photo: the path, or the content of the embedded one.
+        photo: its path, or the content of the embedded photo.
         shapes: on the photo.
-        faults: what is malformed.
-        size: (width, height) of the photo where the file has it.
+        faults: of malformed shapes.
+        size: (width, height) of the photo in the file, or None.
     """
 
     file: Path
@@ -52,12 +52,12 @@ class Record:
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """The name in messages."""
         return str(self.file if isinstance(self.photo, bytes) else self.photo)
 
 
 def is_labelme(folder: Path) -> bool:
-    """Whether JSON files of labelme stand next to their photos."""
+    """Whether a folder has JSON files of labelme, which are next to the photos."""
     return any(_is_file(file) for file in sorted(files_in(folder, SUFFIXES))[:3])
 
 
@@ -69,14 +69,16 @@ def _is_file(file: Path) -> bool:
 
 
 def read(path: Path, collector: Collector, part: str | None) -> None:
-    """All photos of a folder; the outlines of a group are one box."""
-    for one in outlines(path, collector.problems):
-        boxes = _boxes(one.shapes)
-        collector.add(one.photo, one.name, boxes, one.size, part=part, faults=one.faults)
+    """Read all photos of a folder; the outlines of a group are one box."""
+    for record in outlines(path, collector.problems):
+        boxes = _boxes(record.shapes)
+        collector.add(
+            record.photo, record.name, boxes, record.size, part=part, faults=record.faults
+        )
 
 
 def outlines(folder: Path, problems: list[str]) -> Iterator[Record]:
-    """The files of a folder; missing photos are listed."""
+    """The annotations of a folder; missing photos are added to the problems."""
     files = sorted(files_in(folder, SUFFIXES), key=lambda file: natural(file.name))
     stems = {file.stem for file in files}
     photos = AnnotatedPhotos()
@@ -89,7 +91,7 @@ def outlines(folder: Path, problems: list[str]) -> Iterator[Record]:
                 raise UsageError(f"{file} is not a file of labelme: it has no list 'shapes'")
         except UsageError as error:
             problems.append(str(error))
-            photos.used.update(photos.by_stem(folder).get(file.stem, ()))
+            photos.mark(file.stem, [folder])
             continue
         path = str(data.get("imagePath") or "").replace("\\", "/")
         names = [path, path.rpartition("/")[2]]
@@ -124,7 +126,7 @@ def _embedded(data: Mapping[str, Any]) -> bytes | None:
 
 
 def _shape(record: Any) -> Shape:
-    """A shape.
+    """Read a shape.
 
     Raises:
         ValueError: it is malformed; the message completes "shape 3 …".
@@ -153,8 +155,8 @@ def _shape(record: Any) -> Shape:
 
 def _circle(centre: tuple[float, float], edge: tuple[float, float]) -> list[tuple[float, float]]:
     radius = math.dist(centre, edge)
-    turns = (2 * math.pi * step / _CIRCLE_POINTS for step in range(_CIRCLE_POINTS))
-    return [(centre[0] + radius * math.cos(t), centre[1] + radius * math.sin(t)) for t in turns]
+    angles = (2 * math.pi * step / _CIRCLE_POINTS for step in range(_CIRCLE_POINTS))
+    return [(centre[0] + radius * math.cos(a), centre[1] + radius * math.sin(a)) for a in angles]
 
 
 def _boxes(shapes: Sequence[Shape]) -> list[LabelledBox]:

@@ -1,6 +1,4 @@
-"""The classes of masks, by the files that tools write next to them: names in order, or a colour for
-each class.
-"""
+"""The classes of masks from files next to them: names in order, or a colour per class."""
 
 from __future__ import annotations
 
@@ -16,16 +14,16 @@ from warmstart.image.part_tables import CLASSES
 
 NAMES = ("labels.txt", "classes.txt", "codes.txt")
 COLOURS = ("class_dict.csv", "labelmap.txt")
-"""CamVid's has a row `name,r,g,b` for each class, and CVAT's a line `name:r,g,b::`."""
+"""CamVid's file has a row `name,r,g,b` per class, and CVAT's a line `name:r,g,b::`."""
 
 
 @dataclass(frozen=True)
 class MaskClasses:
-    """What files say about the classes of masks.
+    """The classes of masks.
 
     Attributes:
-        names: in the order of the values; None: the files do not say.
-        colours: of the classes in masks of colours; None: the files do not say.
+        names: in the order of the values, or None.
+        colours: of the classes in masks of colours, or None.
     """
 
     names: Sequence[str] | None = None
@@ -69,11 +67,10 @@ def _numbered(file: Path) -> list[str]:
 
 
 def _colours(file: Path) -> dict[str, tuple[int, int, int]]:
-    """The colour of each class of a file.
+    """The colours of the classes of a file.
 
     Raises:
-        UsageError: a row has no name and three numbers up to 255, or a name or colour is there
-            twice.
+        UsageError: a row is not a name and three numbers, or a name or colour is repeated.
     """
     rows = _rows(file)[1:] if file.suffix == ".csv" else _of_cvat(file)
     colours: dict[str, tuple[int, int, int]] = {}

@@ -1,4 +1,4 @@
-"""What the values of masks mean, decided once for a data set: classes, pixels that do not count, or
+"""The meaning of the values of masks, detected for a whole data set: classes, ignored pixels, or
 background and object.
 """
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from warmstart.core.records.columns import listed
 from warmstart.core.records.values import one_of
 from warmstart.errors import UsageError
 from warmstart.image.annotations.collector import unknown_classes
@@ -23,26 +24,26 @@ TWO_VALUED = (BACKGROUND, "object")
 
 @dataclass(frozen=True)
 class Encoding:
-    """How values become class indices.
+    """The mapping of values to class indices.
 
     Attributes:
         labels: the classes in order.
-        object_value: of the object in masks of two values, whose other one is 0; None: values are
-            indices, and 255 does not count.
+        object_value: the value of the object in masks of two values, of which the other is 0; None:
+            values are indices, and 255 is ignored.
     """
 
     labels: tuple[str, ...]
     object_value: int | None = None
 
     def explains(self, value: int) -> bool:
-        """Whether this is the value of a class, or of pixels that do not count."""
+        """Whether a value is that of a class, or of ignored pixels."""
         if self.object_value is not None and value == self.object_value:
             return True
         count = len(self.labels) if self.object_value is None else 1
         return 0 <= value < count or value == NOT_COUNTED
 
     def indices(self, values: np.ndarray) -> np.ndarray:
-        """Class indices (H, W) uint8 of the values of a mask (H, W)."""
+        """The class indices, uint8 (H, W), of the values of a mask (H, W)."""
         if self.object_value is None:
             return values.astype(np.uint8)
         indices = np.where(values == NOT_COUNTED, NOT_COUNTED, 0).astype(np.uint8)
@@ -54,8 +55,8 @@ class Values:
     """The values of all masks of a data set.
 
     Attributes:
-        pixels: of each value.
-        examples: the first mask of each set of values.
+        pixels: the number of pixels by value.
+        examples: the name of the first mask with each set of values.
     """
 
     def __init__(self) -> None:
@@ -63,7 +64,7 @@ class Values:
         self.examples: dict[frozenset[int], str] = {}
 
     def add(self, mask: np.ndarray, name: str) -> None:
-        """The values of one mask."""
+        """Count the values of a mask."""
         values, counts = np.unique(mask, return_counts=True)
         self.pixels.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
         self.examples.setdefault(frozenset(values.tolist()), name)
@@ -73,19 +74,19 @@ class Values:
 
 
 def decide(values: Values, labels: Sequence[str] | None, name: str) -> Encoding:
-    """The encoding of a data set.
+    """Detect the encoding of a data set.
 
-    Two values, 0 and another, are background and object; one label names the object. Else values
-    are class indices, where 255 does not count.
+    Two values, 0 and another, are background and object; a single label is that of the object. Else
+    values are class indices, and 255 is ignored.
 
     Args:
         values: of all masks.
-        labels: the classes in order; None: "class 0" on.
+        labels: the classes in order; None: "class 0" and so on.
         name: of the data, for messages.
 
     Raises:
-        UsageError: a value is not explained by a class, there are not two classes, or objects are
-            1 in some masks and 255 in others.
+        UsageError: a value has no class, there are fewer than two classes, or objects are 1 in some
+            masks and 255 in others.
     """
     if labels is not None and not labels:
         raise UsageError(f"{name}: there are no labels.")
@@ -100,12 +101,12 @@ def decide(values: Values, labels: Sequence[str] | None, name: str) -> Encoding:
         indices = [value for value in ordered if value != NOT_COUNTED]
         if indices != list(range(len(indices))):
             raise UsageError(
-                f"{name}: the masks hold {_counted(counts, ordered)}, and there are no "
-                f"labels for these values. {_WAY_OUT}"
+                f"{name}: the masks contain {_counted(counts, ordered)}, and there are no "
+                f"labels for these values. {_ADVICE}"
             )
         if len(indices) < 2:
             raise UsageError(
-                f"{name}: the masks hold {_counted(counts, ordered) or 'no pixels'}, so "
+                f"{name}: the masks contain {_counted(counts, ordered)}, so "
                 "there are fewer than two classes."
             )
         labels = [f"class {index}" for index in indices]
@@ -116,32 +117,30 @@ def decide(values: Values, labels: Sequence[str] | None, name: str) -> Encoding:
 
 
 def with_background(names: Sequence[str]) -> tuple[str, ...]:
-    """The classes of masks whose other pixels are background: the background first, called as the
-    names call it.
-    """
-    own = next((name for name in names if name.casefold() in BACKGROUNDS), BACKGROUND)
-    return (own, *(name for name in names if name != own))
+    """The classes with the background first, under its name in `names` if it has one."""
+    background = next((name for name in names if name.casefold() in BACKGROUNDS), BACKGROUND)
+    return (background, *(name for name in names if name != background))
 
 
 def _refuse_two_scales(values: Values, name: str) -> None:
     """Refuse masks of two values whose objects are 1 in some and 255 in others.
 
     Raises:
-        UsageError: there are both, and no mask has 1 and 255.
+        UsageError: both occur, and no mask has 1 and 255.
     """
     sets = values.examples
     ones = [values for values in sets if 1 in values]
     others = [values for values in sets if NOT_COUNTED in values]
     if ones and others and set(values) <= {0, 1, NOT_COUNTED} and not {*ones} & {*others}:
         raise UsageError(
-            f"{name}: the masks hold 0 and 1, such as that of {sets[ones[0]]}, or 0 and 255, "
+            f"{name}: the masks contain 0 and 1, such as that of {sets[ones[0]]}, or 0 and 255, "
             f"such as that of {sets[others[0]]}. 255 may be the object, too, or ignored "
             "pixels; save all masks with 0 and 1, or all with 0 and 255."
         )
 
 
 def refuse_objects_of_255(encoding: Encoding, values: Values, name: str) -> None:
-    """Refuse masks of nothing but 0 and 255 where 255 is a pixel that does not count.
+    """Refuse masks with only 0 and 255 if 255 is ignored.
 
     Raises:
         UsageError: there are no other values.
@@ -149,7 +148,7 @@ def refuse_objects_of_255(encoding: Encoding, values: Values, name: str) -> None
     if list(values) == [0, NOT_COUNTED] and encoding.object_value is None:
         known = ", ".join(f"{index} {label!r}" for index, label in enumerate(encoding.labels[:20]))
         raise UsageError(
-            f"{name}: the masks hold nothing but "
+            f"{name}: the masks contain nothing but "
             f"{_counted(values.pixels, [0, NOT_COUNTED])}, and the {len(encoding.labels)} "
             f"classes are {known}; 255 would be ignored, so all objects would be lost. Write "
             "the index of the class instead, or pass two labels, background and object."
@@ -159,11 +158,11 @@ def refuse_objects_of_255(encoding: Encoding, values: Values, name: str) -> None
 def translation(
     encoding: Encoding, labels: Sequence[str], values: Values, name: str
 ) -> np.ndarray | None:
-    """The index among `labels` of each class of an encoding, by name, uint8 (256,); None where
-    both are equal.
+    """The index in `labels` of each class of an encoding, by name, uint8 (256,); None if both are
+    equal.
 
     Raises:
-        UsageError: a class that has pixels is none of the labels.
+        UsageError: a class with pixels is not among the labels.
     """
     if tuple(labels) == encoding.labels:
         return None
@@ -183,18 +182,18 @@ def translation(
     return table
 
 
-_WAY_OUT = (
-    "Name the classes in order with labels=, or pass colours={label: (red, green, blue)}, "
+_ADVICE = (
+    "Pass the classes in order as labels=, or their colours as colours={label: (red, green, blue)}, "
     "with three equal numbers for a grey level. A mask that was saved as JPEG or resized "
     "with interpolation has spurious values."
 )
 
 
 def check(encoding: Encoding, values: Values, name: str) -> None:
-    """Refuse values that no class explains.
+    """Refuse values that have no class.
 
     Raises:
-        UsageError: there are some; the message has the number of their pixels.
+        UsageError: masks have such values; the message has the numbers of their pixels.
     """
     counts = values.pixels
     unexplained = [value for value in sorted(counts) if not encoding.explains(value)]
@@ -203,14 +202,12 @@ def check(encoding: Encoding, values: Values, name: str) -> None:
         if encoding.object_value is not None:
             known = f"0 {encoding.labels[0]!r}, {encoding.object_value} {encoding.labels[1]!r}"
         raise UsageError(
-            f"{name}: the masks hold {_counted(counts, unexplained)}, which have no label; "
-            f"the {len(encoding.labels)} classes are {known}. {_WAY_OUT}"
+            f"{name}: the masks contain {_counted(counts, unexplained)}, which have no label; "
+            f"the {len(encoding.labels)} classes are {known}. {_ADVICE}"
         )
     if not any(count for value, count in counts.items() if value != NOT_COUNTED):
         raise UsageError(f"{name}: no pixel of any mask belongs to a class.")
 
 
 def _counted(counts: Counter[int], values: Sequence[int]) -> str:
-    parts = [f"{value} ({counts[value]:,} pixels)" for value in values[:8]]
-    more = f" and {len(values) - 8} more values" if len(values) > 8 else ""
-    return ", ".join(parts) + more
+    return listed((f"{value} ({counts[value]:,} pixels)" for value in values), 8)

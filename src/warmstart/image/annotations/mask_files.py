@@ -1,4 +1,4 @@
-"""Which mask belongs to which photo, in the folders that people have."""
+"""Matches masks with photos, in many layouts of folders."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ ENDINGS = (
     "_gt",
     *cityscapes.ENDINGS,
 )
-"""What the name of a mask may add to the photo's."""
+"""Endings of a mask's name after that of its photo."""
 CAMVID_ENDINGS = ("_L", "_P")
-"""The same of CamVid's masks in folders of their own; next to photos, they may be something else."""
+"""CamVid's endings, only for folders of masks; next to photos they may have another meaning."""
 FOLDER_ENDINGS = ("_masks", "_mask", "_labels", "_label", "_annotations", "annot")
-"""What the name of a folder of masks may add to that of a folder of photos."""
+"""Endings of the name of a folder of masks after that of the folder of photos."""
 LISTS = Path("ImageSets") / "Segmentation"
 HELP = (
     "it needs the folders images/ and masks/, whose files have the same names (x.jpg and x.png or "
@@ -61,10 +61,10 @@ class Pair:
 
 
 def pairs_of(root: Path, problems: list[str]) -> list[Pair]:
-    """All photos of a folder with their masks; photos and masks without the other are listed.
+    """All photos of a folder with their masks; unmatched photos and masks are added to the problems.
 
     Raises:
-        UsageError: the layout is not known.
+        UsageError: the layout is unknown.
     """
     folders = list(_folders(root, problems))
     if not folders:
@@ -94,10 +94,10 @@ def has_masks(root: Path) -> bool:
 
 
 def _folders(root: Path, problems: list[str]) -> Iterator[tuple[Path, Path, str | None]]:
-    """(folder of photos, folder of masks, part); both are one folder where they are mixed.
+    """(folder of photos, folder of masks, part); one folder may contain both.
 
     Raises:
-        UsageError: there are folders of parts, and photos with masks next to them.
+        UsageError: there are photos with masks next to folders of parts.
     """
     parts = part_folders(root, has_masks, "masks", problems)
     own = list(_own_folders(root, problems))
@@ -142,7 +142,7 @@ def _has_pictures(folder: Path) -> bool:
 
 
 def _with_pictures(masks: Path, photos: Path) -> Path:
-    """The folder of masks, or the only one in it with pictures: `annotations/trimaps/`."""
+    """The folder of masks, or the only folder with pictures in it, such as `annotations/trimaps/`."""
     inner = [child for child in folders_of(masks) if _has_pictures(child)]
     is_outer = len(inner) == 1 and not photos_in(masks) and not (photos / inner[0].name).is_dir()
     return inner[0] if is_outer else masks
@@ -154,32 +154,32 @@ def _sibling(folder: Path) -> Path | None:
 
 
 def _is_mixed(folder: Path) -> bool:
-    """Whether masks stand next to their photos, as `x.jpg` and `x_mask.png`."""
+    """Whether a folder has masks next to their photos, as `x.jpg` and `x_mask.png`."""
     stems = {file.stem for file in folder.iterdir() if file.suffix.lower() in SUFFIXES}
     return any(_photo_stem(stem) in stems for stem in stems if _photo_stem(stem) != stem)
 
 
 def _photo_stem(stem: str, *, mixed: bool = True) -> str:
-    """The stem of the photo whose mask has this stem; `mixed`: masks stand next to photos."""
+    """The stem of the photo whose mask has this stem; `mixed`: masks are next to photos."""
     endings = ENDINGS if mixed else (*ENDINGS, *CAMVID_ENDINGS)
-    return stem.removesuffix(next((one for one in endings if stem.endswith(one)), ""))
+    return stem.removesuffix(next((ending for ending in endings if stem.endswith(ending)), ""))
 
 
 def _paired(photos: Path, masks: Path, part: str | None, problems: list[str]) -> Iterator[Pair]:
     mixed = photos == masks
     pairs: list[tuple[Path, Path]] = []
     exact: dict[Path, Path] = {}
-    ended: dict[Path, Path] = {}
+    with_ending: dict[Path, Path] = {}
     for file in sorted(masks.rglob("*")):
         if file.is_file() and file.suffix.lower() in SUFFIXES and not cityscapes.is_other(file):
             key = file.relative_to(masks).with_suffix("")
-            plain = key.with_name(_photo_stem(key.name, mixed=mixed))
-            if plain == key:
+            of_photo = key.with_name(_photo_stem(key.name, mixed=mixed))
+            if of_photo == key:
                 exact[key] = file
             else:
-                _add(ended, plain, file)
-    if not mixed and (both := sorted(exact.keys() & ended.keys())):
-        _refuse_two(exact[both[0]], ended[both[0]], both[0])
+                _add(with_ending, of_photo, file)
+    if not mixed and (both := sorted(exact.keys() & with_ending.keys())):
+        _refuse_two(exact[both[0]], with_ending[both[0]], both[0])
     by_key: dict[Path, list[Path]] = {}
     for photo in photos_of(photos, problems):
         key = photo.relative_to(photos).with_suffix("")
@@ -187,18 +187,18 @@ def _paired(photos: Path, masks: Path, part: str | None, problems: list[str]) ->
             continue
         key = key.with_name(key.name.removesuffix(cityscapes.PHOTO_ENDING))
         by_key.setdefault(key, []).append(photo)
-    for key, some in by_key.items():
-        mask = (None if mixed else exact.pop(key, None)) or ended.pop(key, None)
+    for key, files in by_key.items():
+        mask = (None if mixed else exact.pop(key, None)) or with_ending.pop(key, None)
         if mask is None:
-            problems += [f"{photo}: has no mask in {masks}" for photo in some]
-        elif len(some) > 1:
-            names = " and ".join(photo.name for photo in some)
+            problems += [f"{photo}: has no mask in {masks}" for photo in files]
+        elif len(files) > 1:
+            names = " and ".join(photo.name for photo in files)
             problems.append(
-                f"{mask}: may be the mask of {names} in {some[0].parent}; rename one. They are left out"
+                f"{mask}: may be the mask of {names} in {files[0].parent}; rename one. They are left out"
             )
         else:
-            pairs.append((some[0], mask))
-    others = ended.values() if mixed else (*exact.values(), *ended.values())
+            pairs.append((files[0], mask))
+    others = with_ending.values() if mixed else (*exact.values(), *with_ending.values())
     problems += [f"{mask}: has no photo in {photos}" for mask in others if mask.name[0] != "."]
     own: Sequence[str | None] = [part] * len(pairs)
     if part is None and photos.name.lower() in map(str.lower, PHOTOS):
@@ -208,11 +208,11 @@ def _paired(photos: Path, masks: Path, part: str | None, problems: list[str]) ->
 
 
 def _add(masks: dict[Path, Path], key: Path, file: Path) -> None:
-    known = masks.get(key)
-    if known is not None and not cityscapes.is_better(known, file):
-        if cityscapes.is_better(file, known):
+    earlier = masks.get(key)
+    if earlier is not None and not cityscapes.is_better(earlier, file):
+        if cityscapes.is_better(file, earlier):
             return
-        _refuse_two(known, file, key)
+        _refuse_two(earlier, file, key)
     masks[key] = file
 
 

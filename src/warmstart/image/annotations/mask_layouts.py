@@ -1,4 +1,4 @@
-"""Photos and their masks in the layouts that are in use, before any mask is read."""
+"""Finds photos and their masks in any layout, without reading the masks."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class MaskLayout:
     Attributes:
         name: for messages.
         raw_photos: the photos.
-        names: the classes as the data numbers them; None: it does not say.
-        exact: whether values of the masks are indices of these, with no need to decide.
+        names: the classes in the order of the data's numbers, or None.
+        exact: whether the values of masks are indices of `names`.
         columns: how the data was read.
     """
 
@@ -61,11 +61,11 @@ def layout_of(
     """The photos of a source; arguments as those of `read_masks`.
 
     Args:
-        problems: takes photos and masks that are left out.
+        problems: receives photos and masks that are left out.
         reading: options of a table.
 
     Raises:
-        UsageError: the layout is not known, or can be read in two ways.
+        UsageError: the layout is unknown or ambiguous.
     """
     path = existing(source)
     if records.is_table(source) and (path is None or path.suffix.lower() != ".json"):
@@ -77,8 +77,9 @@ def layout_of(
     if path is None:
         raw_photos, columns = _of_pairs(source, colours)
         return MaskLayout("The list", raw_photos, columns=columns)
-    known = None if labels is None else with_background(labels) if len(labels) == 1 else labels
-    classes = Classes(str(path), known, strict)
+    if labels is not None and len(labels) == 1:
+        labels = with_background(labels)
+    classes = Classes(str(path), labels, strict)
     notes: list[str] = []
     is_json = path.suffix.lower() == ".json"
     sources: Sequence[tuple[Path, str | None]] = [(path, None)]
@@ -105,8 +106,8 @@ def layout_of(
 
 
 def _sources(path: Path, problems: list[str]) -> list[tuple[Path, str | None]]:
-    """The folders with outlines or masks, with the part that each is: the folder itself, those of
-    its parts with outlines, or what is in a folder around them.
+    """The folders with outlines or masks, and their parts: the folder itself, its folders of parts with
+    outlines, or inner folders.
     """
     if _has_outlines(path):
         return [(path, None)]
@@ -123,8 +124,12 @@ def _has_outlines(folder: Path) -> bool:
 
 
 def _is_data_set(folder: Path) -> bool:
-    known = _has_outlines(folder) or has_polygons(folder) or mask_files.has_masks(folder)
-    return known or bool(part_folders(folder, _has_outlines, "outlines", []))
+    return (
+        _has_outlines(folder)
+        or has_polygons(folder)
+        or mask_files.has_masks(folder)
+        or bool(part_folders(folder, _has_outlines, "outlines", []))
+    )
 
 
 def _of_pairs(source: Any, colours: Colours | None) -> tuple[list[RawMaskedPhoto], list[str]]:
@@ -139,10 +144,10 @@ def _of_pairs(source: Any, colours: Colours | None) -> tuple[list[RawMaskedPhoto
 
 
 def _in_one_range(raw_photos: Sequence[RawMaskedPhoto]) -> tuple[list[RawMaskedPhoto], list[str]]:
-    """The raw_photos with arrays of photos as uint8, and the range that they had, in words."""
-    photos = [one.photo for one in raw_photos]
+    """The photos with arrays as uint8, and a line on the range that they had."""
+    photos = [raw.photo for raw in raw_photos]
     pixels = as_uint8({"data": photos})
-    scaled = [replace(one, photo=photo) for one, photo in zip(raw_photos, photos, strict=True)]
+    scaled = [replace(raw, photo=photo) for raw, photo in zip(raw_photos, photos, strict=True)]
     return scaled, [f"{PIXELS}{pixels}"] if pixels else []
 
 
@@ -172,7 +177,7 @@ def _of_table(
 
 
 def _reading(mask: Any, colours: Colours | None) -> tuple[Callable[[], np.ndarray], Any]:
-    """What reads a mask, and the picture whose palette counts."""
+    """The function that reads a mask, and the picture whose palette is compared."""
     return lambda: read_values(mask, colours), None if colours else mask
 
 
@@ -183,7 +188,7 @@ def _of_folders(
     problems: list[str],
     notes: Sequence[str],
 ) -> MaskLayout:
-    """The photos and masks of folders; `path`: the one that was named."""
+    """The photos and masks of folders; `path`: the user's folder."""
     pairs = [pair for folder in folders for pair in mask_files.pairs_of(folder, problems)]
     if colours is None and cityscapes.are_masks([pair.mask for pair in pairs]):
         raw_photos = [
@@ -207,4 +212,4 @@ def _of_folders(
 
 
 def _cityscapes_reader(mask: Path) -> Callable[[], np.ndarray]:
-    return lambda: cityscapes.trained(read_values(mask), mask)
+    return lambda: cityscapes.train_ids(read_values(mask), mask)

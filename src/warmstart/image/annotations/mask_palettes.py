@@ -1,4 +1,4 @@
-"""The palettes of masks: an index has to have one colour in all of them."""
+"""The palettes of masks, in which an index must always have the same colour."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Palettes:
         self.colours: dict[int, tuple[Colour, str]] = {}
 
     def add(self, mask: Any, name: str, indices: Iterable[int]) -> None:
-        """The palette of a mask whose pixels have these indices.
+        """Add the palette of a mask whose pixels have these indices.
 
         Raises:
             UsageError: an index had another colour before.
@@ -27,18 +27,18 @@ class Palettes:
         palette = _palette(mask)
         for index in indices if palette else ():
             colour = _colour(palette, index)
-            known, first = self.colours.setdefault(index, (colour, name))
-            if known != colour:
+            earlier, first = self.colours.setdefault(index, (colour, name))
+            if earlier != colour:
                 raise UsageError(
-                    f"{first} and {name} have masks of different palettes: index {index} is {known} "
-                    f"in the first and {colour} in the second. If colours are the classes, name them "
-                    "with colours={label: (red, green, blue)}; if indices are, save all masks with "
-                    "one palette or as grey levels."
+                    f"{first} and {name} have masks of different palettes: index {index} is {earlier} "
+                    f"in the first and {colour} in the second. If colours are the classes, pass "
+                    "colours={label: (red, green, blue)}; if indices are, save all masks with one "
+                    "palette or as grey levels."
                 )
 
 
 def _palette(mask: Any) -> list[int]:
-    """Red, green and blue of each index; empty where a mask has no palette."""
+    """Red, green and blue of each index; empty if a mask has no palette."""
     from PIL import Image
 
     if isinstance(mask, Image.Image):
@@ -48,7 +48,7 @@ def _palette(mask: Any) -> list[int]:
     try:
         with Image.open(BytesIO(mask) if isinstance(mask, bytes) else mask) as picture:
             return (picture.getpalette() or []) if picture.mode == "P" else []
-    except Exception:  # the pixels were read; a palette that is not there says nothing
+    except Exception:  # the pixels were read, and a missing palette does no harm
         return []
 
 

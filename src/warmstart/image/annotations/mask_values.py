@@ -1,4 +1,4 @@
-"""The values of a mask, of a picture with a palette, of grey levels or of colours, or an array."""
+"""The values of a mask: a picture with a palette, grey levels or colours, or an array."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Colours = Mapping[str, tuple[int, int, int]]
 
 
 def read_values(mask: Any, colours: Colours | None = None) -> np.ndarray:
-    """The values (H, W) of a mask: int64 of a path, a file's bytes, a PIL image (palette, grey,
+    """The values of a mask, int64 (H, W), from a path, a file's bytes, a PIL image (palette, greyscale,
     1 bit, RGB with `colours`) or an array (H, W) or (H, W, 1).
 
-    Pixels of a colour that is none of `colours` are `UNKNOWN_COLOUR` less the colour's code.
+    Pixels of a colour that is not in `colours` are `UNKNOWN_COLOUR` minus the colour's code.
 
     Raises:
-        UsageError: it is not such a mask.
+        UsageError: the mask cannot be read, or has another format.
     """
     from PIL import Image
 
@@ -60,13 +60,13 @@ def read_values(mask: Any, colours: Colours | None = None) -> np.ndarray:
 
 
 def has_colours(mask: str | os.PathLike[str]) -> bool:
-    """Whether the file of a mask is a picture with three channels."""
+    """Whether a mask file is a picture with three colour channels."""
     from PIL import Image
 
     try:
         with Image.open(mask) as picture:
             return picture.mode in ("RGB", "RGBA")
-    except Exception:  # the reader of the mask reports what is wrong
+    except Exception:  # `read_values` reports the problem
         return False
 
 
@@ -81,7 +81,7 @@ def _of_picture(picture: Any, name: str, colours: Colours | None) -> np.ndarray:
         values = np.array(picture).astype(np.int64)
         if values.size and not 0 <= values.min() <= values.max() <= 255:
             raise UsageError(
-                f"{name}: the mask holds values from {values.min()} to {values.max()}; there "
+                f"{name}: the mask contains values from {values.min()} to {values.max()}; there "
                 "may be at most 256 classes"
             )
         return values
@@ -91,7 +91,7 @@ def _of_picture(picture: Any, name: str, colours: Colours | None) -> np.ndarray:
             return channels[..., 0]
     if picture.mode == "F":
         raise UsageError(
-            f"{name}: the mask holds floating-point numbers; save it as 8-bit or 16-bit integers"
+            f"{name}: the mask contains floating-point numbers; save it as 8-bit or 16-bit integers"
         )
     raise UsageError(
         f"{name}: the mask is a colour image ({picture.mode}); map its colours with "
@@ -108,10 +108,10 @@ def _of_colours(pixels: np.ndarray, colours: Colours) -> np.ndarray:
 
 
 def unknown_colours(counts: Counter[int], name: str) -> None:
-    """Refuse colours that are not a class.
+    """Refuse colours that are not in `colours`.
 
     Raises:
-        UsageError: there are some; the message has the number of their pixels.
+        UsageError: masks have such colours; the message has the numbers of their pixels.
     """
     unknown = [value for value in counts if value <= UNKNOWN_COLOUR]
     if not unknown:

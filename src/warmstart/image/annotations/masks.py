@@ -1,5 +1,5 @@
-"""Photos with masks: a class for every pixel, from pictures with a palette, of grey levels or of
-colours, or from outlines.
+"""Photos with masks, a class per pixel: from pictures with a palette, grey levels or colours, or from
+outlines.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from warmstart.image.annotations.outlines import RawMaskedPhoto
 
 @dataclass(frozen=True, eq=False)
 class MaskedPhoto:
-    """One photo; `mask()` reads its classes: (H, W) uint8, `NOT_COUNTED` where a pixel belongs to
-    none.
+    """A photo with a mask.
 
     Attributes:
-        photo: what `image.decode` takes.
+        photo: as for `decoder.decode`.
         name: for messages.
-        part: "train", "validation" or "test", where the data names parts.
-        group: photos of the same group stay in one part.
+        mask: reads the classes, uint8 (H, W); `NOT_COUNTED` for pixels without a class.
+        part: "train", "validation" or "test", if the data has parts.
+        group: photos of a group stay in one part.
     """
 
     photo: Any
@@ -54,10 +54,10 @@ class MaskData:
     """Photos with masks.
 
     Attributes:
-        photos: those that can be used.
+        photos: without those that cannot be used.
         labels: the names of the classes in order.
-        problems: what is wrong with the data, one line each.
-        encoding: what the values of the masks mean.
+        problems: one line per problem.
+        encoding: the meaning of the values of masks.
         columns: how the data was read, such as "pixels: uint8 from 0 (black) to 255 (white)".
     """
 
@@ -77,7 +77,7 @@ def read_masks(
     mask_encoding: Encoding | None = None,
     **reading: str | None,
 ) -> MaskData:
-    """Photos with masks of any layout; every mask is looked at once.
+    """Read photos with masks in any layout; all masks are read once.
 
     Args:
         source: a folder with `images/` and `masks/` (files pair by name: `x.jpg` and `x.png` or
@@ -88,18 +88,18 @@ def read_masks(
             and mask; or a list of (photo, mask), a mask being a path, a PIL image or an array
             (H, W).
         labels: the classes in order; default: those of `labels.txt` and other files, see
-            `mask_classes`, else "class 0" on; "background" and "object" for masks of two values.
-            Where the data names its classes, these are mapped by name.
-        colours: for masks in RGB: the colour of each class; then `labels` are its keys.
+            `mask_classes`, else "class 0" and so on; "background" and "object" for masks of two
+            values. If the data names its classes, they are matched by name.
+        colours: the colour of each class, for masks in RGB; its keys then replace `labels`.
         strict: whether outlines of other classes are an error; else their photos are listed and
             left out.
-        mask_encoding: what the values mean, as similar data has shown.
+        mask_encoding: the meaning of the values, from similar data.
         **reading: `path_column`, `mask_column`, `split_column`, `group_column`, `encoding` and
             `delimiter` of a table.
 
     Raises:
-        UsageError: the layout is not known, nothing in it can be used, a value of a mask is not
-            explained by a class, or a class that has pixels is none of the labels.
+        UsageError: the layout is unknown, nothing in it can be used, a value of a mask has no
+            class, or a class with pixels is not among the labels.
     """
     if isinstance(source, MaskData):
         return source
@@ -117,7 +117,7 @@ def _checked(
     problems: list[str],
     encoding: Encoding | None,
 ) -> MaskData:
-    usable, values = _looked_at(layout, problems)
+    usable, values = _read_once(layout, problems)
     name = layout.name
     unknown_colours(values.pixels, name)
     if layout.names is not None and layout.exact:
@@ -142,13 +142,13 @@ def _checked(
         )
     table = translation(encoding, labels, values, name)
     photos = tuple(
-        MaskedPhoto(one.photo, one.name, _indices(one.values, encoding, table), one.part, one.group)
-        for one in usable
+        MaskedPhoto(raw.photo, raw.name, _indices(raw.values, encoding, table), raw.part, raw.group)
+        for raw in usable
     )
     return MaskData(photos, tuple(labels), tuple(problems), encoding, tuple(layout.columns))
 
 
-def _looked_at(layout: MaskLayout, problems: list[str]) -> tuple[list[RawMaskedPhoto], Values]:
+def _read_once(layout: MaskLayout, problems: list[str]) -> tuple[list[RawMaskedPhoto], Values]:
     """The photos that can be used, and the values of their masks."""
     values, palettes = Values(), Palettes()
     usable = []
@@ -156,11 +156,11 @@ def _looked_at(layout: MaskLayout, problems: list[str]) -> tuple[list[RawMaskedP
     for raw in layout.raw_photos:
         try:
             mask = raw.values()
-            (width, height), turned = decoder.upright_size(raw.photo, name=raw.name)
+            (width, height), is_rotated = decoder.upright_size(raw.photo, name=raw.name)
             if mask.shape != (height, width):
                 raise UsageError(
                     f"{raw.name}: its mask has {mask.shape[1]}x{mask.shape[0]} pixels, the "
-                    f"photo {width}x{height}{upright(turned and mask.shape == (width, height))}"
+                    f"photo {width}x{height}{upright(is_rotated and mask.shape == (width, height))}"
                 )
         except (InputError, UsageError) as error:
             problems.append(str(error))

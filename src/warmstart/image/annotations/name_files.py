@@ -1,4 +1,4 @@
-"""Files of class names, one a line: the number of a class is its line, counted from 0."""
+"""Files of class names, one per line: the number of a class is that of its line, counted from 0."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def read_names(file: Path) -> list[str]:
     """The names of a file.
 
     Raises:
-        UsageError: a line between others is blank, a name is there twice, or there is none.
+        UsageError: a line before the last name is blank, a name is repeated, or there is no name.
     """
     lines = [line.strip() for line in file.read_text("utf-8-sig", "replace").splitlines()]
     while lines and not lines[-1]:
@@ -36,11 +36,11 @@ def refuse_two_lists(lists: Sequence[tuple[Path, dict[int, str]]]) -> None:
         UsageError: two files disagree.
     """
     for file, names in lists[1:]:
-        first, known = lists[0]
-        if names != known:
-            number = min(key for key in {*names, *known} if names.get(key) != known.get(key))
+        first, others = lists[0]
+        if names != others:
+            number = min(key for key in {*names, *others} if names.get(key) != others.get(key))
             raise UsageError(
                 f"{first} and {file} disagree about the classes: class {number} is "
-                f"{known.get(number, 'absent')!r} in one and {names.get(number, 'absent')!r} "
+                f"{others.get(number, 'absent')!r} in one and {names.get(number, 'absent')!r} "
                 "in the other. Correct or remove one."
             )

@@ -1,20 +1,22 @@
-"""Numbers and flags of annotation files, which come as numbers or as texts of them."""
+"""Numbers and flags of annotation files, which may be numbers or text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-SHARE_SLACK = 0.01
-"""Below 0 and above 1, that rounding explains."""
+from warmstart.json_values import is_integer
+
+FRACTION_SLACK = 0.01
+"""How far rounded fractions may be below 0 or above 1."""
 _TRUE, _FALSE = ("1", "1.0", "true"), ("", "0", "0.0", "false", "unspecified")
 
 
 def number(value: Any) -> float:
-    """A JSON number or a text of one as a float.
+    """A float from a JSON number or its text.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is not a number.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(f"not a number: {value!r:.40}")
@@ -25,12 +27,12 @@ def number(value: Any) -> float:
 
 
 def whole(value: Any) -> int:
-    """A whole number, also where it is written as a float or as text.
+    """An integer from an int, a float or text.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not an integer.
     """
-    if isinstance(value, int) and not isinstance(value, bool):
+    if is_integer(value):
         return value
     if isinstance(value, str) and value.isdecimal():
         return int(value)
@@ -43,10 +45,10 @@ def whole(value: Any) -> int:
 
 
 def flag(value: Any) -> bool:
-    """Whether a flag is set: 0 or 1, true or false, also as text; without a value it is not.
+    """Whether a flag is set: 0 or 1, true or false, also as text; False if it is missing.
 
     Raises:
-        ValueError: it is something else; the message completes "iscrowd ".
+        ValueError: it has another value; the message completes "iscrowd ".
     """
     text = "" if value is None else str(value).strip().lower()
     if isinstance(value, list | dict) or text not in _TRUE + _FALSE:
@@ -55,10 +57,10 @@ def flag(value: Any) -> bool:
 
 
 def size_of(width: Any, height: Any) -> tuple[int, int] | None:
-    """(width, height) of a photo as an annotation has it; None where it does not say.
+    """The (width, height) of a photo in an annotation; None if it is missing.
 
     Raises:
-        ValueError: one is not a whole number; the message completes "the width …".
+        ValueError: one is not an integer; the message completes "the width …".
     """
     sides = []
     for name, value in (("width", width), ("height", height)):
@@ -69,29 +71,30 @@ def size_of(width: Any, height: Any) -> tuple[int, int] | None:
     return (sides[0], sides[1]) if all(sides) else None
 
 
-def are_shares(numbers: Iterable[float]) -> bool:
-    """Whether numbers of a box are shares of the photo: between 0 and 1, but for rounding."""
-    return all(-SHARE_SLACK <= number <= 1 + SHARE_SLACK for number in numbers)
+def are_fractions(numbers: Iterable[float]) -> bool:
+    """Whether the numbers of a box may be fractions of the photo: 0 to 1, except for rounding."""
+    return all(-FRACTION_SLACK <= number <= 1 + FRACTION_SLACK for number in numbers)
 
 
-def must_be_shares(numbers: Iterable[float]) -> bool:
-    """Whether numbers of a box cannot be pixels: shares, not all of them whole numbers."""
+def must_be_fractions(numbers: Iterable[float]) -> bool:
+    """Whether the numbers of a box are fractions of the photo and cannot be pixels."""
     numbers = tuple(numbers)
-    return are_shares(numbers) and any(number % 1 for number in numbers)
+    return are_fractions(numbers) and any(number % 1 for number in numbers)
 
 
 def size_fault(
-    name: str, recorded: tuple[int, int] | None, size: tuple[int, int], turned: bool
+    name: str, recorded: tuple[int, int] | None, size: tuple[int, int], is_rotated: bool
 ) -> str:
-    """What is wrong where an annotation has another (width, height) than its photo; "" for nothing."""
+    """The fault of an annotation whose (width, height) differs from its photo's; "" if there is none."""
     if recorded is None or recorded == size:
         return ""
     return (
         f"{name}: the annotation says {recorded[0]}x{recorded[1]} pixels, the photo has "
-        f"{size[0]}x{size[1]}{upright(turned and recorded == size[::-1])}; the photo is left out"
+        f"{size[0]}x{size[1]}{upright(is_rotated and recorded == size[::-1])}; the photo is left out"
     )
 
 
-def upright(turned: bool) -> str:
-    """What to do with an annotation of a photo that EXIF turns, for a message; "" for others."""
-    return " after EXIF rotation (save the rotated photo, or annotate it upright)" if turned else ""
+def upright(is_rotated: bool) -> str:
+    """A hint for the annotation of a photo that EXIF rotates, for a message; "" for others."""
+    hint = " after EXIF rotation (save the rotated photo, or annotate it upright)"
+    return hint if is_rotated else ""

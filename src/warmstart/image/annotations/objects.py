@@ -1,4 +1,4 @@
-"""A column with all boxes of a photo, as data sets of Hugging Face have it:
+"""A column with all boxes of a photo, as in datasets of Hugging Face:
 `objects: {"bbox": [[x, y, width, height], …], "category": [0, …]}`, or a list of such mappings.
 """
 
@@ -12,15 +12,15 @@ from warmstart.core.records.values import as_list, class_name, is_missing, struc
 from warmstart.image.annotations.box_formats import RowBox
 
 NAMES = ("objects", "annotations")
-"""Of the column."""
+"""Names of the column."""
 BOXES = ("bbox", "bboxes", "boxes", "box")
 CLASSES = ("category", "categories", "label", "labels", "class", "classes", "category_id")
 FORMATS = ("xywh", "xyxy")
-"""What four numbers may be: COCO's form, which most such data sets have, or two corners."""
+"""Formats of boxes: COCO's, which is the most common, or two corners."""
 
 
 def objects_column(table: records.Table) -> str | None:
-    """The column whose cells hold boxes; None where there is none."""
+    """The column whose cells contain boxes, or None."""
     for column in [name for name in table.columns if name.casefold() in NAMES]:
         cells = table.cells()[column]
         cell = next((_parsed(cell) for cell in cells if not _is_empty(cell)), None)
@@ -64,13 +64,15 @@ def _pairs(record: records.Record, column: str, cell: Any) -> list[tuple[Any, An
         boxes, labels = (as_list(cell.get(_key(cell, keys))) for keys in (BOXES, CLASSES))
         if boxes is None or labels is None or len(boxes) != len(labels):
             raise record.error(
-                f"the column {column!r} must hold as many boxes (bbox) as classes (category); its keys "
+                f"the column {column!r} must have as many boxes (bbox) as classes (category); its keys "
                 f"are {', '.join(map(str, cell))}"
             )
         return list(zip(boxes, labels, strict=True))
-    if not isinstance(cell, list) or not all(isinstance(one, Mapping) for one in cell):
-        raise record.error(f"the column {column!r} holds {cell!r:.60}, not boxes and their classes")
-    return [(one.get(_key(one, BOXES)), one.get(_key(one, CLASSES))) for one in cell]
+    if not isinstance(cell, list) or not all(isinstance(item, Mapping) for item in cell):
+        raise record.error(
+            f"the column {column!r} contains {cell!r:.60}, not boxes and their classes"
+        )
+    return [(item.get(_key(item, BOXES)), item.get(_key(item, CLASSES))) for item in cell]
 
 
 def _class_names(table: records.Table, column: str, cell: Any) -> Sequence[str] | None:
@@ -79,12 +81,12 @@ def _class_names(table: records.Table, column: str, cell: Any) -> Sequence[str] 
 
 
 def _key(cell: Mapping[str, Any], names: Sequence[str]) -> str:
-    """The first of these keys that a cell has; "" without one."""
+    """The first of these keys in a cell, or ""."""
     return next((name for name in names if name in cell), "")
 
 
 def _parsed(cell: Any) -> Any:
-    """The cell itself, or what its JSON holds, as in a CSV file; arrays as lists."""
+    """The value of a cell: parsed if it is JSON, as in a CSV file; arrays as lists."""
     if isinstance(cell, str):
         try:
             return structure(cell) or cell

@@ -1,6 +1,4 @@
-"""Masks from outlines: COCO's polygons and run lengths, labelme's shapes, YOLO's
-polygons.
-"""
+"""Masks from outlines: COCO's polygons and run lengths, labelme's shapes, and YOLO's polygons."""
 
 from __future__ import annotations
 
@@ -21,21 +19,26 @@ from warmstart.image.annotations.mask_values import NOT_COUNTED
 from warmstart.image.annotations.numbers import size_fault
 from warmstart.image.annotations.polygons import (
     polygon_mask,
-    refuse_elsewhere,
+    refuse_outside,
     run_length_mask,
 )
 from warmstart.image.annotations.yolo_config import SUFFIXES as YAML
 
 Shape = tuple[int, Any, str]
-"""Value of its pixels, polygons or run lengths, name for messages."""
+"""(value of its pixels, polygons or run lengths, name for messages)."""
 
 
 @dataclass(frozen=True)
 class RawMaskedPhoto:
-    """A photo whose mask has not been checked yet; `values()` reads it: (H, W) whole numbers.
+    """A photo whose mask has not been checked yet.
 
     Attributes:
-        mask: the picture or file whose palette counts, if there is one.
+        photo: as for `decoder.decode`.
+        name: for messages.
+        values: reads the mask, int (H, W).
+        mask: the picture or file whose palette is compared, if there is one.
+        part: "train", "validation" or "test", if the data has parts.
+        group: photos of a group stay in one part.
     """
 
     photo: Any
@@ -47,15 +50,15 @@ class RawMaskedPhoto:
 
 
 class Classes:
-    """Which value the pixels of an outline have: the index of its class.
+    """The indices of the classes of outlines, which are the values of their pixels.
 
     Args:
         name: of the data, for messages.
-        labels: the classes in order, among them the background; None: those of the data.
+        labels: the classes in order, including the background; None: those of the data.
         strict: whether other classes are an error.
 
     Attributes:
-        background: index of the pixels outside of all outlines.
+        background: the index of the pixels outside all outlines.
     """
 
     def __init__(self, name: str, labels: Sequence[str] | None, strict: bool):
@@ -64,24 +67,24 @@ class Classes:
         self.background = 0
         self.unknown: dict[str, int] = {}
 
-    def offer(self, names: Sequence[str]) -> None:
-        """The classes of the data, in order; taken where there are no labels.
+    def set_default(self, names: Sequence[str]) -> None:
+        """Use the classes of the data, in order, if there are no labels.
 
         Raises:
-            UsageError: the background is none of the labels.
+            UsageError: the background is not among the labels.
         """
         self.labels = self.labels or with_background(names)
-        known = [label.casefold() for label in self.labels]
-        own = next((name for name in BACKGROUNDS if name in known), None)
-        if own is None:
+        labels = [label.casefold() for label in self.labels]
+        background = next((name for name in BACKGROUNDS if name in labels), None)
+        if background is None:
             raise UsageError(
-                f"{self.name}: pixels outside of all outlines are {BACKGROUND!r}, which is "
+                f"{self.name}: pixels outside all outlines are {BACKGROUND!r}, which is "
                 f"not one of the classes {', '.join(map(repr, self.labels[:20]))}."
             )
-        self.background = known.index(own)
+        self.background = labels.index(background)
 
     def value(self, name: str) -> int | None:
-        """The index of a class; None where it is not known."""
+        """The index of a class; None if it is unknown, which is counted."""
         label = class_of(name, self.labels)
         if label is None:
             self.unknown[name] = self.unknown.get(name, 0) + 1
@@ -89,10 +92,10 @@ class Classes:
         return self.labels.index(label)
 
     def refuse_unknown(self) -> None:
-        """Refuse classes that are not known.
+        """Refuse unknown classes if `strict`.
 
         Raises:
-            UsageError: there are some, and they are an error.
+            UsageError: the data has unknown classes.
         """
         if self.strict and self.unknown:
             raise UsageError(f"{self.name} has {unknown_classes(self.unknown, self.labels)}")
@@ -108,7 +111,7 @@ def of_coco(
     for file, part in files:
         data = coco.load(file)
         names = coco.category_names(data, file)
-        classes.offer([names[key] for key in sorted(names)])
+        classes.set_default([names[key] for key in sorted(names)])
         shapes: dict[Any, list[Shape]] = defaultdict(list)
         faults: dict[Any, list[str]] = defaultdict(list)
         for position, record in enumerate(data["annotations"], 1):
@@ -125,7 +128,7 @@ def of_coco(
             if image.key not in faults:
                 own = shapes.get(image.key, [])
                 _add_painted(raw_photos, image.path, own, classes, problems, part, image.size)
-        coco.refuse_strays(data, file, problems)
+        coco.list_unmatched(data, file, problems)
     classes.refuse_unknown()
     return raw_photos
 
@@ -136,22 +139,22 @@ def of_labelme(
     """The photos of labelme's files; the classes are the background and the labels.
 
     Args:
-        folders: with the part that each is.
+        folders: with their parts.
         classes: of the data.
-        problems: takes what is wrong with photos, which are left out.
+        problems: receives the faults of photos, which are left out.
     """
     records = [
         (record, part) for folder, part in folders for record in labelme.outlines(folder, problems)
     ]
     named = {shape.label for record, _ in records for shape in record.shapes}
-    classes.offer(sorted(named - {labelme.IGNORED, labelme.BACKGROUND}))
-    apart = {labelme.IGNORED: NOT_COUNTED, labelme.BACKGROUND: classes.background}
+    classes.set_default(sorted(named - {labelme.IGNORED, labelme.BACKGROUND}))
+    special = {labelme.IGNORED: NOT_COUNTED, labelme.BACKGROUND: classes.background}
     raw_photos: list[RawMaskedPhoto] = []
     for record, part in records:
         shapes: list[Shape] = []
         faults = list(record.faults)
         for shape in record.shapes:
-            value = apart.get(shape.label)
+            value = special.get(shape.label)
             if value is None:
                 value = classes.value(shape.label)
             if value is None:
@@ -177,7 +180,7 @@ def of_yolo(
         UsageError: the lines are boxes.
     """
     config, photos = yolo.config_and_photos(path, problems)
-    classes.offer(list(config.names.values()))
+    classes.set_default(list(config.names.values()))
     raw_photos: list[RawMaskedPhoto] = []
     boxes = polygons = 0
     for photo, part, outlines, faults in yolo.shapes_of(photos, config, problems, notes):
@@ -197,7 +200,7 @@ def of_yolo(
             _add_painted(raw_photos, photo, shapes, classes, problems, part, scale=True)
     if boxes and not polygons:
         raise UsageError(
-            f"{path}: the text files hold boxes and no polygons; train a detector on them "
+            f"{path}: the text files contain boxes and no polygons; train a detector on them "
             "(task='object-detection'), or provide polygons."
         )
     classes.refuse_unknown()
@@ -205,7 +208,7 @@ def of_yolo(
 
 
 def has_polygons(path: Path) -> bool:
-    """Whether this is a YOLO folder, or its `data.yaml`."""
+    """Whether a path is a YOLO folder, or its `data.yaml`."""
     return (path.is_dir() or path.suffix.lower() in YAML) and yolo.is_yolo(path)
 
 
@@ -221,23 +224,23 @@ def _add_painted(
     *,
     scale: bool = False,
 ) -> None:
-    """Add a photo with the mask that its shapes draw.
+    """Add a photo with the mask of its shapes.
 
     Args:
-        raw_photos: takes the photo.
-        photo: to be added.
-        shapes: on it.
+        raw_photos: receives the photo.
+        photo: to add.
+        shapes: on the photo.
         classes: of the data.
-        problems: takes the reason why it cannot be used.
+        problems: receives the fault of a photo that cannot be used.
         part: of the photo.
-        recorded: (width, height) of the photo as the annotation has it.
+        recorded: (width, height) of the photo in the annotation, or None.
         name: for messages; default: the path.
-        scale: whether polygons are shares of the photo.
+        scale: whether polygons are fractions of the photo.
     """
     name = str(photo) if name is None else name
     try:
-        size, turned = decoder.upright_size(photo, name=name)
-        if fault := size_fault(name, recorded, size, turned):
+        size, is_rotated = decoder.upright_size(photo, name=name)
+        if fault := size_fault(name, recorded, size, is_rotated):
             raise UsageError(fault)
         if scale:
             shapes = [(value, _in_pixels(points, size), what) for value, points, what in shapes]
@@ -249,19 +252,19 @@ def _add_painted(
 
 
 def _in_pixels(points: Sequence[float], size: tuple[int, int]) -> list[list[float]]:
-    return [[share * size[index % 2] for index, share in enumerate(points)]]
+    return [[fraction * size[index % 2] for index, fraction in enumerate(points)]]
 
 
 def _painted(
     shapes: Sequence[Shape], size: tuple[int, int], background: int, *, in_pixels: bool
 ) -> np.ndarray:
-    """The shapes of one photo, one after the other: later ones lie above; uint8 (H, W).
+    """The mask of shapes, uint8 (H, W), in which later shapes cover earlier ones.
 
     Args:
         shapes: on the photo.
         size: (width, height).
-        background: value of the other pixels.
-        in_pixels: whether the data set has pixels, and not shares that were scaled.
+        background: the value of the other pixels.
+        in_pixels: whether the data has pixels, and not fractions that were scaled.
 
     Raises:
         UsageError: a shape is damaged; the photo is then left out.
@@ -272,7 +275,7 @@ def _painted(
             if isinstance(shape, list) and shape:
                 mask[polygon_mask(shape, size)] = value
                 if in_pixels:
-                    refuse_elsewhere(shape, size)
+                    refuse_outside(shape, size)
             elif isinstance(shape, Mapping):
                 mask[run_length_mask(shape, size)] = value
             else:

@@ -1,4 +1,4 @@
-"""Lists of the photos of each part, as text files: `train.txt`, `val.txt`, `test.txt`."""
+"""Text files that list the photos of each part: `train.txt`, `val.txt`, `test.txt`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from warmstart.errors import UsageError
 from warmstart.image.decoder import SUFFIXES
 
 NUMBERS, FLAGS = "images.txt", "train_test_split.txt"
-"""CUB-200's lists: the number and path of each photo; its number, and 1 if it is to train on."""
+"""CUB-200's lists: the number and path of each photo; the number and 1 for training photos."""
 TRAIN_AND_VALIDATION = "trainval.txt"
-"""The list of data sets that leave it to the user what to validate with."""
+"""The list of data sets without a validation split."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class PartLists:
 
     Attributes:
         folder: of the lists.
-        parts: of files; those that are absent are in no list.
+        parts: of the files that are in a list.
         missing: names in the lists without a file.
     """
 
@@ -47,22 +47,22 @@ def part_lists(
     *,
     required: bool = False,
 ) -> PartLists | None:
-    """The lists of the first of these folders that has any of these files; None if none has.
+    """The lists of the first folder whose lists contain any of the files; None if there are none.
 
-    A line is a path or the end of one, with or without its suffix, and may go on after it: `1`,
-    `cat/1.jpg 0`, `/data/images/1.jpg`. Without a `train.txt`, `trainval.txt` is used instead; without
-    both, files in none of the lists are for training. A `train.txt` without other lists is ignored.
-    `train_test_split.txt` counts together with `images.txt`.
+    A line starts with a path or the end of one, with or without suffix: `1`, `cat/1.jpg 0`,
+    `/data/images/1.jpg`. Without a `train.txt`, `trainval.txt` is used; without both, files in none
+    of the lists are for training. A `train.txt` without other lists is ignored.
+    `train_test_split.txt` needs `images.txt`.
 
     Args:
         folders: that may have lists.
         files: photos or annotations.
         root: a folder above the files.
-        problems: takes files in two lists.
-        required: whether lists that name none of the files are an error.
+        problems: receives the number of files in two lists.
+        required: whether lists that contain none of the files are an error.
 
     Raises:
-        UsageError: there are two lists for a part.
+        UsageError: a part has two lists.
     """
     index: dict[str, Path | None] = {}
     for folder in folders:
@@ -90,7 +90,7 @@ def part_lists(
 
 
 def _flagged(folder: Path, index: Mapping[str, Path | None]) -> PartLists | None:
-    """What CUB-200's lists say; None where they name none of the files."""
+    """The parts in CUB-200's lists; None if they contain none of the files."""
     numbers = folder / NUMBERS
     names = [line.split(maxsplit=1) for line in _lines(numbers)] if numbers.is_file() else []
     files = {
@@ -110,7 +110,7 @@ def _flagged(folder: Path, index: Mapping[str, Path | None]) -> PartLists | None
 
 
 def _lists_in(folder: Path) -> dict[str, str]:
-    """The part of each list in a folder, by its name."""
+    """The parts of the lists in a folder, by file name."""
     files = sorted(folder.glob("*.txt")) if folder.is_dir() else []
     parts = {file.name: part for file in files if (part := part_of_name(file.stem))}
     if "train" not in parts.values() and any(file.name == TRAIN_AND_VALIDATION for file in files):
@@ -154,7 +154,7 @@ def _index(files: Sequence[Path], root: Path) -> dict[str, Path | None]:
 
 
 def _matches(path: Path, index: Mapping[str, Path | None]) -> list[tuple[str, Path | None]]:
-    """The names in a list, each with its file; a name may be a whole line, spaces included."""
+    """The names in a list with their files; a name may be a whole line with spaces."""
     matches: list[tuple[str, Path | None]] = []
     for line in _lines(path):
         for name in (_plain(line), _plain(line.split()[0])):
@@ -166,7 +166,7 @@ def _matches(path: Path, index: Mapping[str, Path | None]) -> list[tuple[str, Pa
 
 
 def _ends(name: str) -> list[str]:
-    """`a/b/c`, `b/c` and `c`."""
+    """All ends of a path: `a/b/c`, `b/c` and `c`."""
     words = name.split("/")
     return ["/".join(words[start:]) for start in range(len(words))]
 

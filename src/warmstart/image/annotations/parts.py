@@ -1,4 +1,4 @@
-"""The parts of data that names them: to train on, to validate, to test."""
+"""The parts of data: training, validation and test."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from warmstart.errors import UsageError
 
 
 def of_part(photos: Sequence[PartT], part: str) -> tuple[PartT, ...]:
-    """The photos of a part; those without one are "train"."""
+    """The photos of a part; photos without a part are "train"."""
     return tuple(photo for photo in photos if (photo.part or "train") == part)
 
 
 def parts_of_photos(photos: Sequence[Path], folder: Path) -> list[str | None]:
-    """The part of each photo below a folder, by its first folder: `images/train2017/…`.
+    """The part of each photo below a folder, by the outermost folder: `images/train2017/…`.
 
     Raises:
         UsageError: a part has two folders, or some of the photos are in none of the parts.

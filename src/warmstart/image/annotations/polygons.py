@@ -1,4 +1,4 @@
-"""Polygons and COCO's run lengths to masks."""
+"""Masks from polygons and COCO's run lengths."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ MOST_POINTS = 100_000
 
 
 def polygon_mask(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> np.ndarray:
-    """(H, W) bool of polygons [x, y, x, y, …] in pixels; `size` is (width, height).
+    """The mask, bool (H, W), of polygons [x, y, x, y, …] in pixels; `size` is (width, height).
 
     Raises:
-        UsageError: a polygon is not at least three points of finite numbers.
+        UsageError: a polygon is not a list of three or more finite points.
     """
     inside = np.zeros(size[::-1], bool)
     for polygon in polygons:
@@ -37,8 +37,8 @@ def polygon_mask(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> 
     return inside
 
 
-def refuse_elsewhere(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> None:
-    """Refuse polygons of which nothing is on a photo of this size, (width, height).
+def refuse_outside(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> None:
+    """Refuse polygons that lie outside a photo of this (width, height).
 
     Raises:
         UsageError: all points lie beyond one edge, or between 0 and 1.
@@ -55,7 +55,7 @@ def refuse_elsewhere(polygons: Sequence[Sequence[float]], size: tuple[int, int])
 
 
 def _filled(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The pixels whose centres (at halves) lie inside one polygon, by the even-odd rule."""
+    """The pixels whose centres lie inside a polygon, by the even-odd rule."""
     width, height = size
     crossed = np.zeros((height, width + 1), np.uint8)
     for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0), strict=True):
@@ -69,11 +69,11 @@ def _filled(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def run_length_mask(record: Mapping[str, Any], size: tuple[int, int]) -> np.ndarray:
-    """(H, W) bool of COCO's RLE: `counts` (a list, or its compressed text) in column order, `size`
-    [H, W].
+    """The mask, bool (H, W), of COCO's run lengths: `counts` (a list, or compressed text) in column
+    order, and `size` [H, W].
 
     Raises:
-        UsageError: it is damaged, or made for a photo of another size.
+        UsageError: they are damaged, or for a photo of another size.
     """
     recorded, counts = record.get("size"), record.get("counts")
     width, height = size
@@ -94,8 +94,8 @@ def run_length_mask(record: Mapping[str, Any], size: tuple[int, int]) -> np.ndar
 
 
 def uncompressed(text: str) -> list[int]:
-    """The run lengths of COCO's compressed text: five bits a character, the difference to the run
-    before last.
+    """The run lengths of COCO's compressed text: five bits per character, as differences to the run
+    before the previous one.
 
     Raises:
         UsageError: the text is damaged.

@@ -1,4 +1,4 @@
-"""Tables with a box in each row: image, label, and four numbers."""
+"""Tables with one box per row: image, label, and four numbers."""
 
 from __future__ import annotations
 
@@ -37,27 +37,26 @@ from warmstart.image.annotations.objects import boxes_of, objects_column
 from warmstart.image.arrays import PIXELS, as_uint8
 
 CROWD, DIFFICULT = ("iscrowd", "isgroupof"), ("difficult", "isdifficult")
-"""Columns of flags, in lower case without underscores: COCO's, Open Images' and Pascal VOC's."""
+"""Columns of flags in lower case without underscores, as in COCO, Open Images and Pascal VOC."""
 LAYOUTS = ((PHOTO, BOX_LABEL, *SIDES), (PHOTO, *SIDES, BOX_LABEL))
-"""Of a file without a header."""
+"""Columns of files without a header."""
 
 
 def read(data: Any, collector: Collector, part: str | None = None, **keywords: Any) -> None:
-    """All photos that a table names.
+    """Read all photos of a table.
 
-    A row is a box, or a photo with all of its boxes in a column `objects`, as in data sets of
-    Hugging Face. A row without a label and sides is a photo without boxes.
+    A row is a box, or a photo with all its boxes in a column `objects`, as in datasets of Hugging
+    Face. A row without a label and sides is a photo without boxes.
 
     Args:
         data: a CSV, TSV, JSONL or Parquet file, or a table in memory; see
             `core.records.read_table`. Paths are relative to the file, or to `images/` next to it.
-        collector: takes the photos, and what is wrong with rows.
-        part: of all photos; default: what a column of splits says.
+        collector: receives the photos, and the problems of rows.
+        part: of all photos; default: that in a column of splits.
         **keywords: see `core.records.Reading`.
 
     Raises:
-        UsageError: a column is missing, the numbers can be read in two ways, or nothing can be
-            used.
+        UsageError: a column is missing, the format of boxes is ambiguous, or nothing can be used.
     """
     reading = records.Reading(**keywords, problems=collector.problems, columns=collector.columns)
     table = records.read_table(data, *LAYOUTS, reading=reading, example_rank=3)
@@ -65,8 +64,8 @@ def read(data: Any, collector: Collector, part: str | None = None, **keywords: A
     photo_column = optional_file_column(table, PHOTO)
     table.find_split()
     objects = objects_column(table)
-    taken = () if reading.label_column else (photo_column, *table.split_columns)
-    columns = [column for column in table.columns if column not in taken]
+    used = () if reading.label_column else (photo_column, *table.split_columns)
+    columns = [column for column in table.columns if column not in used]
     named = reading.label_column
     label = None if objects else choose_column(columns, BOX_LABEL, named, table.name)
     table.describe({"photo": photo_column, "label": label, "objects": objects})
@@ -110,9 +109,9 @@ class _Photos:
     """The photos of a table by name, with their rows.
 
     Args:
-        part: of all photos; None: what the table says.
+        part: of all photos; None: as in the table.
         column: of the photos.
-        size_columns: with the width and height of a photo.
+        size_columns: of the width and height of a photo.
     """
 
     def __init__(self, part: str | None, column: str, size_columns: tuple[str, str] | None):
@@ -124,7 +123,7 @@ class _Photos:
         self.faults: dict[str, list[str]] = {}
 
     def add(self, table: records.Table, record: records.Record) -> str | None:
-        """The name of the photo of a record; None where it names no photo, which is noted.
+        """Add the photo of a record, and return its name; None, and a problem, if it has no photo.
 
         Raises:
             UsageError: the photo is in two parts or groups.
@@ -140,36 +139,34 @@ class _Photos:
         if name not in self.files:
             self.files[name], self.boxes[name], self.faults[name] = photo, [], []
             self.split[name] = split
-        for what, one, other in zip(("parts", "groups"), self.split[name], split, strict=True):
-            if one != other:
-                raise UsageError(f"The photo {name} is in two {what}: {one} and {other}.")
+        for what, first, other in zip(("parts", "groups"), self.split[name], split, strict=True):
+            if first != other:
+                raise UsageError(f"The photo {name} is in two {what}: {first} and {other}.")
         if self.size_columns is not None:
             width, height = (record.values.get(column) for column in self.size_columns)
             missing = is_missing(width) or is_missing(height)
-            with suppress(ValueError):  # columns of this name that hold something else
+            with suppress(ValueError):  # the columns may have another meaning
                 if not missing and (size := size_of(_plain(width), _plain(height))) is not None:
                     self.sizes.setdefault(name, []).append(size)
         return name
 
     def size_of(self, name: str, boxes: Iterable[LabelledBox]) -> tuple[int, int] | None:
-        """(width, height) of a photo as its rows have it; None where they do not say, or where the
-        numbers are those of its boxes.
-        """
+        """(width, height) of a photo in its rows; None if they have none, or those of the boxes."""
         sizes = self.sizes.get(name, [])
-        own = [(round(b.sides[2] - b.sides[0]), round(b.sides[3] - b.sides[1])) for b in boxes]
-        return None if not sizes or sizes == own else sizes[0]
+        of_boxes = [(round(b.sides[2] - b.sides[0]), round(b.sides[3] - b.sides[1])) for b in boxes]
+        return None if not sizes or sizes == of_boxes else sizes[0]
 
 
 def _flag_column(table: records.Table, names: Sequence[str]) -> str | None:
-    """The column of a flag; None without one."""
-    return next((one for one in table.columns if one.lower().replace("_", "") in names), None)
+    """The column of a flag, or None."""
+    return next((name for name in table.columns if name.lower().replace("_", "") in names), None)
 
 
 def _flag(record: records.Record, column: str | None) -> bool:
-    """Whether the flag in a column is set; without a column or value it is not.
+    """Whether the flag in a column is set; False without a column or value.
 
     Raises:
-        RecordError: it is neither 0 nor 1.
+        RecordError: the value is neither 0 nor 1.
     """
     value = None if column is None else record.values.get(column)
     try:
@@ -185,7 +182,7 @@ def _box(
     sides: tuple[str, ...],
     class_names: Sequence[str] | None,
 ) -> RowBox | None:
-    """The box of a row; None where the row only names a photo.
+    """The box of a row; None if the row has only a photo.
 
     Raises:
         RecordError: the label or a side is missing, or a side is not a number.
@@ -209,7 +206,7 @@ def _collect(
     collector: Collector,
     formats: tuple[str, ...],
 ) -> None:
-    """Decide what the numbers mean, and add all photos to the collector."""
+    """Detect the format of boxes, and add all photos to the collector."""
     files = list(photos.files.values())
     if pixels := as_uint8({"data": files}):
         collector.columns.append(f"{PIXELS}{pixels}")
@@ -248,14 +245,12 @@ def _collect(
 
 
 def _plain(value: Any) -> Any:
-    """A number of NumPy as one of Python."""
+    """A NumPy scalar as a Python number."""
     return value.item() if hasattr(value, "item") else value
 
 
 def _path(photo: Any, folder: Path | None) -> Any:
-    """The path of a photo that exists; URLs and photos in memory as they are; None for a missing
-    file.
-    """
+    """The path of a photo, or None if it does not exist; URLs and photos in memory unchanged."""
     if not isinstance(photo, str) or scheme(photo) is not None:
         return photo
     path = Path(photo)

@@ -1,5 +1,5 @@
-"""Pascal VOC: one XML file a photo. Sides are taken as they stand, whether they count pixels from 0
-or from 1.
+"""Pascal VOC: one XML file per photo. Coordinates are used unchanged, whether they count pixels from
+0 or from 1.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from warmstart.image.photo_files import folders_called
 LARGEST_XML = 16 * 2**20
 PHOTOS = ("JPEGImages", "images", "image", "imgs", "img", "photos")
 ANNOTATIONS = ("Annotations", "annotation", "xmls", "xml", "labels", "label")
-"""Names of the folders of photos and of annotations, in any case."""
+"""Names of the folders of photos and of annotations, regardless of case."""
 LISTS = Path("ImageSets") / "Main"
 SUFFIXES = (".xml",)
 
 
 def is_voc(path: Path) -> bool:
-    """Whether the folder has `Annotations/` with XML files; or it is one of its lists of photos."""
+    """Whether the path is a folder that has `Annotations/` with XML files, or one of its lists."""
     return _root(path) is not None
 
 
@@ -40,19 +40,19 @@ def _root(path: Path) -> Path | None:
 
 
 def _annotations(root: Path) -> Path | None:
-    """The folder of the XML files; None where there is none."""
+    """The folder of the XML files, or None."""
     return next(
         (folder for folder in folders_called(root, ANNOTATIONS) if any(_files(folder))), None
     )
 
 
 def has_xml(folder: Path) -> bool:
-    """Whether XML files stand next to their photos, as LabelImg writes them."""
+    """Whether a folder has XML files, which LabelImg writes next to the photos."""
     return any(files_in(folder, SUFFIXES))
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """The XML files of a folder and those below it."""
+    """The XML files in and below a folder."""
     if folder.is_dir():
         yield from files_in(folder, SUFFIXES)
         for child in sorted(folder.iterdir()):
@@ -61,7 +61,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def read(path: Path, collector: Collector, part: str | None) -> None:
-    """All annotations of the folder by the parts of its lists, or those that one list names."""
+    """Read the annotations of a folder, with the parts of its lists, or those of one list."""
     root = _root(path)
     assert root is not None
     folder = _annotations(root)
@@ -84,10 +84,11 @@ def read(path: Path, collector: Collector, part: str | None) -> None:
     unlisted = []
     for name, file in files.items():
         own = part if lists is None else lists.parts.get(file, part)
-        is_unlisted = lists is not None and own is None
-        if is_unlisted:
+        if lists is not None and own is None:
             unlisted.append(file)
-        reader.read(file, _below(photos, name), own, only_look=is_unlisted)
+            reader.photos.mark(file.stem, _below(photos, name))
+        else:
+            reader.read(file, _below(photos, name), own)
     if lists is not None:
         problems += count_of(unlisted, "annotation", f"in none of the lists of {lists.folder}")
         absent = [folder / f"{name}.xml" for name in lists.missing]
@@ -96,15 +97,15 @@ def read(path: Path, collector: Collector, part: str | None) -> None:
 
 
 def _below(photos: Sequence[Path], name: str) -> list[Path]:
-    """Where the photo of an annotation may be: in the folder of photos, or below it as the
-    annotation is below its own.
+    """The folders that may have the photo of an annotation: each folder of photos, and the folder in
+    it that corresponds to the annotation's.
     """
-    below = Path(name).parent
-    return [folder for one in photos for folder in dict.fromkeys((one / below, one))]
+    inner = Path(name).parent
+    return [folder for outer in photos for folder in dict.fromkeys((outer / inner, outer))]
 
 
 def read_folder(folder: Path, collector: Collector, part: str | None) -> None:
-    """XML files next to their photos."""
+    """Read XML files next to their photos."""
     files = sorted(files_in(folder, SUFFIXES), key=lambda file: natural(file.name))
     reader = _Reader(folder, collector, {file.stem for file in files})
     for file in files:
@@ -114,27 +115,20 @@ def read_folder(folder: Path, collector: Collector, part: str | None) -> None:
 
 
 class _Reader:
-    """Reads annotation files; `stems` are the names of all of them."""
+    """Reads annotation files; `stems`: the names of all of them without suffix."""
 
     def __init__(self, root: Path, collector: Collector, stems: Collection[str]):
         self.root, self.collector, self.stems = root, collector, stems
         self.photos = AnnotatedPhotos()
 
-    def read(
-        self, file: Path, folders: Sequence[Path], part: str | None, *, only_look: bool = False
-    ) -> None:
-        """Add the photo of a file; `only_look`: mark it as annotated, and do not add it."""
+    def read(self, file: Path, folders: Sequence[Path], part: str | None) -> None:
+        """Add the photo of a file."""
         problems = self.collector.problems
-        if only_look:
-            for folder in folders:
-                self.photos.used.update(self.photos.by_stem(folder).get(file.stem, ()))
-            return
         try:
             tree = parse(file)
         except UsageError as error:
             problems.append(str(error))
-            for folder in folders:
-                self.photos.used.update(self.photos.by_stem(folder).get(file.stem, ()))
+            self.photos.mark(file.stem, folders)
             return
         named = (tree.findtext("filename") or "").strip().replace("\\", "/").rpartition("/")[2]
         try:
@@ -174,10 +168,10 @@ def _box(element: ElementTree.Element) -> LabelledBox:
 
 
 def parse(file: Path) -> ElementTree.Element:
-    """The XML of one file; entities are refused, for they can grow without bound.
+    """The XML of a file; entities are refused, because they can grow without bound.
 
     Raises:
-        UsageError: it is missing, damaged, too large, or declares entities.
+        UsageError: it is missing, damaged or too large, or declares entities.
     """
     try:
         if file.stat().st_size > LARGEST_XML:
@@ -193,17 +187,16 @@ def parse(file: Path) -> ElementTree.Element:
             raise
         raise UsageError(f"{file}: cannot be read ({error})") from error
     if tree.tag != "annotation":
-        way = "; export it from CVAT as COCO or Pascal VOC" if tree.tag == "annotations" else ""
-        raise UsageError(f"{file}: is not a Pascal VOC annotation but <{tree.tag[:40]}>{way}")
+        hint = "; export it from CVAT as COCO or Pascal VOC" if tree.tag == "annotations" else ""
+        raise UsageError(f"{file}: is not a Pascal VOC annotation but <{tree.tag[:40]}>{hint}")
     return tree
 
 
 def declares_type(content: bytes) -> bool:
-    """Whether XML, in whatever encoding, declares a document type, without which it has no entities
-    of its own.
+    """Whether XML of any encoding declares a document type, without which it cannot define entities.
 
     Raises:
-        ExpatError: it is not XML as far as that.
+        ExpatError: the part before the first element is not XML.
     """
     declared = False
 
@@ -224,4 +217,4 @@ def declares_type(content: bytes) -> bool:
 
 
 class _SeenError(Exception):
-    """Ends the parsing at a declaration, or at the first element, after which there is none."""
+    """Stops the parser at a declaration, or at the first element, after which none may follow."""

@@ -1,5 +1,5 @@
-"""YOLO: a text file a photo. A line is a class number and centre x, centre y, width, height, or the
-corners of a polygon, as shares of the photo.
+"""YOLO: one text file per photo. A line has a class number and centre x, centre y, width, height, or
+the corners of a polygon, as fractions of the photo.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from warmstart.core.records.part_names import part_of_name
 from warmstart.errors import UsageError
 from warmstart.image.annotations.annotated_photos import count_of, files_in
 from warmstart.image.annotations.box_data import LabelledBox
+from warmstart.image.annotations.box_formats import corners_of
 from warmstart.image.annotations.collector import Collector
-from warmstart.image.annotations.numbers import are_shares
+from warmstart.image.annotations.numbers import are_fractions
 from warmstart.image.annotations.part_lists import part_lists
 from warmstart.image.annotations.parts import parts_of_photos
 from warmstart.image.annotations.yolo_config import (
@@ -27,16 +28,16 @@ from warmstart.image.decoder import SUFFIXES as PHOTOS
 from warmstart.image.photo_files import photos_of
 
 BOX, LEAST_POLYGON = 4, 6
-"""Numbers after the class."""
+"""The count of numbers after the class."""
 _WHOLE = re.compile(r"\.0+$")
-"""The end of a class number that a tool writes as `0.0`."""
+"""The end of a class number that is written as `0.0`."""
 Shape = tuple[int, list[float]]
-"""Number of the class; centre, width and height, or the points of a polygon; shares of the photo."""
+"""The class number, and the fractions of a box or of the points of a polygon."""
 
 
 def is_yolo(path: Path) -> bool:
-    """Whether this is a `data.yaml`; or a folder with one or with `images/` and `labels/`; or a part
-    of such `images/`.
+    """Whether a path is a `data.yaml`, a folder with one or with `images/` and `labels/`, or a folder in
+    such `images/`.
     """
     if path.is_file():
         return path.suffix.lower() in SUFFIXES
@@ -48,15 +49,15 @@ def _is_config_folder(path: Path) -> bool:
 
 
 def has_texts(folder: Path) -> bool:
-    """Whether text files stand next to their photos, and a list of classes does, too, or is in the
-    folder around them, as CVAT writes `obj.names` next to `obj_train_data/`.
+    """Whether a folder has text files next to their photos, and a list of classes is in it or in the
+    folder around it, as CVAT's `obj.names` next to `obj_train_data/`.
     """
     if not _has_names(folder) and not _has_names(folder.parent):
         return False
     texts = {file.stem: file for file in files_in(folder, (".txt",))}
     photos = {name for photo in files_in(folder, PHOTOS) for name in (photo.stem, photo.name)}
-    own = [texts[name] for name in photos if name in texts]
-    return bool(own) and (_has_names(folder) or any(map(_holds_shapes, own[:100])))
+    files = [texts[name] for name in photos if name in texts]
+    return bool(files) and (_has_names(folder) or any(map(_has_shapes, files[:100])))
 
 
 def _has_names(folder: Path) -> bool:
@@ -68,7 +69,7 @@ def _folders(path: Path) -> tuple[Path, Path] | None:
     if (
         (path / "images").is_dir()
         and (path / "labels").is_dir()
-        and not _holds_xml(path / "labels")
+        and not _has_only_xml(path / "labels")
     ):
         return path, path / "images"
     for root in list(path.parents)[:3]:
@@ -77,16 +78,16 @@ def _folders(path: Path) -> tuple[Path, Path] | None:
     return None
 
 
-def _holds_xml(folder: Path) -> bool:
-    """Whether a folder has XML files, of Pascal VOC, and no text files."""
+def _has_only_xml(folder: Path) -> bool:
+    """Whether a folder has XML files (of Pascal VOC) and no text files."""
     return any(folder.rglob("*.xml")) and not any(folder.rglob("*.txt"))
 
 
 def read(path: Path, collector: Collector, part: str | None) -> None:
-    """All photos with their boxes; a photo without a text file has none.
+    """Read all photos with their boxes; a photo without a text file has none.
 
     Raises:
-        UsageError: classes have no names, or a folder of `data.yaml` is not there.
+        UsageError: classes have no names, or a folder in `data.yaml` does not exist.
     """
     config, photos = config_and_photos(path, collector.problems, part)
     _read_photos(photos, config, collector)
@@ -95,16 +96,16 @@ def read(path: Path, collector: Collector, part: str | None) -> None:
 def config_and_photos(
     path: Path, problems: list[str], part: str | None = None
 ) -> tuple[Config, list[tuple[Path, str | None]]]:
-    """The classes, and the photos with their parts: those that `data.yaml` names, else by the
-    folders of `images/`.
+    """The classes, and the photos with their parts from `data.yaml`, or else from the folders of
+    `images/`.
 
     Args:
         path: the folder, or its `data.yaml`.
-        problems: takes photos that are in none of the parts.
-        part: of all photos; default: what the data says.
+        problems: receives the number of photos that are in none of the parts.
+        part: of all photos; default: the parts of the data.
 
     Raises:
-        UsageError: classes have no names, or a folder of `data.yaml` is not there.
+        UsageError: classes have no names, or a folder in `data.yaml` does not exist.
     """
     folders = None if path.is_file() else _folders(path)
     root = path.parent if path.is_file() else path if folders is None else folders[0]
@@ -121,8 +122,8 @@ def config_and_photos(
         ]
         problems += config.problems
         if (root / "images").is_dir():
-            known = {photo.resolve() for photo, _ in photos}
-            unlisted = [one for one in photos_of(root / "images") if one.resolve() not in known]
+            listed = {photo.resolve() for photo, _ in photos}
+            unlisted = [file for file in photos_of(root / "images") if file.resolve() not in listed]
             problems += count_of(unlisted, "photo", "in none of the splits of data.yaml")
     else:
         raise UsageError(f"{path} has no `train` or `val`; pass the folder of the photos.")
@@ -130,7 +131,7 @@ def config_and_photos(
 
 
 def read_folder(folder: Path, collector: Collector, part: str | None) -> None:
-    """Text files next to their photos."""
+    """Read text files next to their photos."""
     config = class_names(folder, folder.parent)
     photos = [(photo, part) for photo in _photos(folder, folder, collector.problems)]
     if part is None and not _has_names(folder):
@@ -147,8 +148,8 @@ def _is_part(root: Path) -> bool:
 def _with_parts(
     photos: Sequence[Path], folder: Path, part: str | None, problems: list[str]
 ) -> list[tuple[Path, str | None]]:
-    """Photos with their parts, where `images/` was named as a whole: those of `images/train` and so
-    on, or of lists next to `images/`.
+    """Photos with their parts: if `images/` was passed as a whole, from its folders, such as
+    `images/train`, or from lists next to it.
     """
     if part is not None or folder.name != "images":
         return [(photo, part) for photo in photos]
@@ -161,7 +162,7 @@ def _with_parts(
 def _with_lists(
     photos: Sequence[Path], folder: Path, problems: list[str]
 ) -> list[tuple[Path, str | None]]:
-    """Photos with the parts that lists of a folder name; those in no list are left out."""
+    """Photos with their parts from the lists of a folder, without those that are in no list."""
     lists = part_lists([folder], photos, folder, problems)
     if lists is None:
         return [(photo, None) for photo in photos]
@@ -171,23 +172,23 @@ def _with_lists(
 
 
 def _photos(source: Path, root: Path, problems: list[str]) -> list[Path]:
-    """The photos of a folder, or those that a list names, one path a line.
+    """The photos of a folder, or of a list with one path per line.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no photo.
     """
     if source.is_file():
         if source.suffix.lower() != ".txt":
             raise UsageError(f"{source} is neither a folder of photos nor a .txt list of them.")
         lines = source.read_text("utf-8-sig", "replace").splitlines()
-        return [_named(line.strip(), source, root) for line in lines if line.strip()]
+        return [_photo_of_line(line.strip(), source, root) for line in lines if line.strip()]
     photos = photos_of(source, problems)
     if not photos:
-        raise UsageError(f"{source} holds no photo.")
+        raise UsageError(f"{source} contains no photo.")
     return photos
 
 
-def _named(line: str, file: Path, root: Path) -> Path:
+def _photo_of_line(line: str, file: Path, root: Path) -> Path:
     names = dict.fromkeys((line, line.replace("\\", "/")))
     candidates = [folder / name for name in names for folder in (file.parent, root)]
     return next((path for path in candidates if path.is_file()), candidates[0])
@@ -211,13 +212,13 @@ def shapes_of(
     problems: list[str],
     notes: list[str],
 ) -> Iterator[tuple[Path, str | None, list[Shape], list[str]]]:
-    """(photo, part, shapes, what is malformed in its text file), for each photo.
+    """(photo, part, shapes, faults of its text file) of each photo.
 
     Args:
         photos: with their parts.
         config: with the names of the classes.
-        problems: takes photos and text files that are missing.
-        notes: takes how many photos have no text file.
+        problems: receives missing photos and text files.
+        notes: receives the number of photos without a text file.
 
     Raises:
         UsageError: no photo has a text file.
@@ -259,10 +260,10 @@ def _lines(file: Path) -> list[str]:
 
 
 class _LabelFiles:
-    """The text files of photos: in `labels/`, where a photo is in `images/`, or next to it.
+    """The text files of photos: in `labels/` for photos in `images/`, or next to them.
 
     Attributes:
-        used: files and their photos.
+        used: files that belong to photos.
     """
 
     def __init__(self, photos: Sequence[tuple[Path, str | None]]):
@@ -273,7 +274,7 @@ class _LabelFiles:
         self.used: set[Path] = set()
 
     def of(self, photo: Path) -> Path | None:
-        """The file of a photo, `x.txt` or `x.jpg.txt`; None without one."""
+        """The file of a photo, `x.txt` or `x.jpg.txt`, or None."""
         for folder in dict.fromkeys((_label_folder(photo.parent), photo.parent)):
             listing = self._listing(folder)
             file = listing.get(photo.stem) or listing.get(photo.name)
@@ -283,15 +284,16 @@ class _LabelFiles:
         return None
 
     def others(self, photo: Path, file: Path) -> list[Path]:
-        """Other photos that have the same file."""
+        """The other photos with the same file."""
         if file.stem == photo.name:
             return []
-        return [one for one in self.photos[photo.with_suffix("")] if one != photo and one.is_file()]
+        photos = self.photos[photo.with_suffix("")]
+        return [other for other in photos if other != photo and other.is_file()]
 
     def unused(self) -> list[Path]:
-        """Files of boxes or polygons that have no photo."""
+        """Files of boxes or polygons without a photo."""
         files = (file for listing in self._listings.values() for file in listing.values())
-        return sorted(file for file in {*files} - self.used if _holds_shapes(file))
+        return sorted(file for file in {*files} - self.used if _has_shapes(file))
 
     def _listing(self, folder: Path) -> dict[str, Path]:
         if folder not in self._listings:
@@ -299,8 +301,8 @@ class _LabelFiles:
         return self._listings[folder]
 
 
-def _holds_shapes(file: Path) -> bool:
-    """Whether the first line is a class and numbers; lists of photos or names are not."""
+def _has_shapes(file: Path) -> bool:
+    """Whether the first line is a class with numbers, unlike in lists of photos or names."""
     words = next((line.split() for line in _lines(file) if line.strip()), [])
     try:
         return len([float(word) for word in words]) > BOX
@@ -309,7 +311,7 @@ def _holds_shapes(file: Path) -> bool:
 
 
 def _label_folder(photos: Path) -> Path:
-    """`labels/`, where the photos are in `images/`; else their own folder."""
+    """`labels/` for a folder of photos in `images/`; else the folder itself."""
     folders = list(photos.parts)
     if "images" not in folders:
         return photos
@@ -336,14 +338,13 @@ def _shape(words: list[str], config: Config) -> Shape:
             f"has {len(numbers)} numbers after its class, not 4 (centre, width, height) or pairs of "
             f"x and y of a polygon{' (is the last one a confidence?)' if len(numbers) == 5 else ''}"
         )
-    if not are_shares(numbers):
+    if not are_fractions(numbers):
         raise ValueError("has a number outside 0 to 1; YOLO's are fractions of the photo's size")
     return label, numbers
 
 
 def sides(numbers: Sequence[float]) -> tuple[float, float, float, float]:
-    """xmin, ymin, xmax, ymax of a shape; of a polygon the smallest box around it."""
+    """xmin, ymin, xmax, ymax of a box, or of the smallest box around a polygon."""
     if len(numbers) == BOX:
-        x, y, width, height = numbers
-        return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+        return corners_of(tuple(numbers), "cxcywh")
     return min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2])

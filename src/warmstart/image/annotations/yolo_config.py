@@ -1,4 +1,4 @@
-"""YOLO's `data.yaml`: names of classes, and where photos to train on and to validate with are."""
+"""YOLO's `data.yaml`: the names of classes, and the paths of the photos of each part."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from warmstart.image.annotations.name_files import read_names, refuse_two_lists
 SUFFIXES = (".yaml", ".yml")
 NAMES = ("classes.txt", "obj.names", "_darknet.labels", "labels.txt")
 NESTED_NAMES = ("labels/classes.txt", "labels/*/classes.txt")
-"""Where LabelImg writes the names."""
+"""Paths of LabelImg's files of names."""
 LARGEST_YAML = 16 * 2**20
 
 
 @dataclass(frozen=True)
 class Config:
-    """What the file says.
+    """The content of the file.
 
     Attributes:
         names: of the classes by number.
         parts: folders or lists of photos by "train", "validation" and "test".
-        keypoints: numbers of the key points that follow the box in a line.
-        problems: folders to test on that are not there.
+        keypoints: the count of numbers of key points after the box in a line.
+        problems: missing folders of the test part.
     """
 
     names: dict[int, str]
@@ -35,26 +35,26 @@ class Config:
 
 
 def config_of(folder: Path) -> Path | None:
-    """The `data.yaml` of a folder: the one YAML file with `names`.
+    """The `data.yaml` of a folder: its only YAML file with `names`.
 
     Raises:
-        UsageError: several files have them.
+        UsageError: several files have `names`.
     """
     files = [file for suffix in SUFFIXES for file in sorted(folder.glob(f"*{suffix}"))]
     files = [file for file in files if "names" in _mapping(file)]
     if len(files) > 1:
         raise UsageError(
             f"{folder} has several files of class names ({', '.join(file.name for file in files)});"
-            " name the one to use."
+            " pass the path of one."
         )
     return files[0] if files else None
 
 
 def read_config(file: Path) -> Config:
-    """A `data.yaml`.
+    """Read a `data.yaml`.
 
     Raises:
-        UsageError: it is damaged, has no names, or names folders that are not there.
+        UsageError: it is damaged, has no names, or has folders that do not exist.
     """
     content = _mapping(file)
     if "names" not in content:
@@ -68,14 +68,14 @@ def read_config(file: Path) -> Config:
 
 
 def class_names(root: Path, above: Path | None = None) -> Config:
-    """The classes of a folder: of its `data.yaml`, or of `classes.txt`, one name per line.
+    """The classes of a folder from its `data.yaml`, or from `classes.txt`, one name per line.
 
     Args:
         root: the folder.
-        above: another one that counts where `root` has neither.
+        above: a folder that is used if `root` has neither.
 
     Raises:
-        UsageError: there is neither, they hold no names, or two of them disagree.
+        UsageError: there is neither, they have no names, or two of them disagree.
     """
     file, lists = config_of(root), _lists(root)
     if file is None and not lists and above is not None:
@@ -102,9 +102,8 @@ def _lists(root: Path) -> list[tuple[Path, dict[int, str]]]:
 
 
 def _mapping(file: Path) -> dict[str, Any]:
-    """The content of a YAML file; scalars are the strings that the file has.
-
-    YAML 1.1 reads `no` as false and `1.0` as a number, which names of classes are not.
+    """The content of a YAML file, with all scalars as strings: in YAML 1.1, class names such as `no`
+    and `1.0` would become false and a number.
     """
     require("yaml", extra="yaml", purpose=f"to read {file}")
     import yaml
@@ -152,8 +151,8 @@ def _keypoints(content: dict[str, Any], file: Path) -> int:
 
 
 def _parts(content: dict[str, Any], file: Path) -> tuple[dict[str, list[Path]], tuple[str, ...]]:
-    """Folders and lists by part, and what is wrong with `test`, which may be missing, as many
-    exports name it without need.
+    """Folders and lists by part, and problems with `test`, which may not exist: many exports have the
+    key without the folder.
     """
     parts: dict[str, list[Path]] = {}
     problems = []
@@ -164,19 +163,19 @@ def _parts(content: dict[str, Any], file: Path) -> tuple[dict[str, list[Path]], 
         paths = value if isinstance(value, list) else [value]
         if part in parts or not all(isinstance(path, str) and "\0" not in path for path in paths):
             raise UsageError(f"{file}: {key!r} must be one path or a list, and occur once.")
-        located = [_located(path, content.get("path"), file) for path in paths]
-        if None not in located:
-            parts[part] = [path for path in located if path is not None]
+        existing = [_find(path, content.get("path"), file) for path in paths]
+        if None not in existing:
+            parts[part] = [path for path in existing if path is not None]
             continue
-        missing = f"{file}: {key} is {paths[located.index(None)]!r}, which is not in {file.parent}"
+        missing = f"{file}: {key} is {paths[existing.index(None)]!r}, which is not in {file.parent}"
         if part != "test":
             raise UsageError(f"{missing}; correct the path.")
         problems.append(f"{missing}, so there are no photos to test")
     return parts, tuple(problems)
 
 
-def _located(path: str, root: Any, file: Path) -> Path | None:
-    """Relative to `path`, where that exists, else to the file. Roboflow writes `../train/images`
+def _find(path: str, root: Any, file: Path) -> Path | None:
+    """The existing path relative to `path`, or else to the file. Roboflow writes `../train/images`
     for `train/images`.
     """
     bases = [file.parent]
@@ -185,4 +184,4 @@ def _located(path: str, root: Any, file: Path) -> Path | None:
         bases.append(file.parent / Path(root).name)
     names = [path, path.removeprefix("../")]
     candidates = (base / name for name in names for base in bases)
-    return next((one.resolve() for one in candidates if one.exists()), None)
+    return next((each.resolve() for each in candidates if each.exists()), None)

@@ -1,9 +1,8 @@
-"""COCO's average precision and recall of boxes, with the rules of pycocotools' COCOeval (its
-numbers to 1e-6).
+"""COCO's average precision and recall of boxes, as in pycocotools' COCOeval (equal to 1e-6).
 
 Source: Lin et al., "Microsoft COCO: Common Objects in Context" (2014), arXiv:1405.0312, and the
-evaluation of https://cocodataset.org/#detection-eval: ten overlaps from 0.5 to 0.95, 101 points of
-recall, 100 boxes a photo.
+evaluation of https://cocodataset.org/#detection-eval: ten overlaps from 0.5 to 0.95, 101 recall
+points, 100 boxes per photo.
 """
 
 from __future__ import annotations
@@ -26,11 +25,15 @@ SIZES = {
 
 @dataclass(frozen=True)
 class Truth:
-    """What is on one photo: boxes (N, 4) as xmin, ymin, xmax, ymax in pixels, and labels (N,).
+    """The true boxes of a photo.
 
-    `crowd` marks regions of many things, which excuse every box inside; `difficult` objects need not
-    be detected, and boxes that match them do not count, as in Pascal VOC's evaluation (Everingham et
-    al. 2010, section 4.2); `area` (N,) decides small, medium and large (default: that of the boxes).
+    Attributes:
+        boxes: (N, 4), xmin, ymin, xmax, ymax in pixels.
+        labels: (N,), indices of classes.
+        crowd: (N,), regions of many objects; boxes inside them are ignored.
+        area: (N,), which decides between small, medium and large; default: that of the boxes.
+        difficult: (N,), objects that need not be detected; boxes that match them are ignored, as in
+            Pascal VOC's evaluation (Everingham et al. 2010, section 4.2).
     """
 
     boxes: np.ndarray
@@ -42,7 +45,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class PredictedBoxes:
-    """What a model says of one photo: boxes (N, 4), labels (N,), scores (N,)."""
+    """The predicted boxes of a photo: boxes (N, 4), labels (N,), scores (N,)."""
 
     boxes: np.ndarray
     labels: np.ndarray
@@ -51,49 +54,50 @@ class PredictedBoxes:
 
 @dataclass
 class _Matches:
-    """Of one photo and class: scores (D,), and per overlap whether each box is right or does not
-    count, (T, D).
+    """The matches of a photo and class: scores (D,), and for each overlap whether each box is correct,
+    and whether it is ignored, (T, D).
     """
 
     scores: np.ndarray
-    right: np.ndarray
+    correct: np.ndarray
     ignored: np.ndarray
     truths: int
 
 
 @dataclass
 class CocoEvaluation:
-    """Collects photos one by one; `result` gives the figures. Photos themselves are not stored.
+    """Collects the boxes of photos, without the photos; `result` returns the metrics.
 
     Args:
-        classes: how many.
+        classes: the number of classes.
     """
 
     classes: int
     photos: list[dict[int, dict[str, _Matches]]] = field(default_factory=list)
 
     def add(self, truth: Truth, predictions: PredictedBoxes) -> None:
-        """One more photo; order does not matter but among equal scores."""
+        """Add a photo; the order matters only for equal scores."""
         matches: dict[int, dict[str, _Matches]] = {}
         for label in np.unique(np.concatenate([truth.labels, predictions.labels]).astype(int)):
-            mine, theirs = truth.labels == label, predictions.labels == label
+            is_true, is_predicted = truth.labels == label, predictions.labels == label
             crowd, difficult = (
-                np.zeros(mine.sum(), bool) if flags is None else flags[mine].astype(bool)
+                np.zeros(is_true.sum(), bool) if flags is None else flags[is_true].astype(bool)
                 for flags in (truth.crowd, truth.difficult)
             )
-            boxes = truth.boxes[mine].astype(np.float64)
+            boxes = truth.boxes[is_true].astype(np.float64)
             sides = boxes[:, 2:] - boxes[:, :2]
-            area = sides.prod(-1) if truth.area is None else truth.area[mine]
-            order = np.argsort(-predictions.scores[theirs], kind="mergesort")[: MOST[-1]]
-            predicted = predictions.boxes[theirs][order].astype(np.float64)
-            scores = predictions.scores[theirs][order]
+            area = sides.prod(-1) if truth.area is None else truth.area[is_true]
+            order = np.argsort(-predictions.scores[is_predicted], kind="mergesort")[: MOST[-1]]
+            predicted = predictions.boxes[is_predicted][order].astype(np.float64)
+            scores = predictions.scores[is_predicted][order]
             matches[int(label)] = _match(boxes, crowd, difficult, area, predicted, scores)
         self.photos.append(matches)
 
     def result(self) -> dict[str, Any]:
         """`ap`, `ap50`, `ap75`, `ap_small`, `ap_medium`, `ap_large`, `ar1`, `ar10`, `ar100`,
-        `ar_small`, `ar_medium`, `ar_large` (NaN where nothing of that size exists) and `per_class`:
-        index -> `ap`, `ap50`, `ar100`, `count`."""
+        `ar_small`, `ar_medium`, `ar_large` (NaN without objects of that size) and `per_class`: index
+        -> `ap`, `ap50`, `ar100`, `count`.
+        """
         precision: dict[str, np.ndarray] = {}
         recall: dict[tuple[str, int], np.ndarray] = {}
         for size in SIZES:
@@ -132,7 +136,7 @@ class CocoEvaluation:
         return sum(photo[label]["all"].truths for photo in self.photos if label in photo)
 
     def _accumulate(self, label: int, size: str, most: int) -> tuple[np.ndarray, np.ndarray]:
-        """Precision (T, 101) and recall (T,) of one class; -1 where it has no truth of that size."""
+        """Precision (T, 101) and recall (T,) of a class; -1 if it has no true box of that size."""
         parts = [photo[label][size] for photo in self.photos if label in photo]
         truths = sum(part.truths for part in parts)
         precision, recall = -np.ones((len(OVERLAPS), len(RECALLS))), -np.ones(len(OVERLAPS))
@@ -140,17 +144,17 @@ class CocoEvaluation:
             return precision, recall
         scores = np.concatenate([part.scores[:most] for part in parts])
         order = np.argsort(-scores, kind="mergesort")
-        right = np.concatenate([part.right[:, :most] for part in parts], axis=1)[:, order]
+        correct = np.concatenate([part.correct[:, :most] for part in parts], axis=1)[:, order]
         counts = ~np.concatenate([part.ignored[:, :most] for part in parts], axis=1)[:, order]
-        hits, misses = np.cumsum(right & counts, axis=1), np.cumsum(~right & counts, axis=1)
+        hits, misses = np.cumsum(correct & counts, axis=1), np.cumsum(~correct & counts, axis=1)
         for index, (hit, miss) in enumerate(
             zip(hits.astype(float), misses.astype(float), strict=True)
         ):
-            reached = hit / truths
-            recall[index] = reached[-1] if len(reached) else 0
-            exact = hit / (hit + miss + np.spacing(1))
-            envelope = np.maximum.accumulate(exact[::-1])[::-1]
-            at = np.searchsorted(reached, RECALLS, side="left")
+            recalls = hit / truths
+            recall[index] = recalls[-1] if len(recalls) else 0
+            precisions = hit / (hit + miss + np.spacing(1))
+            envelope = np.maximum.accumulate(precisions[::-1])[::-1]
+            at = np.searchsorted(recalls, RECALLS, side="left")
             precision[index] = (
                 np.where(at < len(envelope), envelope[np.minimum(at, len(envelope) - 1)], 0)
                 if len(envelope)
@@ -160,8 +164,8 @@ class CocoEvaluation:
 
 
 def _mean(values: np.ndarray) -> float:
-    known = values[values > -1]
-    return float(known.mean()) if known.size else float("nan")
+    defined = values[values > -1]
+    return float(defined.mean()) if defined.size else float("nan")
 
 
 def _match(
@@ -172,9 +176,7 @@ def _match(
     predicted: np.ndarray,
     scores: np.ndarray,
 ) -> dict[str, _Matches]:
-    """Give each box of the model, the most confident first, the truth that it overlaps most and that
-    is still free.
-    """
+    """Match each predicted box, highest score first, with the free true box that it overlaps most."""
     overlap = _overlaps(predicted, boxes, crowd)
     sides = predicted[:, 2:] - predicted[:, :2]
     predicted_area = sides.prod(-1)
@@ -182,31 +184,30 @@ def _match(
     result: dict[str, _Matches] = {}
     for size, (least, largest) in SIZES.items():
         excused = reusable | (area < least) | (area > largest)
-        right = np.zeros((len(OVERLAPS), len(predicted)), bool)
-        ignored = np.zeros_like(right)
+        correct = np.zeros((len(OVERLAPS), len(predicted)), bool)
+        ignored = np.zeros_like(correct)
         free = np.ones((len(OVERLAPS), len(boxes)), bool)
         limit = np.minimum(OVERLAPS, 1 - 1e-10)[:, None]
         for index in range(len(predicted) if len(boxes) else 0):
             possible = (free | reusable) & (overlap[index] >= limit)
             open_rows = np.ones(len(OVERLAPS), bool)
-            for group in (~excused, excused):  # the excused only where nothing else fits
+            for group in (~excused, excused):  # excused boxes only if no other matches
                 candidate = np.where(possible & group, overlap[index], -1)
-                best = (
-                    candidate.shape[1] - 1 - candidate[:, ::-1].argmax(1)
-                )  # among equals the last
+                # the last one of equal overlaps
+                best = candidate.shape[1] - 1 - candidate[:, ::-1].argmax(1)
                 rows = np.nonzero(open_rows & (candidate.max(1) >= 0))[0]
-                right[rows, index] = True
+                correct[rows, index] = True
                 ignored[rows, index] = excused[best[rows]]
                 free[rows, best[rows]] = False
                 open_rows[rows] = False
         outside = (predicted_area < least) | (predicted_area > largest)
-        ignored |= ~right & outside
-        result[size] = _Matches(scores, right, ignored, int((~excused).sum()))
+        ignored |= ~correct & outside
+        result[size] = _Matches(scores, correct, ignored, int((~excused).sum()))
     return result
 
 
 def _overlaps(predicted: np.ndarray, boxes: np.ndarray, crowd: np.ndarray) -> np.ndarray:
-    """Intersection over union; over the model's own box where the truth is a crowd."""
+    """Intersection over union; for crowds, intersection over the predicted box."""
     low = np.maximum(predicted[:, None, :2], boxes[None, :, :2])
     high = np.minimum(predicted[:, None, 2:], boxes[None, :, 2:])
     shared = np.clip(high - low, 0, None).prod(-1)

@@ -1,6 +1,4 @@
-"""Overlap of label maps with masks: counts of pixels by true and predicted class, and what is computed
-from them.
-"""
+"""Confusion matrices of label maps and masks, and the metrics computed from them."""
 
 from __future__ import annotations
 
@@ -8,46 +6,45 @@ from typing import Any
 
 import numpy as np
 
-NOT_COUNTED = 255
+from warmstart.image.annotations.mask_values import NOT_COUNTED
 
 
 class Confusion:
     """Pixels by true class (rows) and predicted class (columns), summed over photos.
 
     Args:
-        classes: how many.
-        not_counted: value of a mask's pixels that belong to no class.
+        classes: the number of classes.
     """
 
-    def __init__(self, classes: int, not_counted: int = NOT_COUNTED):
-        self.classes, self.not_counted = classes, not_counted
+    def __init__(self, classes: int):
+        self.classes = classes
         self.counts = np.zeros((classes, classes), np.int64)
 
     def add(self, truth: np.ndarray, predicted: np.ndarray) -> None:
-        """Two maps (H, W) of class indices.
+        """Add two maps (H, W) of class indices; pixels of `NOT_COUNTED` in `truth` are ignored.
 
         Raises:
             ValueError: their sizes differ, or a value is not a class.
         """
         if truth.shape != predicted.shape:
             raise ValueError(f"the maps have {truth.shape} and {predicted.shape} pixels")
-        counted = truth != self.not_counted
-        mine, theirs = truth[counted].astype(np.int64), predicted[counted].astype(np.int64)
-        for values in (mine, theirs):
+        counted = truth != NOT_COUNTED
+        true, other = truth[counted].astype(np.int64), predicted[counted].astype(np.int64)
+        for values in (true, other):
             if values.size and (values.min() < 0 or values.max() >= self.classes):
                 raise ValueError(
                     f"the value {values[(values < 0) | (values >= self.classes)][0]} is none of the "
                     f"{self.classes} classes"
                 )
-        self.counts += np.bincount(mine * self.classes + theirs, minlength=self.classes**2).reshape(
+        self.counts += np.bincount(true * self.classes + other, minlength=self.classes**2).reshape(
             self.counts.shape
         )
 
     def result(self) -> dict[str, Any]:
         """`miou`, `mean_dice`, `pixel_accuracy`, and arrays `iou`, `dice` by class.
 
-        IoU is intersection over union, Dice twice the intersection over both; NaN for a class that
-        neither has, which the means leave out.
+        IoU is intersection over union, Dice twice the intersection over the sum of both; NaN for a
+        class that occurs in neither, which the means ignore.
         """
         hit = np.diag(self.counts).astype(float)
         both = self.counts.sum(0) + self.counts.sum(1)
@@ -64,5 +61,5 @@ class Confusion:
 
 
 def _mean(values: np.ndarray) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if known.size else float("nan")
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else float("nan")

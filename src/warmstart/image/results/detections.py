@@ -1,4 +1,4 @@
-"""Results of object detection: boxes in the pixels of the photo."""
+"""Results of object detection: boxes in pixels of the photo."""
 
 from __future__ import annotations
 
@@ -60,15 +60,15 @@ class Box(Record):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Detections(Result):
-    """The objects in one photo, best first; `len`, indexing and iteration are over `boxes`. It may
-    be empty.
+    """The objects in a photo, best first; `len`, indexing and iteration are over `boxes`, which may be
+    empty.
 
     Attributes:
         input: name of the photo.
         model: name of the model.
         size: (width, height) of the upright photo in pixels.
         boxes: the objects.
-        picture: opens the photo again, for drawing on it.
+        picture: opens the photo again, to draw on it.
 
     Example:
         >>> detections = ws.load("bccd_fcos")("smear.jpg")
@@ -121,16 +121,16 @@ class Detections(Result):
         return self.draw()
 
     def crops(self) -> list[Image]:
-        """The objects cut out of the photo, in the order of `boxes`; each of at least one pixel."""
+        """Crops of the objects, in the order of `boxes`; each has at least one pixel."""
         photo = self.photo()
-        cut = []
+        crops = []
         for box in self.boxes:
             left, top = min(int(box.xmin), photo.width - 1), min(int(box.ymin), photo.height - 1)
             left, top = max(left, 0), max(top, 0)
             right = min(max(math.ceil(box.xmax), left + 1), photo.width)
             bottom = min(max(math.ceil(box.ymax), top + 1), photo.height)
-            cut.append(photo.crop((left, top, right, bottom)))
-        return cut
+            crops.append(photo.crop((left, top, right, bottom)))
+        return crops
 
     def file_content(self, suffix: str) -> bytes:
         """`draw()` as a file."""
@@ -160,13 +160,11 @@ def colour(index: int) -> tuple[int, int, int]:
 
 
 Mark: TypeAlias = tuple[Box, str | None, tuple[int, int, int]]
-"""A box; what follows the name of its class, such as a score, or None for no text; its colour."""
+"""(box, text after the name of its class, such as a score, or None for no text, colour)."""
 
 
 def draw_boxes(photo: Image, marks: list[Mark]) -> Image:
-    """Draw rectangles with a text each onto the photo itself, the last of them lowest; returns the
-    photo.
-    """
+    """Draw labelled rectangles onto the photo, the last one first, and return the photo."""
     from PIL import ImageDraw
 
     pen = ImageDraw.Draw(photo)

@@ -1,5 +1,5 @@
-"""Names of classes on pictures, in any script: fonts of the computer where Pillow's own has no
-glyphs, and a readable replacement where no font has any.
+"""Class names on pictures, in any script: with fonts of the computer if Pillow's has no glyphs, and
+a readable replacement if no font has.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ PREFERRED = (
     "freesans.", "segoeui.", "arial.", "pingfang", "hiragino", "msyh", "malgun", "yugoth", "nirmala",
     "applesdgothic", "wqy", "droidsansfallback", "unifont",
 )  # fmt: skip
-"""Beginnings of the names of fonts with wide coverage, which are tried first."""
+"""Prefixes of the names of fonts with wide coverage, which are tried first."""
 _UNASSIGNED = "\U0010ffff"
-_PROBED_AT = 20
-"""Pixels of the glyphs by which coverage is measured."""
+_PROBE_SIZE = 20
+"""The font size in pixels at which glyphs are compared."""
 _reported: set[str] = set()
 
 
 @dataclass(frozen=True)
 class Text:
-    """A text as runs that one font each can draw."""
+    """A text as runs with one font each."""
 
     runs: Sequence[tuple[str, Any]]
 
     def box(self, pen: ImageDraw) -> tuple[float, float, float, float]:
-        """Its left, top, right and bottom, where it begins at the origin on its baseline."""
+        """(left, top, right, bottom) of the text, with its baseline starting at the origin."""
         boxes = [
             pen.textbbox((x, 0), run, font=font, anchor="ls") for run, font, x in self._placed()
         ]
@@ -46,7 +46,7 @@ class Text:
         return min(left), min(top), max(right), max(bottom)
 
     def draw(self, pen: ImageDraw, position: Position, ink: tuple[int, int, int]) -> None:
-        """Draw it so that its baseline begins at a position."""
+        """Draw the text with its baseline starting at a position."""
         for run, font, x in self._placed():
             pen.text((position[0] + x, position[1]), run, fill=ink, font=font, anchor="ls")
 
@@ -58,16 +58,16 @@ class Text:
 
 
 def text_of(name: str, ending: str, replacement: str, size: int) -> Text:
-    """A name with an ending as a text to draw.
+    """The text of a name with an ending.
 
-    Characters that no font has are replaced: by the letters without their accents, or the whole
-    name by `replacement`. That is reported once on standard error.
+    If no font has a character, the name has no accents, or is `replacement`, and this
+    is reported once on standard error.
 
     Args:
         name: of a class.
-        ending: such as a score; Latin.
-        replacement: such as "class 3"; Latin.
-        size: of the letters in pixels.
+        ending: such as a score, in Latin letters.
+        replacement: such as "class 3", in Latin letters.
+        size: of the font in pixels.
     """
     name = " ".join(name.split()) or replacement
     runs = _runs(name, size)
@@ -91,7 +91,7 @@ def _report(name: str, shown: str) -> None:
 
 
 def _runs(text: str, size: int) -> list[tuple[str, Any]] | None:
-    """(characters, font) for as long stretches as possible; None where a character has no font."""
+    """(characters, font) of runs that are as long as possible; None if a character has no font."""
     runs: list[tuple[str, str | None]] = []
     for character in unicodedata.normalize("NFC", text):
         current = runs[-1][1] if runs else None
@@ -110,16 +110,16 @@ def _runs(text: str, size: int) -> list[tuple[str, Any]] | None:
 
 
 def _is_joined(character: str) -> bool:
-    """Whether it belongs to the character before: accents, joiners, variation selectors."""
+    """Whether a character modifies the one before: accents, joiners, variation selectors."""
     return unicodedata.category(character) in ("Mn", "Me", "Mc", "Cf")
 
 
 @cache
 def _font_with(character: str) -> str | None:
-    """The path of a font that has a character; None: Pillow's own.
+    """The path of a font that has a character, or None for Pillow's own.
 
     Raises:
-        LookupError: there is none.
+        LookupError: no font has it.
     """
     if character.isspace() or _has(None, character):
         return None
@@ -131,23 +131,23 @@ def _font_with(character: str) -> str | None:
 
 @cache
 def _has(font: str | None, character: str) -> bool:
-    """Whether a font draws this character otherwise than one that it lacks."""
+    """Whether a font has a glyph for a character, which then differs from that of missing ones."""
     try:
-        opened = _opened(font, _PROBED_AT)
+        opened = _opened(font, _PROBE_SIZE)
         missing = _glyph(opened, character) == _glyph(opened, _UNASSIGNED)
         return not missing and not _draws_placeholders(font)
     except (OSError, ValueError):
-        return False  # a damaged font, or one of bitmaps of another size
+        return False  # a damaged font, or a bitmap font of another size
 
 
 @cache
 def _draws_placeholders(font: str | None) -> bool:
-    """Whether a font has one glyph for all letters of a script, as Last Resort has, which
-    matplotlib brings: it shows which script is missing, and no text.
+    """Whether a font has only one glyph per script, such as matplotlib's Last Resort, which shows the
+    script of missing characters.
     """
-    opened = _opened(font, _PROBED_AT)
-    one, other, missing = (_glyph(opened, character) for character in ("A", "B", _UNASSIGNED))
-    return one == other != missing
+    opened = _opened(font, _PROBE_SIZE)
+    first, second, missing = (_glyph(opened, character) for character in ("A", "B", _UNASSIGNED))
+    return first == second != missing
 
 
 def _glyph(font: Any, character: str) -> tuple[Any, bytes]:
@@ -192,5 +192,5 @@ def _folders() -> Iterator[Path]:
         yield home / ".fonts"
     from importlib.metadata import PackageNotFoundError, distribution
 
-    with suppress(PackageNotFoundError):  # it brings DejaVu Sans
+    with suppress(PackageNotFoundError):  # it includes DejaVu Sans
         yield Path(str(distribution("matplotlib").locate_file("matplotlib/mpl-data/fonts/ttf")))

@@ -17,11 +17,11 @@ FORMATS = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
 }
-"""Suffix -> format of Pillow."""
+"""Pillow's formats by suffix."""
 
 
 def encoded(picture: Image, suffix: str) -> bytes:
-    """A picture as the content of a file with one of the suffixes of `FORMATS`; PNG keeps palettes."""
+    """The content of a picture file with a suffix in `FORMATS`; PNG keeps palettes."""
     file = io.BytesIO()
     (picture if suffix == ".png" else picture.convert("RGB")).save(file, FORMATS[suffix])
     return file.getvalue()

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 CHUNK = 2**20
-"""Pixels that are counted at a time."""
+"""Pixels that are counted at once."""
 
 
 @dataclass(frozen=True)
 class Area(Record):
-    """How much of a photo one class covers: pixels, and their share of all, 0 to 1."""
+    """The area of a class in a photo: pixels, and their fraction of all, 0 to 1."""
 
     label: str
     index: int
@@ -48,7 +48,7 @@ class Segmentation(Result):
         labels_map: (H, W) integers, the index of each pixel's class; H and W are those of the
             upright photo.
         labels: the model's classes.
-        picture: opens the photo again, for drawing on it.
+        picture: opens the photo again, to draw on it.
 
     Example:
         >>> segmentation = ws.load("leaf_deeplabv3")("leaf.jpg")
@@ -119,20 +119,20 @@ class Segmentation(Result):
         Raises:
             UsageError: the model has no such class.
         """
-        for known in self.labels:
+        for each in self.labels:
             if (
-                label == known.index
+                label == each.index
                 if isinstance(label, int | np.integer)
-                else label in (known.name, known.id)
+                else label in (each.name, each.id)
             ):
-                where: NDArray[np.bool_] = self.labels_map == known.index
-                return where
+                mask: NDArray[np.bool_] = self.labels_map == each.index
+                return mask
         raise UsageError(
-            unknown_name(f"{self.model} has no class", label, [known.name for known in self.labels])
+            unknown_name(f"{self.model} has no class", label, [each.name for each in self.labels])
         )
 
     def overlay(self, opacity: float = 0.55) -> Image:
-        """The photo with every class in its colour; a first class called "background" stays clear.
+        """The photo with the colours of its classes; a first class named "background" is transparent.
 
         Args:
             opacity: of the colours, 0 to 1.
@@ -160,9 +160,9 @@ class Segmentation(Result):
 
         if len(self.labels) > 256:
             raise UsageError("A palette image can hold at most 256 classes; use `labels_map`.")
-        made = images.fromarray(self.labels_map.astype(np.uint8))
-        made.putpalette(palette().ravel().tolist())
-        return made
+        picture = images.fromarray(self.labels_map.astype(np.uint8))
+        picture.putpalette(palette().ravel().tolist())
+        return picture
 
     def save_mask(self, path: str | Path) -> Path:
         """Write `indexed()` as PNG.
@@ -202,8 +202,8 @@ class Segmentation(Result):
 
 
 def palette() -> np.ndarray:
-    """Pascal VOC's 256 colours, (256, 3) uint8: the bits of the index, dealt to red, green and blue
-    in turn.
+    """Pascal VOC's 256 colours, uint8 (256, 3): the bits of the index alternate between red, green and
+    blue.
     """
     colours = np.zeros((256, 3), np.uint8)
     index = np.arange(256)
