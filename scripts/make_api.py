@@ -140,7 +140,7 @@ def wrap(
     model: KerasSource,
     *,
     task: Literal["{task.name}"],
-{training_keywords(wrapper_class(task.name).options)}
+{training_keywords(wrapper_class(task.name).options_class)}
 ) -> {task.model_class().__name__}: ...
 """
         for task in TASKS.values()

@@ -128,7 +128,7 @@ def commands() -> dict[str, set[str]]:
             ]
         if path and path[0] == "wrap":
             wrappers = [wrapper_class(task.name) for task in TASKS.values() if task.wrapper]
-            parameters += [one for each in wrappers for one in flags_of(each.options, "")]
+            parameters += [one for each in wrappers for one in flags_of(each.options_class, "")]
         if path and path[0] == "evaluate":
             parameters += [
                 one

@@ -184,12 +184,12 @@ def test_workers_need_no_tensorflow_and_say_what_is_wrong(
 
 
 def test_features_are_those_of_one_machine(cluster, photos, model, tmp_path):
-    from warmstart.image.train.augment import Augmentation, Varied
+    from warmstart.image.train.augment import Augmentation, ViewTransform
     from warmstart.image.train.feature_cache import FeatureCache
     from warmstart.image.train.features import photo_features
 
     some = [*sorted(photos.glob("a/*"))[:30], photos / "b" / "img100x.jpg"]
-    given = {"views": ["clean", "varied"], "transform": Varied(Augmentation(), (32, 32))}
+    given = {"views": ["clean", "varied"], "transform": ViewTransform(Augmentation(), (32, 32))}
     cache = FeatureCache(tmp_path / "ray.db")
     there = photo_features(model, some, on="ray", cache=cache, **given)
     here = photo_features(model, some, cache=FeatureCache(tmp_path / "local.db"), **given)

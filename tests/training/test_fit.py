@@ -203,7 +203,7 @@ def test_a_loss_that_is_not_finite_is_an_error():
 
     bad = data()
     bad.x = bad.x * np.nan
-    with pytest.raises(TrainingError, match="not a finite number"):
+    with pytest.raises(TrainingError, match="not finite in the first epoch"):
         fit(net(), bad, epochs=2)
 
 

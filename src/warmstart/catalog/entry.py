@@ -42,7 +42,7 @@ class WeightFile:
 
 @dataclass(frozen=True)
 class ImagePreprocessing:
-    """The rules that make the input array of a network from a photo.
+    """The rules that convert a photo into the input of a network.
 
     Attributes:
         size: (height, width) in pixels.

@@ -1,6 +1,6 @@
 """Queries over the catalogue. Files are read when a query needs them, each once per process.
 
-`entries/<family>.toml` holds one family: a `[defaults]` table, and a `[[variant]]` table per model
+`entries/<family>.toml` contains one family: a `[defaults]` table, and a `[[variant]]` table per model
 which overrides it, key by key. Two keys are short forms: `weights_base` is the prefix of every
 weight source without a scheme, and `top1` / `top5` become metrics on `metrics_dataset` from
 `metrics_source`. Every name and alias in a file starts with the first word of the file's name
@@ -63,7 +63,7 @@ def search(query: str = "*", *, task: str | None = None, family: str | None = No
 
     Args:
         query: a name or alias; a shell pattern of them (`*`, `?`, `[abc]`); or words that names,
-            aliases, titles, families and tasks begin with. Case does not matter.
+            aliases, titles, families and tasks start with. Case is ignored.
         task: such as "image-classification"; any if None.
         family: such as "mobilenet_v2"; any if None.
     """

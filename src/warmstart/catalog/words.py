@@ -1,4 +1,4 @@
-"""What an entry says, in words."""
+"""The facts of an entry as text."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
         json_option("Print a JSON object that describes the model."),
     ]
     names = {parameter.name for parameter in parameters}
-    own = [] if task is None else flags_of(wrapper_class(task.name).options, WRAPPING)
+    own = [] if task is None else flags_of(wrapper_class(task.name).options_class, WRAPPING)
     return parameters + [option for option in own if option.name not in names]
 
 
@@ -75,7 +75,7 @@ def _run(task: Task, values: dict[str, Any]) -> None:
     from warmstart.errors import UsageError
     from warmstart.training.wrap import wrap
 
-    options = typed_options(wrapper_class(task.name).options, values)
+    options = typed_options(wrapper_class(task.name).options_class, values)
     if not exists(values["model"]):
         raise UsageError(f"The file or folder {values['model']} does not exist.")
     if names_table(values["model"]):

@@ -66,7 +66,7 @@ class ArrayKind(InputKind):
         if isinstance(value, Mapping) or hasattr(value, "__array__"):
             if is_table(value):
                 raise UsageError(
-                    "A table holds many inputs; iterate over "
+                    "A table contains many inputs; iterate over "
                     "model.stream(table.to_dict(orient='records'))."
                 )
             return Item(self.default_name, value)
@@ -132,7 +132,7 @@ def numbers(value: Any, name: str) -> NDArray[Any]:
     """An array from a JSON value.
 
     Raises:
-        InputError: it is not made of numbers, or its rows have several lengths.
+        InputError: it does not consist of numbers, or its rows differ in length.
     """
     try:
         array = np.asarray(value)
@@ -207,8 +207,8 @@ def read_npz(data: bytes, name: str, most: int) -> dict[str, NDArray[Any]]:
         most: numbers in all.
 
     Raises:
-        InputError: it is damaged, or holds something else than numbers.
-        TooLargeError: it holds more numbers.
+        InputError: it is damaged, or contains something else than numbers.
+        TooLargeError: it contains more numbers.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -222,7 +222,7 @@ def read_npz(data: bytes, name: str, most: int) -> dict[str, NDArray[Any]]:
     except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError, RuntimeError) as error:
         raise InputError(f"{name}: is not an .npz file of arrays ({error})", name) from error
     if not arrays:
-        raise InputError(f"{name}: holds no arrays", name)
+        raise InputError(f"{name}: contains no arrays", name)
     return arrays
 
 

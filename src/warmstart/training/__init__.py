@@ -1,7 +1,7 @@
-"""Fine-tuning: a pretrained model and labelled data become a model of your own.
+"""Fine-tuning of pretrained models on labelled data.
 
-`finetune` looks up the task's `Trainer` and its options. What all trainers share: `trainer` (the
-flow), `run` (a folder that survives a kill), `fit` (the loop), `freeze`, `split`, `schedules`,
+`finetune` looks up the task's `Trainer` and its options. All trainers share `trainer` (the steps),
+`run` (the folder from which a run resumes), `fit` (the loop), `freeze`, `split`, `schedules`, and
 `page` with `charts` (the report). Importing this package imports neither TensorFlow nor Keras.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 """The base that stands for the default model of the task."""
 SCRATCH = {"deepar": "forecasting"}
-"""Architectures that are trained from scratch where they are named as the base."""
+"""Architectures that are trained from scratch when passed as the base."""
 
 
 @documented_in("fine-tuning.md#data")
@@ -98,7 +98,7 @@ def _check_names(options: Collection[str], tasks: Iterable[Task], owner: str) ->
     """Refuse options that none of the tasks has.
 
     Raises:
-        UsageError: there is one; for an option of `ws.load` the message says how to use it.
+        UsageError: an option is unknown; for one of `ws.load` the message says how to use it.
     """
     from warmstart.core.loading import load
 
@@ -116,10 +116,10 @@ def _check_names(options: Collection[str], tasks: Iterable[Task], owner: str) ->
 
 
 def check_exists(data: Any) -> None:
-    """Refuse the path of data that is not there.
+    """Refuse the path of data that does not exist.
 
     Raises:
-        UsageError: there is no such file or folder.
+        UsageError: the file or folder does not exist.
     """
     if isinstance(data, str | PathLike) and scheme(data) is None:
         path = Path(data).expanduser()

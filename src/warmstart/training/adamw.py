@@ -1,9 +1,9 @@
-"""AdamW whose step is one operation per variable: the same numbers as Keras' own, which takes a
-dozen.
+"""AdamW with one operation per variable and step, where Keras' own takes a dozen; the results are
+the same.
 
-Each of Keras' operations reads and writes arrays of the variable's size; with a table of 30,522
-word vectors of 384 numbers and its decay and clipping, a step takes half the time. On several
-devices it is Keras' own.
+Each of Keras' operations reads and writes arrays of the variable's size; with an embedding table of
+30,522 x 384, its decay and its clipping, a step takes half the time. On several devices it is Keras'
+own.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class AdamW(keras.optimizers.AdamW):
     slow: tuple[frozenset[int], float] = (frozenset(), 1.0)
 
     def slow_down(self, variables: Iterable[Any], factor: float) -> None:
-        """Let these variables learn at this share of the learning rate: those of a base, below new
-        layers (Howard, Ruder, "Universal Language Model Fine-tuning" (2018), arXiv:1801.06146,
+        """Multiply the learning rate of these variables by `factor`, such as those of a base below
+        new layers (Howard, Ruder, "Universal Language Model Fine-tuning" (2018), arXiv:1801.06146,
         section 3.2).
         """
         self.slow = frozenset(id(variable) for variable in variables), factor
@@ -38,9 +38,9 @@ class AdamW(keras.optimizers.AdamW):
         replicas: int = self._distribution_strategy.num_replicas_in_sync
         return bool(keras.backend.backend() == "tensorflow") and replicas == 1
 
-    # Keras enters a context for each variable, and computes the learning rate in each, in case
-    # there are several devices. With one, that only makes the first step wait: a third of the time
-    # it takes to trace a small network.
+    # For several devices, Keras enters a context for each variable and computes the learning rate in
+    # each. With one device that only delays the first step, by a third of the time it takes to trace
+    # a small network.
     def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
         if self.weight_decay is None or not self._on_one_device():
             super()._apply_weight_decay(variables)
@@ -99,8 +99,8 @@ class AdamW(keras.optimizers.AdamW):
 
 
 def warmed(rate: float, steps: int, *, weight_decay: float, warmup: float = 0.1) -> AdamW:
-    """AdamW with a linear rise and fall of the learning rate up to `rate`, in which only kernels
-    and tables decay.
+    """AdamW whose learning rate rises linearly to `rate` and falls linearly, with weight decay of
+    kernels and embedding tables only.
 
     Args:
         rate, steps, warmup: as for `schedules.warmup_linear`.

@@ -1,5 +1,5 @@
-"""Training data as batches that depend on seed, epoch and index only, so that a resumed run sees
-the same ones.
+"""Batches of training data that depend only on seed, epoch and index, so that a resumed run sees the
+same ones.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class Batches(Protocol):
     """The same number of batches in every epoch, each a function of (seed, epoch, index)."""
 
     def __len__(self) -> int:
-        """Batches in one epoch."""
+        """Batches per epoch."""
 
     def batch(self, epoch: int, index: int) -> tuple[Any, ...]:
         """(x, y) or (x, y, sample_weight) as `keras.Model.fit` takes them; may be called from
@@ -26,17 +26,17 @@ class Batches(Protocol):
 
 
 class ArrayBatches:
-    """Batches out of arrays in memory, in a new order each epoch.
+    """Batches of arrays in memory, in a new order each epoch.
 
-    An epoch has ceil(N / batch_size) batches of nearly equal size: no lonely example at the end,
-    whose gradient would count as much as a whole batch's.
+    An epoch has ceil(N / batch_size) batches of nearly equal size, so that no small last batch
+    counts as much as a full one.
 
     Args:
         x, y, weights: arrays (N, …), or dicts, tuples or lists of them; weights (N,) or None.
         batch_size: the largest batch.
         shuffle: whether the order changes from epoch to epoch; False for validation.
         seed: of the orders.
-        change: called with (x, y, random generator of this batch) for augmentation; returns (x, y).
+        augment: called with (x, y, random generator of this batch); returns (x, y).
     """
 
     def __init__(
@@ -48,10 +48,10 @@ class ArrayBatches:
         weights: np.ndarray | None = None,
         shuffle: bool = True,
         seed: int = 0,
-        change: Callable[[Any, Any, np.random.Generator], tuple[Any, Any]] | None = None,
+        augment: Callable[[Any, Any, np.random.Generator], tuple[Any, Any]] | None = None,
     ):
         self.x, self.y, self.weights = x, y, weights
-        self.seed, self.shuffle, self.change = seed, shuffle, change
+        self.seed, self.shuffle, self.augment = seed, shuffle, augment
         self.count = len(_first(x))
         self.parts = parts(self.count, batch_size)
 
@@ -62,15 +62,13 @@ class ArrayBatches:
         order = epoch_order(self.count, self.seed, epoch) if self.shuffle else np.arange(self.count)
         rows = order[self.parts[index]]
         x, y = take(self.x, rows), take(self.y, rows)
-        if self.change is not None:
-            x, y = self.change(x, y, generator(self.seed, epoch, index))
+        if self.augment is not None:
+            x, y = self.augment(x, y, generator(self.seed, epoch, index))
         return (x, y) if self.weights is None else (x, y, self.weights[rows])
 
 
 def parts(count: int, batch_size: int) -> list[slice]:
-    """Slices that cut `count` rows into the fewest batches of at most `batch_size`, as even as
-    possible.
-    """
+    """Slices of `count` rows: the fewest batches of at most `batch_size`, of nearly equal size."""
     if count < 1 or batch_size < 1:
         raise UsageError(
             f"Batches need 1 example or more and a size of 1 or more, not {count} and {batch_size}."
@@ -80,12 +78,12 @@ def parts(count: int, batch_size: int) -> list[slice]:
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
-    """The order of an epoch: a permutation of range(count)."""
+    """The order of the examples in an epoch: a permutation of range(count)."""
     return np.random.default_rng((seed, epoch)).permutation(count)
 
 
 def generator(seed: int, epoch: int, index: int) -> np.random.Generator:
-    """The random numbers of one batch (or example) of one epoch."""
+    """The random generator of one batch (or example) of one epoch."""
     return np.random.default_rng((seed, epoch, index))
 
 
@@ -114,12 +112,12 @@ def example_weights(weights: Any, labels: np.ndarray, names: Sequence[str]) -> n
     """A weight per example (N,) float32, of mean 1.
 
     Args:
-        weights: "balanced", or a weight by class name; other classes count 1.
+        weights: "balanced", or a weight by class name; other classes have the weight 1.
         labels: class numbers, int (N,).
         names: of the classes.
 
     Raises:
-        UsageError: there is no class of such a name, or the weights of all examples are 0.
+        UsageError: a class does not exist, or the weights of all examples are 0.
     """
     if weights == "balanced":
         return class_weights(labels, len(names))

@@ -1,7 +1,7 @@
-"""Charts as SVG text for the report: no fonts, scripts or files from elsewhere.
+"""Charts as SVG text for the report, without external fonts, scripts or files.
 
-Colours are CSS variables of the page (`--ink`, `--faint`, `--c0` … `--c5`), so that one chart
-serves light and dark.
+Colours are CSS variables of the page (`--ink`, `--faint`, `--c0` … `--c5`), so that a chart suits
+light and dark mode.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ def lines(
     bounds: tuple[float, float] | None = None,
     diagonal: bool = False,
 ) -> str:
-    """Curves over a common axis, each with its points.
+    """Curves over a common axis, with their points.
 
     Args:
         series: (x, y) pairs by name; points that are not finite are left out.
-        x, y: what the axes show.
-        mark: where a vertical line stands, such as the best epoch.
-        span, bounds: (low, high) of the x and of the y axis; default: what the points take up.
-        diagonal: whether a faint line joins the corners.
+        x, y: labels of the axes.
+        mark: the position of a vertical line, such as the best epoch.
+        span, bounds: (low, high) of the x and of the y axis; default: the range of the points.
+        diagonal: whether to draw a faint line from the lower left to the upper right corner.
     """
     clean = {
         name: [(a, b) for a, b in points if np.isfinite(a) and np.isfinite(b)]
@@ -71,17 +71,17 @@ def lines(
 
 
 def reliability(probabilities: Mapping[str, tuple[np.ndarray, np.ndarray]], bins: int = 10) -> str:
-    """How often the answers of each confidence are right (Guo et al. 2017, figure 1); on the
-    diagonal is calibrated.
+    """A reliability diagram: accuracy over confidence; a calibrated model lies on the diagonal (Guo
+    et al. 2017, figure 1).
 
     Args:
-        probabilities: by name, (confidence of the best class (N,), whether it is right (N,)).
+        probabilities: by name, (confidence of the best class (N,), whether it is correct (N,)).
     """
     series: dict[str, list[tuple[float, float]]] = {}
-    for name, (confidence, right) in probabilities.items():
+    for name, (confidence, correct) in probabilities.items():
         indices = np.minimum((confidence * bins).astype(int), bins - 1)
         series[name] = [
-            (float(confidence[indices == b].mean()), float(right[indices == b].mean()))
+            (float(confidence[indices == b].mean()), float(correct[indices == b].mean()))
             for b in range(bins)
             if (indices == b).any()
         ]
@@ -91,8 +91,8 @@ def reliability(probabilities: Mapping[str, tuple[np.ndarray, np.ndarray]], bins
 
 
 def matrix(counts: np.ndarray, labels: Sequence[str]) -> str:
-    """A confusion matrix: rows are the truth, columns what the model predicted; colour is the share of
-    the row.
+    """A confusion matrix: rows are the true classes, columns the predicted ones; the colour is the
+    fraction of the row.
 
     Args:
         counts: int (C, C).
@@ -143,7 +143,7 @@ def matrix(counts: np.ndarray, labels: Sequence[str]) -> str:
 
 
 def bars(values: Mapping[str, float], *, unit: str = "") -> str:
-    """Horizontal bars from 0, one a name, the value behind each."""
+    """Horizontal bars from 0, one per name, each followed by its value."""
     top = max([*values.values(), 1e-12])
     left, cell = 12 + 7 * max(map(len, values), default=0), 24
     parts = []
@@ -159,7 +159,7 @@ def bars(values: Mapping[str, float], *, unit: str = "") -> str:
 
 
 class _Axis:
-    """From values to pixels, with round ticks."""
+    """Maps values to pixels, with round ticks."""
 
     def __init__(self, low: float, high: float, start: float, end: float):
         if high - low < 1e-12:
@@ -170,7 +170,7 @@ class _Axis:
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
     def ticks(self, whole: bool = False) -> list[float]:
-        """Four to eight multiples of 1, 2 or 5 times a power of ten; `whole`: whole numbers only."""
+        """Four to eight multiples of 1, 2 or 5 times a power of ten; `whole`: only integers."""
         step = 10.0 ** np.floor(np.log10((self.high - self.low) / 4))
         step *= next(m for m in (1, 2, 5, 10) if (self.high - self.low) / (step * m) <= 8)
         step = max(step, 1.0) if whole else step

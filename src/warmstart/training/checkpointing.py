@@ -1,4 +1,4 @@
-"""What remains of each epoch: its record, its checkpoint, and whether it is the best."""
+"""After each epoch: its record, its checkpoint, and whether it is the best."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from warmstart.training.progress import Bar
 from warmstart.training.run import Run
 
 UP = ("acc", "auc", "precision", "recall", "f1", "iou", "kappa", "r2", "top", "exact")
-"""Parts of the names of metrics of which more is better; of all others less is."""
+"""Parts of the names of metrics whose higher values are better; all others are better when lower."""
 
 
 def higher_is_better(metric: str, mode: str = "auto") -> bool:
-    """Whether a metric of this name is to grow."""
+    """Whether higher values of a metric are better, by its name or by `mode`."""
     if mode not in ("auto", "min", "max"):
         raise UsageError(f"mode must be 'auto', 'min' or 'max', not {mode!r}.")
     name = metric.removeprefix("val_")
-    grows = any(part in name for part in UP) or re.fullmatch(
+    is_up = any(part in name for part in UP) or re.fullmatch(
         r"m?a[pr](\d+|_\w+)?", name
     )  # not "mape"
-    return mode == "max" or (mode == "auto" and bool(grows) and "loss" not in name)
+    return mode == "max" or (mode == "auto" and bool(is_up) and "loss" not in name)
 
 
 def changing_variables(model: keras.Model) -> list[Any]:
@@ -40,8 +40,8 @@ def changing_variables(model: keras.Model) -> list[Any]:
 
 
 class EpochCheckpoints(keras.callbacks.Callback):
-    """Stores, compares and stops after each epoch; the last of the callbacks, so that it sees what
-    they did.
+    """Stores and compares each epoch, and stops training; the last of the callbacks, so that it sees
+    what the others did.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class EpochCheckpoints(keras.callbacks.Callback):
         self.share: float | None = None
 
     def resume(self) -> None:
-        """Take up the state that an earlier process has stored."""
+        """Restore the state that an earlier process stored."""
         state = self.run.read(self.name) if self.run else None
         if state is None or self.run is None:
             return
@@ -100,15 +100,15 @@ class EpochCheckpoints(keras.callbacks.Callback):
         )
 
     def record(self, record: dict[str, float]) -> None:
-        """Add an epoch; decide whether it is the best, whether it is the last; store."""
+        """Add an epoch, decide whether it is the best and whether it is the last, and store it."""
         self.history.append(record)
         self.epoch = int(record["epoch"])
         self.bar.epoch_done(record)
         if not all(math.isfinite(record.get(key, 0.0)) for key in ("loss", "val_loss")):
             if self.best == 0 and self.best_arrays is None and "best" not in self.files:
                 raise TrainingError(
-                    "The loss is not a finite number in the first epoch: lower the learning rate, or "
-                    "look for labels or inputs that are not numbers."
+                    "The loss is not finite in the first epoch: lower the learning rate, or look for "
+                    "labels or inputs that are not numbers."
                 )
             self.stopped, self.done = "loss is not finite", True
         elif self._is_best(record):
@@ -128,16 +128,16 @@ class EpochCheckpoints(keras.callbacks.Callback):
             self.trained.stop_training = True
 
     def end(self) -> None:
-        """After `fit`: a callback may have stopped it where no epoch had ended."""
+        """Check, after `fit`, that a callback has not stopped it before the first epoch ended."""
         if not self.history:
             raise TrainingError("Training was stopped before its first epoch ended.")
 
     def average(self, evaluate: Callable[[], Mapping[str, float]]) -> None:
-        """Measure averages of the weights before and after training; the best of them is the
-        result where it is better than the best epoch.
+        """Measure averages of the weights before and after training; the best of them becomes the
+        result if it is better than the best epoch.
 
         Args:
-            evaluate: the metrics of the model as it is, those of the validation data.
+            evaluate: measures the present weights on the validation data.
         """
         if self.averages or self.stopped == "loss is not finite":
             return
@@ -183,11 +183,11 @@ class EpochCheckpoints(keras.callbacks.Callback):
                 key for key in record if key not in ("epoch", "seconds", "learning_rate")
             )
             raise UsageError(
-                f"There is no metric {self.monitor!r} to select the best epoch; available:  "
+                f"There is no metric {self.monitor!r} to select the best epoch; available: "
                 f"{metrics}."
             )
         if not math.isfinite(record[self.monitor]):
-            self._say_undefined()
+            self._warn_undefined()
         if first:
             return True
         best = self.best_record
@@ -196,20 +196,20 @@ class EpochCheckpoints(keras.callbacks.Callback):
 
     @property
     def best_record(self) -> Mapping[str, float]:
-        """Of the best epoch, or of the average that is better."""
+        """The record of the best epoch, or of the average that is better."""
         if self.share is not None:
             return next(r for r in self.averages if r["share"] == self.share)
         return next(r for r in self.history if r["epoch"] == self.best)
 
     def _rank(self, record: Mapping[str, float]) -> tuple[bool, float, float]:
-        """The better, the larger; an epoch whose metric is undefined is ranked by its loss."""
+        """Sorts records, the best last; one whose metric is undefined is ranked by its loss."""
         value = record[self.monitor]
         if math.isfinite(value):
             return True, (value if self.up else -value), -record.get("val_loss", 0.0)
         loss = record.get("val_loss", record.get("loss", math.inf))
         return False, (-loss if math.isfinite(loss) else -math.inf), 0.0
 
-    def _say_undefined(self) -> None:
+    def _warn_undefined(self) -> None:
         if not self.undefined:
             self.undefined = True
             self.bar.terminal.say(
@@ -282,5 +282,5 @@ class EpochCheckpoints(keras.callbacks.Callback):
 
 
 def _array(variable: Any) -> np.ndarray:
-    """A copy: on a CPU what `numpy` gives may be the memory that the next step changes."""
+    """A copy of the value: on a CPU, `numpy` may return the memory that the next step changes."""
     return np.array(variable.numpy() if hasattr(variable, "numpy") else variable)

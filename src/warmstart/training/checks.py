@@ -1,4 +1,4 @@
-"""Options of Keras, checked before any work."""
+"""Checks of Keras objects among the options."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from warmstart.errors import UsageError
 
 
 def check_keras_options(options: Any) -> None:
-    """Refuse an optimizer, losses, metrics and callbacks that Keras does not take.
+    """Refuse an optimizer, loss, metric or callback that Keras does not accept.
 
     Raises:
-        UsageError: there is one.
+        UsageError: an option has one.
     """
     _check("optimizer", getattr(options, "optimizer", None), keras.optimizers.get)
     _check("loss", getattr(options, "loss", None), keras.losses.get)

@@ -1,4 +1,4 @@
-"""Several GPUs of one host: each takes a part of every batch."""
+"""Training on several GPUs of one host, each of which takes a part of every batch."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 
 def scope() -> contextlib.AbstractContextManager[Any]:
-    """Build and compile a model inside: with more than one GPU visible its variables are mirrored
-    on all of them.
+    """A context in which to build and compile a model; its variables are mirrored on all visible
+    GPUs if there are several.
     """
     strategy = mirrored()
     return strategy.scope() if strategy is not None else contextlib.nullcontext()

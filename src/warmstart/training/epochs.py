@@ -11,22 +11,22 @@ from warmstart.training.sorted_batches import SortedBatches
 
 
 class Epochs(keras.utils.PyDataset):
-    """Batches as Keras takes them; `epoch` None: always the same ones.
+    """Batches as Keras takes them; `epoch` None: the same ones in every epoch.
 
-    Before it begins Keras looks at the first two and takes for fixed each length that they share,
-    which then breaks on a longer batch. So where lengths vary, the first is shown to it twice, the
+    Before it starts, Keras fixes every length that the first two batches have in common, and a
+    longer batch then fails. Where lengths vary, Keras therefore gets the first batch twice, the
     second time with more padding.
     """
 
     def __init__(self, batches: Batches, epoch: int | None, workers: int):
         super().__init__(workers=workers, max_queue_size=4)
-        self.batches, self.epoch, self.begun = batches, epoch, False
+        self.batches, self.epoch, self.started = batches, epoch, False
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        if index and not self.begun and isinstance(self.batches, SortedBatches):
+        if index and not self.started and isinstance(self.batches, SortedBatches):
             return self.batches.longer(self.epoch or 0, 0)
         return self.batches.batch(self.epoch or 0, index)
 
@@ -35,9 +35,9 @@ class Epochs(keras.utils.PyDataset):
             self.epoch += 1
 
 
-class Begin(keras.callbacks.Callback):
-    """Tells batches that Keras has seen their shapes; before threads ask for them, as
-    `on_epoch_begin` is after.
+class MarkStarted(keras.callbacks.Callback):
+    """Marks data whose shapes Keras has seen as started. Only `on_epoch_begin` would be too late:
+    threads then read batches already.
     """
 
     def __init__(self, *data: Epochs):
@@ -45,7 +45,7 @@ class Begin(keras.callbacks.Callback):
         self.data = data
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self.data[0].begun = True
+        self.data[0].started = True
 
     def on_test_begin(self, logs: Any = None) -> None:
-        self.data[-1].begun = True
+        self.data[-1].started = True

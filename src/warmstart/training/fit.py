@@ -2,9 +2,9 @@
 
     fitted = fit(model, batches, epochs=10, validation=others, monitor="val_accuracy", patience=3, run=run)
 
-Killed at any moment and called again, it goes on after the last whole epoch and ends with the same numbers: what
-changes while training (weights, optimizer, the seeds of dropout) is stored per epoch, and batches depend on
-nothing but the epoch. State inside `callbacks` of the user's is not stored.
+Killed at any moment and called again, it resumes after the last complete epoch and ends with the same numbers: what
+training changes (weights, optimizer, the seeds of dropout) is stored per epoch, and batches depend on nothing but
+the epoch. State inside the user's `callbacks` is not stored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from warmstart.errors import UsageError
 from warmstart.training.batches import Batches
 from warmstart.training.checkpointing import EpochCheckpoints
-from warmstart.training.epochs import Begin, Epochs
+from warmstart.training.epochs import Epochs, MarkStarted
 from warmstart.training.memory import retained_memory
 from warmstart.training.progress import Terminal
 from warmstart.training.run import Run
@@ -29,17 +29,16 @@ from warmstart.training.run import Run
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a fit came to.
+    """The result of a fit.
 
     Attributes:
-        history: one record an epoch: `epoch` from 1 (0: before training), `seconds`,
-            `learning_rate`, the loss and metrics, those of the validation data with `val_` before
-            their name.
+        history: one record per epoch: `epoch` from 1 (0: before training), `seconds`,
+            `learning_rate`, the loss and metrics; those of the validation data start with `val_`.
         best: the epoch whose weights the model has now.
         stopped: why it ended: `"all epochs"`, `"no better epoch"`, `"callback"` or `"loss is not
             finite"`.
-        averages: a record for each average of the weights before and after training: `share` of
-            those after it, and the metrics of the validation data.
+        averages: one record per average of the weights before and after training: `share` of the
+            latter, and the metrics of the validation data.
         share: of the average that the model has now; None: it has the weights of the best epoch.
     """
 
@@ -83,19 +82,19 @@ def fit(
     Args:
         model: built and compiled.
         data, validation: batches; see `warmstart.training.batches`.
-        epochs: at most so many.
-        measure: called after each epoch; what it returns joins the metrics, with `val_` before each
-            name.
+        epochs: the largest number of epochs.
+        measure: called after each epoch; its result is added to the metrics, with `val_` before
+            each name.
         monitor: the metric that decides which epoch is best; among equals `val_loss` decides, then
             the earlier one. Where it is undefined on the validation data, the loss decides. Without
             validation the last epoch counts as best, unless `monitor` is a metric of training.
         mode: `"min"`, `"max"`, or `"auto"`: by the name of the metric.
-        patience: stop after so many epochs without a better one.
-        clip_norm: the largest norm of all gradients together; an optimizer's own clipping stays
-            as it is.
+        patience: epochs without a better one after which training stops.
+        clip_norm: the global norm to which gradients are clipped; an optimizer's own clipping
+            takes precedence.
         keep_start: whether the weights before training are a candidate too (epoch 0), so that the
-            result is never worse than what it began with.
-        restart: called before the first epoch, once the weights before training are a candidate;
+            result is never worse than those.
+        restart: called before the first epoch, after the weights before training were measured;
             may set those from which training starts.
         prefer_later: whether the later one of equal epochs is better, whatever its loss: that of an
             overconfident classifier rises while its decisions improve (Guo et al. 2017,
@@ -104,8 +103,8 @@ def fit(
             are candidates after the last epoch (Wortsman et al., "Robust fine-tuning of zero-shot
             models" (2022), arXiv:2109.01903); needs `keep_start`.
         callbacks: as `keras.Model.fit` takes them.
-        run: where checkpoints go; None for none.
-        name: of this fit among those of the run.
+        run: stores the checkpoints; None: nothing is stored.
+        name: of this fit within the run.
         workers: threads that make batches.
         terminal: where progress is shown; None: nowhere.
 
@@ -140,9 +139,7 @@ def fit(
     def evaluate() -> dict[str, float]:
         with _uneven_parts(model, data):
             logs = _measured(measure)
-            if validation is not None or not logs:
-                logs = _evaluated(model, validation) | logs
-        return logs
+            return logs if validation is None else _evaluated(model, validation) | logs
 
     if not checkpoints.done:
         if keep_start and not checkpoints.history:
@@ -152,15 +149,15 @@ def fit(
         bar.epoch = checkpoints.epoch
         own: list[keras.callbacks.Callback] = [_Measure(measure)] if measure else []
         with bar, _uneven_parts(model, data), retained_memory() as retain:
-            learned = Epochs(data, checkpoints.epoch, workers)
-            others = [] if validation is None else [Epochs(validation, None, workers)]
-            own = [Begin(learned, *others), retain, *own]
+            training_data = Epochs(data, checkpoints.epoch, workers)
+            validation_data = [] if validation is None else [Epochs(validation, None, workers)]
+            own = [MarkStarted(training_data, *validation_data), retain, *own]
             model.fit(
-                learned,
+                training_data,
                 epochs=epochs,
                 initial_epoch=checkpoints.epoch,
                 shuffle=False,
-                validation_data=others[0] if others else None,
+                validation_data=validation_data[0] if validation_data else None,
                 callbacks=[*own, *callbacks, checkpoints],
                 verbose=0,
             )
@@ -179,8 +176,8 @@ def fit(
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Inside, Keras layers and initialisers draw their seeds from this one; the caller's random
-    state comes back.
+    """Inside, Keras layers and initialisers draw their seeds from this one; afterwards the caller's
+    random state is restored.
     """
     before = random.getstate(), np.random.get_state()  # noqa: NPY002 (restored below)
     random.seed(seed)
@@ -194,10 +191,10 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def _uneven_parts(model: keras.Model, data: Batches) -> Iterator[None]:
-    """On several devices: let batches fall into parts of different sizes.
+    """Allow batches whose parts for several devices differ in size.
 
-    Keras builds the metrics from the mean of the first batch's parts, which needs equal ones; here
-    they are built from a whole batch, and that step is left out.
+    Keras builds the metrics from the mean of the first batch's parts, which must then have the same
+    size; here they are built from the whole batch, and that step is skipped.
     """
     if model.distribute_strategy.num_replicas_in_sync == 1:
         yield
@@ -212,7 +209,7 @@ def _uneven_parts(model: keras.Model, data: Batches) -> Iterator[None]:
 
 
 class _Measure(keras.callbacks.Callback):
-    """Puts the recipe's own metrics among those of Keras, before any other callback sees them."""
+    """Adds the recipe's own metrics to those of Keras, before any other callback sees them."""
 
     def __init__(self, measure: Callable[[], Mapping[str, float]]):
         super().__init__()
@@ -223,11 +220,9 @@ class _Measure(keras.callbacks.Callback):
             logs.update(_measured(self.measure))
 
 
-def _evaluated(model: keras.Model, validation: Batches | None) -> dict[str, float]:
-    if validation is None:
-        return {}
+def _evaluated(model: keras.Model, validation: Batches) -> dict[str, float]:
     data = Epochs(validation, None, 1)
-    logs = model.evaluate(data, callbacks=[Begin(data)], verbose=0, return_dict=True)
+    logs = model.evaluate(data, callbacks=[MarkStarted(data)], verbose=0, return_dict=True)
     return {f"val_{key}": float(value) for key, value in logs.items()}
 
 

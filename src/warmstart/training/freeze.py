@@ -1,4 +1,4 @@
-"""What of a pretrained base is not trained."""
+"""Freezing layers of a pretrained base."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ def freeze(
     Args:
         network: base and head; the head stays trainable.
         blocks: of the base, from the input on; what comes before the first belongs to it.
-        how: "none"; a number of first blocks; the name of the last layer that stays; or one of
-            `words`.
-        words: blocks that a word stands for; default: "backbone" and "encoder", all of them.
-        statistics: whether the BatchNormalization layers of the base stay as they are anyway.
+        how: "none"; a number of first blocks; the name of the last frozen layer; or one of `words`.
+        words: numbers of first blocks by name; default: "backbone" and "encoder" for all of them.
+        statistics: whether all BatchNormalization layers of the base are frozen.
 
     Returns:
         The names of the base's layers that are trained.
@@ -63,10 +62,10 @@ def freeze(
 
 
 def grouped(layers: Sequence[keras.layers.Layer], pattern: str | None) -> list[Block]:
-    """The layers of a base by blocks: those whose names fit `pattern`, by the number in it.
+    """The layers of a base in blocks: by the number that `pattern` finds in their names.
 
-    Layers between blocks belong to the block before; those before the first one to the first.
-    Without a pattern each layer is a block of its own.
+    Layers without such a number belong to the block before them, at the start to the first block.
+    Without a pattern each layer is a block.
     """
     if pattern is None:
         return [[layer] for layer in layers]
@@ -80,7 +79,7 @@ def grouped(layers: Sequence[keras.layers.Layer], pattern: str | None) -> list[B
 
 
 def freeze_statistics(layers: Sequence[keras.layers.Layer]) -> None:
-    """Leave the BatchNormalization and Normalization layers in these layers as they are."""
+    """Freeze the BatchNormalization and Normalization layers within these layers."""
     for layer in layers:
         for inner in layer._flatten_layers():
             if isinstance(inner, keras.layers.BatchNormalization | keras.layers.Normalization):

@@ -1,4 +1,4 @@
-"""What a task fills in of the flow of fine-tuning."""
+"""The steps of fine-tuning that each task implements."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ OptionsT = TypeVar("OptionsT", bound=TrainOptions)
 
 
 class TrainerHooks(ABC, Generic[OptionsT]):
-    """One fine-tuning.
+    """One fine-tuning run.
 
     Args:
         base: a name, folder or source as `ws.load` takes it, or a model.
         options: of the task, checked.
 
     Attributes:
-        task: what the result does.
-        unit: what the examples are, in the plural.
+        task: of the result.
+        unit: the plural of an example's name.
         example: an input on the command line.
-        fit_name: of the fit in the history.
-        state_name: of the files that a resumed fit starts from.
+        fit_name: of the main fit in the history.
+        state_name: of the files from which that fit resumes.
         workers: threads that make batches.
         monitor: the metric that decides which epoch is best.
-        clip_norm: the largest norm of all gradients together.
+        clip_norm: the global norm to which gradients are clipped.
         jit_compile: as `keras.Model.compile` takes it.
         keep_start: whether the weights before training are a candidate too.
         averages: shares of the trained weights in averages of those before and after training, which
-            are candidates too, where `keep_start` holds.
-        restart: sets the weights from which training starts, where they are others.
+            are candidates too, with `keep_start`.
+        restart: sets the weights from which training starts, where those differ from the base's.
         prefer_later: whether the later one of equal epochs counts as better.
         measures: whether `measure` is called after each epoch.
         is_prepared: whether the network is built and frozen.
         derived: options that `identity` covers.
         model: the base.
-        network: what is trained.
-        fits: the fits so far, by name.
+        network: the network that is trained.
+        fits: the results of the fits so far, by name.
         before: figures of the network before training, where the data has no baseline.
     """
 
@@ -106,14 +106,14 @@ class TrainerHooks(ABC, Generic[OptionsT]):
         """
 
     def verify(self) -> None:
-        """Check what would only fail after minutes of work.
+        """Check what would otherwise fail after minutes of work.
 
         Raises:
             UsageError: an option does not fit the base or the data.
         """
 
     def settings(self) -> dict[str, Any]:
-        """Everything that decides the result: the options, and what `identity` adds."""
+        """Everything that decides the result: the options, and `identity`."""
         base = {"base": self.model.name, "weights": self.model.weights.digest}
         options = self.options.recorded(without=self.derived)
         return {"task": self.task, **base, **options, **self.identity()}
@@ -127,36 +127,36 @@ class TrainerHooks(ABC, Generic[OptionsT]):
         """The network with the base's weights."""
 
     def blocks(self) -> Sequence[Block]:
-        """Of the base within `network`, from the input on, for `freeze`."""
+        """The base's layers in `network` by blocks, starting at the input, for `freeze`."""
         raise NotImplementedError
 
     def freeze(self) -> None:
-        """Mark what is not trained."""
+        """Mark the layers that are not trained."""
         if isinstance(self.options, FreezeOptions):
             freeze(self.network, self.blocks(), self.options.freeze)
 
     @abstractmethod
     def batches(self) -> Batches:
-        """To train on."""
+        """The training batches."""
 
     def validation_batches(self) -> Batches | None:
-        """Of the validation data, where Keras evaluates it."""
+        """The validation batches, where Keras evaluates them."""
         return None
 
     def learner(self) -> keras.Model:
-        """What is fitted, where it is not `network` itself."""
+        """The model to fit, where it is not `network` itself."""
         return self.network
 
     @abstractmethod
     def loss(self) -> Any:
-        """As `keras.Model.compile` takes it."""
+        """The loss, as `keras.Model.compile` takes it."""
 
     @abstractmethod
     def default_optimizer(self, steps: int) -> keras.optimizers.Optimizer:
-        """The optimizer of the recipe, for so many steps."""
+        """The optimizer of the recipe, for this many steps."""
 
     def callbacks(self, batches: Any) -> Sequence[keras.callbacks.Callback]:
-        """Of the fit on these batches."""
+        """The callbacks of the fit on these batches."""
         return self.options.callbacks
 
     def measure(self) -> Mapping[str, float]:
@@ -164,11 +164,11 @@ class TrainerHooks(ABC, Generic[OptionsT]):
         raise NotImplementedError
 
     def calibrate(self) -> None:
-        """Fit what is fitted on validation data after training."""
+        """Calibrate on the validation data, after training."""
 
     def refit(self) -> None:
-        """Train `network` again where the result may learn from more data than the measured
-        network, such as the validation examples; called once the report is written.
+        """Train `network` again where the result may use more data than the measured network, such as
+        the validation examples; called after the report is written.
         """
 
     @abstractmethod
@@ -176,7 +176,7 @@ class TrainerHooks(ABC, Generic[OptionsT]):
         """The entry of the result, with its metrics."""
 
     def sections(self) -> Sequence[Section]:
-        """Of the report, on the validation data."""
+        """The task's sections of the report, on the validation data."""
         return ()
 
     def tiles(self) -> list[tuple[str, str]]:

@@ -1,6 +1,4 @@
-"""Keep the memory of one training step for the next, instead of returning it to the system each
-time.
-"""
+"""Keeps freed memory for the next training step instead of returning it to the system."""
 
 from __future__ import annotations
 
@@ -14,12 +12,13 @@ from warmstart.engines import heap
 
 RETAINED = {heap.TRIM_THRESHOLD: 2**31 - 1, heap.MMAP_THRESHOLD: 2**25}
 RELEASED = {heap.TRIM_THRESHOLD: 2**17}
-"""Afterwards tf.data's own setting holds again. The threshold of mmap stays at 32 MiB, which is
-where glibc's adaptive threshold ends up, too, in a process that frees large arrays."""
+"""tf.data's own setting. The threshold of mmap stays at 32 MiB, to which glibc's adaptive threshold
+also grows in a process that frees large arrays.
+"""
 
 
 class RetainMemory(keras.callbacks.Callback):
-    """Sets the options after the first batch, because tf.data sets its own when it begins."""
+    """Sets the options after the first batch, because tf.data sets its own at the start."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,8 +35,8 @@ def retained_memory() -> Iterator[keras.callbacks.Callback]:
     """Retain freed memory while the block trains with the callback; return it to the system at the
     end.
 
-    `tf.data` makes glibc return all but 128 KiB, whereupon the system clears the same pages in
-    every step: a third of the time of a network with large maps, and two thirds of WaveNet's.
+    `tf.data` makes glibc return all but 128 KiB, and the system then clears the same pages in every
+    step: a third of the time of a network with large maps, and two thirds of WaveNet's.
     """
     callback = RetainMemory()
     try:

@@ -1,10 +1,10 @@
-"""Options of fine-tuning: one vocabulary, from which each task takes what makes sense for it.
+"""Options of fine-tuning, from which each task takes those that apply to it.
 
     @dataclass(frozen=True, kw_only=True)
     class TextClassificationOptions(EncoderOptions):
         problem: Annotated[…] = None
 
-No TensorFlow is imported here, so that `--help` can list the options of a task.
+This module does not import TensorFlow, so that `--help` can list the options of a task.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from warmstart.training.types import (
     Validation,
 )
 
-SHARE = 0.2
-"""Of the data, set aside for validation where nothing else is asked for."""
+VALIDATION_FRACTION = 0.2
+"""The fraction of the data that is set aside for validation by default."""
 NOT_RECORDED = frozenset(
     {
         "output",
@@ -58,16 +58,15 @@ NOT_RECORDED = frozenset(
         "class_names",
     }
 )
-"""Options that do not decide the result, or do so through the data, whose fingerprint is recorded.
-"""
+"""Options that do not affect the result, or only through the data, whose fingerprint is recorded."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """What every fine-tuning takes. A task that has another default says why in a comment."""
+    """Options of all tasks. A task with another default says why in a comment."""
 
     section: ClassVar[str] = "fine-tuning.md#options"
-    """Section of the documentation on these options."""
+    """The section of the documentation on these options."""
 
     epochs: Annotated[int, Option("Maximum number of epochs; the best one is selected.", ge=1)] = 10
     learning_rate: Annotated[
@@ -124,7 +123,7 @@ class TrainOptions:
             raise UsageError("An optimizer has its own learning_rate; pass one of the two.")
 
     def check_validation(self) -> None:
-        """Raise `UsageError` where `validation` is a number but no share."""
+        """Raise `UsageError` where `validation` is a number, but not a fraction."""
         number = self.validation
         if isinstance(number, int | float) and (number is True or not 0 <= number < 1):
             raise UsageError(
@@ -132,7 +131,7 @@ class TrainOptions:
             )
 
     def recorded(self, without: Collection[str] = ()) -> Mapping[str, Any]:
-        """The options that decide the result, by name, less those in `without`."""
+        """The options that decide the result, by name, except those in `without`."""
         return {
             field.name: getattr(self, field.name)
             for field in fields(self)
@@ -142,7 +141,7 @@ class TrainOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RayOptions(TrainOptions):
-    """Of tasks whose loss is a mean over examples, so that workers can share a batch."""
+    """Options of tasks whose loss is a mean over examples, so that workers can share a batch."""
 
     on: Annotated[
         Literal["local", "ray"],
@@ -181,7 +180,7 @@ class RayOptions(TrainOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class FreezeOptions(TrainOptions):
-    """Of bases that are a stack of blocks."""
+    """Options of tasks whose bases are a stack of blocks."""
 
     freeze: Annotated[
         int | str,
@@ -204,10 +203,10 @@ class FreezeOptions(TrainOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentOptions(TrainOptions):
-    """Of inputs that can be augmented without changing their label."""
+    """Options of tasks whose inputs can be augmented without changing their labels."""
 
     other_augment: ClassVar[str] = ""
-    """What `augment` may be besides True and False, for messages."""
+    """Further values of `augment` besides True and False, for messages."""
 
     augment: Annotated[Augment, Option("Whether, or how, the training data is augmented.")] = True
 
@@ -218,13 +217,13 @@ class AugmentOptions(TrainOptions):
             raise UsageError(f"augment must be {types}, not {self.augment!r:.80}.")
 
     def is_augmentation(self, value: Any) -> bool:
-        """Whether a value says how the data of this task is augmented."""
+        """Whether a value is an augmentation for the data of this task."""
         return False
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassWeightOptions(TrainOptions):
-    """Of tasks with one class per example."""
+    """Options of tasks with one class per example."""
 
     class_weight: Annotated[
         ClassWeight,
@@ -248,7 +247,7 @@ class ClassWeightOptions(TrainOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class LossOptions(TrainOptions):
-    """Of classifiers; loss and metrics see probabilities."""
+    """Options of classifiers; loss and metrics take probabilities."""
 
     loss: Annotated[
         Loss, Option("A loss as keras.Model.compile takes it.", http=False, cli=False)
@@ -259,10 +258,10 @@ class LossOptions(TrainOptions):
     ] = ()
 
 
-def share_of(validation: Any) -> float | None:
-    """The share of the data to set aside, 0 for none; None where `validation` is data."""
+def validation_fraction(validation: Any) -> float | None:
+    """The fraction of the data to set aside, 0 for none; None where `validation` is data."""
     if validation is None:
         return 0.0
     if isinstance(validation, str) and validation == "auto":
-        return SHARE
+        return VALIDATION_FRACTION
     return float(validation) if isinstance(validation, int | float) else None

@@ -1,4 +1,4 @@
-"""The report of a fine-tuning: one skeleton for all tasks, and sections that several tasks have."""
+"""The report of a fine-tuning run: the outline for all tasks, and sections that several tasks have."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def page(
 
     Args:
         title, lead: of the result.
-        tiles: (figure, what it is).
+        tiles: (figure, its name).
         summary: of the data.
-        fits: by name, in their order.
+        fits: by name, in order.
         sections: of the task.
-        settings: what the run was called with.
+        settings: of the run.
         usage: commands that use the result.
-        call: what makes the same again, where no command line did.
+        call: the Python call that reproduces the result, shown where no command line made it.
     """
     report = Report(title, lead)
     report.tiles(tiles)
@@ -60,7 +60,7 @@ def page(
 
 
 def curves(fits: Mapping[str, Fitted]) -> list[str]:
-    """Loss and metrics of each fit over its epochs, and a table of them."""
+    """Curves of the loss and metrics of each fit over its epochs, and a table of them."""
     content = [
         text(
             "The weights are those of the best epoch, the dashed line; epoch 0 is before training."
@@ -70,26 +70,29 @@ def curves(fits: Mapping[str, Fitted]) -> list[str]:
         records = fitted.history
         if len(records) < 2:
             continue
-        keys = list(dict.fromkeys(key for one in records for key in one if key not in HIDDEN))
+        keys = list(dict.fromkeys(key for record in records for key in record if key not in HIDDEN))
         blocks = []
         for key in dict.fromkeys(key.removeprefix("val_") for key in keys):
             parts = {
-                part: [(one["epoch"], one[column]) for one in records if column in one]
+                part: [(record["epoch"], record[column]) for record in records if column in record]
                 for part, column in (("training", key), ("validation", f"val_{key}"))
             }
             shown = {part: points for part, points in parts.items() if points}
             x = "epoch" if len(fits) == 1 else f"epoch of the {name}"
             blocks.append(charts.lines(shown, x=x, y=key, mark=fitted.best))
         rows = [
-            [str(int(one["epoch"])), *(f"{one[key]:.4f}" if key in one else "" for key in keys)]
-            for one in records
+            [
+                str(int(record["epoch"])),
+                *(f"{record[key]:.4f}" if key in record else "" for key in keys),
+            ]
+            for record in records
         ]
         content += [columns(*blocks), table(("epoch", *keys), rows)]
     return content
 
 
 def mistakes(head: Sequence[str], rows: Iterable[Sequence[Any]], count: int, total: int) -> Section:
-    """The worst mistakes: `rows` with the worst first, of `count` mistakes among `total` examples."""
+    """The worst of `count` mistakes among `total` examples: `rows`, the worst first."""
     if not count:
         return "Mistakes", text(f"None among {total:,}.")
     shown = [[shorten(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
@@ -101,7 +104,7 @@ def mistakes(head: Sequence[str], rows: Iterable[Sequence[Any]], count: int, tot
 
 
 def class_section(predicted: np.ndarray, truth: np.ndarray, names: Sequence[str]) -> Section:
-    """Precision, recall and F1 of each class; the confusion matrix too, where an example has one
+    """Precision, recall and F1 of each class, and a confusion matrix where each example has one
     class.
 
     Args:
@@ -110,8 +113,8 @@ def class_section(predicted: np.ndarray, truth: np.ndarray, names: Sequence[str]
     """
     rows = []
     for name, scores in per_class(predicted, truth, names).items():
-        shares = (scores[key] for key in ("precision", "recall", "f1"))
-        cells = ("–" if math.isnan(share) else f"{share:.1%}" for share in shares)
+        values = (scores[key] for key in ("precision", "recall", "f1"))
+        cells = ("–" if math.isnan(value) else f"{value:.1%}" for value in values)
         rows.append([name, scores["count"], *cells])
     content = table(("class", "validation", "precision", "recall", "F1"), rows)
     exclusive = bool((truth.sum(1) == 1).all() and (predicted.sum(1) == 1).all())
@@ -123,5 +126,5 @@ def class_section(predicted: np.ndarray, truth: np.ndarray, names: Sequence[str]
 
 
 def shorten(words: str) -> str:
-    """A text as a cell shows it."""
+    """A text cut to the length of a cell."""
     return words if len(words) <= LONGEST_CELL else words[: LONGEST_CELL - 1] + "…"

@@ -1,6 +1,4 @@
-"""What fine-tuning shows on the terminal: lines, and a bar while a model trains. All of it goes to
-stderr.
-"""
+"""The terminal output of fine-tuning, on stderr: lines, and a bar while a model trains."""
 
 from __future__ import annotations
 
@@ -30,26 +28,25 @@ class Terminal:
         for line in lines if self.verbose else ():
             print(line, file=sys.stderr, flush=True)
 
-    def bar(self, name: str, epochs: int, steps: int, start: int = 0) -> Bar:
-        """The progress of one fit."""
-        return Bar(self, name, epochs, steps, start)
+    def bar(self, name: str, epochs: int, steps: int) -> Bar:
+        """The progress bar of one fit."""
+        return Bar(self, name, epochs, steps)
 
 
 class Bar:
-    """Epoch, batches, loss, metrics and time left, shown while it is entered; where stderr is no
-    terminal, one line per epoch.
+    """A context manager that shows epoch, batches, loss, metrics and time left; one line per epoch
+    where stderr is not a terminal.
 
     Args:
         terminal: where it is shown.
-        name: of what is trained.
-        epochs: in all.
+        name: of the fit.
+        epochs: in total.
         steps: batches per epoch.
-        start: epochs that are done already.
     """
 
-    def __init__(self, terminal: Terminal, name: str, epochs: int, steps: int, start: int = 0):
+    def __init__(self, terminal: Terminal, name: str, epochs: int, steps: int):
         self.terminal, self.name = terminal, name
-        self.epochs, self.steps, self.epoch = epochs, steps, start
+        self.epochs, self.steps, self.epoch = epochs, steps, 0
         self.progress: Any = None
         self.validation = ""
         self.last = 0.0
@@ -76,9 +73,7 @@ class Bar:
             self.progress.stop()
 
     def batch_done(self, step: int, logs: Callable[[], Mapping[str, Any]]) -> None:
-        """Batch `step` (from 1) of the current epoch is done; `logs` is only called where something
-        is shown.
-        """
+        """Show batch `step` (from 1) of the current epoch; `logs` is called only if the bar is shown."""
         if self.progress is None or time.monotonic() - self.last < EVERY:
             return
         self.last = time.monotonic()
@@ -90,7 +85,7 @@ class Bar:
         self.progress.update(self.row, description=description.rstrip(), completed=completed)
 
     def epoch_done(self, record: Mapping[str, float]) -> None:
-        """An epoch is done; `record` is that of the history."""
+        """Show an epoch by its record of the history."""
         self.epoch, self.last = int(record["epoch"]), 0.0
         metrics = {key: value for key, value in record.items() if key not in HIDDEN}
         validation = [(key, value) for key, value in metrics.items() if key.startswith("val_")][:2]

@@ -1,4 +1,4 @@
-"""How many workers a fine-tuning on Ray has, and what each of them gets of its machine."""
+"""The number of workers of a fine-tuning run on Ray, and the resources of each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Layout:
-    """The number of workers; the processors and GPUs of each."""
+    """The number of workers, and the processors and GPUs of each."""
 
     workers: int
     cpus: int
@@ -28,15 +28,15 @@ class Layout:
 def layout(
     machines: Sequence[Machine], *, workers: int | None, cpus: int | None, device: str = "auto"
 ) -> Layout:
-    """What fits on the machines: Ray would wait forever for a worker that none has room for.
+    """The workers that fit on the machines; Ray would wait forever for one that fits on none.
 
     Args:
         machines: of the cluster.
-        workers: default: one for each GPU; without GPUs one for each machine, or as many as have
-            `cpus` processors.
-        cpus: of each worker; default: as many as the machines have for all workers.
-        device: "auto": workers have a GPU each if the cluster has enough; "cpu": none; "gpu": it
-            must have enough.
+        workers: default: one per GPU; without GPUs one per machine, or as many as fit with `cpus`
+            processors each.
+        cpus: of each worker; default: as many as all workers can have.
+        device: "auto": each worker has a GPU if the cluster has enough; "cpu": none has; "gpu":
+            the cluster must have enough.
 
     Raises:
         UsageError: the cluster is too small.
@@ -64,10 +64,10 @@ def layout(
     sizes = [cpus] if cpus else range(most, 0, -1)
     fitting = next((size for size in sizes if capacity(size) >= max(workers, 1)), None)
     if fitting is None:
-        own = " + ".join(str(machine.cpus) for machine in machines) or "no"
+        available = " + ".join(str(machine.cpus) for machine in machines) or "no"
         needed = f"{_counted(max(workers, 1))} of {cpus or 1}"
         raise UsageError(
-            f"The cluster has {own} processors, too few for {needed}: ask for fewer workers, or "
+            f"The cluster has {available} processors, too few for {needed}: ask for fewer workers, or "
             "fewer cpus."
         )
     return Layout(workers, fitting, int(on_gpu))

@@ -1,8 +1,8 @@
-"""Fine-tuning on a Ray cluster: workers compute the gradients of their shares of each batch, and this
-process, which has optimizer, checkpoints and validation, applies their weighted sum.
+"""Fine-tuning on a Ray cluster: workers compute the gradients of their parts of each batch, and this
+process, which has the optimizer, checkpoints and validation, applies their weighted sum.
 
-Keras 3 cannot fit under TensorFlow's MultiWorkerMirroredStrategy: its loop fails on the parts that
-the strategy's datasets consist of. So gradients travel through Ray.
+Keras 3 cannot fit under TensorFlow's MultiWorkerMirroredStrategy: its loop fails on the per-replica
+values of the strategy's datasets. Gradients therefore go through Ray.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from warmstart.training.ray_layout import Layout, Machine, layout
 from warmstart.training.ray_worker import (
     GradientWorker,
     Packed,
-    Share,
+    PartResult,
     is_seed,
     state_variables,
     untrained,
 )
 
-DEATHS = 20
-"""How many workers may die before a fit gives up."""
+MAX_RESTARTS = 20
+"""Workers that are replaced before a fit fails."""
 PATIENCE = 60.0
 """Seconds after which the terminal shows that workers have not started."""
 COPIES, FLOAT = 2, 4
-"""Of all weights in half of Ray's object store, and the bytes of each number."""
+"""Copies of all weights that half of Ray's object store contains, and bytes per weight."""
 GROWTH = ("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-"""Makes TensorFlow take memory of a GPU as it needs it, so that processes can share one."""
+"""Makes TensorFlow allocate GPU memory as needed, so that processes can share a GPU."""
 NETWORKS = ("network", "head", "predictor", "model", "base", "validation_text_batches")
 PROCESS = ("run", "trackers", "terminal", "fits", "restart", "tolerance")
 """Attributes of a trainer that stay in this process."""
@@ -46,12 +46,12 @@ PROCESS = ("run", "trackers", "terminal", "fits", "restart", "tolerance")
 
 @contextlib.contextmanager
 def connected(options: Any, parameters: int) -> Iterator[None]:
-    """A connection to the cluster of the options, which is large enough.
+    """A connection to the cluster of the options, after a check that it is large enough.
 
     Args:
         options: of the training.
-        parameters: of the network. Where a cluster is started here, its object store has room for
-            weights and gradients.
+        parameters: of the network. A new local cluster has an object store with space for weights
+            and gradients.
 
     Raises:
         MissingPackageError: Ray is not installed.
@@ -67,7 +67,7 @@ def connected(options: Any, parameters: int) -> Iterator[None]:
 
 
 def _use_one_gpu() -> None:
-    """Leave all GPUs but one to the workers: this process applies gradients, and validates."""
+    """Leave all GPUs but one to the workers: this process only applies gradients and validates."""
     import tensorflow as tf
 
     gpus = tf.config.get_visible_devices("GPU")
@@ -87,19 +87,19 @@ def layout_of(options: Any) -> Layout:
     Raises:
         UsageError: it is too small.
     """
-    import ray  # not before: it reads the mode of authentication
+    import ray  # only here, because it reads the authentication mode when imported
 
     resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    machines = [Machine(int(one.get("CPU", 0)), int(one.get("GPU", 0))) for one in resources]
+    machines = [Machine(int(node.get("CPU", 0)), int(node.get("GPU", 0))) for node in resources]
     return layout(machines, workers=options.workers, cpus=options.cpus, device=options.device)
 
 
 @contextlib.contextmanager
 def distributed(trainer: Any, learner: keras.Model, batches: Batches) -> Iterator[Batches]:
-    """Inside, `learner.fit` on the batches that this yields trains on the cluster.
+    """Inside, `learner.fit` on the yielded batches trains on the cluster.
 
     Args:
-        trainer: with its data read.
+        trainer: after it has read its data.
         learner: compiled.
         batches: of the trainer.
     """
@@ -155,104 +155,105 @@ class _Step:
         epoch, index = (int(value) for value in next(iterator)[0][0])
         state = [np.asarray(variable) for variable in self.state]
         scale = float(getattr(self.learner.optimizer, "dynamic_scale", 1.0))
-        shares = [one for one in self.pool.step(state, scale, epoch, index) if one.examples]
-        total = sum(one.examples for one in shares)
-        parts = [one.examples / total for one in shares]
-        first = shares[0]
-        self.trained = [n for n, value in enumerate(first.gradients) if value is not None]
-        self.apply([_sum([one.gradients[n] for one in shares], parts) for n in self.trained])
+        results = [part for part in self.pool.step(state, scale, epoch, index) if part.examples]
+        total = sum(part.examples for part in results)
+        weights = [part.examples / total for part in results]
+        self.trained = [n for n, value in enumerate(results[0].gradients) if value is not None]
+        self.apply([_mean([part.gradients[n] for part in results], weights) for n in self.trained])
         for n, variable in enumerate(self.untrained):
-            values = [one.state[n] for one in shares]
+            values = [part.state[n] for part in results]
             is_average = not is_seed(variable) and np.issubdtype(values[0].dtype, np.floating)
-            variable.assign(_sum(values, parts) if is_average else values[0])
+            variable.assign(_mean(values, weights) if is_average else values[0])
         for n, variable in enumerate(self.learner.metrics_variables):
-            variable.assign_add(sum(one.metrics[n] for one in shares))
-        results: dict[str, Any] = self.learner.get_metrics_result()
-        return results
+            variable.assign_add(sum(part.metrics[n] for part in results))
+        metrics: dict[str, Any] = self.learner.get_metrics_result()
+        return metrics
 
 
-def _sum(values: Sequence[Any], parts: Sequence[float]) -> np.ndarray:
-    """Weighted."""
-    total = sum(value * part for value, part in zip(values, parts, strict=True))
+def _mean(values: Sequence[Any], weights: Sequence[float]) -> np.ndarray:
+    """The weighted mean; the weights sum to 1."""
+    total = sum(value * weight for value, weight in zip(values, weights, strict=True))
     return np.asarray(total, values[0].dtype)
 
 
 class _Pool:
-    """The workers; one that dies is replaced, and repeats its step."""
+    """The workers; one that dies is replaced, and its step is repeated."""
 
     def __init__(self, packed: Packed, weights: list[np.ndarray], layout: Layout):
         import ray
 
         try:
             self.packed, self.weights = ray.put(packed), ray.put(weights)
-        except TypeError as error:  # Ray's, a report of many lines about what cannot be pickled
+        except TypeError as error:  # of Ray, with many lines about objects that cannot be pickled
             raise UsageError(
                 "The loss, a metric or the augmentation cannot be sent to the workers of the Ray "
                 f"cluster: {error.__cause__ or error}."
             ) from error
-        self.layout, self.deaths = layout, 0
+        self.layout, self.restarts = layout, 0
         self.actor = ray.remote(GradientWorker)
-        self.workers = [self._started(rank) for rank in range(layout.workers)]
+        self.workers = [self._start(rank) for rank in range(layout.workers)]
 
-    def _started(self, rank: int) -> Any:
+    def _start(self, rank: int) -> Any:
         layout = self.layout
         return self.actor.options(num_cpus=layout.cpus, num_gpus=layout.gpus).remote(
             self.packed, rank, layout, self.weights, os.getcwd()
         )
 
     def missing(self, seconds: float) -> int:
-        """The workers that have not started after so many seconds."""
+        """The number of workers that have not started after this many seconds."""
         import ray
 
         started = [worker.started.remote() for worker in self.workers]
         return len(ray.wait(started, num_returns=len(started), timeout=seconds)[1])
 
-    def step(self, state: list[np.ndarray], scale: float, epoch: int, index: int) -> list[Share]:
-        """The shares of all workers, in order.
+    def step(
+        self, state: list[np.ndarray], scale: float, epoch: int, index: int
+    ) -> list[PartResult]:
+        """The results of all workers, in order.
 
         Raises:
-            TrainingError: a worker fails, or workers die again and again.
+            TrainingError: a worker fails, or workers die repeatedly.
         """
         import ray
 
         arguments = (ray.put(state), scale, epoch, index)
         pending = [worker.step.remote(*arguments) for worker in self.workers]
-        shares: list[Share] = []
-        while (rank := len(shares)) < len(self.workers):
+        results: list[PartResult] = []
+        while (rank := len(results)) < len(self.workers):
             try:
-                shares.append(ray.get(pending[rank]))
+                results.append(ray.get(pending[rank]))
             except ray.exceptions.RayActorError as error:
-                if error.actor_init_failed or self.deaths >= DEATHS:
+                if error.actor_init_failed or self.restarts >= MAX_RESTARTS:
                     raise TrainingError(
                         f"Workers of the Ray cluster cannot train: {_reason(error)}. The last "
                         "checkpoint is intact: the same call resumes."
                     ) from error
-                self.deaths += 1
-                self.workers[rank] = self._started(rank)
+                self.restarts += 1
+                self.workers[rank] = self._start(rank)
                 pending[rank] = self.workers[rank].step.remote(*arguments)
             except ray.exceptions.RayError as error:
                 raise TrainingError(
                     f"A worker of the Ray cluster failed: {_reason(error)}."
                 ) from error
-        return shares
+        return results
 
     def close(self) -> None:
-        """End the workers."""
+        """Stop the workers."""
         import ray
 
         for worker in self.workers:
-            with contextlib.suppress(Exception):  # one that is dead already
+            with contextlib.suppress(Exception):  # it may have died already
                 ray.kill(worker)
 
 
 def _reason(error: Exception) -> str:
-    """What a worker raised, without Ray's traceback."""
+    """The error of a worker without Ray's traceback."""
     cause = getattr(error, "cause", None) or error.__cause__
     return str(cause).rstrip(".") if isinstance(cause, WarmstartError) else cluster.in_short(error)
 
 
 def packed(trainer: Any) -> Packed:
-    """A trainer as it travels: with its data, without its networks."""
+    """A trainer to send to workers: with its data, without its networks."""
     model, copied = trainer.model, copy.copy(trainer)
     for name in (*NETWORKS, *PROCESS):
         copied.__dict__.pop(name, None)

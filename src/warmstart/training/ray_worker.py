@@ -1,7 +1,7 @@
-"""A worker of fine-tuning on Ray: computes the gradients of its share of each batch.
+"""A worker of fine-tuning on Ray: computes the gradients of its part of each batch.
 
-It has no state of its own: weights and seeds come with each step. So a worker that died is replaced,
-and the step repeated, without a difference to the result.
+It has no state: weights and seeds come with each step. A worker that dies can thus be replaced and
+the step repeated without affecting the result.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from warmstart.bulk import cluster
 from warmstart.bulk.shipping import folder_of
 from warmstart.catalog import Entry, Label
+from warmstart.checkpoints.naming import finalize_layers
 from warmstart.core.model import Model
 from warmstart.core.weights import Weights
 from warmstart.training.batches import Batches, take
@@ -25,17 +26,17 @@ from warmstart.training.progress import Terminal
 from warmstart.training.ray_layout import Layout
 
 SEED_STEP = 104_729
-"""Between the seeds of two workers, so that their dropout differs."""
+"""The difference between the seeds of two workers, so that their dropout differs."""
 
 
-class Share(NamedTuple):
-    """What a worker returns of a step.
+class PartResult(NamedTuple):
+    """The result of a step on a worker's part of a batch.
 
     Attributes:
-        examples: how many; all else is empty where it is 0.
-        gradients: in the order of the trainable variables; None: the loss does not depend on it.
-        state: the values of `state_variables` after the step.
-        metrics: the variables of the metrics, of this step only.
+        examples: their number; if it is 0, the other attributes are empty.
+        gradients: in the order of the trainable variables; None if the loss does not depend on one.
+        state: the values of the untrained `state_variables` after the step.
+        metrics: the values of the metrics' variables, for this step only.
     """
 
     examples: int
@@ -46,7 +47,7 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True)
 class Packed:
-    """What a worker builds its network from. All weights come from the process that trains.
+    """The data from which a worker builds its network. All weights come from the training process.
 
     Attributes:
         trainer: with its data, without its networks.
@@ -64,7 +65,7 @@ class Packed:
     files: Mapping[str, bytes]
 
     def unpack(self) -> Any:
-        """The trainer with its base, whose weights are random."""
+        """The trainer with its base, with random weights."""
         base = self.model_class(
             Entry.from_dict(dict(self.entry)),
             Weights.random(),
@@ -78,12 +79,12 @@ class Packed:
 
 
 class Gradients(keras.optimizers.Optimizer):
-    """An optimizer that stores the gradients and leaves the variables as they are.
+    """An optimizer that stores the gradients and does not change the variables.
 
     Attributes:
         buffers: the gradients of the last step, in the order of the trainable variables.
-        received: indices of the variables that the loss depends on.
-        scale: the loss is multiplied by it, for the driver's `LossScaleOptimizer`.
+        received: indices of the variables on which the loss depends.
+        scale: a factor of the loss, for the driver's `LossScaleOptimizer`.
     """
 
     def __init__(self) -> None:
@@ -115,14 +116,14 @@ class Gradients(keras.optimizers.Optimizer):
 
 
 class GradientWorker:
-    """What an actor does.
+    """The class of the Ray actors.
 
     Args:
-        packed: what the network is built from.
+        packed: the data from which to build the network.
         rank: of this worker, from 0.
         layout: of the workers.
         weights: of the learner.
-        here: the folder that relative paths refer to.
+        here: the folder to which relative paths refer.
     """
 
     def __init__(
@@ -152,26 +153,24 @@ class GradientWorker:
         self.learner._symbolic_build(data_batch=self.batches.batch(0, 0))
         self.optimizer.build(self.learner.trainable_variables)
         self.learner.set_weights(weights)
-        for layer in self.learner._flatten_layers():
-            if hasattr(layer, "finalize_state") and layer.weights:
-                layer.finalize_state()
+        finalize_layers(self.learner)
         self.state = state_variables(self.learner)
 
     def started(self) -> None:
-        """Returns once the worker is ready."""
+        """Returns when the worker is ready."""
 
-    def step(self, state: list[np.ndarray], scale: float, epoch: int, index: int) -> Share:
-        """The gradients of this worker's share of a batch.
+    def step(self, state: list[np.ndarray], scale: float, epoch: int, index: int) -> PartResult:
+        """The gradients of this worker's part of a batch.
 
         Args:
             state: values of the `state_variables`.
             scale: of the loss.
             epoch, index: of the batch.
         """
-        batch = share(self.batches, epoch, index, self.rank, self.count)
+        batch = part_of(self.batches, epoch, index, self.rank, self.count)
         examples = len(keras.tree.flatten(batch[0])[0])
         if not examples:
-            return Share(0, [], [], [])
+            return PartResult(0, [], [], [])
         for variable, value in zip(self.state, state, strict=True):
             variable.assign(value)
             if is_seed(variable):
@@ -179,19 +178,15 @@ class GradientWorker:
         self.optimizer.scale.assign(scale)
         self.learner.reset_metrics()
         self.learner.train_on_batch(*batch, return_dict=True)
-        return Share(
+        return PartResult(
             examples,
             [
                 np.asarray(buffer) if index in self.optimizer.received else None
                 for index, buffer in enumerate(self.optimizer.buffers)
             ],
-            [np.asarray(variable) for variable in self.untrained()],
+            [np.asarray(variable) for variable in untrained(self.learner, self.state)],
             [np.asarray(variable) for variable in self.learner.metrics_variables],
         )
-
-    def untrained(self) -> list[Any]:
-        """The state variables that have no gradient."""
-        return untrained(self.learner, self.state)
 
 
 def state_variables(learner: keras.Model) -> list[Any]:
@@ -201,18 +196,18 @@ def state_variables(learner: keras.Model) -> list[Any]:
 
 
 def untrained(learner: keras.Model, state: list[Any]) -> list[Any]:
-    """Those that change without a gradient: moving averages, and seeds."""
+    """The state variables that change without a gradient: moving averages and seeds."""
     trained = {id(variable) for variable in learner.trainable_variables}
     return [variable for variable in state if id(variable) not in trained]
 
 
 def is_seed(variable: Any) -> bool:
-    """Whether it is the state of a generator of random numbers."""
+    """Whether a variable is the state of a random number generator."""
     return "seed_generator_state" in variable.path
 
 
-def share(batches: Batches, epoch: int, index: int, rank: int, count: int) -> tuple[Any, ...]:
-    """A worker's part of a batch; batches that read files read those of the part only."""
+def part_of(batches: Batches, epoch: int, index: int, rank: int, count: int) -> tuple[Any, ...]:
+    """A worker's part of a batch; batches that read files read only those of the part."""
     if hasattr(batches, "part_of"):
         part: tuple[Any, ...] = batches.part_of(epoch, index, rank, count)
         return part

@@ -1,4 +1,4 @@
-"""Warnings of examples that are there more than once."""
+"""Warnings about repeated examples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Content(NamedTuple):
-    """What an example consists of.
+    """An example, for the comparison with others.
 
     Attributes:
         part: "train", "validation" or "test".
@@ -34,7 +34,7 @@ def contents(
     content_of: Callable[[T], Hashable],
     labels_of: Callable[[T], Iterable[str]],
 ) -> Iterator[Content]:
-    """The contents of examples by part; those whose content is None are left out."""
+    """The contents of examples by part; examples without content (None) are left out."""
     for part, examples in parts.items():
         for row, example in enumerate(examples, 1):
             if (content := content_of(example)) is not None:
@@ -43,16 +43,16 @@ def contents(
 
 
 def repeats(examples: Iterable[Content]) -> Iterator[str]:
-    """Warnings of contents that are in two parts, or twice with different labels."""
+    """Warnings about contents that are in two parts, or have different labels."""
     seen: dict[Hashable, Content] = {}
     across: list[str] = []
     conflicting: list[str] = []
-    for one in examples:
-        before = seen.setdefault(one.content, one)
-        if before.part != one.part:
-            across.append(one.name)
-        if not np.array_equal(before.target, one.target):
-            conflicting.append(one.name)
+    for example in examples:
+        first = seen.setdefault(example.content, example)
+        if first.part != example.part:
+            across.append(example.name)
+        if not np.array_equal(first.target, example.target):
+            conflicting.append(example.name)
     if across:
         yield (
             f"{counted(len(across), 'example')} in two splits, which makes the metrics look "

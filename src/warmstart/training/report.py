@@ -1,13 +1,12 @@
-"""`report.html`: one file that shows what a fine-tuning did; nothing in it is fetched from
-elsewhere.
+"""`report.html`: the report of a fine-tuning run in one file, without external resources.
 
     report = Report("ants and bees", "MobileNet 0.25, fine-tuned on 244 photos")
     report.section("Curves", "The loss falls …", charts.lines(…))
     report.section("Per class", table(("class", "recall"), rows))
     html = report.render(command_line())
 
-What goes into a section is HTML: `text`, `table`, `pictures` and the functions of `charts` make it
-and escape their text.
+Sections are HTML; `text`, `table`, `pictures` and the functions of `charts` write it and escape their
+text.
 """
 
 from __future__ import annotations
@@ -70,19 +69,19 @@ class Report:
         self.parts: list[str] = []
 
     def tiles(self, values: Iterable[tuple[str, str]]) -> None:
-        """Large figures side by side: (figure, what it is)."""
+        """Large figures side by side: (figure, its name)."""
         tiles = "".join(
-            f"<div><b>{escape(figure)}</b><span>{escape(what)}</span></div>"
-            for figure, what in values
+            f"<div><b>{escape(figure)}</b><span>{escape(name)}</span></div>"
+            for figure, name in values
         )
         self.parts.append(f'<div class="tiles">{tiles}</div>')
 
     def section(self, title: str, *content: str) -> None:
-        """A heading and what stands below it, as HTML."""
+        """A heading and the HTML below it."""
         self.parts.append(f"<h2>{escape(title)}</h2>{''.join(content)}")
 
     def render(self, command: str = "") -> str:
-        """The page. `command` is what makes the same again, shown at its end."""
+        """The page. `command` reproduces the result; it is shown at the end."""
         if command:
             self.section("Made by", f"<pre>{escape(command)}</pre>")
         return (
@@ -102,7 +101,7 @@ def text(words: str, *, warning: bool = False) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table; columns whose cells are numbers, or texts that begin with a digit, stand right."""
+    """A table; columns of numbers, or of texts that begin with a digit, are aligned to the right."""
     shown = [[_cell(cell) for cell in row] for row in rows]
     right = [
         bool(shown) and all(not row[i] or row[i][0] in "0123456789-–+<" for row in shown)
@@ -129,9 +128,9 @@ def columns(*blocks: str) -> str:
 
 
 def pictures(items: Iterable[tuple[Image.Image, str]], size: int = 224) -> str:
-    """Small copies of PIL images in a grid, each with its caption; they are part of the page."""
+    """Thumbnails of PIL images in a grid with captions, embedded in the page."""
     figures = (
-        f'<figure><img alt="" src="{_data_address(picture, size)}"><figcaption>{escape(caption)}</figcaption>'
+        f'<figure><img alt="" src="{_data_url(picture, size)}"><figcaption>{escape(caption)}</figcaption>'
         "</figure>"
         for picture, caption in items
     )
@@ -139,9 +138,7 @@ def pictures(items: Iterable[tuple[Image.Image, str]], size: int = 224) -> str:
 
 
 def command_line(call: str = "") -> str:
-    """The command that is running, as a shell takes it; `call` where Python was started in another
-    way.
-    """
+    """The running command, quoted for a shell; `call` where Python was started in another way."""
     name = Path(sys.argv[0]).name
     if name == "__main__.py":
         name = f"python -m {Path(sys.argv[0]).parent.name}"
@@ -150,11 +147,11 @@ def command_line(call: str = "") -> str:
     return call
 
 
-def _data_address(picture: Image.Image, size: int) -> str:
-    small = picture.convert("RGB")
-    small.thumbnail((size, size))
+def _data_url(picture: Image.Image, size: int) -> str:
+    thumbnail = picture.convert("RGB")
+    thumbnail.thumbnail((size, size))
     file = io.BytesIO()
-    small.save(file, "JPEG", quality=85)
+    thumbnail.save(file, "JPEG", quality=85)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 

@@ -1,6 +1,4 @@
-"""From a trained Keras model to the bundle in the run's folder, and to the model that is loaded
-from it.
-"""
+"""From a trained Keras model to the bundle in the run's folder, and the model loaded from it."""
 
 from __future__ import annotations
 
@@ -37,22 +35,22 @@ def finish(
     folder: Path | None = None,
     adapter: Any = None,
 ) -> Model[Any, Any, Any]:
-    """Write the bundle, end the run, and load what was written.
+    """Write the bundle, finish the run, and load the bundle.
 
     Args:
         run: unfinished.
         network: trained; `architecture(entry.architecture)` builds the same from the entry's
             config.
         entry, labels: of the result; the metrics are those of these weights.
-        fits: the fits of the run by name, in their order: they become the bundle's history.
-        report: the page.
+        fits: the fits of the run by name, in order: the bundle's history.
+        report: the HTML page.
         details: more plain values for `training.json`.
-        card: the model card; default: made from the entry.
-        folder: of the base, where its task reads its own files from (a tokenizer).
-        adapter: a `lora.Adapter`, which the bundle then holds in place of the network's weights.
+        card: the model card; default: generated from the entry.
+        folder: of the base, from which its task reads files such as a tokenizer.
+        adapter: a `lora.Adapter`, which the bundle contains instead of the network's weights.
 
     Raises:
-        TrainingError: the disk is full; the checkpoints are still there.
+        TrainingError: the disk is full; the checkpoints are intact.
         CompileError: the result cannot be compiled.
     """
     file = "result.safetensors"
@@ -86,7 +84,7 @@ def finish(
 def record(
     run: Run, fits: Mapping[str, Fitted], details: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """What `training.json` holds: settings, `details`, the best epoch of each fit with the
+    """The content of `training.json`: settings, `details`, the best epoch of each fit with the
     averages that were measured, and all epochs by fit.
     """
     history = [{"fit": name, **epoch} for name, fitted in fits.items() for epoch in fitted.history]

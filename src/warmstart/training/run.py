@@ -1,14 +1,14 @@
-"""The folder of one training run, from the first epoch to the finished bundle, safe against a kill at any moment.
+"""The folder of one training run, from the first epoch to the finished bundle.
 
     OUTPUT/training/run.json                  the settings, as plain values
-    OUTPUT/training/NAME.json                 one per fit: epochs so far and the files that belong to them
-    OUTPUT/training/NAME-epoch-3.safetensors  what changes while training, after the last whole epoch
+    OUTPUT/training/NAME.json                 one per fit: its epochs so far, and their files
+    OUTPUT/training/NAME-epoch-3.safetensors  what training changes, after the last complete epoch
     OUTPUT/training/NAME-best-2.safetensors   the same after the best one
     OUTPUT/…                                  the bundle, once everything is done
 
-Every file is written under a temporary name and renamed; a JSON file is written after the files that it names. So a
-killed process leaves the state after some whole epoch, and the same call goes on from there. The bundle's manifest
-is moved last: a folder that has one is finished, and never written to again.
+Every file is written under a temporary name and renamed; a JSON file is written after the files that it names. A
+process may thus be killed at any moment: it leaves the state after a complete epoch, and the same call resumes from
+there. The bundle's manifest is moved last: a folder that has one is finished and is never written to again.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class Run:
     """One run; made by `open_run`.
 
     Attributes:
-        folder: where the bundle comes to lie.
+        folder: of the bundle.
         settings: plain values, the same on every call that resumes.
         resumable: whether checkpoints are written; false for a temporary folder.
-        resumed: whether an earlier process has worked here.
+        resumed: whether an earlier process has left its state in the folder.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], *, resumable: bool):
@@ -55,7 +55,7 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether the bundle is there: nothing is left to do."""
+        """Whether the bundle is complete."""
         return bundle.is_bundle(self.folder)
 
     def read(self, name: str) -> dict[str, Any] | None:
@@ -98,7 +98,7 @@ class Run:
             return {name: checkpoint.read(name) for name in checkpoint.names()}
 
     def remove(self, *files: str) -> None:
-        """Delete stored arrays that nothing names any more."""
+        """Delete files of arrays."""
         for file in files:
             (self.state / file).unlink(missing_ok=True)
 
@@ -114,18 +114,18 @@ class Run:
         Raises:
             TrainingError: the disk is full; run again, and only this step is repeated.
         """
-        made = self.state / "bundle"
+        draft = self.state / "bundle"
         with self._writing():
-            shutil.rmtree(made, ignore_errors=True)
-            write(made)
+            shutil.rmtree(draft, ignore_errors=True)
+            write(draft)
             for part in sorted(
-                made.iterdir(), key=lambda path: path.name == bundle.MANIFEST
+                draft.iterdir(), key=lambda path: path.name == bundle.MANIFEST
             ):  # the manifest last
                 target = self.folder / part.name
                 if target.is_dir():
                     shutil.rmtree(target)
                 os.replace(part, target)
-            made.rmdir()
+            draft.rmdir()
         for path in self.state.glob("*.safetensors"):
             path.unlink()
         return self.folder
@@ -150,12 +150,12 @@ def open_run(output: str | Path | None, settings: Mapping[str, Any]) -> Iterator
     runs.
 
     Args:
-        output: a new or empty folder, or one that an earlier call with these settings has left,
-            finished or not. None: a temporary folder, which is deleted when the process ends.
+        output: a new or empty folder, or that of an earlier run with the same settings, finished or
+            not. None: a temporary folder, which is deleted when the process ends.
         settings: everything that decides the result, as `plain` values; data by its fingerprint.
 
     Raises:
-        UsageError: the folder holds something else, or a run with other settings.
+        UsageError: the folder contains something else, or a run with other settings.
         TrainingError: another process is working in it, or it cannot be written.
     """
     from filelock import FileLock, Timeout
@@ -181,33 +181,31 @@ def open_run(output: str | Path | None, settings: Mapping[str, Any]) -> Iterator
         raise TrainingError(f"{folder} cannot be written: {error.strerror or error}.") from error
     with lock:
         run = Run(folder, current, resumable=True)
-        known = run.read("run")
-        if known is not None and known["settings"] != current:
+        earlier = run.read("run")
+        if earlier is not None and earlier["settings"] != current:
             raise UsageError(
                 f"{folder} contains a run with other settings "
-                f"({_differences(known['settings'], current)}); choose a new folder; nothing "
+                f"({_differences(earlier['settings'], current)}); choose a new folder; nothing "
                 "was overwritten."
             )
-        for left in (folder / STATE).glob(".*.part"):  # of a process that was killed while it wrote
-            left.unlink()
-        if known is None:
+        for partial in (folder / STATE).glob(".*.part"):  # of a process killed while writing
+            partial.unlink()
+        if earlier is None:
             run.write("run", {"settings": current})
         try:
             yield run
         except UsageError:
-            if known is None and {path.name for path in run.state.iterdir()} <= {
-                "run.json",
-                "lock",
-            }:
+            files = {path.name for path in run.state.iterdir()}
+            if earlier is None and files <= {"run.json", "lock"}:
                 (run.state / "run.json").unlink()  # nothing was trained: the folder stays free
             raise
 
 
 def check_output(output: str | Path | None) -> None:
-    """Refuse a folder that a run cannot write into; touches nothing.
+    """Refuse a folder that a run cannot write into; writes nothing.
 
     Raises:
-        UsageError: it is a file, or holds something that no run of ours has put there.
+        UsageError: it is a file, or contains files that are not those of a run.
     """
     folder = None if output is None else Path(output).expanduser()
     if folder is None or not folder.exists():
@@ -230,8 +228,9 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it, the same in every process: arrays by their digest, Keras objects by
-    their config, functions by their name."""
+    """A value as JSON, the same in every process: arrays by their digest, Keras objects by their
+    config, functions by their name.
+    """
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):

@@ -1,8 +1,8 @@
 """Learning rates that rise from zero and then fall, for fine-tuning.
 
-The rise keeps a fresh optimizer, whose averages know nothing yet, from throwing away what the base
-has learned (Goyal et al., "Accurate, Large Minibatch SGD" (2017), arXiv:1706.02677, section 2.2);
-the fall lets it settle.
+The rise keeps a new optimizer, whose averages are still empty, from destroying what the base has
+learned (Goyal et al., "Accurate, Large Minibatch SGD" (2017), arXiv:1706.02677, section 2.2); the
+fall lets training converge.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from warmstart.errors import UsageError
 def warmup_cosine(
     peak: float, steps: int, *, warmup: float = 0.1, final: float = 0.0
 ) -> keras.optimizers.schedules.LearningRateSchedule:
-    """From 0 up to `peak` in a straight line, then down along half a cosine (Loshchilov and Hutter,
-    "SGDR" (2016), arXiv:1608.03983, section 3).
+    """Linear from 0 to `peak`, then down along half a cosine (Loshchilov and Hutter, "SGDR" (2016),
+    arXiv:1608.03983, section 3).
 
     Args:
         peak: the highest learning rate.
-        steps: batches in all.
-        warmup: the share of them that the rise takes, 0 to less than 1.
-        final: the learning rate at the end, as a share of `peak`.
+        steps: the total number of batches.
+        warmup: the fraction of steps in which the rate rises, 0 to less than 1.
+        final: the learning rate at the end, as a fraction of `peak`.
     """
     rise = _rise(steps, warmup)
     falling = max(1, steps - rise)
@@ -39,14 +39,15 @@ def warmup_cosine(
 def warmup_linear(
     peak: float, steps: int, *, warmup: float = 0.1, final: float = 0.0
 ) -> WarmupLinear:
-    """From 0 up to `peak`, then down, both in straight lines (Devlin et al., "BERT" (2018),
-    arXiv:1810.04805, appendix A.2). Arguments as for `warmup_cosine`."""
+    """Linear from 0 to `peak`, then linear down (Devlin et al., "BERT" (2018), arXiv:1810.04805,
+    appendix A.2). Arguments as for `warmup_cosine`.
+    """
     return WarmupLinear(peak, steps, _rise(steps, warmup), final)
 
 
 @keras.saving.register_keras_serializable("warmstart")
 class WarmupLinear(keras.optimizers.schedules.LearningRateSchedule):
-    """The schedule of `warmup_linear`; `rise` counts the steps of the rise."""
+    """The schedule of `warmup_linear`; `rise`: the number of steps in which the rate rises."""
 
     def __init__(self, peak: float, steps: int, rise: int, final: float = 0.0):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Batches of things of similar lengths, so that little of a batch is padding."""
+"""Batches of examples of similar lengths, so that little of a batch is padding."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from warmstart.training.batches import epoch_order, parts
 
 ROUND = 8
 """Lengths are padded to a multiple of this, so that fewer shapes are traced."""
-BUCKET = 32  # batches whose things are sorted by length together
+BUCKET = 32
+"""Batches whose examples are sorted by length together."""
 
 
 class SortedBatches(ABC):
-    """Things in a new order each epoch; of every `BUCKET` batches' worth of them, those of similar
-    length go together.
+    """Examples in a new order each epoch; among those of `BUCKET` batches, examples of similar
+    length share a batch.
 
     Args:
-        lengths: of the things.
+        lengths: of the examples.
         batch_size: the largest batch.
         shuffle: whether the order changes from epoch to epoch; False for validation.
         seed: of the orders.
@@ -44,24 +45,23 @@ class SortedBatches(ABC):
         return self.padded(epoch, index, 0)
 
     def longer(self, epoch: int, index: int) -> tuple[Any, ...]:
-        """The same batch with more padding, so that whoever compares the two sees which axes have
-        no fixed length.
-        """
+        """The same batch with more padding; comparing the two shows which axes vary in length."""
         return self.padded(epoch, index, 1)
 
     @abstractmethod
     def padded(self, epoch: int, index: int, more: int) -> tuple[Any, ...]:
-        """A batch, as short as may be and `more` steps longer; if it is the only one, of one length
-        in all epochs.
+        """A batch padded to `length` of its rows; the only batch of an epoch has the same length in
+        all epochs.
         """
 
     def length(self, rows: np.ndarray, more: int) -> int:
-        """Of a batch of these things: that of the longest, rounded up so that few shapes are traced,
-        and `more` steps."""
+        """Of a batch of these examples: the longest, rounded up to a multiple of `ROUND` so that few
+        shapes are traced, plus `more` such multiples.
+        """
         return (-(-int(self.lengths[rows].max()) // ROUND) + more) * ROUND
 
     def indices(self, epoch: int, index: int) -> np.ndarray:
-        """Which things the batch holds."""
+        """The indices of the batch's examples."""
         if epoch not in self._orders:
             self._orders = {epoch: self._epoch(epoch)}
         return self._orders[epoch][index]

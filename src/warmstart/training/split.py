@@ -1,4 +1,4 @@
-"""Training and validation examples: stratified, whole groups, the same for the same seed."""
+"""Splits into training and validation examples: stratified, by whole groups, and reproducible."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 
 from warmstart.core.terminal import counted
 from warmstart.errors import UsageError
-from warmstart.training.options import share_of
+from warmstart.training.options import validation_fraction
 
 T = TypeVar("T")
 MUCH = 1.5
-"""Times the share of validation above which a warning says that groups made it larger."""
+"""A warning says that groups enlarged the validation data by more than this factor."""
 
 
 class Split(NamedTuple, Generic[T]):
-    """Examples by what they are for; those of `test` are never trained on, and choose nothing."""
+    """Examples by purpose; those of `test` are used neither for training nor for selection."""
 
     train: list[T]
     validation: list[T]
@@ -41,12 +41,12 @@ def split(
 
     Args:
         examples: all of them.
-        validation: the option: data of its own, a share, "auto", or 0 for none.
-        seed: of the choice.
-        read: makes examples of data.
+        validation: the option: other data, a fraction, "auto", or 0 for none.
+        seed: of the random choice.
+        read: reads the examples of other data.
         labels: of an example; the split is stratified by its rarest one.
-        group: examples with the same group stay together; None: of no group.
-        part: what the data says of an example: "train", "validation", "test", or None.
+        group: of an example; examples of a group stay together; None: no group.
+        part: of an example in the data: "train", "validation", "test", or None.
 
     Raises:
         UsageError: there are too few examples.
@@ -59,8 +59,8 @@ def split(
         raise UsageError(
             "The data assigns all examples to validation or testing; none is left to train on."
         )
-    share = share_of(validation)
-    if share is None:
+    fraction = validation_fraction(validation)
+    if fraction is None:
         others = by_part(read(validation), part)
         return Split(
             train, others["validation"] or others["train"] or others["test"], parts["test"]
@@ -71,44 +71,42 @@ def split(
     if own:
         count = f"{len(own):,} validation examples from the data"
         warnings = (f"the {count} are not used, because validation is {validation!r}",)
-    if share == 0:
+    if fraction == 0:
         return Split(train, [], parts["test"], warnings)
     groups = None if group is None else group_keys(list(map(group, train)))
     rows = split_rows(
         len(train),
-        share,
+        fraction,
         seed,
-        strata=None if labels is None else rarest([labels(one) for one in train]),
+        strata=None if labels is None else rarest([labels(example) for example in train]),
         groups=groups,
     )
-    first, second = ([train[row] for row in some] for some in rows)
+    first, second = ([train[row] for row in indices] for indices in rows)
     units = len(train) if groups is None else len({*groups})
-    if units < len(train) and len(second) > MUCH * share * len(train) + 1:
+    if units < len(train) and len(second) > MUCH * fraction * len(train) + 1:
         warnings += (
             f"{len(second):,} of {len(train):,} examples ({len(second) / len(train):.0%}) are set aside for "
-            f"validation, not {share:.0%}: they stay together in {counted(units, 'group')}",
+            f"validation, not {fraction:.0%}: they stay together in {counted(units, 'group')}",
         )
     return Split(first, second, parts["test"], warnings)
 
 
 def by_part(examples: Sequence[T], part: Callable[[T], str | None] | None) -> dict[str, list[T]]:
-    """The examples for training, validation and test; those of which nothing is known are for
-    training.
-    """
+    """The examples for training, validation and test; those without a part are for training."""
     parts: dict[str, list[T]] = {"train": [], "validation": [], "test": []}
-    for one in examples:
-        parts[(part(one) if part else None) or "train"].append(one)
+    for example in examples:
+        parts[(part(example) if part else None) or "train"].append(example)
     return parts
 
 
 def group_keys(groups: Sequence[Hashable]) -> list[Hashable]:
-    """A key for each example, equal within a group; an example without a group has its own."""
+    """A key per example, equal within a group; an example without a group has a unique key."""
     return [("row", row) if group is None else group for row, group in enumerate(groups)]
 
 
 def split_rows(
     count: int,
-    share: float,
+    fraction: float,
     seed: int,
     *,
     strata: np.ndarray | None = None,
@@ -117,22 +115,22 @@ def split_rows(
 ) -> tuple[list[int], list[int]]:
     """Rows for training and rows for validation, both ascending.
 
-    Of each stratum round(share * n) rows (or groups) go to validation, but at least one of two
+    Of each stratum round(fraction * n) rows (or groups) go to validation, but at least one of two
     or more, and never all.
 
     Args:
         count: of rows.
-        share: of validation, between 0 and 1.
-        seed: of the choice.
+        fraction: for validation, between 0 and 1.
+        seed: of the random choice.
         strata: int (count,).
-        groups: rows with the same group stay together.
+        groups: of the rows; rows of a group stay together.
         fixed: rows that stay in training.
 
     Raises:
         UsageError: nothing could be set aside.
     """
-    if not 0 < share < 1:
-        raise UsageError(f"The validation fraction must be between 0 and 1, not {share}.")
+    if not 0 < fraction < 1:
+        raise UsageError(f"The validation fraction must be between 0 and 1, not {fraction}.")
     members: dict[Hashable, list[int]] = {}
     for row in range(count):
         members.setdefault(row if groups is None else groups[row], []).append(row)
@@ -145,7 +143,7 @@ def split_rows(
         free = [
             unit for unit in (units[row] for row in random.permutation(rows)) if not stay & {*unit}
         ]
-        size = max(round(share * len(rows)), 1 if len(rows) > 1 else 0)
+        size = max(round(fraction * len(rows)), 1 if len(rows) > 1 else 0)
         chosen.update(row for unit in free[: min(size, len(rows) - 1)] for row in unit)
     if not chosen and len(units) < count:
         raise UsageError(
@@ -169,14 +167,17 @@ def split_rows(
 
 
 def rarest(labels: Sequence[Collection[str]]) -> np.ndarray:
-    """The stratum of each example: the number of its rarest label, -1 without any; int (N,)."""
-    counts = Counter(label for some in labels for label in some)
-    number = {label: index for index, label in enumerate(sorted(counts))}
+    """The stratum of each example: the index of its rarest label, -1 without labels; int (N,)."""
+    counts = Counter(name for names in labels for name in names)
+    index_of = {name: index for index, name in enumerate(sorted(counts))}
     return np.array(
-        [number[min(some, key=lambda one: (counts[one], one))] if some else -1 for some in labels]
+        [
+            index_of[min(names, key=lambda name: (counts[name], name))] if names else -1
+            for names in labels
+        ]
     )
 
 
 def fingerprint(examples: Sequence[Any]) -> str:
-    """Changes when an example does."""
+    """A digest of the examples."""
     return sha256("\0".join(map(repr, examples)).encode("utf-8", "replace")).hexdigest()[:20]

@@ -1,4 +1,4 @@
-"""What there is to learn from, as the terminal and the report show it."""
+"""The summary of the training data on the terminal and in the report."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _HUB_DATASET = re.compile(r"hf://datasets/([^@]+)@")
 
 @dataclass(frozen=True)
 class Summary:
-    """The data of a fine-tuning.
+    """The data of a fine-tuning run.
 
     Attributes:
         name: of the folder or file.
-        unit: what the examples are, in the plural.
+        unit: the plural of an example's name.
         counts: examples by part: "train", "validation", "test".
-        classes: by name, how often each occurs in each part; empty where there are none.
-        baseline: what a trivial model scores, as a sentence; "" where it is measured instead.
-        warnings: what the user should know of the data.
-        problems: what is wrong with the data: examples that are left out, boxes that were cut.
+        classes: examples of each class by part; empty where there are no classes.
+        baseline: the scores of a trivial model, as a sentence; "" where they are measured instead.
+        warnings: about the data as a whole.
+        problems: of single examples, such as those left out and boxes that were clipped.
         columns: how the data was read, such as "label: category" for a column of a table.
-        figures: what the baseline scores, by metric.
+        figures: the scores of the baseline, by metric.
     """
 
     name: str
@@ -110,15 +110,16 @@ class Summary:
 def class_counts(
     names: Iterable[str], parts: Mapping[str, Iterable[Iterable[str]]]
 ) -> dict[str, dict[str, int]]:
-    """By class and part, how many examples have the class; `parts` holds the labels of each."""
+    """The number of examples by class and part; `parts` has the classes of every example."""
     counts_of = {
-        part: Counter(one for some in labels for one in some) for part, labels in parts.items()
+        part: Counter(name for classes in labels for name in classes)
+        for part, labels in parts.items()
     }
     return {name: {part: counts[name] for part, counts in counts_of.items()} for name in names}
 
 
 def data_name(data: Any) -> str:
-    """What the data is called in titles: the name of its folder or file."""
+    """The name of the data in titles: that of its folder or file."""
     if isinstance(data, str | os.PathLike):
         path = Path(data).expanduser().resolve()
         return path.name if path.is_dir() else path.stem
@@ -136,25 +137,25 @@ def hub_dataset(data: Any) -> str | None:
 
 
 def in_words(figures: Mapping[str, float]) -> str:
-    """Figures as a sentence shows them."""
+    """Figures as part of a sentence: "accuracy 0.95, loss 0.2"."""
     shown = {k: "undefined" if math.isnan(v) else f"{v:.4g}" for k, v in figures.items()}
     return ", ".join(f"{key} {value}" for key, value in shown.items())
 
 
 def _similar(names: Iterable[str]) -> Iterator[str]:
-    """Warnings of classes whose names differ only in case, spaces, hyphens and underscores between
-    letters, or in how Unicode composes them.
+    """Warnings about classes whose names differ only in case, in spaces, hyphens and underscores
+    between letters, or in their Unicode normal form.
     """
     alike: dict[str, list[str]] = {}
     for name in names:
         plain = unicodedata.normalize("NFKC", name).strip()
         alike.setdefault(_SEPARATORS.sub("", plain).casefold(), []).append(name)
-    for some in alike.values():
-        if len(some) > 1:
-            composed = {unicodedata.normalize("NFC", name) for name in some}
+    for variants in alike.values():
+        if len(variants) > 1:
+            composed = {unicodedata.normalize("NFC", name) for name in variants}
             how = (
                 "case, spaces or hyphens"
                 if len(composed) > 1
                 else "how Unicode writes them (NFC, NFD)"
             )
-            yield f"the classes {' and '.join(map(repr, some))} differ only in {how}"
+            yield f"the classes {' and '.join(map(repr, variants))} differ only in {how}"

@@ -1,12 +1,11 @@
-"""Trackers: where the parameters, metrics and report of a fine-tuning are logged.
+"""Trackers, which log the parameters, metrics and report of a fine-tuning run.
 
     csv            OUTPUT/logs/metrics.csv: fit, epoch, name, value
     tensorboard    OUTPUT/logs/FIT: scalars for `tensorboard --logdir OUTPUT/logs`
-    mlflow         a run of the experiment `warmstart`, where MLFLOW_TRACKING_URI says, else where MLflow
-                   writes by default
+    mlflow         a run of the experiment `warmstart`, at MLFLOW_TRACKING_URI or MLflow's default
     wandb          a run of the project `warmstart`, or of WANDB_PROJECT
 
-A run that is resumed goes on where it was. The libraries are imported here only.
+A resumed run continues its logs. The libraries are imported here only.
 """
 
 from __future__ import annotations
@@ -27,24 +26,24 @@ from warmstart.training.run import Run
 LOGS = "logs"
 PROJECT = "warmstart"
 LONGEST_PARAMETER = 500
-"""Characters of a parameter that MLflow takes."""
+"""Characters of a parameter that MLflow accepts."""
 
 
 class Tracker(ABC):
-    """Where a run is logged."""
+    """Logs a run."""
 
     def __init__(self, run: Run, name: str):
         self.run, self.name = run, name
 
-    def start(self, parameters: Mapping[str, Any]) -> None:  # noqa: B027 (a file needs none)
-        """Log what decides the result."""
+    def start(self, parameters: Mapping[str, Any]) -> None:  # noqa: B027 (files need no start)
+        """Log the settings that decide the result."""
 
     @abstractmethod
     def log(self, fit: str, epoch: int, metrics: Mapping[str, float]) -> None:
         """Log the metrics of an epoch, counted from 1."""
 
     def finish(self, metrics: Mapping[str, float], report: Path) -> None:  # noqa: B027
-        """Log the figures of the result, and its report; close."""
+        """Log the figures and the report of the result, and close."""
 
 
 class CSVTracker(Tracker):
@@ -100,9 +99,8 @@ class MLflowTracker(Tracker):
         self._client = mlflow.MlflowClient()
 
     def start(self, parameters: Mapping[str, Any]) -> None:
-        known = self.run.read("mlflow") or {}
-        if known:
-            self._id = str(known["run"])
+        if earlier := self.run.read("mlflow"):
+            self._id = str(earlier["run"])
             return
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or PROJECT
         experiment = self._client.get_experiment_by_name(name)
@@ -135,13 +133,13 @@ class WandbTracker(Tracker):
     def start(self, parameters: Mapping[str, Any]) -> None:
         import wandb
 
-        known = self.run.read("wandb") or {}
+        earlier = self.run.read("wandb") or {}
         project = os.environ.get("WANDB_PROJECT") or PROJECT
         self._run = wandb.init(
             project=project,
             name=self.name,
             config=dict(parameters),
-            id=known.get("run"),
+            id=earlier.get("run"),
             resume="allow",
         )
         if self.run.resumable:
@@ -171,8 +169,8 @@ class Trackers:
 
     Args:
         names: of `TRACKERS`.
-        run: that is logged.
-        title: of the run, for those that show one.
+        run: to log.
+        title: of the run, for trackers that show one.
 
     Raises:
         MissingPackageError: the library of a tracker is not installed.
@@ -192,8 +190,8 @@ class Trackers:
         self._each(lambda tracker: tracker.finish(metrics, report))
 
     def callbacks(self, fit: str) -> list[keras.callbacks.Callback]:
-        """What logs the epochs of a fit."""
-        return [_Log(self, fit)] if self._trackers else []
+        """Callbacks that log the epochs of a fit."""
+        return [_LogEpochs(self, fit)] if self._trackers else []
 
     def log(self, fit: str, epoch: int, metrics: Mapping[str, float]) -> None:
         self._each(lambda tracker: tracker.log(fit, epoch, metrics))
@@ -221,8 +219,8 @@ def _failures(name: str) -> Iterator[None]:
         ) from error
 
 
-class _Log(keras.callbacks.Callback):
-    """Hands the metrics of each epoch to the trackers."""
+class _LogEpochs(keras.callbacks.Callback):
+    """Passes the metrics of each epoch to the trackers."""
 
     def __init__(self, trackers: Trackers, fit: str):
         super().__init__()

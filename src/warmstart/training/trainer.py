@@ -1,4 +1,4 @@
-"""Fine-tuning, written once: `Trainer.fit` is the flow, and a task fills in its hooks.
+"""Fine-tuning: `Trainer.fit` runs the steps, and each task implements its hooks.
 
 read → split → report the data → build → freeze → compile → fit → measure → calibrate → report → refit → bundle
 """
@@ -37,11 +37,11 @@ SOURCE = "measured when it was fine-tuned"
 
 
 class Trainer(TrainerHooks[OptionsT]):
-    """One fine-tuning; arguments and attributes are those of `TrainerHooks`."""
+    """One fine-tuning run; arguments and attributes are those of `TrainerHooks`."""
 
     @classmethod
     def of(cls, base: Any, options: OptionsT) -> Trainer[OptionsT]:
-        """The trainer of a base: of this class, or of the one that its family has."""
+        """The trainer for a base: of this class, or of the class of the base's family."""
         return cls(base, options)
 
     def fit(self, data: Any) -> Model[Any, Any, Any]:
@@ -63,7 +63,7 @@ class Trainer(TrainerHooks[OptionsT]):
         return getattr(self.options, "on", "local") == "ray"
 
     def cluster(self) -> AbstractContextManager[None]:
-        """A connection to the cluster of the options, where there is one."""
+        """A connection to the cluster that the options name, if they name one."""
         if not self.is_distributed:
             return nullcontext()
         from warmstart.training.ray_learning import connected
@@ -102,7 +102,7 @@ class Trainer(TrainerHooks[OptionsT]):
 
     @contextmanager
     def resumable(self) -> Iterator[None]:
-        """Say, where the user stops the training, how it goes on."""
+        """Print how to resume when the user stops the training."""
         try:
             yield
         except KeyboardInterrupt:
@@ -116,7 +116,7 @@ class Trainer(TrainerHooks[OptionsT]):
 
     @property
     def base_name(self) -> str:
-        """Of the base, for titles."""
+        """The base's name in titles."""
         return self.model.name
 
     @property
@@ -129,8 +129,8 @@ class Trainer(TrainerHooks[OptionsT]):
             self.prepare()
 
     def prepare(self) -> None:
-        """Build the network and freeze what is not trained, once: before the run starts where an
-        option may not fit the network.
+        """Build the network and freeze layers, once; before the run starts where an option may not
+        fit the network.
         """
         if not self.is_prepared:
             with seeded(self.options.seed):
@@ -147,7 +147,7 @@ class Trainer(TrainerHooks[OptionsT]):
         """Prepare the weights from which the fit on these batches starts."""
 
     def epochs(self, batches: Batches) -> int:
-        """Passes over these batches, at most."""
+        """The largest number of epochs."""
         epochs: int = self.options.epochs
         return epochs
 
@@ -192,47 +192,40 @@ class Trainer(TrainerHooks[OptionsT]):
         return learner
 
     def fitted(self, learner: keras.Model, batches: Batches, **options: Any) -> Fitted:
-        """`fit` with what all fits of a run share."""
-        with self.workers_of(learner, batches, options["name"]) as source:
-            return self._fitted(learner, source, batches, **options)
+        """`fit` with the options that all fits of a run have; with on="ray" the main one runs on
+        the workers.
+        """
+        name = options["name"]
+        source: AbstractContextManager[Batches] = nullcontext(batches)
+        if name == self.state_name and self.is_distributed:
+            from warmstart.training.ray_learning import distributed
 
-    def workers_of(
-        self, learner: keras.Model, batches: Batches, name: str
-    ) -> AbstractContextManager[Batches]:
-        """What is fitted on: the batches, or with on="ray" those of its workers."""
-        if name != self.state_name or not self.is_distributed:
-            return nullcontext(batches)
-        from warmstart.training.ray_learning import distributed
-
-        return distributed(self, learner, batches)
-
-    def _fitted(
-        self, learner: keras.Model, source: Batches, batches: Batches, **options: Any
-    ) -> Fitted:
-        return fit(
-            learner,
-            source,
-            monitor=self.monitor,
-            clip_norm=self.clip_norm,
-            callbacks=[*self.callbacks(batches), *self.trackers.callbacks(options["name"])],
-            run=self.run,
-            terminal=self.terminal,
-            **options,
-        )
+            source = distributed(self, learner, batches)
+        with source as data:
+            return fit(
+                learner,
+                data,
+                monitor=self.monitor,
+                clip_norm=self.clip_norm,
+                callbacks=[*self.callbacks(batches), *self.trackers.callbacks(name)],
+                run=self.run,
+                terminal=self.terminal,
+                **options,
+            )
 
     def compile(self, learner: keras.Model, optimizer: Any) -> None:
-        """Compile what is fitted."""
+        """Compile the model to fit."""
         learner.compile(optimizer, self.loss(), jit_compile=self.jit_compile)
 
     def user_optimizer(self) -> Any:
-        """The optimizer of the options, a copy of its own for each fit; None where there is none."""
+        """A new copy of the optimizer of the options, or its name; None where there is none."""
         optimizer = self.options.optimizer
         if optimizer is None or isinstance(optimizer, str):
             return optimizer
         return type(optimizer).from_config(optimizer.get_config())
 
     def measured_before(self) -> Mapping[str, float]:
-        """The figures before training; of an earlier process where it has measured them."""
+        """The figures before training; those of an earlier process if it measured them."""
         before = self.run.read("before")
         if before is None:
             before = dict(self.measure())
@@ -240,7 +233,7 @@ class Trainer(TrainerHooks[OptionsT]):
         return before
 
     def results(self) -> Iterable[str]:
-        """The result in lines."""
+        """The lines that show the result."""
         fitted = self.fits[self.fit_name]
         figures = {
             key.removeprefix("val_"): value
@@ -253,7 +246,7 @@ class Trainer(TrainerHooks[OptionsT]):
         yield f"result: {words}{where}; epoch {fitted.best} of {epochs} ({fitted.stopped})"
 
     def result_warnings(self) -> Iterable[str]:
-        """What the user should know of the result: where the baseline is as good."""
+        """Warnings where the result is no better than the baseline."""
         *_, last = self.fits.values()
         metrics = last.metrics
         for name, baseline in self.summary.figures.items():
@@ -267,7 +260,7 @@ class Trainer(TrainerHooks[OptionsT]):
                 )
 
     def usage(self) -> list[str]:
-        """Where the model is and how it is used."""
+        """Lines that say where the model is and how to use it."""
         folder = self.run.folder
         note = "" if self.run.resumable else "; deleted with this process, model.save(…) keeps it"
         shell = quote(str(folder))
@@ -288,11 +281,11 @@ class Trainer(TrainerHooks[OptionsT]):
         }
 
     def exported(self) -> tuple[keras.Model, Any]:
-        """The network as the bundle holds it, and an adapter in place of its weights, or None."""
+        """The network of the bundle, and the adapter that replaces its weights there, or None."""
         return self.network, None
 
     def report(self) -> str:
-        """The page on the network as it was measured, before any refit."""
+        """The HTML report on the network as it was measured, before any refit."""
         return page(
             self.entry.title,
             f"{self.base_name}, trained for {self.task}",
@@ -323,12 +316,12 @@ class Trainer(TrainerHooks[OptionsT]):
         )
 
     def origin(self) -> dict[str, str]:
-        """For `training.json`: the repositories of the data and of the base, if they have some."""
+        """For `training.json`: the repositories of the data and of the base, where they have one."""
         model = getattr(self, "model", None)  # a forecaster may be trained from scratch
         base = model and model.folder and repository_of(model.folder)
-        known = {"dataset": self.dataset_source, "base_source": base}
-        return {name: value for name, value in known.items() if value}
+        sources = {"dataset": self.dataset_source, "base_source": base}
+        return {name: value for name, value in sources.items() if value}
 
     def source_folder(self) -> Path | None:
-        """Where the base has files that the result needs too, such as a tokenizer."""
+        """The folder of the base's files that the result needs too, such as a tokenizer."""
         return self.model._folder

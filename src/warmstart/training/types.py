@@ -1,4 +1,4 @@
-"""Types of what fine-tuning and wrapping take. Keras is imported by type checkers only."""
+"""Types of the options of fine-tuning and wrapping. Only type checkers import Keras."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     PhotoRules: TypeAlias = ImagePreprocessing | Mapping[str, object] | str | None
     TextSplitter: TypeAlias = keras.layers.TextVectorization | str | PathLike[str] | None
 else:
-    # An option of these types is checked by the task, for its values have no form in common.
+    # The task checks options of these types, because their values have no common form.
     Augment = Callback = ClassWeight = Head = ImageSize = object
     Loss = Metric = Optimizer = Validation = object
     ClassNames = Examples = KerasSource = PhotoRules = TextSplitter = object

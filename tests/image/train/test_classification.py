@@ -47,16 +47,14 @@ def watch():
     """
     import keras
 
-    from warmstart.image.train.network import batch_norm_statistics
-
     class Watch(keras.callbacks.Callback):
         def take(self):
+            weights = {w.path: w.numpy().copy() for w in self.model.weights}
+            moving = {path: value for path, value in weights.items() if "/moving_" in path}
             kernels = {
-                w.path: w.numpy().copy()
-                for w in self.model.weights
-                if w.path.endswith("conv/kernel")
+                path: value for path, value in weights.items() if path.endswith("conv/kernel")
             }
-            return batch_norm_statistics(self.model), kernels
+            return moving, kernels
 
         def on_train_begin(self, logs=None):
             self.before, self.after = self.take(), []

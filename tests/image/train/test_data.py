@@ -259,7 +259,7 @@ def test_annotations_are_not_classes(flowers, tmp_path):
             "boxed",
             r"photos and their boxes, or two classes\. For boxes, set task='object-detection'",
         ),
-        ("flat", r"has the splits train/ and valid/, which hold no class folders"),
+        ("flat", r"has the splits train/ and valid/, which contain no class folders"),
     ):
         with pytest.raises(UsageError, match=words):
             read(tmp_path / folder)

@@ -112,7 +112,7 @@ def test_a_folder_that_cannot_be_written_only_costs_time(tmp_path):
 
 
 def test_a_locked_file_still_gives_what_it_has(cache, monkeypatch):
-    monkeypatch.setattr("warmstart.image.train.feature_cache.SECONDS_TO_WAIT", 0.01)
+    monkeypatch.setattr("warmstart.image.train.feature_cache.TIMEOUT", 0.01)
     cache.put(vectors(0, 2))
     other = sqlite3.connect(cache.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -1,4 +1,4 @@
-"""Varied views of a training photo: another crop, mirrored, another exposure."""
+"""Augmentation of training photos: random crops, mirroring and exposure."""
 
 from __future__ import annotations
 
@@ -13,31 +13,29 @@ from warmstart.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Varied:
-    """A change of training photos as `photo_features` takes one; a class, since it travels to other
-    machines.
-    """
+class ViewTransform:
+    """An augmentation as a transform of `photo_features`; a class, because it is pickled."""
 
-    vary: Callable[[Image.Image, np.random.Generator, tuple[int, int]], Image.Image]
+    augment: Callable[[Image.Image, np.random.Generator, tuple[int, int]], Image.Image]
     size: tuple[int, int]
 
     def __call__(self, picture: Image.Image, view: str, random: np.random.Generator) -> Image.Image:
-        return self.vary(picture, random, self.size)
+        return self.augment(picture, random, self.size)
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How training photos are varied; the defaults are mild, for small data sets and a pretrained
+    """Random changes of training photos; the defaults are mild, for small data sets and a pretrained
     base.
 
-    The random crop is that of Szegedy et al., "Going Deeper with Convolutions" (2014), section 6,
-    with less of it.
+    The random crop is a milder form of that of Szegedy et al., "Going Deeper with Convolutions"
+    (2014), section 6.
 
     Attributes:
-        area: the smallest share of the photo's area that a crop shows; 1 for no crop.
-        ratio: the largest change of the aspect ratio; 1 for none.
-        mirror: how often left and right are swapped, 0 to 1; 0 where they differ in meaning, as in
-            text.
+        area: the smallest fraction of the photo's area in a crop; 1 for no crop.
+        ratio: the largest factor of the aspect ratio; 1 for none.
+        mirror: the probability of swapping left and right, 0 to 1; 0 if their meaning differs, as
+            in text.
         light: the largest change of brightness and of contrast, 0 to 1.
     """
 
@@ -61,7 +59,7 @@ class Augmentation:
     def __call__(
         self, picture: Image.Image, random: np.random.Generator, size: tuple[int, int]
     ) -> Image.Image:
-        """A view of the picture in the network's size (height, width); the picture is not changed."""
+        """A random view of the picture with the size (height, width); the picture is not changed."""
         box = self._box(picture.size, random)
         view = picture.resize(
             (size[1], size[0]), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0
@@ -78,7 +76,7 @@ class Augmentation:
     def _box(
         self, size: tuple[int, int], random: np.random.Generator
     ) -> tuple[float, float, float, float]:
-        """A rectangle of random area and aspect ratio inside a picture of this (width, height)."""
+        """A rectangle of random area and aspect ratio in a picture of this (width, height)."""
         area = size[0] * size[1] * random.uniform(self.area, 1.0)
         ratio = math.exp(random.uniform(-math.log(self.ratio), math.log(self.ratio)))
         width = min(size[0], math.sqrt(area * ratio))

@@ -1,6 +1,4 @@
-"""Photos as batches for the network, decoded by threads and augmented by the random numbers of their
-epoch.
-"""
+"""Batches of photos, decoded by threads, and augmented by random numbers that depend on the epoch."""
 
 from __future__ import annotations
 
@@ -18,21 +16,21 @@ from warmstart.image import decoder, preprocessing
 from warmstart.image.train.photos import Photos
 from warmstart.training.batches import epoch_order, generator, parts
 
-Vary = Callable[[Image.Image, np.random.Generator, tuple[int, int]], Image.Image]
+Augment = Callable[[Image.Image, np.random.Generator, tuple[int, int]], Image.Image]
 
 
 class PhotoBatches:
-    """What batches of labelled photos share: their order, and decoding.
+    """Batches of labelled photos: their order, and decoding.
 
     Args:
-        photos: where decoded photos are stored.
+        photos: stores decoded photos.
         part: of the data, such as "train".
         inputs: paths, PIL images or arrays.
-        names: of the inputs, for messages; default: their own.
-        keys: under which decoded photos are stored; default: part and row.
+        names: of the inputs, for messages; default: from the inputs.
+        keys: of the decoded photos; default: part and row.
         rules: of the network's input.
         batch_size: the largest batch.
-        seed: of orders and variation.
+        seed: of orders and augmentation.
         shuffle: whether the order changes from epoch to epoch.
     """
 
@@ -59,16 +57,16 @@ class PhotoBatches:
         return len(self.parts)
 
     def rows(self, epoch: int, index: int) -> np.ndarray:
-        """Which photos are in a batch."""
+        """The indices of the photos in a batch."""
         order = epoch_order(self.count, self.seed, epoch) if self.shuffle else np.arange(self.count)
         return order[self.parts[index]]
 
     def decoded(self, row: int) -> Image.Image:
-        """The photo, at no less than the size that preprocessing needs."""
+        """The decoded photo, at least of the size that preprocessing needs."""
         return self.photos.decoded(self.keys[row], self.inputs[row], partial(self.decode, row))
 
     def decode(self, row: int, source: Any) -> Image.Image:
-        """The photo from its file or content."""
+        """Decode the photo from its file or content."""
         name = input_name(self.inputs[row]) if self.names is None else self.names[row]
         try:
             return decoder.decode(source, name=name, target=self.target())
@@ -76,7 +74,7 @@ class PhotoBatches:
             raise UsageError(f"{error}; it was readable when training started.") from error
 
     def target(self) -> tuple[int, int] | None:
-        """(height, width) that decoding may shrink a photo to."""
+        """The (height, width) to which decoding may reduce a photo."""
         return preprocessing.decode_target(self.rules)
 
 
@@ -86,7 +84,8 @@ class LabelledBatches(PhotoBatches):
     Args:
         targets: (N, …).
         weights: of the examples, (N,), or None.
-        vary: makes the view of a training photo, in the network's size; None: as for predicting.
+        augment: returns a random view of a training photo in the network's size; None: the view
+            for predicting.
     """
 
     def __init__(
@@ -94,17 +93,17 @@ class LabelledBatches(PhotoBatches):
         *arguments: Any,
         targets: np.ndarray,
         weights: np.ndarray | None = None,
-        vary: Vary | None = None,
+        augment: Augment | None = None,
         **options: Any,
     ):
         super().__init__(*arguments, **options)
-        self.targets, self.weights, self.vary = targets, weights, vary
+        self.targets, self.weights, self.augment = targets, weights, augment
 
     def batch(self, epoch: int, index: int) -> tuple[Any, ...]:
         return self._of_rows(self.rows(epoch, index), epoch)
 
     def part_of(self, epoch: int, index: int, rank: int, count: int) -> tuple[Any, ...]:
-        """Part `rank` of `count` of a batch; only its photos are read."""
+        """Part `rank` of `count` of a batch; only the photos of the part are read."""
         return self._of_rows(np.array_split(self.rows(epoch, index), count)[rank], epoch)
 
     def _of_rows(self, rows: np.ndarray, epoch: int) -> tuple[Any, ...]:
@@ -116,6 +115,6 @@ class LabelledBatches(PhotoBatches):
 
     def _photo(self, row: int, epoch: int) -> np.ndarray:
         picture = self.decoded(row)
-        if self.vary is not None:
-            picture = self.vary(picture, generator(self.seed, epoch, row), self.rules.size)
+        if self.augment is not None:
+            picture = self.augment(picture, generator(self.seed, epoch, row), self.rules.size)
         return preprocessing.preprocess(picture, self.rules)

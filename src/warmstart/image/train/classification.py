@@ -1,28 +1,30 @@
-"""Fine-tuning an image classifier: photos -> features -> head (phase 1) -> network (phase 2) ->
-calibrated bundle.
-"""
+"""Fine-tuning of image classifiers: phase 1 trains the head on features, phase 2 the network."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import keras
 
-from warmstart.catalog import Entry
 from warmstart.core.metrics import calibration
 from warmstart.errors import UsageError
 from warmstart.image.train import head, network, result
 from warmstart.image.train.classification_base import ClassificationBase
 from warmstart.image.train.data.checks import checked
 from warmstart.image.train.data.examples import without
-from warmstart.training.page import Section
 
 
 class ImageClassificationTrainer(ClassificationBase):
     """Phase 1 trains the head on features that are computed once, phase 2 head and base together."""
+
+    describe = result.entry
+    results = result.lines
+    tiles = result.tiles
+    sections = result.sections
+    details = result.details
+    card = result.card
 
     def train(self) -> None:
         with self.timed("features"):
@@ -38,9 +40,9 @@ class ImageClassificationTrainer(ClassificationBase):
             network.copy_head(self.head, self.build())
 
     def _leave_out(self, failed: Mapping[str, Mapping[int, Exception]]) -> None:
-        known = len(self.dataset.problems)
+        before = len(self.dataset.problems)
         remaining = without(self.dataset, failed)
-        problems = remaining.problems[known:]
+        problems = remaining.problems[before:]
         self.terminal.say(*(f"left out: {problem}" for problem in problems))
         try:
             self.dataset = checked(remaining)
@@ -53,13 +55,13 @@ class ImageClassificationTrainer(ClassificationBase):
             self.terminal.say(f"baseline without them: {self.summary.baseline}")
 
     def train_network(self) -> None:
-        """Train head and base together, gently; the result is never worse than phase 1's."""
+        """Train head and base together; the result is never worse than that of phase 1."""
         with self.timed("network"):
-            net = self.build()
-            network.copy_head(self.head, net)
+            model = self.build()
+            network.copy_head(self.head, model)
             self.freeze()
             self.fit_network()
-            logits = keras.Model(net.input, net.get_layer("logits").output)
+            logits = keras.Model(model.input, model.get_layer("logits").output)
             self.logits = {
                 name: head.predicted(logits, self.evaluated(name, part))
                 for name, part in self.dataset.parts()
@@ -73,8 +75,6 @@ class ImageClassificationTrainer(ClassificationBase):
         start = time.monotonic()
         yield
         self.seconds[name] = round(time.monotonic() - start, 3)
-
-    # What comes after training
 
     def calibrate(self) -> None:
         temperature = calibration.temperature(self.logits["validation"], *self.truth("validation"))
@@ -90,21 +90,3 @@ class ImageClassificationTrainer(ClassificationBase):
             f"{accuracy:.1%} of the validation {what} correct, after {self.seconds[name]:.1f} "
             f"s{average}"
         )
-
-    def describe(self) -> Entry:
-        return result.entry(self)
-
-    def results(self) -> Iterator[str]:
-        return result.lines(self)
-
-    def tiles(self) -> list[tuple[str, str]]:
-        return result.tiles(self)
-
-    def sections(self) -> list[Section]:
-        return result.sections(self)
-
-    def details(self) -> dict[str, Any]:
-        return result.details(self)
-
-    def card(self) -> str:
-        return result.card(self)

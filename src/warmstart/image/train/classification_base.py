@@ -1,6 +1,4 @@
-"""What both phases of fine-tuning an image classifier share with its report: data, network,
-batches, loss.
-"""
+"""The data, network, batches and loss of fine-tuning an image classifier."""
 
 from __future__ import annotations
 
@@ -36,23 +34,23 @@ RECIPE = (
     "views", "head_epochs", "head_rate", "rate", "warmup", "batch_size", "average", "label_smoothing",
     "weight_decay", "clip_norm", "patience", "monitor", "precision",
 )  # fmt: skip
-"""Numbers that the run's settings hold as `recipe`."""
+"""The options that are recorded as `recipe` in the run's settings."""
 SHARES = (0.25, 0.5, 0.75)
-"""Of phase 2 in averages of the weights before and after it."""
+"""The weights of phase 2 in averages of the network before and after it."""
 EVALUATED = 32
-"""Photos per batch that is not trained on."""
+"""Photos per batch for evaluation."""
 
 
 class ClassificationBase(Trainer[ImageClassificationOptions]):
     """The data and the network.
 
     Attributes:
-        dataset: what can be used of the data.
+        dataset: the usable data.
         config: of `models.transfer`.
-        learned: layers of the base that were trained.
+        learned: names of the layers of the base that were trained.
         logits: (N, classes) of validation and test, before the temperature.
-        figures: of each part but training.
-        seconds: what each phase took.
+        figures: the metrics of each part except training.
+        seconds: of each phase.
     """
 
     task = ImageClassifier.task
@@ -111,11 +109,11 @@ class ClassificationBase(Trainer[ImageClassificationOptions]):
     def verify(self) -> None:
         options = self.options
         names = [getattr(metric, "name", metric) for metric in options.metrics]
-        known = {"loss", "accuracy", *map(str, names)}
-        if options.monitor.removeprefix("val_") not in known:
+        available = {"loss", "accuracy", *map(str, names)}
+        if options.monitor.removeprefix("val_") not in available:
             raise UsageError(
                 f"monitor={options.monitor!r} is not a metric of this training: "
-                f"{', '.join(f'val_{name}' for name in sorted(known))}."
+                f"{', '.join(f'val_{name}' for name in sorted(available))}."
             )
         if isinstance(options.augment, keras.layers.Layer):
             raise UsageError(
@@ -130,24 +128,24 @@ class ClassificationBase(Trainer[ImageClassificationOptions]):
             "data": self.dataset.fingerprint(),
             "classes": self.dataset.classes,
             "config": self.config,
-            "augment": self.vary,
+            "augment": self.augmentation,
             "recipe": self.recipe(),
         }
 
     def recipe(self) -> dict[str, Any]:
-        """The numbers of the recipe."""
+        """The options of the recipe."""
         return {
             name: self.rate if name == "rate" else getattr(self.options, name) for name in RECIPE
         }
 
     @property
     def rate(self) -> float:
-        """The highest learning rate of phase 2."""
+        """The peak learning rate of phase 2."""
         return self.options.learning_rate or RATE
 
     @property
-    def vary(self) -> Any:
-        """How training photos are varied; None: not at all."""
+    def augmentation(self) -> Any:
+        """The random changes of training photos, or None."""
         return Augmentation() if self.options.augment is True else self.options.augment or None
 
     def build(self) -> keras.Model:
@@ -165,13 +163,19 @@ class ClassificationBase(Trainer[ImageClassificationOptions]):
     def freeze(self) -> None:
         self.learned = freeze(self.network, self.blocks(), self.options.freeze)
         for layer in self.network.layers:
-            if type(layer).__name__ == "Normalization":  # that of the head
+            if type(layer).__name__ == "Normalization":  # the head's
                 layer.trainable = False
 
     def batches(self) -> LabelledBatches:
         train, options = self.dataset.train, self.options
-        more = {"weights": self.weights(), "vary": self.vary, "seed": options.seed}
-        return self._photo_batches("train", train, batch_size=options.batch_size, **more)
+        return self._photo_batches(
+            "train",
+            train,
+            batch_size=options.batch_size,
+            weights=self.weights(),
+            augment=self.augmentation,
+            seed=options.seed,
+        )
 
     def validation_batches(self) -> LabelledBatches:
         return self.evaluated("validation", self.dataset.validation)
@@ -198,7 +202,7 @@ class ClassificationBase(Trainer[ImageClassificationOptions]):
         learner.compile(optimizer, self.loss(), metrics=metrics)
 
     def evaluated(self, name: str, part: Examples) -> LabelledBatches:
-        """The photos of a part as they are, in order."""
+        """The photos of a part, in order and without augmentation."""
         return self._photo_batches(name, part, batch_size=EVALUATED, shuffle=False)
 
     def _photo_batches(self, name: str, part: Examples, **options: Any) -> LabelledBatches:
@@ -206,14 +210,14 @@ class ClassificationBase(Trainer[ImageClassificationOptions]):
         return LabelledBatches(*base, targets=self.targets(part), keys=part.digests, **options)
 
     def vectors(self, part: Examples) -> np.ndarray:
-        """Targets as float32 (N, classes)."""
+        """The targets as float32 (N, classes)."""
         if self.dataset.multi_label:
             return part.targets
         identity = np.eye(len(self.dataset.classes), dtype=np.float32)
         return np.asarray(identity[part.targets])
 
     def targets(self, part: Examples) -> np.ndarray:
-        """Targets as the loss takes them: class numbers for a sparse one, else vectors."""
+        """The targets as the loss takes them: class indices for a sparse loss, else vectors."""
         return part.targets if is_sparse(self.options.loss) else self.vectors(part)
 
     def weights(self) -> np.ndarray | None:
@@ -224,5 +228,5 @@ class ClassificationBase(Trainer[ImageClassificationOptions]):
         return example_weights(weights, dataset.train.targets, dataset.classes)
 
     def truth(self, part: str) -> tuple[np.ndarray, bool]:
-        """Targets of a part, and whether an example may have several labels."""
+        """The targets of a part, and whether an example may have several labels."""
         return getattr(self.dataset, part).targets, self.dataset.multi_label

@@ -1,6 +1,4 @@
-"""What the trainers of detection and segmentation share: sizes, the backbone, what is not trained,
-the split.
-"""
+"""The base of the trainers of detection and segmentation."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ from warmstart.image.train.photos import Photos
 from warmstart.models import architecture
 from warmstart.training.adamw import AdamW
 from warmstart.training.freeze import Block, freeze
-from warmstart.training.options import share_of
+from warmstart.training.options import validation_fraction
 from warmstart.training.schedules import warmup_cosine
 from warmstart.training.split import group_keys, split_rows
 from warmstart.training.summary import Summary, class_counts, data_name
@@ -33,14 +31,16 @@ from warmstart.training.trainer import SOURCE, Trainer
 
 SHORTER = 384
 STEM = 4
-"""The stem is what comes before the maps of this stride. It sees edges and colours, which photos of
-all of these tasks share, on the largest maps: frozen, a step of a small network takes two thirds of
-the time."""
+"""The stem ends before the maps of this stride. It detects edges and colours, which all photos have
+in common, on the largest maps: if it is frozen, a step of a small network takes two thirds of the
+time.
+"""
 BASE_RATE, SMALL = 0.1, 1_000_000
-"""The learning rate of a pretrained base, as a share of that of the layers on top, and the
-parameters below which a base learns as fast as they do. Measured on blood cells: at the full rate
-the last map of EfficientNet-Lite0 (3.4 million) ends saturated, so that the program strays from
-Keras; MobileNet 0.25 (0.2 million) has an AP of 0.34 at the full one and of 0.30 at a tenth."""
+"""The factor of the learning rate of a pretrained base, and the parameters below which it is 1.
+Measured on blood cells: at the full rate the last map of EfficientNet-Lite0 (3.4 million) becomes
+saturated, so that the program's outputs differ from those of Keras; MobileNet 0.25 (0.2 million) has
+an AP of 0.34 at the full rate and of 0.30 at a tenth.
+"""
 
 DenseOptionsT = TypeVar("DenseOptionsT", bound=DenseOptions)
 DataT = TypeVar("DataT")
@@ -48,14 +48,14 @@ Predictor = Callable[[np.ndarray], Any]
 
 
 class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
-    """Detection and segmentation.
+    """The trainer of detection or segmentation.
 
     Attributes:
-        figures: names of the metrics of history and entry; the first chooses the best epoch.
-        counted_things: what the metrics count, for messages.
-        rate: the highest learning rate, by default.
-        variation: of training photos, by default.
-        training, others: labelled photos to train on, and to validate on.
+        figures: names of the metrics of history and entry; the first selects the best epoch.
+        annotation_name: what the metrics count, for messages.
+        rate: the default of the peak learning rate.
+        variation: the default augmentation.
+        training, validation: labelled photos.
         predictor: the network for predicting, traced once.
     """
 
@@ -63,12 +63,12 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
     example = "photo.jpg"
     fit_name = "network"
     figures: ClassVar[tuple[str, ...]]
-    counted_things: ClassVar[str]
+    annotation_name: ClassVar[str]
     rate: ClassVar[float]
     variation: ClassVar[Variation]
     derived = frozenset({"labels", "image_size", "width", "depth", "colours", "box_format"})
     training: DataT
-    others: DataT
+    validation: DataT
     predictor: Predictor
     validation_photos: Any
 
@@ -76,23 +76,23 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
     def read_photos(
         self, source: Any, labels: Sequence[str] | None, *, strict: bool = False
     ) -> DataT:
-        """Labelled photos: `photos`, `labels` and `problems`; `strict`: other labels are an error."""
+        """Read labelled photos; `strict`: other labels are an error."""
 
     @abstractmethod
     def labels_of(self, photo: Any) -> Sequence[str]:
-        """Names of the classes on a photo, each once."""
+        """The names of the classes on a photo, each once."""
 
     @abstractmethod
     def network_config(self, data: DataT) -> tuple[str, dict[str, Any]]:
-        """Architecture and config of the network."""
+        """The architecture and config of the network."""
 
     @abstractmethod
     def digest(self, data: DataT) -> str:
-        """Fingerprint of photos and annotations."""
+        """A fingerprint of the photos and annotations."""
 
     @abstractmethod
     def photo_batches(self, data: DataT, part: str) -> Any:
-        """Batches of the photos of a part."""
+        """The batches of a part's photos."""
 
     @abstractmethod
     def prediction(self) -> keras.Model:
@@ -100,46 +100,48 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
 
     @abstractmethod
     def evaluate(self) -> dict[str, Any]:
-        """Figures on the validation photos, in their own pixels."""
+        """The metrics on the validation photos, at their full size."""
 
     @abstractmethod
     def own_entry(self, module: str) -> dict[str, Any]:
-        """Name, family, title and processing of the result."""
+        """The name, family, title and processing of the result."""
 
     def trivial(self) -> str:
-        """What a trivial model scores; "" where it is measured."""
+        """The scores of a trivial model; "" if they are measured."""
         return ""
 
     def read(self, data: Any) -> Summary:
         options = self.options
-        share = share_of(options.validation)
-        if share == 0:
+        fraction = validation_fraction(options.validation)
+        if fraction == 0:
             raise UsageError(f"{self.task} needs validation data, or a fraction above 0.")
         everything: Any = self.read_photos(data, options.labels)
         photos = of_part(everything.photos, "train")
         validation = of_part(everything.photos, "validation")
-        if share is None:
-            self.others = self.read_validation(options.validation, everything)
+        if fraction is None:
+            self.validation = self.read_validation(options.validation, everything)
         else:
             if not validation or options.validation != "auto":
-                photos, validation = self.split(photos, share)
-            self.others = replace(everything, photos=validation, problems=())
+                photos, validation = self.split(photos, fraction)
+            self.validation = replace(everything, photos=validation, problems=())
         if not any(map(self.labels_of, photos)):
-            raise UsageError(f"{data_name(data)} has no training photo with {self.counted_things}.")
+            raise UsageError(
+                f"{data_name(data)} has no training photo with {self.annotation_name}."
+            )
         self.training = replace(everything, photos=photos)
-        warnings = [] if self.is_measurable() else [self._blind()]
+        warnings = [] if self.is_measurable() else [self._monitor_loss()]
         if test := of_part(everything.photos, "test"):
             warnings.append(
                 f"{len(test):,} test photos are not used; `evaluate` with the same data uses them"
             )
         self.module, self.config = self.network_config(self.training)
         self.photos = Photos()
-        parts: dict[str, Any] = {"train": self.training, "validation": self.others}
-        counts = {part: len(some.photos) for part, some in parts.items()}
+        parts: dict[str, Any] = {"train": self.training, "validation": self.validation}
+        counts = {part: len(data.photos) for part, data in parts.items()}
         labels = {
-            part: [self.labels_of(photo) for photo in some.photos] for part, some in parts.items()
+            part: [self.labels_of(photo) for photo in data.photos] for part, data in parts.items()
         }
-        problems = [problem for some in parts.values() for problem in some.problems]
+        problems = [problem for data in parts.values() for problem in data.problems]
         self.labels = [Label(index, name, name) for index, name in enumerate(parts["train"].labels)]
         classes = class_counts(parts["train"].labels, labels)
         name, columns = data_name(data), everything.columns
@@ -148,10 +150,10 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
         )
 
     def read_validation(self, source: Any, training: DataT) -> DataT:
-        """Validation data of its own; of data with parts, the one to validate with.
+        """Read separate validation data; if it has parts, the validation part.
 
         Raises:
-            UsageError: it has classes that the training data has not.
+            UsageError: it has classes that the training data lacks.
         """
         strict = self.options.labels is None
         data: Any = self.read_photos(source, cast("Any", training).labels, strict=strict)
@@ -160,44 +162,44 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
             "DataT", replace(data, photos=of_part(data.photos, "validation") or data.photos)
         )
 
-    def split(self, photos: Sequence[Any], share: float) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    def split(self, photos: Sequence[Any], fraction: float) -> tuple[tuple[Any, ...], ...]:
         """Training and validation photos, stratified by the rarest class that two photos have."""
         strata = rarest_shared([self.labels_of(photo) for photo in photos])
         groups = group_keys([photo.group for photo in photos])
-        rows = split_rows(len(photos), share, self.options.seed, strata=strata, groups=groups)
+        rows = split_rows(len(photos), fraction, self.options.seed, strata=strata, groups=groups)
         train, validation = (tuple(photos[row] for row in part) for part in rows)
         return train, validation
 
     def is_measurable(self) -> bool:
-        """Whether the validation photos have anything of a class."""
-        return any(self.labels_of(photo) for photo in cast("Any", self.others).photos)
+        """Whether a validation photo has a class."""
+        return any(self.labels_of(photo) for photo in cast("Any", self.validation).photos)
 
-    def _blind(self) -> str:
-        """Choose the best epoch by the training loss; returns the warning."""
+    def _monitor_loss(self) -> str:
+        """Select the best epoch by the training loss; returns the warning."""
         self.monitor = "loss"
         return (
-            f"no validation photo has {self.counted_things}, so {self.figures[0]} is not "
+            f"no validation photo has {self.annotation_name}, so {self.figures[0]} is not "
             "defined; the epoch with the lowest training loss is selected"
         )
 
     def identity(self) -> dict[str, Any]:
         return {
             "config": self.config,
-            "data": [self.digest(self.training), self.digest(self.others)],
+            "data": [self.digest(self.training), self.digest(self.validation)],
             "classes": [label.name for label in self.labels],
-            "augment": self.vary,
+            "augment": self.augmentation,
             "learning_rate": self.options.learning_rate or self.rate,
         }
 
     @property
-    def vary(self) -> Variation | None:
-        """How training photos are varied."""
+    def augmentation(self) -> Variation | None:
+        """The random changes of training photos, or None."""
         augment = self.options.augment
         return self.variation if augment is True else cast("Variation | None", augment or None)
 
     @property
     def rules(self) -> ImagePreprocessing:
-        """Preprocessing of the result."""
+        """The preprocessing of the result."""
         rules = self.model.entry.preprocessing
         assert rules is not None
         return replace(
@@ -223,8 +225,8 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
 
     def freeze(self) -> None:
         blocks = self.blocks()
-        fine = self.network.input.shape[1] / STEM
-        stem = sum(block[0].output.shape[1] > fine for block in blocks)
+        limit = self.network.input.shape[1] / STEM
+        stem = sum(block[0].output.shape[1] > limit for block in blocks)
         words = {"stem": stem, "backbone": len(blocks)}
         pretrained = self.model.weights.path is not None
         freeze(self.network, blocks, self.options.freeze, words=words, statistics=pretrained)
@@ -232,7 +234,7 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
     def batches(self) -> Any:
         predict = self.prediction()
         self.predictor = compiled(predict)
-        self.validation_photos = self.photo_batches(self.others, "validation")
+        self.validation_photos = self.photo_batches(self.validation, "validation")
         return self.photo_batches(self.training, "train")
 
     def default_optimizer(self, steps: int) -> keras.optimizers.Optimizer:
@@ -245,11 +247,11 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
         return optimizer
 
     def outputs(self) -> Iterator[tuple[int, Any]]:
-        """(row, what the network says), for each validation photo."""
+        """(row, outputs of the network) of each validation photo."""
         photos = self.validation_photos
         for part in photos.parts:
             rows = range(part.start, part.stop)
-            outputs = self.predictor(np.stack([photos.plain(row) for row in rows]))
+            outputs = self.predictor(np.stack([photos.unaugmented(row) for row in rows]))
             arrays = keras.tree.map_structure(np.asarray, outputs)
             for index, row in enumerate(rows):
                 yield row, keras.tree.map_structure(lambda array, n=index: array[n], arrays)
@@ -290,13 +292,13 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
         return {"figures": self.recorded_figures(), "problems": list(self.summary.problems)}
 
     def recorded_figures(self) -> Mapping[str, Any]:
-        """The figures that `training.json` holds."""
+        """The figures in `training.json`."""
         return self.result_figures
 
 
 def sized(size: Any, photos: Sequence[tuple[int, int]]) -> list[int]:
-    """(height, width) of the network's input: as asked for, or 384 on the shorter side of a usual
-    photo.
+    """The (height, width) of the network's input: `size`, or for None 384 on the shorter side of a
+    photo of median size.
 
     Args:
         size: one number, two numbers, or None.
@@ -311,13 +313,13 @@ def sized(size: Any, photos: Sequence[tuple[int, int]]) -> list[int]:
 
 
 def input_size(config: Mapping[str, Any]) -> tuple[int, int]:
-    """(height, width)."""
+    """The (height, width) of a network's input."""
     height, width = config["input_size"]
     return int(height), int(width)
 
 
 def compiled(network: keras.Model) -> Predictor:
-    """The network for predicting: batches of arrays in, its outputs out."""
+    """A function from batches of photos to the outputs of the network."""
     import tensorflow as tf
 
     predict: Predictor = tf.function(
@@ -327,22 +329,22 @@ def compiled(network: keras.Model) -> Predictor:
 
 
 def rarest_shared(labels: Sequence[Sequence[str]]) -> np.ndarray:
-    """The stratum of each photo: its rarest class that two photos or more have; a stratum of their
-    own for other photos with classes, and one for those without any; int (N,).
+    """The stratum of each photo, int (N,): its rarest class among those of two or more photos. Photos
+    with only other classes are one stratum, and photos without classes another.
     """
-    counts = Counter(label for some in labels for label in some)
-    numbers = {label: number for number, label in enumerate(sorted(counts))}
+    counts = Counter(name for names in labels for name in names)
+    numbers = {name: number for number, name in enumerate(sorted(counts))}
     strata = []
-    for some in labels:
-        shared = [label for label in some if counts[label] > 1]
-        single = len(numbers) if some else -1
+    for names in labels:
+        shared = [name for name in names if counts[name] > 1]
+        single = len(numbers) if names else -1
         strata.append(
-            numbers[min(shared, key=lambda one: (counts[one], one))] if shared else single
+            numbers[min(shared, key=lambda name: (counts[name], name))] if shared else single
         )
     return np.array(strata, int)
 
 
 def count_pixels(mask: np.ndarray) -> Counter[int]:
-    """Pixels of each class."""
+    """The number of pixels by class."""
     values, counts = np.unique(mask, return_counts=True)
     return Counter(dict(zip(values.tolist(), counts.tolist(), strict=True)))

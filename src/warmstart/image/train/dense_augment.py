@@ -1,6 +1,4 @@
-"""Augmentation that moves boxes and masks along: flip, scale, crop, mosaic, colour. Photos are PIL
-images.
-"""
+"""Augmentation of photos together with their boxes and masks: flip, scale, crop, mosaic, colour."""
 
 from __future__ import annotations
 
@@ -10,14 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-KEPT = 0.35  # of a box's area that must still be on the picture
-SMALLEST = 2.0  # pixels that a box's sides must still have
+LEAST_VISIBLE = 0.35
+"""The smallest fraction of a box's area that must remain visible."""
+SMALLEST = 2.0
+"""The smallest visible width and height of a box, in pixels."""
 
 
 @dataclass(frozen=True)
 class View:
-    """How a photo lies on the canvas: x' = x * scale_x + left (mirrored first where `flip_x`), y
-    alike.
+    """The position of a photo on a canvas: x' = x * scale_x + left, after mirroring if `flip_x`, and
+    likewise for y.
 
     Attributes:
         size: (width, height) of the photo.
@@ -38,39 +38,32 @@ class View:
         photo: Image.Image,
         fill: int = 0,
         resample: Image.Resampling = Image.Resampling.BILINEAR,
-        canvas: Image.Image | None = None,
     ) -> Image.Image:
-        """The canvas with the photo on it; what the photo does not cover is `fill`."""
+        """The canvas with the photo on it; the rest has the value `fill`."""
         photo = photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if self.flip_x else photo
         photo = photo.transpose(Image.Transpose.FLIP_TOP_BOTTOM) if self.flip_y else photo
-        width, height = photo.size  # may have been unpacked smaller than `size`
+        width, height = photo.size  # may have been decoded at less than `size`
         scale_x, scale_y = self.scale_x * self.size[0] / width, self.scale_y * self.size[1] / height
-        canvas = (
-            Image.new(photo.mode, self.canvas, fill if photo.mode != "RGB" else (fill,) * 3)
-            if canvas is None
-            else canvas
-        )
+        canvas = Image.new(photo.mode, self.canvas, fill if photo.mode != "RGB" else (fill,) * 3)
         x0, y0 = max(0, round(self.left)), max(0, round(self.top))
         x1 = min(self.canvas[0], round(self.left + self.scale_x * self.size[0]))
         y1 = min(self.canvas[1], round(self.top + self.scale_y * self.size[1]))
         if x1 <= x0 or y1 <= y0:
             return canvas
-        seen = (
+        visible = (
             max(0.0, (x0 - self.left) / scale_x),
             max(0.0, (y0 - self.top) / scale_y),
             min(float(width), (x1 - self.left) / scale_x),
             min(float(height), (y1 - self.top) / scale_y),
         )
-        if seen[2] - seen[0] < 1e-3 or seen[3] - seen[1] < 1e-3:
+        if visible[2] - visible[0] < 1e-3 or visible[3] - visible[1] < 1e-3:
             return canvas
-        canvas.paste(photo.resize((x1 - x0, y1 - y0), resample, box=seen), (x0, y0))
+        canvas.paste(photo.resize((x1 - x0, y1 - y0), resample, box=visible), (x0, y0))
         return canvas
 
-    def boxes(
-        self, boxes: np.ndarray, window: tuple[float, float, float, float] | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes (N, 4) on the canvas, cut at its edges (or at `window`'s); and which are still
-        worth learning, (N,).
+    def boxes(self, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes (N, 4) on the canvas, clipped at its edges, and whether enough of each is visible,
+        bool (N,).
         """
         moved = boxes.astype(np.float64).copy()
         if self.flip_x:
@@ -81,13 +74,10 @@ class View:
             [self.left, self.top] * 2
         )
         whole = (moved[:, 2:] - moved[:, :2]).prod(-1)
-        low, high = (window or (0, 0, *self.canvas))[:2], (window or (0, 0, *self.canvas))[2:]
-        cut = np.concatenate(
-            [np.clip(moved[:, :2], low, high), np.clip(moved[:, 2:], low, high)], axis=1
-        )
-        sides = cut[:, 2:] - cut[:, :2]
-        return cut.astype(np.float32), (sides.min(-1, initial=np.inf) >= SMALLEST) & (
-            sides.prod(-1) >= KEPT * whole
+        clipped = np.clip(moved, 0, np.array(self.canvas * 2))
+        sides = clipped[:, 2:] - clipped[:, :2]
+        return clipped.astype(np.float32), (sides.min(-1, initial=np.inf) >= SMALLEST) & (
+            sides.prod(-1) >= LEAST_VISIBLE * whole
         )
 
 
@@ -98,14 +88,14 @@ def fitted(size: tuple[int, int], canvas: tuple[int, int]) -> View:
 
 @dataclass(frozen=True)
 class Variation:
-    """How training photos are varied.
+    """Random changes of training photos.
 
     Attributes:
-        flip_x, flip_y: chances of mirroring.
+        flip_x, flip_y: probabilities of mirroring.
         scale: smallest and largest size relative to the whole photo.
-        stretch: largest change of the aspect ratio, as a factor.
-        colour: largest change of brightness, contrast and saturation.
-        mosaic: chance that a picture is put together from four photos (boxes only).
+        stretch: the largest factor of the aspect ratio.
+        colour: the largest change of brightness, contrast and saturation.
+        mosaic: the probability that a picture is composed of four photos (boxes only).
     """
 
     flip_x: float = 0.5
@@ -141,12 +131,11 @@ class Variation:
         )
 
     def coloured(self, picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """uint8 (H, W, 3) with brightness, contrast and saturation changed a little."""
+        """The picture, uint8 (H, W, 3), with random brightness, contrast and saturation."""
         bright, contrast, saturation = 1 + random.uniform(-self.colour, self.colour, 3)
         weights = np.array([0.299, 0.587, 0.114])
         mean = picture.reshape(-1, 3).mean(0) @ weights
-        # grey + (pixel - grey) * saturation, then the same around the mean with contrast, then
-        # times bright: one matrix
+        # saturation around the pixel's grey, contrast around the mean, and brightness as one matrix
         matrix = bright * contrast * (saturation * np.eye(3) + (1 - saturation) * weights[:, None])
         rows = np.concatenate([matrix.T, np.full((3, 1), bright * (1 - contrast) * mean)], axis=1)
         return np.asarray(Image.fromarray(picture).convert("RGB", tuple(rows.ravel().tolist())))
@@ -162,26 +151,24 @@ def mosaic(
     section 3.3).
 
     Args:
-        photos: (picture, boxes, labels, size of the whole photo), four of them.
+        photos: four tuples of picture, boxes, labels and (width, height) of the whole photo.
     """
     width, height = canvas
     cross_x, cross_y = (round(side * random.uniform(0.35, 0.65)) for side in canvas)
-    made = Image.new("RGB", canvas)
+    picture = Image.new("RGB", canvas)
     boxes, labels = [], []
-    for index, (photo, own, own_labels, size) in enumerate(photos):
+    for index, (photo, photo_boxes, photo_labels, size) in enumerate(photos):
         x0, x1 = (0, cross_x) if index % 2 == 0 else (cross_x, width)
         y0, y1 = (0, cross_y) if index < 2 else (cross_y, height)
         part = (x1 - x0, y1 - y0)
-        view = variation.view(
-            size, canvas, random
-        )  # as large as in a picture of its own; a quarter of it is seen
+        view = variation.view(size, canvas, random)  # at the scale of a whole picture
         left, top = (
             random.uniform(min(0.0, side - scale * length), max(0.0, side - scale * length))
             for side, scale, length in zip(part, (view.scale_x, view.scale_y), size, strict=True)
         )
         local = View(size, part, view.scale_x, view.scale_y, left, top, view.flip_x, view.flip_y)
-        made.paste(local.picture(photo), (x0, y0))
-        moved, visible = local.boxes(own)
+        picture.paste(local.picture(photo), (x0, y0))
+        moved, visible = local.boxes(photo_boxes)
         boxes.append(moved[visible] + np.array([x0, y0] * 2, np.float32))
-        labels.append(own_labels[visible])
-    return made, np.concatenate(boxes), np.concatenate(labels)
+        labels.append(photo_labels[visible])
+    return picture, np.concatenate(boxes), np.concatenate(labels)

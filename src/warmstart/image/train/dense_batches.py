@@ -1,6 +1,4 @@
-"""Batches of photos with boxes or masks: decoded, augmented, scaled; they depend on seed and index
-only.
-"""
+"""Batches of photos with boxes or masks: decoded, augmented and scaled."""
 
 from __future__ import annotations
 
@@ -23,12 +21,12 @@ from warmstart.training.batches import generator
 
 
 class DenseBatches(PhotoBatches):
-    """What both share.
+    """Batches of photos with boxes or masks.
 
     Args:
         photos, part, rules, batch_size, seed: as for `PhotoBatches`.
         data: photos with boxes or masks.
-        vary: how photos are augmented; None: not at all.
+        augment: the random changes of photos; None: none.
     """
 
     def __init__(
@@ -40,19 +38,19 @@ class DenseBatches(PhotoBatches):
         *,
         batch_size: int,
         seed: int,
-        vary: Variation | None,
+        augment: Variation | None,
     ):
-        inputs = [one.photo for one in data.photos]
-        names = [one.name for one in data.photos]
+        inputs = [photo.photo for photo in data.photos]
+        names = [photo.name for photo in data.photos]
         super().__init__(photos, part, inputs, rules, batch_size=batch_size, seed=seed, names=names)
-        self.data, self.vary = data, vary
+        self.data, self.augment = data, augment
         self.canvas = rules.size[::-1]
 
     def target(self) -> tuple[int, int]:
         return self.rules.size
 
     def decode(self, row: int, source: Any) -> Image.Image:
-        """The photo, at most twice the size of the input."""
+        """Decode the photo, at most at twice the size of the input."""
         picture = super().decode(row, source)
         largest = 2 * max(self.canvas)
         if max(picture.size) > largest:
@@ -60,19 +58,19 @@ class DenseBatches(PhotoBatches):
         return picture
 
     def scaled(self, picture: Image.Image, random: np.random.Generator | None) -> np.ndarray:
-        """float32 (H, W, 3) as the network takes it."""
+        """The network's input, float32 (H, W, 3)."""
         pixels = np.asarray(picture)
-        if random is not None and self.vary is not None and self.vary.colour:
-            pixels = self.vary.coloured(pixels, random)
+        if random is not None and self.augment is not None and self.augment.colour:
+            pixels = self.augment.coloured(pixels, random)
         return preprocessing.scale(pixels, self.rules)
 
-    def plain(self, row: int) -> np.ndarray:
-        """One photo as it is when the model is used."""
+    def unaugmented(self, row: int) -> np.ndarray:
+        """The input of a photo without augmentation, as for predicting."""
         view = fitted(self.photo_size(row), self.canvas)
         return self.scaled(view.picture(self.decoded(row)), None)
 
     def photo_size(self, row: int) -> tuple[int, int]:
-        """(width, height) of the photo, or of what was decoded of it."""
+        """The (width, height) of the photo, or of the decoded photo."""
         return self.decoded(row).size
 
 
@@ -80,8 +78,8 @@ class BoxBatches(DenseBatches):
     """Batches of a detector.
 
     Args:
-        targets: from boxes and labels of one picture to what the loss takes; None for photos that
-            are only measured.
+        targets: converts boxes and labels of a picture into the target of the loss; None for
+            photos that are only measured.
     """
 
     data: BoxData
@@ -111,20 +109,20 @@ class BoxBatches(DenseBatches):
     def _augmented(
         self, row: int, random: np.random.Generator
     ) -> tuple[Image.Image, np.ndarray, np.ndarray]:
-        photos, vary = self.data.photos, self.vary
-        if vary is not None and random.random() < vary.mosaic and self.count >= 4:
+        photos, augment = self.data.photos, self.augment
+        if augment is not None and random.random() < augment.mosaic and self.count >= 4:
             rows = [row, *(int(other) for other in random.integers(0, self.count, 3))]
             four = [(self.decoded(n), *_boxes(photos[n]), photos[n].size) for n in rows]
-            return mosaic(four, self.canvas, vary, random)
+            return mosaic(four, self.canvas, augment, random)
         size = photos[row].size
-        view = vary.view(size, self.canvas, random) if vary else fitted(size, self.canvas)
+        view = augment.view(size, self.canvas, random) if augment else fitted(size, self.canvas)
         boxes, labels = _boxes(photos[row])
         moved, inside = view.boxes(boxes)
         return view.picture(self.decoded(row)), moved[inside], labels[inside]
 
 
 def _boxes(photo: BoxedPhoto) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes and labels to train on; crowds and difficult ones are `IGNORED`."""
+    """Boxes and labels for training; crowds and difficult ones are `IGNORED`."""
     return photo.boxes, np.where(photo.counted, photo.labels, IGNORED)
 
 
@@ -142,8 +140,8 @@ class MaskBatches(DenseBatches):
             picture, mask = self.decoded(int(row)), Image.fromarray(self.mask(int(row)))
             size = mask.size
             view = (
-                self.vary.view(size, self.canvas, random)
-                if self.vary
+                self.augment.view(size, self.canvas, random)
+                if self.augment
                 else fitted(size, self.canvas)
             )
             pictures.append(self.scaled(view.picture(picture), random))
@@ -151,6 +149,6 @@ class MaskBatches(DenseBatches):
         return np.stack(pictures), np.stack(targets)
 
     def mask(self, row: int) -> np.ndarray:
-        """Its classes, uint8 (H, W)."""
+        """The classes of a photo, uint8 (H, W)."""
         photo = self.data.photos[row]
         return self.photos.decoded(("mask", self.part, row), None, lambda _: photo.mask())

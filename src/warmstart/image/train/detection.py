@@ -1,5 +1,5 @@
-"""Fine-tune a detector on labelled boxes: an FCOS on the backbone of a classifier, or an FCOS that was
-fine-tuned before. D-FINE has the same data and figures; see `dfine`.
+"""Fine-tuning of detectors on labelled boxes: an FCOS on the backbone of a classifier, or an FCOS that
+was fine-tuned before; for D-FINE see `dfine`.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ from warmstart.models import architecture
 from warmstart.training.page import Section
 
 TRAINERS = {"dfine": "warmstart.image.train.dfine:DFineTrainer"}
-"""Architecture → trainer, for detectors other than FCOS."""
+"""Trainers by architecture, for detectors other than FCOS."""
 SUPPRESSION = 0.6
-CONSIDERED = 0.05
+LEAST_SCORE = 0.05
 """The lowest score that is evaluated, as in COCO's evaluations of one-stage detectors."""
-TargetMaker: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
+TargetEncoder: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
-    """Boxes: FCOS; the best epoch has the highest AP of COCO."""
+    """The trainer of FCOS; the best epoch has the highest AP of COCO."""
 
     task = "object-detection"
     figures = ("ap", "ap50")
-    counted_things = "a box that counts"
+    annotation_name = "a box that counts"
     monitor = "val_ap"
     rate = 2e-3
     clip_norm = 10.0
     variation = Variation()
     suppression: ClassVar[float | None] = SUPPRESSION
-    """Overlap above which the less confident of two boxes of one class is dropped."""
+    """The overlap above which the box with the lower score of two boxes of a class is dropped."""
     validation_photos: BoxBatches
 
     @classmethod
@@ -109,8 +109,8 @@ class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
     def loss(self) -> keras.losses.Loss:
         return fcos_targets.FCOSLoss(len(self.labels), input_size(self.config))
 
-    def targets(self, data: BoxData) -> TargetMaker:
-        """Makes the array that the loss takes from the boxes and labels of a photo."""
+    def targets(self, data: BoxData) -> TargetEncoder:
+        """A function from boxes and labels of a photo to the target of the loss."""
         return fcos_targets.FCOSTargets(self.rules.size)
 
     def photo_batches(self, data: BoxData, part: str) -> BoxBatches:
@@ -122,7 +122,7 @@ class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
             self.rules,
             batch_size=options.batch_size,
             seed=options.seed,
-            vary=self.vary if train else None,
+            augment=self.augmentation if train else None,
             targets=self.targets(data) if train else None,
         )
 
@@ -137,21 +137,21 @@ class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
         return evaluation.result()
 
     def predicted(self) -> Iterator[tuple[BoxedPhoto, PredictedBoxes]]:
-        """(photo, boxes that the network predicts), for each validation photo."""
+        """(photo, predicted boxes) of each validation photo."""
         for row, outputs in self.outputs():
-            photo = self.others.photos[row]
+            photo = self.validation.photos[row]
             boxes = np.clip(outputs["boxes"], 0, 1) * np.array(photo.size * 2)
             scores = outputs["scores"]
-            index, label, score = choose(boxes, scores, CONSIDERED, 100, self.suppression)
+            index, label, score = choose(boxes, scores, LEAST_SCORE, 100, self.suppression)
             yield photo, PredictedBoxes(boxes[index], label, score)
 
     def own_entry(self, module: str) -> dict[str, Any]:
         entry, name = self.model.entry, self.model.name
-        known = entry.architecture == module
+        is_fcos = entry.architecture == module
         return {
-            "name": name if known or name.endswith("_fcos") else f"{name}_fcos",
+            "name": name if is_fcos or name.endswith("_fcos") else f"{name}_fcos",
             "family": "fcos",
-            "title": entry.title if known else f"FCOS on {entry.title}",
+            "title": entry.title if is_fcos else f"FCOS on {entry.title}",
             "processing": {"suppression": SUPPRESSION, "threshold": 0.4},
         }
 

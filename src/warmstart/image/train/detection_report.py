@@ -1,4 +1,4 @@
-"""The report of a detector: figures, and true positives, misses and false positives on photos."""
+"""The report of a detector: metrics, and photos with true positives, misses and false positives."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from warmstart.image.results.detections import Box, Mark, draw_boxes
 from warmstart.training.page import Section
 from warmstart.training.report import pictures, table, text
 
-SHOWN, SURE, SAME = 6, 0.4, 0.5
-RIGHT, MISSED, FALSE = (46, 160, 67), (208, 60, 50), (230, 140, 20)
+SHOWN, LEAST_SCORE, LEAST_OVERLAP = 6, 0.4, 0.5
+CORRECT, MISSED, FALSE = (46, 160, 67), (208, 60, 50), (230, 140, 20)
 
 
 def tiles(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The large figures."""
+    """The large figures of the report."""
     return [
         (f"{figures['ap50']:.3f}", "AP50"),
         (f"{figures['ap']:.3f}", "AP, mean over overlaps 0.5 to 0.95"),
@@ -33,20 +33,20 @@ def sections(
     names: Sequence[str],
     results: Iterable[tuple[BoxedPhoto, PredictedBoxes]],
 ) -> list[Section]:
-    """Figures of each class, and the photos with the most mistakes.
+    """The metrics of each class, and the photos with the most mistakes.
 
     Args:
         figures: of the validation photos.
         names: of the classes.
-        results: each validation photo with the boxes that the network predicts.
+        results: (validation photo, predicted boxes).
     """
     rows = [
-        [names[label], some["count"], *(f"{some[key]:.3f}" for key in ("ap50", "ap", "ar100"))]
-        for label, some in figures["per_class"].items()
+        [names[label], row["count"], *(f"{row[key]:.3f}" for key in ("ap50", "ap", "ar100"))]
+        for label, row in figures["per_class"].items()
     ]
     note = (
-        f"Validation photos with the most mistakes. Green: true positives (score of {SURE:g} and more, overlap of "
-        f"{SAME:g} and more). Red: misses. Orange: false positives."
+        f"Validation photos with the most mistakes. Green: true positives (score of {LEAST_SCORE:g} and more, "
+        f"overlap of {LEAST_OVERLAP:g} and more). Red: misses. Orange: false positives."
     )
     return [
         ("Per class", table(("class", "boxes", "AP50", "AP", "AR"), rows)),
@@ -57,31 +57,25 @@ def sections(
 def _worst_photos(
     results: Iterable[tuple[BoxedPhoto, PredictedBoxes]], names: Sequence[str]
 ) -> Iterator[tuple[Any, str]]:
-    judged = []
+    photos = []
     for photo, predictions in results:
-        sure = predictions.scores >= SURE
-        right, detected = matched(
-            predictions.boxes[sure], predictions.labels[sure], photo.boxes, photo.labels
+        is_confident = predictions.scores >= LEAST_SCORE
+        boxes, labels, scores = (
+            array[is_confident]
+            for array in (predictions.boxes, predictions.labels, predictions.scores)
         )
-        judged.append(
-            (int((~right).sum() + (~detected).sum()), photo, predictions, sure, right, detected)
-        )
-    judged.sort(key=lambda row: -row[0])
-    for mistakes, photo, predictions, sure, right, detected in judged[:SHOWN]:
-        boxes = zip(
-            predictions.boxes[sure],
-            predictions.labels[sure],
-            predictions.scores[sure],
-            right,
-            strict=True,
-        )
+        correct, detected = matched(boxes, labels, photo.boxes, photo.labels)
+        mistakes = int((~correct).sum() + (~detected).sum())
+        photos.append((mistakes, photo, zip(boxes, labels, scores, correct, strict=True), detected))
+    photos.sort(key=lambda item: -item[0])
+    for mistakes, photo, predicted, detected in photos[:SHOWN]:
         marks: list[Mark] = [
             (
                 Box(names[label], int(label), float(score), *map(float, box)),
-                None if correct else f" {score:.0%}",
-                RIGHT if correct else FALSE,
+                None if is_correct else f" {score:.0%}",
+                CORRECT if is_correct else FALSE,
             )
-            for box, label, score, correct in boxes
+            for box, label, score, is_correct in predicted
         ]
         marks += [
             (Box(names[label], int(label), 1.0, *map(float, box)), "", MISSED)
@@ -96,16 +90,16 @@ def _worst_photos(
 def matched(
     boxes: np.ndarray, labels: np.ndarray, truth: np.ndarray, true_labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which of the predicted boxes (most confident first) are right, and which of the true ones are
-    detected; one to one.
+    """Whether the predicted boxes (highest score first) are correct, and the true ones detected, when
+    they are matched one to one.
     """
-    right, detected = np.zeros(len(boxes), bool), np.zeros(len(truth), bool)
+    correct, detected = np.zeros(len(boxes), bool), np.zeros(len(truth), bool)
     if len(boxes) and len(truth):
         same = labels[:, None] == true_labels[None]
         overlap = np.where(same, overlaps(boxes, truth.astype(float)), 0)
         for index in range(len(boxes)):
             free = np.where(detected, 0, overlap[index])
             best = int(free.argmax())
-            if free[best] >= SAME:
-                right[index] = detected[best] = True
-    return right, detected
+            if free[best] >= LEAST_OVERLAP:
+                correct[index] = detected[best] = True
+    return correct, detected

@@ -1,9 +1,9 @@
-"""Fine-tuning D-FINE on labelled boxes: every layer of the decoder learns from the boxes that its
-queries are matched with.
+"""Fine-tuning of D-FINE on labelled boxes: every layer of the decoder learns from the boxes that match
+its queries.
 
 The recipe is that of the paper (arXiv:2410.13842, appendix A.1) for small data sets: gradients are
-clipped to a small norm, and the backbone learns at a tenth of the learning rate. Denoising queries
-and averaged weights, which shorten training from scratch, are left out.
+clipped to a small norm, and the backbone has a tenth of the learning rate. Denoising queries and
+averaged weights, which shorten training from scratch, are not implemented.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from warmstart.training.freeze import Block, freeze_statistics
 BACKBONE = "model.backbone."
 CLASS_HEADS = (f"{DECODER}.class_embed.", "model.enc_score_head")
 HEADS = ("class_embed", "lqe_layers")
-"""Heads of the decoder's layers; those before the last layer are used in training only."""
+"""Heads of the decoder's layers; those before the last layer are only used in training."""
 
 
 class DFineTrainer(DetectionTrainer):
@@ -51,22 +51,22 @@ class DFineTrainer(DetectionTrainer):
         return network
 
     def _fill(self, network: keras.Model) -> None:
-        """Copy the weights of the base; of its class heads, those of classes with the same names."""
+        """Copy the weights of the base; in class heads, those of classes with the same names."""
         base = build_keras(self.model.entry, self.model.weights)
         values = {slot.name: slot.variable.numpy() for slot in slots(base)}
-        known = {label.name: label.index for label in self.model.labels}
-        indices = [label.index for label in self.labels if label.name in known]
-        base_indices = [known[self.labels[index].name] for index in indices]
+        base_index = {label.name: label.index for label in self.model.labels}
+        indices = [label.index for label in self.labels if label.name in base_index]
+        base_indices = [base_index[self.labels[index].name] for index in indices]
         for slot in slots(network):
             value = values[slot.name]
             if slot.name.startswith(CLASS_HEADS):
-                fresh = slot.variable.numpy().copy()
-                fresh[..., indices] = value[..., base_indices]
-                value = fresh
+                new = slot.variable.numpy().copy()
+                new[..., indices] = value[..., base_indices]
+                value = new
             slot.variable.assign(value)
 
     def _copy_heads(self) -> None:
-        """Copy the heads of the last layer to those that only training uses."""
+        """Copy the heads of the last layer to those of the other layers."""
         layers = self.config["decoder_layers"]
         values = {slot.name: slot.variable for slot in slots(self.training_network)}
         for name, variable in values.items():
@@ -94,13 +94,13 @@ class DFineTrainer(DetectionTrainer):
         return DFineLoss(len(self.labels), self.config)
 
     def targets(self, data: BoxData) -> DFineTargets:
-        photos = 4 if self.vary and self.vary.mosaic else 1
+        photos = 4 if self.augmentation and self.augmentation.mosaic else 1
         max_boxes = max(1, *(len(photo.boxes) for photo in data.photos))
         queries: int = self.training_network.output[0]["logits"].shape[1]
         if max_boxes > queries:
             self.terminal.say(
-                f"warning: a photo has {max_boxes} boxes, but the network detects at most {queries}, one for "
-                "each of its queries; cut such photos into parts"
+                f"warning: a photo has {max_boxes} boxes, but the network detects at most {queries}, one "
+                "per query; cut such photos into parts"
             )
         return DFineTargets(input_size(self.config), min(max_boxes * photos, queries))
 

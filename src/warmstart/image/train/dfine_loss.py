@@ -21,15 +21,16 @@ from warmstart.models.image.dfine.decoder import offset_table
 
 ALPHA, GAMMA = 0.75, 2.0
 TEMPERATURE = 5.0
-"""Of the distributions in the self-distillation."""
+"""The temperature of the distributions in the self-distillation."""
 WEIGHTS = {"classes": 1.0, "sides": 5.0, "overlap": 2.0, "offsets": 0.15, "distilled": 1.5}
 COVERED = 0.5
-"""A predicted box of which a larger share lies inside an ignored box is not learned as background;
-the threshold of COCO's evaluation."""
+"""The fraction of a predicted box inside an ignored box above which it is not learned as background;
+the threshold of COCO's evaluation.
+"""
 
 
 class DFineTargets:
-    """The array that the loss takes, from the boxes and labels of a picture.
+    """Computes the target of the loss from the boxes and labels of a picture.
 
     Args:
         size: (height, width) of the network's input.
@@ -40,20 +41,22 @@ class DFineTargets:
         self.size, self.max_boxes = size, max_boxes
 
     def __call__(self, boxes: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """(max_boxes, 5) float32: class, `IGNORED` or `NOTHING`; centre and size as shares of the picture."""
+        """The target, float32 (max_boxes, 5): class, `IGNORED` or `NOTHING`; centre and size as fractions of
+        the picture.
+        """
         height, width = self.size
         out = np.zeros((self.max_boxes, 5), np.float32)
         out[:, 0] = NOTHING
         count = min(len(boxes), self.max_boxes)
-        shares = boxes[:count] / np.array([width, height] * 2, np.float32)
+        fractions = boxes[:count] / np.array([width, height] * 2, np.float32)
         out[:count, 0] = labels[:count]
-        out[:count, 1:3] = (shares[:, :2] + shares[:, 2:]) / 2
-        out[:count, 3:] = shares[:, 2:] - shares[:, :2]
+        out[:count, 1:3] = (fractions[:, :2] + fractions[:, 2:]) / 2
+        out[:count, 3:] = fractions[:, 2:] - fractions[:, :2]
         return out
 
 
 def concatenate_stages(stages: Sequence[Mapping[str, Any]]) -> Any:
-    """The stages of `build_training`, concatenated to the one tensor (B, Q, numbers) that the loss takes."""
+    """The stages of `build_training` as one tensor (B, Q, numbers) for the loss."""
     return ops.concatenate([stage[key] for stage in stages for key in sorted(stage)], axis=-1)
 
 
@@ -63,7 +66,7 @@ class DFineLoss(keras.losses.Loss):
     Takes targets (B, M, 5) of `DFineTargets` and the stages as `concatenate_stages` returns them.
 
     Args:
-        classes: their number.
+        classes: the number of classes.
         config: of the network.
     """
 
@@ -83,7 +86,7 @@ class DFineLoss(keras.losses.Loss):
         return sum(WEIGHTS[name] * value for stage in losses for name, value in stage.items())
 
     def _stages(self, flat: Any) -> list[dict[str, Any]]:
-        """The stages again: the inverse of `concatenate_stages`."""
+        """The inverse of `concatenate_stages`."""
         plain = {"boxes": 4, "logits": self.classes}
         refined = {"boxes": 4, "corners": 4 * (self.bins + 1), "initial": 4, "logits": self.classes}
         start, stages = 0, []
@@ -96,7 +99,7 @@ class DFineLoss(keras.losses.Loss):
         return stages
 
     def parts(self, truth: Any, stages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """The losses of each stage by their names in `WEIGHTS`, not yet weighted."""
+        """The unweighted losses of each stage, by their names in `WEIGHTS`."""
         stages = [{**stage, "boxes": ops.clip(stage["boxes"], 0, 1)} for stage in stages]
         logits = ops.stack([stage["logits"] for stage in stages], axis=1)
         boxes = ops.stack([stage["boxes"] for stage in stages], axis=1)
@@ -131,7 +134,7 @@ class DFineLoss(keras.losses.Loss):
         return losses
 
     def _classes(self, truth: Any, stage: Mapping[str, Any], assignment: Any, quality: Any) -> Any:
-        """Cross entropy with the overlap as the target, in which easy background counts little."""
+        """Cross entropy with the overlap as the target, and small weights for easy background."""
         logits, label = stage["logits"], ops.cast(truth[..., 0], "int32")
         classes = ops.one_hot(label, self.classes)  # (B, M, classes)
         queries = ops.transpose(assignment, (0, 2, 1))
@@ -145,7 +148,7 @@ class DFineLoss(keras.losses.Loss):
         return ops.sum(entropy * weight * (1 - ignored[..., None]))
 
     def _covered(self, boxes: Any, truth: Any) -> Any:
-        """Whether the box of each query lies inside a box that is `IGNORED`: (B, Q), 0 or 1."""
+        """Whether the box of each query lies inside an `IGNORED` box: (B, Q), 0 or 1."""
         low, high = corners_of(ops.stop_gradient(boxes)[:, :, None])
         true_low, true_high = corners_of(truth[:, None, :, 1:])
         shared = ops.minimum(high, true_high) - ops.maximum(low, true_low)
@@ -168,9 +171,9 @@ class DFineLoss(keras.losses.Loss):
         below = ops.sum(ops.cast(self.table <= offset[..., None], "int32"), axis=-1) - 1
         below = ops.clip(below, 0, self.bins - 1)
         left, right = ops.take(self.table, below), ops.take(self.table, below + 1)
-        share = (offset - left) / (right - left)
-        truth = ops.one_hot(below, self.bins + 1) * (1 - share)[..., None]
-        truth = truth + ops.one_hot(below + 1, self.bins + 1) * share[..., None]
+        weight = (offset - left) / (right - left)
+        truth = ops.one_hot(below, self.bins + 1) * (1 - weight)[..., None]
+        truth = truth + ops.one_hot(below + 1, self.bins + 1) * weight[..., None]
         entropy = -ops.sum(truth * ops.log_softmax(corners, axis=-1), axis=-1)
         return ops.sum(entropy * quality[..., None])
 
@@ -191,13 +194,13 @@ class DFineLoss(keras.losses.Loss):
         weight = ops.where(is_matched > 0, ops.sum(assignment * quality[..., None], axis=1), score)
         divergence = ops.sum(divergence, axis=-1) * weight
         pictures = ops.cast(ops.shape(is_matched)[0], "float32")
-        total, shares = 0.0, 0.0
+        total, weights = 0.0, 0.0
         for group in (is_matched, 1 - is_matched):
             sides = 4 * ops.sum(group)
-            share = ops.sqrt(sides / pictures)
-            total = total + ops.sum(divergence * group) / ops.maximum(sides, 1.0) * share
-            shares = shares + share
-        return total / shares
+            weight = ops.sqrt(sides / pictures)
+            total = total + ops.sum(divergence * group) / ops.maximum(sides, 1.0) * weight
+            weights = weights + weight
+        return total / weights
 
 
 def matched_queries(logits: Any, boxes: Any, truth: Any) -> Any:
@@ -211,7 +214,7 @@ def matched_queries(logits: Any, boxes: Any, truth: Any) -> Any:
 
 
 def corners_of(boxes: Any) -> tuple[Any, Any]:
-    """(…, 4), centre and size → the corners (…, 2) with the lowest and the highest x and y."""
+    """The corners (…, 2) with the lowest and the highest x and y, from centre and size (…, 4)."""
     half = boxes[..., 2:] / 2
     return boxes[..., :2] - half, boxes[..., :2] + half
 

@@ -1,4 +1,4 @@
-"""The training targets of FCOS (which pixel predicts which box) and its loss.
+"""The training targets of FCOS (the pixels that predict each box) and its loss.
 
 Source: Tian et al. (2019), arXiv:1904.01355, section 3.1, with centre sampling; focal loss of Lin
 et al. (2017), arXiv:1708.02002; generalised intersection over union of Rezatofighi et al. (2019),
@@ -16,24 +16,24 @@ from keras import ops
 
 from warmstart.models.image.fcos.network import grid
 
-RADIUS = 1.5  # strides around a box's centre within which pixels predict it
+RADIUS = 1.5  # the distance, in strides, from a box's centre within which pixels predict it
 ALPHA, GAMMA = 0.25, 2.0
 BOX_WEIGHT = 2.0
 NOTHING, IGNORED = -1, -2
-"""Used as a class: background, and regions that are learned neither as an object nor as background."""
+"""Class numbers of the background, and of regions that do not contribute to the loss."""
 
 
 class FCOSTargets:
-    """The training target of each of the N pixels, from the boxes of a picture; for pictures of one size."""
+    """Computes the training targets of the N pixels from the boxes of a picture of one size."""
 
     def __init__(self, size: Sequence[int]):
         self.grid = grid(size)
 
     def __call__(self, boxes: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """(N, 5) float32: class, `NOTHING` or `IGNORED`; and distances to left, top, right, bottom
-        in pixels.
+        """The targets, float32 (N, 5): class, `NOTHING` or `IGNORED`; and the distances to left, top,
+        right and bottom in pixels.
 
-        Of several boxes around a pixel the smallest counts. A label may be `IGNORED`: pixels that are
+        A pixel inside several boxes predicts the smallest. A label may be `IGNORED`: pixels that are
         only inside such boxes are ignored.
         """
         points = self.grid
@@ -67,8 +67,8 @@ class FCOSTargets:
 
 
 class FCOSLoss(keras.losses.Loss):
-    """The sum of three: focal loss of the classes, GIoU of the boxes, and the predicted overlap; one
-    number per batch.
+    """The sum of the focal loss of classes, the GIoU loss of boxes, and the cross entropy of the
+    predicted overlap; one number per batch.
 
     Takes targets (B, N, 5) of `FCOSTargets` and the concatenated outputs of the network, (B, N,
     classes + 5).
@@ -93,23 +93,22 @@ class FCOSLoss(keras.losses.Loss):
         sides = ops.where(positive[..., None] > 0, y_true[..., 1:], 1.0)
         overlap, general = overlaps(sides, distances)
         boxes = ops.sum((1 - general) * positive) / count
-        foretold = ops.binary_crossentropy(ops.stop_gradient(overlap), quality, from_logits=True)
-        return classes + BOX_WEIGHT * boxes + ops.sum(foretold * positive) / count
+        entropy = ops.binary_crossentropy(ops.stop_gradient(overlap), quality, from_logits=True)
+        return classes + BOX_WEIGHT * boxes + ops.sum(entropy * positive) / count
 
 
 def focal(truth: Any, logits: Any) -> Any:
-    """Cross entropy of yes-no questions in which easy answers count little; same shape as the
-    logits.
-    """
+    """Focal loss: binary cross entropy with small weights for easy examples; the logits' shape."""
     entropy = ops.binary_crossentropy(truth, logits, from_logits=True)
-    chance = ops.sigmoid(logits)
-    right = truth * chance + (1 - truth) * (1 - chance)
-    return (ALPHA * truth + (1 - ALPHA) * (1 - truth)) * (1 - right) ** GAMMA * entropy
+    probability = ops.sigmoid(logits)
+    correct = truth * probability + (1 - truth) * (1 - probability)
+    return (ALPHA * truth + (1 - ALPHA) * (1 - truth)) * (1 - correct) ** GAMMA * entropy
 
 
 def overlaps(a: Any, b: Any) -> tuple[Any, Any]:
-    """Intersection over union, and its generalised form (-1 to 1), of boxes (…, 4) around the same
-    point, as distances to their sides."""
+    """Intersection over union, and its generalised form (-1 to 1), of boxes around the same point, as
+    distances to their sides (…, 4).
+    """
 
     def area(sides: Any) -> Any:
         return (sides[..., 0] + sides[..., 2]) * (sides[..., 1] + sides[..., 3])

@@ -1,10 +1,9 @@
-"""Vectors by key on disk, so that no photo goes through the same network twice; see `features` for
-the keys.
+"""A cache of feature vectors on disk; see `features` for the keys.
 
-They lie in one SQLite file, $WARMSTART_HOME/features.db, whose locks let several processes read and
-write. Beyond its limit ($WARMSTART_FEATURES_MB, default 2048) the vectors that were not asked for
-the longest go first. Each has a checksum; a damaged one is missing, a damaged file is removed. A
-cache that cannot be written (full, read-only) costs time, never a result.
+The vectors are in one SQLite file, $WARMSTART_HOME/features.db, which several processes may read and
+write. Above its limit ($WARMSTART_FEATURES_MB, default 2048), the least recently used vectors are
+deleted. Each vector has a checksum; damaged vectors are ignored, and a damaged file is deleted.
+Errors, such as a full disk, only cost time.
 """
 
 from __future__ import annotations
@@ -27,16 +26,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 DEFAULT_MB = 2048
-KEYS_A_QUERY = 500  # SQLite takes 999 values a statement
-SECONDS_TO_WAIT = 30.0  # for another process' transaction
+KEYS_PER_QUERY = 500  # SQLite allows 999 values per statement
+TIMEOUT = 30.0  # seconds to wait for the transaction of another process
 
 
 class FeatureCache:
-    """Vectors by key, in one file of bounded size; safe under several threads and processes.
+    """Vectors by key, in a file of bounded size; several threads and processes may use it.
 
     Args:
         path: default: `features.db` in the cache folder.
-        limit: bytes; default: WARMSTART_FEATURES_MB million, or 2048 million; 0 keeps nothing.
+        limit: in bytes; default: WARMSTART_FEATURES_MB million, or 2048 million; 0: stores nothing.
 
     Raises:
         UsageError: WARMSTART_FEATURES_MB is not a number of 0 or more.
@@ -47,24 +46,24 @@ class FeatureCache:
         self.limit = _limit_from_environment() if limit is None else limit
 
     def get(self, keys: Sequence[bytes], width: int) -> dict[bytes, np.ndarray]:
-        """The vectors (width,) float32 that are there and intact, by key; the others are missing."""
+        """The intact vectors of these keys, float32 (width,), by key."""
         vectors: dict[bytes, np.ndarray] = {}
 
         def read(file: sqlite3.Connection) -> None:
             damaged: list[tuple[bytes]] = []
             for part in _parts(keys):
-                asked = set(part)  # a damaged index leads to rows that nobody asked for
+                requested = set(part)  # a damaged index may return other rows
                 rows = file.execute(
                     f"SELECT key, vector, checksum FROM features WHERE key IN ({_marks(part)})",
                     part,
                 )
                 for key, vector, check in rows:
                     whole = isinstance(vector, bytes) and len(vector) == 4 * width
-                    if key in asked and whole and zlib.crc32(key + vector) == check:
+                    if key in requested and whole and zlib.crc32(key + vector) == check:
                         vectors[key] = np.frombuffer(vector, "<f4").astype(np.float32)
                     else:
                         damaged.append((key,))
-            file.execute("BEGIN IMMEDIATE")  # from here on a read-only file ends this quietly
+            file.execute("BEGIN IMMEDIATE")  # raises for a read-only file
             for part in _parts(list(vectors)):
                 file.execute(
                     f"UPDATE features SET used = ? WHERE key IN ({_marks(part)})",
@@ -78,17 +77,15 @@ class FeatureCache:
         return vectors
 
     def put(self, vectors: Mapping[bytes, np.ndarray]) -> None:
-        """Keep float32 vectors; the ones that were used longest ago make room."""
+        """Store float32 vectors, and delete the least recently used ones above the limit."""
         rows = []
         for key, vector in vectors.items():
             data = np.ascontiguousarray(vector, "<f4").tobytes()
             rows.append((key, data, zlib.crc32(key + data), time.time_ns()))
 
         def write(file: sqlite3.Connection) -> None:
-            file.execute("PRAGMA synchronous = OFF")  # what a power cut damages, the checksums show
-            file.execute(
-                "PRAGMA auto_vacuum = INCREMENTAL"
-            )  # before the first table; later it does nothing
+            file.execute("PRAGMA synchronous = OFF")  # the checksums reveal damage by power cuts
+            file.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has no effect after the first table
             file.execute("BEGIN IMMEDIATE")
             file.execute(
                 "CREATE TABLE IF NOT EXISTS features (key BLOB PRIMARY KEY, vector BLOB NOT NULL, "
@@ -101,7 +98,7 @@ class FeatureCache:
             )
             self._evict(file)
             file.execute("COMMIT")
-            file.executescript("PRAGMA incremental_vacuum")  # `execute` would free a single page
+            file.executescript("PRAGMA incremental_vacuum")  # `execute` would only free one page
 
         if rows and self.limit:
             with contextlib.suppress(OSError):
@@ -117,33 +114,30 @@ class FeatureCache:
 
     def _evict(self, file: sqlite3.Connection) -> None:
         while (used := _bytes_used(file)) > self.limit and (count := _count(file)):
-            surplus = used - int(
-                0.9 * self.limit
-            )  # a tenth more, or each further vector would evict one
-            some = max(1, count * surplus // used)
+            surplus = used - int(0.9 * self.limit)  # a tenth more, so that it is rarely needed
             file.execute(
                 "DELETE FROM features WHERE key IN (SELECT key FROM features ORDER BY used LIMIT ?)",
-                (some,),
+                (max(1, count * surplus // used),),
             )
 
-    def _with_file(self, action: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
-        """What the action gives; `otherwise` where the file cannot be used. An unfinished
-        transaction is undone.
+    def _with_file(self, action: Callable[[sqlite3.Connection], T], default: T) -> T:
+        """The result of an action; `default` if the file cannot be used. An unfinished transaction is
+        rolled back.
         """
         import sqlite3
 
         try:
             with contextlib.closing(
-                sqlite3.connect(self.path, timeout=SECONDS_TO_WAIT, isolation_level=None)
+                sqlite3.connect(self.path, timeout=TIMEOUT, isolation_level=None)
             ) as file:
                 return action(file)
         except sqlite3.OperationalError:
-            return otherwise  # no table yet, the disk is full, read-only, or locked for too long
-        except sqlite3.DatabaseError:  # it is no longer a database
+            return default  # no table yet, a full or read-only disk, or a timeout
+        except sqlite3.DatabaseError:  # the file is damaged
             for suffix in ("", "-journal"):
                 with contextlib.suppress(OSError):
                     os.unlink(f"{self.path}{suffix}")
-            return otherwise
+            return default
 
 
 def _count(file: sqlite3.Connection) -> int:
@@ -159,7 +153,7 @@ def _bytes_used(file: sqlite3.Connection) -> int:
 
 
 def _parts(keys: Sequence[bytes]) -> Iterable[Sequence[bytes]]:
-    return (keys[start : start + KEYS_A_QUERY] for start in range(0, len(keys), KEYS_A_QUERY))
+    return (keys[start : start + KEYS_PER_QUERY] for start in range(0, len(keys), KEYS_PER_QUERY))
 
 
 def _marks(part: Sequence[bytes]) -> str:

@@ -1,6 +1,4 @@
-"""One photo's way to its features: read, hashed, seen in all views, and through the engine in
-batches.
-"""
+"""Computes the features of photos: reads and hashes them, makes their views, and runs the engine."""
 
 from __future__ import annotations
 
@@ -24,14 +22,15 @@ from warmstart.image.train.photos import Photos
 if TYPE_CHECKING:
     from PIL import Image
 
-FORMAT = 2  # part of every key: raise it when what a vector means changes
+FORMAT = 2
+"""A part of every key; increase it when the meaning of vectors changes."""
 CLEAN = "clean"
 Transform = Callable[["Image.Image", str, np.random.Generator], "Image.Image"]
 
 
 @dataclass
 class Work:
-    """What the decoding threads do."""
+    """The work of the decoding threads."""
 
     model: ImageClassifier
     views: list[str]
@@ -49,16 +48,14 @@ class Work:
                 "wrapped .onnx or .tflite file, wrap its Keras model instead, or the part that "
                 "returns features, with embedding=True."
             )
-        self.width = (
-            int(outputs["features"].shape[-1]) + 1
-        )  # the confidence is stored as one more number
+        self.width = int(outputs["features"].shape[-1]) + 1  # the last number is the confidence
 
     def key(self, digest: str, view: str) -> bytes:
         text = json.dumps([FORMAT, digest, self.model_key, view])
         return hashlib.sha256(text.encode()).digest()[:20]
 
     def digest(self, item: inputs.Item) -> str:
-        """The sha256 of the photo's bytes, or of its pixels where it is not a file."""
+        """The sha256 of the photo's bytes, or of its pixels if it is not a file."""
         return self._read(item)[0]
 
     def _read(self, item: inputs.Item) -> tuple[str, Any]:
@@ -72,18 +69,16 @@ class Work:
             digest = hashlib.sha256(f"pixels {picture.size}".encode())
             digest.update(picture.tobytes())
             return digest.hexdigest(), picture
-        if self.photos is not None and (known := self.photos.content(value)) is not None:
-            return known
+        if self.photos is not None and (content := self.photos.content(value)) is not None:
+            return content
         with reading.opened(value, item.name) as file:
             data = file.read()
         return hashlib.sha256(data).hexdigest(), data
 
     def rows(
-        self, item: inputs.Item, known: Mapping[bytes, np.ndarray]
+        self, item: inputs.Item, cached: Mapping[bytes, np.ndarray]
     ) -> list[tuple[bytes, np.ndarray]]:
-        """(key, network's input) of every view that is not known; the key is of the bytes that were
-        decoded.
-        """
+        """(key, network's input) of every view that is not cached."""
         digest, content = self._read(item)
         rules = self.model.preprocessing
         target = preprocessing.decode_target(rules)
@@ -99,16 +94,16 @@ class Work:
         views = []
         for view in self.views:
             key = self.key(digest, view)
-            if key in known:
+            if key in cached:
                 continue
-            seen = picture
+            pixels = picture
             if view != CLEAN:
                 seed = int.from_bytes(
                     hashlib.sha256(f"{view}\n{digest}".encode()).digest()[:16], "big"
                 )
                 assert self.transform is not None
-                seen = self.transform(picture, view, np.random.default_rng(seed))
-            views.append((key, preprocessing.preprocess(seen, rules)))
+                pixels = self.transform(picture, view, np.random.default_rng(seed))
+            views.append((key, preprocessing.preprocess(pixels, rules)))
         return views
 
 
@@ -119,11 +114,9 @@ def _pil_image() -> type:
 
 
 def computed_rows(
-    work: Work, listed: Sequence[inputs.Item], known: Mapping[bytes, Any]
+    work: Work, listed: Sequence[inputs.Item], cached: Mapping[bytes, Any]
 ) -> Generator[dict[bytes, np.ndarray] | InputError]:
-    """The vectors of each photo by key, those that are known left out, or what is wrong with it; in
-    order.
-    """
+    """The vectors of each photo by key, without cached ones, or its error; in order."""
     photos: deque[list[bytes] | InputError] = deque()
     waiting: dict[bytes, np.ndarray] = {}
     vectors: dict[bytes, np.ndarray] = {}
@@ -149,7 +142,7 @@ def computed_rows(
 
     size = ImageClassifier.batch_size
     with closing(
-        prefetch.decoded(listed, lambda item: work.rows(item, known), ahead=2 * size + 4)
+        prefetch.decoded(listed, lambda item: work.rows(item, cached), ahead=2 * size + 4)
     ) as decoded:
         for _, views in decoded:
             photos.append(views if isinstance(views, InputError) else [key for key, _ in views])
@@ -163,8 +156,8 @@ def computed_rows(
 
 
 def model_key(model: ImageClassifier) -> str:
-    """Names everything of a model that decides its features: weights, architecture, preprocessing,
-    program.
+    """A digest of everything that decides the features of a model: weights, architecture,
+    preprocessing and program.
     """
     program = "keras" if model.engine.name == "keras" else model.artifact.sha256
     settings = {

@@ -2,8 +2,8 @@
 
 A vector's key is the sha256 of the photo's content, of the model (weights, architecture,
 preprocessing, compiled program, precision) and of the view (`"clean"`, or the name of an
-augmentation): a renamed photo is recognised, a changed one is not, and `pick` and `finetune` share
-what either has computed.
+augmentation). So a photo may be renamed, a changed photo is computed again, and `pick` and `finetune`
+use the same cache.
 """
 
 from __future__ import annotations
@@ -25,22 +25,23 @@ from warmstart.image.train.feature_cache import FeatureCache
 from warmstart.image.train.feature_extractor import CLEAN, Transform, Work, computed_rows, model_key
 from warmstart.image.train.photos import Photos
 
-WRITE_EVERY = 256  # vectors: what a kill loses at most
+WRITE_EVERY = 256
+"""The largest number of vectors that are lost when the process is killed."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Features:
-    """The features of some photos.
+    """The features of photos.
 
     Attributes:
-        vectors: float32 (photos, views, D); NaN where the photo is unusable.
-        confidence: float32 (photos, views): the probability of the best of the model's own classes;
-            NaN likewise.
-        failed: what is wrong with each unusable photo, by its index.
-        computed: vectors that went through the network; the others came from the cache, or from an
-            equal photo.
+        vectors: float32 (photos, views, D); NaN for unusable photos.
+        confidence: float32 (photos, views), the probability of the best class of the model; NaN for
+            unusable photos.
+        failed: the errors of unusable photos, by index.
+        computed: the number of vectors that the network computed; the others are from the cache, or
+            from an equal photo.
     """
 
     vectors: np.ndarray
@@ -64,27 +65,25 @@ def photo_features(
     """The pooled features of photos, from the cache or from the model's engine.
 
     Args:
-        model: its engine computes what the cache does not have, while threads decode.
-        photos: paths, bytes, PIL images or arrays, as the model takes them, one each.
-        views: what to look at: `"clean"` is the photo as the model would see it; any other name is
-            what `transform` makes of it. A name stands in the key, so it must tell everything that
-            decides the pixels (method, strength, seed): `"flip"`, `"crop 0.6..1 seed 0 #3"`.
-        transform: `transform(picture, view, random) -> picture`, from the whole upright RGB picture
-            to what is then resized, cropped and scaled as usual. `random` is seeded by view and
-            content, so that the same view of the same photo has the same pixels in every process,
-            whatever the order. Threads call it.
-        value_range: of float arrays, as the model takes it.
+        model: its engine computes the vectors that the cache lacks.
+        photos: paths, bytes, PIL images or arrays, as for the model.
+        views: `"clean"` is the photo as for predicting; the photo of another name is computed by
+            `transform`. The name is part of the key, so it must contain everything that decides the
+            pixels (method, strength, seed): `"flip"`, `"crop 0.6..1 seed 0 #3"`.
+        transform: `transform(picture, view, random) -> picture`, from the upright RGB picture to
+            one that is then resized, cropped and scaled. `random` is seeded by view and content, so
+            that a view of a photo has the same pixels in every process and order. It is called by
+            threads.
+        value_range: of float arrays, as for the model.
         cache: default: the shared one.
-        progress: called with (name of the model, photos so far, photos in all) while vectors are
-            computed.
-        on: `"local"`, or `"ray"`: what is missing is computed by the actors of a Ray cluster; of
-            paths, URLs and bytes.
-        in_memory: contents that were read before; what is decoded is stored there, under its digest.
+        progress: called with (name of the model, photos so far, total) while vectors are computed.
+        on: `"local"`, or `"ray"`: the actors of a Ray cluster compute missing vectors, from paths,
+            URLs and bytes.
+        in_memory: contents that were read before; decoded photos are stored there by digest.
 
     Raises:
-        BatchError: Ray cannot be reached, or gave up.
-        UsageError: a view is not "clean" and there is no transform, or the model has no pooled
-        features.
+        BatchError: Ray cannot be reached, or failed.
+        UsageError: a view other than "clean" has no transform, or the model has no pooled features.
     """
     if transform is None and (named := [view for view in views if view != CLEAN]):
         raise UsageError(f"The view {named[0]!r} needs a transform that makes it.")
@@ -103,7 +102,7 @@ def photo_features(
                     "With Ray, photos must be paths, URLs or bytes, not an object of type "
                     f"{type(photo).__name__}."
                 )
-    cache = FeatureCache() if cache is None else cache  # an empty one is false
+    cache = FeatureCache() if cache is None else cache  # an empty cache is falsy
     work = Work(model, list(views), transform, value_range, model_key(model), in_memory)
     listed = [
         inputs.Item(reading.input_name(photo) or f"item {n}", photo)
@@ -121,36 +120,36 @@ def photo_features(
         digest: [work.key(digest, view) for view in views]
         for digest in dict.fromkeys(digests.values())
     }
-    known = cache.get([key for row in keys.values() for key in row], work.width)
-    missing: dict[str, int] = {}  # digest -> the first index that has it
+    cached = cache.get([key for row in keys.values() for key in row], work.width)
+    missing: dict[str, int] = {}  # digest -> the first index with it
     for index, digest in digests.items():
-        if any(key not in known for key in keys[digest]):
+        if any(key not in cached for key in keys[digest]):
             missing.setdefault(digest, index)
-    computed, broken = _compute(
-        work, [listed[index] for index in missing.values()], known, cache, progress, on
+    computed, errors = _compute(
+        work, [listed[index] for index in missing.values()], cached, cache, progress, on
     )
     unusable = {
-        digest: error for digest, error in zip(missing, broken, strict=True) if error is not None
+        digest: error for digest, error in zip(missing, errors, strict=True) if error is not None
     }
     rows = np.full((len(listed), len(views), work.width), np.nan, np.float32)
     for index, digest in digests.items():
         if digest in unusable:
             failed[index] = unusable[digest]
         else:
-            rows[index] = [known[key] if key in known else computed[key] for key in keys[digest]]
+            rows[index] = [cached[key] if key in cached else computed[key] for key in keys[digest]]
     return Features(rows[..., :-1], rows[..., -1], dict(sorted(failed.items())), len(computed))
 
 
 def _compute(
     work: Work,
     listed: list[inputs.Item],
-    known: Mapping[bytes, np.ndarray],
+    cached: Mapping[bytes, np.ndarray],
     cache: FeatureCache,
     progress: Progress | None,
     on: str,
 ) -> tuple[dict[bytes, np.ndarray], list[InputError | None]]:
-    """The vectors of all views that are not known, also put into the cache; and each photo's error,
-    or None.
+    """Compute the vectors that are not cached, and add them to the cache; returns them and the error
+    of each photo, or None.
     """
     computed: dict[bytes, np.ndarray] = {}
     unwritten: dict[bytes, np.ndarray] = {}
@@ -161,26 +160,26 @@ def _compute(
         computed.update(unwritten)
         unwritten.clear()
 
-    answers = (
+    results = (
         ray_features.compute(work, listed)
         if on == "ray"
-        else _numbered(computed_rows(work, listed, known))
+        else _numbered(computed_rows(work, listed, cached))
     )
     try:
-        with closing(answers):
-            for done, (index, rows) in enumerate(answers, 1):
+        with closing(results):
+            for done, (index, rows) in enumerate(results, 1):
                 if isinstance(rows, InputError):
                     errors[index] = rows
                 else:
                     unwritten.update(
-                        {key: vector for key, vector in rows.items() if key not in known}
+                        {key: vector for key, vector in rows.items() if key not in cached}
                     )
                 if len(unwritten) >= WRITE_EVERY:
                     write()
                 if progress:
                     progress(work.model.name, done, len(listed))
     finally:
-        write()  # also what was computed before an interrupt
+        write()  # also after an interrupt
     return computed, errors
 
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
+from warmstart.checkpoints.naming import finalize_layers
 from warmstart.core.metrics import calibration, linear
 from warmstart.errors import UsageError
 from warmstart.image.train import network
-from warmstart.image.train.augment import Augmentation, Varied
+from warmstart.image.train.augment import Augmentation, ViewTransform
 from warmstart.image.train.batches import LabelledBatches
 from warmstart.image.train.classification_base import ClassificationBase
 from warmstart.image.train.data import Examples
@@ -33,20 +34,20 @@ SOLVED = "head.safetensors"
 
 
 def features(trainer: ClassificationBase) -> dict[str, Features]:
-    """Of each part; the training photos are seen in several views, unless the head begins on maps."""
-    options, vary = trainer.options, trainer.vary
+    """The features of each part; several views of training photos, unless the head takes maps."""
+    options, augment = trainer.options, trainer.augmentation
     pooled = not transfer.wants_map(trainer.config["head"])
-    count = options.views if pooled and vary is not None else 0
-    views = [CLEAN, *(f"view {n} of seed {options.seed}: {vary}" for n in range(count))]
-    # views that a function of the user makes have no name by which they could be recognised
-    named = isinstance(vary, Augmentation) or not count
+    count = options.views if pooled and augment is not None else 0
+    views = [CLEAN, *(f"view {n} of seed {options.seed}: {augment}" for n in range(count))]
+    # views of a user's function have no name that identifies them
+    is_cached = isinstance(augment, Augmentation) or not count
     return {
         name: photo_features(
             trainer.model,
             part.inputs,
             views=views if name == "train" else [CLEAN],
-            cache=None if named else FeatureCache(limit=0),
-            transform=Varied(vary, trainer.model.preprocessing.size),
+            cache=None if is_cached else FeatureCache(limit=0),
+            transform=ViewTransform(augment, trainer.model.preprocessing.size),
             on=options.features_on,
             in_memory=trainer.photos,
         )
@@ -73,18 +74,18 @@ def train(
     with seeded(options.seed):
         head = network.head_model(trainer.config, vectors["train"].shape[2:])
     fitted = (_fit if own or not solvable else _solve)(trainer, head, vectors)
-    others = {name: some for name, some in vectors.items() if name != "train"}
-    return head, fitted, {name: _logits(head, some[:, 0]) for name, some in others.items()}
+    logits = {name: _logits(head, part[:, 0]) for name, part in vectors.items() if name != "train"}
+    return head, fitted, logits
 
 
 def _solve(trainer: ClassificationBase, head: keras.Model, vectors: Vectors) -> Fitted:
-    """The usual head: one linear layer on standardised features, at its optimum."""
+    """The default head, a linear layer on standardised features, at its optimum."""
     run, dataset = trainer.run, trainer.dataset
     record = run.read("head")
     if record is not None:
         arrays = run.load_arrays(SOLVED)
         head.set_weights([arrays[str(index)] for index in range(len(arrays))])
-        network.finalize(head)
+        finalize_layers(head)
         return Fitted((record,), 1, "solved")
     start = time.monotonic()
     features, weights = vectors["train"], trainer.weights()
@@ -116,7 +117,7 @@ def _solve(trainer: ClassificationBase, head: keras.Model, vectors: Vectors) -> 
 
 
 def _fit(trainer: ClassificationBase, head: keras.Model, vectors: Vectors) -> Fitted:
-    """A head of the user's, or one that is too large to be solved: trained in batches of features."""
+    """Train a user's head, or one that is too large for `_solve`, on batches of features."""
     features, options, dataset = vectors["train"], trainer.options, trainer.dataset
     for layer in head.layers:
         if type(layer).__name__ == "Normalization" and layer.name == "head_0_normalization":
@@ -128,7 +129,7 @@ def _fit(trainer: ClassificationBase, head: keras.Model, vectors: Vectors) -> Fi
         batch_size=options.batch_size,
         weights=trainer.weights(),
         seed=options.seed,
-        change=_one_view,
+        augment=_one_view,
     )
     validation, truth = vectors["validation"][:, 0], trainer.targets(dataset.validation)
     schedule = warmup_cosine(options.head_rate, options.head_epochs * len(data))
@@ -148,7 +149,7 @@ def _standardise(layer: keras.layers.Layer, mean: np.ndarray, variance: np.ndarr
 
 
 def _maps(trainer: ClassificationBase, name: str, part: Examples) -> np.ndarray:
-    """The base's feature maps (N, 1, h, w, C), for heads that begin on them."""
+    """The base's feature maps (N, 1, h, w, C), for heads that take them."""
     net = trainer.build()
     first = next(layer for layer in net.layers if layer.name.startswith("head_0_"))
     maps = keras.Model(net.input, first.input)
@@ -175,5 +176,5 @@ def predicted(model: keras.Model, photos: LabelledBatches) -> np.ndarray:
 def _one_view(
     x: np.ndarray, y: np.ndarray, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(B, views, …) -> (B, …): a view each."""
+    """A random view of each example: (B, views, …) -> (B, …)."""
     return x[np.arange(len(x)), random.integers(0, x.shape[1], len(x))], y

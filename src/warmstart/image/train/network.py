@@ -1,4 +1,4 @@
-"""The network that fine-tuning trains: a pretrained base, a head, and what of them may change."""
+"""The network of fine-tuning: a pretrained base and a head."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from warmstart.checkpoints.naming import slots
+from warmstart.checkpoints.naming import finalize_layers, slots
 from warmstart.core.compiling import build_keras
 from warmstart.core.model import Model
 from warmstart.errors import UsageError
@@ -20,7 +20,7 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 def base_config(model: Model[Any, Any, Any]) -> dict[str, Any]:
-    """Architecture and config of a model's base: its own, or that of what it was fine-tuned from."""
+    """The architecture and config of a model, or of the base from which it was fine-tuned."""
     fields = model.entry.to_dict()
     if model.entry.architecture == "transfer":
         base: dict[str, Any] = fields["config"]["base"]
@@ -29,7 +29,7 @@ def base_config(model: Model[Any, Any, Any]) -> dict[str, Any]:
 
 
 def resized(model: ImageClassifier, size: tuple[int, int]) -> ImageClassifier:
-    """The same network for photos of another size.
+    """The same model for photos of another size.
 
     Raises:
         UsageError: the network needs larger photos, or equal sides.
@@ -52,8 +52,8 @@ def resized(model: ImageClassifier, size: tuple[int, int]) -> ImageClassifier:
 
 
 def build(model: Model[Any, Any, Any], config: Mapping[str, Any]) -> keras.Model:
-    """The network of a config of `models.transfer`, its base filled with the weights of `model`,
-    its head random.
+    """Build the network of a config of `models.transfer`, with the weights of `model` in its base and
+    a random head.
     """
     network = transfer.build(config)
     own = {id(v) for layer in base_layers(network) for v in layer.weights}
@@ -61,13 +61,13 @@ def build(model: Model[Any, Any, Any], config: Mapping[str, Any]) -> keras.Model
     for slot in slots(network):
         if id(slot.variable) in own:
             slot.variable.assign(values[slot.name].numpy())
-    finalize(network)
+    finalize_layers(network)
     return network
 
 
 def head_model(config: Mapping[str, Any], shape: tuple[int, ...]) -> keras.Model:
-    """The head alone: features (B, *shape) -> probabilities; its layers are called as in the
-    network.
+    """The head as a model, features (B, *shape) -> probabilities, with the names of the network's
+    layers.
     """
     features = keras.Input(shape, name="features")
     return keras.Model(features, transfer.add_head(config, features), name="head")
@@ -78,34 +78,17 @@ def copy_head(head: keras.Model, network: keras.Model) -> None:
     for layer in head.layers:
         if layer.weights:
             network.get_layer(layer.name).set_weights(layer.get_weights())
-    finalize(network)
-
-
-def finalize(network: keras.Model) -> None:
-    """Let layers that compute with copies of their weights (Normalization) take note of new ones."""
-    for layer in network._flatten_layers():
-        if hasattr(layer, "finalize_state") and layer.weights:
-            layer.finalize_state()
+    finalize_layers(network)
 
 
 def base_layers(network: keras.Model) -> list[keras.layers.Layer]:
-    """The layers of the base that have weights, first to last."""
+    """The layers of the base that have weights, in order."""
     return [layer for layer in network.layers if layer.weights and not transfer.is_head(layer.name)]
-
-
-def batch_norm_statistics(network: keras.Model) -> dict[str, Any]:
-    """The moving means and variances of the base, by name: copies."""
-    return {
-        v.path: v.numpy().copy()
-        for layer in base_layers(network)
-        for v in layer.weights
-        if "/moving_" in v.path
-    }
 
 
 @contextmanager
 def precision(name: str) -> Iterator[None]:
-    """Layers that are built inside compute in this precision; their weights stay float32.
+    """A context in which new layers compute in this precision, with float32 weights.
 
     Raises:
         UsageError: there is no such precision.
@@ -124,7 +107,7 @@ def head_layers(head: Any) -> list[keras.layers.Layer]:
     """The layers of the option `head`.
 
     Raises:
-        UsageError: it is not a layer, list of layers or Sequential.
+        UsageError: it is not a layer, a list of layers or a Sequential.
     """
     if isinstance(head, keras.Sequential):
         return list(head.layers)

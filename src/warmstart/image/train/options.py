@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from warmstart.core.options import Option
 from warmstart.core.records.options import BoxTable, MaskTable, NamedClasses, PhotoTable, SplitTable
 from warmstart.errors import UsageError
+from warmstart.json_values import is_integer
 from warmstart.training.options import (
     AugmentOptions,
     ClassWeightOptions,
@@ -19,7 +20,7 @@ from warmstart.training.options import (
 from warmstart.training.types import Head, ImageSize
 
 MULTIPLE = 32
-"""Of the sides of a detector's or segmenter's input."""
+"""The sides of a detector's or segmenter's input are multiples of this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +34,11 @@ class ImageClassificationOptions(
     LossOptions,
     RayOptions,
 ):
-    """Of image classification. Phase 1 trains the head, phase 2 the head and the base.
+    """Options of image classification. Phase 1 trains the head, phase 2 the head and the base.
 
-    Two phases, because a random head sends large, meaningless gradients into the base (Kumar et
-    al., "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution" (2022),
-    arXiv:2202.10054, section 3.4).
+    There are two phases because a random head sends large, meaningless gradients into the base
+    (Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution"
+    (2022), arXiv:2202.10054, section 3.4).
     """
 
     other_augment = " or a function of (picture, random, size)"
@@ -45,23 +46,23 @@ class ImageClassificationOptions(
     epochs: Annotated[
         int, Option("Maximum number of epochs of phase 2; 0: only phase 1.", ge=0)
     ] = 10
-    # Far below Adam's usual rate, for the base is nearly right already (Howard and Ruder,
-    # "Universal Language Model Fine-tuning" (2018), arXiv:1801.06146, section 3.2), and Adam moves
-    # every weight by about the rate in each of its first steps, also those that hardly matter:
+    # Far below Adam's common rate, because the base is already close to its optimum (Howard and
+    # Ruder, "Universal Language Model Fine-tuning" (2018), arXiv:1801.06146, section 3.2), and Adam
+    # changes every weight, however unimportant, by about the rate in each of the first steps:
     # measured with MobileNet, 1e-4 loses a tenth of the accuracy in the first epoch and needs the
-    # others to win it back.
+    # other epochs to recover it.
     learning_rate: Annotated[
         float | None, Option("Peak learning rate of phase 2; default: 3e-5.", gt=0)
     ] = None
     # Small batches generalise better (Masters and Luschi 2018, arXiv:1804.07612).
     batch_size: Annotated[int, Option("Number of training photos per step.", ge=1)] = 16
-    # Phase 2 begins with a good model: most runs are at their best within a few epochs.
+    # Phase 2 starts from a good model: most runs are best after a few epochs.
     patience: Annotated[
         int | None,
         Option("Stop phase 2 after this many epochs without improvement.", ge=1, rare=True),
     ] = 6
-    # Other sizes than the base was trained at are nearly as good as they are, and better once they
-    # are trained (Touvron et al. 2019, arXiv:1906.06423).
+    # Sizes other than that of the base are nearly as good without training, and better with it
+    # (Touvron et al. 2019, arXiv:1906.06423).
     image_size: Annotated[
         ImageSize,
         Option(
@@ -104,7 +105,7 @@ class ImageClassificationOptions(
     head_rate: Annotated[
         float, Option("Learning rate of phase 1, for such a head.", gt=0, rare=True)
     ] = 1e-3
-    # Wortsman et al. 2022, arXiv:2109.01903. Not the default: in whole runs no average was better
+    # Wortsman et al. 2022, arXiv:2109.01903. Off by default: in complete runs no average was better
     # than the best epoch (docs/benchmarks.md).
     average: Annotated[
         bool,
@@ -136,8 +137,8 @@ class ImageClassificationOptions(
     clip_norm: Annotated[
         float, Option("Maximum norm of the gradients; 0: no limit.", ge=0, rare=True)
     ] = 1.0
-    # Not the loss, which punishes an overconfidence that the temperature takes away (Guo et al.
-    # 2017, section 3).
+    # Not the loss, which penalises overconfidence that temperature scaling removes (Guo et al. 2017,
+    # section 3).
     monitor: Annotated[str, Option("Metric that selects the best epoch.", rare=True)] = (
         "val_accuracy"
     )
@@ -157,14 +158,13 @@ class ImageClassificationOptions(
 
 @dataclass(frozen=True, kw_only=True)
 class DenseOptions(FreezeOptions, AugmentOptions):
-    """What detection and segmentation share."""
+    """Options of detection and segmentation."""
 
     other_augment = " or a warmstart.image.train.dense_augment.Variation"
 
     # The layers on top of the backbone start from random numbers.
     epochs: Annotated[int, Option("Maximum number of epochs; the best one is selected.", ge=1)] = 40
-    # Photos are seen at full size: a batch of 8 takes as much memory as a hundred of
-    # classification.
+    # Inputs are larger: a batch of 8 takes as much memory as one of 100 in classification.
     batch_size: Annotated[int, Option("Number of training photos per step.", ge=1)] = 8
     freeze: Annotated[
         int | str,
@@ -201,7 +201,7 @@ class DenseOptions(FreezeOptions, AugmentOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class DetectionOptions(BoxTable, SplitTable, DenseOptions):
-    """Of detection."""
+    """Options of detection."""
 
     width: Annotated[
         int,
@@ -214,7 +214,7 @@ class DetectionOptions(BoxTable, SplitTable, DenseOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentationOptions(MaskTable, SplitTable, DenseOptions):
-    """Of segmentation."""
+    """Options of segmentation."""
 
     width: Annotated[
         int, Option("Number of channels of the pyramid and decoder of a new segmenter.", ge=1)
@@ -226,17 +226,18 @@ class SegmentationOptions(MaskTable, SplitTable, DenseOptions):
 
 
 def sides_of(size: Any) -> tuple[int, int] | None:
-    """(height, width) of the option `image_size`; None where it is not set.
+    """The (height, width) of the option `image_size`; None if it is not set.
 
     Raises:
-        UsageError: it is neither one positive whole number nor two.
+        UsageError: it is neither one positive integer nor two.
     """
     if size is None:
         return None
     sides = (size, size) if isinstance(size, int) else size
-    whole = isinstance(sides, list | tuple) and all(
-        isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in sides
-    )
-    if not whole or len(sides) != 2:
+    if (
+        not isinstance(sides, list | tuple)
+        or len(sides) != 2
+        or not all(is_integer(side, 1) for side in sides)
+    ):
         raise UsageError(f"image_size must be an integer, or (height, width), not {size!r}.")
     return sides[0], sides[1]

@@ -1,6 +1,6 @@
-"""Decoding and preprocessing of photos in a TensorFlow graph, for a SavedModel that takes JPEG
-files: photos are decoded, turned upright, resized and scaled as `image.decoder` and
-`image.preprocessing` do it.
+"""Decoding and preprocessing of photos in a TensorFlow graph, for a SavedModel that takes JPEG files:
+as in `image.decoder` and `image.preprocessing`, photos are decoded, rotated upright, resized and
+scaled.
 
 The decoder and the kernels match those of Pillow: libjpeg-turbo; triangle, Keys with -0.5, Lanczos
 with 3 lobes. Differences remain: some pixels are rounded the other way; Pillow decodes large JPEGs
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from warmstart.catalog import ImagePreprocessing
 
 INPUT = "image_bytes"
-"""The name of the input; TensorFlow Serving reads base64 where a name ends with `_bytes`."""
+"""The name of the input; TensorFlow Serving decodes base64 if a name ends with `_bytes`."""
 KERNELS = {"bilinear": "triangle", "bicubic": "keyscubic", "lanczos": "lanczos3"}
 HEAD = 65_536
-"""Bytes at the beginning of a file that contain its EXIF data: those of one segment."""
+"""The bytes at the start of a file that contain its EXIF data, one segment."""
 EXIF = b"Exif\0\0"
 ORIENTATION = {b"I": b"\x12\x01\x03\0\x01\0\0\0", b"M": b"\x01\x12\0\x03\0\0\0\x01"}
 """Byte order -> the entry of EXIF's orientation: its tag, the type SHORT, one value."""
@@ -92,7 +92,7 @@ def _at(values: Any, index: Any) -> Any:
 
 
 def upright(pixels: Any, value: Any) -> Any:
-    """Pixels (h, w, 3) turned as EXIF's orientation says (EXIF 2.32, 4.6.4.A)."""
+    """Pixels (h, w, 3) rotated and mirrored by EXIF's orientation (EXIF 2.32, 4.6.4.A)."""
     pixels = tf.cond(value >= 5, lambda: tf.transpose(pixels, (1, 0, 2)), lambda: pixels)
     for axis, values in ((1, (2, 3, 6, 7)), (0, (3, 4, 7, 8))):
         flipped = tf.reverse(pixels, (axis,))
@@ -101,7 +101,7 @@ def upright(pixels: Any, value: Any) -> Any:
 
 
 def resized(pixels: Any, rules: ImagePreprocessing) -> Any:
-    """The network's input, whole numbers as float32 (H, W, 3); see `preprocessing.resize`."""
+    """The resized photo, integers as float32 (H, W, 3); see `preprocessing.resize`."""
     height, width = rules.size
     sides = tf.shape(pixels)[:2]
     if rules.resize == "pad":
@@ -110,14 +110,14 @@ def resized(pixels: Any, rules: ImagePreprocessing) -> Any:
         before = (rules.size - inner) // 2
         after = rules.size - inner - before
         padding = tf.stack([before, after], 1)
-        made = tf.pad(small, tf.concat([padding, [[0, 0]]], 0))
+        result = tf.pad(small, tf.concat([padding, [[0, 0]]], 0))
     elif rules.resize == "squash":
-        made = _sampled(pixels, (0.0, 0.0), tf.cast(sides, tf.float64), rules.size, rules)
+        result = _sampled(pixels, (0.0, 0.0), tf.cast(sides, tf.float64), rules.size, rules)
     else:
-        made = _sampled(pixels, *_crop(sides, rules), rules.size, rules)
+        result = _sampled(pixels, *_crop(sides, rules), rules.size, rules)
     is_this_size = tf.reduce_all(sides == rules.size)
-    made = tf.cond(is_this_size, lambda: tf.cast(pixels, tf.float32), lambda: made)
-    return tf.ensure_shape(made, (height, width, 3))
+    result = tf.cond(is_this_size, lambda: tf.cast(pixels, tf.float32), lambda: result)
+    return tf.ensure_shape(result, (height, width, 3))
 
 
 def _fitted(sides: Any, size: tuple[int, int]) -> Any:
@@ -139,7 +139,7 @@ def _crop(sides: Any, rules: ImagePreprocessing) -> tuple[Any, Any]:
 
 
 def _sampled(pixels: Any, corner: Any, box: Any, size: Any, rules: ImagePreprocessing) -> Any:
-    """A box of the photo, resized to `size` (height, width) and rounded to whole numbers.
+    """A box of the photo, resized to `size` (height, width) and rounded to integers.
 
     Resizes the width first and then the height, rounding in between, as Pillow does.
     """
@@ -211,7 +211,7 @@ def _within(indices: Any, last: Any) -> Any:
 
 
 def scaled(pixels: Any, rules: ImagePreprocessing) -> Any:
-    """Pixels of 0 to 255, (H, W, 3), as the family expects them; see `preprocessing.scale`.
+    """Scale pixels of 0 to 255, (H, W, 3); see `preprocessing.scale`.
 
     Every rule is an affine map of the channels, so its values for black, red, green and blue
     determine it.

@@ -1,6 +1,4 @@
-"""The photos of one fine-tuning in memory: each is read, hashed and decoded once, while there is
-room.
-"""
+"""The photos of a fine-tuning run in memory: each is read, hashed and decoded once, up to a limit."""
 
 from __future__ import annotations
 
@@ -17,27 +15,27 @@ from warmstart.core.reading import opened, printable
 from warmstart.errors import InputError
 
 T = TypeVar("T", Image.Image, np.ndarray)
-ROOM = 2**30
+LIMIT = 2**30
 
 
 class Photos:
-    """Contents of files and decoded pictures, up to a bound; threads may share it.
+    """Contents of files and decoded pictures, up to a limit; threads may share it.
 
     Args:
-        room: bytes.
+        room: the limit in bytes.
     """
 
-    def __init__(self, room: int = ROOM):
+    def __init__(self, room: int = LIMIT):
         self.room = room
         self._contents: dict[str, tuple[str, bytes]] = {}
         self._decoded: dict[Hashable, Any] = {}
         self._lock = threading.Lock()
 
     def __reduce__(self) -> Any:
-        return Photos, ()  # another process reads its own
+        return Photos, ()  # another process reads the photos itself
 
     def digest(self, path: str | os.PathLike[str]) -> str:
-        """The sha256 of a file or URL; its content stays for whoever decodes it.
+        """The sha256 of a file or URL, whose content is stored for decoding.
 
         Raises:
             InputError: it cannot be read.
@@ -56,40 +54,32 @@ class Photos:
         return digest
 
     def content(self, value: Any) -> tuple[str, bytes] | None:
-        """Digest and content of a file that `digest` has read; None where it is not in memory."""
+        """The digest and content of a file that `digest` has read; None if it is not in memory."""
         return (
             self._contents.get(os.fspath(value)) if isinstance(value, str | os.PathLike) else None
         )
 
-    def source(self, value: Any) -> Any:
-        """What to decode: the content of the file where it is in memory, else `value` itself."""
-        known = self.content(value)
-        return value if known is None else known[1]
-
     def decoded(self, key: Hashable, value: Any, decode: Callable[[Any], T]) -> T:
-        """What `decode` makes of the photo (or of its mask), cached under this key.
+        """The decoded photo (or its mask), cached under this key.
 
         Args:
-            key: of this photo and this way of decoding.
+            key: of the photo and its decoding.
             value: the photo.
-            decode: called with `source(value)`.
+            decode: called with the content of the file if it is in memory, else with `value`.
         """
         picture: T | None = self._decoded.get(key)
         if picture is not None:
             return picture
-        picture = decode(self.source(value))
+        content = self.content(value)
+        picture = decode(value if content is None else content[1])
         size = (
             3 * picture.size[0] * picture.size[1]
             if isinstance(picture, Image.Image)
             else picture.nbytes
         )
         with self._lock:
-            known = (
-                self._contents.pop(os.fspath(value), None)
-                if isinstance(value, str | os.PathLike)
-                else None
-            )
-            self.room += len(known[1]) if known else 0
+            if content is not None and self._contents.pop(os.fspath(value), None) is not None:
+                self.room += len(content[1])
             if size <= self.room and key not in self._decoded:
                 self.room -= size
                 self._decoded[key] = picture

@@ -1,8 +1,8 @@
-"""`ws.pick`: which pretrained model suits this data, before any training.
+"""`ws.pick`: ranks pretrained models for labelled data, without fine-tuning.
 
-Every candidate's features of the training photos are computed once (they stay in the cache, where
-`finetune` finds them again), and judged by a cross-validated linear classifier, which is also what
-the first phase of fine-tuning gets, and by LogME.
+Each candidate's features of the training photos are computed once (`finetune` uses them from the
+cache) and evaluated by a cross-validated linear classifier, as in the first phase of fine-tuning, and
+by LogME.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from warmstart.image.train import data as labelled
 from warmstart.image.train.features import photo_features
 from warmstart.image.train.transferability import FOLDS, logme, probe, stratified_folds
 
-MOST = 2000  # photos: more make the estimate little better
+MOST = 2000  # photos; more hardly improve the estimate
 FAR = 0.65
-FEW = 30  # photos of which a mean confidence says something
+FEW = 30  # photos that a mean confidence needs
 
 CandidateSource: TypeAlias = Union[str, Path, "tuple[str, str]", Model[Any, Any, Any]]
 """A name or folder of a model, one with a checkpoint, or a model."""
@@ -38,25 +38,25 @@ Compiling = Callable[[Model[Any, Any, Any]], contextlib.AbstractContextManager[A
 
 @dataclass(frozen=True)
 class Candidate:
-    """One model's prospects.
+    """The evaluation of a model.
 
     Attributes:
         name: of the model.
         weights: its checkpoint, as text; None for its own.
         accuracy: of a linear classifier on its features, cross-validated, 0 to 1; for several
-            labels an example, the share of single decisions that are right.
-        error: standard error of that accuracy.
-        loss: negative log likelihood of the same answers, lower is better; it decides between equal
-            accuracies.
-        logme: the LogME score; higher is better, comparable within one ranking only.
+            labels per example, the fraction of correct single decisions.
+        error: the standard error of that accuracy.
+        loss: the negative log likelihood of the same predictions, lower is better; it decides
+            between equal accuracies.
+        logme: the LogME score; higher is better, only comparable within a ranking.
         milliseconds: of the engine, for one photo.
         megabytes: of the compiled program.
-        parameters: how many numbers it has.
-        input: (height, width) of the photos it sees, in pixels.
-        familiarity: its mean confidence on this data (of the best of its own classes), relative to
-            the accuracy that is published for it, which is what a calibrated model's confidence is
-            on the data it was trained for. About 1 on such data. None without a published accuracy,
-            or with fewer than 30 photos.
+        parameters: of the network.
+        input: (height, width) of the network's input in pixels.
+        familiarity: the mean confidence of the model on this data (for the best of its own classes),
+            divided by its published accuracy, which a calibrated model's confidence equals on data
+            like its training data. About 1 on such data. None without a published accuracy, or with
+            fewer than 30 photos.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Candidate:
 
     @property
     def far(self) -> bool:
-        """Whether the familiarity is below 0.65: the model was trained on other data."""
+        """Whether the familiarity is below 0.65, as for data that differs from the training data."""
         return self.familiarity is not None and self.familiarity < FAR
 
     def to_dict(self) -> dict[str, Any]:
@@ -89,15 +89,15 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Candidates, the most promising first; `len`, indexing and iteration are over `candidates`.
+    """The candidates, best first; `len`, indexing and iteration are over `candidates`.
 
     Attributes:
-        candidates: what was judged.
-        photos: how many photos were used.
+        candidates: the models that were evaluated.
+        photos: the number of photos that were used.
         classes: names of the data's classes.
-        majority: what always answering the most frequent class gets right.
-        failed: why each other candidate could not be judged, by name.
-        warnings: what the user should know, in sentences.
+        majority: the accuracy of always predicting the most frequent class.
+        failed: the errors of the other candidates, by name.
+        warnings: sentences about the data and the result.
     """
 
     candidates: tuple[Candidate, ...]
@@ -124,7 +124,7 @@ class Ranking:
         return "\n".join(self.lines())
 
     def lines(self) -> Iterator[str]:
-        """The table, the warnings, and what to do next."""
+        """The table and the warnings."""
         yield f"{self.photos:,} photos, {len(self.classes)} classes; always the most frequent one: {self.majority:.1%}"
         yield ""
         names = [
@@ -133,13 +133,13 @@ class Ranking:
         width = max(len(name) for name in ("model", *names))
         yield f"{'model':<{width}}  {'accuracy':>14}  {'LogME':>7}  {'ms':>6}  {'MB':>6}  {'input':>9}  familiarity"
         for name, c in zip(names, self, strict=True):
-            known = (
+            familiarity = (
                 "" if c.familiarity is None else f"{c.familiarity:.2f}{' (far)' if c.far else ''}"
             )
             size = f"{c.input[1]}x{c.input[0]}"
             yield (
                 f"{name:<{width}}  {c.accuracy:>6.1%} ± {c.error:>5.1%}  {c.logme:>7.3f}  {c.milliseconds:>6.2f}  "
-                f"{c.megabytes:>6.1f}  {size:>9}  {known}"
+                f"{c.megabytes:>6.1f}  {size:>9}  {familiarity}"
             ).rstrip()
         if self.warnings:
             yield ""
@@ -194,8 +194,8 @@ def pick(
     """
     if task not in (None, ImageClassifier.task):
         raise UsageError(f"pick ranks models for {ImageClassifier.task}, not for {task!r}.")
-    tried = list(candidates) if candidates is not None else default_candidates()
-    if not tried:
+    sources = list(candidates) if candidates is not None else default_candidates()
+    if not sources:
         raise UsageError("There are no candidates: fetch some with `warmstart pull`, or pass them.")
     dataset = labelled.read(data, seed=seed)
     part = dataset.train
@@ -212,44 +212,45 @@ def pick(
         raise UsageError(
             f"{dataset.name} has {len(rows)} training photos; ranking needs {2 * FOLDS} or more."
         )
-    chosen = _Chosen(part.subset(rows), targets[rows], dataset.multi_label, seed)
-    judged: list[Candidate] = []
+    sample = _Sample(part.subset(rows), targets[rows], dataset.multi_label, seed)
+    evaluated: list[Candidate] = []
     failed: dict[str, str] = {}
-    for candidate in tried:
+    for source in sources:
         try:
-            judged.append(_judge(candidate, chosen, progress, compiling))
+            evaluated.append(_evaluate(source, sample, progress, compiling))
         except WarmstartError as error:
-            failed[_named(candidate)] = str(error)
-    if not judged:
+            failed[_name_of(source)] = str(error)
+    if not evaluated:
         raise UsageError(
-            "No candidate is usable: " + "; ".join(f"{n}: {why}" for n, why in failed.items())
+            "No candidate is usable: "
+            + "; ".join(f"{name}: {error}" for name, error in failed.items())
         )
-    judged.sort(key=lambda c: (-c.accuracy, c.loss, c.name))
-    majority = _majority(chosen.targets, dataset.multi_label)
+    evaluated.sort(key=lambda c: (-c.accuracy, c.loss, c.name))
+    majority = _majority(sample.targets, dataset.multi_label)
     return Ranking(
-        tuple(judged),
-        len(chosen.targets),
+        tuple(evaluated),
+        len(sample.targets),
         dataset.classes,
         majority,
         failed,
-        (*dataset.warnings, *chosen.problems, *_warnings(judged, majority)),
+        (*dataset.warnings, *sample.problems, *_warnings(evaluated, majority)),
     )
 
 
 def default_candidates() -> list[str]:
-    """Image classifiers whose weights are here: in the package, or in the cache."""
+    """The image classifiers whose weights are in the package or in the cache."""
     return [
         entry.name
         for entry in catalog.search(task=ImageClassifier.task)
-        if "top" in entry.weights and _is_here(entry.weights["top"].source)
+        if "top" in entry.weights and _is_local(entry.weights["top"].source)
     ]
 
 
-def _is_here(source: str) -> bool:
+def _is_local(source: str) -> bool:
     return source.startswith("embedded:") or hub.is_cached(source)
 
 
-def _named(candidate: Any) -> str:
+def _name_of(candidate: Any) -> str:
     if isinstance(candidate, Model):
         return candidate.name
     return (
@@ -260,10 +261,8 @@ def _named(candidate: Any) -> str:
 
 
 @dataclass
-class _Chosen:
-    """The photos that all candidates are judged on; those that one could not read are left out for
-    the later ones.
-    """
+class _Sample:
+    """The photos on which candidates are evaluated, without those that an earlier one could not read."""
 
     examples: labelled.Examples
     targets: np.ndarray
@@ -278,8 +277,8 @@ class _Chosen:
             self.problems += tuple(f"left out: {error}" for error in failed.values())
 
 
-def _judge(
-    candidate: Any, chosen: _Chosen, progress: Progress | None, compiling: Compiling
+def _evaluate(
+    candidate: Any, sample: _Sample, progress: Progress | None, compiling: Compiling
 ) -> Candidate:
     weights = None
     if isinstance(candidate, Model):
@@ -296,12 +295,12 @@ def _judge(
         )
     with compiling(model):
         engine = model.engine
-    features = photo_features(model, chosen.examples.inputs, progress=progress)
-    usable = [index for index in range(len(chosen.examples)) if index not in features.failed]
+    features = photo_features(model, sample.examples.inputs, progress=progress)
+    usable = [index for index in range(len(sample.examples)) if index not in features.failed]
     vectors, confidence = features.vectors[usable, 0], features.confidence[usable, 0]
-    chosen.leave_out(features.failed)
-    folds = stratified_folds(chosen.targets, list(chosen.examples.digests), seed=chosen.seed)
-    score = probe(vectors, chosen.targets, folds, multi_label=chosen.multi_label)
+    sample.leave_out(features.failed)
+    folds = stratified_folds(sample.targets, list(sample.examples.digests), seed=sample.seed)
+    score = probe(vectors, sample.targets, folds, multi_label=sample.multi_label)
     (milliseconds,) = choose.measure([engine], rounds=2)
     height, width = model.preprocessing.size
     return Candidate(
@@ -310,7 +309,7 @@ def _judge(
         accuracy=score.accuracy,
         error=score.error,
         loss=score.loss,
-        logme=logme(vectors, chosen.targets),
+        logme=logme(vectors, sample.targets),
         milliseconds=milliseconds,
         megabytes=model.artifact.size_on(engine.name) / 1e6,
         parameters=model.entry.parameters,
@@ -320,9 +319,10 @@ def _judge(
 
 
 def _familiarity(model: ImageClassifier, confidence: np.ndarray) -> float | None:
-    """Mean confidence over published accuracy; the difference of the two is what Guillory et al.,
-    "Predicting with Confidence on Unseen Distributions" (2021), arXiv:2107.03315, tell a drop of
-    the accuracy from."""
+    """The mean confidence divided by the published accuracy. Guillory et al., "Predicting with
+    Confidence on Unseen Distributions" (2021), arXiv:2107.03315, predict accuracy from their
+    difference.
+    """
     published = [metric.value for metric in model.entry.metrics if metric.name == "top1"]
     if not published or not model.weights.published or len(confidence) < FEW:
         return None
@@ -335,15 +335,16 @@ def _majority(targets: np.ndarray, multi_label: bool) -> float:
     return float(targets.mean(0).max())
 
 
-def _warnings(judged: Sequence[Candidate], majority: float) -> Iterator[str]:
-    if judged[0].accuracy <= majority + 2 * judged[0].error:
+def _warnings(evaluated: Sequence[Candidate], majority: float) -> Iterator[str]:
+    if evaluated[0].accuracy <= majority + 2 * evaluated[0].error:
         yield (
             "no candidate's features separate the classes better than always predicting the "
             "most frequent one: the labels may be wrong, or the photos too few"
         )
-    known = [candidate for candidate in judged if candidate.familiarity is not None]
-    if known and all(candidate.far for candidate in known):
+    comparable = [candidate for candidate in evaluated if candidate.familiarity is not None]
+    if comparable and all(candidate.far for candidate in comparable):
         yield (
-            "this data looks far from what every candidate was trained on (their confidence is below "
-            f"{FAR:.0%} of their accuracy there): expect less from frozen features, and train more layers"
+            "this data differs from the training data of every candidate (their confidence is below "
+            f"{FAR:.0%} of their published accuracy): expect less from frozen features, and train more "
+            "layers"
         )

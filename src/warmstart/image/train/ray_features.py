@@ -1,6 +1,4 @@
-"""Features of photos computed by the actors of a Ray cluster; see `bulk.cluster` for who is sent
-what.
-"""
+"""Features of photos, computed by the actors of a Ray cluster; see `bulk.cluster`."""
 
 from __future__ import annotations
 
@@ -17,14 +15,12 @@ from warmstart.errors import InputError
 from warmstart.image.decoder import ValueRange
 from warmstart.image.train.feature_extractor import Transform, Work, computed_rows
 
-A_CALL = 64
-"""Photos that an actor gets at a time."""
+PHOTOS_PER_CALL = 64
+"""Photos per call of an actor."""
 
 
 class FeatureWorker:
-    """What an actor does; made from the model as it was shipped, and what decides a vector besides
-    it.
-    """
+    """The class of the actors; the arguments are the model and everything else that decides a vector."""
 
     def __init__(
         self,
@@ -47,7 +43,7 @@ class FeatureWorker:
             inputs.Item(str(name), bytes(data) or str(path))
             for name, path, data in zip(batch["name"], batch["path"], batch["data"], strict=True)
         ]
-        answer: dict[str, list[Any]] = {
+        result: dict[str, list[Any]] = {
             "index": [int(index) for index in batch["index"]],
             "keys": [],
             "vectors": [],
@@ -55,25 +51,25 @@ class FeatureWorker:
         }
         for rows in computed_rows(self.work, listed, {}):
             vectors, error = ({}, str(rows)) if isinstance(rows, InputError) else (rows, "")
-            answer["keys"].append(b"".join(vectors))
-            answer["vectors"].append(
+            result["keys"].append(b"".join(vectors))
+            result["vectors"].append(
                 b"".join(vector.astype("<f4").tobytes() for vector in vectors.values())
             )
-            answer["error"].append(error)
-        return answer
+            result["error"].append(error)
+        return result
 
 
 def compute(
     work: Work, listed: Sequence[inputs.Item]
 ) -> Generator[tuple[int, dict[bytes, np.ndarray] | InputError]]:
-    """(index in `listed`, its vectors by key or what is wrong), in whatever order they are done.
+    """(index in `listed`, vectors by key or the error), in the order of completion.
 
     Args:
         work: of the model.
-        listed: whose values are paths, URLs or bytes; all their views are computed.
+        listed: with paths, URLs or bytes as values; all their views are computed.
 
     Raises:
-        BatchError: Ray cannot be reached, or gave up.
+        BatchError: Ray cannot be reached, or failed.
     """
     shipped = shipping.pack(work.model, work.model.engine.name)
     rows = [
@@ -98,20 +94,26 @@ def compute(
         )
 
     with cluster.connected(None, shipped.size):
-        answers = cluster.mapped(
-            rows, FeatureWorker, arguments, shipped, workers=None, worker={}, per_call=A_CALL
+        results = cluster.mapped(
+            rows,
+            FeatureWorker,
+            arguments,
+            shipped,
+            workers=None,
+            worker={},
+            per_call=PHOTOS_PER_CALL,
         )
-        with contextlib.closing(answers):
-            for answer in answers:
-                columns = (answer[name] for name in ("index", "keys", "vectors", "error"))
+        with contextlib.closing(results):
+            for result in results:
+                columns = (result[name] for name in ("index", "keys", "vectors", "error"))
                 for index, keys, vectors, error in zip(*columns, strict=True):
                     if error:
                         yield int(index), InputError(str(error), listed[int(index)].name)
                         continue
-                    made = (
+                    arrays = (
                         np.frombuffer(bytes(vectors), "<f4")
                         .astype(np.float32)
                         .reshape(-1, work.width)
                     )
                     names = [bytes(keys)[start : start + 20] for start in range(0, len(keys), 20)]
-                    yield int(index), dict(zip(names, made, strict=True))
+                    yield int(index), dict(zip(names, arrays, strict=True))

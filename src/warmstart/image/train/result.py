@@ -1,4 +1,4 @@
-"""What an image fine-tuning came to: its figures, entry, model card and report."""
+"""The result of fine-tuning an image classifier: metrics, entry, model card and report."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ MISTAKES = 15
 
 
 def figures(trainer: ClassificationBase, part: str) -> dict[str, float]:
-    """Of a part: `accuracy`, `calibration_error` before and after, `examples`."""
+    """The metrics of a part: `accuracy`, `calibration_error` before and after, `examples`."""
     targets, several = trainer.truth(part)
     logits = trainer.logits[part]
-    if part == "validation":  # it chose the temperature, so it is judged on folds that did not
+    if part == "validation":  # cross-fitted, because the temperature is fitted on these examples
         scaled = calibration.cross_fitted(logits, targets, several)
     else:
         scaled = logits / trainer.config["temperature"]
     before, after = (
-        calibration.decisions(calibration.probabilities(some, several), targets, several)
-        for some in (logits, scaled)
+        calibration.decisions(calibration.probabilities(values, several), targets, several)
+        for values in (logits, scaled)
     )
     return {
         "examples": len(targets),
@@ -42,7 +42,7 @@ def figures(trainer: ClassificationBase, part: str) -> dict[str, float]:
 
 
 def lines(trainer: ClassificationBase) -> Iterator[str]:
-    """The result in words."""
+    """The lines that show the result."""
     several = trainer.dataset.multi_label
     what = "single decisions" if several else "examples"
     for part, figures in trainer.figures.items():
@@ -55,7 +55,7 @@ def lines(trainer: ClassificationBase) -> Iterator[str]:
 
 
 def details(trainer: ClassificationBase) -> dict[str, Any]:
-    """What `training.json` holds besides settings and history."""
+    """Values for `training.json` besides settings and history."""
     dataset = trainer.dataset
     return {
         "figures": trainer.figures,
@@ -70,7 +70,7 @@ def details(trainer: ClassificationBase) -> dict[str, Any]:
 
 
 def entry(trainer: ClassificationBase) -> Entry:
-    """What the catalogue would say of the result."""
+    """The entry of the result."""
     base, dataset = trainer.model.entry, trainer.dataset
     several = dataset.multi_label
     metrics = tuple(
@@ -98,7 +98,7 @@ def entry(trainer: ClassificationBase) -> Entry:
 
 
 def card(trainer: ClassificationBase) -> str:
-    """The model card: the usual one, and how it was made."""
+    """The default model card, and a section on the training."""
     data, settings = trainer.dataset, trainer.run.settings
     figures = trainer.figures["validation"]
     counts = {name: data.counts(part) for name, part in data.parts()}
@@ -133,7 +133,7 @@ The validation split was also used to select the best epoch or average, so metri
 
 
 def average_in_words(share: float) -> str:
-    """Of the weights before and after phase 2."""
+    """A description of the average of the weights before and after phase 2."""
     return f"an average, {share:.0%} of it from after phase 2"
 
 
@@ -144,8 +144,8 @@ def tiles(trainer: ClassificationBase) -> list[tuple[str, str]]:
     error = figures["validation"]["calibration_error"]
     return [
         *(
-            (f"{some['accuracy']:.1%}", f"of the {part} {what} correct")
-            for part, some in figures.items()
+            (f"{values['accuracy']:.1%}", f"of the {part} {what} correct")
+            for part, values in figures.items()
         ),
         (f"{dataset.majority:.1%}", "baseline: always the most frequent class"),
         (f"{error:.3f}", "calibration error (0 is perfect)"),
@@ -153,7 +153,7 @@ def tiles(trainer: ClassificationBase) -> list[tuple[str, str]]:
 
 
 def sections(trainer: ClassificationBase) -> list[Section]:
-    """Per class, calibration, mistakes, and what each phase took."""
+    """The sections of the report: classes, calibration, mistakes, and the recipe."""
     validation = trainer.logits["validation"] / trainer.config["temperature"]
     probabilities = calibration.probabilities(validation, trainer.dataset.multi_label)
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in trainer.seconds.items())
@@ -195,8 +195,8 @@ def _calibration(trainer: ClassificationBase) -> Section:
     targets, several = trainer.truth("validation")
     logits = trainer.logits["validation"]
     series = {
-        name: calibration.decisions(calibration.probabilities(some, several), targets, several)
-        for name, some in (
+        name: calibration.decisions(calibration.probabilities(values, several), targets, several)
+        for name, values in (
             ("before", logits),
             ("after", calibration.cross_fitted(logits, targets, several)),
         )
@@ -206,8 +206,8 @@ def _calibration(trainer: ClassificationBase) -> Section:
         "Of the predictions with a confidence of 80 %, 80 % should be correct. Temperature "
         "scaling divides the logits by "
         f"{trainer.config['temperature']:.3f}: the expected calibration error goes from "
-        f"{figures['calibration_error_before']:.3f} to {figures['calibration_error']:.3f}, measured on folds that did "
-        "not choose the temperature. The model returns the calibrated probabilities."
+        f"{figures['calibration_error_before']:.3f} to {figures['calibration_error']:.3f}, measured on folds to "
+        "which the temperature was not fitted. The model returns the calibrated probabilities."
     )
     return "Calibration", text(note) + charts.reliability(series)
 

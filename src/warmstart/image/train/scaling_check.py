@@ -1,4 +1,4 @@
-"""Whether a wrapped model's scaling fits: its quality on labelled photos with each usual scaling."""
+"""Checks the scaling of a wrapped model, by its quality on labelled photos with each common scaling."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ SCALINGS: Mapping[str, Mapping[str, Any]] = {
     "imagenet": {"scaling": "torch"},
     "caffe": {"scaling": "caffe"},
 }
-"""Name of a scaling -> the rules that compute it from pixels 0..255."""
+"""Rules by the name of the scaling, for pixels of 0..255."""
 PER_CHANNEL = ("imagenet", "caffe")
-"""Scalings with different numbers for each colour."""
+"""Scalings with different numbers per colour channel."""
 OWN = "its own"
-"""The name of a scaling that is not one of the usual ones."""
+"""The name of any other scaling."""
 
 
 @dataclass(frozen=True)
 class Quality:
-    """What is compared.
+    """The metric that is compared.
 
     Attributes:
         name: for the report.
-        keys: of `evaluate`; the first one that it returns counts.
-        margin: a lead of another scaling up to this is no reason for a warning.
+        keys: of `evaluate`; the first one that it returns is used.
+        margin: the improvement by another scaling above which there is a warning.
     """
 
     name: str
@@ -43,13 +43,13 @@ class Quality:
 def report(
     model: Model[Any, Any, Any], data: Any, quality: Quality, *, grey: bool
 ) -> Iterator[str]:
-    """Lines with the quality by scaling, and a warning where another scaling is better.
+    """Lines with the quality by scaling, and a warning if another scaling is better.
 
     Args:
-        model: with the scaling that was requested.
-        data: labelled photos, as `model.evaluate` takes them.
-        quality: what is compared.
-        grey: whether the model takes grey photos.
+        model: with the requested scaling.
+        data: labelled photos, as for `model.evaluate`.
+        quality: the metric.
+        grey: whether the model takes greyscale photos.
     """
     rules = model.entry.preprocessing
     assert rules is not None

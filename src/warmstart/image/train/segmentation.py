@@ -1,5 +1,5 @@
-"""Fine-tuning a segmenter: DeepLabV3+ on a classification backbone, or a segmenter of the
-catalogue, on masks.
+"""Fine-tuning of segmenters on masks: DeepLabV3+ on a classification backbone, or a segmenter of the
+catalogue.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from warmstart.training.page import Section
 from warmstart.training.report import pictures, table, text
 
 SHOWN = 6
-"""Photos with the most wrong pixels in the report."""
+"""Photos in the report, those with the most wrong pixels."""
 
 
 class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
-    """Masks: DeepLabV3+ or a segmenter of the catalogue; the best epoch has the highest mean IoU."""
+    """The trainer of segmenters; the best epoch has the highest mean IoU."""
 
     task = "image-segmentation"
     figures = ("miou", "pixel_accuracy")
-    counted_things = "a pixel that counts"
+    annotation_name = "a pixel that counts"
     monitor = "val_miou"
     rate = 1e-3
     clip_norm = 5.0
@@ -55,7 +55,7 @@ class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
 
     @property
     def is_segmenter(self) -> bool:
-        """Whether the base is a segmenter that is trained further, and not a backbone."""
+        """Whether the base is a segmenter, and not a backbone."""
         entry = self.model.entry
         return entry.task == self.task and hasattr(family(entry.architecture), "SEGMENTATION")
 
@@ -84,12 +84,12 @@ class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
     def trivial(self) -> str:
         train, validation = (
             sum((self.masks[photo.name][1] for photo in data.photos), Counter[int]())
-            for data in (self.training, self.others)
+            for data in (self.training, self.validation)
         )
         del train[NOT_COUNTED], validation[NOT_COUNTED]
         label, _ = train.most_common(1)[0]
-        share = validation[label] / max(validation.total(), 1)
-        return f"always {self.names[label]!r}: {share:.1%} of the validation pixels right"
+        accuracy = validation[label] / max(validation.total(), 1)
+        return f"always {self.names[label]!r}: {accuracy:.1%} of the validation pixels right"
 
     def digest(self, data: MaskData) -> str:
         digest = sha256()
@@ -106,8 +106,8 @@ class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
             size = size or config["input_size"]
         else:
             module, config = "deeplabv3", {"base": base_of(self.model), "width": self.options.width}
-        photos = [decoder.size(one.photo, name=one.name) for one in data.photos[:50]]
-        return module, {**config, "input_size": sized(size, photos), "classes": len(data.labels)}
+        sizes = [decoder.size(photo.photo, name=photo.name) for photo in data.photos[:50]]
+        return module, {**config, "input_size": sized(size, sizes), "classes": len(data.labels)}
 
     def loss(self) -> keras.losses.Loss:
         return SegmentationLoss(len(self.labels))
@@ -121,7 +121,7 @@ class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
             self.rules,
             batch_size=options.batch_size,
             seed=options.seed,
-            vary=self.vary if part == "train" else None,
+            augment=self.augmentation if part == "train" else None,
         )
 
     def prediction(self) -> keras.Model:
@@ -134,19 +134,19 @@ class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
         return confusion.result()
 
     def predicted(self) -> Iterator[tuple[int, np.ndarray]]:
-        """(row, class of every pixel), for each validation photo."""
+        """(row, classes of the pixels) of each validation photo."""
         for row, logits in self.outputs():
             height, width = self.validation_photos.mask(row).shape
             yield row, label_map(logits, Frame.of((width, height), self.rules))
 
     def own_entry(self, module: str) -> dict[str, Any]:
         entry, name = self.model.entry, self.model.name
-        known = module == entry.architecture
-        ending = "_finetuned" if known else "_deeplabv3"
+        is_same = module == entry.architecture
+        ending = "_finetuned" if is_same else "_deeplabv3"
         return {
             "name": name if name.endswith(ending) else name + ending,
-            "family": entry.family if known else "deeplabv3",
-            "title": entry.title if known else f"DeepLabV3+ on {entry.title}",
+            "family": entry.family if is_same else "deeplabv3",
+            "title": entry.title if is_same else f"DeepLabV3+ on {entry.title}",
             "processing": {},
         }
 
@@ -181,9 +181,9 @@ class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
         for row, labels in self.predicted():
             mask = self.validation_photos.mask(row)
             wrong = float(((mask != labels) & (mask != NOT_COUNTED)).mean())
-            worst = sorted([*worst, (wrong, row, mask, labels)], key=lambda one: -one[0])[:SHOWN]
+            worst = sorted([*worst, (wrong, row, mask, labels)], key=lambda item: -item[0])[:SHOWN]
         for wrong, row, mask, labels in worst:
-            photo = self.others.photos[row]
+            photo = self.validation.photos[row]
             for values, what in ((mask, "mask"), (labels, f"{wrong:.1%} wrong")):
                 read = partial(decoder.decode, photo.photo, name=photo.name)
                 result = Segmentation(photo.name, self.entry.name, values, tuple(self.labels), read)
@@ -201,8 +201,7 @@ class SegmentationLoss(keras.losses.Loss):
     """Cross entropy plus soft Dice (Milletari et al. 2016, arXiv:1606.04797), at the masks' size;
     one number per batch.
 
-    Takes class indices (B, H, W), `NOT_COUNTED` for pixels that do not count, and logits (B, h, w,
-    classes).
+    Takes class indices (B, H, W), `NOT_COUNTED` for ignored pixels, and logits (B, h, w, classes).
     """
 
     def __init__(self, classes: int, name: str = "segmentation"):

@@ -1,9 +1,9 @@
-"""How well fixed features suit a task, without training a network: LogME, and a linear probe.
+"""Measures of how well fixed features suit a task: LogME, and a linear probe.
 
 LogME: You, Liu, Wang, Long, "LogME: Practical Assessment of Pre-trained Models for Transfer
-Learning" (2021), arXiv:2102.11005. Each class' indicator is a Bayesian linear regression on the
+Learning" (2021), arXiv:2102.11005. Each class is a Bayesian linear regression of its indicator on the
 features; the evidence is maximised over the precisions of prior and noise (section 4.2), and the
-score is the mean over the classes of the logarithm of the evidence per example.
+score is the mean over classes of the log evidence per example.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TINY = 1e-12
 
 
 def logme(features: np.ndarray, targets: np.ndarray) -> float:
-    """The score: higher is better; only scores of the same examples can be compared.
+    """The LogME score; higher is better, and only scores on the same examples are comparable.
 
     Args:
         features: (N, D).
@@ -41,8 +41,7 @@ def logme(features: np.ndarray, targets: np.ndarray) -> float:
 def evidence(
     left: np.ndarray, spectrum: np.ndarray, target: np.ndarray, width: int
 ) -> tuple[float, float, float]:
-    """The largest log evidence per example of one regression, with its precisions of prior and of
-    noise.
+    """The largest log evidence per example of a regression, and its precisions of prior and noise.
 
     y ~ N(F w, 1/beta), w ~ N(0, 1/alpha) with features F (N, D) = left sqrt(spectrum) right.
 
@@ -59,9 +58,8 @@ def evidence(
     for _ in range(ROUNDS):
         ratio = alpha / beta
         effective = float((spectrum / (spectrum + ratio)).sum())
-        weight = float(
-            (spectrum * along / (spectrum + ratio) ** 2).sum()
-        )  # squared norm of the mean weights
+        # squared norm of the mean weights
+        weight = float((spectrum * along / (spectrum + ratio) ** 2).sum())
         residual = beyond + float((along * (ratio / (spectrum + ratio)) ** 2).sum())
         alpha, beta = (
             max(effective, TINY) / max(weight, TINY),
@@ -88,13 +86,12 @@ def evidence(
 
 @dataclass(frozen=True)
 class Probe:
-    """What a linear classifier on the features gets right on examples that it was not fitted on.
+    """The cross-validated metrics of a linear classifier on features.
 
     Attributes:
-        accuracy: share that is right, 0 to 1; for several labels an example, of the single
-            decisions.
-        error: standard error of the accuracy, from the number of examples.
-        loss: mean negative log likelihood; separates models where accuracies are equal.
+        accuracy: 0 to 1; for several labels per example, that of the single decisions.
+        error: the standard error of the accuracy, from the number of examples.
+        loss: the mean negative log likelihood, which separates models of equal accuracy.
     """
 
     accuracy: float
@@ -105,7 +102,7 @@ class Probe:
 def probe(
     features: np.ndarray, targets: np.ndarray, folds: np.ndarray, *, multi_label: bool = False
 ) -> Probe:
-    """Cross-validate the head that fine-tuning starts with (see `linear`).
+    """Cross-validate the default head of fine-tuning (see `linear`).
 
     Args:
         features: float32 (N, D).
@@ -114,25 +111,25 @@ def probe(
     """
     logits = np.zeros(targets.shape)
     for fold in np.unique(folds):
-        inside = folds == fold
-        head = solve(features[~inside], targets[~inside], multi_label=multi_label)
-        logits[inside] = head.logits(features[inside])
-    numbers = targets if multi_label else targets.argmax(1)
-    _, right = decisions(probabilities(logits, multi_label), numbers, multi_label)
-    accuracy = float(right.mean())
+        is_test = folds == fold
+        head = solve(features[~is_test], targets[~is_test], multi_label=multi_label)
+        logits[is_test] = head.logits(features[is_test])
+    truth = targets if multi_label else targets.argmax(1)
+    _, correct = decisions(probabilities(logits, multi_label), truth, multi_label)
+    accuracy = float(correct.mean())
     error = float(np.sqrt(max(accuracy * (1 - accuracy), 1e-9) / len(features)))
-    return Probe(accuracy, error, negative_log_likelihood(logits, numbers, multi_label))
+    return Probe(accuracy, error, negative_log_likelihood(logits, truth, multi_label))
 
 
 def stratified_folds(
     targets: np.ndarray, groups: list[str], count: int = FOLDS, seed: int = 0
 ) -> np.ndarray:
-    """The fold of each example, (N,): every class is spread evenly, and equal contents stay
+    """The fold of each example, (N,): classes are distributed evenly, and equal contents stay
     together.
 
     Args:
         targets: (N, classes), 0 and 1.
-        groups: names the content of each example.
+        groups: a key of each example's content.
     """
     first: dict[str, int] = {}
     for index, group in enumerate(groups):
@@ -141,8 +138,6 @@ def stratified_folds(
     random = np.random.default_rng(seed)
     rows = rows[random.permutation(len(rows))]
     label_sets = [tuple(row) for row in targets[rows].astype(bool)]
-    order = sorted(
-        range(len(rows)), key=lambda i: label_sets[i]
-    )  # stable: classes one after the other
+    order = sorted(range(len(rows)), key=label_sets.__getitem__)  # stable, so grouped by class
     fold_of = {groups[rows[i]]: n % count for n, i in enumerate(order)}
     return np.array([fold_of[group] for group in groups])

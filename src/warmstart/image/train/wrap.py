@@ -29,29 +29,28 @@ class WrapPhotoOptions(PhotoRuleOptions, LabelOptions):
 
 
 class ImageClassifierWrapper(PhotoWrapper[WrapPhotoOptions]):
-    """Decides how outputs become probabilities."""
+    """Defines how outputs become probabilities."""
 
     task = "image-classification"
     quality = Quality("Accuracy", ("top1", "accuracy"))
-    options: ClassVar = WrapPhotoOptions
+    options_class: ClassVar = WrapPhotoOptions
 
     @cached_property
     def chosen(self) -> tuple[str, int, bool]:
-        """(activation, classes, whether several may apply)."""
-        if self.asked.embedding:
-            if self.asked.labels is not None or self.asked.activation is not None:
+        """(activation, number of classes, whether several may apply)."""
+        if self.options.embedding:
+            if self.options.labels is not None or self.options.activation is not None:
                 raise UsageError("An embedding has no classes; leave out labels and activation.")
             return FEATURES, 0, False
-        return chosen_activation(self.opened.model, self.asked)
+        return chosen_activation(self.opened.model, self.options)
 
     def config(self) -> dict[str, Any]:
         self.check_input()
         activation, classes, _ = self.chosen
-        named = {"features": self.asked.features} if self.asked.features else {}
-        return {"activation": activation, "classes": classes, **named}
+        return {"activation": activation, "classes": classes}
 
     def processing(self) -> dict[str, Any]:
         return {"multi_label": True} if self.chosen[2] else {}
 
     def labels(self) -> tuple[Label, ...]:
-        return class_labels(self.asked.labels, self.chosen[1]) if self.chosen[1] else ()
+        return class_labels(self.options.labels, self.chosen[1]) if self.chosen[1] else ()

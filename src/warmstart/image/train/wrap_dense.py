@@ -18,9 +18,9 @@ BACKGROUND = ["background", "object"]
 """The classes of a map of one channel."""
 CORNERS = 4
 BOXES = "box"
-"""Part of the name of an output of boxes, where shapes do not show which one it is."""
+"""Part of the name of the boxes' output, for models whose shapes do not identify it."""
 NOISE = 0.01
-"""A difference of these figures on a few photos that says nothing."""
+"""Differences of these metrics on a few photos that are not significant."""
 LABELS = "Class names, or a file with one per line, in the order of the outputs."
 
 
@@ -55,11 +55,11 @@ class WrapSegmenterOptions(DenseOptions):
 
 
 class SegmenterWrapper(PhotoWrapper[WrapSegmenterOptions]):
-    """Decides which axis of the output has the classes."""
+    """Defines the axis of the classes in the output."""
 
     task = "image-segmentation"
     quality = Quality("Mean intersection over union", ("miou",), NOISE)
-    options: ClassVar = WrapSegmenterOptions
+    options_class: ClassVar = WrapSegmenterOptions
 
     @cached_property
     def form(self) -> tuple[str, str, int]:
@@ -76,17 +76,17 @@ class SegmenterWrapper(PhotoWrapper[WrapSegmenterOptions]):
             )
         if is_integer:
             return "indices", "last", 0
-        where = self.asked.channels or self._channels(shape)
-        count = shape[-1] if where == "last" else shape[1]
+        channels = self.options.channels or self._channels(shape)
+        count = shape[-1] if channels == "last" else shape[1]
         if not isinstance(count, int):
             raise UsageError("The number of classes of the map is unknown.")
-        return "scores", where, count
+        return "scores", channels, count
 
     def _channels(self, shape: tuple[int | None, ...]) -> str:
-        names = class_names(self.asked.labels)
+        names = class_names(self.options.labels)
         if names is not None:
             axes = (("last", -1), ("first", 1))
-            fits = [where for where, axis in axes if shape[axis] == len(names)]
+            fits = [channels for channels, axis in axes if shape[axis] == len(names)]
             if len(fits) == 1:
                 return fits[0]
         return "first" if self.channels_first else "last"
@@ -97,14 +97,14 @@ class SegmenterWrapper(PhotoWrapper[WrapSegmenterOptions]):
         if self.form[2] != 1:
             return "none"
         own = last_activation(self.opened.model)
-        if self.asked.activation is None and own != "sigmoid":
+        if self.options.activation is None and own != "sigmoid":
             raise UsageError(
                 "The map has one channel, which may be a logit or a probability. Pass "
                 "activation='sigmoid' (a logit) or 'none' (a probability)."
             )
-        if self.asked.activation == "sigmoid" and own == "sigmoid":
+        if self.options.activation == "sigmoid" and own == "sigmoid":
             raise UsageError("The model already ends with a sigmoid; leave activation out.")
-        return "binary" if self.asked.activation == "sigmoid" else "complement"
+        return "binary" if self.options.activation == "sigmoid" else "complement"
 
     def config(self) -> dict[str, Any]:
         self.check_input()
@@ -114,12 +114,11 @@ class SegmenterWrapper(PhotoWrapper[WrapSegmenterOptions]):
             "channels": channels,
             "activation": self.activation,
             "classes": len(self.labels()),
-            **({"features": self.asked.features} if self.asked.features else {}),
         }
 
     def labels(self) -> tuple[Label, ...]:
         form, _, count = self.form
-        names = class_names(self.asked.labels)
+        names = class_names(self.options.labels)
         if form == "indices":
             if names is None:
                 raise UsageError("The model returns class indices: labels must name the classes.")
@@ -167,21 +166,21 @@ class WrapDetectorOptions(DenseOptions):
 
 
 class DetectorWrapper(PhotoWrapper[WrapDetectorOptions]):
-    """Decides which output has boxes, and what their numbers mean."""
+    """Defines which output has boxes, and their format."""
 
     task = "object-detection"
     quality = Quality("Average precision at an overlap of 0.5", ("ap50",), NOISE)
-    options: ClassVar = WrapDetectorOptions
+    options_class: ClassVar = WrapDetectorOptions
 
     @cached_property
     def layout(self) -> tuple[dict[str, Any], int]:
-        """(the layout of boxes and scores, the number of scores of a box).
+        """(the layout of boxes and scores, the number of scores per box).
 
         Raises:
             UsageError: the outputs are not boxes and scores.
         """
         shapes = [tuple(tensor.shape) for tensor in self.opened.model.outputs]
-        names = class_names(self.asked.labels)
+        names = class_names(self.options.labels)
         if len(shapes) == 1 and len(shapes[0]) == 3:
             if names is None:
                 raise UsageError(
@@ -212,17 +211,19 @@ class DetectorWrapper(PhotoWrapper[WrapDetectorOptions]):
 
     @property
     def _output_names(self) -> list[str]:
-        """The keys of the outputs, else the names of the layers that return them."""
+        """The keys of the outputs, or else the names of the layers that return them."""
         model = self.opened.model
         outputs = getattr(model, "output", None)
         keys = (
-            {id(each): name for name, each in outputs.items()} if isinstance(outputs, dict) else {}
+            {id(tensor): name for name, tensor in outputs.items()}
+            if isinstance(outputs, dict)
+            else {}
         )
-        own = [(id(each), each._keras_history.operation.name) for each in model.outputs]
+        own = [(id(tensor), tensor._keras_history.operation.name) for tensor in model.outputs]
         return [str(keys.get(key, name)) for key, name in own]
 
     def _joined(self, shape: tuple[int | None, ...], classes: int) -> tuple[dict[str, Any], int]:
-        count = classes + (self.asked.background != "none")
+        count = classes + (self.options.background != "none")
         fits = [
             {"joined": joined, "objectness": objectness}
             for objectness in (False, True)
@@ -243,7 +244,7 @@ class DetectorWrapper(PhotoWrapper[WrapDetectorOptions]):
 
     def config(self) -> dict[str, Any]:
         self.check_input()
-        if self.asked.boxes is None or self.asked.units is None:
+        if self.options.boxes is None or self.options.units is None:
             raise UsageError(
                 "The format of the boxes is unknown: pass boxes='xyxy', 'yxyx', 'xywh' or "
                 "'cxcywh', and units='pixels' or 'fractions'."
@@ -251,21 +252,20 @@ class DetectorWrapper(PhotoWrapper[WrapDetectorOptions]):
         layout, _ = self.layout
         return {
             **layout,
-            "corners": self.asked.boxes,
-            "units": self.asked.units,
+            "corners": self.options.boxes,
+            "units": self.options.units,
             "size": list(self.preprocessing().size),
-            "activation": self.asked.activation,
-            "background": self.asked.background,
+            "activation": self.options.activation,
+            "background": self.options.background,
             "classes": len(self.labels()),
-            **({"features": self.asked.features} if self.asked.features else {}),
         }
 
     def processing(self) -> dict[str, Any]:
-        own = {"threshold": self.asked.threshold}
-        if self.asked.iou_threshold is not None:
-            own["suppression"] = self.asked.iou_threshold
+        own = {"threshold": self.options.threshold}
+        if self.options.iou_threshold is not None:
+            own["suppression"] = self.options.iou_threshold
         return own
 
     def labels(self) -> tuple[Label, ...]:
         _, count = self.layout
-        return class_labels(self.asked.labels, count - (self.asked.background != "none"))
+        return class_labels(self.options.labels, count - (self.options.background != "none"))

@@ -1,4 +1,4 @@
-"""Wrapping models of photos: size, scaling and order of axes of the input."""
+"""Wrapping models of photos: size, scaling and axis order of the input."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from warmstart.training.wrap.opened_model import OpenedModel
 
 LEAST_SPAN, LARGEST_SPAN = 0.5, 12.0
-"""Range of plausible distances between black and white after the first layers."""
+"""The range of plausible differences between black and white after the first layers."""
 RGB, GREY = 3, 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoRuleOptions(WrapOptions):
-    """How photos become inputs."""
+    """Options that define how photos become inputs."""
 
     scaling: Annotated[
         Literal["0..255", "0..1", "-1..1", "imagenet", "caffe"] | None,
@@ -74,38 +74,38 @@ RulesT = TypeVar("RulesT", bound=PhotoRuleOptions)
 
 
 class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
-    """Decides how photos become inputs; subclasses decide what the outputs mean.
+    """Defines how photos become inputs; subclasses define the meaning of the outputs.
 
     Attributes:
-        quality: what `check` compares.
+        quality: the metric that `check` compares.
         channels_first: whether the model takes (channels, rows, columns).
     """
 
     quality: ClassVar[Quality]
 
     def __init__(self, opened: OpenedModel, options: RulesT):
-        turned = opened.channels_last()
-        self.channels_first = turned is not opened
-        super().__init__(turned, options)
+        transposed = opened.channels_last()
+        self.channels_first = transposed is not opened
+        super().__init__(transposed, options)
 
     def preprocessing(self) -> ImagePreprocessing:
-        asked, size = self.asked, self._size()
-        if asked.preprocessing is not None:
-            if asked.scaling is not None:
+        options, size = self.options, self._size()
+        if options.preprocessing is not None:
+            if options.scaling is not None:
                 raise UsageError("scaling is a part of preprocessing; pass one of the two.")
-            return replace(rules_of(asked.preprocessing, size), size=size)
+            return replace(rules_of(options.preprocessing, size), size=size)
         return ImagePreprocessing(
             size=size,
             **SCALINGS[self._scaling()],
-            resize=asked.resize,
-            crop_ratio=asked.crop_ratio,
-            interpolation=asked.interpolation,
+            resize=options.resize,
+            crop_ratio=options.crop_ratio,
+            interpolation=options.interpolation,
         )
 
     def report(self, model: Model[Any, Any, Any]) -> None:
-        if self.asked.check is not None:
+        if self.options.check is not None:
             grey = self.opened.model.inputs[0].shape[-1] == GREY
-            lines = scaling_check.report(model, self.asked.check, self.quality, grey=grey)
+            lines = scaling_check.report(model, self.options.check, self.quality, grey=grey)
             print(*lines, sep="\n", file=sys.stderr)
 
     def check_input(self) -> None:
@@ -121,13 +121,13 @@ class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
     def _size(self) -> tuple[int, int]:
         self.check_input()
         height, width = self.opened.model.inputs[0].shape[1:3]
-        asked = self.asked.size
+        side = self.options.size
         if isinstance(height, int) and isinstance(width, int):
-            if asked not in (None, height, width):
-                raise UsageError(f"The model takes {height} x {width} pixels, not size={asked}.")
+            if side not in (None, height, width):
+                raise UsageError(f"The model takes {height} x {width} pixels, not size={side}.")
             return height, width
         front = self._front
-        size = (asked, asked) if asked else front.size if front else None
+        size = (side, side) if side else front.size if front else None
         if size is None:
             raise UsageError(
                 "The model takes photos of any size; pass the one that it was trained with, "
@@ -137,7 +137,7 @@ class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
 
     @cached_property
     def _front(self) -> Front | None:
-        """What the first layers do to pixels; None if they do not scale them, or it is unknown."""
+        """The scaling by the first layers; None if they do not scale pixels, or it is unknown."""
         if self.opened.network is None:
             return None
         try:
@@ -159,36 +159,36 @@ class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
         return arrays
 
     def _scaling(self) -> str:
-        """The key of `SCALINGS`: as requested, or as the first layers of the model imply.
+        """The key of `SCALINGS`: the option, or what the first layers of the model imply.
 
         Raises:
-            UsageError: neither says it, or they contradict each other.
+            UsageError: both are missing, or they contradict each other.
         """
-        own, asked = self._recognised(), self.asked.scaling
-        if own is None and asked is None:
+        own, scaling = self._recognised(), self.options.scaling
+        if own is None and scaling is None:
             raise UsageError(
                 "The scaling of pixels is unknown. Pass the one that the model was trained "
                 f"with as scaling=: {', '.join(SCALINGS)}; or pass a model of the catalogue "
                 "with the same preprocessing as preprocessing=."
             )
-        if asked is None:
+        if scaling is None:
             assert own is not None
             return own
-        if asked in PER_CHANNEL and self.opened.model.inputs[0].shape[-1] == GREY:
+        if scaling in PER_CHANNEL and self.opened.model.inputs[0].shape[-1] == GREY:
             raise UsageError(
-                f"The model takes greyscale photos, but scaling={asked!r} is for colour photos."
+                f"The model takes greyscale photos, but scaling={scaling!r} is for colour photos."
             )
-        if own not in (None, asked):
+        if own not in (None, scaling):
             raise UsageError(
                 f"The first layers of the model take pixels of {own} and scale them; with "
-                f"scaling={asked!r} they would be scaled twice. Leave scaling out; or, if both "
+                f"scaling={scaling!r} they would be scaled twice. Leave scaling out; or, if both "
                 "are intended, pass preprocessing={'scaling': …}."
             )
-        return asked
+        return scaling
 
     def _recognised(self) -> str | None:
-        """Whether the first layers take pixels of 0..255 or of 0..1, by their output range; else
-        None.
+        """The pixel range that the first layers take, 0..255 or 0..1, by the range of their output;
+        else None.
         """
         front = self._front
         if front is None or not front.scales:

@@ -45,7 +45,7 @@ class ForecasterWrapper(Wrapper[WrapForecasterOptions]):
     """Decides what a window is, and what the outputs mean."""
 
     task = "forecasting"
-    options: ClassVar = WrapForecasterOptions
+    options_class: ClassVar = WrapForecasterOptions
 
     @cached_property
     def context(self) -> int:
@@ -59,21 +59,21 @@ class ForecasterWrapper(Wrapper[WrapForecasterOptions]):
                 "A forecaster takes one window of one series, (None, steps) or (None, steps, "
                 f"1). This model takes {shapes}; wrap it for the task 'tensors'."
             )
-        steps, asked = shape[1], self.asked.context
+        steps, context = shape[1], self.options.context
         if isinstance(steps, int):
-            if asked not in (None, steps):
-                raise UsageError(f"The model takes {steps} steps, not context={asked}.")
+            if context not in (None, steps):
+                raise UsageError(f"The model takes {steps} steps, not context={context}.")
             return steps
-        if asked is None:
+        if context is None:
             raise UsageError("The model takes windows of any length; pass one, such as context=96.")
-        return asked
+        return context
 
     @cached_property
     def horizon(self) -> int:
         """Steps of a forecast."""
         outputs = self.opened.model.outputs
         shape = tuple(outputs[0].shape)
-        levels = len(self.asked.quantiles)
+        levels = len(self.options.quantiles)
         last = levels or 1
         fits = len(shape) == 2 or (len(shape) == 3 and shape[2] == last)
         if levels > 1:
@@ -90,11 +90,11 @@ class ForecasterWrapper(Wrapper[WrapForecasterOptions]):
     @cached_property
     def scaling(self) -> str | list[float]:
         """The scaling as stored in the bundle."""
-        asked = self.asked.scaling
-        if asked in SCALINGS:
-            return str(asked)
+        scaling = self.options.scaling
+        if scaling in SCALINGS:
+            return str(scaling)
         try:
-            numbers = [float(part) for part in str(asked).split(",")]
+            numbers = [float(part) for part in str(scaling).split(",")]
         except ValueError:
             numbers = []
         if len(numbers) != 2 or not numbers[1] > 0:
@@ -108,7 +108,7 @@ class ForecasterWrapper(Wrapper[WrapForecasterOptions]):
         return {"context": self.context, "horizon": self.horizon}
 
     def processing(self) -> dict[str, Any]:
-        levels = list(self.asked.quantiles) or [MEDIAN]
+        levels = list(self.options.quantiles) or [MEDIAN]
         if sorted({*levels}) != levels:
             raise UsageError("quantiles must be in ascending order.")
         return {
@@ -116,5 +116,5 @@ class ForecasterWrapper(Wrapper[WrapForecasterOptions]):
             "horizon": self.horizon,
             "levels": levels,
             "scaling": self.scaling,
-            "freq": self.asked.freq,
+            "freq": self.options.freq,
         }

@@ -29,7 +29,7 @@ from warmstart.speech.data import Example
 from warmstart.speech.recognition import SpeechRecognizer
 from warmstart.speech.train.clips import Clip
 from warmstart.speech.train.options import RecognitionOptions
-from warmstart.training.options import share_of
+from warmstart.training.options import validation_fraction
 from warmstart.training.page import MISTAKES, Section, mistakes
 from warmstart.training.split import fingerprint, split
 from warmstart.training.summary import Summary, data_name
@@ -102,7 +102,7 @@ class RecognitionTrainer(Trainer[RecognitionOptions]):
 
     def read(self, data: Any) -> Summary:
         options = self.options
-        own = share_of(options.validation) is None
+        own = validation_fraction(options.validation) is None
         problems: list[str] = []
         columns: list[str] = []
 

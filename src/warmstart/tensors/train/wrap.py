@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 AUTOMATIC = re.compile(r"(keras_tensor|input_layer|input)(_\d+)?")
 """Names that Keras gives to inputs by itself."""
 LARGEST_INTEGER = 1
-"""Of the probe, for whole numbers that no embedding bounds."""
+"""The limit of the probe's integers without an embedding that bounds them."""
 AXES = {
     2: ("batch", "tokens"),
     3: ("batch", "tokens", "side_2"),
@@ -31,7 +31,7 @@ class ArrayWrapper(Wrapper[WrapOptions]):
     """Names the inputs and outputs of a model."""
 
     task = "tensors"
-    options: ClassVar = WrapOptions
+    options_class: ClassVar = WrapOptions
 
     def config(self) -> dict[str, Any]:
         model = self.opened.model

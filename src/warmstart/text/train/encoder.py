@@ -29,7 +29,7 @@ from warmstart.text.train.options import EncoderOptions
 from warmstart.training.adamw import warmed
 from warmstart.training.batches import Batches
 from warmstart.training.freeze import Block
-from warmstart.training.options import share_of
+from warmstart.training.options import validation_fraction
 from warmstart.training.repeats import contents, repeats
 from warmstart.training.sorted_batches import SortedBatches
 from warmstart.training.split import fingerprint, split
@@ -153,7 +153,7 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
             part=lambda example: example.part,
         )
         self.train_examples, self.validation_examples = chosen.train, chosen.validation
-        self.set_aside = bool(share_of(options.validation)) and not (
+        self.set_aside = bool(validation_fraction(options.validation)) and not (
             options.validation == "auto" and any(one.part == "validation" for one in examples)
         )
         self.check()

@@ -27,7 +27,7 @@ from warmstart.text.train.options import GenerationOptions
 from warmstart.training.adamw import AdamW
 from warmstart.training.batches import parts
 from warmstart.training.freeze import Block, freeze
-from warmstart.training.options import share_of
+from warmstart.training.options import validation_fraction
 from warmstart.training.schedules import warmup_linear
 from warmstart.training.summary import Summary, data_name
 from warmstart.training.trainer import SOURCE, Trainer
@@ -59,7 +59,7 @@ class GenerationTrainer(Trainer[GenerationOptions]):
 
     def read(self, data: Any) -> Summary:
         tokens = encoded(self.model, data)
-        share = share_of(self.options.validation)
+        share = validation_fraction(self.options.validation)
         if share == 0:
             raise UsageError(
                 "Fine-tuning a language model needs validation data, or a fraction above 0."

@@ -104,7 +104,7 @@ class TextWrapper(Wrapper[TokensT], Generic[TokensT]):
         Raises:
             UsageError: none was.
         """
-        folder = self.asked.tokenizer
+        folder = self.options.tokenizer
         if not isinstance(folder, str | os.PathLike):
             raise UsageError(
                 "A model of texts needs the tokenizer that it was trained with: tokenizer= the "
@@ -129,11 +129,11 @@ class TextWrapper(Wrapper[TokensT], Generic[TokensT]):
         if self.vectorization is not None:
             own = self.vectorization.get_config()["output_sequence_length"]
             fixed = fixed if own is None else own
-        asked = self.asked.max_length
+        length = self.options.max_length
         if fixed is None:
-            return None, asked or DEFAULT_LENGTH
-        if asked not in (None, fixed):
-            raise UsageError(f"The model takes texts of {fixed} tokens, not max_length={asked}.")
+            return None, length or DEFAULT_LENGTH
+        if length not in (None, fixed):
+            raise UsageError(f"The model takes texts of {fixed} tokens, not max_length={length}.")
         return int(fixed), int(fixed)
 
     def config(self) -> dict[str, Any]:
@@ -193,31 +193,30 @@ class TextClassifierWrapper(TextWrapper[WrapTextOptions]):
     """Decides how outputs become logits."""
 
     task = "text-classification"
-    options: ClassVar = WrapTextOptions
+    options_class: ClassVar = WrapTextOptions
 
     @cached_property
     def chosen(self) -> tuple[str, int, bool]:
         """(activation, classes, whether several may apply)."""
-        return chosen_activation(self.opened.model, self.asked)
+        return chosen_activation(self.opened.model, self.options)
 
     def config(self) -> dict[str, Any]:
         activation, classes, several = self.chosen
         own = {"activation": activation, "classes": classes, "multi_label": several}
-        features = {"features": self.asked.features} if self.asked.features else {}
-        return {**super().config(), **own, **features}
+        return {**super().config(), **own}
 
     def processing(self) -> dict[str, Any]:
         return {"problem": "multi" if self.chosen[2] else "single", **super().processing()}
 
     def labels(self) -> tuple[Label, ...]:
-        return class_labels(self.asked.labels, self.chosen[1])
+        return class_labels(self.options.labels, self.chosen[1])
 
 
 class TextEmbedderWrapper(TextWrapper[WrapEmbedderOptions]):
     """Decides how outputs become one vector."""
 
     task = "text-embedding"
-    options: ClassVar = WrapEmbedderOptions
+    options_class: ClassVar = WrapEmbedderOptions
 
     def config(self) -> dict[str, Any]:
         outputs = self.opened.model.outputs
@@ -228,7 +227,7 @@ class TextEmbedderWrapper(TextWrapper[WrapEmbedderOptions]):
                 "A text embedder must have one output: a vector (None, D), or a state for "
                 f"each token (None, tokens, D). The outputs of this model are {shapes}."
             )
-        pooling = self.asked.pooling
+        pooling = self.options.pooling
         if len(shape) == 3 and pooling is None:
             raise UsageError(
                 "The model returns a state for each token; choose how to combine them: "
@@ -236,7 +235,7 @@ class TextEmbedderWrapper(TextWrapper[WrapEmbedderOptions]):
             )
         if len(shape) == 2 and pooling is not None:
             raise UsageError("The model already returns one vector per text; leave pooling out.")
-        own = {"pooling": pooling or "none", "normalize": self.asked.normalize}
+        own = {"pooling": pooling or "none", "normalize": self.options.normalize}
         return {**super().config(), **own, "hidden_size": shape[-1]}
 
 

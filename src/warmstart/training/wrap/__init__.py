@@ -1,8 +1,8 @@
-"""`ws.wrap`: a Keras model of the user becomes a model of a task, compiled and checked against
-itself.
+"""`ws.wrap`: turns a user's Keras model into a model of a task, compiled and verified against the
+original.
 
-`opened_model` opens what the user has, `wrapper` makes a bundle of it; a task's `Wrapper` says what its
-inputs and outputs mean. Importing this package imports neither TensorFlow nor Keras.
+`opened_model` opens the user's model, and `wrapper` makes a bundle from it; a task's `Wrapper` defines
+the meaning of its inputs and outputs. Importing this package imports neither TensorFlow nor Keras.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, An
         (PosixPath('line-copy'), PosixPath('line.tflite'))
     """
     wrapper = wrapper_class(task)
-    checked = make(wrapper.options, options, f"Wrapping for {task}")
+    checked = make(wrapper.options_class, options, f"Wrapping for {task}")
     if checked.output is not None:
         check_output(Path(checked.output).expanduser())
     require("tensorflow", extra="tensorflow", purpose="to wrap a Keras model")
@@ -67,7 +67,7 @@ def check_output(folder: Path) -> None:
     """Refuse a folder that is not new or empty.
 
     Raises:
-        UsageError: it is a file, or holds something.
+        UsageError: it is a file, or not empty.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is not empty; choose a new folder; nothing was overwritten.")

@@ -1,6 +1,4 @@
-"""The classes of a classifier that is wrapped: their names, and what makes probabilities of its
-outputs.
-"""
+"""The classes of a wrapped classifier: their names, and the activation of its outputs."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ def class_labels(names_or_file: Any, count: int) -> tuple[Label, ...]:
     """The classes of the option `labels`: names, `Label`s, or a file with one per line.
 
     Raises:
-        UsageError: there are more or fewer than outputs, or one comes twice.
+        UsageError: there are more or fewer than outputs, or a name is repeated.
     """
     names = class_names(names_or_file)
     if names is None:
@@ -37,7 +35,7 @@ def class_names(names_or_file: Any) -> list[str] | None:
     """The names of the option `labels`, which are names, `Label`s, or a file with one per line.
 
     Raises:
-        UsageError: there is no such file, or it is another value.
+        UsageError: the file does not exist, or the value has another type.
         InputError: the file is not a list of names.
     """
     if names_or_file is None:
@@ -58,8 +56,8 @@ def class_names(names_or_file: Any) -> list[str] | None:
 
 
 def last_activation(model: keras.Model) -> str | None:
-    """The activation of a model's output: "softmax", "sigmoid", "linear"; None where another
-    operation gives it.
+    """The activation of a model's output: "softmax", "sigmoid" or "linear"; None for any other last
+    operation.
     """
     import keras
 
@@ -77,10 +75,10 @@ def last_activation(model: keras.Model) -> str | None:
 
 
 def chosen_activation(model: keras.Model, options: LabelOptions) -> tuple[str, int, bool]:
-    """(activation of the config, classes, whether several may apply) of a classifier.
+    """(activation of the config, number of classes, whether several may apply) of a classifier.
 
     Raises:
-        UsageError: its outputs are not one vector of classes, or nothing says what they are.
+        UsageError: its output is not one vector of classes, or it may be logits or probabilities.
     """
     if len(model.outputs) != 1 or len(model.outputs[0].shape) != 2:
         shapes = ", ".join(str(tuple(tensor.shape)) for tensor in model.outputs)
@@ -91,22 +89,22 @@ def chosen_activation(model: keras.Model, options: LabelOptions) -> tuple[str, i
     units = model.outputs[0].shape[-1]
     if not isinstance(units, int):
         raise UsageError("The number of classes is unknown.")
-    own, asked = last_activation(model), options.activation
-    if asked is None:
+    own, added = last_activation(model), options.activation
+    if added is None:
         if own not in ("softmax", "sigmoid"):
-            asked = _of_loss(model)
-        if asked is None and own not in ("softmax", "sigmoid"):
+            added = _of_loss(model)
+        if added is None and own not in ("softmax", "sigmoid"):
             raise UsageError(
                 "The model does not end with a softmax or sigmoid, so its outputs may be "
                 "logits or probabilities. Pass activation=: softmax (logits, one class per "
                 "input), sigmoid (logits, independent classes) or none (probabilities)."
             )
-    elif asked != "none" and own in ("softmax", "sigmoid"):
+    elif added != "none" and own in ("softmax", "sigmoid"):
         raise UsageError(
-            f"The model already ends with a {own}; activation={asked!r} would apply a second "
+            f"The model already ends with a {own}; activation={added!r} would apply a second "
             "one. Leave it out, or pass activation='none'."
         )
-    applied = asked if asked in ("softmax", "sigmoid") else "none"
+    applied = added if added in ("softmax", "sigmoid") else "none"
     is_sigmoid = "sigmoid" in (applied, own)
     if units == 1:
         if not is_sigmoid:
@@ -125,7 +123,7 @@ def chosen_activation(model: keras.Model, options: LabelOptions) -> tuple[str, i
 
 
 def _of_loss(model: keras.Model) -> str | None:
-    """The activation that belongs to the loss of a compiled model whose outputs are logits."""
+    """The activation that matches the loss of a compiled model whose outputs are logits."""
     loss = getattr(model, "loss", None)
     if not getattr(loss, "from_logits", None) and not (getattr(loss, "_fn_kwargs", None) or {}).get(
         "from_logits"

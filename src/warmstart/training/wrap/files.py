@@ -1,4 +1,4 @@
-"""`.onnx` and `.tflite` files as Keras models, compared with ONNX Runtime and LiteRT."""
+"""`.onnx` and `.tflite` files as Keras models, verified against ONNX Runtime and LiteRT."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from warmstart.training.wrap.onnx.layer import model_of
 Run = Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]
 """Computes the outputs of a file from its inputs, both in the file's order."""
 AXES = {4: ("batch", "rows", "columns")}
-"""Rank -> names of dynamic axes, for the sizes of probes."""
+"""Names of dynamic axes by rank, for the sizes of probes."""
 TEXT_AXES = ("batch", "tokens")
 PREFIX, SUFFIX = "serving_default_", ":0"
-"""What TensorFlow's converter adds to the names of inputs."""
+"""Added by TensorFlow's converter to the names of inputs."""
 
 
 def onnx_model(path: Path, name: str) -> tuple[keras.Model, int | None]:
-    """(the model of an ONNX file, its batch size; None: any).
+    """(the model of an ONNX file, its batch size or None for any).
 
     Raises:
         UsageError: it cannot be read, or has operators that are not supported.
@@ -52,11 +52,11 @@ def onnx_model(path: Path, name: str) -> tuple[keras.Model, int | None]:
 
 
 def tflite_model(path: Path, name: str) -> tuple[keras.Model, int | None]:
-    """(the model of a `.tflite` file, its batch size; None: any).
+    """(the model of a `.tflite` file, its batch size or None for any).
 
     Raises:
-        UsageError: it is not one, computes in 8-bit numbers, or has operators that are not
-            supported.
+        UsageError: it is not a `.tflite` file, is quantised to 8 bits, or has operators that are
+            not supported.
         CompileError: TensorFlow's outputs differ from those of LiteRT.
     """
     require("tf2onnx", "onnx", extra="onnx", purpose="to wrap .tflite files")
@@ -86,7 +86,7 @@ def tflite_model(path: Path, name: str) -> tuple[keras.Model, int | None]:
 
 
 def _interpreted(path: Path) -> tuple[Signature, Run]:
-    """The inputs and outputs of a `.tflite` file, and what LiteRT computes."""
+    """The signature of a `.tflite` file, and a function that runs it with LiteRT."""
     from ai_edge_litert.interpreter import Interpreter
 
     from warmstart.engines.noise import quiet
@@ -103,8 +103,8 @@ def _interpreted(path: Path) -> tuple[Signature, Run]:
         runner = interpreter.get_signature_runner(names[0])
         inputs, outputs = runner.get_input_details(), runner.get_output_details()
     else:
-        inputs = {_short(one["name"]): one for one in interpreter.get_input_details()}
-        outputs = {_short(one["name"]): one for one in interpreter.get_output_details()}
+        inputs = {_short(tensor["name"]): tensor for tensor in interpreter.get_input_details()}
+        outputs = {_short(tensor["name"]): tensor for tensor in interpreter.get_output_details()}
     for details in (*inputs.values(), *outputs.values()):
         if np.dtype(details["dtype"]).itemsize == 1 and details["quantization"][0]:
             raise UsageError(
@@ -132,12 +132,12 @@ def _interpreted(path: Path) -> tuple[Signature, Run]:
 
 def _specs(details: Mapping[str, Mapping[str, Any]]) -> tuple[TensorSpec, ...]:
     specs = []
-    for name, one in details.items():
-        sides = one.get("shape_signature")
-        sides = one["shape"] if sides is None or not len(sides) else sides
+    for name, tensor in details.items():
+        sides = tensor.get("shape_signature")
+        sides = tensor["shape"] if sides is None or not len(sides) else sides
         shape = [int(side) if side > 0 else f"side_{axis}" for axis, side in enumerate(sides)]
         specs.append(
-            TensorSpec(name, np.dtype(one["dtype"]).name, tuple(shape), tensor=one["name"])
+            TensorSpec(name, np.dtype(tensor["dtype"]).name, tuple(shape), tensor=tensor["name"])
         )
     return tuple(specs)
 
@@ -179,7 +179,7 @@ def _check(model: keras.Model, graph: Graph, reference: Run, path: Path, other: 
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """Errors of layers as they are raised, without Keras' description of the call around them."""
+    """Errors of layers without Keras' description of the call."""
     was_on = keras.config.is_traceback_filtering_enabled()
     keras.config.disable_traceback_filtering()
     try:

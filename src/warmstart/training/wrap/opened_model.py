@@ -1,4 +1,4 @@
-"""Open what `ws.wrap` is called with: a Keras model in memory, or a file or folder of one."""
+"""Opens the argument of `ws.wrap`: a Keras model in memory, or a file or folder of one."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from warmstart.models.tensors.wrapped.network import functional
 
 KERAS_FILES = (".keras", ".h5", ".hdf5")
 CHANNELS = (1, 3)
-"""Channels of photos in grey and in colour."""
+"""Channels of greyscale and of colour photos."""
 CHANNELS_FIRST = "it takes photos with channels first"
 GRAPH = "saved_model.pb"
 SIGNATURE = "serving_default"
 COMPILED = ("compile_config", "training_config")
-"""Keys of a file for its optimizer and loss, which are not loaded."""
+"""Keys of the optimizer and loss in a file, which are not loaded."""
 LOAD = "load it with keras.saving.load_model, and wrap the model that it returns"
 
 
 @dataclass(frozen=True)
 class OpenedModel:
-    """A Keras model to be wrapped.
+    """A Keras model to wrap.
 
     Attributes:
         model: functional or Sequential, built.
         name: for the catalogue, from its file or its own name.
-        network: its JSON, where it is made of Keras' own layers.
-        reason: why there is no such JSON; "" where there is.
+        network: its JSON, if it consists of Keras' own layers.
+        reason: why there is no such JSON, or "".
         rows: the batch size, if the file fixes one.
     """
 
@@ -47,12 +47,12 @@ class OpenedModel:
     rows: int | None = None
 
     def with_model(self, model: keras.Model) -> OpenedModel:
-        """The same with another model, a part of it."""
+        """The same for another model."""
         return replace(_opened(model, self.name), rows=self.rows)
 
     def channels_last(self) -> OpenedModel:
-        """The same model, but for photos (height, width, channels), if it takes (channels, height,
-        width), as PyTorch's models do.
+        """The same model with inputs (height, width, channels), if it takes (channels, height, width)
+        as PyTorch's models do.
         """
         model = functional(self.model)
         shape = tuple(model.inputs[0].shape)
@@ -60,17 +60,17 @@ class OpenedModel:
         if len(model.inputs) != 1 or not is_first:
             return self
         photos = keras.Input((*shape[2:], shape[1]), name="photos")
-        turned = keras.layers.Permute((3, 1, 2))(photos)
-        outputs = model(keras.tree.map_structure(lambda _: turned, model.input))
+        transposed = keras.layers.Permute((3, 1, 2))(photos)
+        outputs = model(keras.tree.map_structure(lambda _: transposed, model.input))
         whole = self.with_model(keras.Model(photos, outputs, name=model.name))
         return replace(whole, network=None, reason=self.reason or CHANNELS_FIRST)
 
 
 def open_model(model: Any) -> OpenedModel:
-    """A model in memory, or that of a path.
+    """A model in memory, or the model of a path.
 
     Raises:
-        UsageError: it is not functional or Sequential, or the file is not one of a model.
+        UsageError: it is not functional or Sequential, or the file does not contain a model.
     """
     if isinstance(model, keras.Model):
         return _opened(model, _name(model.name))
@@ -105,7 +105,7 @@ def _name(text: str) -> str:
 
 
 def _opened(model: keras.Model, name: str) -> OpenedModel:
-    """Check a model, and find out whether its own layers describe it."""
+    """Check a model, and describe it by JSON if it consists of Keras' own layers."""
     label = f"The model {model.name!r}"
     if isinstance(model, keras.Sequential) and not model.built:
         raise UsageError(f"{label} is not built: call it on an input, or add a keras.Input.")
@@ -152,10 +152,10 @@ def _keras_file(path: Path) -> keras.Model:
 
 
 def _check_file(config: Mapping[str, Any], path: Path) -> None:
-    """Refuse a description with classes that are not Keras' own; files of Keras 2 name no modules.
+    """Refuse a description with classes that are not Keras' own; files of Keras 2 have no modules.
 
     Raises:
-        UsageError: there is one.
+        UsageError: it has such a class.
     """
     if path.suffix.lower() == ".keras":
         family.check(config)
@@ -168,7 +168,7 @@ def _check_file(config: Mapping[str, Any], path: Path) -> None:
 
 
 def _saved_model(path: Path) -> keras.Model:
-    """A SavedModel folder as a model of one layer, with its inputs and outputs by name."""
+    """A SavedModel folder as a model of one layer, with named inputs and outputs."""
     import tensorflow as tf
 
     try:

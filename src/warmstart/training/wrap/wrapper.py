@@ -1,4 +1,4 @@
-"""`Wrapper`: the flow from a Keras model to a bundle, and what a task says of it."""
+"""`Wrapper`: the steps from a Keras model to a bundle, some of which each task implements."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
     from warmstart.training.wrap.opened_model import OpenedModel
 
 STEPS, SHAPES = "tf.TensorList", "for these shapes"
-"""In errors of the converter: operations of layers that compute step by step; operations for which
-a size is unknown, such as those after two `UpSampling2D`, if the number of rows is unknown.
+"""Parts of the converter's errors: on operations of recurrent layers, and on operations of unknown
+size, such as those after two `UpSampling2D` if the number of rows is unknown.
 """
 SAME = 1e-5
-"""By how much the rebuilt model may differ from the user's, in parts of its largest output."""
+"""The largest difference between the rebuilt model and the user's, relative to its largest output."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WrapOptions:
-    """What wrapping takes for every task."""
+    """Options of all tasks."""
 
     section: ClassVar[str] = "wrap.md"
-    """Section of the documentation on these options."""
+    """The section of the documentation on these options."""
 
     name: Annotated[
         str | None, Option("Name of the model; default: that of the file or of the Keras model.")
@@ -60,7 +60,7 @@ class WrapOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelOptions(WrapOptions):
-    """Of classifiers."""
+    """Options of classifiers."""
 
     labels: Annotated[
         ClassNames,
@@ -93,27 +93,27 @@ OptionsT = TypeVar("OptionsT", bound=WrapOptions)
 
 
 class Wrapper(ABC, Generic[OptionsT]):
-    """Makes a bundle of a Keras model; subclasses say what its inputs and outputs mean.
+    """Makes a bundle from a Keras model; subclasses define the meaning of its inputs and outputs.
 
     Class attributes:
-        task: what the result does.
-        options: the class of its options.
+        task: of the result.
+        options_class: the class of its options.
     """
 
     task: ClassVar[str]
-    options: ClassVar[type[Any]]
+    options_class: ClassVar[type[Any]]
 
     def __init__(self, opened: OpenedModel, options: OptionsT):
-        self.opened, self.asked = opened, options
+        self.opened, self.options = opened, options
 
-    # What a task says
+    # What each task implements
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
-        """The keys of the network's config besides `network` and `reason`."""
+        """The keys of the network's config besides `network`, `reason` and `features`."""
 
     def preprocessing(self) -> ImagePreprocessing | None:
-        """How photos become inputs."""
+        """The rules that convert photos into inputs."""
         return None
 
     def processing(self) -> dict[str, Any]:
@@ -125,19 +125,19 @@ class Wrapper(ABC, Generic[OptionsT]):
         return ()
 
     def files(self) -> Mapping[str, Path | bytes]:
-        """The task's own files of the bundle."""
+        """The task's files of the bundle."""
         return {}
 
     def report(self, model: Model[Any, Any, Any]) -> None:
-        """Say what the user should know of the result."""
+        """Print remarks on the result."""
 
-    # The flow
+    # The steps
 
     def wrap(self) -> Model[Any, Any, Any]:
-        """Write the bundle, and load it.
+        """Write the bundle and load it.
 
         Raises:
-            UsageError: the model cannot be one of this task.
+            UsageError: the model does not fit this task.
             CompileError: it cannot be compiled, or the program differs from it.
         """
         entry = self.entry()
@@ -166,25 +166,27 @@ class Wrapper(ABC, Generic[OptionsT]):
         return model
 
     def entry(self) -> Entry:
-        """What the bundle says of the model."""
+        """The entry of the bundle."""
         opened = self.opened
-        name = self.asked.name or opened.name
+        name = self.options.name or opened.name
         if not NAME.fullmatch(name):
             raise UsageError(
                 f"name must be lower snake case, such as {slug(Path(name))!r}, not {name!r}."
             )
         network = {"network": opened.network} if opened.network else {"reason": opened.reason}
+        layer = getattr(self.options, "features", None)
+        features = {"features": layer} if layer else {}
         return Entry(
             name=name,
             task=self.task,
             family=family.ARCHITECTURE,
             title=f"{opened.model.name}, a user's model",
             architecture=family.ARCHITECTURE,
-            config={**network, **self.config()},
+            config={**network, **self.config(), **features},
             weights={},
             preprocessing=self.preprocessing(),
             labels="",
-            licence=self.asked.licence,
+            licence=self.options.licence,
             parameters=int(opened.model.count_params()),
             gflops=None,
             min_size=0,
@@ -194,11 +196,11 @@ class Wrapper(ABC, Generic[OptionsT]):
         )
 
     def _compiled(self, entry: Entry, folder: Path) -> tuple[Entry, Program, Mapping[str, Any]]:
-        """Compile into a folder: for any number of rows at once; where that fails, as for recurrent
-        layers, for one row.
+        """Compile into a folder: for any batch size, or where that fails, as for recurrent layers, for
+        single rows.
 
         Returns:
-            The entry, which says so, the program, and its record.
+            The entry with the batch size, the program, and its record.
         """
         from warmstart.engines.compile import compile_program
 
@@ -206,8 +208,8 @@ class Wrapper(ABC, Generic[OptionsT]):
         is_single = self.opened.rows == 1 or self._is_recurrent()
         choices = [one_row] if is_single else [entry, one_row]
         is_open = any(None in tensor.shape[1:] for tensor in self.opened.model.inputs)
-        for each in choices:
-            program = task_class(self.task).program(each, self.opened.model)
+        for choice in choices:
+            program = task_class(self.task).program(choice, self.opened.model)
             try:
                 record = compile_program(program, folder, "float32", lambda stage: None)
             except CompileError as error:
@@ -215,13 +217,13 @@ class Wrapper(ABC, Generic[OptionsT]):
                 if STEPS not in reason and (is_open or SHAPES not in reason):
                     break  # the number of rows does not matter
             else:
-                return each, program, record
+                return choice, program, record
         if is_open:
             reason += " The model may compile once the open sides of its inputs are fixed."
         raise CompileError(reason)
 
     def _is_recurrent(self) -> bool:
-        """Whether a layer computes step by step: LiteRT needs the number of rows for it."""
+        """Whether a layer computes step by step, for which LiteRT needs a fixed batch size."""
         import keras
 
         layers = self.opened.model._flatten_layers()
@@ -233,7 +235,7 @@ class Wrapper(ABC, Generic[OptionsT]):
         return network.arrays(self.opened.model, entry.config)
 
     def _checked(self, entry: Entry, program: Program) -> Entry:
-        """The entry, without the network where what is rebuilt from it is another model."""
+        """The entry, without the network if a model rebuilt from it differs."""
         if "network" not in entry.config:
             return entry
         reason = self._difference(entry, program)
@@ -243,26 +245,26 @@ class Wrapper(ABC, Generic[OptionsT]):
         return replace(entry, config={**config, "reason": reason})
 
     def _difference(self, entry: Entry, program: Program) -> str:
-        """Why the model that is rebuilt from its description is another one; "" where it is not."""
+        """How the model rebuilt from its description differs; "" if it does not."""
         from warmstart.engines.compile import reference_outputs
         from warmstart.engines.parity import differences
         from warmstart.models.tensors.wrapped import network
 
         try:
-            again = network.build(entry.config)
-            again.set_weights(self.opened.model.get_weights())
+            model = network.build(entry.config)
+            model.set_weights(self.opened.model.get_weights())
         except (UsageError, ValueError) as error:
             return str(error).rstrip(".")
-        rebuilt = task_class(self.task).program(entry, again)
-        own, other = reference_outputs(program), reference_outputs(rebuilt)
-        worst = max(max(differences(other[name], own[name]).values()) for name in own)
+        rebuilt = task_class(self.task).program(entry, model)
+        expected, actual = reference_outputs(program), reference_outputs(rebuilt)
+        worst = max(max(differences(actual[name], expected[name]).values()) for name in expected)
         if not worst <= SAME:
             return f"what Keras rebuilds from its description differs from it by {worst:.2g}"
         return ""
 
     def _folder(self) -> Path:
-        if self.asked.output is not None:
-            return Path(self.asked.output).expanduser()
+        if self.options.output is not None:
+            return Path(self.options.output).expanduser()
         parent = Path(tempfile.mkdtemp(prefix="warmstart-"))
         atexit.register(shutil.rmtree, parent, ignore_errors=True)
-        return parent / (self.asked.name or self.opened.name)
+        return parent / (self.options.name or self.opened.name)

@@ -1,4 +1,4 @@
-"""What is checked of labelled photos before training, and what the user is warned of."""
+"""Checks of labelled photos before training, and warnings about them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def checked(dataset: Dataset) -> Dataset:
     """The dataset with its warnings.
 
     Raises:
-        UsageError: a class has no example to train on, or there is nothing to validate with.
+        UsageError: a class has no training examples, or there are no validation examples.
     """
     counts = dataset.counts(dataset.train)
     if empty := [name for name, count in zip(dataset.classes, counts, strict=True) if not count]:

@@ -1,4 +1,4 @@
-"""Labelled examples, and what is known of them before training."""
+"""Labelled examples for training."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Examples:
     """Inputs with their targets.
 
     Attributes:
-        inputs: paths, or PIL images or arrays.
-        targets: int64 (N,) class numbers; with several labels an example, float32 (N, classes) of 0
-            and 1.
-        digests: sha256 of each input's content, where it is known.
-        groups: examples of the same one stay together; empty where the data has none.
+        inputs: paths, PIL images or arrays.
+        targets: int64 (N,), indices of classes; or for several labels per example, float32 (N,
+            classes) of 0 and 1.
+        digests: the sha256 of each input's content, or empty.
+        groups: examples of a group stay in one part; empty without groups.
     """
 
     inputs: tuple[Any, ...]
@@ -33,7 +33,7 @@ class Examples:
         return len(self.inputs)
 
     def subset(self, rows: Sequence[int] | np.ndarray) -> Examples:
-        """The examples of these indices, in this order."""
+        """The examples at these indices."""
         return Examples(
             tuple(self.inputs[i] for i in rows),
             self.targets[list(rows)],
@@ -44,17 +44,17 @@ class Examples:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Everything a recipe learns from.
+    """The data of a fine-tuning run.
 
     Attributes:
         name: of the folder or file, for titles.
-        classes: names, in the order of the model's outputs.
+        classes: their names, in the order of the model's outputs.
         multi_label: whether an example may have several labels, or none.
-        train, validation: never empty.
-        test: never used for training or model selection; None if there is none.
-        problems: what is wrong with each input that is left out.
-        warnings: what the user should know of the data, in sentences.
-        columns: what the columns of a table were taken for.
+        train, validation: not empty.
+        test: used neither for training nor for selection; None without test data.
+        problems: the fault of each input that is left out.
+        warnings: sentences about the data.
+        columns: how the columns of a table were read.
     """
 
     name: str
@@ -68,40 +68,40 @@ class Dataset:
     columns: tuple[str, ...] = ()
 
     def parts(self) -> Iterator[tuple[str, Examples]]:
-        """(name, examples) of each part that is there."""
+        """(name, examples) of each part."""
         for name in ("train", "validation", "test"):
             if (part := getattr(self, name)) is not None:
                 yield name, part
 
     def counts(self, part: Examples) -> np.ndarray:
-        """Examples of each class: int (classes,)."""
+        """The number of examples per class, int (classes,)."""
         if self.multi_label:
             return np.asarray(part.targets.sum(0).astype(int))
         return np.bincount(part.targets, minlength=len(self.classes))
 
     @property
     def majority(self) -> float:
-        """What is right in validation when the most frequent training class is always answered; for
-        several labels an example, the share of single decisions that are right when each class'
-        more frequent one is."""
+        """The validation accuracy of always predicting the most frequent training class; for several
+        labels per example, that of always making the more frequent decision for each class.
+        """
         if self.multi_label:
-            usual = self.train.targets.mean(0) > 0.5
-            return float((self.validation.targets == usual).mean())
+            frequent = self.train.targets.mean(0) > 0.5
+            return float((self.validation.targets == frequent).mean())
         return float((self.validation.targets == self.counts(self.train).argmax()).mean())
 
     def fingerprint(self) -> str:
-        """The same for the same contents, labels and parts."""
+        """A digest of contents, labels and parts."""
         digest = sha256(repr((self.classes, self.multi_label)).encode())
         for name, part in self.parts():
             digest.update(f"{name} {part.digests} {part.targets.tolist()}".encode())
         return digest.hexdigest()[:20]
 
     def summary(self) -> Summary:
-        """What is shown before training: counts, balance, baseline, warnings, and what is left out."""
+        """The summary of the data: counts, baseline, warnings and problems."""
         parts = dict(self.parts())
         counts = {name: self.counts(part) for name, part in parts.items()}
         classes = {
-            name: {part: int(some[index]) for part, some in counts.items()}
+            name: {part: int(values[index]) for part, values in counts.items()}
             for index, name in enumerate(self.classes)
         }
         if self.multi_label:
@@ -110,8 +110,10 @@ class Dataset:
                 "correct"
             )
         else:
-            usual = self.classes[int(counts["train"].argmax())]
-            baseline = f"always {usual!r}: {self.majority:.1%} of the validation examples correct"
+            frequent = self.classes[int(counts["train"].argmax())]
+            baseline = (
+                f"always {frequent!r}: {self.majority:.1%} of the validation examples correct"
+            )
         sizes = {name: len(part) for name, part in parts.items()}
         return Summary(
             self.name,
@@ -127,8 +129,8 @@ class Dataset:
 
 
 def without(dataset: Dataset, failed: Mapping[str, Mapping[int, Exception]]) -> Dataset:
-    """The dataset less the examples that turned out to be unusable, by part and index; each becomes
-    a problem.
+    """The dataset without examples that cannot be used, by part and index; each is added to the
+    problems.
     """
     parts: dict[str, Any] = {}
     problems = list(dataset.problems)

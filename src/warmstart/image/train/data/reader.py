@@ -1,4 +1,4 @@
-"""Folders of class folders, tables, pairs and `tf.data` datasets become a `Dataset`."""
+"""Reads class folders, tables, pairs and `tf.data` datasets into a `Dataset`."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from warmstart.image.train.data.checks import checked
 from warmstart.image.train.data.examples import Dataset, Examples
 from warmstart.image.train.data.split import split
 from warmstart.image.train.photos import Photos
-from warmstart.training.options import share_of
+from warmstart.training.options import validation_fraction
 from warmstart.training.summary import data_name
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Inputs of a part, each with its label (a tuple where there may be several)."""
+    """The inputs of a part with their labels, which are tuples if there may be several."""
 
     inputs: list[Any]
     labels: list[Label]
@@ -40,8 +40,13 @@ class Labelled:
 
 @dataclass(frozen=True)
 class ReadContext:
-    """How records are read (`keywords`: other arguments of `core.records.read_photos`), and what is
-    noted on the way: unusable records in `problems`, the meaning of the data in `columns`.
+    """Options of reading, and its notes.
+
+    Attributes:
+        multi_label, class_names: see `read`.
+        keywords: other arguments of `core.records.read_photos`.
+        problems: receives unusable records.
+        columns: receives lines on how the data was read.
     """
 
     multi_label: bool | None
@@ -64,31 +69,31 @@ def read(
     """Read labelled photos.
 
     Args:
-        data: what `image.labelled_photos` takes, or a `tf.data.Dataset`.
-        validation: data in one of these forms; or the share of `data` that is split off,
-            stratified. "auto": what `data` says itself, or a fifth.
+        data: as for `image.labelled_photos`, or a `tf.data.Dataset`.
+        validation: data in one of these forms; or the fraction of `data` that is set aside,
+            stratified. "auto": the validation split of `data`, or a fifth.
         seed: of the split.
-        multi_label: whether an example may have several labels; default: what the data looks like.
+        multi_label: whether an example may have several labels; default: inferred from the data.
         class_names: all classes, in order; default: the labels of the data.
-        photos: keeps what is read.
+        photos: stores the photos that are read.
         **keywords: other keywords of `core.records.read_photos`: `path_column`, `group_column`, ….
 
     Raises:
-        UsageError: nothing is there, a class is empty, there is one class only, or validation has
-        classes of its own.
+        UsageError: there are no examples, a class is empty, there is only one class, or validation
+            has classes that the training data lacks.
     """
     problems: list[str] = []
     context = ReadContext(multi_label, keywords, unique_names(class_names), problems, [])
     parts = _parts(data, context)
     columns = tuple(context.columns)
-    share = share_of(validation)
-    if share == 0:
+    fraction = validation_fraction(validation)
+    if fraction == 0:
         raise UsageError(
             "Image classification needs validation data, or a fraction above 0, to select "
             "the best epoch and to calibrate."
         )
-    if share is None:
-        parts["validation"] = _only(validation, context)
+    if fraction is None:
+        parts["validation"] = _validation_part(validation, context)
     train = parts.get("train")
     if train is None or not train.inputs:
         others = f"; it has only the splits {' and '.join(parts)}" if parts else ""
@@ -110,8 +115,8 @@ def read(
             )
         records.require_most(f"photos of the {name} split", len(examples[name]), bad)
     try:
-        if share is not None and ("validation" not in examples or validation != "auto"):
-            examples["train"], examples["validation"] = split(examples["train"], share, seed)
+        if fraction is not None and ("validation" not in examples or validation != "auto"):
+            examples["train"], examples["validation"] = split(examples["train"], fraction, seed)
         return checked(
             Dataset(
                 data_name(data),
@@ -134,11 +139,11 @@ def read(
 
 
 def _parts(data: Any, context: ReadContext) -> dict[str, Labelled]:
-    """What the data holds, by part; all of it is "train" where it names no parts."""
+    """The data by part; data without parts is "train"."""
     if hasattr(data, "as_numpy_iterator"):
         return {"train": _of_tf(data, context)}
     parts: dict[str, Labelled] = {}
-    for one in labelled_photos(
+    for example in labelled_photos(
         data,
         multi_label=context.multi_label,
         class_names=context.class_names,
@@ -146,14 +151,14 @@ def _parts(data: Any, context: ReadContext) -> dict[str, Labelled]:
         columns=context.columns,
         **context.keywords,
     ):
-        part = parts.setdefault(one.part or "train", Labelled([], []))
-        part.inputs.append(one.value)
-        part.labels.append(one.label)
-        part.groups.append(one.group)
+        part = parts.setdefault(example.part or "train", Labelled([], []))
+        part.inputs.append(example.value)
+        part.labels.append(example.label)
+        part.groups.append(example.group)
     return parts
 
 
-def _only(data: Any, context: ReadContext) -> Labelled:
+def _validation_part(data: Any, context: ReadContext) -> Labelled:
     parts = _parts(data, context)
     part = parts.get("validation") or parts.get("train") or parts.get("test")
     if part is None:
@@ -217,7 +222,11 @@ def _classes(
         }
 
     known = names(parts["train"])
-    if class_names is None and all(map(is_number, known)) and any(float(one) % 1 for one in known):
+    if (
+        class_names is None
+        and all(map(is_number, known))
+        and any(float(name) % 1 for name in known)
+    ):
         raise UsageError(
             f"The labels are numbers with fractions ({few(sorted(known))}), which image "
             "classification cannot predict. If they are classes, list them with class_names."
@@ -240,16 +249,16 @@ def _classes(
 
 
 def _similar(unknown: Sequence[str], known: Iterable[str]) -> str:
-    """Which class of the training data may be meant, for the end of a message."""
+    """A hint on a similar class of the training data, for the end of a message."""
     by_key = {name.strip().casefold(): name for name in known}
-    pairs = [(one, by_key[key]) for one in unknown if (key := one.strip().casefold()) in by_key]
+    pairs = [(name, by_key[key]) for name in unknown if (key := name.strip().casefold()) in by_key]
     return f" {pairs[0][0]!r} may be {pairs[0][1]!r}: spell both in the same way." if pairs else ""
 
 
 def _examples(
     part: Labelled, classes: tuple[str, ...], several: bool, photos: Photos
 ) -> tuple[Examples, list[str]]:
-    """The examples that can be read, each with its digest; and what is wrong with the others."""
+    """The examples that can be read, with their digests; and the problems of the others."""
     index = {name: number for number, name in enumerate(classes)}
     with ThreadPoolExecutor(4) as pool:
         digests = list(pool.map(partial(_digest, photos), part.inputs))
@@ -279,7 +288,7 @@ def _examples(
 
 
 def _digest(photos: Photos, value: Any) -> str | InputError:
-    """The sha256 of a file's bytes or of a picture's pixels; the error where it cannot be read."""
+    """The sha256 of a file's bytes or of a picture's pixels; an error if it cannot be read."""
     try:
         if isinstance(value, str | os.PathLike):
             return photos.digest(value)

@@ -1,4 +1,4 @@
-"""A validation part where the data names none."""
+"""Sets aside validation examples of data without a validation split."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from warmstart.image.train.data.examples import Examples
 from warmstart.training.split import group_keys, split_rows
 
 
-def split(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
+def split(examples: Examples, fraction: float, seed: int) -> tuple[Examples, Examples]:
     """(training, validation), stratified; see `training.split.split_rows`.
 
-    Examples with the same content stay together, in training. An example with several labels counts
-    as one of its rarest.
+    Examples with the same content stay in training. The stratum of an example with several labels
+    is its rarest.
 
     Raises:
-        UsageError: the share is not possible, or validation would be empty.
+        UsageError: the fraction is not possible, or validation would be empty.
     """
     strata, repeated = _strata(examples.targets), _repeated(examples.digests)
     groups = group_keys(examples.groups) if examples.groups else None
     train, validation = split_rows(
-        len(examples), share, seed, strata=strata, groups=groups, fixed=repeated
+        len(examples), fraction, seed, strata=strata, groups=groups, fixed=repeated
     )
     return examples.subset(train), examples.subset(validation)
 
@@ -30,9 +30,7 @@ def split(examples: Examples, share: float, seed: int) -> tuple[Examples, Exampl
 def _strata(targets: np.ndarray) -> np.ndarray:
     if targets.ndim == 1:
         return targets
-    rarity = np.where(
-        targets > 0, targets.sum(0), np.inf
-    )  # (N, C): how often each of its labels occurs
+    rarity = np.where(targets > 0, targets.sum(0), np.inf)  # (N, C), the counts of the labels
     return np.where(targets.any(1), rarity.argmin(1), -1)
 
 

@@ -1,4 +1,4 @@
-"""Operators that work element by element or along axes."""
+"""Operators that work elementwise or along axes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from warmstart.training.wrap.onnx.evaluator import (
 )
 
 LAST_AXIS = {0: 0, 1: 3, 2: 1, 3: 2}
-"""Axis of a map with channels first -> with channels last."""
+"""Axes of a map with channels first -> with channels last."""
 
 
 def _cast(x: Any, op: Operation) -> Any:
@@ -52,7 +52,7 @@ PLAIN: dict[str, Callable[[Any], Any]] = {
     "Sqrt": tf.sqrt,
     "Tanh": tf.tanh,
 }
-"""Operators of single numbers."""
+"""Elementwise operators without attributes."""
 UNARY: dict[str, Callable[[Any, Operation], Any]] = {
     "Cast": _cast,
     "Elu": lambda x, op: (
@@ -64,7 +64,7 @@ UNARY: dict[str, Callable[[Any, Operation], Any]] = {
     ),
     "LeakyRelu": lambda x, op: tf.nn.leaky_relu(x, op.get("alpha", 0.01)),
 }
-"""Those with attributes."""
+"""Elementwise operators with attributes."""
 
 
 @handles(*PLAIN)
@@ -116,17 +116,19 @@ def binary(op: Operation) -> Any:
 def aligned(run: Evaluator, names: list[str]) -> tuple[list[Any], bool]:
     """Operands to broadcast, either all with channels last or none."""
     others = [name for name in names if not run.is_last(name)]
-    if len(others) == len(names) or not all(_can_turn(run(name)) for name in others):
+    if len(others) == len(names) or not all(_can_transpose(run(name)) for name in others):
         return [run(name) for name in names], False
-    return [run.last(name) if name not in others else _turned(run, name) for name in names], True
+    return [
+        run.last(name) if name not in others else _transposed(run, name) for name in names
+    ], True
 
 
-def _can_turn(value: Any) -> bool:
+def _can_transpose(value: Any) -> bool:
     """Whether an operand of a map can be transposed to channels last."""
     return _rank(value) in (0, 4) or (_rank(value) < 4 and None not in tuple(value.shape))
 
 
-def _turned(run: Evaluator, name: str) -> Any:
+def _transposed(run: Evaluator, name: str) -> Any:
     """An operand, transposed to fit a map with channels last."""
     value = run(name)
     if _rank(value) == 0:

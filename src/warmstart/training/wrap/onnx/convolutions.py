@@ -34,7 +34,7 @@ def _result(x: Any, axes: int) -> Any:
 
 
 def _numbers(op: Operation, key: str, axes: int, default: int = 1) -> list[int]:
-    """An attribute with a number for each of two spatial axes."""
+    """The values of an attribute for two spatial axes."""
     values = [int(value) for value in op.get(key, [default] * axes)]
     return [1] * (2 - axes) + values
 
@@ -122,8 +122,8 @@ def transposed_convolution(op: Operation) -> Any:
     if axes == 1:
         weights = weights[:, :, None]
     _, out, *kernel = (int(side) for side in weights.shape)
-    own = {"group": 1, "auto_pad": "NOTSET", "output_shape": None}
-    if any(op.get(key, usual) != usual for key, usual in own.items()):
+    supported = {"group": 1, "auto_pad": "NOTSET", "output_shape": None}
+    if any(op.get(key, value) != value for key, value in supported.items()):
         raise UsageError("The ONNX operator ConvTranspose with groups or shapes is not supported.")
     if _numbers(op, "dilations", axes) != [1, 1]:
         raise UsageError("The ONNX operator ConvTranspose with dilations is not supported.")
@@ -206,8 +206,9 @@ def resize(op: Operation) -> Any:
     before = list(x.shape[1:3])
     size = _resized(op, before)
     mode = op.get("mode", "nearest")
-    usual = "half_pixel" if op.operator == "Resize" and op.run.graph.opset > 10 else "asymmetric"
-    way = op.get("coordinate_transformation_mode", usual)
+    is_new = op.operator == "Resize" and op.run.graph.opset > 10
+    default = "half_pixel" if is_new else "asymmetric"
+    transformation = op.get("coordinate_transformation_mode", default)
     images = tf.compat.v1.image
     if mode == "nearest":
         if any(new % old for new, old in zip(size, before, strict=True)):
@@ -215,16 +216,21 @@ def resize(op: Operation) -> Any:
                 "The ONNX operator Resize with mode nearest is supported for integer ratios only."
             )
         return _result(images.resize_nearest_neighbor(x, size), axes)
-    if mode != "linear" or (way not in (*CENTRES, "asymmetric", RESIZE_BY_CORNER)):
-        raise UsageError(f"The ONNX operator Resize with {mode} and {way} is not supported.")
+    if mode != "linear" or (transformation not in (*CENTRES, "asymmetric", RESIZE_BY_CORNER)):
+        raise UsageError(
+            f"The ONNX operator Resize with {mode} and {transformation} is not supported."
+        )
     result = images.resize_bilinear(
-        x, size, align_corners=way == RESIZE_BY_CORNER, half_pixel_centers=way in CENTRES
+        x,
+        size,
+        align_corners=transformation == RESIZE_BY_CORNER,
+        half_pixel_centers=transformation in CENTRES,
     )
     return _result(result, axes)
 
 
 def _resized(op: Operation, before: Sequence[int | None]) -> list[int]:
-    """Height and width after resizing."""
+    """The height and width after resizing."""
     if None in before or len(before) != 2:
         raise UsageError(
             "The ONNX graph resizes maps of unknown size; export it with fixed input sizes."

@@ -13,7 +13,7 @@ from warmstart.training.wrap.onnx.graph import Graph, Node
 
 Handler = Callable[["Operation"], Any]
 HANDLERS: dict[str, Handler] = {}
-"""Operator -> handler; the modules of operators fill it."""
+"""Handlers by operator, registered by the modules of operators."""
 TO_LAST, TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 """Permutations from (B, C, H, W) to channels last, and back."""
 
@@ -29,17 +29,17 @@ def handles(*operators: str) -> Callable[[Handler], Handler]:
 
 
 class ChannelsLast:
-    """The result of a handler: a map with channels last."""
+    """A map with channels last, as the result of a handler."""
 
     def __init__(self, tensor: Any):
         self.tensor = tensor
 
 
 class Evaluator:
-    """Runs a graph once; has its arrays by name.
+    """Runs a graph once, and stores its arrays by name.
 
-    A value is a numpy array if it does not depend on inputs, else a tensor. A map of four axes may
-    be stored with channels first, as in ONNX, with channels last, or both.
+    A value is a numpy array if it does not depend on inputs, and a tensor otherwise. Maps of four
+    axes are stored with channels first, as in ONNX, with channels last, or both.
     """
 
     def __init__(self, graph: Graph, values: Mapping[str, Any]):
@@ -53,12 +53,10 @@ class Evaluator:
         """The outputs of the graph, from the values of its inputs and constants."""
         for node in self.graph.nodes:
             handler, operation = HANDLERS[node.operator], Operation(self, node)
-            known = [self._first.get(name) for name in node.inputs if name]
-            if known and all(isinstance(one, np.ndarray) for one in known):
+            inputs = [self._first.get(name) for name in node.inputs if name]
+            if inputs and all(isinstance(value, np.ndarray) for value in inputs):
                 with tf.init_scope():
-                    results: Sequence[Any] = [
-                        _constant(one) for one in _sequence(handler(operation))
-                    ]
+                    results: Sequence[Any] = list(map(_constant, _sequence(handler(operation))))
             else:
                 results = _sequence(handler(operation))
             for name, result in zip(node.outputs, results, strict=False):
@@ -69,7 +67,7 @@ class Evaluator:
         return [self(port.name) for port in self.graph.outputs]
 
     def __call__(self, name: str) -> Any:
-        """An array with its axes in the order of ONNX."""
+        """An array with ONNX's order of axes."""
         if name not in self._first:
             self._first[name] = tf.transpose(self._last[name], TO_FIRST)
         return self._first[name]
@@ -86,9 +84,7 @@ class Evaluator:
 
 
 class Operation:
-    """A node with the values of its inputs; `operation[0]` is the first, with its axes in the order
-    of ONNX.
-    """
+    """A node with the values of its inputs; `operation[0]` is the first, with ONNX's order of axes."""
 
     def __init__(self, run: Evaluator, node: Node):
         self.run, self.node, self.operator = run, node, node.operator
@@ -99,7 +95,7 @@ class Operation:
 
     @property
     def values(self) -> list[Any]:
-        """Of all inputs."""
+        """All inputs, with ONNX's order of axes."""
         return [self.run(name) for name in self.node.inputs]
 
     @property
@@ -113,7 +109,9 @@ class Operation:
         return self.run.last(self.input)
 
     def map(self, function: Callable[[Any], Any]) -> Any:
-        """What a function of single numbers makes of the first input, as that is stored."""
+        """The result of an elementwise function of the first input, in the order of axes in which
+        that is stored.
+        """
         return ChannelsLast(function(self.last)) if self.is_last else function(self[0])
 
     def get(self, key: str, default: Any = None) -> Any:
@@ -125,14 +123,14 @@ class Operation:
         return len(self.node.inputs) > index and bool(self.node.inputs[index])
 
     def optional(self, index: int) -> Any:
-        """An optional input; None if it is left out."""
+        """An optional input, or None."""
         return self[index] if self.has(index) else None
 
     def constant(self, index: int, what: str) -> np.ndarray:
-        """An input that does not depend on those of the graph.
+        """An input that does not depend on the inputs of the graph.
 
         Raises:
-            UsageError: it does.
+            UsageError: it depends on them.
         """
         value = self[index]
         if isinstance(value, np.ndarray):
@@ -145,7 +143,7 @@ class Operation:
         return np.asarray(static)
 
     def axes(self, index: int = 1) -> list[int] | None:
-        """The attribute or input `axes`; None if there is neither."""
+        """The attribute or input `axes`, or None."""
         axes = self.get("axes")
         if axes is None and self.has(index):
             axes = self.constant(index, "axes").ravel()
@@ -153,7 +151,7 @@ class Operation:
 
 
 def _constant(result: Any) -> np.ndarray:
-    """The result of a handler as a numpy array, with its axes in the order of ONNX."""
+    """The result of a handler as a numpy array with ONNX's order of axes."""
     is_last = isinstance(result, ChannelsLast)
     return np.asarray(tf.transpose(result.tensor, TO_FIRST) if is_last else result)
 

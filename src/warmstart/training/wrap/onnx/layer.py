@@ -15,9 +15,9 @@ from warmstart.training.wrap.onnx.evaluator import HANDLERS, Evaluator
 from warmstart.training.wrap.onnx.graph import Graph
 
 OPERATORS = (arithmetic, convolutions, recurrent, shapes)
-"""The modules whose import fills `HANDLERS`."""
+"""The modules that register their handlers in `HANDLERS` when imported."""
 SMALL = 64
-"""Constants with at most this many numbers may be shapes or limits, and stay in the graph."""
+"""Constants of at most this size may be shapes or limits, and stay in the graph."""
 ACTIVATIONS = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 
 
@@ -31,10 +31,10 @@ class GraphLayer(keras.layers.Layer):
     def __init__(self, graph: Graph, names: Sequence[str], **options: Any):
         super().__init__(**options)
         if unknown := sorted({node.operator for node in graph.nodes} - HANDLERS.keys()):
-            some = "operators" if len(unknown) > 1 else "operator"
+            noun = "operators" if len(unknown) > 1 else "operator"
             verb = "are" if len(unknown) > 1 else "is"
             raise UsageError(
-                f"The ONNX {some} {', '.join(unknown[:8])} {verb} not supported; convert the model "
+                f"The ONNX {noun} {', '.join(unknown[:8])} {verb} not supported; convert the model "
                 "to a SavedModel folder, or run it with ONNX Runtime itself."
             )
         self.graph, self._names = graph, names
@@ -89,15 +89,17 @@ def model_of(graph: Graph, name: str) -> keras.Model:
                 "input, or for batches of any size."
             )
     inputs = {
-        _plain(port.name): keras.Input(port.shape[1:], dtype=port.dtype, name=_plain(port.name))
+        _safe_name(port.name): keras.Input(
+            port.shape[1:], dtype=port.dtype, name=_safe_name(port.name)
+        )
         for port in graph.inputs
     }
-    names = [_plain(port.name) for port in graph.outputs]
+    names = [_safe_name(port.name) for port in graph.outputs]
     if len({*names}) < len(names) or len(inputs) < len(graph.inputs):
         raise UsageError("Two inputs or outputs of the graph have the same name.")
     layer = GraphLayer(graph, names, name="onnx")
     return keras.Model(inputs, layer(list(inputs.values())), name=name)
 
 
-def _plain(name: str) -> str:
+def _safe_name(name: str) -> str:
     return re.sub(r"\W+", "_", name).strip("_") or "array"

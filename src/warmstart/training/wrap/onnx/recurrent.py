@@ -117,9 +117,11 @@ def _over_time(step: Step, projected: Any, initial: States) -> tuple[Any, States
 
 def _functions(op: Operation, index: int) -> Sequence[Callable[[Any], Any]]:
     """The activations of one direction."""
-    usual = ACTIVATIONS[op.operator]
+    defaults = ACTIVATIONS[op.operator]
     names = [name.lower() for name in op.get("activations", ())]
-    own = names[index * len(usual) : (index + 1) * len(usual)] or [name.lower() for name in usual]
+    own = names[index * len(defaults) : (index + 1) * len(defaults)] or [
+        name.lower() for name in defaults
+    ]
     return [FUNCTIONS[name] for name in own]
 
 

@@ -221,8 +221,8 @@ def pad(op: Operation) -> Any:
 
         raise UsageError(f"The ONNX operator Pad with mode {mode!r} is not supported.")
     if op.is_last:
-        turned = [pairs[axis] for axis in TO_LAST]
-        return ChannelsLast(tf.pad(op.last, turned, modes[mode], fill))
+        transposed = [pairs[axis] for axis in TO_LAST]
+        return ChannelsLast(tf.pad(op.last, transposed, modes[mode], fill))
     return tf.pad(op[0], pairs, modes[mode], fill)
 
 
