@@ -93,11 +93,11 @@ def test_confidence_beside_the_published_accuracy_tells_far_data(folder, cifar):
     near = familiarity(confidence)
     assert near.best.familiarity == pytest.approx(1.0, abs=0.1)
     assert not near.best.far
-    assert not any("far from" in warning for warning in near.warnings)
+    assert not any("differs from" in warning for warning in near.warnings)
     far = familiarity(confidence / (0.8 * FAR))
     assert far.best.far
     assert any(
-        "far from what every candidate was trained on" in warning for warning in far.warnings
+        "differs from the training data of every candidate" in warning for warning in far.warnings
     )
     assert far.best.to_dict()["far"] is True
 

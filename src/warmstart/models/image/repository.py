@@ -64,8 +64,10 @@ def preprocessing(
     path = folder / PROCESSOR
     config = read_json(path) if path.is_file() else {}
     is_cropped = config.get("do_center_crop")
+    value = config.get("crop_size" if is_cropped else "size")
+    is_size = isinstance(value, dict | int) or (isinstance(value, list) and len(value) == 2)
     rules: dict[str, Any] = {
-        "size": sides(config.get("crop_size" if is_cropped else "size") or size, path),
+        "size": sides(value if is_size else size, path),
         "resize": "pad" if is_cropped else "squash",
         "interpolation": RESAMPLING.get(config.get("resample", 2), "bilinear"),
     }
