@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from warmstart.engines import choose, machine, openvino_cache
+from warmstart.engines import choose, machine, openvino, openvino_cache
 from warmstart.engines.openvino import OpenVINOEngine
 from warmstart.engines.store import Artifact
 from warmstart.errors import EngineError
@@ -43,6 +43,14 @@ def test_a_stored_network_is_used_without_the_program(artifact):
     assert file.stat().st_mtime_ns == time
     with pytest.raises(EngineError, match="could not"):
         run(artifact, IMAGES[:1])  # no network for this shape is stored
+
+
+def test_weights_are_read_again_after_their_memory_was_given_back(artifact, monkeypatch):
+    monkeypatch.setattr(openvino, "RELEASED", -1.0)  # at every call
+    run(artifact)
+    engine = choose.open_engine(artifact, "openvino")
+    first, second = (engine.run("forward", images=IMAGES) for _ in range(2))
+    assert equal(first, second)
 
 
 def test_networks_are_not_stored_without_the_hash_of_the_program(artifact):

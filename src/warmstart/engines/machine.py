@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import platform
+from functools import cache
 
 from warmstart.engines.litert import usable_cpus
 
@@ -44,6 +45,7 @@ def _line(*starts: str) -> str:
     return ""
 
 
+@cache
 def version(package: str) -> str:
     """The version of an installed package, or "none"."""
     from importlib.metadata import PackageNotFoundError, version

@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 import subprocess
 import sys
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cache
@@ -28,7 +29,8 @@ Shapes = tuple[tuple[int, ...], ...]
 EXACT = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
 """Inputs of products with 8-bit weights are not quantised."""
 MAX_COMPILED = 2  # compiled networks in memory: for one image, and for the batch of a stream
-FIRST_CALLS = 2  # of a network, in which OpenVINO reads its weights
+RELEASED = 1.0
+"""Seconds after which a call gives the memory of a stored network back."""
 PROBE = """
 from warmstart.engines.openvino_package import openvino
 openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
@@ -78,26 +80,27 @@ class Network:
         self._request = compiled.create_infer_request()
         self._inputs = {spec.name: compiled.input(spec.tensor) for spec in signature.inputs}
         self._outputs = {spec.name: compiled.output(spec.tensor) for spec in signature.outputs}
-        self._memory, self._calls = memory, 0
+        self._memory = memory
         self._release()
 
     def run(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         from warmstart.engines.openvino_package import openvino
 
+        if time.monotonic() - self._released > RELEASED:
+            self._release()
         for name, array in arrays.items():
             tensor = openvino.Tensor(np.ascontiguousarray(array), shared_memory=True)
             self._request.set_tensor(self._inputs[name], tensor)
         self._request.infer(share_outputs=True)
-        outputs = {
+        return {
             name: self._request.get_tensor(port).data.copy() for name, port in self._outputs.items()
         }
-        if self._calls < FIRST_CALLS:
-            self._calls += 1
-            self._release()
-        return outputs
 
     def _release(self) -> None:
-        """Give the memory of the file back: OpenVINO copies the weights into forms of its own."""
+        """Give the memory of the file back, of which little is needed later: OpenVINO copies most
+        weights into forms of its own.
+        """
+        self._released = time.monotonic()
         if self._memory is not None and hasattr(self._memory, "madvise"):
             self._memory.madvise(mmap.MADV_DONTNEED)
 
