@@ -116,7 +116,7 @@ def warmstart(job: Job) -> tuple[dict, dict]:
         return model((samples, RATE), language="en", **options).text
 
     window = features()
-    timers = {"call": call, "features": features, "encode": lambda: decoder.hear(window)}
+    timers = {"call": call, "features": features, "encode": lambda: decoder.encode(window)}
     return timers, {
         "calls": list(timers),
         "versions": {},

@@ -38,7 +38,7 @@ import numpy as np
 
 from cifar10_photos import read_zip, standardise
 from resumable import Triangle
-from warmstart.checkpoints.atomic import atomic_file
+from warmstart.atomic import atomic_file
 from warmstart.core.metrics.calibration import temperature
 from warmstart.models.image.cifar_resnet import network as cifar_resnet
 

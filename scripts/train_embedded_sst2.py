@@ -42,6 +42,7 @@ from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.core import bundle
 from warmstart.core.compiling import build_keras, run_job
 from warmstart.core.options import make
+from warmstart.core.probabilities import softmax
 from warmstart.core.weights import Weights
 from warmstart.digests import sha256_of
 from warmstart.models import architecture, arrays
@@ -49,7 +50,6 @@ from warmstart.models.checks import Repository
 from warmstart.models.text.bert import family as bert
 from warmstart.text.classification import TextClassifier
 from warmstart.text.data import examples
-from warmstart.text.encoder import softmax
 from warmstart.text.train.batches import TextBatches, padder
 from warmstart.text.train.classification import TextClassificationTrainer
 from warmstart.text.train.options import TextClassificationOptions

@@ -18,7 +18,7 @@ from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart.bulk import listing, writing
-from warmstart.bulk.plan import Shard, planned
+from warmstart.bulk.plan import Shard, make_plan
 from warmstart.bulk.rows import RowReader, rows_of
 from warmstart.catalog import Label
 from warmstart.errors import BatchError, InputError, UsageError
@@ -184,14 +184,14 @@ def test_ten_thousand_files_are_planned_fast(model, tmp_path):
     for number in range(10_000):
         (tmp_path / f"{number}.jpg").touch()
     begun = time.process_time()
-    plan = planned(listing.listed(tmp_path, RowReader(model)), 512)
+    plan = make_plan(listing.list_rows(tmp_path, RowReader(model)), 512)
     assert time.process_time() - begun < 2
     assert plan.rows == 10_000
     assert [len(shard) for shard in plan.shards] == [512] * 19 + [272]
     assert plan.shards[1].parts[0].values[0].endswith("/512.jpg")
-    assert planned(listing.listed(tmp_path, RowReader(model)), 7).digest == plan.digest
+    assert make_plan(listing.list_rows(tmp_path, RowReader(model)), 7).digest == plan.digest
     (tmp_path / "3.jpg").unlink()
-    assert planned(listing.listed(tmp_path, RowReader(model)), 512).digest != plan.digest
+    assert make_plan(listing.list_rows(tmp_path, RowReader(model)), 512).digest != plan.digest
 
 
 def test_one_row_that_breaks_a_batch_does_not_take_the_others_along(
@@ -305,10 +305,10 @@ def test_results_of_every_task_fit_into_parquet(task, result):
     told = {"row": 0, "source": "s", **result().to_dict()}
     absent = [name for name in writing.schema(task).names if name not in told]  # optional fields
     assert [name for name in writing.schema(task).names if name not in absent] == list(told)
-    (back,) = parquet.read_table(io.BytesIO(writing.encoded([told], task, "parquet"))).to_pylist()
+    (back,) = parquet.read_table(io.BytesIO(writing.encode([told], task, "parquet"))).to_pylist()
     assert all(back.pop(name) is None for name in absent)
     assert _bare(back) == json.loads(json.dumps(told))
-    assert writing.encoded([], task, "parquet")
+    assert writing.encode([], task, "parquet")
 
 
 def _bare(value):
@@ -320,7 +320,7 @@ def _bare(value):
 
 def test_shards_travel_as_text(model, tmp_path):
     odd = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jpg")
-    (shard,) = planned(listing.listed([odd, "b.jpg"], RowReader(model)), 5).shards
+    (shard,) = make_plan(listing.list_rows([odd, "b.jpg"], RowReader(model)), 5).shards
     assert Shard.from_json(shard.to_json()) == shard
     first, second = rows_of(shard, RowReader(model))
     assert (first.value, first.source) == (odd, os.fspath(tmp_path) + "/caf\\udce9.jpg")

@@ -12,7 +12,7 @@ from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart.bulk import listing, tables
-from warmstart.bulk.plan import planned
+from warmstart.bulk.plan import make_plan
 from warmstart.bulk.rows import RowReader, rows_of
 from warmstart.errors import InputError, UsageError
 
@@ -36,7 +36,7 @@ def reader_of(kind, columns=()):
 def read(inputs, kind="text", columns=(), size=3):
     """Every row of a plan as (source, value), shard by shard."""
     reader = reader_of(kind, columns)
-    plan = planned(listing.listed(inputs, reader), size)
+    plan = make_plan(listing.list_rows(inputs, reader), size)
     found = [row for shard in plan.shards for row in rows_of(shard, reader)]
     assert [row.number for row in found] == list(range(plan.rows))
     return [(row.source, row.value) for row in found]
@@ -142,7 +142,7 @@ def test_two_columns_that_may_hold_the_text_are_named(tmp_path):
 
 def test_a_table_that_became_shorter_fails_its_rows_only(tmp_path):
     (tmp_path / "t.txt").write_text("a\nb\nc\nd\n")
-    plan = planned(listing.listed(tmp_path, reader_of("text")), 2)
+    plan = make_plan(listing.list_rows(tmp_path, reader_of("text")), 2)
     (tmp_path / "t.txt").write_text("a\nb\nc\n")
     values = [row.value for shard in plan.shards for row in rows_of(shard, reader_of("text"))]
     assert values[:3] == ["a", "b", "c"]

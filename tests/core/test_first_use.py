@@ -12,7 +12,7 @@ from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart.core import first_use
-from warmstart.core.first_use import FirstUse, answering
+from warmstart.core.first_use import FirstUse, model_for_call
 from warmstart.engines import store
 from warmstart.errors import CompileError, UsageError
 
@@ -65,15 +65,15 @@ def test_keras_answers_until_the_program_is_there(monkeypatch):
 
     monkeypatch.setattr(first_use, "compiled", compiled)
     net = Net()
-    with answering(net) as model:
+    with model_for_call(net) as model:
         assert model == "on keras"
         assert not began  # the first answer has the processors for itself
     until(lambda: began)
-    with answering(net) as model:
+    with model_for_call(net) as model:
         assert model == "on keras"
     gate.set()
     until(lambda: net.is_open)
-    with answering(net) as model:
+    with model_for_call(net) as model:
         assert model is net
     assert len(began) == 1
 
@@ -84,11 +84,11 @@ def test_what_cannot_be_compiled_says_so_in_the_next_call(monkeypatch):
 
     monkeypatch.setattr(first_use, "compiled", fails)
     net = Net()
-    with answering(net) as model:
+    with model_for_call(net) as model:
         assert model == "on keras"
 
     def is_over():
-        with answering(net) as model:
+        with model_for_call(net) as model:
             return model is net
 
     until(is_over)
@@ -108,17 +108,17 @@ def test_what_cannot_be_compiled_says_so_in_the_next_call(monkeypatch):
 )
 def test_only_where_a_call_would_wait(changed):
     net = Net(**changed)
-    with answering(net) as model:
+    with model_for_call(net) as model:
         assert model is net
 
 
 def test_the_variable(monkeypatch):
     monkeypatch.setenv("WARMSTART_FIRST_CALL", "wait")
     net = Net()
-    with answering(net) as model:
+    with model_for_call(net) as model:
         assert model is net
     monkeypatch.setenv("WARMSTART_FIRST_CALL", "sometimes")
-    with pytest.raises(UsageError, match="keras or wait"), answering(net):
+    with pytest.raises(UsageError, match="keras or wait"), model_for_call(net):
         pass
 
 
@@ -152,7 +152,7 @@ note.write_text("done")
 print(json.dumps(dict(error="CompileError", message="no")))
 '''
 compiling.COMPILER = (sys.executable, "-c", work)
-with first_use.answering(Net()) as model:
+with first_use.model_for_call(Net()) as model:
     assert model == "on keras"
 while not Path({note!r}).exists() or not Path({note!r}).read_text():
     time.sleep(0.01)

@@ -78,11 +78,13 @@ def test_failed_making_leaves_nothing():
 
 
 def test_other_converter_makes_another_artifact(monkeypatch):
-    monkeypatch.setattr(store, "_converter", lambda: "2.20")
+    monkeypatch.setattr(store, "version", lambda package: "2.20")
     old = store.make("key", "float32", _fill)
-    monkeypatch.setattr(store, "_converter", lambda: "2.21")
+    monkeypatch.setattr(store, "version", lambda package: "2.21")
     assert store.find("key") is None
-    monkeypatch.setattr(store, "_converter", lambda: None)  # no TensorFlow here: take what there is
+    monkeypatch.setattr(
+        store, "version", lambda package: "none"
+    )  # without TensorFlow: what there is
     assert store.find("key") == old
 
 

@@ -112,7 +112,7 @@ def test_body_limits(server):
 
 
 def test_an_endless_flood_is_cut_off(server, monkeypatch):
-    monkeypatch.setattr("warmstart.serve.middleware.LINGER_SECONDS", 0.5)
+    monkeypatch.setattr("warmstart.serve.middleware.DISCARD_SECONDS", 0.5)
     chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
     start = time.monotonic()
     answer = raw(server, head("Transfer-Encoding: chunked"), *[chunk] * 20_000)

@@ -200,7 +200,7 @@ def readiness(client: Client) -> tuple[int, int, bool]:
 
 
 def test_a_model_whose_answers_fail_is_not_ready_until_it_answers_again(serving, cat, monkeypatch):
-    monkeypatch.setattr("warmstart.serve.registry.TRIAL_SECONDS", 0.1)
+    monkeypatch.setattr("warmstart.serve.registry.HEALTH_CHECK_SECONDS", 0.1)
     client = serving()
     works, fails = client.engine.run, threading.Event()
     fails.set()

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from warmstart.serve.protocol import Joined
+from warmstart.serve.protocol import JoiningTransport
 
 LIVE = "/v2/health/live"
 PATH = "/v1/predict/cifar10_resnet20"
@@ -21,7 +21,7 @@ PATH = "/v1/predict/cifar10_resnet20"
 
 @pytest.fixture(scope="module")
 def address(models):
-    """Where a server listens that has a second's patience."""
+    """Where a server listens that has a client timeout of a second."""
     from warmstart.serve.app import create_app
     from warmstart.serve.server import Background
     from warmstart.serve.settings import Settings
@@ -99,7 +99,7 @@ def test_a_request_may_come_byte_by_byte(address):
 def test_old_clients_name_no_host(address):
     found, seconds = answers(address, get(version="1.0", host=""))
     assert [status for status, _ in found] == [200]
-    assert seconds < 0.9  # closed at once, not when patience ends
+    assert seconds < 0.9  # closed at once, not at the end of the client timeout
     assert [status for status, _ in answers(address, get(host=""))[0]] == [400]
 
 
@@ -230,7 +230,7 @@ def test_pieces_of_an_answer_for_a_client_that_has_gone_are_dropped(caplog):
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
         theirs.close()
-        joined = Joined(transport)
+        joined = JoiningTransport(transport)
         for _ in range(20):
             joined.write(b"piece")
         joined.close()

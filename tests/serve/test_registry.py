@@ -46,7 +46,7 @@ def test_two_photos_at_once_meet_two_engines(served, monkeypatch):
 
 
 def test_a_lone_photo_has_all_processors(served):
-    assert served.at_hand is served.model
+    assert served.current_model is served.model
 
 
 @pytest.mark.parametrize("name", ["shakespeare_gpt2", "deepar"])

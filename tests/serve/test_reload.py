@@ -42,10 +42,10 @@ class Watched:
         self._look = opened.reloading(state, load)
         self._reloader = self._look.__enter__()
 
-    def look(self) -> int:
+    def check(self) -> int:
         """The version after two looks, between which nothing changes."""
-        self._reloader.look()
-        self._reloader.look()
+        self._reloader.check()
+        self._reloader.check()
         return self.registry["net"].version
 
     def refused(self) -> int:
@@ -121,11 +121,11 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path, damage):
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_reload_is_accepted_only_if_the_model_answers(watched, damage, caplog):
     damage(watched.folder)
-    assert watched.look() == 1
+    assert watched.check() == 1
     assert DAMAGES[damage] in caplog.text
     assert str(watched.folder) in caplog.text
     copy_of(CIFAR, watched.folder)
-    assert watched.look() == 2
+    assert watched.check() == 2
 
 
 def test_a_tokenizer_of_another_model_is_refused(tmp_path):
@@ -151,7 +151,7 @@ def test_a_model_that_loads_but_does_not_answer_is_refused(watched, monkeypatch,
 
     (watched.folder / "README.md").write_text("changed")
     monkeypatch.setattr(ws.ImageClassifier, "decode", fails)
-    assert watched.look() == 1
+    assert watched.check() == 1
     assert "no such class" in caplog.text
 
 
@@ -186,8 +186,8 @@ LOSSES = {
 @pytest.mark.parametrize("lose", LOSSES)
 def test_a_folder_that_is_lost_is_reported_once(watched, lose, caplog):
     lose(watched.folder)
-    assert watched.look() == 1
-    assert watched.look() == 1
+    assert watched.check() == 1
+    assert watched.check() == 1
     assert watched.refused() == 1
     (line,) = caplog.messages
     assert LOSSES[lose] in line
@@ -195,7 +195,7 @@ def test_a_folder_that_is_lost_is_reported_once(watched, lose, caplog):
         shutil.rmtree(watched.folder)
     watched.folder.unlink(missing_ok=True)
     copy_of(CIFAR, watched.folder)
-    assert watched.look() == 2
+    assert watched.check() == 2
 
 
 def test_only_the_files_of_the_model_are_copied(watched):
@@ -203,9 +203,9 @@ def test_only_the_files_of_the_model_are_copied(watched):
         file.truncate(TERABYTE)
     (watched.folder / "checkpoints").mkdir()
     (watched.folder / "checkpoints" / "model.json").write_text("{}")
-    assert watched.look() == 1, "no file of the model has changed"
+    assert watched.check() == 1, "no file of the model has changed"
     (watched.folder / "README.md").write_text("changed")
-    assert watched.look() == 2
+    assert watched.check() == 2
     copied = watched.registry["net"].model.folder
     assert {path.name for path in copied.iterdir()} == {path.name for path in CIFAR.iterdir()}
 
@@ -213,7 +213,7 @@ def test_only_the_files_of_the_model_are_copied(watched):
 def test_a_model_larger_than_the_free_space_is_refused(watched, caplog):
     probe = watched.folder / "artifacts" / "float32" / "probe.npz"
     os.truncate(probe, TERABYTE)
-    assert watched.look() == 1
+    assert watched.check() == 1
     assert "take 1,09" in caplog.text
     assert "TMPDIR" in caplog.text
     with pytest.raises(UsageError, match="TMPDIR"), open_models([str(watched.folder)], load):
@@ -238,14 +238,14 @@ def test_a_bundle_without_its_manifest_is_not_a_repository(watched, missing, cap
     for name in missing:
         path = watched.folder / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    assert watched.look() == 1
+    assert watched.check() == 1
     assert watched.refused() == 1
     assert "warmstart.json" in caplog.text
     if missing == MANIFEST_AND_PARTS[:1]:
         with pytest.raises(BundleError, match=r"no warmstart.json, so it is not a whole bundle"):
             load(str(watched.folder))
     copy_of(TEXTS, watched.folder)
-    assert watched.look() == 2
+    assert watched.check() == 2
 
 
 def memory() -> int:
@@ -258,7 +258,7 @@ def test_old_versions_are_released(watched):
     grown = []
     for number in range(RELOADS):
         (watched.folder / "README.md").write_text(str(number))
-        assert watched.look() == number + 2
+        assert watched.check() == number + 2
         grown.append((memory(), len(os.listdir("/proc/self/fd"))))
     start, end = grown[min(10, RELOADS // 2)], grown[-1]
     print([f"{used >> 20} MiB, {files} files" for used, files in grown[:: max(RELOADS // 15, 1)]])
@@ -283,7 +283,7 @@ def test_linked_folders_as_kubernetes_mounts_them(tmp_path):
         assert watched.registry["net"].model.labels[3].name == "cat"
         (mount / "..new").symlink_to(second.name)
         os.replace(mount / "..new", mount / "..data")
-        assert watched.look() == 2
+        assert watched.check() == 2
         assert watched.registry["net"].model.labels[3].name == "CAT"
 
 

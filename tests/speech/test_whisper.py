@@ -89,13 +89,13 @@ def blocks(seconds: float):
 @pytest.mark.parametrize("name", ["keras", "litert"])
 def test_cached_steps_equal_the_uncached_reference(name, engines, entry, expected):
     decoder = WhisperDecoder(engines[name], entry)
-    encoded = decoder.hear(expected["features"])
+    encoded = decoder.encode(expected["features"])
     np.testing.assert_allclose(encoded, expected["encoded"], atol=1e-4)
     text = expected["tokens"].tolist()
     decoder.start(text[:9])  # a text before this one leaves no trace
     logits = [*decoder.start(text[:3], 1), *map(decoder.step, text[3:])]
     np.testing.assert_allclose(logits, expected["logits"][1:], atol=1e-4)
-    looks, all_logits = decoder.looks(text)
+    looks, all_logits = decoder.attention(text)
     np.testing.assert_allclose(all_logits, expected["logits"], atol=1e-4)
     np.testing.assert_allclose(looks.sum(-1), 1.0, atol=1e-5)
     assert looks.shape == (3, len(text), 150)
@@ -111,8 +111,8 @@ def test_language_equals_the_reference(transcriber, expected):
 def test_greedy_tokens_equal_the_reference(name, before, transcriber, entry, tokens, expected):
     options = TranscribeOptions(timestamps=False)
     begin, rest = transcriber.prompt("en", options, tokens.encode(before))
-    transcriber._decoder.hear(Windows(blocks(2.5), 80, 300).at(0))
-    said = transcriber._try(
+    transcriber._decoder.encode(Windows(blocks(2.5), 80, 300).at(0))
+    said = transcriber._decode_at(
         Rules(tokens, entry.processing, False), begin, rest, 0.0, np.random.default_rng(0)
     )
     assert said.tokens == expected[name].tolist()
@@ -176,13 +176,13 @@ def test_choosing_is_greedy_at_zero_and_random_above():
 
 def test_a_doubtful_text_is_tried_again_warmer(transcriber, monkeypatch):
     tried = []
-    once = WhisperTranscriber._try
+    once = WhisperTranscriber._decode_at
 
     def record(self, rules, begin, rest, temperature, random):
         tried.append(temperature)
         return once(self, rules, begin, rest, temperature, random)
 
-    monkeypatch.setattr(WhisperTranscriber, "_try", record)
+    monkeypatch.setattr(WhisperTranscriber, "_decode_at", record)
     transcript(transcriber, blocks(2.5), TranscribeOptions(language="en"))
     assert tried[:6] == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]  # random weights are never sure
     tried.clear()

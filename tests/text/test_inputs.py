@@ -9,7 +9,7 @@ import pytest
 from warmstart.core.inputs import Item
 from warmstart.core.reading import Line
 from warmstart.errors import InputError, TooLargeError, UsageError
-from warmstart.text.inputs import PAIR, PROMPT, QUESTION, TEXT, Pair, shown, text_of
+from warmstart.text.inputs import PAIR, PROMPT, QUESTION, TEXT, Pair, display_text, text_of
 
 KINDS = [TEXT, PAIR, QUESTION, PROMPT]
 LIMITS = SimpleNamespace(max_text=20, max_pixels=0, max_audio=0.0, max_values=0, allow_urls=False)
@@ -153,9 +153,9 @@ def test_an_empty_prompt_is_one():
 
 
 def test_shown():
-    assert shown("x" * 200) == "x" * 200
-    assert shown("x" * 201) == "x" * 199 + "…"
-    assert shown(Pair("a", "b")) == "a | b"
+    assert display_text("x" * 200) == "x" * 200
+    assert display_text("x" * 201) == "x" * 199 + "…"
+    assert display_text(Pair("a", "b")) == "a | b"
     assert text_of(Item("x", b"a")) == "a"
 
 

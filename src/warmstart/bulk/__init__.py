@@ -3,7 +3,7 @@ cluster.
 
     inputs -> listing (which rows there are) -> shards of N rows -> one result file a shard
 
-`plan` makes the shards, `shards` runs one, `local` and `cluster` say where that happens, `batch`
-ties them together. What a shard's files hold depends on nothing but the plan, the model and the
-options: not on the machine, the number of workers, or how often the run was killed.
+`plan` makes the shards, `shards` runs one, `cluster` distributes them, `batch` ties it all together.
+The content of a shard's files depends only on the plan, the model and the options: not on
+the machine, the number of workers, or how often the run was killed.
 """

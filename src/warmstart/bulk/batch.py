@@ -1,6 +1,4 @@
-"""`ws.batch`: inputs of any number into a folder of result files; killed at any moment, it goes on
-where it stopped.
-"""
+"""`ws.batch`: predict any number of inputs into a folder of result files, resumable at any moment."""
 
 from __future__ import annotations
 
@@ -14,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.bulk import manifest, writing
-from warmstart.bulk.listing import listed
-from warmstart.bulk.plan import Plan, Shard, planned, rows_of
+from warmstart.bulk.listing import list_rows
+from warmstart.bulk.plan import Plan, Shard, make_plan, rows_of
 from warmstart.bulk.rows import RowReader
 from warmstart.bulk.shards import Done, Job, run_shard
 from warmstart.bulk.storage import Folder
@@ -29,14 +27,14 @@ RUNNERS = ("local", "ray")
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
-        rows: that are done, those of runs before included.
-        total: all rows.
-        failed: that are among the dead letters.
-        rate: rows a second, of this run.
-        left: seconds until the end at this rate; None until there is one.
+        rows: number of rows that are done, including those of earlier runs.
+        total: number of all rows.
+        failed: number of failures.
+        rate: rows per second of this run.
+        left: estimated seconds until the end; None if no row is done yet.
     """
 
     rows: int
@@ -185,7 +183,7 @@ def batch(
     if known is None:
         opened([], **job.options)  # wrong options are refused before a million inputs are listed
     rows = rows_of(job.task, shard_rows, known and known["shards"])
-    plan = planned(listed(inputs, RowReader(opened, job.columns, job.options)), rows)
+    plan = make_plan(list_rows(inputs, RowReader(opened, job.columns, job.options)), rows)
     if not plan.rows:
         raise UsageError("The inputs have no rows.")
     with folder.locked():
@@ -301,18 +299,18 @@ class _Reporter:
         self.total, self.progress = plan.rows, progress
         self.before = self.done = sum(map(len, done))
         self.failed = sum(writing.failures_of(folder, shard) for shard in done)
-        self.begun = time.monotonic()
+        self.started = time.monotonic()
         self.early: tuple[int, int] = (0, 0)
         self.reported = 0.0
 
     def rows(self, rows: int, failed: int) -> None:
-        """Some rows of the shard in work are done."""
+        """Count rows of the current shard."""
         self.early = self.early[0] + rows, self.early[1] + failed
         if self.progress and time.monotonic() - self.reported > 0.1:
             self.now()
 
     def shard(self, done: Done) -> None:
-        """A shard is done, with the rows that were reported before."""
+        """Count a finished shard, in place of the rows that were counted before."""
         self.early = (0, 0)
         self.done, self.failed = self.done + done.rows, self.failed + done.failed
         self.now()
@@ -322,7 +320,7 @@ class _Reporter:
             return
         self.reported = time.monotonic()
         rows = self.done + self.early[0]
-        rate = (rows - self.before) / max(self.reported - self.begun, 1e-9)
+        rate = (rows - self.before) / max(self.reported - self.started, 1e-9)
         self.progress(
             Progress(
                 rows,

@@ -1,7 +1,6 @@
-"""Shards on a Ray cluster: Ray Data hands them to actors, each of which has opened the model once.
+"""Shards on a Ray cluster: Ray Data distributes them to actors, each of which opens the model once.
 
-An actor that dies is replaced, and the shards that it had are done again; one that was written
-already is not.
+An actor that dies is replaced, and its shards are repeated, except those already written.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from warmstart.engines.noise import quiet
 from warmstart.errors import BatchError, UsageError, WarmstartError
 
 DEATHS = 20
-"""How often the work on one shard may be lost to a dying worker before the run gives up."""
+"""How often a worker may die on the same shard before the run fails."""
 MODE = "RAY_AUTH_MODE"
 """The variable that says whether Ray authenticates."""
 ATTEMPTS = 3
@@ -51,15 +50,20 @@ FORWARDED = ("WARMSTART_OFFLINE", "HF_HUB_OFFLINE")
 
 
 class Worker:
-    """What an actor does; made from the model as it was shipped, and the job."""
+    """An actor; created from the packed model and the job."""
 
     def __init__(
-        self, shipped: Any, job: Job, here: str, threads: int, environment: Mapping[str, str]
+        self,
+        shipped: Any,
+        job: Job,
+        working_directory: str,
+        threads: int,
+        environment: Mapping[str, str],
     ):
         import ray
 
         os.environ.update(environment)
-        settle(threads, here)
+        prepare_process(threads, working_directory)
         self.job = job
         self.model = shipping.unpack(ray.get(shipped[0]))
 
@@ -105,12 +109,11 @@ class Worker:
             return Done(shard.number, 0, 0), json.dumps([type(error).__name__, str(error)])
 
 
-def settle(threads: int, here: str) -> None:
-    """Make an actor's process what the rest of the package expects: its share of threads, paths as
-    the caller means them."""
+def prepare_process(threads: int, working_directory: str) -> None:
+    """Set the number of threads and the working directory of an actor's process."""
     os.environ["WARMSTART_THREADS"] = str(threads)
     with contextlib.suppress(OSError):  # on another machine there may be no such folder
-        os.chdir(here)
+        os.chdir(working_directory)
 
 
 def run(
@@ -123,14 +126,14 @@ def run(
     worker: Mapping[str, Any],
     address: str | None,
 ) -> Generator[Done]:
-    """Answer shards on a cluster, in whatever order they are done.
+    """Predict shards on a cluster, in the order in which they finish.
 
     Args:
         model: is compiled here, and its program shipped.
         engine: of all workers.
         job, shards: what to do.
         workers: actors; default: as many as the cluster has processors for.
-        worker: what Ray shall give each.
+        worker: Ray's options for each.
         address: of the cluster.
 
     Raises:
@@ -139,8 +142,8 @@ def run(
     shipped = shipping.pack(model, engine)
     rows = [{"shard": shard.to_json()} for shard in shards]
     environment = {name: os.environ[name] for name in FORWARDED if name in os.environ}
-    with connected(address, shipped.size):
-        answers = mapped(
+    with ray_cluster(address, shipped.size):
+        answers = map_rows(
             rows,
             Worker,
             lambda reference, threads: (reference, job, os.getcwd(), threads, environment),
@@ -159,7 +162,7 @@ def run(
                     yield Done(int(number), int(count), int(failed))
 
 
-def mapped(
+def map_rows(
     rows: Sequence[Mapping[str, Any]],
     actor: type,
     arguments: Callable[[Any, int], tuple[Any, ...]],
@@ -169,7 +172,7 @@ def mapped(
     worker: Mapping[str, Any],
     per_call: int = 1,
 ) -> Generator[Any]:
-    """Rows through a pool of actors, by Ray Data; their answers as they come, as columns of arrays.
+    """Send rows through a pool of actors, by Ray Data; yields their outputs as columns of arrays.
 
     Args:
         rows: plain values.
@@ -187,9 +190,9 @@ def mapped(
     import ray.data
 
     resources = {"num_cpus": 1, **worker}
-    if strange := resources.keys() - WORKER_OPTIONS:
+    if unknown := resources.keys() - WORKER_OPTIONS:
         raise UsageError(
-            f"The options of a Ray worker are {', '.join(WORKER_OPTIONS)}, not {min(strange)!r}."
+            f"The options of a Ray worker are {', '.join(WORKER_OPTIONS)}, not {min(unknown)!r}."
         )
     processors = float(resources["num_cpus"] or 1)
     count = workers or max(int(ray.cluster_resources().get("CPU", 1) // processors), 1)
@@ -214,19 +217,19 @@ def mapped(
             yield from data.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0)
         except ray.exceptions.RayError as error:
             raise BatchError(
-                f"Ray gave up: {in_short(error)}. Finished files are kept; the same call resumes."
+                f"Ray gave up: {last_line(error)}. Finished files are kept; the same call resumes."
             ) from error
 
 
-def in_short(error: Exception) -> str:
-    """The last line of what Ray says."""
+def last_line(error: Exception) -> str:
+    """The last line of an error of Ray."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[-1] if lines else type(error).__name__).rstrip(".")
 
 
 @contextlib.contextmanager
-def connected(address: str | None, size: int) -> Iterator[None]:
-    """Ray, as it is, or connected to a cluster, or started here and ended again.
+def ray_cluster(address: str | None, size: int) -> Iterator[None]:
+    """Connect to a Ray cluster while the block runs, or start one; do nothing if Ray is initialised.
 
     Raises:
         BatchError: the cluster does not answer, or none can be started.
@@ -258,7 +261,7 @@ def connected(address: str | None, size: int) -> Iterator[None]:
             if attempt == attempts:
                 what = "started" if is_new else f"reached at {cluster}"
                 hint = "" if is_new else _about_token()
-                raise BatchError(f"Ray cannot be {what}: {in_short(error)}.{hint}") from error
+                raise BatchError(f"Ray cannot be {what}: {last_line(error)}.{hint}") from error
     try:
         yield
     finally:
@@ -327,7 +330,7 @@ def _running() -> str | None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Ray's own news do not matter to those who waits for results."""
+    """Silence Ray's own messages."""
     loggers = [logging.getLogger(name) for name in ("ray", "ray.data")]
     before = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,6 +1,4 @@
-"""From what the user names to single rows: files of folders and patterns, rows of tables, texts of
-a list.
-"""
+"""List the rows of a run: files of folders and patterns, rows of tables, texts of a list."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
     from warmstart.bulk.rows import RowReader
 
 
-def listed(inputs: Any, reader: RowReader) -> Iterator[ListedRow | bytes]:
+def list_rows(inputs: Any, reader: RowReader) -> Iterator[ListedRow | bytes]:
     """The rows of `inputs` in order, and behind those of a table the hash of its content.
 
     Args:
@@ -34,7 +32,8 @@ def listed(inputs: Any, reader: RowReader) -> Iterator[ListedRow | bytes]:
         UsageError: something is there that cannot be listed, or a table has no such column.
         InputError: a table cannot be read.
     """
-    if isinstance(inputs, str | os.PathLike | bytes | Mapping) or _is_pair(inputs):
+    is_pair = isinstance(inputs, tuple) and _is_texts(inputs)
+    if isinstance(inputs, str | os.PathLike | bytes | Mapping) or is_pair:
         inputs = [inputs]
     if (
         isinstance(inputs, str | bytes)
@@ -48,14 +47,6 @@ def listed(inputs: Any, reader: RowReader) -> Iterator[ListedRow | bytes]:
         )
     for value in inputs:
         yield from _one(value, reader)
-
-
-def _is_pair(value: Any) -> bool:
-    return (
-        isinstance(value, tuple)
-        and len(value) == 2
-        and all(isinstance(text, str) for text in value)
-    )
 
 
 def _one(value: Any, reader: RowReader) -> Iterator[ListedRow | bytes]:
@@ -97,6 +88,7 @@ def _names_files(text: str) -> bool:
 
 
 def _is_texts(value: Any) -> bool:
+    """Whether this is a pair of texts, or a mapping of texts."""
     if isinstance(value, Mapping):
         return all(isinstance(text, str) for pair in value.items() for text in pair)
     return (
@@ -120,8 +112,7 @@ def _files(path: str, input_kind: InputKind) -> Iterator[ListedRow]:
         yield ListedRow("files", value=path)
     else:
         for item in items.iter_items(path, suffixes=input_kind.suffixes, what=input_kind.noun):
-            # A folder that cannot be read is a row, too: it fails, and stands among the dead
-            # letters.
+            # A folder that cannot be read is a row, too, which fails.
             yield ListedRow(
                 "files", value=item.name if isinstance(item.value, InputError) else item.value
             )
@@ -177,15 +168,15 @@ def _whole_table(path: str, reader: RowReader) -> Iterator[ListedRow | bytes]:
 
 
 def _check(path: str, reader: RowReader) -> None:
-    """Refuse a table that has no column to read before a million rows have failed for it."""
+    """Refuse a table without the input column now, not after a million rows have failed."""
     first, columns = tables.first(path), reader.columns
     if isinstance(first, Mapping):
-        chosen(first, reader.input_kind, columns, path)
+        input_columns(first, reader.input_kind, columns, path)
     elif first is not None and columns:
         raise UsageError(f"{path} has no columns, so column={'+'.join(columns)} does not apply.")
 
 
-def chosen(
+def input_columns(
     row: Mapping[str, Any], input_kind: InputKind, columns: tuple[str, ...], where: str
 ) -> tuple[str, ...]:
     """The columns of a row that hold its input: those asked for, or the usual ones.

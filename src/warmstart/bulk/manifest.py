@@ -1,4 +1,4 @@
-"""What a run is, in its folder: `_manifest.json`. A run with other settings is not continued there."""
+"""The manifest of a run, `_manifest.json` in its folder; only a run with equal settings is resumed."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def of(model: Model[Any, Any, Any], engine: str, job: Job, plan: Plan, rows: int
 
     Args:
         model: as it was loaded.
-        engine: the one that answers, where the model leaves it open; all workers take it.
-        job, plan: what is done.
+        engine: the engine of all workers.
+        job, plan: of the run.
         rows: of a shard.
     """
     from warmstart.version import __version__

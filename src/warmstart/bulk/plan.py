@@ -1,6 +1,4 @@
-"""Which rows there are, in which order, and which shard each belongs to: known before the first one
-is answered.
-"""
+"""The rows of a run, in order, and the shard that each belongs to: known before the first prediction."""
 
 from __future__ import annotations
 
@@ -92,7 +90,7 @@ class Plan:
     digest: str
 
 
-def planned(rows: Iterator[ListedRow | bytes], rows_a_shard: int) -> Plan:
+def make_plan(rows: Iterator[ListedRow | bytes], rows_a_shard: int) -> Plan:
     """Cut a listing into shards.
 
     Args:
@@ -129,8 +127,8 @@ def planned(rows: Iterator[ListedRow | bytes], rows_a_shard: int) -> Plan:
     return Plan(tuple(shards), count, digest.hexdigest())
 
 
-def rows_of(task: str, asked: int | None, recorded: Mapping[str, Any] | None) -> int:
-    """Rows of a shard: as asked, as the run that is resumed has them, or what suits the task."""
-    if asked is not None:
-        return asked
+def rows_of(task: str, requested: int | None, recorded: Mapping[str, Any] | None) -> int:
+    """Rows of a shard: as requested, as in the run that is resumed, or the task's default."""
+    if requested is not None:
+        return requested
     return int(recorded["rows"]) if recorded else task_of(task).shard_rows

@@ -1,4 +1,4 @@
-"""A table of inputs in, the same table out, with the results as further columns."""
+"""Predict the rows of a table; the results are added as columns."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.bulk import listing
-from warmstart.checkpoints.atomic import atomic_file
 from warmstart.core.inputs import Item
 from warmstart.core.model import Model
+from warmstart.core.output_files import opened_whole
 from warmstart.core.reading import printable
 from warmstart.core.records import Reading, Record, read_table
 from warmstart.core.records.table import Table
@@ -53,7 +53,7 @@ def predict_table(
     encoding: str | None = None,
     delimiter: str | None = None,
 ) -> PredictedTable:
-    """What a model says of each row of a table.
+    """Predict each row of a table.
 
     Args:
         model: of any task whose inputs fit a cell, or two for pairs.
@@ -74,8 +74,8 @@ def predict_table(
     names = model.result.summary or tuple(
         name for name, _ in wire_of(model.result).fields if name not in ("input", "model")
     )
-    taken = set(table.columns)
-    added = {name: _free_name(name, taken) for name in (*names, ERROR)}
+    used = set(table.columns)
+    added = {name: _free_name(name, used) for name in (*names, ERROR)}
     rows = _rows(model, table, inputs, options, added)
     return PredictedTable(inputs, (*table.columns, *added.values()), rows, added[ERROR])
 
@@ -98,11 +98,11 @@ def table_inputs(model: Model[Any, Any, Any], path: str, columns: Sequence[str] 
     return values
 
 
-def _free_name(name: str, taken: set[str]) -> str:
-    """The name of a new column: with `predicted_` in front, as often as the file has it already."""
-    while name in taken:
+def _free_name(name: str, used: set[str]) -> str:
+    """The name of a new column; the prefix `predicted_` is added until it is unique."""
+    while name in used:
         name = f"predicted_{name}"
-    taken.add(name)
+    used.add(name)
     return name
 
 
@@ -117,7 +117,7 @@ def _input_columns(
     if table.positional:
         return table.columns
     names = dict.fromkeys(table.columns, "")
-    return listing.chosen(names, input_kind, tuple(columns), table.name)
+    return listing.input_columns(names, input_kind, tuple(columns), table.name)
 
 
 def _rows(
@@ -131,14 +131,13 @@ def _rows(
 
     def items() -> Iterator[Item]:
         for record in table.records:
+            waiting.append(dict(record.values))
             if isinstance(record, Record):
-                waiting.append(dict(record.values))
                 name, cell = record.name, record.values.get(inputs[0])
                 if model.input_kind.is_file and isinstance(cell, str):
                     name = f"{name}: {printable(cell)}"
                 yield Item(name, _value(model, table, record, inputs))
             else:
-                waiting.append(dict(record.values))
                 yield Item(record.item, record)
 
     for result in model.results(items(), options):
@@ -169,7 +168,7 @@ def write_table(table: PredictedTable, path: Path) -> Iterator[dict[str, Any]]:
     """Write a table by the suffix of its file, which appears whole or not at all; gives its rows.
 
     Raises:
-        UsageError: the suffix is not one of `WRITTEN`.
+        UsageError: the suffix is not one of `WRITTEN`, or the file cannot be written.
     """
     suffix = path.suffix.lower()
     if suffix not in WRITTEN:
@@ -177,11 +176,11 @@ def write_table(table: PredictedTable, path: Path) -> Iterator[dict[str, Any]]:
     if suffix == ".parquet":
         require("pyarrow", extra="parquet", purpose="to write Parquet files")
         rows = list(table.rows)
-        with atomic_file(path) as file:
+        with opened_whole(path) as file:
             _write_parquet(rows, table.columns, file)
         yield from rows
         return
-    with atomic_file(path) as file:
+    with opened_whole(path) as file:
         text = io.TextIOWrapper(file, "utf-8", newline="")
         try:
             yield from write_lines(table, text, suffix)

@@ -24,8 +24,8 @@ class Row:
 
     Attributes:
         number: among all rows of the run, from 0.
-        source: where it stands: a path or URL, `FILE:LINE` in a table, `item 3` in a list.
-        value: what the model takes, or the InputError that says why there is nothing to take.
+        source: a path or URL, `FILE:LINE` in a table, `item 3` in a list.
+        value: the input of the model, or an InputError.
     """
 
     number: int
@@ -38,7 +38,7 @@ class RowReader:
     """How the rows of a run become inputs of a model.
 
     Attributes:
-        model: that answers them.
+        model: the model.
         columns: of tables, that hold the input; empty: the usual names.
         options: of the model's call.
     """
@@ -155,7 +155,7 @@ def _in_table(
 ) -> tuple[str, Any]:
     """(source, what the model takes) of a row that names a file, or holds one."""
     if isinstance(value, Mapping):
-        value = value[listing.chosen(value, input_kind, columns, source)[0]]
+        value = value[listing.input_columns(value, input_kind, columns, source)[0]]
     if isinstance(
         value, Mapping
     ):  # {"bytes": …, "path": …}, as the datasets of Hugging Face have it
@@ -179,7 +179,9 @@ def _in_table(
 
 def _text(value: Any, input_kind: InputKind, columns: tuple[str, ...], source: str) -> Any:
     if isinstance(value, Mapping):
-        value = [value[column] for column in listing.chosen(value, input_kind, columns, source)]
+        value = [
+            value[column] for column in listing.input_columns(value, input_kind, columns, source)
+        ]
         if any(not isinstance(text, str) for text in value):
             raise InputError(
                 f"{source}: {next(text for text in value if not isinstance(text, str))!r} is not a text",

@@ -1,4 +1,4 @@
-"""One shard: its rows through the model, its results and dead letters onto the disk."""
+"""Predict one shard: run the model on its rows, and write its results and failures."""
 
 from __future__ import annotations
 
@@ -48,41 +48,40 @@ def run_shard(
     model: Model[Any, Any, Any],
     job: Job,
     shard: Shard,
-    tell: Callable[[int, int], None] = lambda rows, failed: None,
+    report: Callable[[int, int], None] = lambda rows, failed: None,
 ) -> Done:
-    """Answer the rows of a shard and write its files.
+    """Predict the rows of a shard and write its files.
 
     Args:
         model: of the job's task.
-        job: what to do.
-        shard: which rows.
-        tell: called with the numbers of rows and of failures since the last call.
+        job: the settings of the run.
+        shard: the rows.
+        report: called with the numbers of rows and of failures since the last call.
 
     Raises:
         BatchError: the files cannot be written.
-        WarmstartError: the model does not work at all: each single row fails, and for no fault of
-            its own.
+        WarmstartError: the model does not work at all: every row fails, not because of its input.
     """
     results: list[dict[str, Any]] = []
     failures: list[dict[str, Any]] = []
     rows = list(rows_of(shard, RowReader(model, job.columns, job.options)))
     options = _options(model, job, shard)
-    for row, answer in zip(rows, answers(model, rows, options), strict=True):
+    for row, answer in zip(rows, predictions(model, rows, options), strict=True):
         if isinstance(answer, InputError):
             failures.append(
                 {"row": row.number, "source": row.source, "error": _message(answer, row.source)}
             )
         else:
             results.append({"row": row.number, "source": row.source, **answer})
-        tell(1, int(isinstance(answer, InputError)))
+        report(1, int(isinstance(answer, InputError)))
     writing.write(Folder(job.output), shard, results, failures, job.task, job.format)
     return Done(shard.number, len(rows), len(failures))
 
 
-def answers(
+def predictions(
     model: Model[Any, Any, Any], rows: Sequence[Row], options: Mapping[str, Any]
 ) -> Iterator[dict[str, Any] | InputError]:
-    """The `.to_dict()` of each row's result, or what is wrong with the row, in order."""
+    """The `.to_dict()` of each row's result, or its error, in order."""
     usable = [row.value for row in rows if not isinstance(row.value, InputError)]
     done = 0
     results = _results(model, usable, options)
@@ -93,7 +92,7 @@ def answers(
             done += 1
     except (UsageError, GeneratorExit):
         raise
-    except Exception as error:  # one row of the batch, which is looked for, or the model itself
+    except Exception as error:  # of one row of the batch, or of the model itself
         yield from _one_by_one(model, rows[done:], options, error)
 
 
@@ -112,7 +111,7 @@ def _one_by_one(
     """Compute rows one by one, after a batch of them failed as a whole.
 
     Raises:
-        Exception: `first`, where not a single row can be answered.
+        Exception: `first`, if no row can be predicted.
     """
     results: list[dict[str, Any] | InputError] = []
     answered = broken = 0

@@ -1,23 +1,21 @@
-"""A model as plain values that travel to other machines, and back: without its weights, with its
-compiled program.
+"""Pack a model for other machines, with its compiled program and without its weights.
 
-A worker that gets one needs neither TensorFlow nor the network nor the model's folder.
+A worker that unpacks it needs neither TensorFlow nor a network connection nor the model's folder.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from warmstart.atomic import new_folder
 from warmstart.catalog import Entry, Label
 from warmstart.core.compiling import artifact_key
 from warmstart.core.model import Model
+from warmstart.core.model_files import model_files
 from warmstart.core.task import task_class
 from warmstart.core.weights import Weights
 from warmstart.engines import store
@@ -25,15 +23,14 @@ from warmstart.errors import UsageError
 from warmstart.hub import home
 from warmstart.hub.files import writing
 
-LARGEST_FILE = (
-    64 * 2**20
-)  # bytes; larger files are not part of the model (tokenizers are a few MiB)
+LARGEST_FILE = 64 * 2**20
+"""Bytes; larger files are weights (tokenizers take a few MiB)."""
 LEFT_OUT = (".safetensors", ".h5", ".keras", ".npz", ".bin", ".onnx", ".html", ".md")
 
 
 @dataclass(frozen=True)
 class Shipped:
-    """A model on its way.
+    """A packed model.
 
     Attributes:
         entry: as JSON-able values.
@@ -42,7 +39,7 @@ class Shipped:
         engine, precision: as for `ws.load`.
         files: of its folder, by relative path: tokenizer, config.
         program: the files of the artifact, by name.
-        record: what the artifact says of itself.
+        record: of the artifact.
     """
 
     entry: Mapping[str, Any]
@@ -61,7 +58,7 @@ class Shipped:
 
 
 def pack(model: Model[Any, Any, Any], engine: str) -> Shipped:
-    """Make a model ready to travel; it is compiled where that was not done yet.
+    """Pack a model, and compile it if it is not compiled yet.
 
     Raises:
         UsageError: it runs in Keras, which workers do not have.
@@ -90,15 +87,15 @@ def pack(model: Model[Any, Any, Any], engine: str) -> Shipped:
 
 
 def files_of(folder: Path | None) -> dict[str, bytes]:
-    """The files that a model needs of its folder besides its weights, by relative path: those of the
-    folder itself, and the `assets` of a preset of KerasHub.
-    """
+    """The files that a model needs of its folder besides weights and programs, by relative path."""
     if folder is None:
         return {}
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in (*folder.iterdir(), *folder.glob("assets/**/*"))
-        if path.is_file() and path.suffix not in LEFT_OUT and path.stat().st_size <= LARGEST_FILE
+        for path in model_files(folder)
+        if path.suffix not in LEFT_OUT
+        and path.stat().st_size <= LARGEST_FILE
+        and "artifacts" not in path.relative_to(folder).parts
     }
 
 
@@ -115,24 +112,20 @@ def folder_of(files: Mapping[str, bytes]) -> Path:
     if folder.is_dir():
         return folder
     with writing(home()):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
         try:
-            for name, content in files.items():
-                path = temporary / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            os.replace(temporary, folder)
+            with new_folder(folder, ".making-") as temporary:
+                for name, content in files.items():
+                    path = temporary / name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(content)
         except OSError:
             if not folder.is_dir():  # else another process was faster
                 raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 
 def unpack(shipped: Shipped) -> Model[Any, Any, Any]:
-    """The model, its program put into this machine's store of artifacts.
+    """Open a packed model, and store its program on this machine.
 
     Raises:
         CacheError: the store cannot be written.

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from warmstart.checkpoints.atomic import atomic_file
+from warmstart.atomic import atomic_file
 from warmstart.core.reading import printable, scheme
-from warmstart.errors import BatchError, CheckpointError, InputError, UsageError
+from warmstart.errors import BatchError, InputError, UsageError
 
 WHOLE = frozenset(
     {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci", "r2", "memory"}
@@ -24,9 +24,7 @@ name.
 
 
 TRIES = "_tries"
-"""The folder of the output with a file for each shard in work on a cluster: a dot for every time it
-was begun.
-"""
+"""The folder with a file for each running shard on a cluster: a dot for every time it was started."""
 
 
 def is_remote(path: Any) -> bool:
@@ -210,11 +208,10 @@ class Folder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Let nobody else work here meanwhile; a store that is not on this machine cannot be
-        locked.
+        """Lock the folder against other processes; remote stores are not locked.
 
         Raises:
-            BatchError: another process does, or the folder cannot be written.
+            BatchError: another process has locked it, or it cannot be written.
         """
         if self._remote:
             yield
@@ -237,9 +234,7 @@ class Folder:
             lock.release()
 
     def sweep(self) -> None:
-        """Remove what killed processes left: files half written, and how often they had begun each
-        shard.
-        """
+        """Remove what killed processes left: incomplete files, and counts of started shards."""
         for name in self.names(TRIES):
             self.remove(f"{TRIES}/{name}")
         if self._remote:
@@ -256,13 +251,9 @@ class Folder:
             yield
         except (BatchError, UsageError):
             raise
-        except CheckpointError as error:
-            raise BatchError(
-                f"{str(error).rstrip('.')}. Finished files are kept: free some space, or "
-                "make the folder writable, and run the same call again."
-            ) from error
         except Exception as error:  # every file system has errors of its own
             reason = getattr(error, "strerror", None) or error
             raise BatchError(
-                f"{where} cannot be {what} ({reason}); finished files are kept."
+                f"{where} cannot be {what} ({reason}). Finished files are kept: free some space, or "
+                "make the folder accessible, and run the same call again."
             ) from error

@@ -1,7 +1,7 @@
-"""The files of a shard: its results as JSONL or Parquet, and its dead letters.
+"""The files of a shard: its results as JSONL or Parquet, and its failures.
 
-A shard is done when its result file is there. The dead letters are written before it, so that a run
-that is killed between the two does the shard again.
+A shard is done when its result file exists. The failures are written first, so that a run that is
+killed in between repeats the shard.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("jsonl", "parquet")
 FAILED = "_failed"
-"""The folder of dead letters. Readers of whole folders (pyarrow, Spark, Ray) leave out names that
-begin with "_".
+"""The folder of failures. Readers of whole folders (pyarrow, Spark, Ray) skip names that begin with "_".
 """
 
 
@@ -52,7 +51,7 @@ def _arrow(wire_type: WireType) -> pyarrow.DataType:
     ]
 
 
-def encoded(results: Sequence[dict[str, Any]], task: str, format: str) -> bytes:
+def encode(results: Sequence[dict[str, Any]], task: str, format: str) -> bytes:
     """The content of a result file."""
     if format == "jsonl":
         return "".join(json.dumps(result, ensure_ascii=False) + "\n" for result in results).encode()
@@ -83,7 +82,7 @@ def write(
         )
     else:
         folder.remove(dead)  # of an attempt that was killed, when it had failures
-    folder.write(f"{shard.name}.{format}", encoded(results, task, format))
+    folder.write(f"{shard.name}.{format}", encode(results, task, format))
 
 
 def failures_of(folder: Folder, shard: Shard) -> int:

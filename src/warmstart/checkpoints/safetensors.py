@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from warmstart.checkpoints.atomic import atomic_file
+from warmstart.atomic import atomic_file
 from warmstart.checkpoints.base import ByteSource, IndexedCheckpoint, decoded, itemsize
-from warmstart.errors import UnsafeCheckpointError, UsageError
+from warmstart.errors import CheckpointError, UnsafeCheckpointError, UsageError
 
 MAX_HEADER = 25 << 20
 MAX_ARRAYS = 200_000
@@ -247,13 +247,16 @@ def save_safetensors(
     except UnicodeEncodeError as error:
         raise UsageError(f"safetensors cannot hold a name: {error}.") from error
     text += b" " * (-len(text) % 8)
-    with atomic_file(path) as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for name in order:
-            array = checked[name]
-            if array.dtype.byteorder == ">" or (
-                array.dtype.byteorder == "=" and not np.little_endian
-            ):
-                array = array.astype(array.dtype.newbyteorder("<"))
-            # as bytes, because ml_dtypes have no buffer
-            file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    try:
+        with atomic_file(path) as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            for name in order:
+                array = checked[name]
+                if array.dtype.byteorder == ">" or (
+                    array.dtype.byteorder == "=" and not np.little_endian
+                ):
+                    array = array.astype(array.dtype.newbyteorder("<"))
+                # as bytes, because ml_dtypes have no buffer
+                file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be written: {error.strerror or error}.") from error

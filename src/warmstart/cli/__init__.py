@@ -46,7 +46,7 @@ def _run(arguments: Sequence[str]) -> int:
     import click
 
     from warmstart.cli.app import app
-    from warmstart.cli.completion import VARIABLE, answer
+    from warmstart.cli.completion import VARIABLE, print_completions
     from warmstart.core.terminal import set_quiet
     from warmstart.errors import WarmstartError, explained
 
@@ -54,7 +54,7 @@ def _run(arguments: Sequence[str]) -> int:
     _print_plain_warnings()
     set_quiet(False)
     if instruction := os.environ.get(VARIABLE):
-        return answer(app, instruction)
+        return print_completions(app, instruction)
     try:
         with app.make_context("warmstart", list(arguments)) as context:
             app.invoke(context)

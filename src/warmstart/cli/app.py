@@ -1,4 +1,4 @@
-"""`app`: all commands. Those that use models come from `TASKS` at the moment of the call."""
+"""`app`: all commands. Those that use models are derived from `TASKS` when they are called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inputs that a command names: which are files and which texts, and which task takes them."""
+"""The inputs of a command: which are files and which are texts, and the task for them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Arguments:
             yield from self._stdin
 
     def samples(self) -> list[Argument]:
-        """What was typed, and of standard input the first line.
+        """The arguments as typed, with the first line of standard input in place of "-".
 
         Raises:
             UsageError: standard input is empty.
@@ -89,8 +89,8 @@ def _standard_input() -> Iterator[Argument]:
 
 
 def _is_binary(line: bytes, file: BinaryIO) -> bool:
-    """Whether the first line of a stream is the beginning of a file that is not text: unlike text in
-    any encoding of single bytes, it has zeros.
+    """Whether a stream starts like a binary file: it has zero bytes, unlike text in single-byte
+    encodings.
     """
     peek = getattr(file, "peek", lambda size: b"")
     return b"\0" in line + peek(512)[:512]
@@ -140,24 +140,24 @@ def piping(text: str, command: str) -> str:
 
 
 def possible_text(arguments: Arguments) -> str | None:
-    """The first argument that was taken for a file because of its form only, such as Node.js: there
-    is no such file, and no task takes files of its suffix.
+    """The first argument that looks like a file name but may be a text, such as Node.js: there is no
+    such file, and no task takes files with its suffix.
     """
     names = (text for text in arguments.typed if text != STDIN and scheme(text) is None)
     return next((name for name in names if not exists(name) and not file_suffix(name)), None)
 
 
 def route(arguments: Arguments, tasks: Sequence[Task]) -> Task:
-    """The task that answers inputs where no model is named: the first whose kind of input they are.
+    """The task for inputs if no model is named: the first that takes such inputs.
 
-    What exists, or has the suffix of files that one of the tasks takes, is a file; else it is text.
+    An argument is a file if it exists, or has a suffix that one of the tasks takes; else it is a text.
 
     Args:
         arguments: the inputs.
         tasks: in the order of preference.
 
     Raises:
-        UsageError: the inputs are of different kinds.
+        UsageError: the inputs are of different types.
     """
     readings: dict[Task, Argument] = {}
     for text in arguments.samples():

@@ -32,17 +32,15 @@ _FLAGS = {"format": "shards"}
 def run(request: Request) -> None:
     """The body of the command; the exit code is 1 where rows failed, 130 where it was interrupted."""
     from warmstart.bulk.batch import batch
-    from warmstart.cli.models import compiling
+    from warmstart.cli.models import open_engine
     from warmstart.cli.predict import opened
 
     folder, options = _options(request)
     model, hint = opened(request)
-    with compiling(model):
-        model.engine  # noqa: B018 (compiles now, with its progress shown)
-    say(f"Model: {model.name}{f' ({hint})' if hint else ''}")
+    open_engine(model, hint)
     last: list[Progress] = []
     try:
-        with _shown(model.input_kind.plural) as show:
+        with _progress(model.input_kind.plural) as show:
 
             def progress(now: Progress) -> None:
                 last[:] = [now]
@@ -66,7 +64,7 @@ def run(request: Request) -> None:
     if request.as_json:
         print(json.dumps(result.to_dict(), ensure_ascii=False))
     else:
-        _print(result, say)
+        _print(result)
     if result.failed:
         click.get_current_context().exit(1)
 
@@ -107,7 +105,7 @@ def _not_a_table(name: str) -> str:
     return f"--column names a column of a table ({listed} file), which {name} is not."
 
 
-def _print(result: BatchResult, say: Callable[[str], None]) -> None:
+def _print(result: BatchResult) -> None:
     now = result.rows - result.before
     before = f"{result.before:,} before, " if result.before else ""
     speed = (
@@ -128,7 +126,7 @@ def _print(result: BatchResult, say: Callable[[str], None]) -> None:
 
 
 @contextmanager
-def _shown(unit: str) -> Iterator[Callable[[Progress], None]]:
+def _progress(unit: str) -> Iterator[Callable[[Progress], None]]:
     """A function that shows progress: a bar on a terminal, else a line now and then."""
     if is_quiet():
         yield lambda now: None

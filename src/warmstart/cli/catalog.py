@@ -45,7 +45,22 @@ LISTED = 20
 )
 def list_command(pattern: str, task: str | None, family: str | None, as_json: bool) -> None:
     """List the models of the catalogue."""
-    print_models(pattern, task, family, as_json)
+    from warmstart.core.loading import list_models
+
+    entries = list_models(pattern, task=task, family=family)
+    if as_json:
+        print(json.dumps([entry.to_dict() for entry in entries], indent=2))
+        return
+    if not entries:
+        conditions = [repr(pattern)]
+        conditions += [
+            f"{key} {value!r}" for key, value in (("task", task), ("family", family)) if value
+        ]
+        complain(f"No model matches {', '.join(conditions)}; `warmstart list` shows all.")
+        click.get_current_context().exit(1)
+    print(entries)
+    if sys.stdout.isatty():
+        print(counted(len(entries), "model"))
 
 
 @click.command(
@@ -66,31 +81,6 @@ def list_command(pattern: str, task: str | None, family: str | None, as_json: bo
 )
 def info_command(name: str, as_json: bool) -> None:
     """Show what is known about a model: its task, size, input, classes and licence."""
-    info(name, as_json)
-
-
-def print_models(pattern: str, task: str | None, family: str | None, as_json: bool) -> None:
-    """Print the models of the catalogue that match."""
-    from warmstart.core.loading import list_models
-
-    entries = list_models(pattern, task=task, family=family)
-    if as_json:
-        print(json.dumps([entry.to_dict() for entry in entries], indent=2))
-        return
-    if not entries:
-        conditions = [repr(pattern)]
-        conditions += [
-            f"{key} {value!r}" for key, value in (("task", task), ("family", family)) if value
-        ]
-        complain(f"No model matches {', '.join(conditions)}; `warmstart list` shows all.")
-        click.get_current_context().exit(1)
-    print(entries)
-    if sys.stdout.isatty():
-        print(counted(len(entries), "model"))
-
-
-def info(name: str, as_json: bool) -> None:
-    """Print what a bundle, a repository, or the catalogue says about a model."""
     from warmstart.catalog import get, labels
     from warmstart.cli.progress import downloads
     from warmstart.core import bundle

@@ -13,6 +13,7 @@ from warmstart.cli.parameters import (
     calibration_option,
     engine_option,
     precision_option,
+    weights_or_random_option,
 )
 
 if TYPE_CHECKING:
@@ -41,11 +42,7 @@ if TYPE_CHECKING:
         ),
         calibration_option(),
         agreement_option(),
-        Option(
-            ["--weights"],
-            default="pretrained",
-            help="A checkpoint to use instead of the published weights; `random` for speed tests.",
-        ),
+        weights_or_random_option(),
         engine_option(COMPILED),
         Option(
             ["--check"],
@@ -106,7 +103,7 @@ def _opened(
     agreement: float | None,
 ) -> tuple[Model[Any, Any, Any], Model[Any, Any, Any] | None]:
     """The model in the requested precision, and in float32 if the two are to be compared."""
-    from warmstart.cli.models import calibration_request, compiling, open_model
+    from warmstart.cli.models import calibration_request, compiling, open_engine, open_model
     from warmstart.core.precision import fastest
     from warmstart.engines.choose import check_options
     from warmstart.errors import UsageError
@@ -119,8 +116,7 @@ def _opened(
     request = calibration_request(exact, calibration, agreement)
     if precision == "float32":
         return exact, None
-    with compiling(exact):
-        exact.engine  # noqa: B018 (compiles)
+    open_engine(exact)
     with compiling(exact, _verb(calibration)):
         if precision != "auto":
             return exact.in_precision(precision, request, agreement), exact
@@ -128,10 +124,6 @@ def _opened(
     first, *candidates = choice.lines
     print(f"{model.name}: {first}", *(f"  {line}" for line in candidates), sep="\n")
     return model, None if model.precision == "float32" else exact
-
-
-def _chosen(engine: str) -> str:
-    return "fastest engine here" if engine == "auto" else "engine"
 
 
 def _verb(calibration: str | None) -> str:
@@ -151,7 +143,8 @@ def _compile(
         artifact = model.artifact
         name = model.engine.name
     size = artifact.size_on(name) / 1e6
-    print(f"{model.name}: {model.precision}, {size:.1f} MB, {_chosen(engine)}: {name}")
+    choice = "fastest engine here" if engine == "auto" else "engine"
+    print(f"{model.name}: {model.precision}, {size:.1f} MB, {choice}: {name}")
     if artifact.calibration is not None and not is_timed:
         print(f"  {artifact.calibration.in_words(name)}")
         if (record := measured_here(artifact)) is not None:
@@ -175,8 +168,8 @@ def _compare(
     if check is None and (is_timed or model.artifact.calibration or not is_comparable):
         return
     figures = compare_precisions(model, exact, typed_inputs(model, check))
-    accepted = model.input_kind
-    inputs = accepted.plural if figures.real else "synthetic inputs (use --check for your own)"
+    input_kind = model.input_kind
+    inputs = input_kind.plural if figures.real else "synthetic inputs (use --check for your own)"
     print(
         f"  agreement with float32: {figures.agreement:.1%} ({figures.measure}) on {figures.count} "
         f"{inputs}; outputs differ by up to {figures.difference:.2g}"
@@ -184,7 +177,7 @@ def _compare(
     if is_timed or measured_here(model.artifact) is not None:
         return
     print(
-        f"  {figures.milliseconds:.1f} ms per {accepted.noun}, float32 "
+        f"  {figures.milliseconds:.1f} ms per {input_kind.noun}, float32 "
         f"{figures.float32_milliseconds:.1f} ms: {figures.ratio:.2f} of the float32 time"
     )
     if figures.ratio > 1:

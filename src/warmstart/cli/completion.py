@@ -27,7 +27,7 @@ NEXT = {
 }
 
 
-def answer(app: click.Command, instruction: str) -> int:
+def print_completions(app: click.Command, instruction: str) -> int:
     """Print what a shell asks for in `VARIABLE`; returns the exit code."""
     return shell_complete(app, {}, "warmstart", VARIABLE, instruction)
 

@@ -1,4 +1,4 @@
-"""Which task a folder or table of labelled data is for, where nobody names one."""
+"""Infer the task from a folder or table of labelled data, if none is named."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from warmstart.cli.parameters import options_with_values
 from warmstart.core.records import LABEL, PHOTO, SUFFIXES, TEXT, Table, content, read_table
 from warmstart.core.records.columns import CONTEXT, QUESTION, RECORDING, SIDES, TAGS, TOKENS, Field
 from warmstart.core.records.options import (
@@ -29,7 +30,7 @@ from warmstart.errors import UsageError
 JSON_HEAD = 65_536
 """Bytes of a JSON file that are searched for its keys."""
 LOOKED_AT = 200
-"""Files of a folder that are looked at."""
+"""Maximum number of files of a folder that are examined."""
 NOT_CLASSES = {"images", "masks", "labels", "annotations", "jpegimages", "imagesets", "segmentationclass"}  # fmt: skip
 """Folders of boxes and masks, in lower case."""
 FIELDS: dict[type[TableOptions], tuple[Field, ...]] = {
@@ -37,20 +38,15 @@ FIELDS: dict[type[TableOptions], tuple[Field, ...]] = {
     TokenTable: (TOKENS, TAGS),
     TextTable: (TEXT, LABEL),
 }
-"""What a table of texts has, by what a task reads; the first that fits counts."""
+"""Table options of a task -> the columns that such a table has; the first match counts."""
 
 
 def data_argument(args: Sequence[str], parameters: Sequence[click.Parameter]) -> str | None:
     """The first argument that is neither an option nor the value of one."""
-    valued = {
-        name
-        for parameter in parameters
-        if isinstance(parameter, click.Option) and not parameter.is_flag
-        for name in parameter.opts
-    }
+    with_values = options_with_values(parameters)
     rest = iter(args)
     for arg in rest:
-        if arg in valued:
+        if arg in with_values:
             next(rest, None)
         elif not arg.startswith("-"):
             return arg
@@ -61,7 +57,7 @@ def task_of_data(data: str) -> Task:
     """The task that this data is for.
 
     Raises:
-        UsageError: it is not there, or several tasks could be meant; the message lists them.
+        UsageError: it does not exist, or fits several tasks; the message lists them.
     """
     path = Path(data).expanduser()
     if not path.exists():
@@ -103,8 +99,8 @@ def _task_that_reads(table: type[TableOptions]) -> Task:
 
 
 def _of_folder(folder: Path) -> type[TableOptions] | None:
-    """Photos or texts with classes, where class folders hold nothing but pictures, or nothing but
-    .txt files; else nothing is certain.
+    """Photos or texts with classes, if all files in class folders are pictures, or all are .txt files;
+    else None.
     """
     children = [child for child in folder.iterdir() if child.is_dir() and child.name[0] != "."]
     names = {child.name.lower() for child in children}

@@ -18,9 +18,10 @@ from warmstart.cli.parameters import (
     json_option,
     precision_option,
     typed_options,
+    wants_help,
     weights_option,
 )
-from warmstart.cli.tasks import task_at_hand
+from warmstart.cli.tasks import task_of_arguments
 from warmstart.core.task import Task
 
 DATA = "Data and evaluation"
@@ -43,17 +44,16 @@ class EvaluateCommand(Command):
         )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        wants_help = any(arg in ctx.help_option_names for arg in args)
-        task = task_at_hand(args)
+        task = task_of_arguments(args)
         self.params = _parameters(task)
-        if wants_help and task is None:
+        if wants_help(args) and task is None:
             self.epilog = "With --task or --model, --help also lists the data and options it takes."
         self.owner = f"Evaluation of {task.name}" if task else ""
         return super().parse_args(ctx, args)
 
 
 def data_help(task: Task) -> str:
-    """What `evaluate` of a task's models takes, from its docstring; "" where it does not say."""
+    """The data that `evaluate` of a task's models takes, from its docstring; "" if it has none."""
     text = inspect.getdoc(task.model_class().evaluate) or ""
     match = re.search(r"^ +data: (.*?)(?=^ +\w+: |\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
     words = " ".join(match[1].split()) if match else ""
@@ -102,7 +102,7 @@ def evaluate(
     **options: Any,
 ) -> None:
     """Print the metrics of a model; the exit code is 1 where an example was unusable."""
-    from warmstart.cli.models import compiling, open_model
+    from warmstart.cli.models import open_engine, open_model
     from warmstart.cli.progress import counting
     from warmstart.core.evaluation import example_unit
     from warmstart.core.terminal import complain
@@ -110,8 +110,7 @@ def evaluate(
     opened = open_model(
         model, task=task, weights=weights, engine=engine, precision=precision, device=device
     )
-    with compiling(opened):
-        opened.engine  # noqa: B018 (compile now, with its progress shown)
+    open_engine(opened)
     chosen = typed_options(type(opened).evaluate_options, options)
     with counting(example_unit(opened)) as progress:
         metrics = opened.evaluate(data, progress=progress, **chosen)

@@ -57,7 +57,7 @@ def command(
 ) -> None:
     """Write a model for TensorFlow Serving, LiteRT, ONNX Runtime, OpenVINO or Keras.
 
-    The file is compared with the model before it appears; a JSON file next to it says how inputs
+    The file is compared with the model before it appears; a JSON file next to it describes how inputs
     are prepared.
     """
     from warmstart.cli.models import calibration_request, compiling, open_model

@@ -17,9 +17,10 @@ from warmstart.cli.parameters import (
     json_option,
     json_or_text,
     typed_options,
+    wants_help,
     weights_option,
 )
-from warmstart.cli.tasks import option_value, task_at_hand
+from warmstart.cli.tasks import option_value, task_of_arguments
 from warmstart.core.options import make
 from warmstart.core.task import TASKS, Task, task_of
 from warmstart.errors import UsageError
@@ -51,9 +52,8 @@ class FinetuneCommand(Command):
         self.params = _parameters(None)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        wants_help = any(arg in ctx.help_option_names for arg in args)
-        task = _scratch(args) or task_at_hand(args, none=DEFAULT)
-        if task is None and wants_help:
+        task = _scratch(args) or task_of_arguments(args, none=DEFAULT)
+        if task is None and wants_help(args):
             names = ", ".join(name for name, each in TASKS.items() if each.trainer)
             self.epilog = f"With --task or --model, --help also lists the options of that task. Tasks: {names}."
         elif task is None and args:

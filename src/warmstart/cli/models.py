@@ -55,7 +55,7 @@ def calibration_request(
 
 
 def open_default(task: str, **options: Any) -> tuple[Model[Any, Any, Any], str]:
-    """The default model of a task, and a few words on it."""
+    """The default model of a task, and a short description."""
     from warmstart.cli.progress import downloads
     from warmstart.core.loading import default_model
 
@@ -98,6 +98,19 @@ def licences_printed() -> Iterator[None]:
         before, warnings.showwarning = warnings.showwarning, show
         warnings.simplefilter("always", LicenceWarning)
         yield
+
+
+def open_engine(model: Model[Any, Any, Any], hint: str | None = None) -> None:
+    """Open the engine of a model, which may compile it.
+
+    Args:
+        model: the model.
+        hint: a short description to print with its name; None: nothing is printed.
+    """
+    with compiling(model):
+        model.engine  # noqa: B018 (compiles, with its progress shown)
+    if hint is not None:
+        say(f"Model: {model.name}{f' ({hint})' if hint else ''}")
 
 
 _DURATIONS = {"Compiling": "once; 10 to 60 seconds", "Calibrating": "once; 1 to 5 minutes"}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import click
 
-from warmstart.cli.help import OPTIONS, Option
+from warmstart.cli.help import HELP_NAMES, OPTIONS, Option
 from warmstart.core.options import Field, fields_of
 
 DEVICES = ("auto", "cpu", "gpu")
@@ -90,7 +90,7 @@ def flag(field: Field, panel: str) -> Option:
         names,
         type=FieldType(field),
         default=None,
-        help=_with_default(meaning, _shown(field)),
+        help=_with_default(meaning, _default_text(field)),
         panel=panel,
         rare=field.option.rare,
         **attributes,
@@ -101,7 +101,7 @@ def _with_default(meaning: str, default: str | None) -> str:
     return meaning if default is None else f"{meaning} Default: {default.rstrip('.')}."
 
 
-def _shown(field: Field) -> str | None:
+def _default_text(field: Field) -> str | None:
     """The default of a field as it would be typed; None where it says nothing."""
     default = field.default
     if field.required or default is None or default == () or default == "":
@@ -149,6 +149,12 @@ def weights_option(
         panel=panel,
         rare=rare,
     )
+
+
+def weights_or_random_option() -> Option:
+    """`--weights`, whose value may be `random`."""
+    text = "A checkpoint to use instead of the published weights; `random` for speed tests."
+    return Option(["--weights"], default="pretrained", help=text)
 
 
 def engine_option(names: Iterable[str] = ENGINES, panel: str = OPTIONS) -> Option:
@@ -215,3 +221,18 @@ def offline_option(panel: str = OPTIONS) -> Option:
 def json_option(help: str, panel: str = OPTIONS) -> Option:
     """`--json`, whose value is `as_json`."""
     return Option(["--json", "as_json"], is_flag=True, help=help, panel=panel)
+
+
+def wants_help(args: Sequence[str]) -> bool:
+    """Whether arguments that are not parsed yet ask for the help."""
+    return any(arg in HELP_NAMES for arg in args)
+
+
+def options_with_values(parameters: Iterable[click.Parameter]) -> set[str]:
+    """The names of options that a value follows."""
+    return {
+        name
+        for parameter in parameters
+        if isinstance(parameter, click.Option) and not parameter.is_flag
+        for name in parameter.opts
+    }

@@ -1,4 +1,4 @@
-"""Run a model on inputs and print the results: for a person, as JSON lines or as CSV."""
+"""Run a model on inputs and print the results: as text, JSON lines or CSV."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 def run(request: Request) -> None:
     """The body of the command; its exit code is 1 where an input was unusable."""
-    from warmstart.cli.models import compiling
+    from warmstart.cli.models import open_engine
     from warmstart.core.options import make
-    from warmstart.core.terminal import complain, say
+    from warmstart.core.terminal import complain
 
     if request.as_json and request.as_csv:
         raise UsageError("Choose one of --json and --csv.")
@@ -46,11 +46,8 @@ def run(request: Request) -> None:
     console_class.check(flags, request.arguments.typed)
     model, hint = opened(request)
     console = console_class(model, flags)
-    with compiling(model):
-        model.engine  # noqa: B018 (compiles now, with its progress shown)
-    quiet = request.as_json or request.as_csv
-    if not quiet or request.model is None:
-        say(f"Model: {model.name}{f' ({hint})' if hint else ''}")
+    is_silent = (request.as_json or request.as_csv) and request.model is not None
+    open_engine(model, None if is_silent else hint)
     if request.as_json:
         results = _json_lines(console, console.results(request.arguments, request.options))
     elif request.as_csv:
@@ -88,15 +85,15 @@ def _may_be_text(request: Request) -> bool:
 
 
 def input_count(request: Request, model: Model[Any, Any, Any]) -> int | None:
-    """How many inputs there are; None where that is not known before they are read."""
-    accepted = model.input_kind
-    if not is_shown() or STDIN in request.arguments.typed or accepted.table_suffixes:
+    """The number of inputs; None if it is unknown before they are read."""
+    input_kind = model.input_kind
+    if not is_shown() or STDIN in request.arguments.typed or input_kind.table_suffixes:
         return None
-    return sum(1 for _ in accepted.stream(accepted.from_arguments(request.arguments.typed)))
+    return sum(1 for _ in input_kind.stream(input_kind.from_arguments(request.arguments.typed)))
 
 
 def opened(request: Request) -> tuple[Model[Any, Any, Any], str]:
-    """The model of a request, and a few words on it where it is the default."""
+    """The model of a request, and a short description if it is the default."""
     from warmstart.cli.models import open_default, open_model
 
     if request.model is not None:

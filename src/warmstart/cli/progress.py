@@ -1,4 +1,4 @@
-"""Progress on the terminal, and nothing where there is none or the user wants quiet."""
+"""Progress on the terminal, if there is one and `--quiet` is not set."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import click
 from warmstart.cli.completion import model_names
 from warmstart.cli.help import Argument, Command, Option
 from warmstart.cli.parameters import engine_option, json_option, weights_option
+from warmstart.cli.table import column_flag
 from warmstart.core.records.suffixes import names_table
 from warmstart.core.task import TASKS
 from warmstart.errors import UsageError
@@ -75,7 +75,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Find the texts or photos most similar to a query, by the cosine similarity of their features."""
-    from warmstart.cli.models import compiling
+    from warmstart.cli.models import open_engine
     from warmstart.core.search import Index, is_index
     from warmstart.core.terminal import complain, counted, say
 
@@ -83,17 +83,16 @@ def command(
         raise UsageError(f"--column names a column of a table, and {corpus} is not a table.")
     saved = Index.load(corpus) if is_index(Path(corpus)) else None
     opened = _opened(corpus, queries[0], model, saved, weights=weights, engine=engine)
-    with compiling(opened):
-        opened.engine  # noqa: B018 (compiles now, with its progress shown)
+    open_engine(opened)
     index = saved or opened.index(_inputs(opened, corpus, column))
-    accepted = opened.input_kind
-    count = counted(len(index), accepted.noun, accepted.plural)
+    input_kind = opened.input_kind
+    count = counted(len(index), input_kind.noun, input_kind.plural)
     say(f"Model: {opened.name}; searching {count}")
     for error in index.errors:
         complain(f"  left out: {error}")
     if output is not None:
         say(f"written: {index.save(output)}")
-    inputs = [item.value for item in accepted.stream(accepted.from_arguments(queries))]
+    inputs = [item.value for item in input_kind.stream(input_kind.from_arguments(queries))]
     for matches in opened.search(inputs, index, top_k):
         print(json.dumps(matches.to_dict(), ensure_ascii=False) if as_json else matches.show())
 
@@ -127,17 +126,15 @@ def _texts(corpus: str) -> list[Path]:
 def _inputs(model: Model[Any, Any, Any], corpus: str, column: str | None) -> Any:
     from warmstart.bulk.predict_table import table_inputs
 
-    accepted = model.input_kind
+    input_kind = model.input_kind
     if names_table(corpus):
-        try:
+        with column_flag():
             return table_inputs(model, corpus, () if column is None else (column,))
-        except UsageError as error:  # the reader's options have one flag here
-            raise UsageError(re.sub(r"\b(text|path)_column\b", "--column", str(error))) from None
-    if accepted.suffixes:
+    if input_kind.suffixes:
         return corpus
     if not (files := _texts(corpus)):
         raise UsageError(
-            f"{corpus} holds no .txt file; {model.name} searches {accepted.plural}, one per line, or in a "
+            f"{corpus} holds no .txt file; {model.name} searches {input_kind.plural}, one per line, or in a "
             "column of a table."
         )
-    return chain.from_iterable(map(accepted.stream, files))
+    return chain.from_iterable(map(input_kind.stream, files))

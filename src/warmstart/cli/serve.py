@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from warmstart.cli.help import Argument, Command, Option
-from warmstart.cli.parameters import COMPILED, engine_option, offline_option, precision_option
+from warmstart.cli.parameters import (
+    COMPILED,
+    engine_option,
+    offline_option,
+    precision_option,
+    weights_or_random_option,
+)
 
 if TYPE_CHECKING:
     from warmstart.core.model import Model
@@ -116,11 +122,7 @@ USUAL = {"max-batch", "max-delay", "queue", "deadline", "max-inputs"}
         ),
         engine_option(COMPILED),
         precision_option(),
-        Option(
-            ["--weights"],
-            default="pretrained",
-            help="A checkpoint to use instead of the published weights; `random` for speed tests.",
-        ),
+        weights_or_random_option(),
         offline_option(),
         Option(
             ["--no-access-log"],
@@ -217,7 +219,7 @@ def command(
     )
     if engine == "keras":
         raise UsageError("The server does not support the keras engine, which needs TensorFlow.")
-    from warmstart.cli.models import compiling, open_model
+    from warmstart.cli.models import open_engine, open_model
     from warmstart.core.terminal import say
     from warmstart.serve.app import create_app
     from warmstart.serve.logs import write_logs
@@ -260,8 +262,7 @@ def command(
         open_models(names, load, copied=watch > 0) as opened,
     ):
         for name, model in opened.models.items():
-            with compiling(model):
-                model.engine  # noqa: B018 (compiled now, with its progress shown)
+            open_engine(model)
             say(f"{name}: {model.task}, engine {model.engine.name}")
         app = create_app(opened.models, settings)
         with opened.reloading(app.state.warmstart, load):

@@ -1,4 +1,4 @@
-"""Standard output and error as people's terminals and other encodings need them."""
+"""Standard output and error: control characters, other encodings, and failed writes."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ UNWRITABLE = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF, errno.EFBIG)
 
 
 class Terminal:
-    """A stream to a terminal that writes control characters of texts as escapes, so that a label or
-    a file name cannot move the cursor, set the title or hide what is written.
+    """A stream to a terminal that escapes control characters, so that a label or a file name cannot
+    move the cursor, set the title or hide text.
 
     Args:
         stream: to write to.
-        allowed: a pattern of the sequences that this program itself writes.
+        allowed: a pattern of the sequences that are not escaped.
     """
 
     def __init__(self, stream: TextIO, allowed: str):
@@ -43,8 +43,8 @@ class Terminal:
 
 
 class Errors:
-    """Standard error, where lines that it does not take are dropped: a full disk or a closed pipe
-    must not end a command whose results are whole.
+    """Standard error that ignores failed writes: a full disk or a closed pipe must not end a command
+    whose results are complete.
     """
 
     def __init__(self, stream: TextIO | Terminal):
@@ -70,7 +70,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def _json_escapes(error: UnicodeError) -> tuple[str, int]:
-    """What an encoding lacks, as JSON writes it, so that JSON stays JSON."""
+    """Characters that an encoding lacks, as JSON escapes, so that JSON stays valid."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return json.dumps(error.object[error.start : error.end])[1:-1], error.end
@@ -80,7 +80,7 @@ codecs.register_error("warmstart.json", _json_escapes)
 
 
 def prepare() -> None:
-    """Make standard output and error take every text: what their encoding lacks becomes escapes."""
+    """Prepare standard output and error for any text."""
     for name, allowed in (("stdout", _COLOURS), ("stderr", _CURSOR + r"|\r")):
         stream: Any = getattr(sys, name)
         if stream is None:  # the caller has closed it
@@ -95,9 +95,7 @@ def prepare() -> None:
 
 
 def warn_of_escapes() -> None:
-    """Say on standard error that data on standard output is not as it is where its encoding lacks
-    characters. JSON is: its escapes stand for the characters.
-    """
+    """Warn if characters of CSV output will be escaped because its encoding lacks them."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     if not codecs.lookup(encoding).name.startswith("utf"):
         say(
@@ -107,5 +105,5 @@ def warn_of_escapes() -> None:
 
 
 def abandon() -> None:
-    """Stop writing to standard output, which takes no more: also what is left in its buffer."""
+    """Discard further standard output, also what is left in its buffer."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,10 +1,11 @@
-"""A table on the command line: the same table comes out, with the results as further columns."""
+"""A table as the input of a command: the output is the table with the results as further columns."""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ def is_table(request: Request) -> bool:
 def run(request: Request) -> None:
     """The body of the command; its exit code is 1 where a row was unusable."""
     from warmstart.bulk.predict_table import predict_table
-    from warmstart.cli.models import compiling
+    from warmstart.cli.models import open_engine
     from warmstart.cli.predict import opened
     from warmstart.core.options import make
     from warmstart.core.terminal import complain, say
@@ -59,15 +60,11 @@ def run(request: Request) -> None:
     target = _target(request)
     options = make(request.task.model_class().options, request.options, request.task.name)
     model, hint = opened(request)
-    with compiling(model):
-        model.engine  # noqa: B018 (compiles now, with its progress shown)
+    open_engine(model, hint)
     source = request.arguments.typed[0]
-    try:
+    with column_flag():
         columns = request.batch.get("column", ())
         table = predict_table(model, source, options, columns, **request.reading)
-    except UsageError as error:  # the reader's options have one flag here
-        raise UsageError(re.sub(r"\b(text|path)_column\b", "--column", str(error))) from None
-    say(f"Model: {model.name}{f' ({hint})' if hint else ''}")
     say(f"Input: {' and '.join(table.inputs)} of {source}")
     failures: list[str] = []
     count = 0
@@ -85,6 +82,15 @@ def run(request: Request) -> None:
         for failure in failures:
             complain(f"  {failure}")
         click.get_current_context().exit(1)
+
+
+@contextmanager
+def column_flag() -> Iterator[None]:
+    """Name the flag `--column` in errors about the options of the reader of tables."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(re.sub(r"\b(text|path)_column\b", "--column", str(error))) from None
 
 
 def _target(request: Request) -> Path | None:

@@ -12,6 +12,7 @@ from warmstart.cli.parameters import (
     device_option,
     engine_option,
     flags_of,
+    json_option,
     offline_option,
     precision_option,
     weights_option,
@@ -57,7 +58,7 @@ def _inputs(tasks: Sequence[Task]) -> Argument:
     accepted = [task.input_kind() for task in tasks]
     names = " or ".join(dict.fromkeys(input_kind.plural for input_kind in accepted))
     parts = [f"{names.capitalize()}."] if names else []
-    files = [input_kind for input_kind in accepted if input_kind.is_file or input_kind.suffixes]
+    files = [one for one in accepted if one.is_file or one.suffixes]
     if files or not accepted:
         parts.append("Files, folders, patterns or URLs.")
     if len(files) < len(accepted) or not accepted:
@@ -95,12 +96,7 @@ def _model_options(tasks: Sequence[Task], any_task: bool) -> list[click.Paramete
 
 def _output_options() -> list[click.Parameter]:
     return [
-        Option(
-            ["--json", "as_json"],
-            is_flag=True,
-            help="Print one JSON object per line.",
-            panel=OUTPUT,
-        ),
+        json_option("Print one JSON object per line.", OUTPUT),
         Option(
             ["--csv", "as_csv"],
             is_flag=True,

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from warmstart.cli.arguments import STDIN, Arguments, check_texts, is_text, route
 from warmstart.cli.help import Command, unknown_option
-from warmstart.cli.parameters import typed_options
+from warmstart.cli.parameters import options_with_values, typed_options, wants_help
 from warmstart.cli.task_parameters import option_names, own_parameters, parameters
 from warmstart.core.reading import file_suffix
 from warmstart.core.task import TASKS, Task, task_of
@@ -31,11 +31,11 @@ PREDICT_EXAMPLES = (
 
 @dataclass(frozen=True)
 class Request:
-    """What a command asks for.
+    """A parsed command.
 
     Attributes:
         command: as it is called, such as "warmstart classify".
-        task: that answers.
+        task: of the model.
         arguments: the inputs.
         options: of the call, those that were typed.
         flags: of the task's console, those that were typed.
@@ -62,7 +62,7 @@ class Request:
 
 
 class TaskCommand(Command):
-    """A command that uses models. Its options are those of the task that answers.
+    """A command that uses models. Its options are those of the task of the model.
 
     Args:
         name: of the command.
@@ -94,16 +94,16 @@ class TaskCommand(Command):
         return super().get_params(ctx)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        tasks = self._at_hand(args)
-        wants_help = any(arg in ctx.help_option_names for arg in args)
-        if wants_help and self.any_task and len(tasks) > 1:
+        tasks = self._possible_tasks(args)
+        is_help = wants_help(args)
+        if is_help and self.any_task and len(tasks) > 1:
             self.epilog = "With --model or --task, --help also lists the options of that task."
             tasks = []
         self.params = parameters(tasks, self.any_task)
         args = _escaped(args, self.params)
         is_named = option_value(args, "--model", "-m", "--task") is not None
-        if len(self.tasks) > 1 and not (is_named or wants_help):
-            tasks = [self._routed(ctx, args, tasks)]
+        if len(self.tasks) > 1 and not (is_named or is_help):
+            tasks = [self._routed_task(ctx, args, tasks)]
             self.params = parameters(tasks, self.any_task)
         self.owner = f"warmstart {tasks[0].verb}" if tasks and self.any_task else ""
         self.listed = own_parameters(tasks) if tasks else None
@@ -128,15 +128,15 @@ class TaskCommand(Command):
             from warmstart.cli.predict import run
         run(request)
 
-    # The task that answers
+    # The task
 
-    def _at_hand(self, args: Sequence[str]) -> list[Task]:
-        """The tasks that may answer, as far as `--model` and `--task` say it."""
+    def _possible_tasks(self, args: Sequence[str]) -> list[Task]:
+        """The tasks that `--model` and `--task` allow."""
         model, task = option_value(args, "--model", "-m"), option_value(args, "--task")
         if self.any_task and task is not None:
             return [task_of(task)]
         if model is None and self.any_task:
-            return self._readers(args)
+            return self._tasks_of_suffix(args)
         if model is None or len(self.tasks) == 1:
             return self.tasks
         from warmstart.cli.models import task_of_model
@@ -147,9 +147,9 @@ class TaskCommand(Command):
             raise UsageError(f"{model} is a model for {name}: use `warmstart {verb}`.")
         return [task_of(name)]
 
-    def _readers(self, args: Sequence[str]) -> list[Task]:
-        """The tasks that may answer where the suffix of the first argument is one of photos or
-        recordings; else all. The modules of the others are not imported, which takes time.
+    def _tasks_of_suffix(self, args: Sequence[str]) -> list[Task]:
+        """The tasks that take files with the suffix of the first argument; all tasks if it has no
+        suffix of photos or recordings. The modules of the others are not imported, which takes time.
         """
         suffix = file_suffix(args[0]) if args and not args[0].startswith("-") else ""
         for task in self.tasks if suffix else ():
@@ -159,7 +159,7 @@ class TaskCommand(Command):
                 return same if input_kind.is_file else self.tasks
         return self.tasks
 
-    def _routed(self, ctx: click.Context, args: Sequence[str], tasks: Sequence[Task]) -> Task:
+    def _routed_task(self, ctx: click.Context, args: Sequence[str], tasks: Sequence[Task]) -> Task:
         """The task of the inputs, among those with a default model and all options that were typed."""
         trial = click.Context(
             self,
@@ -185,7 +185,7 @@ class TaskCommand(Command):
         fitting = [task for task in able if typed - common <= option_names(task)]
         arguments = Arguments(_unescaped(inputs))
         ctx.meta[_ARGUMENTS] = arguments
-        if len(tasks) < len(self.tasks):  # by the first input only; see `_readers`
+        if len(tasks) < len(self.tasks):  # by the first input only; see `_tasks_of_suffix`
             route(arguments, [task for task in self.tasks if task.default_model])
         return route(arguments, fitting or able or tasks)
 
@@ -237,12 +237,12 @@ def option_value(args: Sequence[str], *names: str) -> str | None:
     return value
 
 
-def task_at_hand(args: Sequence[str], none: str = "") -> Task | None:
+def task_of_arguments(args: Sequence[str], none: str = "") -> Task | None:
     """The task that `--task`, else `--model`, names in arguments that are not parsed yet.
 
     Args:
         args: of a command.
-        none: a value of `--model` that stands for no certain one.
+        none: a value of `--model` that names no model.
     """
     from warmstart.cli.models import task_of_model
 
@@ -254,19 +254,14 @@ def task_at_hand(args: Sequence[str], none: str = "") -> Task | None:
 
 def _escaped(args: Sequence[str], known: Iterable[click.Parameter]) -> list[str]:
     """The arguments, each text that begins with a dash marked as one."""
-    valued = {
-        name
-        for parameter in known
-        if isinstance(parameter, click.Option) and not parameter.is_flag
-        for name in parameter.opts
-    }
+    with_values = options_with_values(known)
     escaped: list[str] = []
     rest = iter(args)
     for arg in rest:
         if arg == "--":
             return [*escaped, arg, *rest]
         escaped.append(_ESCAPED + arg if is_text(arg) else arg)
-        if arg in valued:
+        if arg in with_values:
             escaped += [value for value in [next(rest, None)] if value is not None]
     return escaped
 

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from warmstart.cli.help import Argument, Command, Option
-from warmstart.cli.parameters import flags_of, json_option, typed_options
-from warmstart.cli.tasks import task_at_hand
+from warmstart.cli.parameters import flags_of, json_option, typed_options, wants_help
+from warmstart.cli.tasks import task_of_arguments
 from warmstart.core.task import TASKS, Task, wrapper_class
 
 WRAPPING = "The model"
@@ -41,8 +41,8 @@ class WrapCommand(Command):
         )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        task = task_at_hand(args)
-        if task is None and any(arg in ctx.help_option_names for arg in args):
+        task = task_of_arguments(args)
+        if task is None and wants_help(args):
             names = ", ".join(name for name, each in TASKS.items() if each.wrapper)
             self.epilog = f"With --task, --help lists the options of that task. Tasks: {names}."
         self.params = _parameters(task)

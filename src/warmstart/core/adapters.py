@@ -71,25 +71,25 @@ class Merged(Checkpoint):
     def names(self) -> list[str]:
         return [*(name for name in self._base if name not in self._heads), *self._heads]
 
+    def _origin(self, name: str) -> tuple[Checkpoint, str]:
+        """The checkpoint of an array, and its name there."""
+        if name in self._heads:
+            return self.adapter, self._heads[name]
+        return self.base, self._base[name]
+
     def shape(self, name: str) -> tuple[int, ...]:
-        return (
-            self.adapter.shape(self._heads[name])
-            if name in self._heads
-            else self.base.shape(self._base[name])
-        )
+        checkpoint, own = self._origin(name)
+        return checkpoint.shape(own)
 
     def dtype(self, name: str) -> str:
-        return (
-            self.adapter.dtype(self._heads[name])
-            if name in self._heads
-            else self.base.dtype(self._base[name])
-        )
+        checkpoint, own = self._origin(name)
+        return checkpoint.dtype(own)
 
     def read(self, name: str) -> np.ndarray:
-        if name in self._heads:
-            return self.adapter.read(self._heads[name])
-        value = self.base.read(self._base[name])
-        if (low := self._low.get(name.removesuffix(".weight"))) and name.endswith(".weight"):
+        checkpoint, own = self._origin(name)
+        value = checkpoint.read(own)
+        low = self._low.get(name.removesuffix(".weight"))
+        if low and name.endswith(".weight") and name not in self._heads:
             first, second = (
                 self.adapter.read(low.replace(".lora_A.", part))
                 for part in (".lora_A.", ".lora_B.")

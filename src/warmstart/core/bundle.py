@@ -17,11 +17,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from warmstart.atomic import new_folder
 from warmstart.catalog import Entry, Label
 from warmstart.catalog.words import preprocessing_in_words
 from warmstart.checkpoints.file_names import IN_PROGRAM
@@ -157,9 +156,7 @@ def write(
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BundleError(f"{folder} is not empty; choose a new folder; nothing was overwritten.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder.parent))
-    try:
+    with new_folder(folder, ".saving-") as temporary:
         program = temporary / "artifacts" / "float32"
         program.mkdir(parents=True)
         record = {**fill(program), "model": entry.name}
@@ -191,12 +188,6 @@ def write(
         (temporary / "README.md").write_text(
             (card or model_card(entry, labels)) + _int8_section(int8), "utf-8"
         )
-        temporary.chmod(0o755)
-        if folder.exists():
-            folder.rmdir()
-        os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Stopping work that nobody waits for: a token that the steps of a model look at.
+"""Cancellation of abandoned work: models check between their steps whether to stop.
 
 with cancellation.scope(request_is_gone):
     model(text)                      # raises CancelledError between two steps once request_is_gone() is true
@@ -37,10 +37,10 @@ def check() -> None:
 
 
 def drive(steps: Steps) -> Sequence[Any]:
-    """Run steps to their end; close them where they do not get there.
+    """Run steps to their end; close them if they are cancelled or fail.
 
     Raises:
-        CancelledError: nobody waits for the result any more.
+        CancelledError: the surrounding `scope` is cancelled.
     """
     try:
         while True:

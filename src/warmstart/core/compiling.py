@@ -148,7 +148,7 @@ def compiled(
         extra="tensorflow",
         purpose=f"once, to compile {entry.name}, and not afterwards",
     )
-    begun = time.monotonic()
+    start = time.monotonic()
     graph = graph_key(entry, precision)
     template = store.template(graph)
 
@@ -164,7 +164,7 @@ def compiled(
 
     artifact = store.make(key, file_precision, fill)
     store.add_template(graph, artifact)
-    log.info("%s: compiled in %.1f s, %s", entry.name, time.monotonic() - begun, artifact.path)
+    log.info("%s: compiled in %.1f s, %s", entry.name, time.monotonic() - start, artifact.path)
     return artifact
 
 
@@ -219,7 +219,7 @@ def run_job(
 
 
 def job_of(entry: Entry, weights: Weights) -> dict[str, Any]:
-    """What a job says of the model, as JSON values."""
+    """The model of a job, as JSON values."""
     return {
         "entry": entry.to_dict(),
         "weights": str(weights.path) if weights.path else None,
@@ -230,12 +230,12 @@ def job_of(entry: Entry, weights: Weights) -> dict[str, Any]:
 def run_process(
     job: Mapping[str, Any], what: str, report: Report, started: Started | None = None
 ) -> Mapping[str, Any]:
-    """Do a job in a process of its own (see `compile_job`); returns its record.
+    """Run a job in a separate process (see `compile_job`); returns its record.
 
     Args:
         job: JSON values.
-        what: what it is, for the message should the process die.
-        report: called with what is being done.
+        what: the name of the job, for the message if the process dies.
+        report: called with each stage.
         started: called with the process, which then runs in its own session.
 
     Raises:

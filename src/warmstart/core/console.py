@@ -30,8 +30,8 @@ class Console:
 
     Class attributes:
         options: the class of its own flags.
-        outputs: what those flags of it that name files or folders have written.
-        forms: those flags of it that say how results are printed, as `--json` and `--csv` do.
+        outputs: flags that name files or folders, with what they write.
+        forms: flags that set the output format, like `--json` and `--csv`.
 
     Attributes:
         written: the files that belong to the latest result, by their key in JSON output.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -79,32 +78,19 @@ def export(
     _require_new(note)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".exporting-", dir=path.parent))
+        with tempfile.TemporaryDirectory(
+            prefix=".exporting-", dir=path.parent, ignore_cleanup_errors=True
+        ) as temporary:
+            exported = Path(temporary, path.name)
+            record = write(model, format, exported, calibration)
+            facts = describe(model, artifact, format, record)
+            written = exported.parent / note.name if is_file else exported / note.name
+            written.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
+            if is_file:
+                os.replace(written, note)
+            os.replace(exported, path)
     except OSError as error:
-        raise CacheError(f"{path.parent} cannot be written: {error.strerror or error}.") from error
-    try:
-        made = temporary / path.name
-        record = write(model, format, made, calibration)
-        facts = (
-            json.dumps(
-                describe(model, artifact, format, record),
-                indent=1,
-                ensure_ascii=False,
-            )
-            + "\n"
-        )
-        if is_file:
-            (temporary / note.name).write_text(facts, "utf-8")
-            os.replace(temporary / note.name, note)
-        else:
-            (made / note.name).write_text(facts, "utf-8")
-        os.replace(made, path)
-    except OSError as error:
-        raise CacheError(
-            f"{error.filename or path} cannot be written: {error.strerror or error}."
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        raise CacheError(f"{path} cannot be written: {error.strerror or error}.") from error
     return path
 
 

@@ -1,5 +1,5 @@
-"""The first calls of a model that is not compiled on this machine: Keras answers them, while
-another process compiles the model.
+"""The first calls of a model that is not compiled on this machine: they run on Keras, while another
+process compiles the model.
 
 Once the program is ready, calls use it. A process that exits waits for its running compilations,
 because the next process would have to start again; Ctrl+C cancels them. Their partial files are
@@ -30,10 +30,10 @@ ModelT = TypeVar("ModelT", bound="LoadedModel")
 
 VARIABLE = "WARMSTART_FIRST_CALL"
 """The environment variable: `"keras"` (default), or `"wait"` to wait for the compiled program."""
-CANCELLING = 5.0
+CANCEL_SECONDS = 5.0
 """Seconds to wait until a cancelled compilation has removed its files."""
 _running: set[FirstUse] = set()
-_of_models: WeakKeyDictionary[LoadedModel, FirstUse] = WeakKeyDictionary()
+_first_uses: WeakKeyDictionary[LoadedModel, FirstUse] = WeakKeyDictionary()
 _lock = threading.Lock()
 
 
@@ -51,9 +51,9 @@ class FirstUse:
         self.stand_in: LoadedModel | None = model.on_engine("keras")
         self._name = model.name
         self._process: subprocess.Popen[str] | None = None
-        self._is_cancelled = self._is_begun = False
-        # Not `Thread.join`: after Ctrl+C it considers the thread as ended (bpo-45274).
-        self._over = threading.Event()
+        self._is_cancelled = self._has_started = False
+        # Not `Thread.join`: after Ctrl+C it considers the thread ended (bpo-45274).
+        self._ended = threading.Event()
         self._thread = threading.Thread(
             target=self._compile, args=(model,), name=f"warmstart-compile-{model.name}", daemon=True
         )
@@ -61,16 +61,16 @@ class FirstUse:
     @property
     def is_alive(self) -> bool:
         """Whether it is being compiled."""
-        return self._is_begun and not self._over.is_set() and self._thread.is_alive()
+        return self._has_started and not self._ended.is_set() and self._thread.is_alive()
 
     def start(self) -> None:
         """Start compiling, unless it has started already."""
         with _lock:
-            if self._is_begun:
+            if self._has_started:
                 return
-            self._is_begun = True
+            self._has_started = True
             _running.add(self)
-            _tell(
+            _print(
                 f"{self._name} is being compiled in the background, once; this takes 10 to "
                 "60 seconds. Until then, Keras predicts."
             )
@@ -80,9 +80,11 @@ class FirstUse:
         """Wait until it is compiled; Ctrl+C cancels."""
         try:
             if self.is_alive:
-                _tell(f"{self._name} is still being compiled, for the next run; Ctrl+C cancels it.")
+                _print(
+                    f"{self._name} is still being compiled, for the next run; Ctrl+C cancels it."
+                )
             while self.is_alive:
-                self._over.wait(0.1)
+                self._ended.wait(0.1)
         except KeyboardInterrupt:
             self.cancel()
 
@@ -92,7 +94,7 @@ class FirstUse:
         if self._process is not None:
             self._process.kill()
         if self.is_alive:
-            self._over.wait(CANCELLING)
+            self._ended.wait(CANCEL_SECONDS)
 
     def _compile(self, model: LoadedModel) -> None:
         try:
@@ -100,15 +102,15 @@ class FirstUse:
                 model.entry, model.weights, model.precision, self._report, started=self._started
             )
             engine = model.engine  # opened and timed here, not during a call
-            _tell(f"{self._name} is compiled and now runs on {engine.name}.")
+            _print(f"{self._name} is compiled and now runs on {engine.name}.")
         except WarmstartError as error:  # the next call compiles, and raises it
             log.info("%s: not compiled in the background: %s", self._name, error)
             if isinstance(error, CacheError):
-                _tell(f"{self._name} cannot be stored, so Keras predicts in every run: {error}")
+                _print(f"{self._name} cannot be stored, so Keras predicts in every run: {error}")
         finally:
             self.stand_in = None
             _running.discard(self)
-            self._over.set()
+            self._ended.set()
 
     def _report(self, stage: str) -> None:
         log.info("%s: %s", self._name, stage)
@@ -119,13 +121,13 @@ class FirstUse:
             process.kill()
 
 
-def _tell(text: str) -> None:
+def _print(text: str) -> None:
     """Print a message if standard error is a terminal."""
     if sys.stderr.isatty():
         say(text)
 
 
-def waits() -> bool:
+def waits_for_compilation() -> bool:
     """Whether first calls wait for the compiled program.
 
     Raises:
@@ -138,8 +140,8 @@ def waits() -> bool:
 
 
 @contextlib.contextmanager
-def answering(model: ModelT) -> Iterator[ModelT]:
-    """The model that answers a call: itself or, until it is compiled, its stand-in."""
+def model_for_call(model: ModelT) -> Iterator[ModelT]:
+    """The model that runs a call: itself or, until it is compiled, its stand-in."""
     first = None if model.is_open else _first_use(model)
     stand_in = first.stand_in if first else None
     if first is None or stand_in is None:
@@ -152,18 +154,18 @@ def answering(model: ModelT) -> Iterator[ModelT]:
 
 
 def _first_use(model: LoadedModel) -> FirstUse | None:
-    """Compiling a model in the background, where that is or was done."""
+    """The background compilation of a model; None if it needs none."""
     with _lock:
-        first = _of_models.get(model)
+        first = _first_uses.get(model)
         if first is None and _is_needed(model):
-            first = _of_models[model] = FirstUse(model)
+            first = _first_uses[model] = FirstUse(model)
         return first
 
 
 def _is_needed(model: LoadedModel) -> bool:
     if not model.has_stand_in or model.requested_engine != "auto" or model.precision != "float32":
         return False
-    return not waits() and not model.is_compiled() and is_installed("tensorflow")
+    return not waits_for_compilation() and not model.is_compiled() and is_installed("tensorflow")
 
 
 @atexit.register

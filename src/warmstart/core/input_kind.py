@@ -1,8 +1,7 @@
-"""What a task takes: one photo, text, recording or series, in each form that a surface hands it
-over.
+"""Types of input: photos, texts, recordings, series, … in Python, in requests and on the command line.
 
-A kind says how many inputs a Python object holds, and reads an input from the bytes or the JSON of
-a request and from an argument of the command line. No path and no URL of a request is ever opened
+An input kind defines how many inputs a Python object holds, and reads an input from the bytes or the
+JSON of a request, or from an argument of the command line. No path or URL of a request is ever opened
 here: a string in JSON is a text, or the base64 of a file.
 """
 
@@ -162,7 +161,7 @@ class InputKind(ABC):
                 continue
             try:
                 item = self.single(value)
-            except UsageError as error:
+            except (UsageError, InputError) as error:
                 name = input_name(value) or f"item {index + 1}"
                 message = str(error)
                 if not message.startswith(name):
@@ -197,15 +196,15 @@ class InputKind(ABC):
     def check_size(
         self, value: Any, limits: Limits, options: Mapping[str, Any] | None = None
     ) -> bool:
-        """Whether an input will need so much memory, by its header, that a server processes it by itself.
+        """Whether an input needs so much memory, by its header, that a server processes it separately.
 
         Raises:
             InputError: it is larger than the limits allow, with these options of the call.
         """
         return False
 
-    def trial(self) -> Any:
-        """A small input to try a model with; None: there is none that suits most models."""
+    def warmup_input(self) -> Any:
+        """A small input to run a model once before use; None: none suits most models."""
         return None
 
     def from_tensors(self, arrays: Mapping[str, NDArray[Any]], limits: Limits) -> list[Any]:

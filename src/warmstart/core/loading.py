@@ -221,9 +221,9 @@ def backbone(
     elif opened is not None:
         filled = opened.weights
     elif own and "notop" in entry.weights and not _only_with_top(entry):
-        filled = fetch_weights(entry.weights["notop"].source, entry, None, None)
+        filled = fetch_weights(entry.weights["notop"].source, entry)
     else:
-        filled = fetch_weights(weights, entry, None, None)
+        filled = fetch_weights(weights, entry)
     try:
         return build_keras(entry, filled, **options)
     except MismatchError:

@@ -1,8 +1,8 @@
 """`Model`: the one call. One input gives one result, a list gives a list, `stream` an iterator.
 
-A task says what is its own: how an input is prepared, and how a result is made of the engine's
-outputs. All else stands here once: options are checked, inputs are decoded ahead in threads and go
-through the engine in batches, results come in order, and an unusable input is a `Failed`.
+A task defines how an input is prepared, and how a result is made from the engine's outputs. The rest
+is here: options are checked, inputs are decoded ahead in threads and go through the engine in
+batches, results come in order, and an unusable input is a `Failed`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from warmstart.core import prefetch, table_inputs
 from warmstart.core.cancellation import Steps, drive
 from warmstart.core.evaluation import Evaluation
-from warmstart.core.first_use import answering
+from warmstart.core.first_use import model_for_call
 from warmstart.core.inputs import Item, Prepared, Row
 from warmstart.core.options import SECTION, ProgressOptions, are_defaults, fields_of, unknown_option
 from warmstart.core.progress import reported
@@ -39,7 +39,7 @@ OptionsT = TypeVar("OptionsT")
 Route: TypeAlias = tuple[
     Callable[[Sequence[Prepared], OptionsT], Steps], Callable[[Prepared, Any, OptionsT], Any]
 ]
-"""How the outputs of prepared inputs are computed, and what becomes of each."""
+"""(how the outputs of prepared inputs are computed, how the output of each is decoded)."""
 
 
 class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
@@ -116,7 +116,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         """
 
     def compute(self, inputs: Sequence[Prepared], options: OptionsT) -> Steps:
-        """The outputs of inputs, in their order; yields between steps, where the caller may stop.
+        """The outputs of inputs, in order; yields between steps, where the caller may stop.
 
         Default: the program's function `forward` on the rows of all inputs, one batch per step.
         """
@@ -146,7 +146,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         return getattr(options, "batch_size", None) or self.batch_size
 
     def compute_features(self, inputs: Sequence[Prepared], options: OptionsT) -> Steps:
-        """What `vector` takes of each input, in their order; default: what `compute` gives."""
+        """The outputs that `vector` takes, one for each input, in order; default: those of `compute`."""
         return self.compute(inputs, options)
 
     def vector(self, prepared: Prepared, outputs: Any, options: OptionsT) -> NDArray[np.float32]:
@@ -156,9 +156,10 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         return cast("NDArray[np.float32]", outputs[0]["features"])
 
     def generated(self, value: Any, options: OptionsT) -> int:
-        """Values that one input makes the model generate step by step, at most; 0 for one pass.
+        """Maximum number of values that the model generates step by step for one input; 0 if it
+        generates none.
 
-        A server refuses requests by it before the work begins; `value` may be unusable.
+        A server checks it against its limits before it runs the model; `value` may be unusable.
         """
         return 0
 
@@ -192,7 +193,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
                 raise UsageError(unknown_option(self.name, name, names), section=SECTION)
 
     def read_table(self, path: str, options: OptionsT) -> Iterable[Item]:
-        """The inputs of a file that holds several as a whole; for input kinds with `table_suffixes`."""
+        """The inputs of a file that holds several; for input kinds with `table_suffixes`."""
         raise UsageError(f"{path} is not read as a table of {self.input_kind.plural}.")
 
     def from_row(self, row: Any, source: str, options: OptionsT) -> Any:
@@ -214,7 +215,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         """
         if self._engine is not None:
             return self._call(inputs, options, (self.compute, self.decode))
-        with answering(self) as model:
+        with model_for_call(self) as model:
             return model._call(inputs, options, (model.compute, model.decode))
 
     def predict_stream(self, inputs: Any, options: OptionsT) -> ResultStream[ResultT | Failed]:
@@ -262,13 +263,13 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
 
     def _call(self, inputs: Any, options: OptionsT, route: Route[OptionsT]) -> Any:
         self.check_options(options)
-        accepted = self.input_kind
+        input_kind = self.input_kind
         selected = self.selected(inputs, options)
-        if accepted.is_several(selected):
+        if input_kind.is_several(selected):
             results = self.run(self.elements(selected, options), options, route, is_list=True)
             counted = reported(results, options, self.name, lambda: len(selected))
-            return Results(counted, table_inputs.row_labels(inputs, accepted), self.result)
-        item = accepted.single(inputs)
+            return Results(counted, table_inputs.row_labels(inputs, input_kind), self.result)
+        item = input_kind.single(inputs)
         self.ready()
         compute, decode = route
         if isinstance(item.value, InputError):
@@ -287,13 +288,13 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         *,
         is_list: bool = False,
     ) -> Iterator[Any]:
-        """What `route` makes of each item, or `Failed`, in order.
+        """What `route` returns for each item, or `Failed`, in order.
 
         Args:
             items: the inputs.
             options: of the call.
-            route: how outputs are computed, and what becomes of each.
-            is_list: whether all results are collected before the caller sees one.
+            route: how outputs are computed and decoded.
+            is_list: whether all results are collected before the caller gets one.
         """
         self.ready()
         return self._run(items, options, route, is_list)
@@ -325,7 +326,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
     def _group(
         self, group: Sequence[Prepared | Failed], options: OptionsT, route: Route[OptionsT]
     ) -> Iterator[Any]:
-        """What becomes of a group, in order; failures keep their index."""
+        """The results of a group, in order; failures keep their position."""
         compute, decode = route
         usable = [prepared for prepared in group if isinstance(prepared, Prepared)]
         outputs = iter(drive(compute(usable, options)) if usable else ())

@@ -68,7 +68,7 @@ def refuse_damaged(folder: Path) -> None:
 
 
 def _are_labels(path: Path) -> bool:
-    """Whether a file begins as the labels of a bundle do; one that is empty may become these."""
+    """Whether a file begins as the labels of a bundle do, or is empty, such as an unfinished copy."""
     with path.open("rb") as file:
         start = file.read(200)
     return start.strip() in (b"", b"[]") or b"".join(start.split()).startswith(b'[{"index":')

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from warmstart.checkpoints.atomic import atomic_file
+from warmstart.atomic import atomic_file
 from warmstart.core.terminal import say
-from warmstart.errors import CheckpointError, UsageError
+from warmstart.errors import UsageError
 
 
 @dataclass(frozen=True)
 class Output:
-    """What a flag of the command line has written: a file, or a folder of files.
+    """What a flag of the command line writes: a file, or a folder of files.
 
     Attributes:
         noun: of the files, in the plural, for messages.
@@ -118,7 +118,7 @@ class OutputFiles:
             yield file
 
     def report(self) -> None:
-        """Say on standard error what was written."""
+        """Print on standard error what was written."""
         if self.count:
             noun = self.output.noun.removesuffix("s") if self.count == 1 else self.output.noun
             what = "" if self.is_file else f"{self.count:,} {noun} in "
@@ -158,8 +158,8 @@ def opened_whole(path: Path) -> Iterator[BinaryIO]:
     try:
         with atomic_file(path) as file:
             yield file
-    except CheckpointError as error:
-        raise UsageError(str(error)) from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def write_whole(path: Path, content: bytes) -> None:

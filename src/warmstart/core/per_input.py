@@ -45,9 +45,7 @@ def stream(input_kind: InputKind, inputs: Any, work: Callable[[Item], T]) -> Ite
 
 
 def each(items: Iterable[Item], work: Callable[[Item], T]) -> Iterator[T | Failed]:
-    """What `work` returns for each item, or `Failed`; stops between two where nobody waits any
-    more.
-    """
+    """What `work` returns for each item, or `Failed`; stops between two if cancelled."""
     for item in items:
         try:
             if isinstance(item.value, InputError):

@@ -82,9 +82,9 @@ class Choice:
             if self.validation
             else f"on the {self.inputs} calibration inputs, too few to set some aside"
         )
-        asked = f"an agreement of {self.threshold:.1%} ({self.measure}, {compared})"
+        requirement = f"an agreement of {self.threshold:.1%} ({self.measure}, {compared})"
         return (
-            f"{self.precision}: the fastest here with {asked}",
+            f"{self.precision}: the fastest here with {requirement}",
             *(one.words for one in self.candidates),
         )
 

@@ -11,6 +11,7 @@ from contextvars import copy_context
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
+from warmstart.engines.machine import usable_cpus
 from warmstart.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -20,12 +21,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 AHEAD = 32
-"""Items in work or waiting at most: a batch of the usual size is ready when the engine has done the
-one before.
+"""Maximum number of items that are being decoded or wait: enough for the next batch of the usual size.
 """
 
 SLOW = 0.005
-"""Seconds of asking for items after which a finished result is yielded first."""
+"""Seconds of waiting for items after which a finished result is yielded first."""
 
 
 def default_workers() -> int:
@@ -34,10 +34,7 @@ def default_workers() -> int:
     """
     if (threads := os.environ.get("WARMSTART_THREADS", "")).isdecimal() and int(threads):
         return min(4, int(threads))
-    count = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    return min(4, count)
+    return min(4, usable_cpus())
 
 
 def decoded(
@@ -50,15 +47,21 @@ def decoded(
     """(item, work(item)) for every item, in their order, with `work` done in threads while the
     caller is busy.
 
-    An InputError of `work` comes as the result of its item; any other exception is raised at its
-    item's turn, with a note that names the item, after all results before it. So is an exception
-    of `items` itself.
+    An InputError of `work` is the result of its item; any other exception is raised after all earlier
+    results, with a note that names the item. So is an exception of `items` itself.
 
-    `items` is consumed in the caller's thread, lazily: at most `ahead` items are taken whose
-    results have not been yielded. From a slow source (a camera), a result is yielded as soon as
-    the item after it has come. Closing the iterator (or leaving it) drops what is waiting; items in
-    work are finished, for which it waits a second at most. `workers` are threads (default:
-    `default_workers()`). Raises UsageError for less than one worker or item ahead.
+    `items` is consumed in the caller's thread, lazily: at most `ahead` items have no yielded result.
+    From a slow source (a camera), a result is yielded as soon as the next item has come. Closing the
+    iterator drops waiting items; it waits up to a second for those being decoded.
+
+    Args:
+        items: to decode.
+        work: called with each item.
+        workers: number of threads; default: `default_workers()`.
+        ahead: see above.
+
+    Raises:
+        UsageError: `workers` or `ahead` is below 1.
     """
     workers = default_workers() if workers is None else workers
     if workers < 1 or ahead < 1:

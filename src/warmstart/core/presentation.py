@@ -1,4 +1,4 @@
-"""What every result can do for a person: a short repr, HTML in notebooks, tables and files."""
+"""How results are presented: a short repr, HTML in notebooks, tables and files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress on standard error: a line of what is counted, redrawn while the work goes on."""
+"""Progress on standard error: a line with a count and a bar, redrawn while the work goes on."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class ProgressLine:
 
 
 def progress_of(option: Any) -> Progress | None:
-    """What the option `progress` asks for: True is a `ProgressLine`, a function itself.
+    """The function for the option `progress`; True stands for a `ProgressLine`.
 
     Raises:
         UsageError: it is something else.
@@ -98,7 +98,7 @@ def reported(
         results: of the inputs, in order.
         options: of the call; `progress` of them is called after each.
         name: of the model.
-        count: how many inputs there are; None: nobody knows.
+        count: the number of inputs; None if it is unknown.
     """
     progress: Progress | None = getattr(options, "progress", None)
     if progress is None:

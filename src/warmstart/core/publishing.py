@@ -16,6 +16,7 @@ from warmstart.core import bundle
 from warmstart.core.adapters import CONFIG as ADAPTER_CONFIG
 from warmstart.core.task import task_of
 from warmstart.errors import UnknownModelError, UsageError, documented_in
+from warmstart.hub.files import read_json
 from warmstart.hub.sources import Hub, parse
 
 if TYPE_CHECKING:
@@ -129,14 +130,14 @@ def base_of(folder: Path) -> str | None:
     It is recorded by an adapter, or by `training.json`; or it is the repository of the entry of the
     catalogue that was the base.
     """
-    trained = _values(folder / bundle.TRAINING)
+    trained = read_json(folder / bundle.TRAINING) or {}
     settings = trained.get("settings")
     name = settings.get("base") if isinstance(settings, Mapping) else None
     try:
         repositories = [file.source for file in catalog.get(str(name)).weights.values()]
     except UnknownModelError:
         repositories = []
-    adapted = _values(folder / ADAPTER_CONFIG).get("base_model_name_or_path")
+    adapted = (read_json(folder / ADAPTER_CONFIG) or {}).get("base_model_name_or_path")
     for source in (adapted, trained.get("base_source"), *repositories):
         if isinstance(source, str) and source.startswith("hf://"):
             parsed = parse(source)
@@ -146,17 +147,8 @@ def base_of(folder: Path) -> str | None:
 
 def datasets_of(folder: Path) -> tuple[str, ...]:
     """The repositories of the data that a model was fine-tuned on, where they are known."""
-    name = _values(folder / bundle.TRAINING).get("dataset")
+    name = (read_json(folder / bundle.TRAINING) or {}).get("dataset")
     return (name,) if isinstance(name, str) and name else ()
-
-
-def _values(path: Path) -> Mapping[str, Any]:
-    """A JSON object of a bundle; empty if there is none."""
-    try:
-        values = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return values if isinstance(values, Mapping) else {}
 
 
 def _link(source: Path, target: Path) -> None:

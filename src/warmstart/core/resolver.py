@@ -1,4 +1,4 @@
-"""From what the user names to an entry, its labels, its weights and the folder it lies in."""
+"""Resolve a name, folder or source to an entry, its labels, its weights and its folder."""
 
 from __future__ import annotations
 
@@ -30,14 +30,19 @@ CATALOGUE_SAYS = (
     "parameters",
     "gflops",
 )
-"""Of a repository that the catalogue names; the rest is read from its files."""
+"""Fields of an entry that the catalogue defines even if the model is a repository; the others are read
+from its files."""
 SCHEMES = ("hf://", "package:", "embedded:")
 
 
 @dataclass(frozen=True)
 class ModelSource:
-    """What a model is made of; `folder` is its bundle or repository, None where it has none;
-    `is_bundle` says which.
+    """The parts of a model.
+
+    Attributes:
+        entry, labels, weights: of the model.
+        folder: its bundle or repository; None if it has none.
+        is_bundle: whether the folder is a bundle.
     """
 
     entry: Entry
@@ -107,10 +112,10 @@ def open_source(
 
 
 def for_task(opened: ModelSource, task: str | None) -> ModelSource:
-    """What does a task with the same weights.
+    """A model for a task, with the same weights.
 
     Raises:
-        UsageError: it cannot.
+        UsageError: the model does not support the task.
     """
     entry = opened.entry
     if task in (None, entry.task):
@@ -219,8 +224,8 @@ def _named(model: str, source: str, what: str = "weights") -> Iterator[None]:
 def fetch_weights(
     weights: str | Path | None,
     entry: Entry | None,
-    offline: bool | None,
-    progress: hub.Progress | None,
+    offline: bool | None = None,
+    progress: hub.Progress | None = None,
 ) -> Weights:
     """The weights that the user names: the entry's own, a checkpoint's, or (None) random ones."""
     if weights is None:

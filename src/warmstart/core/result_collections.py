@@ -135,7 +135,7 @@ class ResultStream(Iterator[T_co]):
         self._inputs, self._items = inputs, items
         self._index, self._result = row_labels, result
         self._length: int | None = None
-        self._taken = 0
+        self._consumed = 0
 
     def reported(self, options: object, name: str) -> Self:
         """Report each result as the options of the call say; `name` is that of the model."""
@@ -151,7 +151,7 @@ class ResultStream(Iterator[T_co]):
 
     def __next__(self) -> T_co:
         result = next(self._results)
-        self._taken += 1
+        self._consumed += 1
         return result
 
     def close(self) -> None:
@@ -179,35 +179,35 @@ class ResultStream(Iterator[T_co]):
         name = str(self._inputs) if isinstance(self._inputs, str | PathLike) else "an iterator"
         count = f"{len(self):,} results" if self.is_counted else "results"
         of = "" if isinstance(self._inputs, list) else f" of {name}"
-        return f"<ResultStream: {count}{of}, {self._taken:,} of them taken>"
+        return f"<ResultStream: {count}{of}, {self._consumed:,} of them taken>"
 
     def _repr_html_(self) -> str:
         first = self._peek(SHOWN)
-        if not first and self._taken:
-            return html.paragraph(html.text(self._all_taken()))
-        count = len(self) - self._taken if self.is_counted else None
+        if not first and self._consumed:
+            return html.paragraph(html.text(self._all_consumed()))
+        count = len(self) - self._consumed if self.is_counted else None
         return _table(first, count)
 
     def to_frame(self) -> pd.DataFrame:
-        """The results that were not taken yet as a table of pandas; see `warmstart.to_frame`.
+        """The results that were not consumed yet, as a table of pandas; see `warmstart.to_frame`.
 
         Raises:
-            UsageError: all were taken.
+            UsageError: all were consumed.
         """
-        if self._taken and not self._peek(1):
-            raise UsageError(self._all_taken())
-        index = None if self._index is None else self._index[self._taken :]
+        if self._consumed and not self._peek(1):
+            raise UsageError(self._all_consumed())
+        index = None if self._index is None else self._index[self._consumed :]
         return to_frame(Results(self, index, self._result))  # type: ignore[arg-type]
 
     def _peek(self, count: int) -> list[T_co]:
-        """The next results, which are not taken by it."""
+        """The next results, without consuming them."""
         first = list(islice(self._results, count))
         self._results = chain(first, self._results)
         return first
 
-    def _all_taken(self) -> str:
+    def _all_consumed(self) -> str:
         return (
-            f"All {self._taken:,} results of this stream were consumed; store them in a "
+            f"All {self._consumed:,} results of this stream were consumed; store them in a "
             "list, or call model.stream(…) again."
         )
 
@@ -242,28 +242,27 @@ def to_frame(results: Result | Failed | Iterable[Result | Failed]) -> pd.DataFra
 
     if isinstance(results, ResultStream):
         return results.to_frame()
-    several = [results] if isinstance(results, Result | Failed) else results
-    rows: list[dict[str, Any]] = []
-    for result in several:
-        if isinstance(result, Failed):
-            rows.append(result.to_dict())
-        elif isinstance(result, Result):
-            rows += result.table_rows()
-        else:
-            raise UsageError(f"to_frame takes results of models, not {type(result).__name__}.")
+    rows = list(_rows([results] if isinstance(results, Result | Failed) else results))
     names = results.columns if isinstance(results, Results) else ()
     columns = list(dict.fromkeys(chain(names, *rows)))
     index = results.row_labels if isinstance(results, Results) else None
     return pd.DataFrame(rows, index, columns)
 
 
+def _rows(results: Iterable[object]) -> Iterator[dict[str, Any]]:
+    """The rows of a table of results, by column."""
+    for result in results:
+        if isinstance(result, Failed):
+            yield result.to_dict()
+        elif isinstance(result, Result):
+            yield from result.table_rows()
+        else:
+            raise UsageError(f"to_frame takes results of models, not {type(result).__name__}.")
+
+
 def _table(results: Sequence[Any], count: int | None) -> str:
-    """The first of `count` results as a table; None: nobody knows how many there are."""
-    rows = [
-        row
-        for result in results
-        for row in ([result.to_dict()] if isinstance(result, Failed) else result.table_rows())
-    ]
+    """The first of `count` results as a table; None: their number is unknown."""
+    rows = list(_rows(results))
     columns = list(dict.fromkeys(name for row in rows for name in row))
     more = "" if count is None else f"{count:,} results"
     if count is None and len(results) == SHOWN:

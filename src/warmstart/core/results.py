@@ -137,7 +137,7 @@ class Failed:
         return str(self.error)
 
     def to_dict(self) -> dict[str, JSON]:
-        """The input and what is wrong with it, as JSON values."""
+        """The input and the error message, as JSON values."""
         return {"input": self.input, "error": str(self.error)}
 
     def _repr_html_(self) -> str:

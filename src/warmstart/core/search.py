@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from warmstart.atomic import new_folder
 from warmstart.core.results import Failed, best
 from warmstart.core.wire import Record, Result, Score
 from warmstart.digests import sha256_of
@@ -168,9 +167,7 @@ class Index:
             raise UsageError(
                 f"{target} is not empty; choose a new folder; nothing was overwritten."
             )
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".saving-", dir=target.parent))
-        try:
+        with new_folder(target, ".saving-") as temporary:
             save_safetensors(temporary / VECTORS, {"vectors": self.vectors})
             with (temporary / ITEMS).open("w", encoding="utf-8") as file:
                 file.writelines(json.dumps(item, ensure_ascii=False) + "\n" for item in self.items)
@@ -181,12 +178,6 @@ class Index:
                 "sha256": {name: sha256_of(temporary / name) for name in (VECTORS, ITEMS)},
             }
             (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
-            temporary.chmod(0o755)
-            if target.exists():
-                target.rmdir()
-            os.replace(temporary, target)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
         return target
 
     @classmethod
@@ -233,16 +224,16 @@ def is_index(folder: Path) -> bool:
     return (folder / MANIFEST).is_file()
 
 
-def unit(vectors: NDArray[Any]) -> NDArray[np.float32]:
-    """Vectors (N, D) of length 1, float32; those of length 0 stay as they are."""
+def unit(vectors: NDArray[Any]) -> NDArray[Any]:
+    """Vectors (N, D) scaled to length 1, in their dtype; those of length 0 stay as they are."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    units: NDArray[np.float32] = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+    units: NDArray[Any] = vectors / np.maximum(lengths, lengths.dtype.type(1e-12))
     return units
 
 
 def similarity(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float32]:
     """Cosines of the angles of vectors: (N, D) and (M, D) -> float32 (N, M)."""
-    cosines: NDArray[np.float32] = unit(a) @ unit(b).T
+    cosines: NDArray[np.float32] = (unit(a) @ unit(b).T).astype(np.float32)
     return cosines
 
 

@@ -13,7 +13,7 @@ _quiet = False
 
 
 def set_quiet(quiet: bool) -> None:
-    """Whether `say` and progress are silent."""
+    """Turn messages of `say` and progress off or on."""
     global _quiet
     _quiet = quiet
 
@@ -24,13 +24,13 @@ def is_quiet() -> bool:
 
 
 def say(*lines: str) -> None:
-    """Write lines to standard error, which the option `--quiet` leaves out."""
+    """Write lines to standard error, unless `--quiet` is set."""
     if not _quiet:
         complain(*lines)
 
 
 def complain(*lines: str) -> None:
-    """Write lines on what went wrong to standard error."""
+    """Write lines about errors to standard error, also with `--quiet`."""
     for line in lines:
         print(line, file=sys.stderr, flush=True)
 

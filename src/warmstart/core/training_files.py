@@ -1,4 +1,4 @@
-"""What a model knows of its fine-tuning, from the files of its bundle."""
+"""The history and report of a model's fine-tuning, from the files of its bundle."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from warmstart.engines.base import Engine, Session, Signature
 from warmstart.engines.file_engine import FileEngine
+from warmstart.engines.machine import usable_cpus
 from warmstart.engines.noise import quiet
 from warmstart.errors import EngineError
 
@@ -169,9 +169,3 @@ class _InPlaceSession(Session):
                 for index in indices if len(indices) <= FEW_WRITES else (...,):
                     array[index] = memory[index]
             self._inside = False
-
-
-def usable_cpus() -> int:
-    """The CPUs that this process may run on (an affinity mask or a container may exclude some)."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import platform
 from functools import cache
-
-from warmstart.engines.litert import usable_cpus
 
 SETS = ("flags", "Features")  # in /proc/cpuinfo, of x86 and ARM
 
@@ -43,6 +42,12 @@ def _line(*starts: str) -> str:
             if line.startswith(starts):
                 return line.strip()
     return ""
+
+
+def usable_cpus() -> int:
+    """The CPUs that this process may run on (an affinity mask or a container may exclude some)."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 @cache

@@ -18,7 +18,7 @@ import numpy as np
 
 from warmstart.digests import sha256_of
 from warmstart.engines.base import Engine, Signature
-from warmstart.engines.litert import usable_cpus
+from warmstart.engines.machine import usable_cpus
 from warmstart.engines.parity import TOLERANCE, compare
 from warmstart.engines.store import Artifact
 from warmstart.errors import CacheError, EngineError, EngineUnavailableError, require

@@ -21,7 +21,7 @@ import numpy as np
 
 from warmstart.engines.base import Signature
 from warmstart.engines.file_engine import FileEngine
-from warmstart.engines.litert import usable_cpus
+from warmstart.engines.machine import usable_cpus
 from warmstart.engines.openvino_cache import NetworkCache
 from warmstart.errors import EngineError, require
 

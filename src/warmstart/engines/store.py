@@ -22,7 +22,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,10 +30,12 @@ from typing import Any
 
 import numpy as np
 
+from warmstart.atomic import atomic_file, new_folder
 from warmstart.checkpoints.file_names import RECORD, REST
 from warmstart.digests import sha256_of
 from warmstart.engines.base import Signature
 from warmstart.engines.calibration_record import CalibrationRecord
+from warmstart.engines.machine import version
 from warmstart.errors import CacheError, EngineError
 from warmstart.hub import home
 from warmstart.hub.known_digests import known_sha256_of
@@ -193,7 +194,8 @@ def root() -> Path:
 
 def find(key: str) -> Artifact | None:
     """The artifact of this key: of the installed converter, or of any if none is installed."""
-    folders = [_folder(key)] if _converter() else sorted(root().glob(f"{key}-tf*"), reverse=True)
+    is_installed = version("tensorflow") != "none"
+    folders = [_folder(key)] if is_installed else sorted(root().glob(f"{key}-tf*"), reverse=True)
     for folder in folders:
         if folder.is_dir():
             try:
@@ -216,9 +218,8 @@ def add_template(key: str, artifact: Artifact) -> None:
     """Record an artifact under the key of its graph, if it is known how its constants are made."""
     if artifact.record.get("constants"):
         with contextlib.suppress(OSError):  # then the next one is converted as well
-            temporary = _note(key).with_suffix(f".{os.getpid()}")
-            temporary.write_text(artifact.folder.name, "utf-8")
-            os.replace(temporary, _note(key))
+            with atomic_file(_note(key), sync=False) as file:
+                file.write(artifact.folder.name.encode())
 
 
 def make(key: str, precision: str, fill: Callable[[Path], Mapping[str, Any]]) -> Artifact:
@@ -242,13 +243,9 @@ def make(key: str, precision: str, fill: Callable[[Path], Mapping[str, Any]]) ->
         with FileLock(folder.with_name(folder.name + ".lock")):
             if (artifact := find(key)) is not None:
                 return artifact
-            temporary = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
-            try:
+            with new_folder(folder, ".making-") as temporary:
                 write_record(temporary, precision, fill(temporary))
                 shutil.rmtree(folder, ignore_errors=True)  # a damaged one
-                os.replace(temporary, folder)
-            finally:
-                shutil.rmtree(temporary, ignore_errors=True)
             return Artifact.load(folder)
     except OSError as error:
         raise CacheError(
@@ -275,18 +272,9 @@ def _files(names: Container[str]) -> tuple[str, ...]:
     return tuple(name for name in (PROGRAM, *OPENVINO, PROBE, REST) if name in names)
 
 
-def _converter() -> str | None:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("tensorflow")
-    except PackageNotFoundError:
-        return None
-
-
 def _note(key: str) -> Path:
-    return root() / f"{key}-tf{_converter() or 'none'}.graph"
+    return root() / f"{key}-tf{version('tensorflow')}.graph"
 
 
 def _folder(key: str) -> Path:
-    return root() / f"{key}-tf{_converter() or 'none'}"
+    return root() / f"{key}-tf{version('tensorflow')}"

@@ -1,4 +1,4 @@
-"""Addresses on the web: what is valid, where a redirect may lead, and which belong together."""
+"""URLs: validation, redirect targets and origins."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _UNQUOTED = "%/:=&?~#+!$,;'@()*[]"
 
 
 def normalized_url(url: str) -> str:
-    """The address with what it cannot hold quoted, its host in ASCII, and without a fragment.
+    """The URL with invalid characters quoted, its host in ASCII, and without a fragment.
 
     Raises:
         ValueError: it is not a usable http or https address.
@@ -32,9 +32,9 @@ def normalized_url(url: str) -> str:
 
 
 def redirect_target(first: str, current: str, location: str) -> str:
-    """Where a redirect leads. Raises DownloadError if that is nowhere, or unsafe."""
+    """The target of a redirect. Raises DownloadError if it is invalid or unsafe."""
     try:
-        # Servers send spaces and other letters as they are; as bytes they arrive as Latin-1.
+        # Servers send spaces and other characters unquoted; as bytes they arrive as Latin-1.
         target = urljoin(current, quote(location.encode("latin-1", "replace"), safe=_UNQUOTED))
         parts = urlsplit(target)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

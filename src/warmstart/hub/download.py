@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from warmstart import log
+from warmstart.atomic import sync_folder
 from warmstart.errors import ChecksumError, DownloadError
 from warmstart.hub import files, retries, transport
 from warmstart.hub.partial_download import (
@@ -65,7 +66,7 @@ def download(
         _publish(partial, digests, expected, pin)
         log.info("%s: fetched from %s", source, url)
     except BaseException as error:
-        # What has arrived is kept for the next time, but not on a disk that it has filled.
+        # Partial data is kept for the next attempt, unless it has filled the disk.
         if partial.size == 0 or (
             isinstance(error.__cause__, OSError) and files.is_full(error.__cause__)
         ):
@@ -94,7 +95,7 @@ def _fetch_verified(
         problem = _problem(digests, partial, expected)
         if problem is None:
             return digests
-        retry = not partial.from_one_response  # two halves may not fit: fetch the whole
+        retry = not partial.from_one_response  # parts may not fit: fetch the whole file
         partial.slot.discard_partial()
         partial.restart()
         if last or not retry:
@@ -131,7 +132,7 @@ def _receive(
                 try:
                     partial.save(descriptor)
                 except OSError:
-                    partial.restart()  # what could not be made safe is not built upon
+                    partial.restart()  # the data may not be on the disk
                 raise
             with files.writing(partial.slot.folder):
                 partial.save(descriptor)
@@ -226,7 +227,7 @@ def _copy(
     policy, name = retries.DEFAULT_POLICY, partial.slot.path.name
     received, saved, window, in_window = 0, partial.size, time.monotonic(), 0
     if rest is not None and response.will_close and not response.chunked:
-        response.length = None  # read to the end: more than was announced is a fault too
+        response.length = None  # read to the end: more than was announced is an error, too
     if progress:
         progress(name, partial.size, partial.whole.get("total"))
     while True:
@@ -234,7 +235,7 @@ def _copy(
             with transport.connection_errors(url):
                 block = response.read1(_BLOCK)
         except TemporaryError:
-            if received == rest:  # complete, only the connection was not closed
+            if received == rest:  # complete, but the connection was not closed
                 break
             raise
         if not block:
@@ -285,13 +286,12 @@ def _digests(partial: PartialDownload, expected: Expected) -> dict[str, str]:
 
 
 def _problem(digests: dict[str, str], partial: PartialDownload, expected: Expected) -> str | None:
-    """What is wrong with a complete file, or None."""
+    """The problem of a complete file, or None."""
     if expected.size is not None and partial.size != expected.size:
         return f"it has {partial.size} bytes where {expected.size} are published"
-    for name in ("sha256", "md5", "git"):
-        digest = getattr(expected, name)
-        if digest and digests[name] != digest:
-            return f"its {'git sha1' if name == 'git' else name} is {digests[name]} where {digest} was expected"
+    if name := expected.mismatch(digests):
+        hash_name = "git sha1" if name == "git" else name
+        return f"its {hash_name} is {digests[name]} where {getattr(expected, name)} was expected"
     for name, digest in (partial.whole.get("digests") or {}).items():
         if digests.get(name, digest) != digest:
             return f"its {name} is {digests[name]} where the server announces {digest}"
@@ -316,7 +316,6 @@ def _publish(
     """Give a verified file its name, and write its record."""
     slot = partial.slot
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    checked = [name for name in ("sha256", "md5", "git") if getattr(expected, name)]
     record = {
         **partial.origin,
         "size": partial.size,
@@ -324,7 +323,7 @@ def _publish(
         "md5": digests.get("md5"),
         "fetched_at": now,
         "etag": partial.whole.get("etag"),
-        "checked": ["pin"] if pin or not checked else checked,
+        "checked": ["pin"] if pin else expected.names or ["pin"],
     }
     with files.writing(slot.folder):
         if not expected.known:
@@ -334,5 +333,5 @@ def _publish(
         # does no harm.
         files.write_json(slot.record, {**record, "mtime_ns": slot.partial.stat().st_mtime_ns})
         os.replace(slot.partial, slot.path)
-        files.sync_folder(slot.path.parent)
+        sync_folder(slot.path.parent)
         slot.state.unlink(missing_ok=True)

@@ -260,11 +260,10 @@ def _check_local(path: Path, expected: Expected) -> None:
         )
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
-    for name, digest in (("sha256", expected.sha256), ("md5", expected.md5)):
-        if digest and digests[name] != digest:
-            raise ChecksumError(
-                f"the {name} of {path} is {digests[name]} where {digest} was expected"
-            )
+    if name := expected.mismatch(digests):
+        raise ChecksumError(
+            f"the {name} of {path} is {digests[name]} where {getattr(expected, name)} was expected"
+        )
 
 
 def _offline(source: str, state: str, flag: bool | None) -> OfflineError:

@@ -1,4 +1,4 @@
-"""Write files of the cache so that a crash leaves the old state or the new one, and hash them."""
+"""Read, write and hash the files of the cache."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from warmstart.atomic import atomic_file
 from warmstart.errors import CacheError
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
@@ -64,20 +65,8 @@ def write_json(path: Path, value: Mapping[str, Any], *, sync: bool = False) -> N
     Args:
         sync: whether it must survive a power cut; else it may then be empty, which reads as absent.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        try:
-            write_all(descriptor, (json.dumps(value, indent=1) + "\n").encode())
-            if sync:
-                os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    with atomic_file(path, sync=sync) as file:
+        file.write((json.dumps(value, indent=1) + "\n").encode())
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -87,16 +76,6 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut, if the system supports it."""
-    with suppress(OSError):  # Windows cannot open folders, some file systems cannot sync them
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 class Digests:
@@ -116,16 +95,12 @@ class Digests:
         if git_size is not None:
             self._hashes["git"] = hashlib.sha1(b"blob %d\0" % git_size, usedforsecurity=False)
 
-    def update(self, data: bytes) -> None:
-        """Add the next bytes."""
-        for running in self._hashes.values():
-            running.update(data)
-
     def update_from(self, path: Path) -> None:
         """Add the content of a file. Raises OSError."""
         with path.open("rb", buffering=0) as file:
             while block := file.read(_BLOCK):
-                self.update(block)
+                for running in self._hashes.values():
+                    running.update(block)
 
     def hex(self) -> dict[str, str]:
         """{"sha256": hexadecimal digest, ...}"""

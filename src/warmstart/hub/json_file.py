@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from warmstart.hub.files import read_json, write_json
 from warmstart.hub.home import home
 
 
@@ -23,11 +22,7 @@ class JsonFile:
         return home() / self.name
 
     def read(self) -> dict[str, Any]:
-        try:
-            stored = json.loads(self.path.read_text("utf-8"))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return stored if isinstance(stored, dict) else {}
+        return read_json(self.path) or {}
 
     def update(self, key: str, value: Any) -> None:
         """Set one key. If the cache cannot be written, the value is only lost."""
@@ -37,6 +32,4 @@ class JsonFile:
             path = self.path
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(path.with_suffix(".lock")):
-                temporary = path.with_suffix(f".{os.getpid()}")
-                temporary.write_text(json.dumps({**self.read(), key: value}, indent=1), "utf-8")
-                os.replace(temporary, path)
+                write_json(path, {**self.read(), key: value})

@@ -1,4 +1,4 @@
-"""When to try a request again, and how long to wait before."""
+"""When to retry a request, and how long to wait before."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ DEFAULT_POLICY = RetryPolicy()  # read at every use, so that tests can shorten t
 
 
 class TemporaryError(Exception):
-    """A failure that may go away by itself.
+    """A failure after which the same request may succeed.
 
     Attributes:
-        wait: seconds that the server asks to wait, or None.
+        wait: seconds of the server's Retry-After, or None.
         connected: whether the server responded at all.
     """
 
@@ -80,7 +80,7 @@ def retry(
         DownloadError: it failed too often.
     """
     policy = policy or DEFAULT_POLICY
-    failures, connected, begun = 0, False, time.monotonic()
+    failures, connected, start = 0, False, time.monotonic()
     for number in range(1, policy.total_attempts + 1):
         before = position()
         try:
@@ -88,15 +88,15 @@ def retry(
         except TemporaryError as error:
             connected = connected or error.connected
             failures = 1 if position() - before >= policy.progress else failures + 1
-            asked = error.wait or 0.0
-            if asked > policy.retry_after:
+            requested_wait = error.wait or 0.0
+            if requested_wait > policy.retry_after:
                 raise DownloadError(
-                    f"{name}: {error}; the server asks to wait {asked:.0f} s"
+                    f"{name}: {error}; the server asks to wait {requested_wait:.0f} s"
                 ) from error
             backoff = policy.first_wait * 2 ** (failures - 1) * random.uniform(0.5, 1.5)
-            wait = max(min(backoff, policy.longest_wait), asked)
+            wait = max(min(backoff, policy.longest_wait), requested_wait)
             allowed = policy.attempts if connected else policy.first_attempts
-            late = time.monotonic() + wait > begun + policy.deadline
+            late = time.monotonic() + wait > start + policy.deadline
             if failures >= allowed or number == policy.total_attempts or late:
                 note = "what has arrived is kept, " if position() else ""
                 attempts = "1 attempt" if number == 1 else f"{number} attempts"

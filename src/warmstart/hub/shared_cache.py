@@ -74,9 +74,8 @@ def adopt(slot: Slot, listing: Listing, path: str, expected: Expected) -> bool:
     except OSError:
         return False
     computed = digests.hex()
-    for name in ("sha256", "md5", "git"):
-        if (digest := getattr(expected, name)) and digest != computed[name]:
-            return False
+    if expected.mismatch(computed):
+        return False
     with files.writing(slot.folder):
         slot.partial.unlink(missing_ok=True)
         try:
@@ -92,7 +91,7 @@ def adopt(slot: Slot, listing: Listing, path: str, expected: Expected) -> bool:
             "md5": computed.get("md5"),
             "fetched_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "etag": None,
-            "checked": [name for name in ("sha256", "md5", "git") if getattr(expected, name)],
+            "checked": expected.names,
             "mtime_ns": slot.partial.stat().st_mtime_ns,
         }
         files.write_json(slot.record, record)

@@ -1,9 +1,9 @@
-"""The place of one file in the cache: its path, its record and its pin; see `cache` for the layout."""
+"""A slot of the cache: the path of one file, its record and its pin; see `cache` for the layout."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256 as _sha256
@@ -27,9 +27,19 @@ class Expected:
     size: int | None = None
 
     @property
+    def names(self) -> list[str]:
+        """The names of the known hashes."""
+        return [name for name in ("sha256", "md5", "git") if getattr(self, name)]
+
+    @property
     def known(self) -> bool:
         """Whether any hash is known."""
-        return bool(self.sha256 or self.md5 or self.git)
+        return bool(self.names)
+
+    def mismatch(self, digests: Mapping[str, str | None]) -> str | None:
+        """The name of the first of these digests that differs from the known one; None if all fit."""
+        names = (name for name in self.names if name in digests)
+        return next((name for name in names if digests[name] != getattr(self, name)), None)
 
 
 class Slot:
@@ -94,12 +104,9 @@ class Slot:
             return "absent"
         if status.st_size != record["size"]:
             return "damaged"
-        known = {
-            "sha256": record["sha256"],
-            "md5": record.get("md5"),
-            "mtime_ns": record.get("mtime_ns"),
-        }
-        if known["mtime_ns"] != status.st_mtime_ns or (expected.md5 and not known["md5"]):
+        known: dict[str, str | None] = {"sha256": record["sha256"], "md5": record.get("md5")}
+        is_changed = record.get("mtime_ns") != status.st_mtime_ns
+        if is_changed or (expected.md5 and not known["md5"]):
             try:
                 digests = files.digests_of(self.path, md5=bool(expected.md5))
             except OSError:
@@ -109,11 +116,7 @@ class Slot:
             with suppress(OSError):  # a read-only cache may be used
                 files.write_json(self.record, {**record, **digests, "mtime_ns": status.st_mtime_ns})
             known.update(digests)
-        for name in ("sha256", "md5"):
-            digest = getattr(expected, name)
-            if digest and digest != known[name]:
-                return "other"
-        return "ok"
+        return "other" if expected.mismatch(known) else "ok"
 
     def discard_partial(self) -> None:
         """Remove an unfinished download."""

@@ -8,7 +8,7 @@
 
 A revision is a branch, a tag or a commit; one that contains a slash is written with %2F (`@refs%2Fpr%2F1`).
 No path can leave the root that its scheme names: `..`, absolute paths, backslashes and links that lead
-outside are refused. A local path is the caller's own choice and may lead anywhere, unless `base` confines it.
+outside are refused. A local path may lead anywhere, unless `base` confines it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The HTTP client of every download: redirects, time-outs, retries.
 
-Only http and https are spoken. A redirect from https to http is refused. Secret headers are sent to
-the origin they were meant for, and never to another that a redirect leads to. Proxies are taken
-from the environment.
+Only http and https are supported. A redirect from https to http is refused. Secret headers are sent
+only to the origin of the first URL, never to another origin after a redirect. Proxies are read from
+the environment.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _BLOCK = 1 << 18
 
 
 class RefusedError(DownloadError):
-    """The server responded with a status that trying again does not change.
+    """The server responded with a status that a retry does not change.
 
     Attributes:
         status: the HTTP status, such as 404.
@@ -61,8 +61,8 @@ def request(
         timeout: in seconds; default: that of `DEFAULT_POLICY`.
 
     Raises:
-        TemporaryError: it may help to try again.
-        DownloadError: it will not.
+        TemporaryError: a retry may succeed.
+        DownloadError: it cannot.
     """
     import urllib.request
 
@@ -123,7 +123,7 @@ def connection_errors(url: str) -> Iterator[None]:
 
 
 def in_words(error: object) -> str:
-    """What an error of the system says, without its number."""
+    """The message of a system error, without its number."""
     return str(getattr(error, "strerror", None) or error or type(error).__name__)
 
 

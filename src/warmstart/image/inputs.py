@@ -52,7 +52,7 @@ class PhotoKind(FileKind):
             )
         return list(pixels if pixels.ndim == 4 else pixels[None])
 
-    def trial(self) -> NDArray[Any]:
+    def warmup_input(self) -> NDArray[Any]:
         return np.full((48, 64, 3), 128, np.uint8)
 
     def check_size(

@@ -165,7 +165,7 @@ class SeriesKind(InputKind):
     ) -> bool:
         return int(getattr(value, "size", 0)) > LARGE
 
-    def trial(self) -> NDArray[np.float64]:
+    def warmup_input(self) -> NDArray[np.float64]:
         values: NDArray[np.float64] = 2.0 + np.sin(np.arange(200) * (np.pi / 12))
         return values
 

@@ -5,8 +5,8 @@
     server, protocol    uvicorn around it: signals, draining, limits before a request is whole
     registry            the models that are served, with their queues
     queue               a bounded queue in front of a model; independent of HTTP, like the next four
-    batching            the threads that answer it in batches
-    steps               the threads that answer it step by step, with continuous batching
+    batching            the threads that process it in batches
+    steps               the threads that process it with continuous batching
     texts               generated texts, as work of `steps`
     inference           inputs through a model, and its results as JSON values
     large               large inputs take turns
@@ -15,9 +15,9 @@
     parser              large bodies, parsed in another process (`parsing_process`)
     predict, v2, openai, openai_audio    the protocols; V2's arrays are coded by `tensors` and
                         named by `signatures`
-    state               what all endpoints share; putting questions to a model
+    state               what all endpoints share
     streaming           a text that is sent while it is generated
-    models, reloading   from the command line to models; bundles that change on disk
+    models, reloading   opening the models of the command line; reloading bundles that change on disk
     openapi, card       descriptions of the server and of its models
     errors, metrics, statistics, tracing, middleware, logs, access_log
 

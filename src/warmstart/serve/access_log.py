@@ -1,4 +1,4 @@
-"""What is counted and logged of every request, also of those that never reach the application."""
+"""Metrics and the access log of every request, also of those that never reach the application."""
 
 from __future__ import annotations
 

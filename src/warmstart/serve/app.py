@@ -18,7 +18,7 @@ from warmstart.serve import v2
 from warmstart.serve.card import PAGE, PAGE_HEADERS, about
 from warmstart.serve.errors import Refused, error_body
 from warmstart.serve.metrics import CONTENT_TYPE, Metrics
-from warmstart.serve.middleware import Watch
+from warmstart.serve.middleware import RequestMiddleware
 from warmstart.serve.openai import completions, embeddings
 from warmstart.serve.openai_audio import speech, transcriptions
 from warmstart.serve.openapi import document
@@ -64,14 +64,14 @@ def create_app(
         The application; `.state.warmstart` is its `State`.
 
     Raises:
-        UsageError: there are no models, or a name is no name.
+        UsageError: there are no models, or a name is invalid.
     """
     settings, metrics = settings or Settings(), Metrics()
     state = State(settings, Registry(models, settings, metrics), metrics)
     for name, (what, value) in GAUGES.items():
         metrics.gauge(name, what, partial(_values, state.registry, value))
     app = Starlette(
-        routes=[  # those that are asked most come first
+        routes=[  # the most frequent first
             Route("/v2/models/stats", v2.model_statistics, methods=["GET"]),
             *(
                 Route(f"/v2/models/{{model}}{version}{path}", endpoint, methods=[method])
@@ -104,7 +104,7 @@ def create_app(
     )
     app.state.warmstart = state
     app.add_middleware(
-        Watch,
+        RequestMiddleware,
         state=state,
         direct={("/v1/predict/", ""): predict, ("/v2/models/", "/infer"): v2.infer},
     )
@@ -114,7 +114,7 @@ def create_app(
 
 
 class _PageFiles(StaticFiles):
-    """The page's files, under the page's rules."""
+    """The page's files, with its headers."""
 
     def file_response(self, *arguments: Any, **named: Any) -> Response:
         response = super().file_response(*arguments, **named)
@@ -144,14 +144,9 @@ async def models_list(request: Request) -> Response:
 
 async def model_info(request: Request) -> Response:
     """One model."""
-    state, name = state_of(request), request.path_params["model"]
-    if name not in state.registry:
-        raise Refused(
-            404,
-            "unknown_model",
-            f"There is no model {name[:100]!r} here; GET /v1/models lists them.",
-        )
-    return json_response(about(state.registry[name], state.settings))
+    state = state_of(request)
+    served = state.registry.find(request.path_params["model"])
+    return json_response(about(served, state.settings))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

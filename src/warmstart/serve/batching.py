@@ -1,7 +1,7 @@
-"""The threads that answer the queue of a model in batches.
+"""The threads that process the queue of a model in batches.
 
-Inputs of the same key go through the engine together. While the engine is idle nothing waits; while
-it is busy, inputs gather until the batch is full or the oldest has waited long enough.
+Inputs with the same key go through the engine together. While the engine is idle, nothing waits;
+while it is busy, inputs accumulate until the batch is full or the oldest has waited long enough.
 """
 
 from __future__ import annotations
@@ -17,27 +17,26 @@ from warmstart.errors import CancelledError, UsageError
 from warmstart.serve.queue import OVERDUE, Expired, Job, Outcome, Queue
 
 Observe = Callable[[int, float, list[float], int], None]
-"""Called after each batch with (size, seconds, seconds that each input waited, number of failures).
-"""
+"""Called after each batch with (size, seconds, waiting times of the inputs in seconds, failures)."""
 
 
 Run = Callable[[Any, Sequence[Any]], Sequence[Any]]
-"""(key, values) -> a result or an exception for each value, in order. What it raises is put to each
-value alone.
+"""(key, values) -> a result or an exception for each value, in order. If it raises an exception, it
+is called again for each value separately.
 """
 
 
 class Batcher(Queue):
-    """Answers inputs in batches, in threads of its own.
+    """Processes inputs in batches, in its own threads.
 
     Args:
         run: the work; called from several threads at once.
-        size: most inputs of a batch.
-        delay: seconds that the oldest input waits for others while all lanes are taken.
-        capacity: inputs that may wait.
-        lanes: batches that are computed side by side.
-        workers: threads, one a lane or more; one more prepares its inputs while the others have the
-            engines.
+        size: maximum number of inputs in a batch.
+        delay: seconds that the oldest input waits for others while all lanes are busy.
+        capacity: maximum number of waiting inputs.
+        lanes: number of batches that are computed in parallel.
+        workers: number of threads, at least one for each lane; an additional one prepares its
+            inputs while the others use the engines.
         observe: called after each batch.
         name: of the threads.
     """
@@ -75,7 +74,7 @@ class Batcher(Queue):
 
     @property
     def stuck(self) -> bool:
-        """Whether all threads are busy with work that nobody has waited for since `OVERDUE`."""
+        """Whether all threads are busy with work that is overdue by `OVERDUE` seconds."""
         with self._changed:
             jobs = [job for batch in self._running.values() for job in batch]
             return self.busy == len(self._threads) and all(job.is_over(OVERDUE) for job in jobs)
@@ -90,12 +89,12 @@ class Batcher(Queue):
             finally:
                 with self._changed:
                     del self._running[threading.get_ident()]
-                    if self._waiting:  # else no thread has to be woken
+                    if self._waiting:
                         self._changed.notify_all()
-            del batch  # while it waits for the next one, this thread keeps no photos in memory
+            del batch  # so that its inputs are freed while this thread waits
 
     def _take(self) -> list[Job] | None:
-        """The next batch; None after `close`, when all is answered."""
+        """The next batch; None after `close`, when the queue is empty."""
         with self._changed:
             while True:
                 self._drop()
@@ -105,22 +104,22 @@ class Batcher(Queue):
                     self._changed.wait()
                     continue
                 first = self._waiting[0]
-                mates = [job for job in self._waiting if job.key == first.key][: self._size]
-                patience = first.since + self._delay - time.monotonic()
+                same_key = [job for job in self._waiting if job.key == first.key][: self._size]
+                remaining = first.since + self._delay - time.monotonic()
                 if (
                     self.busy >= self._lanes
-                    and len(mates) < self._size
-                    and patience > 0
+                    and len(same_key) < self._size
+                    and remaining > 0
                     and not self._closed
                 ):
-                    self._changed.wait(patience)
+                    self._changed.wait(remaining)
                     continue
-                chosen = set(map(id, mates))
-                self._waiting = deque(job for job in self._waiting if id(job) not in chosen)
-                begun = [job for job in mates if job.future.set_running_or_notify_cancel()]
-                if begun:
-                    self._running[threading.get_ident()] = begun
-                    return begun
+                ids = set(map(id, same_key))
+                self._waiting = deque(job for job in self._waiting if id(job) not in ids)
+                started = [job for job in same_key if job.future.set_running_or_notify_cancel()]
+                if started:
+                    self._running[threading.get_ident()] = started
+                    return started
 
     def _answer(self, batch: list[Job]) -> None:
         start = time.monotonic()
@@ -137,9 +136,8 @@ class Batcher(Queue):
                 job.future.set_result(Outcome(result, start - job.since, seconds, len(batch)))
 
     def _results(self, batch: list[Job]) -> list[Any]:
-        """A result or an exception for each input; one that fails with the others is tried alone.
-
-        The work stops between two steps once nobody waits for any of the inputs.
+        """A result or an exception for each input; if the batch fails, each input is processed
+        separately. The work stops between two steps once no client waits for any of the inputs.
         """
 
         def is_over() -> bool:

@@ -1,4 +1,4 @@
-"""Request bodies, read within a time and a size, and what is in them."""
+"""Request bodies, read within limits of time and size, and their content."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ ResultT = TypeVar("ResultT")
 ArgumentsT = TypeVarTuple("ArgumentsT")
 
 INLINE = 2**18
-"""Up to so many bytes are decompressed or parsed at once; more is done in a thread, so that other
-requests go on.
+"""Up to this many bytes are decompressed or parsed in the event loop, more in a thread, so that other
+requests are not delayed.
 """
 SLOW = INLINE + 1
-"""The size of work that is done in a thread however few its bytes are."""
+"""A size for `aside` with which work is always done in a thread."""
 DEEPEST = 32
-"""Levels of JSON: no request needs more than five."""
+"""Maximum nesting of JSON; no request needs more than five levels."""
 MOST_VALUES = 10_000_000
 MOST_STRINGS = 2_000_000
 MOST_CONTAINERS = 1_000_000
-"""Of a body of JSON, counted before it is parsed: each takes some 30, 60 and 100 bytes of memory."""
+"""Limits of a JSON body, counted before it is parsed: each takes about 30, 60 and 100 bytes of memory.
+"""
 
 
 async def receive(request: Request, settings: Settings) -> bytes:
@@ -96,7 +97,7 @@ def decompressed(data: bytes, encoding: str, limit: int) -> bytes:
 async def aside(
     size: int, work: Callable[[*ArgumentsT], ResultT], *arguments: *ArgumentsT
 ) -> ResultT:
-    """Do something with `size` bytes: at once, or in a thread if they are many."""
+    """Run work on `size` bytes: directly, or in a thread if they are many."""
     if size <= INLINE:
         return work(*arguments)
     return await asyncio.get_running_loop().run_in_executor(None, work, *arguments)
@@ -106,7 +107,7 @@ def parse_json(data: bytes, struct: Any = Any) -> Any:
     """JSON values, or a `msgspec.Struct`.
 
     Raises:
-        Refused: it is no JSON, not UTF-8, too deep, or not as the struct says.
+        Refused: it is not JSON, not UTF-8, nested too deeply, or does not fit the struct.
     """
     if not data:
         raise invalid("The body is empty; JSON was expected.")
@@ -127,8 +128,8 @@ def parse_json(data: bytes, struct: Any = Any) -> Any:
 
 
 def _check_counts(data: bytes) -> int:
-    """Refuse JSON of too many values, and return how many arrays and objects there are; those inside
-    of strings count, too.
+    """Refuse JSON with too many values; returns the number of arrays and objects. Delimiters inside
+    strings count, too.
     """
     containers = data.count(b"[") + data.count(b"{")
     for count, most, what in (
@@ -151,11 +152,12 @@ def _depth(value: Any, left: int) -> int:
 
 
 def require_json(request: Request, *others: str) -> None:
-    """Demand JSON: pages of other addresses can send plain texts and forms without being asked.
+    """Check that the Content-Type is JSON: pages of other origins can send plain texts and forms
+    without a preflight request.
 
     Args:
-        request: whose Content-Type counts.
-        others: media types that will also do; "": none at all.
+        request: the request.
+        others: media types that are also accepted; "": a missing Content-Type.
 
     Raises:
         Refused: it is another.

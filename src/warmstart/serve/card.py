@@ -1,4 +1,4 @@
-"""What `GET /v1/models` says of a model, and under which rules browsers show the page."""
+"""The description of a model in `GET /v1/models`, and the headers of the page."""
 
 from __future__ import annotations
 
@@ -49,10 +49,8 @@ those of them that a request must set, because their defaults differ there."""
 
 
 def about(served: Served, settings: Settings) -> dict[str, Any]:
-    """A model as JSON values: what it takes and returns, as JSON Schemas, and the facts of its
-    card.
-    """
-    model, accepted, task = served.model, served.kind, task_of(served.task)
+    """A model as JSON values: JSON Schemas of its inputs, options and results, and its card."""
+    model, input_kind, task = served.model, served.input_kind, task_of(served.task)
     return {
         "id": served.name,
         "object": "model",
@@ -66,13 +64,13 @@ def about(served: Served, settings: Settings) -> dict[str, Any]:
         "version": str(served.version),
         "labels": len(model.labels),
         "classes": getattr(model, "classes", ()),
-        "input": accepted.name,
-        "input_noun": accepted.noun,
-        "input_schema": accepted.schema,
-        "accepts": list(accepted.media),
-        "suffixes": sorted(accepted.suffixes),
+        "input": input_kind.name,
+        "input_noun": input_kind.noun,
+        "input_schema": input_kind.schema,
+        "accepts": list(input_kind.media),
+        "suffixes": sorted(input_kind.suffixes),
         "source": _source(served),
-        "examples": examples(model, accepted) or [{"input": sample} for sample in model.samples],
+        "examples": examples(model, input_kind) or [{"input": sample} for sample in model.samples],
         "example_options": dict(task.sample_options),
         "options": options.schemas(model, settings),
         "result_schema": wire_of(model.result, embed=True).schema(),
@@ -82,16 +80,16 @@ def about(served: Served, settings: Settings) -> dict[str, Any]:
     }
 
 
-def examples(model: Model[Any, Any, Any], accepted: InputKind) -> list[dict[str, str]]:
+def examples(model: Model[Any, Any, Any], input_kind: InputKind) -> list[dict[str, str]]:
     """The files of the page that suit the model: each with its label and its address on the server.
 
-    Photos suit a model that has a label for what one of them shows; one that finds blood cells has
-    nothing to say of a cat.
+    Photos suit a model that has a label for the object of at least one of them; a model of blood
+    cells cannot classify a cat.
     """
     labels = " ".join(label.name for label in model.labels).lower()
     words = set(re.findall(r"\w+", labels))
-    files = _files(accepted.name)
-    suits = not words or not accepted.is_file or any(one["label"] in words for one in files)
+    files = _files(input_kind.name)
+    suits = not words or not input_kind.is_file or any(one["label"] in words for one in files)
     return files if suits else []
 
 
@@ -105,7 +103,7 @@ def _files(name: str) -> list[dict[str, str]]:
 
 
 def _source(served: Served) -> str:
-    """What `ws.load` takes in a program of the user: a name, or a path in place of the server's."""
+    """The argument of `ws.load` for users: a name, or a placeholder for a path on the server."""
     name, folder = served.model.entry.name, served.model.folder
     is_own = folder is None or folder.is_relative_to(EMBEDDED) or folder.is_relative_to(home())
     return name if is_own else f"path/of/{served.name}"

@@ -1,6 +1,4 @@
-"""What a request is refused with: a status, a reason for metrics and logs, and a sentence for
-people.
-"""
+"""Refusals of requests: a status, a reason for metrics and logs, and a message."""
 
 from __future__ import annotations
 
@@ -15,12 +13,12 @@ RETRY = {"Retry-After": "1"}
 
 
 class Refused(Exception):
-    """A request that is not answered.
+    """A refused request.
 
     Attributes:
         status: of HTTP.
         reason: one word, for metrics and logs.
-        headers: of the answer, in addition to its usual ones.
+        headers: of the response, in addition to the usual ones.
     """
 
     def __init__(
@@ -34,22 +32,21 @@ class Refused(Exception):
 
 
 def invalid(message: str) -> Refused:
-    """The request is wrong: 400."""
+    """Status 400."""
     return Refused(400, "invalid", message)
 
 
 def too_large(message: str) -> Refused:
-    """More than the server takes: 413."""
+    """Status 413."""
     return Refused(413, "too_large", message)
 
 
 def refusal(error: BaseException, item: str = "") -> Refused:
-    """How an exception is told to the client; what it did not cause is told without details.
+    """The refusal for an exception, without details of errors that the client did not cause.
 
     Args:
-        error: anything that was raised while answering.
-        item: how the request knows the input that is wrong; it replaces the name that the model
-            gave it.
+        error: any exception that was raised while the request was handled.
+        item: the name of the unusable input in the request; replaces the name in the message.
     """
     match error:
         case Refused():
@@ -71,9 +68,9 @@ def refusal(error: BaseException, item: str = "") -> Refused:
                 RETRY,
             )
         case TooLargeError():
-            return too_large(named(error, item))
+            return too_large(with_item_name(error, item))
         case InputError():
-            return Refused(400, "input", named(error, item))
+            return Refused(400, "input", with_item_name(error, item))
         case UsageError():
             return invalid(str(error))
         case MemoryError():
@@ -83,19 +80,19 @@ def refusal(error: BaseException, item: str = "") -> Refused:
     return Refused(500, "internal", "Internal server error; see the server's log.")
 
 
-def named(error: InputError, item: str) -> str:
-    """The message, with the request's name of the input in place of the model's."""
+def with_item_name(error: InputError, item: str) -> str:
+    """The message of an error, with another name of the input."""
     text = str(error)
     if not item:
         return text
-    for given in filter(None, (error.item, repr(error.item))):
-        if text.startswith(f"{given}: "):
-            return f"{item}: {text[len(given) + 2 :]}"
+    for name in filter(None, (error.item, repr(error.item))):
+        if text.startswith(f"{name}: "):
+            return f"{item}: {text[len(name) + 2 :]}"
     return text if text.startswith(item) else f"{item}: {text}"
 
 
 def error_body(refused: Refused, path: str) -> dict[str, Any]:
-    """The JSON of a refusal: `{"error": text}`; at the addresses that OpenAI's clients use
+    """The JSON of a refusal: `{"error": text}`; at the paths of OpenAI's API
     `{"error": {"message": text, …}}`.
     """
     if not path.startswith("/v1/") or path.startswith("/v1/predict/"):

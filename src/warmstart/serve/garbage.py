@@ -5,10 +5,10 @@ from __future__ import annotations
 import gc
 
 
-def settle() -> None:
-    """Collect what can be freed, and exempt the rest from later collections.
+def freeze() -> None:
+    """Run a full collection, and exempt the remaining objects from later ones.
 
-    Modules and models are a few hundred thousand objects. A full collection that visits them all
+    Modules and models are a few hundred thousand objects; a full collection that visits them all
     stops every request for a tenth of a second.
     """
     gc.unfreeze()

@@ -1,4 +1,4 @@
-"""The work of the queue: inputs through a model, and its results as JSON values."""
+"""The work of the queue: running a model on inputs, and results as JSON values."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ from warmstart.errors import InputError, TooLargeError, without_frames
 from warmstart.serve import large
 
 if TYPE_CHECKING:
-    from warmstart.core.input_kind import InputKind
     from warmstart.serve.settings import Settings
 
 
 def predict(
     model: Model[Any, Any, Any],
-    kind: InputKind,
     settings: Settings,
     values: Sequence[Any],
     options: Mapping[str, Any],
@@ -37,19 +35,19 @@ def predict(
         if isinstance(value, InputError):
             continue
         try:
-            is_large = bool(kind.check_size(value, settings, options)) or is_large
+            is_large = bool(model.input_kind.check_size(value, settings, options)) or is_large
             usable.append(index)
         except InputError as error:
             results[index] = without_frames(error)
     inputs = [values[index] for index in usable]
     is_batch = model.batched and len(inputs) > 1 and not is_large
-    together = is_batch and not any(map(kind.is_several, inputs))
+    together = is_batch and not any(map(model.input_kind.is_several, inputs))
     with large.turn(cancellation.check) if is_large else contextlib.nullcontext():
         if together:
             size = {"batch_size": len(inputs)} if "batch_size" in fields_of(model.options) else {}
             answers = model(inputs, **options, **size)
         else:
-            answers = [_one(model, kind, settings, value, options) for value in inputs]
+            answers = [_one(model, settings, value, options) for value in inputs]
     for index, answer in zip(usable, answers, strict=True):
         results[index] = answer.error if isinstance(answer, Failed) else answer
     return results
@@ -57,14 +55,13 @@ def predict(
 
 def _one(
     model: Model[Any, Any, Any],
-    kind: InputKind,
     settings: Settings,
     value: Any,
     options: Mapping[str, Any],
 ) -> Any:
     cancellation.check()
     try:
-        if not kind.is_several(value):
+        if not model.input_kind.is_several(value):
             return model(value, **options)
         made = make(model.options, options, model.name)
         model.check_options(made)
@@ -82,18 +79,18 @@ def check_generated(
     settings: Settings,
     times: int = 1,
 ) -> None:
-    """Refuse a request that asks for more values than the server generates; a table, whose series
-    are not known yet, counts as one series here, and is checked again by `predict`.
+    """Refuse a request for more values than the server may generate. A table counts as one series
+    here; `predict` checks it again when its series are known.
 
     Args:
-        model: that is asked.
+        model: the model.
         values: the inputs.
         options: of the request, checked.
         settings: of the server.
-        times: how often each input is answered.
+        times: how often each input is used.
 
     Raises:
-        TooLargeError: it does.
+        TooLargeError: it would generate too many.
     """
     if type(model).generated is Model.generated:
         return
@@ -114,16 +111,15 @@ def _check_total(model: Model[Any, Any, Any], count: int, settings: Settings) ->
 
 
 def to_json(result: Any, name: str = "") -> dict[str, Any]:
-    """A result or `Failed` as JSON values, with what a client without files needs, such as a sound
-    in base64.
+    """A result or `Failed` as JSON values, with embedded files, such as a sound in base64.
 
     Args:
         result: of any task.
-        name: how the request knows the input; replaces the name that the model gave to bytes.
+        name: the name of the input in the request; replaces that in the result.
     """
     if isinstance(result, Failed):
         return result.to_dict()
     if name:
         result = dataclasses.replace(result, input=name)
-    found: dict[str, Any] = result.to_dict(embed=True)
-    return found
+    values: dict[str, Any] = result.to_dict(embed=True)
+    return values

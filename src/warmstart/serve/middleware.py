@@ -1,4 +1,4 @@
-"""Around every request: who may ask, what is told of errors, metrics, the access log."""
+"""The middleware of every request: access, error responses, metrics and the access log."""
 
 from __future__ import annotations
 
@@ -23,25 +23,20 @@ from warmstart.serve.state import CROWDED, TOO_MANY, State, json_response
 Endpoint = Callable[[Request], Awaitable[Response]]
 log = logging.getLogger("warmstart.serve")
 OPEN = ("/v2/health/live", "/v2/health/ready", "/", "/page/")
-"""Addresses that need no token: probes of the machinery around, and the page, which asks for the
-token.
-"""
+"""Paths that need no token: the probes, and the page, which asks for the token."""
 PROBES = ("/v2/health/live", "/v2/health/ready")
-LINGER_BYTES, LINGER_SECONDS = 2**28, 5.0
-"""Of a body that was refused so much is still read and dropped, so that the client comes to read
-the answer.
-"""
+DISCARD_BYTES, DISCARD_SECONDS = 2**28, 5.0
+"""How much of a refused body is read and discarded, so that the client gets to read the response."""
 
 
-class Watch:
+class RequestMiddleware:
     """The middleware.
 
     Args:
         app: the application.
         state: of the server.
-        direct: (what is before the model's name in an address, what is behind it) -> endpoint: POST
-            requests to these, nearly all of the work, are not taken through all routes and layers
-            of the application.
+        direct: (prefix, suffix) of a path around the name of a model -> endpoint. POST requests to
+            these, which are nearly all requests, bypass the routing of the application.
     """
 
     def __init__(self, app: ASGIApp, state: State, direct: Mapping[tuple[str, str], Endpoint]):
@@ -51,7 +46,7 @@ class Watch:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        call = _Call(self._state, scope, receive, send)
+        call = _RequestHandler(self._state, scope, receive, send)
         self._state.metrics.open.inc()
         try:
             await call.answer(self._endpoint(scope) or self._app)
@@ -75,16 +70,16 @@ async def _answer(endpoint: Endpoint, scope: Scope, receive: Receive, send: Send
     await response(scope, receive, send)
 
 
-class _Call:
-    """One request on its way."""
+class _RequestHandler:
+    """Handles one request."""
 
     def __init__(self, state: State, scope: Scope, receive: Receive, send: Send):
         self._state, self._scope, self._receive, self._send = state, scope, receive, send
         self._start = time.monotonic()
         self._status, self._reason, self._sent, self._received = 0, "ok", 0, 0
-        self._whole = False  # whether all of the body was read
+        self._body_complete = False
         self._headers = Headers(scope=scope)
-        self._extra: list[tuple[bytes, bytes]] = []  # headers of the answer
+        self._extra_headers: list[tuple[bytes, bytes]] = []  # of the response
 
     async def answer(self, app: ASGIApp) -> None:
         settings = self._state.settings
@@ -94,17 +89,17 @@ class _Call:
             if self._state.is_local:
                 origins.check(self._headers, settings)
             if settings.cors and (origin := self._headers.get("origin")):
-                self._extra += origins.response_headers(origin, settings)
+                self._extra_headers += origins.response_headers(origin, settings)
             if self._scope["method"] == "OPTIONS":
                 for message in origins.preflight(self._headers, settings) or ():
                     await self.send(message)
             if not self._status:
                 self._check_token()
                 await app(self._scope, self.receive, self.send)
-        except asyncio.CancelledError:  # the server stops, and does not wait for the answer
+        except asyncio.CancelledError:  # the server stops
             if not self._state.draining:
                 raise
-            await self._refuse(Closed(), lingers=False)
+            await self._refuse(Closed(), discards_body=False)
         except Exception as error:
             while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
                 error = error.exceptions[0]
@@ -127,7 +122,7 @@ class _Call:
     async def receive(self) -> Message:
         message = await self._receive()
         self._received += len(message.get("body", b""))
-        self._whole = self._whole or not message.get("more_body")
+        self._body_complete = self._body_complete or not message.get("more_body")
         return message
 
     async def send(self, message: Message) -> None:
@@ -138,15 +133,19 @@ class _Call:
                     self._status, "refused"
                 )
             if self._state.draining or self._scope.get(CROWDED):
-                self._extra.append((b"connection", b"close"))
-            if self._extra:
-                message = {**message, "headers": [*message["headers"], *self._extra]}
+                self._extra_headers.append((b"connection", b"close"))
+            if self._extra_headers:
+                message = {**message, "headers": [*message["headers"], *self._extra_headers]}
         self._sent += len(message.get("body", b""))
         await self._send(message)
 
-    async def _refuse(self, error: Exception, *, lingers: bool = True) -> None:
-        """Answer with an error. `lingers`: whether the rest of the body is read before, so that the
-        client comes to read the answer.
+    async def _refuse(self, error: Exception, *, discards_body: bool = True) -> None:
+        """Respond with an error.
+
+        Args:
+            error: the reason.
+            discards_body: whether the rest of the body is read first, so that the client gets to
+                read the response.
         """
         refused = refusal(error)
         self._reason = refused.reason
@@ -154,7 +153,7 @@ class _Call:
             log.error("%s %s failed", self._scope["method"], self._scope["path"], exc_info=error)
         # A frame of the parser refers to the error: a cycle that would keep the body in memory.
         without_frames(error)
-        if self._status:  # the answer has begun: all that can be done is to break it off
+        if self._status:  # the response has started, so it can only be cut off
             self._status = 499 if refused.reason == "disconnected" else refused.status
             return
         if refused.reason == "disconnected":
@@ -162,30 +161,30 @@ class _Call:
             return
         content = error_body(refused, self._scope["path"])
         response = json_response(content, refused.status, refused.headers)
-        if lingers and not self._whole and refused.status not in (408, 413):
-            await (
-                self._linger()
-            )  # the rest of a body of usual size: then the connection can be used again
+        if discards_body and not self._body_complete and refused.status not in (408, 413):
+            await self._discard_body()  # so that the connection can be reused
         headers = (
             response.raw_headers
-            if self._whole
+            if self._body_complete
             else [*response.raw_headers, (b"connection", b"close")]
         )
         await self.send(
             {"type": "http.response.start", "status": refused.status, "headers": headers}
         )
-        is_late = refused.status == 413 and not self._whole
-        await self.send({"type": "http.response.body", "body": response.body, "more_body": is_late})
-        if is_late:
-            await self._linger()
+        is_early = refused.status == 413 and not self._body_complete
+        await self.send(
+            {"type": "http.response.body", "body": response.body, "more_body": is_early}
+        )
+        if is_early:
+            await self._discard_body()
             await self.send({"type": "http.response.body", "body": b""})
 
-    async def _linger(self) -> None:
+    async def _discard_body(self) -> None:
         if "expect" in self._headers:
-            return  # the client waits to be told before it sends anything
+            return  # the client waits for "100 Continue"
         try:
-            async with asyncio.timeout(LINGER_SECONDS):
-                while not self._whole and self._received < LINGER_BYTES:
+            async with asyncio.timeout(DISCARD_SECONDS):
+                while not self._body_complete and self._received < DISCARD_BYTES:
                     await self.receive()
         except TimeoutError:
             pass

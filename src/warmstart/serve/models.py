@@ -1,6 +1,4 @@
-"""From what the command line names to models with names, the folders they are copies of, and their
-reloading.
-"""
+"""Open the models that the command line names, from copies of their folders, and reload them."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from warmstart.errors import UsageError, WarmstartError
 from warmstart.serve.registry import NAME
-from warmstart.serve.reloading import Print, Reloader, copies, describe, fingerprint, snapshot
+from warmstart.serve.reloading import Fingerprint, Reloader, copies, describe, fingerprint, snapshot
 from warmstart.serve.state import State
 
 if TYPE_CHECKING:
@@ -24,13 +22,20 @@ Load = Callable[[str], "Model[Any, Any, Any]"]
 
 @dataclass
 class OpenModels:
-    """Models by name; those that are folders are `copies`, made under `root`, of `folders`, which
-    looked like `prints` then."""
+    """Open models.
+
+    Attributes:
+        root: the parent folder of the copies.
+        models: by name.
+        folders: the original folders of models that were opened from a copy.
+        fingerprints: of these folders when they were copied.
+        copies: the copies.
+    """
 
     root: Path
     models: dict[str, Model[Any, Any, Any]] = field(default_factory=dict)
     folders: dict[str, Path] = field(default_factory=dict)
-    prints: dict[str, Print] = field(default_factory=dict)
+    fingerprints: dict[str, Fingerprint] = field(default_factory=dict)
     copies: dict[str, Path] = field(default_factory=dict)
 
     @contextlib.contextmanager
@@ -40,7 +45,7 @@ class OpenModels:
             state.registry,
             self.folders,
             load,
-            self.prints,
+            self.fingerprints,
             self.root,
             self.copies,
             state.settings.watch,
@@ -58,10 +63,10 @@ def open_models(sources: Sequence[str], load: Load, *, copied: bool = True) -> I
     """Open models; their copies are removed at the end.
 
     Args:
-        sources: what `ws.load` takes, each maybe with a name of its own before it:
+        sources: arguments of `ws.load`, each optionally with the name to serve it under:
             `flowers=path/of/bundle`.
         load: opens one.
-        copied: whether folders are copied, so that they may be changed while they are served.
+        copied: whether folders are copied, so that they may change while they are served.
 
     Raises:
         UsageError: two have the same name.
@@ -98,6 +103,6 @@ def open_models(sources: Sequence[str], load: Load, *, copied: bool = True) -> I
                 raise UsageError(f"Two models have the name {name!r}; choose another: NAME={where}")
             opened.models[name] = model
             if copy is not None:
-                opened.folders[name], opened.prints[name] = folder, seen
+                opened.folders[name], opened.fingerprints[name] = folder, seen
                 opened.copies[name] = copy
         yield opened

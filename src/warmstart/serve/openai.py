@@ -44,7 +44,7 @@ Zero = Annotated[float, msgspec.Meta(ge=0, le=0)]
 
 
 class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
-    """Of a stream: whether its last piece tells how many tokens there were."""
+    """Options of a stream: whether its last event has the token counts."""
 
     include_usage: bool | None = False
 
@@ -119,17 +119,17 @@ RequestT = TypeVar("RequestT", bound=_Request)
 async def read_request(
     request: Request, form: type[RequestT], task: str
 ) -> tuple[RequestT, Served, float]:
-    """What a body asks for, the model that it names, and the deadline."""
+    """The payload of a request, the model that it names, and the deadline."""
     state = state_of(request)
     body.require_json(request)
     deadline = state.deadline(request)
     data = await state.read(request, deadline)
-    asked: RequestT = await state.parse(request, deadline, body.parse_json, data, form)
-    return asked, state.model(request, asked.model, [task]), deadline
+    payload: RequestT = await state.parse(request, deadline, body.parse_json, data, form)
+    return payload, state.model(request, payload.model, [task]), deadline
 
 
-def _texts(given: str | list[str], state: State) -> list[str]:
-    texts = [given] if isinstance(given, str) else given
+def _texts(value: str | list[str], state: State) -> list[str]:
+    texts = [value] if isinstance(value, str) else value
     for number, text in enumerate(texts, 1):
         try:
             checked_text(text, state.settings)
@@ -171,47 +171,47 @@ def _prompts(served: Served, prompt: str | list[Any], state: State) -> list[str]
 async def completions(request: Request) -> Response:
     """Continue prompts."""
     state = state_of(request)
-    asked, served, deadline = await read_request(request, CompletionRequest, "text-generation")
-    prompts = _prompts(served, asked.prompt, state)
-    count = asked.n or 1
-    chosen = [asked.choice(served, state.settings, index) for index in range(count)]
-    if asked.max_tokens != 0:
-        check_generated(served.model, prompts, chosen[0], state.settings, count)
-    if asked.stream:
+    payload, served, deadline = await read_request(request, CompletionRequest, "text-generation")
+    prompts = _prompts(served, payload.prompt, state)
+    count = payload.n or 1
+    options = [payload.choice(served, state.settings, index) for index in range(count)]
+    if payload.max_tokens != 0:
+        check_generated(served.model, prompts, options[0], state.settings, count)
+    if payload.stream:
         if len(prompts) > 1 or count > 1:
             raise invalid("A stream takes one prompt and n=1.")
-        if asked.logprobs is not None or asked.max_tokens == 0:
+        if payload.logprobs is not None or payload.max_tokens == 0:
             raise invalid("A stream takes neither logprobs nor max_tokens=0.")
-        return await _streamed(request, state, served, asked, prompts[0], chosen[0], deadline)
-    if asked.stream_options:
+        return await _streamed(request, served, payload, prompts[0], options[0], deadline)
+    if payload.stream_options:
         raise invalid("stream_options goes with stream.")
-    if asked.max_tokens == 0 and not asked.echo:
+    if payload.max_tokens == 0 and not payload.echo:
         raise invalid("max_tokens=0 generates nothing; with echo=true it returns the prompt.")
     if len(prompts) * count > state.settings.max_inputs:
         raise too_large(
             f"{len(prompts)} prompts with n={count} are more than {state.settings.max_inputs}."
         )
     answers: list[Any] = [None] * (len(prompts) * count)
-    for index in range(count if asked.max_tokens != 0 else 0):
+    for index in range(count if payload.max_tokens != 0 else 0):
         # Each index has a seed of its own, so all prompts of one index go together.
-        key = (Served.answer, freeze(chosen[index]))
+        key = (Served.answer, freeze(options[index]))
         answers[index::count] = await state.ask(request, served, key, prompts, deadline)
     for number, answer in enumerate(answers):
         if isinstance(answer, InputError):
             raise refusal(answer, f"prompt {number // count + 1}")
     logprobs: Sequence[Any] = [None] * len(answers)
-    if asked.logprobs is not None:
+    if payload.logprobs is not None:
         texts = [prompt for prompt in prompts for _ in range(count)]
         values = [
-            Scored(served, text, answer, is_echoed=bool(asked.echo))
+            Scored(served, text, answer, is_echoed=bool(payload.echo))
             for text, answer in zip(texts, answers, strict=True)
         ]
-        work = (score_tokens, asked.logprobs)
+        work = (score_tokens, payload.logprobs)
         logprobs = await state.ask(request, served, work, values, deadline)
     choices = [
         {
             "index": number,
-            "text": (prompts[number // count] if asked.echo else "")
+            "text": (prompts[number // count] if payload.echo else "")
             + (answer.text if answer else ""),
             "logprobs": logprobs[number],
             "finish_reason": _finish(answer) if answer else "length",
@@ -225,9 +225,8 @@ async def completions(request: Request) -> Response:
 
 async def _streamed(
     request: Request,
-    state: State,
     served: Served,
-    asked: CompletionRequest,
+    payload: CompletionRequest,
     prompt: str,
     options: dict[str, Any],
     deadline: float,
@@ -242,7 +241,7 @@ async def _streamed(
 
     async def events() -> Any:
         try:
-            if asked.echo:
+            if payload.echo:
                 yield event(prompt)
             if first:
                 yield event(first)
@@ -250,7 +249,7 @@ async def _streamed(
                 yield event(piece)
             assert stream.result is not None
             yield event("", _finish(stream.result))
-            if asked.stream_options and asked.stream_options.include_usage:
+            if payload.stream_options and payload.stream_options.include_usage:
                 usage = _usage(served, [prompt], [stream.result])
                 yield (
                     b"data: "
@@ -301,10 +300,10 @@ def _usage(
 async def embeddings(request: Request) -> Response:
     """Texts as vectors."""
     state = state_of(request)
-    asked, served, deadline = await read_request(request, EmbeddingRequest, "text-embedding")
-    texts = _texts(asked.input, state)
+    payload, served, deadline = await read_request(request, EmbeddingRequest, "text-embedding")
+    texts = _texts(payload.input, state)
     answers = await state.ask(request, served, (Served.answer, ()), texts, deadline)
-    found: list[dict[str, Any]] = []
+    data: list[dict[str, Any]] = []
     tokens = 0
     for number, answer in enumerate(answers):
         if isinstance(answer, InputError):
@@ -312,15 +311,15 @@ async def embeddings(request: Request) -> Response:
         vector: Any = answer.vector.astype("<f4")
         coded = (
             base64.b64encode(vector.tobytes()).decode()
-            if asked.encoding_format == "base64"
+            if payload.encoding_format == "base64"
             else vector.tolist()
         )
-        found.append({"object": "embedding", "index": number, "embedding": coded})
+        data.append({"object": "embedding", "index": number, "embedding": coded})
         tokens += len(served.model.tokenize(texts[number]))  # type: ignore[attr-defined]
     return json_response(
         {
             "object": "list",
-            "data": found,
+            "data": data,
             "model": served.name,
             "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
         }

@@ -62,17 +62,17 @@ class SpeechRequest(msgspec.Struct, forbid_unknown_fields=True):
 async def speech(request: Request) -> Response:
     """Turn a text into sound."""
     state = state_of(request)
-    asked, served, deadline = await read_request(request, SpeechRequest, "audio-generation")
-    if served.kind.is_file:
+    payload, served, deadline = await read_request(request, SpeechRequest, "audio-generation")
+    if served.input_kind.is_file:
         raise invalid(f"{served.name} takes recordings, not texts; see /v1/predict/{served.name}.")
-    text = checked_text(asked.input, state.settings)
-    chosen = check(served.model, asked.options(), state.settings, SPEECH)
-    check_generated(served.model, [text], chosen, state.settings)
-    key = (Served.answer, freeze(chosen))
+    text = checked_text(payload.input, state.settings)
+    options = check(served.model, payload.options(), state.settings, SPEECH)
+    check_generated(served.model, [text], options, state.settings)
+    key = (Served.answer, freeze(options))
     [answer] = await state.ask(request, served, key, [text], deadline)
     if isinstance(answer, InputError):
         raise refusal(answer, "the input")
-    response_format = asked.response_format or "mp3"
+    response_format = payload.response_format or "mp3"
     if response_format == "pcm":
         content = await body.aside(body.SLOW, _pcm, answer)
     else:
@@ -127,25 +127,25 @@ async def transcriptions(request: Request) -> Response:
         elif field.name == "model" or (text and field.name != "file"):
             values[field.name] = text
     try:
-        asked = msgspec.convert(values, TranscriptionRequest, strict=False)
+        payload = msgspec.convert(values, TranscriptionRequest, strict=False)
     except msgspec.ValidationError as error:
         raise invalid(explain(error, TranscriptionRequest)) from None
     if len(files) != 1 or not files[0]:
         raise invalid("The form must hold one file, in the field `file`, and it must not be empty.")
-    served = state.model(request, asked.model, ["speech-recognition"])
-    chosen: dict[str, Any] = {"language": asked.language, "initial_prompt": asked.prompt}
-    words = "word" in asked.granularities
-    chosen |= {"temperature": asked.temperature or None, "word_timestamps": words or None}
-    chosen = {name: value for name, value in chosen.items() if value is not None}
-    for name in chosen:
+    served = state.model(request, payload.model, ["speech-recognition"])
+    options: dict[str, Any] = {"language": payload.language, "initial_prompt": payload.prompt}
+    words = "word" in payload.granularities
+    options |= {"temperature": payload.temperature or None, "word_timestamps": words or None}
+    options = {name: value for name, value in options.items() if value is not None}
+    for name in options:
         if name not in served.model.option_names:
             renamed = TRANSCRIPTION.get(name, name)
-            raise invalid(f"{asked.model} does not support {renamed}; leave it out.")
-    chosen = check(served.model, chosen, state.settings, TRANSCRIPTION)
-    [answer] = await state.ask(request, served, (Served.answer, freeze(chosen)), files, deadline)
+            raise invalid(f"{payload.model} does not support {renamed}; leave it out.")
+    options = check(served.model, options, state.settings, TRANSCRIPTION)
+    [answer] = await state.ask(request, served, (Served.answer, freeze(options)), files, deadline)
     if isinstance(answer, InputError):
         raise refusal(answer, "the recording")
-    match asked.response_format:
+    match payload.response_format:
         case "text":
             return PlainTextResponse(answer.text + "\n")
         case "srt":

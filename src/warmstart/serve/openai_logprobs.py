@@ -58,7 +58,7 @@ def _logprobs(served: Served, value: Scored, count: int) -> dict[str, Any]:
     logprobs: list[float] = list(value.logprobs)
     if count or not value.is_known:
         start = max(value.first, 1)
-        best = scorer.alternatives(model, served.at_hand.engine, value.tokens, start, count)
+        best = scorer.alternatives(model, served.current_model.engine, value.tokens, start, count)
         scored = [one[token] for one, token in zip(best, value.tokens[start:], strict=True)]
         logprobs = [*scored[: len(scored) - len(logprobs)], *logprobs]
     pieces = [model.tokenizer.decode([token]) for token in shown]

@@ -1,8 +1,7 @@
-"""The OpenAPI document of one server: every address with the models that are served, what each
-takes and gives.
+"""The OpenAPI document of one server: its paths, and the inputs and outputs of each served model.
 
-It is made of what the endpoints check by: the options and results of the tasks, the kinds of input,
-and the structs of `openai`. The tests send thousands of requests made from it to the server.
+It is built from what the endpoints validate with: the options and results of the tasks, the types of
+input, and the structs of `openai`. The tests send thousands of requests made from it to the server.
 """
 
 from __future__ import annotations
@@ -158,9 +157,9 @@ _MODELS = closed_object(object=STRING, data={"type": "array", "items": _MODEL})
 
 
 def _predict(served: Served, settings: Settings) -> Document:
-    kind, result_class = served.kind, served.model.result
+    input_kind, result_class = served.input_kind, served.model.result
     known = options.schemas(served.model, settings)
-    one = kind.schema
+    one = input_kind.schema
     inputs: Document = {
         "anyOf": [
             one,
@@ -169,10 +168,10 @@ def _predict(served: Served, settings: Settings) -> Document:
     }
     options_schema = {"type": "object", "properties": known, "additionalProperties": False}
     media: Document = {JSON: {"schema": closed_object({"options": options_schema}, inputs=inputs)}}
-    file = {"type": "string", "format": f"{kind.name}-file"}
-    for name in kind.media:
+    file = {"type": "string", "format": f"{input_kind.name}-file"}
+    for name in input_kind.media:
         media[f"{name}*" if name.endswith("/") else name] = {"schema": file}
-    if kind.media:
+    if input_kind.media:
         media["multipart/form-data"] = {"schema": closed_object(dict(known), file=file)}
     result = wire_of(result_class, embed=True).schema()
     answers: Document = {
@@ -203,7 +202,7 @@ def _predict(served: Served, settings: Settings) -> Document:
             }
             for name, schema in known.items()
         ]
-        if kind.is_file or kind.name == "text"
+        if input_kind.is_file or input_kind.name == "text"
         else [],
         requestBody={"required": True, "content": media},
     )
@@ -257,7 +256,7 @@ def _infer(served: Served) -> Document:
         shape={"type": "array", "items": size, "minItems": 1, "maxItems": tensors.MOST_DIMENSIONS},
     )
     output = closed_object({"parameters": closed_object({"binary_data": BOOLEAN})}, name=name)
-    asked = closed_object(
+    request_schema = closed_object(
         {
             "id": STRING,
             "parameters": {"type": "object"},
@@ -288,5 +287,5 @@ def _infer(served: Served) -> Document:
                 "content": {JSON: {"schema": answer}, "application/octet-stream": binary},
             }
         },
-        requestBody={"required": True, "content": {JSON: {"schema": asked}}},
+        requestBody={"required": True, "content": {JSON: {"schema": request_schema}}},
     )

@@ -128,7 +128,7 @@ def paths(registry: Registry) -> Document:
         "additionalProperties": False,
     }
     texts = {
-        kind: {"schema": STRING} for kind in ("text/plain", "text/vtt", "application/x-subrip")
+        media: {"schema": STRING} for media in ("text/plain", "text/vtt", "application/x-subrip")
     }
     add(
         "/v1/audio/transcriptions",

@@ -28,7 +28,7 @@ def closed_object(optional: Mapping[str, Any] | None = None, **properties: Any) 
 
 
 def content(media: str, schema: Any) -> Document:
-    return {"description": "As asked", "content": {media: {"schema": schema}}}
+    return {"description": "The response", "content": {media: {"schema": schema}}}
 
 
 def json_content(schema: Any) -> Document:

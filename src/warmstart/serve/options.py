@@ -71,14 +71,14 @@ def check(
     settings: Settings,
     fields_by_option: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """The options as the model takes them; a text that would be longer than the server allows where
-    the request does not say how long, is as long as that.
+    """The checked options of a request. If it does not limit the length of a text, the server's limit
+    applies.
 
     Args:
-        model: that is asked.
+        model: the model.
         values: the JSON object of the request.
         settings: of the server.
-        fields_by_option: how the request calls options, where it calls them otherwise.
+        fields_by_option: the request's names of options, where they differ.
 
     Raises:
         Refused: one is unknown, of another type, out of range or over the server's budget.
@@ -92,7 +92,7 @@ def check(
             raise invalid(unknown_option(model.task, name, known))
         field = replace(known[name], name=fields_by_option.get(name, name))
         limits = _limited(known[name], settings)
-        # Checked first: the range of the option itself is wider, and would be named instead.
+        # First: the option's own range is wider, and would be named in the message instead.
         if name in settings.budgets and field.option.le is not None:
             _check_range(field.name, value, limits)
         try:
@@ -136,7 +136,7 @@ def from_text(values: Iterable[tuple[str, str]], model: Model[Any, Any, Any]) ->
 
     Args:
         values: pairs (name, text); the texts of a list may be several pairs.
-        model: that is asked.
+        model: the model.
 
     Raises:
         Refused: a text stands for no valid value, or an option that is not a list occurs twice.

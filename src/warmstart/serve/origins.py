@@ -1,8 +1,8 @@
-"""Who may ask: names of this server in `Host`, and pages of other addresses in `Origin`.
+"""Checks of the headers `Host` and `Origin`.
 
 A server on a loopback address serves this machine only; but any page that its user opens can send
-requests to it, either directly or by a name that resolves to 127.0.0.1 (DNS rebinding). Browsers say
-where a request comes from, and pages cannot change it.
+requests to it, either directly or by a name that resolves to 127.0.0.1 (DNS rebinding). Browsers send
+the origin of a request, and pages cannot change it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from warmstart.serve.errors import Refused
 from warmstart.serve.settings import Settings
 
 ALLOWED_HEADERS = "authorization, content-type, inference-header-content-length, x-request-timeout"
-"""Headers that pages may send, where a browser does not ask for certain ones."""
+"""Headers that pages may send, unless a preflight request lists others."""
 _HEADERS = re.compile(r"[\w.-]{1,64}(, *[\w.-]{1,64}){0,63}", re.ASCII)
-"""What it may ask for: clients add headers of their own, such as the `x-stainless-*` of OpenAI's."""
+"""A valid list: clients add their own headers, such as the `x-stainless-*` of OpenAI's."""
 EXPOSED_HEADERS = "inference-header-content-length, retry-after"
 PREFLIGHT_SECONDS = 600
 """How long a browser may remember the answer to a preflight request."""
@@ -47,10 +47,10 @@ def host_name(host: str) -> str:
 
 
 def check(headers: Mapping[str, str], settings: Settings) -> None:
-    """Refuse what a page of another address sends to a server on a loopback address.
+    """Refuse requests from pages of other origins to a server on a loopback address.
 
     Raises:
-        Refused: `Host` is not a name of this machine, or `Origin` is another address.
+        Refused: `Host` is not a name of this machine, or `Origin` is another origin.
     """
     host = headers.get("host", "localhost")  # HTTP/1.0 needs none, and browsers always send one
     if not is_loopback(host_name(host)) and host_name(host) not in settings.hosts:
@@ -80,7 +80,7 @@ def is_allowed(origin: str, settings: Settings) -> bool:
 
 
 def response_headers(origin: str, settings: Settings) -> list[tuple[bytes, bytes]]:
-    """What an answer to a page of another origin says."""
+    """The headers of a response to a page of another origin."""
     if not settings.cors:
         return []
     headers = {"vary": "Origin"}
@@ -91,9 +91,7 @@ def response_headers(origin: str, settings: Settings) -> list[tuple[bytes, bytes
 
 
 def preflight(headers: Mapping[str, str], settings: Settings) -> list[Message] | None:
-    """The answer to a browser's question whether a page may send a request; None: it is none, or
-    the page may not.
-    """
+    """The response to a preflight request; None if it is none, or the origin is not allowed."""
     origin, method = headers.get("origin", ""), headers.get("access-control-request-method")
     if method is None or not is_allowed(origin, settings):
         return None

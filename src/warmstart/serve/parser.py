@@ -1,7 +1,7 @@
 """Parse large request bodies in a separate process.
 
 Parsing holds Python's global interpreter lock, so one large body would delay all other requests.
-The process has a low priority and a memory limit, and is killed when nobody waits for its answer.
+The process has a low priority and a memory limit, and is killed when no client waits for its result.
 """
 
 from __future__ import annotations

@@ -23,11 +23,11 @@ from warmstart.serve.state import State, json_response, state_of
 
 FORM = "application/x-www-form-urlencoded"
 RAW = ("", "application/octet-stream", FORM)
-"""What clients send by default, of which `curl --data-binary` sends the type of a form."""
+"""Default types of clients; `curl --data-binary` sends that of a form."""
 
 
 async def predict(request: Request) -> Response:
-    """Answer what is in the body.
+    """Predict the inputs in the body.
 
     One input gives its result; a JSON array of inputs, several files, or a table of series gives
     `{"results": […]}`, in which an unusable input is `{"input": …, "error": …}` in its place.
@@ -43,13 +43,14 @@ async def predict(request: Request) -> Response:
     del data  # up to 64 MiB
     names, values, many = inputs.names, inputs.values, inputs.many
     texts = options.from_text(inputs.texts, served.model)
-    asked = options.combined(query, inputs.options, texts)
-    asked = options.check(served.model, asked, state.settings)
-    check_generated(served.model, values, asked, state.settings)
-    key = (Served.answer, freeze(asked))
-    # Random numbers depend on the index of an input in a call, so all inputs of a request are one
-    # call.
-    grouped = served.model.seeded_by_index and many and not any(map(served.kind.is_several, values))
+    request_options = options.combined(query, inputs.options, texts)
+    request_options = options.check(served.model, request_options, state.settings)
+    check_generated(served.model, values, request_options, state.settings)
+    key = (Served.answer, freeze(request_options))
+    # Random numbers depend on the index of an input in a call: all inputs of a request are one call.
+    grouped = (
+        served.model.seeded_by_index and many and not any(map(served.input_kind.is_several, values))
+    )
     answers = await state.ask(request, served, key, [values] if grouped else values, deadline)
     if grouped:
         errors = [one.error if isinstance(one, Failed) else one for one in answers[0]]
@@ -95,7 +96,7 @@ class _Inputs(NamedTuple):
 async def _read_inputs(
     request: Request, state: State, served: Served, data: bytes, deadline: float
 ) -> _Inputs:
-    input_kind, settings, media = served.kind, state.settings, body.media_type(request)
+    input_kind, settings, media = served.input_kind, state.settings, body.media_type(request)
     if body.is_json(media):
         return await state.parse(request, deadline, _of_json, data, input_kind, settings)
     if media == "multipart/form-data":
@@ -122,9 +123,7 @@ async def _read_inputs(
 
 
 def _check_untyped(data: bytes, media: str, input_kind: InputKind) -> None:
-    """Refuse a body that may be something else than an input, and whose Content-Type does not say
-    which: JSON, or a form.
-    """
+    """Refuse an ambiguous body without a specific Content-Type: one that may be JSON, or a form."""
     is_text = "text/" in input_kind.media
     is_open = data[:64].lstrip()[:1] in (b"{", b"[")
     if is_open and (b'"inputs"' in data or (is_text and _is_json(data))):
@@ -165,7 +164,7 @@ def _takes(input_kind: InputKind, media: str) -> bool:
 
 
 def _read(read: Callable[[], Any], is_one_of_several: bool) -> Any:
-    """An input; of several an unusable one is its error, so that the others are answered.
+    """An input; or its error if it is one of several, so that the others are processed.
 
     Raises:
         InputError: the only input is unusable.
@@ -188,18 +187,18 @@ def _of_json(data: bytes, input_kind: InputKind, settings: Settings) -> _Inputs:
         or content.keys() - {"inputs", "options"}
     ):
         raise invalid('The body is {"inputs": …, "options": {…}}, and nothing else.')
-    inputs, asked = content["inputs"], _options(content.get("options", {}))
+    inputs, request_options = content["inputs"], _options(content.get("options", {}))
     many = input_kind.is_several_json(inputs)
     values = inputs if many else [inputs]
     if not 1 <= len(values) <= settings.max_inputs:
         raise invalid(f"inputs must be 1 to {settings.max_inputs}, not {len(values)}.")
     names = [f"input {n}" for n in range(1, len(values) + 1)] if many else ["the input"]
     read = [_read(partial(input_kind.from_json, value, settings), many) for value in values]
-    return _Inputs(names, read, many, asked, [])
+    return _Inputs(names, read, many, request_options, [])
 
 
 def _of_form(data: bytes, input_kind: InputKind, content_type: str, settings: Settings) -> _Inputs:
-    asked: dict[str, Any] = {}
+    request_options: dict[str, Any] = {}
     texts: list[tuple[str, str]] = []
     names: list[str] = []
     inputs: list[bytes] = []
@@ -214,7 +213,9 @@ def _of_form(data: bytes, input_kind: InputKind, content_type: str, settings: Se
         elif field.filename is not None:
             continue
         elif field.name == "options":
-            asked = options.combined(asked, _options(body.parse_json(field.data)))
+            request_options = options.combined(
+                request_options, _options(body.parse_json(field.data))
+            )
         elif field.name in ("inputs", "input", "text", "file") and not input_kind.is_file:
             names.append(f"input {len(names) + 1}")
             inputs.append(field.data)
@@ -224,7 +225,7 @@ def _of_form(data: bytes, input_kind: InputKind, content_type: str, settings: Se
     values = [_read(partial(read, one), len(inputs) > 1) for one in inputs]
     if not 1 <= len(values) <= settings.max_inputs:
         raise invalid(f"The form must hold 1 to {settings.max_inputs} files, not {len(values)}.")
-    return _Inputs(names, values, len(values) > 1, asked, texts)
+    return _Inputs(names, values, len(values) > 1, request_options, texts)
 
 
 def _options(value: Any) -> dict[str, Any]:
@@ -247,7 +248,7 @@ def _accepted(accept: str, result: type[Result]) -> str | None:
 def _answer(
     served: Served, names: list[str], answers: list[Any], many: bool, accept: str
 ) -> Response:
-    renamed = served.kind.is_file
+    renamed = served.input_kind.is_file
     if not many and not isinstance(answers[0], list):
         if isinstance(answers[0], InputError):
             raise refusal(answers[0], names[0])

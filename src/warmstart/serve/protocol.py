@@ -1,5 +1,5 @@
-"""HTTP/1.1 as uvicorn speaks it with llhttp's parser, with limits before a request is whole, and
-JSON for what is not a request."""
+"""Uvicorn's HTTP/1.1 protocol on llhttp's parser, with limits on incomplete requests, and JSON
+responses to malformed ones."""
 
 from __future__ import annotations
 
@@ -15,21 +15,19 @@ from warmstart.serve.connections import Connections
 from warmstart.serve.metrics import Metrics
 from warmstart.serve.state import CROWDED, GONE, TOO_MANY
 
-MOST = 65536
-"""Bytes of the address and the headers of a request, and of its trailers; and of chunks' frames,
-FRAMES times the body more."""
-FRAMES = 8  # "1\r\nx\r\n" is the worst honest chunk, six times its content
-LINGER = 1.0  # seconds in which a client that is turned away may read why
-AT_ONCE = 2**20  # bytes of a body that the application is given
-MOST_PIPELINED = 64
-"""Requests of a connection that wait for the answers to earlier ones."""
+MAX_HEAD = 65536
+"""Maximum bytes of the URL and the headers of a request, and of its trailers; and of the framing of
+its chunks, in addition to FRAME_RATIO times the body."""
+FRAME_RATIO = 8  # "1\r\nx\r\n" is the worst legitimate chunk, six times its content
+LINGER_SECONDS = 1.0  # in which a refused client may read the response
+MAX_BUFFERED = 2**20  # bytes of a body that are buffered before the application gets them
+MAX_PIPELINED = 64
+"""Maximum number of pipelined requests of a connection."""
 HEAD, BODY, DONE = range(3)
 
 
-class Joined:
-    """A transport that sends the head of an answer together with the beginning of its body: one
-    packet, not two.
-    """
+class JoiningTransport:
+    """A transport that sends the head of a response in one packet with the start of its body."""
 
     def __init__(self, transport: asyncio.Transport):
         self._transport, self._head = transport, b""
@@ -56,30 +54,36 @@ class Joined:
 class Protocol(HttpToolsProtocol):
     """One connection.
 
-    A client has `patience` seconds for the headers of its first request, and of every request it
-    has begun, and to make room for more of an answer that it does not read.
+    A client has `client_timeout` seconds to send the headers of its first request, and of every
+    request it has started, and to read more of a response.
     """
 
-    patience = 30.0
+    client_timeout = 30.0
     pool: Connections
     metrics: Metrics
 
     def __init__(self, *arguments: Any, **named: Any):
         super().__init__(*arguments, **named)
-        self._impatience: asyncio.TimerHandle | None = None
-        self._full: asyncio.TimerHandle | None = None
-        self._began = False  # whether the last bytes that came began a message
-        self._at, self._hosts, self._head_bytes, self._frames, self._content = DONE, 0, 0, 0, 0
+        self._header_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+        self._message_began = False  # whether the last data started a message
+        (
+            self._stage,
+            self._host_headers,
+            self._head_bytes,
+            self._frame_bytes,
+            self._content_bytes,
+        ) = DONE, 0, 0, 0, 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._gone: asyncio.Future[None] = self.loop.create_future()
-        super().connection_made(Joined(transport))  # type: ignore[arg-type]
+        super().connection_made(JoiningTransport(transport))  # type: ignore[arg-type]
         self.pool.add(self)
-        self._await_headers()
+        self._start_header_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._headers_came()
-        self._has_room()
+        self._stop_header_timer()
+        self._stop_write_timer()
         self.pool.remove(self)
         if not self._gone.done():
             self._gone.set_result(None)
@@ -89,25 +93,28 @@ class Protocol(HttpToolsProtocol):
         if self.parser is None or self.transport.is_closing():
             return
         self._unset_keepalive_if_required()
-        before, self._began = self._content, False
+        before, self._message_began = self._content_bytes, False
         try:
             self._parse(data)
         except httptools.HttpParserError:
             self.send_400_response("Invalid HTTP request received.")
             return
-        if not self._began:  # what is in the middle of something, or nothing at all
-            self._frames += len(data) - (self._content - before)
-            if self._frames > MOST + FRAMES * self._content:
+        if not self._message_began:
+            self._frame_bytes += len(data) - (self._content_bytes - before)
+            if self._frame_bytes > MAX_HEAD + FRAME_RATIO * self._content_bytes:
                 self.send_400_response("The framing of the request is larger than its content.")
                 return
-        if self.cycle is not None and (self._at == BODY or (self._began and self._at == DONE)):
-            self._headers_came()
-        elif self._impatience is None and (self.cycle is None or self.cycle.response_complete):
-            self._await_headers()
+        if self.cycle is not None and (
+            self._stage == BODY or (self._message_began and self._stage == DONE)
+        ):
+            self._stop_header_timer()
+        elif self._header_timer is None and (self.cycle is None or self.cycle.response_complete):
+            self._start_header_timer()
 
     def _parse(self, data: bytes) -> None:
-        """Feed the parser. A request for another protocol is parsed again without that wish, as
-        HTTP/1.1 allows (RFC 9110, section 7.8): the parser takes such a request to have no body.
+        """Feed the parser. A request to upgrade the protocol is parsed again without its header
+        `Upgrade`, which HTTP/1.1 allows to be ignored (RFC 9110, section 7.8): otherwise the parser
+        ignores the body.
         """
         rest = memoryview(data)
         while len(rest):
@@ -124,7 +131,7 @@ class Protocol(HttpToolsProtocol):
                 return
 
     def _is_upgrade(self) -> bool:
-        """Whether the request that is being parsed asks for another protocol."""
+        """Whether the request that is being parsed asks for a protocol upgrade."""
         return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
 
     def _head_without_upgrade(self) -> bytes:
@@ -135,61 +142,59 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         cast("dict[str, Any]", self.scope)[GONE] = self._gone
-        self._at, self._began = HEAD, True
-        self._hosts = self._head_bytes = self._frames = self._content = 0
+        self._stage, self._message_began = HEAD, True
+        self._host_headers = self._head_bytes = self._frame_bytes = self._content_bytes = 0
 
     def on_url(self, url: bytes) -> None:
-        self._count(len(url))
+        self._count_head(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value) + 4)
-        if self._at == HEAD:  # what comes behind a body is dropped
+        self._count_head(len(name) + len(value) + 4)
+        if self._stage == HEAD:  # trailers are dropped
             super().on_header(name, value)
-            self._hosts += self.headers[-1][0] == b"host"
+            self._host_headers += self.headers[-1][0] == b"host"
 
     def on_headers_complete(self) -> None:
         if self._is_upgrade():
             return
-        if self._hosts > 1 or (not self._hosts and self.parser.get_http_version() == "1.1"):
-            raise ValueError(
-                "there must be one header Host"
-            )  # the parser makes an error of its own of it
-        if len(self.pipeline) >= MOST_PIPELINED:
+        if self._host_headers > 1 or (
+            not self._host_headers and self.parser.get_http_version() == "1.1"
+        ):
+            raise ValueError("there must be one header Host")  # the parser raises its own error
+        if len(self.pipeline) >= MAX_PIPELINED:
             raise ValueError("too many requests were sent before the answers were read")
-        self._at = BODY
+        self._stage = BODY
         self.pool.use(self)
         cast("dict[str, Any]", self.scope)[CROWDED] = self.pool.crowded
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Keep it until all is there, or much: to wake the application for every packet costs more
-        than the packet.
-        """
-        self._content += len(body)
+        """Buffer the body: waking the application for every packet costs more than the packet."""
+        self._content_bytes += len(body)
         if self.cycle.response_complete:
             return
         self.cycle.body += body
-        if len(self.cycle.body) > AT_ONCE:
+        if len(self.cycle.body) > MAX_BUFFERED:
             self.flow.pause_reading()
             self.cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         if self._is_upgrade():
             return
-        self._at = DONE
+        self._stage = DONE
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        self.transport.write(b"")  # the head of an answer that has no body
+        self.transport.write(b"")  # sends the head of a response without a body
         is_last = not self.pipeline
         super().on_response_complete()
-        if self.pipeline:  # uvicorn reads on, and would collect requests whose answers nobody reads
+        if self.pipeline:  # uvicorn would read on, and collect requests without limit
             self.flow.pause_reading()
         if is_last and not self.transport.is_closing():
             self.pool.release(self)
-        if self._at == HEAD and self._impatience is None:  # the next request had begun meanwhile
-            self._await_headers()
+        if self._stage == HEAD and self._header_timer is None:  # the next request has started
+            self._start_header_timer()
 
     def close(self) -> None:
         """Close a connection that has no request."""
@@ -199,33 +204,33 @@ class Protocol(HttpToolsProtocol):
         """Close the connection at once."""
         self.transport.abort()
 
-    def break_off(self) -> None:
-        """Write no more of an answer that has begun; one that has not is still written."""
+    def cut_response(self) -> None:
+        """Write no more of a response that has started; one that has not is still written."""
         if self.cycle is not None and self.cycle.response_started:
             self.cycle.disconnected = True
 
-    def turn_away(self) -> None:
-        """Refuse a request that has not come. What comes now is dropped: closing before it is read
-        would reset the connection, and the client would not see the answer.
+    def refuse(self) -> None:
+        """Refuse the connection before it sends a request. Data that arrives now is dropped: closing
+        before it is read would reset the connection, and the client would not see the response.
         """
-        self._refuse(b"503 Service Unavailable", "crowded", TOO_MANY, b"retry-after: 1\r\n")
-        self._headers_came()
+        self._respond(b"503 Service Unavailable", "crowded", TOO_MANY, b"retry-after: 1\r\n")
+        self._stop_header_timer()
         self.parser = None  # type: ignore[assignment]
         self.transport.write_eof()
-        self.loop.call_later(LINGER, self.transport.close)
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def send_400_response(self, msg: str) -> None:
-        """What is no HTTP gets 400 with JSON, and the connection is closed."""
+        """Respond to malformed HTTP with 400 and JSON, and close the connection."""
         if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
-            self._refuse(
+            self._respond(
                 b"400 Bad Request",
                 "no_http",
                 f"{msg} The request is not HTTP/1.1, or its headers are too long.",
             )
         self.transport.close()
 
-    def _refuse(self, status: bytes, reason: str, message: str, headers: bytes = b"") -> None:
-        """Answer what is not a whole request, so that no application sees it."""
+    def _respond(self, status: bytes, reason: str, message: str, headers: bytes = b"") -> None:
+        """Respond without the application, to what is not a complete request."""
         body = msgspec.json.encode({"error": message})
         self.transport.write(
             b"HTTP/1.1 %s\r\ncontent-type: application/json\r\nconnection: close\r\n"
@@ -236,36 +241,36 @@ class Protocol(HttpToolsProtocol):
         request = Request(client, status=int(status[:3]), reason=reason, bytes_out=len(body))
         request.write(self.metrics)
 
-    def _count(self, more: int) -> None:
+    def _count_head(self, more: int) -> None:
         self._head_bytes += more
-        if self._head_bytes > MOST:
+        if self._head_bytes > MAX_HEAD:
             raise ValueError("headers are too long")
 
-    def _await_headers(self) -> None:
-        self._impatience = self.loop.call_later(self.patience, self._give_up)
+    def _start_header_timer(self) -> None:
+        self._header_timer = self.loop.call_later(self.client_timeout, self._on_header_timeout)
 
-    def _headers_came(self) -> None:
-        if self._impatience is not None:
-            self._impatience.cancel()
-            self._impatience = None
+    def _stop_header_timer(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
 
-    def _give_up(self) -> None:
+    def _on_header_timeout(self) -> None:
         if self.transport.is_closing():
             return
-        if self._at == HEAD and (self.cycle is None or self.cycle.response_complete):
-            message = f"The headers took longer than {self.patience:g} s."
-            self._refuse(b"408 Request Timeout", "slow", message)
+        if self._stage == HEAD and (self.cycle is None or self.cycle.response_complete):
+            message = f"The headers took longer than {self.client_timeout:g} s."
+            self._respond(b"408 Request Timeout", "slow", message)
         self.transport.close()
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._full = self.loop.call_later(self.patience, self.transport.abort)
+        self._write_timer = self.loop.call_later(self.client_timeout, self.transport.abort)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._has_room()
+        self._stop_write_timer()
 
-    def _has_room(self) -> None:
-        if self._full is not None:
-            self._full.cancel()
-            self._full = None
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None

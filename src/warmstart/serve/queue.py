@@ -1,4 +1,4 @@
-"""A bounded queue in front of one model: waiting and expired inputs, and their answers."""
+"""A bounded queue of inputs in front of one model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Full(Exception):
 
 
 class Closed(Exception):
-    """The queue takes nothing more."""
+    """The queue is closed."""
 
 
 class Expired(Exception):
@@ -28,7 +28,7 @@ class Expired(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """An answer, and how it was computed.
+    """A result, and how it was computed.
 
     Attributes:
         value: the result of the input.
@@ -43,12 +43,12 @@ class Outcome:
 
 
 class Answer(Future[Outcome]):
-    """The answer to one input, which may be abandoned while it is computed."""
+    """The future result of one input; it may be abandoned while it is computed."""
 
     abandoned_at = float("inf")
 
     def abandon(self) -> None:
-        """Give up waiting: the input is not started, or work on it stops at the next step."""
+        """Stop waiting: the input is not started, or its computation stops at the next step."""
         self.abandoned_at = min(self.abandoned_at, time.monotonic())
         self.cancel()
 
@@ -64,21 +64,19 @@ class Job:
     future: Answer = field(default_factory=Answer)
 
     def is_over(self, seconds: float = 0.0) -> bool:
-        """Whether nobody has waited for the answer for this many seconds."""
+        """Whether the input was abandoned, or its deadline passed, this many seconds ago."""
         end = min(self.future.abandoned_at, self.deadline)
         return end + seconds <= time.monotonic() or self.future.cancelled()
 
 
 OVERDUE = 1.0
-"""Seconds that work may continue after its last request has left, before its thread counts as
-stuck.
-"""
+"""Seconds after which a thread counts as stuck if no client waits for its work any more."""
 FAILURES = 3
 """Consecutive failures not caused by their inputs, after which a model counts as broken."""
 
 
 class Queue(ABC):
-    """A bounded queue of inputs; subclasses start the threads that answer them.
+    """A bounded queue of inputs; subclasses start the threads that process them.
 
     Args:
         capacity: maximum number of waiting inputs.
@@ -96,7 +94,7 @@ class Queue(ABC):
 
     @property
     def waiting(self) -> int:
-        """The number of inputs that are not started."""
+        """The number of inputs whose computation has not started."""
         return len(self._waiting)
 
     @property
@@ -107,7 +105,7 @@ class Queue(ABC):
     @property
     @abstractmethod
     def stuck(self) -> bool:
-        """Whether nobody has waited for any of the running work for `OVERDUE` seconds."""
+        """Whether all running work is overdue by `OVERDUE` seconds."""
 
     @property
     def full(self) -> bool:
@@ -116,11 +114,11 @@ class Queue(ABC):
 
     @property
     def broken(self) -> bool:
-        """Whether the last answers all failed for reasons other than their inputs."""
+        """Whether the last results all failed for reasons other than their inputs."""
         return self._failures >= FAILURES
 
     def recovered(self) -> None:
-        """Reset the count of failures: the model answers again."""
+        """Reset the count of failures: the model works again."""
         self._failures = 0
 
     def submit(
@@ -129,13 +127,13 @@ class Queue(ABC):
         """Queue inputs, all or none.
 
         Args:
-            key: inputs with the same key may be answered together.
-            values: as the work takes them.
-            deadline: a time of `time.monotonic`; an input that is not started by then gets
+            key: inputs with the same key may share a batch.
+            values: the inputs.
+            deadline: a time of `time.monotonic`; an input that is not started by then fails with
                 `Expired`.
 
         Returns:
-            The answer to each.
+            The future result of each.
 
         Raises:
             Full: there is no room. More inputs than the capacity are accepted if the queue is
@@ -155,24 +153,24 @@ class Queue(ABC):
         return [job.future for job in jobs]
 
     def close(self) -> None:
-        """Accept no more inputs; queued ones are still answered."""
+        """Accept no more inputs; queued ones are still processed."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait until everything is answered, after `close`; whether it is."""
+        """Wait until the queue is empty, after `close`; returns whether it is."""
         end = None if timeout is None else time.monotonic() + timeout
         for thread in self._threads:
             thread.join(None if end is None else max(end - time.monotonic(), 0))
         return not any(thread.is_alive() for thread in self._threads)
 
     def _wake(self, count: int) -> None:
-        """`count` inputs were added; the caller has the lock."""
+        """Wake threads for `count` new inputs; the caller holds the lock."""
         self._changed.notify_all()
 
     def _drop(self) -> None:
-        """Drop inputs that were cancelled or are late; the caller has the lock."""
+        """Drop inputs that were cancelled or have expired; the caller holds the lock."""
         over = {job for job in self._waiting if job.is_over()}
         for job in over:
             if job.future.set_running_or_notify_cancel():

@@ -1,4 +1,4 @@
-"""The models that are served: names, queues, and reloading when a bundle has changed."""
+"""The served models, with their names and queues."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from warmstart.core.joinable import JoinableModel
 from warmstart.errors import InputError, UsageError
 from warmstart.serve import inference, options
 from warmstart.serve.batching import Batcher
+from warmstart.serve.errors import Refused
 from warmstart.serve.queue import Answer, Closed, Full, Queue
-from warmstart.serve.settings import TRIAL, Settings
+from warmstart.serve.settings import WARMUP_OPTIONS, Settings
 from warmstart.serve.statistics import Statistics
 from warmstart.serve.steps import StepBatcher
 from warmstart.serve.texts import TextRequest, TextWork
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from warmstart.serve.metrics import Metrics
 
 LARGE = 2**26  # bytes of a program: one of that size is loaded once
-TRIAL_SECONDS = 5.0
-"""Between two trials of a model whose answers fail."""
+HEALTH_CHECK_SECONDS = 5.0
+"""Between two health checks of a model that fails."""
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
@@ -38,12 +39,12 @@ class Served:
     Attributes:
         name: in addresses.
         model: loaded, with its engine open.
-        kind: what it takes.
+        input_kind: what it takes.
         version: counts from 1; a changed bundle is the next.
         loaded: seconds since 1970.
         batcher: the queue for work in whole batches.
         texts: the queue for texts that are generated step by step; None for other tasks.
-        statistics: what it has answered.
+        statistics: of its batches.
         stored_precision: of the weights in its program's file, such as "int8 kernels".
     """
 
@@ -57,14 +58,14 @@ class Served:
     ):
         self.name, self.model, self.version, self.loaded = name, model, version, time.time()
         self.task = model.task
-        self.kind = model.input_kind
+        self.input_kind = model.input_kind
         self.stored_precision = model.stored_precision
         self._settings = settings
         self._halves = halves(model)
         self._next_half, self._own = cycle(self._halves), threading.local()
         for each in {model, *self._halves}:
-            try_out(each, settings)
-        self._next_trial = 0.0
+            warm_up(each, settings)
+        self._next_health_check = 0.0
         self.statistics = Statistics()
         self._metrics = metrics
         self.batcher = Batcher(
@@ -182,27 +183,27 @@ class Served:
         self.statistics.add(1, seconds, [waited], int(is_failure))
 
     def is_ready(self) -> bool:
-        """Whether it can answer. Where its last answers failed, it is tried again, now and then, so
-        that this becomes true once the reason is gone.
+        """Whether it works. If its last results failed, it is checked again from time to time, so
+        that it becomes ready once the cause is gone.
         """
         is_broken = any(queue.broken for queue in self._queues)
-        if is_broken and time.monotonic() >= self._next_trial:
-            self._next_trial = time.monotonic() + TRIAL_SECONDS
+        if is_broken and time.monotonic() >= self._next_health_check:
+            self._next_health_check = time.monotonic() + HEALTH_CHECK_SECONDS
             with contextlib.suppress(Closed, Full):
-                self.batcher.submit((Served.trial,), [None], self._next_trial)
+                self.batcher.submit((Served.check_health,), [None], self._next_health_check)
         return not is_broken and not any(queue.stuck for queue in self._queues)
 
-    def trial(self, key: Any, values: Sequence[Any]) -> Sequence[Any]:
-        """Work that shows whether the model answers."""
-        try_out(self.model, self._settings)
+    def check_health(self, key: Any, values: Sequence[Any]) -> Sequence[Any]:
+        """Work of the queue: run the model once, and reset the failures if it works."""
+        warm_up(self.model, self._settings)
         for queue in self._queues:
             queue.recovered()
         return values
 
     @property
-    def at_hand(self) -> Model[Any, Any, Any]:
-        """The model as the calling thread of the queue should use it: with all CPUs where nothing
-        else waits, with half of them where both threads have work."""
+    def current_model(self) -> Model[Any, Any, Any]:
+        """The model for the calling thread of the queue: with all CPUs if nothing else waits, with
+        half of them if both threads have work."""
         if len(self._halves) < 2 or not (self.batcher.busy > 1 or self.batcher.waiting):
             return self.model
         if not hasattr(self._own, "half"):
@@ -211,13 +212,13 @@ class Served:
         return half
 
     def answer(self, key: Any, values: Sequence[Any]) -> Sequence[Any]:
-        """The work of keys (function, options as sorted items): see `work.predict`."""
-        return inference.predict(self.at_hand, self.kind, self._settings, values, dict(key[1]))
+        """The work of keys (function, options as sorted items): see `inference.predict`."""
+        return inference.predict(self.current_model, self._settings, values, dict(key[1]))
 
 
 def halves(model: Model[Any, Any, Any]) -> tuple[Model[Any, Any, Any], ...]:
-    """The model twice, with half of the CPUs each; or once, where that is not worth its memory, or
-    there is no way.
+    """The model twice, with half of the CPUs each; or once, if two would take too much memory or the
+    engine cannot be divided.
     """
     if not model.batched or "forward" not in model.engine.signatures or model.engine.size >= LARGE:
         return (model,)
@@ -225,28 +226,30 @@ def halves(model: Model[Any, Any, Any]) -> tuple[Model[Any, Any, Any], ...]:
     return tuple(model.with_engine(engine) for engine in engines) if len(engines) > 1 else (model,)
 
 
-def try_out(model: Model[Any, Any, Any], settings: Settings) -> None:
-    """Open all that a model opens when it is first used, and take one input through to the JSON of
-    its result: what is wrong shows now, not to a client.
+def warm_up(model: Model[Any, Any, Any], settings: Settings) -> None:
+    """Run a model once, from an input to the JSON of its result, so that clients do not wait for its
+    first use, and errors are raised before.
 
     Raises:
-        Exception: something is wrong.
+        Exception: the model does not work.
     """
     model.ready()
     if (forward := model.engine.signatures.get("forward")) is not None:
         model.engine.run("forward", **forward.probe(size=1))
-    kind = model.input_kind
-    value = kind.trial()
+    input_kind = model.input_kind
+    value = input_kind.warmup_input()
     if value is None and model.samples:
         sample = model.samples[0]
-        value = kind.from_json(sample[0] if kind.is_several_json(sample) else sample, settings)
+        value = input_kind.from_json(
+            sample[0] if input_kind.is_several_json(sample) else sample, settings
+        )
     if value is None:
         return
     known = options.fields(model)
-    chosen = {name: one for name, one in TRIAL.items() if name in known}
+    task_options = {name: one for name, one in WARMUP_OPTIONS.items() if name in known}
     try:
-        result = model(value, **chosen)
-    except (InputError, UsageError):  # this model takes inputs of another form
+        result = model(value, **task_options)
+    except (InputError, UsageError):  # this model takes other inputs
         return
     msgspec.json.encode(inference.to_json(result))
 
@@ -257,10 +260,10 @@ class Registry(Mapping[str, Served]):
     Args:
         models: by name; a name is letters, digits, `_`, `.` and `-`.
         settings: of the server.
-        metrics: told of every batch.
+        metrics: records every batch.
 
     Raises:
-        UsageError: there are none, or a name is no name.
+        UsageError: there are no models, or a name is invalid.
     """
 
     def __init__(
@@ -291,10 +294,19 @@ class Registry(Mapping[str, Served]):
     def __len__(self) -> int:
         return len(self._served)
 
-    def replace(self, name: str, model: Model[Any, Any, Any]) -> Served:
-        """Serve another model by this name; what is queued for the one before is still answered by
-        it.
+    def find(self, name: str) -> Served:
+        """The model of a name.
+
+        Raises:
+            Refused: there is none.
         """
+        if name not in self._served:
+            message = f"There is no model {name[:100]!r} here; GET /v1/models lists them."
+            raise Refused(404, "unknown_model", message)
+        return self._served[name]
+
+    def replace(self, name: str, model: Model[Any, Any, Any]) -> Served:
+        """Serve another model under this name; the previous one still processes its queue."""
         with self._lock:
             before = self._served[name]
             after = Served(name, model, self._settings, self._metrics, before.version + 1)
@@ -303,7 +315,7 @@ class Registry(Mapping[str, Served]):
         return after
 
     def close(self, timeout: float) -> bool:
-        """Take nothing more and finish what is queued; whether everything was finished in time."""
+        """Close all queues and wait for them; returns whether they were empty in time."""
         for served in self._served.values():
             served.close()
         end = time.monotonic() + timeout

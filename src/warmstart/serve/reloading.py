@@ -1,10 +1,8 @@
-"""Bundles that change on disk are reloaded while the server runs; what cannot be loaded is
-refused.
+"""Reload bundles that change on disk while the server runs.
 
 The engine maps a program's file into memory, so a file that is overwritten in place would change
-under a running model. Therefore every bundle is copied first, to a folder of the server's own, and
-served from there; the weights, which predicting does not read, are not copied where the bundle has
-its program.
+under a running model. Therefore every bundle is copied, and served from the copy; weights are linked
+and not copied if the bundle has a program, since predicting does not read them.
 """
 
 from __future__ import annotations
@@ -35,28 +33,28 @@ if TYPE_CHECKING:
     from warmstart.core.model import Model
 
 log = logging.getLogger("warmstart.serve")
-Print = tuple[tuple[str, int, int, int], ...]
+Fingerprint = tuple[tuple[str, int, int, int], ...]
 PREFIX = "warmstart-serve-"
 LOCK = ".lock"
-STARTING = 60.0
-"""Seconds within which a new folder of copies may still be without its lock."""
-LONGEST = 120.0
-"""Seconds that the model before may still answer, before its files are removed."""
-STOPPING = 10.0
-"""Seconds that a reload that has begun may delay the end of the server."""
-MOST_OF_FREE = 0.9
-"""Of the free space, the share that a copy may take."""
+NEW_SECONDS = 60.0
+"""Age in seconds up to which a folder of copies may have no lock yet."""
+DRAIN_SECONDS = 120.0
+"""Seconds in which a replaced model may finish its queue, before its files are removed."""
+STOP_SECONDS = 10.0
+"""Seconds by which a running reload may delay the end of the server."""
+MAX_SHARE_OF_FREE = 0.9
+"""The share of the free space that a copy may take."""
 BLOCK = 2**23  # bytes that are copied at a time
 PROGRAM = Path("artifacts", "float32", "program.tflite")
 
 
 class StoppedError(Exception):
-    """The server stops, so a copy was not finished."""
+    """The server stops, so a copy was abandoned."""
 
 
-def fingerprint(folder: Path) -> Print | None:
-    """(path, size, time of change, inode) of the files of a model; empty where there are none, None
-    where a file goes away just now.
+def fingerprint(folder: Path) -> Fingerprint | None:
+    """(path, size, modification time, inode) of the files of a model; empty if there are none, None
+    if a file was deleted meanwhile.
     """
     try:
         stats = [(path.relative_to(folder), path.stat()) for path in model_files(folder)]
@@ -102,16 +100,16 @@ def snapshot(folder: Path, root: Path, stop: threading.Event | None = None) -> P
 
 def _check_room(folder: Path, root: Path, size: int) -> None:
     free = shutil.disk_usage(root).free
-    if size > free * MOST_OF_FREE:
+    if size > free * MAX_SHARE_OF_FREE:
         raise UsageError(
             f"The files of {folder} take {size / 1e6:,.0f} MB, and a copy may take "
-            f"{free * MOST_OF_FREE / 1e6:,.0f} MB of the free space in {root.parent}; set TMPDIR to a "
+            f"{free * MAX_SHARE_OF_FREE / 1e6:,.0f} MB of the free space in {root.parent}; set TMPDIR to a "
             "folder with more room, or --watch 0, which copies nothing."
         )
 
 
 def _copy(source: Path, target: Path, size: int, stop: threading.Event | None) -> None:
-    """Copy the first `size` bytes: a file that grows meanwhile is not copied without end."""
+    """Copy the first `size` bytes: the file may be growing."""
     with source.open("rb", buffering=0) as reader, target.open("wb") as writer:
         while size > 0 and (block := reader.read(min(size, BLOCK))):
             if stop is not None and stop.is_set():
@@ -122,9 +120,7 @@ def _copy(source: Path, target: Path, size: int, stop: threading.Event | None) -
 
 @contextmanager
 def copies() -> Iterator[Path]:
-    """A folder for copies of bundles while the block runs. Those that killed servers have left
-    behind are removed.
-    """
+    """A folder for copies of bundles while the block runs; folders of killed servers are removed."""
     try:
         parent = Path(tempfile.gettempdir())
     except FileNotFoundError:
@@ -142,7 +138,7 @@ def copies() -> Iterator[Path]:
 
 def _remove_abandoned(folder: Path) -> None:
     with contextlib.suppress(OSError, Timeout):
-        is_new = time.time() - folder.stat().st_mtime < STARTING
+        is_new = time.time() - folder.stat().st_mtime < NEW_SECONDS
         if (
             folder.is_symlink()
             or not os.access(folder, os.W_OK)
@@ -154,22 +150,22 @@ def _remove_abandoned(folder: Path) -> None:
 
 
 def describe(error: Exception, copy: Path | None, folder: Path) -> str:
-    """What went wrong, with the user's folder in place of the copy."""
+    """The message of an error, with the original folder in place of the copy."""
     return str(error).replace(str(copy), str(folder)) if copy else str(error)
 
 
 class Reloader:
-    """Looks for changed bundles in a thread.
+    """Checks for changed bundles in a thread.
 
     Args:
         registry: what is served.
         folders: of those models that are folders, by name.
         load: opens a folder.
-        prints: what the folders looked like when they were loaded.
+        fingerprints: what the folders looked like when they were loaded.
         root: for the copies.
         copied: the copies that are served now, by name.
-        seconds: between looks.
-        metrics: told of what became of each change.
+        seconds: between checks.
+        metrics: records each reload.
     """
 
     def __init__(
@@ -177,7 +173,7 @@ class Reloader:
         registry: Registry,
         folders: Mapping[str, Path],
         load: Callable[[str], Model[Any, Any, Any]],
-        prints: Mapping[str, Print],
+        fingerprints: Mapping[str, Fingerprint],
         root: Path,
         copied: Mapping[str, Path],
         seconds: float,
@@ -185,8 +181,8 @@ class Reloader:
     ):
         self._registry, self._folders, self._load, self._root = registry, dict(folders), load, root
         self._metrics, self._seconds = metrics, seconds
-        self._known: dict[str, Print] = dict(prints)
-        self._last: dict[str, Print | None] = dict(prints)
+        self._known: dict[str, Fingerprint] = dict(fingerprints)
+        self._last: dict[str, Fingerprint | None] = dict(fingerprints)
         self._copies = dict(copied)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="warmstart-reload", daemon=True)
@@ -198,12 +194,10 @@ class Reloader:
     def stop(self) -> None:
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join(STOPPING)
+            self._thread.join(STOP_SECONDS)
 
-    def look(self) -> None:
-        """Load what has changed since the last look but one, and not since the last: a copy may be
-        under way.
-        """
+    def check(self) -> None:
+        """Load bundles that have changed, but not since the last check: files may still be copied."""
         for name, folder in self._folders.items():
             now = fingerprint(folder)
             still = now == self._last[name]
@@ -220,11 +214,11 @@ class Reloader:
     def _run(self) -> None:
         while not self._stop.wait(self._seconds):
             try:
-                self.look()
+                self.check()
             except Exception:
                 log.exception("looking for changed bundles failed; the server will try again")
 
-    def _reload(self, name: str, folder: Path, seen: Print) -> None:
+    def _reload(self, name: str, folder: Path, seen: Fingerprint) -> None:
         copy: Path | None = None
         before: Served | None = self._registry[name]
         assert before is not None
@@ -244,7 +238,7 @@ class Reloader:
             after = self._registry.replace(name, model)
         except StoppedError:
             return
-        except Exception as error:  # whatever it is, the old one is still good
+        except Exception as error:  # the previous version still works
             self._metrics.reload(name, "refused")
             log.error(
                 "%s has changed and cannot be loaded; the previous version is still served: %s",
@@ -255,9 +249,9 @@ class Reloader:
         else:
             self._metrics.reload(name, "loaded")
             log.info("%s has changed and is served as version %d", folder, after.version)
-            before.join(LONGEST)
+            before.join(DRAIN_SECONDS)
             before = None
-            garbage.settle()  # an engine and its program refer to each other
+            garbage.freeze()  # an engine and its program refer to each other
             heap.trim()
             self._remove(self._copies.get(name))
             self._copies[name] = copy
@@ -268,7 +262,7 @@ class Reloader:
 
 
 def _state_of(folder: Path) -> str:
-    """What is where the files of a model were."""
+    """Why a folder has no files of a model."""
     if folder.is_symlink() and not folder.exists():
         return f"is a link to {os.readlink(folder)}, which does not exist"
     if not folder.exists():

@@ -1,4 +1,4 @@
-"""The application in uvicorn: signals, draining, and answers to what is no HTTP."""
+"""Uvicorn with the application: signals, draining, and limits of the process."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ from warmstart.serve.protocol import Protocol
 from warmstart.serve.state import State
 
 MALLOC = {heap.ARENA_MAX: 2, heap.MMAP_THRESHOLD: 2**23, heap.TRIM_THRESHOLD: 2**24}
-"""Options of glibc's malloc. It would make up to eight heaps for each processor, and every one keeps
-what its busiest moment took; and it would learn to put large blocks there, such as the pixels of a
-photo of 50 megapixels, which otherwise go back to the system at once."""
+"""Options of glibc's malloc. By default it makes up to eight heaps per processor, which never shrink,
+and raises the threshold above which blocks, such as the pixels of a large photo, are returned to the
+system when they are freed."""
 TRIM_TICKS = 600
-"""Ticks of uvicorn, a tenth of a second each, between two returns of free memory to the system:
-malloc keeps what lies between blocks in use, and over hours that adds up."""
+"""Ticks of uvicorn, a tenth of a second each, between two returns of free memory to the system, since
+fragmentation adds up over hours."""
 BACKLOG = 2048
-"""Connections that may wait in the system until they are accepted."""
+"""Maximum number of connections that are not accepted yet."""
 ACCEPTED = 16
-"""Connections that the event loop accepts at a time: between, it reads the requests of those that
-it has."""
-LAST_CHANCE = 1.0
-"""Seconds in which a client that has connected may send a request when the server stops."""
-STOPPING = 5.0
-"""Seconds in which work that nobody waits for any more stops."""
+"""Connections that the event loop accepts at a time, so that it also reads requests in between."""
+LAST_REQUEST_SECONDS = 1.0
+"""Seconds in which a connected client may still send a request when the server stops."""
+STOP_SECONDS = 5.0
+"""Seconds in which abandoned work may stop."""
 OTHER_FILES = 512
-"""Files that the server opens besides its connections, at most."""
+"""Maximum number of open files besides connections."""
 log = logging.getLogger("warmstart.serve")
 
 
 class Server(uvicorn.Server):
-    """Stops in two steps: for `drain` seconds, or none after Ctrl+C, it says that it is not ready,
-    still answers, and lets no client keep its connection; then it takes no more connections, finishes
-    what is running within `grace` seconds, and ends. After a second Ctrl+C, nothing is finished.
+    """Stops in two steps. For `drain` seconds (0 after Ctrl+C) it reports that it is not ready, still
+    serves requests, and closes each connection after its response. Then it accepts no more
+    connections, finishes running requests within `grace` seconds, and ends. A second Ctrl+C ends it
+    at once.
 
     Attributes:
         force_exit: whether Ctrl+C was pressed twice.
@@ -61,17 +61,17 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._state = state
         self.on_start: Callable[[str], None] = lambda address: None
-        self._interrupted = False
+        self._is_interrupted = False
         self._stop_at = math.inf
-        self._last_chance = 0.0  # until when idle connections may send one more request
+        self._idle_until = 0.0  # until when idle connections may send one more request
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        if sig == signal.SIGINT and self._interrupted:
+        if sig == signal.SIGINT and self._is_interrupted:
             self.should_exit = self.force_exit = True
             return
         if sig == signal.SIGINT:
-            self._interrupted, seconds = True, 0.0
+            self._is_interrupted, seconds = True, 0.0
             log.info("stopping: running requests are finished; Ctrl+C again ends them")
         elif not self._state.draining:
             seconds = self._state.settings.drain
@@ -79,7 +79,7 @@ class Server(uvicorn.Server):
         else:
             return
         if not self._state.draining:
-            self._last_chance = now + LAST_CHANCE
+            self._idle_until = now + LAST_REQUEST_SECONDS
         self._state.draining = True
         self._stop_at = now + seconds
 
@@ -93,12 +93,12 @@ class Server(uvicorn.Server):
         self.on_start(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening. Connections that the system has accepted are served, if they send a
-        request within a second; so are those that are idle, within a second of the signal.
+        """Stop listening. Connections in the backlog are served if they send a request within a
+        second; idle ones if they do so within a second of the signal.
         """
         for connection in self._stop_listening():
             await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
-        end = time.monotonic() + LAST_CHANCE
+        end = time.monotonic() + LAST_REQUEST_SECONDS
         while not self.force_exit and self._expects_requests(end):
             await asyncio.sleep(0.02)
         refusing = asyncio.create_task(self._refuse_late())
@@ -109,18 +109,18 @@ class Server(uvicorn.Server):
         self._state.parser.close()
 
     def _expects_requests(self, end: float) -> bool:
-        """Whether a connection may still send a request: until `end` a new one, an idle one until
-        its last chance.
+        """Whether a connection may still send a request: a new one until `end`, an idle one until
+        `_idle_until`.
         """
         now = time.monotonic()
         cycles = [getattr(one, "cycle", None) for one in self.server_state.connections]
         return (now < end and None in cycles) or (
-            now < self._last_chance and any(one and one.response_complete for one in cycles)
+            now < self._idle_until and any(one and one.response_complete for one in cycles)
         )
 
     async def _refuse_late(self) -> None:
-        """Cancel the requests that run when the grace ends, or at the second Ctrl+C. Those that
-        have no answer yet get 503; see `middleware`.
+        """Cancel the requests that run at the end of the grace period, or at the second Ctrl+C. Those
+        without a response get 503; see `middleware`.
         """
         grace = self._state.settings.grace
         end = time.monotonic() + grace
@@ -130,19 +130,19 @@ class Server(uvicorn.Server):
             why = "interrupted" if self.force_exit else f"they ran longer than {grace:g} s"
             log.error("requests that are ended: %d; %s", len(running), why)
             for one in cast("set[Protocol]", self.server_state.connections):
-                one.break_off()
+                one.cut_response()
             for task in running:
                 task.cancel()
-            await asyncio.wait(running, timeout=LAST_CHANCE)
+            await asyncio.wait(running, timeout=LAST_REQUEST_SECONDS)
         for connection in list(self.server_state.connections):
             connection.transport.close()
 
     def _stop_listening(self) -> list[socket.socket]:
         """Close the listening sockets; returns the connections that waited in their backlog.
 
-        Closing the sockets would reset these, although their clients have been told that they are
-        connected. More could arrive between the last accept and the close: there is no `await`
-        there, and a thread that waits for the interpreter's lock gets it at once.
+        Closing the sockets would reset them, although their clients are connected. Few can arrive
+        between the last accept and the close: there is no `await` in between, and the interpreter
+        switches threads quickly.
         """
         waiting: list[socket.socket] = []
         duplicates = [listening.dup() for server in self.servers for listening in server.sockets]
@@ -179,7 +179,7 @@ def make_server(app: Starlette, host: str, port: int) -> Server:
     settings = state.settings
     state.is_local = is_loopback(host)
     more = {
-        "patience": settings.body_timeout,
+        "client_timeout": settings.body_timeout,
         "pool": Connections(settings.max_connections),
         "metrics": state.metrics,
     }
@@ -240,17 +240,16 @@ def run(
     sockets: list[socket.socket],
     on_start: Callable[[str], None] = lambda address: None,
 ) -> None:
-    """Serve until SIGTERM, SIGHUP or Ctrl+C; what was taken by then is answered. `on_start` is
-    called with the address.
-
-    Raises:
-        KeyboardInterrupt: Ctrl+C was pressed twice; what was running was refused.
+    """Serve until SIGTERM, SIGHUP or Ctrl+C; running requests are then finished.
 
     Args:
         app: of `create_app`.
-        host: the address that was asked for; on a loopback address foreign origins are refused.
+        host: the requested address; on a loopback address foreign origins are refused.
         sockets: of `bound`.
-        on_start: is called once requests are taken.
+        on_start: called with the address once requests are accepted.
+
+    Raises:
+        KeyboardInterrupt: Ctrl+C was pressed twice; running requests were refused.
     """
     server = make_server(app, host, 0)
     server.on_start = on_start
@@ -259,15 +258,15 @@ def run(
     heap.set_options(MALLOC)
     state: State = app.state.warmstart
     _allow_files(state.settings.max_connections + OTHER_FILES)
-    garbage.settle()
+    garbage.freeze()
     server.run(sockets)
-    state.registry.close(STOPPING)
+    state.registry.close(STOP_SECONDS)
     if server.force_exit:
         raise KeyboardInterrupt
 
 
 def _allow_files(count: int) -> None:
-    """Let this process open so many files and connections, as far as the system permits."""
+    """Raise the limit of open files and connections of this process, as far as permitted."""
     try:
         import resource
     except ImportError:  # on Windows, where there is no such limit

@@ -1,4 +1,4 @@
-"""How to serve: addresses, limits, and what is allowed."""
+"""The limits and switches of a server."""
 
 from __future__ import annotations
 
@@ -31,9 +31,11 @@ BUDGETS = MappingProxyType(
         "seconds": 60,
     }
 )
-"""The highest value of each option that makes work."""
-TRIAL = MappingProxyType({"max_new_tokens": 2, "horizon": 2, "samples": 4, "seconds": 0.05})
-"""Options with which a model is tried before it is served: a short answer."""
+"""The maximum value of each option that increases the work."""
+WARMUP_OPTIONS = MappingProxyType(
+    {"max_new_tokens": 2, "horizon": 2, "samples": 4, "seconds": 0.05}
+)
+"""Options of the first call of a model, before it is served: a short output."""
 
 
 @dataclass(frozen=True)

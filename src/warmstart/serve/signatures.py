@@ -1,9 +1,9 @@
-"""What a model takes and gives as tensors: files and texts as BYTES, or the arrays of its program.
+"""The input and output tensors of a model: files and texts as BYTES, or the arrays of its program.
 
-Every model takes the first kind: a picture, text, recording or series of each row, and gives
-`answer`, the JSON of its result, and the parts of it that are tensors by nature. Models whose
-program is one function from rows to rows (all but those that write or draw step by step) also take
-its arrays, preprocessed, and give its outputs.
+Every model takes BYTES, a picture, text, recording or series in each row, and returns `answer`, the
+JSON of its result, and the numeric parts of it as tensors. Models whose program is one function from
+rows to rows (all but those that generate step by step) also take its preprocessed arrays, and return
+its outputs.
 """
 
 from __future__ import annotations
@@ -31,14 +31,18 @@ def raw_inputs(served: Served) -> dict[str, tuple[str, list[int]]]:
     """Inputs that are files, texts or series: name -> (datatype, shape); optional ones are left
     out.
     """
-    kind = served.kind
-    return {name: spec for name, spec in kind.tensors.items() if name not in kind.optional_tensors}
+    input_kind = served.input_kind
+    return {
+        name: spec
+        for name, spec in input_kind.tensors.items()
+        if name not in input_kind.optional_tensors
+    }
 
 
 def raw_outputs(served: Served) -> dict[str, tuple[str, list[int]]]:
     """Outputs for such inputs: the result as JSON, and its parts that are tensors."""
     result = served.model.result
-    if not served.kind.tensors:
+    if not served.input_kind.tensors:
         return {}
     return {
         "answer": ("BYTES", [-1]),
@@ -136,12 +140,12 @@ def raw_values(served: Served, arrays: Mapping[str, np.ndarray], settings: Setti
     Raises:
         Refused: names, datatypes or shapes are not those of the model, or a row holds no input.
     """
-    required, known = set(raw_inputs(served)), set(served.kind.tensors)
+    required, known = set(raw_inputs(served)), set(served.input_kind.tensors)
     if not required <= arrays.keys() <= known:
         names = ", ".join(map(repr, sorted(arrays)))[:200]
         raise invalid(f"{served.name} takes {', '.join(sorted(known))}, not {names}.")
     try:
-        return served.kind.from_tensors(arrays, settings)
+        return served.input_kind.from_tensors(arrays, settings)
     except InputError as error:
         raise refusal(error) from None
 
@@ -156,7 +160,7 @@ def raw_answers(served: Served, answers: Sequence[Any]) -> dict[str, np.ndarray]
     for number, result in enumerate(answers, 1):
         if isinstance(result, InputError):
             raise refusal(result, f"row {number}")
-        renamed = f"row {number}" if served.kind.is_file else ""
+        renamed = f"row {number}" if served.input_kind.is_file else ""
         columns["answer"].append(msgspec.json.encode(to_json(result, renamed)))
         for name in columns.keys() - {"answer"}:
             value = getattr(result, name)
@@ -242,5 +246,5 @@ def forward(
     stacked = {
         name: np.ascontiguousarray(np.stack([row[name] for row in rows])) for name in rows[0]
     }
-    outputs = served.at_hand.engine.run(FORWARD, **stacked)
+    outputs = served.current_model.engine.run(FORWARD, **stacked)
     return [{name: array[index] for name, array in outputs.items()} for index in range(len(rows))]

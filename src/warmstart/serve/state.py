@@ -1,4 +1,4 @@
-"""What all endpoints of one server share, and how they put questions to a model."""
+"""What all endpoints of one server share, and how they run a model."""
 
 from __future__ import annotations
 
@@ -57,13 +57,7 @@ class State:
         Raises:
             Refused: there is no such model, or it does another task.
         """
-        served = self.registry.get(name)
-        if served is None:
-            raise Refused(
-                404,
-                "unknown_model",
-                f"There is no model {name[:100]!r} here; GET /v1/models lists them.",
-            )
+        served = self.registry.find(name)
         request.scope["warmstart.model"] = served.name
         if tasks and served.task not in tasks:
             raise invalid(
@@ -82,14 +76,14 @@ class State:
             Refused: the header is not a positive number.
         """
         seconds = self.settings.deadline
-        if (asked := request.headers.get("x-request-timeout")) is not None:
+        if (header := request.headers.get("x-request-timeout")) is not None:
             try:
-                requested = float(asked)
+                timeout = float(header)
             except ValueError:
-                requested = math.nan
-            if not 0 < requested < math.inf:
+                timeout = math.nan
+            if not 0 < timeout < math.inf:
                 raise invalid("X-Request-Timeout is a number of seconds above 0.")
-            seconds = min(seconds, requested)
+            seconds = min(seconds, timeout)
         return time.monotonic() + seconds
 
     async def read(self, request: Request, deadline: float) -> bytes:
@@ -130,20 +124,19 @@ class State:
         values: Sequence[Any],
         deadline: float,
     ) -> list[Any]:
-        """The model's answer, or `InputError`, to each value.
+        """The result, or `InputError`, for each value.
 
         Args:
-            served: as `model` gave it; where it was reloaded in the meantime, its successor is
-                asked.
-            key: (work, …): `work(served, key, values)` is done in a worker thread for values of
-                equal keys together.
+            served: from `model`; if it was reloaded meanwhile, its successor is used.
+            key: (work, …): `work(served, key, values)` runs in a worker thread, for all values with
+                the same key together.
             values: inputs.
             deadline: of `time.monotonic`.
 
         Raises:
-            Full, Closed,
-            TimeoutError: the queue takes no more, or the deadline passed. Exception: what the work
-                raised.
+            Full, Closed: the queue accepts no more inputs.
+            TimeoutError: the deadline passed.
+            Exception: that the work raised.
         """
         while True:
             try:
@@ -175,7 +168,7 @@ class State:
 async def all_done(
     answers: Sequence[Answer], deadline: float, gone: asyncio.Future[None] | None = None
 ) -> None:
-    """Wait for answers of other threads: one wake-up of the event loop for all of them.
+    """Wait for results of other threads, with a single wake-up of the event loop.
 
     Args:
         answers: of the queue.
@@ -187,7 +180,7 @@ async def all_done(
         Refused: the client has left; all answers are abandoned.
     """
     loop = asyncio.get_running_loop()
-    # A function that makes the exception: stored here, one would form a cycle with this frame.
+    # A function that makes the exception: an exception would form a cycle with this frame.
     done: asyncio.Future[Callable[[], Exception] | None] = loop.create_future()
     left = itertools.count(len(answers) - 1, -1)
 
@@ -222,7 +215,7 @@ async def all_done(
 
 
 def note(request: Request, outcomes: Sequence[Outcome]) -> None:
-    """Keep for the log how the answers came about."""
+    """Record queue times and batch sizes for the log."""
     if outcomes:
         request.scope["warmstart.times"] = (
             max(o.queued for o in outcomes),

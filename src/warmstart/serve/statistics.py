@@ -1,4 +1,4 @@
-"""What a model has answered since it was loaded, as Triton's statistics extension counts it."""
+"""Statistics of a model since it was loaded, in the form of Triton's statistics extension."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass
 class Duration:
-    """How often something was done, and how long it took in all."""
+    """A count of events, and their total duration."""
 
     count: int = 0
     seconds: float = 0.0

@@ -1,4 +1,4 @@
-"""The threads that answer the queue of a model with continuous batching: inputs join the batch when
+"""The threads that process the queue of a model with continuous batching: inputs join the batch when
 they arrive and leave it when they end, so that none waits for another to finish.
 """
 
@@ -30,7 +30,7 @@ class StepWork(Protocol):
         """Prepare an input for the batch."""
 
     def result(self, key: Any, prepared: Prepared, outputs: Any) -> Any:
-        """The answer to an input that has ended."""
+        """The result of an input that has ended."""
 
     def write(self, key: Any, piece: str) -> None:
         """Send a piece of the text of an input while it is computed."""
@@ -62,7 +62,7 @@ class _Member:
 
 
 class StepBatcher(Queue):
-    """Answers inputs with continuous batching, first come, first served.
+    """Processes inputs with continuous batching, first come, first served.
 
     One thread prepares inputs, another computes the steps.
 
@@ -162,7 +162,7 @@ class StepBatcher(Queue):
 
     def _admit(self) -> bool:
         """Let inputs join while their tokens fit; wait if there are no inputs. False after `close`,
-        once everything is answered.
+        when the queue is empty.
         """
         with self._changed:
             while not (self._members or self._ready):
@@ -185,7 +185,7 @@ class StepBatcher(Queue):
         return True
 
     def _leave(self) -> None:
-        """Remove inputs that nobody waits for any more."""
+        """Remove inputs that no client waits for any more."""
         for member in list(self._members.values()):
             if member.job.is_over():
                 self._batch.leave(member.prepared)
@@ -225,7 +225,7 @@ class StepBatcher(Queue):
         self._end(member.job, result, member)
 
     def _end(self, job: Job, result: Any, member: _Member | None = None) -> None:
-        """Answer an input with a result or an exception."""
+        """Set the result or exception of an input."""
         now = time.monotonic()
         joined = member.joined if member else now
         is_failure = isinstance(result, Exception)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Stream:
-    """One text on its way; made in the event loop.
+    """One text that is being streamed; created in the event loop.
 
     Args:
         served: a text generator.
@@ -30,10 +30,10 @@ class Stream:
         gone: is done when the client has closed its connection; the work stops then.
 
     Attributes:
-        result: the whole, once the iteration has ended.
+        result: the complete result, once the iteration has ended.
 
     Raises:
-        Full, Closed: the queue takes no more.
+        Full, Closed: the queue accepts no more inputs.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Stream:
             yield piece
 
     def cancel(self, _: object = None) -> None:
-        """Stop writing at the next token: nobody reads it."""
+        """Stop generating at the next token."""
         self._future.abandon()
         if self._gone is not None:
             self._gone.remove_done_callback(self.cancel)

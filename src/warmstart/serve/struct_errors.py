@@ -1,4 +1,4 @@
-"""What is wrong with a request that msgspec does not accept as a struct, in plain words."""
+"""Plain messages for the validation errors of msgspec."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tensors of the Open Inference Protocol, version 2: JSON or binary to numpy arrays, and back.
+"""Tensors of the Open Inference Protocol, version 2: from JSON or binary to numpy arrays, and back.
 
 Source: KServe's specification "Open Inference Protocol", and Triton's "binary tensor data"
 extension, with which tensors follow the JSON as bytes: little-endian, row-major, elements of BYTES
@@ -49,7 +49,7 @@ def decode(inputs: Any, binary: memoryview) -> dict[str, np.ndarray]:
         binary: what follows the JSON.
 
     Raises:
-        Refused: anything is not as the protocol has it.
+        Refused: the tensors do not conform to the protocol.
     """
     if not isinstance(inputs, list) or not inputs:
         raise invalid("inputs must be an array of tensors, at least one.")
@@ -112,9 +112,7 @@ def _described(tensor: Any) -> tuple[str, str, tuple[int, ...], int | None]:
 
 
 def refuse_unsupported(name: str, parameters: Mapping[str, Any]) -> None:
-    """Refuse parameters of a tensor that would change what is read or answered; clients send others
-    for servers that know them, and these are ignored.
-    """
+    """Refuse unsupported parameters of a tensor that would change its meaning; others are ignored."""
     for parameter in parameters:
         if parameter.startswith("shared_memory") or parameter == "classification":
             raise invalid(
@@ -221,14 +219,14 @@ def _flat(name: str, data: Any, levels: int) -> Any:
 def encode(
     arrays: Mapping[str, np.ndarray], binary: Mapping[str, bool]
 ) -> tuple[list[dict[str, Any]], list[bytes]]:
-    """What the JSON of an answer says of its tensors, and the bytes behind it.
+    """The JSON descriptions of output tensors, and the binary data that follows the JSON.
 
     Args:
         arrays: by name; object arrays hold bytes.
-        binary: which of them go behind the JSON.
+        binary: which of them are binary.
 
     Raises:
-        Refused: one holds what JSON cannot say, and is not binary.
+        Refused: one that is not binary cannot be written as JSON.
     """
     described: list[dict[str, Any]] = []
     behind: list[bytes] = []

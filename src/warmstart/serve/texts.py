@@ -1,4 +1,4 @@
-"""Texts that a model generates for several requests at once."""
+"""The work of generating texts for several requests together."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ class TextWork:
     def prepare(self, key: TextRequest, value: Any) -> Prepared:
         if isinstance(value, InputError):
             raise value
-        kind = self._model.input_kind
-        kind.check_size(value, self._settings)
-        return self._model.prepare(kind.single(value), key.options)
+        input_kind = self._model.input_kind
+        input_kind.check_size(value, self._settings)
+        return self._model.prepare(input_kind.single(value), key.options)
 
     def result(self, key: TextRequest, prepared: Prepared, outputs: Any) -> Any:
         return self._model.decode(prepared, outputs, key.options)

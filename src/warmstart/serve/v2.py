@@ -23,7 +23,7 @@ HEADER = "Inference-Header-Content-Length"
 EXTENSIONS = ["binary_tensor_data", "model_configuration", "statistics"]
 MICROSECONDS = 1e-6
 ADDRESSED = ("model_name", "model_version")
-"""What the address says already; KServe's client repeats it in the request."""
+"""Keys that repeat the URL, as KServe's client sends them."""
 
 
 async def server_metadata(request: Request) -> Response:
@@ -37,27 +37,20 @@ async def live(request: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """Not while draining, and not while a model cannot answer."""
+    """Whether the server is not draining, and all models work."""
     state = state_of(request)
     is_ready = not state.draining and all(served.is_ready() for served in state.registry.values())
     return json_response({"ready": is_ready}, 200 if is_ready else 503)
 
 
-def _named(request: Request) -> Served:
-    """The model of the address.
+def _served(request: Request) -> Served:
+    """The model that the URL names.
 
     Raises:
-        Refused: there is none of this name, or not of this version.
+        Refused: there is no such model or version.
     """
-    state, name = state_of(request), request.path_params["model"]
-    served = state.registry.get(name)
+    served = state_of(request).registry.find(request.path_params["model"])
     version = request.path_params.get("version")
-    if served is None:
-        raise Refused(
-            404,
-            "unknown_model",
-            f"There is no model {name[:100]!r} here; GET /v1/models lists them.",
-        )
     if version not in (None, str(served.version)):
         raise Refused(404, "unknown_model", _no_version(served.name, version, str(served.version)))
     request.scope["warmstart.model"] = served.name
@@ -69,23 +62,23 @@ def _no_version(name: str, version: str, existing: str) -> str:
 
 
 async def model_metadata(request: Request) -> Response:
-    return json_response(signatures.metadata(_named(request)))
+    return json_response(signatures.metadata(_served(request)))
 
 
 async def model_ready(request: Request) -> Response:
-    served = _named(request)
+    served = _served(request)
     is_ready = not state_of(request).draining and served.is_ready()
     return json_response({"name": served.name, "ready": is_ready}, 200 if is_ready else 503)
 
 
 async def model_config(request: Request) -> Response:
-    return json_response(signatures.config(_named(request), state_of(request).settings))
+    return json_response(signatures.config(_served(request), state_of(request).settings))
 
 
 async def model_statistics(request: Request) -> Response:
     """Of one model, or of all."""
     one = "model" in request.path_params
-    models = [_named(request)] if one else list(state_of(request).registry.values())
+    models = [_served(request)] if one else list(state_of(request).registry.values())
     return json_response(
         {
             "model_stats": [
@@ -101,15 +94,15 @@ async def model_statistics(request: Request) -> Response:
 
 
 async def infer(request: Request) -> Response:
-    """Answer tensors with tensors."""
+    """Predict from tensors."""
     state = state_of(request)
-    served = _named(request)
+    served = _served(request)
     state.model(request, served.name)  # raises where the queue is full
     body.require_json(request, "", "application/octet-stream")
     deadline = state.deadline(request)
     data = await state.read(request, deadline)
-    asked, arrays = await _read(request, state, served, data, deadline)
-    parameters = dict(asked.get("parameters", {}))
+    payload, arrays = await _read(request, state, served, data, deadline)
+    parameters = dict(payload.get("parameters", {}))
     as_binary = parameters.pop("binary_data_output", False)
     if not isinstance(as_binary, bool):
         raise invalid("binary_data_output is true or false.")
@@ -119,9 +112,9 @@ async def infer(request: Request) -> Response:
         deadline = min(
             deadline, state.deadline(request) - state.settings.deadline + timeout * MICROSECONDS
         )
-    raw = bool(arrays.keys() & {*served.kind.tensors})
+    raw = bool(arrays.keys() & {*served.input_kind.tensors})
     known = list(signatures.raw_outputs(served)) if raw else _program_outputs(served)
-    requested = _requested(asked.get("outputs"), known, as_binary)
+    requested = _requested(payload.get("outputs"), known, as_binary)
     if raw:
         outputs = await _raw(request, state, served, arrays, parameters, deadline)
     else:
@@ -141,7 +134,7 @@ async def infer(request: Request) -> Response:
         sum(array.nbytes for array in outputs.values()),
         _response,
         served,
-        asked.get("id"),
+        payload.get("id"),
         {name: outputs[name] for name in requested},
         requested,
     )
@@ -156,7 +149,7 @@ async def _raw(
     deadline: float,
 ) -> dict[str, np.ndarray]:
     parameters = options.check(served.model, parameters, state.settings)
-    size = body.SLOW if served.kind.is_parsed else 0
+    size = body.SLOW if served.input_kind.is_parsed else 0
     values = await body.aside(size, signatures.raw_values, served, arrays, state.settings)
     _check_rows(len(values), state)
     check_generated(served.model, values, parameters, state.settings)
@@ -186,7 +179,7 @@ async def _read(
     if not (length.isascii() and length.isdigit()) or not 0 <= int(length[:20]) <= len(data):
         raise invalid(f"{HEADER} must be a number of bytes, at most the length of the body.")
     if int(length) == 0 and HEADER in request.headers:
-        return {}, _only(served, data)
+        return {}, _single_input(served, data)
     head: bytes = data[: int(length)]
     binary: bytes | memoryview = memoryview(data)[int(length) :]
     if len(head) > body.INLINE:
@@ -198,27 +191,27 @@ async def _read(
 def _parsed(
     head: bytes, binary: bytes | memoryview, names: tuple[str, str]
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    asked = body.parse_json(head)
-    if not isinstance(asked, dict):
+    payload = body.parse_json(head)
+    if not isinstance(payload, dict):
         raise invalid("The request must be a JSON object.")
-    if unknown := asked.keys() - {"id", "parameters", "inputs", "outputs", *ADDRESSED}:
+    if unknown := payload.keys() - {"id", "parameters", "inputs", "outputs", *ADDRESSED}:
         raise invalid(f"The request has an unknown key: {min(unknown)[:100]!r}.")
     name, version = names
-    if asked.get("model_name", name) != name:
+    if payload.get("model_name", name) != name:
         raise invalid(f"model_name contradicts the URL, which names {name!r}.")
-    if asked.get("model_version") not in (None, "", version):  # "" stands for the latest
-        raise invalid(_no_version(name, str(asked["model_version"]), version))
-    if not isinstance(asked.get("id", ""), str) or not isinstance(
-        asked.get("parameters", {}), dict
+    if payload.get("model_version") not in (None, "", version):  # "" stands for the latest
+        raise invalid(_no_version(name, str(payload["model_version"]), version))
+    if not isinstance(payload.get("id", ""), str) or not isinstance(
+        payload.get("parameters", {}), dict
     ):
         raise invalid("id must be a string, and parameters an object.")
-    if not asked.get("id"):
-        asked.pop("id", None)
-    return asked, tensors.decode(asked.pop("inputs", None), memoryview(binary))
+    if not payload.get("id"):
+        payload.pop("id", None)
+    return payload, tensors.decode(payload.pop("inputs", None), memoryview(binary))
 
 
-def _only(served: Served, data: bytes) -> dict[str, np.ndarray]:
-    """The whole body as the one input, a file or text: Triton's "raw binary request"."""
+def _single_input(served: Served, data: bytes) -> dict[str, np.ndarray]:
+    """The body as the only input, a file or text: Triton's "raw binary request"."""
     names = [
         name for name, (datatype, _) in signatures.raw_inputs(served).items() if datatype == "BYTES"
     ]

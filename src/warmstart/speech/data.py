@@ -1,4 +1,4 @@
-"""Recordings and their transcripts, in the forms people have them.
+"""Recordings with transcripts, in these forms:
 
     talks.csv, .tsv, .jsonl, .json, .parquet
         a table: "audio" (or path, file, file_name) and "text" (or transcription, transcript,

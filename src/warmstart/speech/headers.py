@@ -1,10 +1,10 @@
-"""How much sound the header of a recording announces, where libsndfile ignores it.
+"""The length of a recording by its header, where libsndfile ignores it, to detect truncated files.
 
-WAV (RIFF, RIFX, RF64, BW64), W64, AIFF, CAF and AU announce the size of their samples, of which
-libsndfile gives what the file has. MP3 announces the number of its frames in a Xing or Info header;
-without one, libsndfile estimates it. Ogg announces nothing, but its pages have a length. Programs
-that write to a pipe, or were interrupted, leave a placeholder for the size: everything up to the end
-of the file is samples then.
+WAV (RIFF, RIFX, RF64, BW64), W64, AIFF, CAF and AU have the size of their samples, of which libsndfile
+reads what the file has. MP3 has the number of its frames in a Xing or Info header; without one,
+libsndfile estimates it. Ogg has no length, but its pages have one. Programs that write to a pipe, or
+were interrupted, leave a placeholder for the size: then everything up to the end of the file is
+samples.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, TypeAlias, Union
 
 import numpy as np
@@ -64,7 +64,7 @@ class RecordingKind(FileKind):
         """A column of numbers is the samples of one recording."""
         return super().is_column(inputs) and not table_inputs.is_numeric(inputs)
 
-    def trial(self) -> tuple[NDArray[Any], float]:
+    def warmup_input(self) -> tuple[NDArray[Any], float]:
         return np.zeros(8000, np.float32), 16000.0
 
     def check_size(
@@ -124,20 +124,6 @@ class UtteranceKind(InputKind):
         if isinstance(inputs, str | bytes | Mapping) or not hasattr(inputs, "__iter__"):
             return iter([self.single(inputs)])
         return self.elements(inputs)
-
-    def elements(self, inputs: Iterable[Any]) -> Iterator[Item]:
-        values = table_inputs.cells(inputs) if self.is_column(inputs) else inputs
-        for index, value in enumerate(values):
-            if isinstance(value, InputError):
-                yield Item(value.item or f"item {index + 1}", value, index)
-                continue
-            try:
-                item = self.single(value)
-            except (UsageError, InputError) as error:
-                name = f"item {index + 1}"
-                yield Item(name, InputError(f"{name}: {error}", name), index)
-            else:
-                yield Item(item.name, item.value, index)
 
     def from_bytes(self, data: bytes, limits: Limits) -> str:
         return decoded_text(data, limits)

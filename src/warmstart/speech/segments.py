@@ -1,4 +1,4 @@
-"""Tables whose rows are segments of recordings: they are refused, as each row would get its whole file."""
+"""Detect tables whose rows are segments of recordings, which are refused: each row would get a whole file."""
 
 from __future__ import annotations
 

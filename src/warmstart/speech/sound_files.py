@@ -120,11 +120,11 @@ def _unreadable(error: OSError, name: str) -> InputError:
 
 
 class _SoundSource:
-    """A file as libsndfile reads it, which takes an exception for the end of the file.
+    """A file for libsndfile, which treats exceptions as the end of the file.
 
-    It stays where it is when damage makes libsndfile seek to before its beginning; soundfile would
-    print the error. A read that fails is raised by `check`. A placeholder for the size of the samples is
-    read as their size.
+    Seeks to before its beginning, which damaged files cause, are ignored; soundfile would print the
+    error. The error of a failed read is raised by `check`. A placeholder for the size of the samples is
+    replaced by their size.
 
     Attributes:
         file: that is read.

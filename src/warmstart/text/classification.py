@@ -18,6 +18,7 @@ from warmstart.core.input_kind import Several
 from warmstart.core.metrics.classification import per_class
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
+from warmstart.core.probabilities import sigmoid, softmax
 from warmstart.core.records.classes import ClassIndex
 from warmstart.core.result_collections import ResultStream
 from warmstart.core.results import Failed
@@ -27,7 +28,7 @@ from warmstart.engines.agreement import Measure, Rule
 from warmstart.errors import InputError, UsageError, documented_in
 from warmstart.text import data as text_data
 from warmstart.text.data import EvaluateTextsOptions
-from warmstart.text.encoder import TextModel, Windows, sigmoid, softmax
+from warmstart.text.encoder import TextModel, Windows
 from warmstart.text.inputs import PAIR, Pair, PairInput
 from warmstart.text.results import TextClassification
 

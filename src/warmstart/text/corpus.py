@@ -1,4 +1,4 @@
-"""Texts without labels, and texts that belong together: files, tables and lists."""
+"""Unlabelled texts, and pairs or triplets of texts, from files, tables and lists."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from warmstart.core.records.record import Record
 from warmstart.core.records.split import Assigned
 from warmstart.errors import RecordError, UsageError
 from warmstart.text import files
-from warmstart.text.pair_labels import belongs, pair_label
+from warmstart.text.pair_labels import is_match, pair_label
 
 
 @dataclass(frozen=True)
 class TextExample(Assigned):
-    """One text, or texts that belong together.
+    """One text, or a pair or triplet of texts.
 
     Attributes:
         name: of its record, for messages.
-        texts: one text; or an anchor, a text that belongs to it, and perhaps one that does not.
+        texts: one text; or an anchor, a positive, and optionally a negative.
     """
 
     name: str
@@ -47,12 +47,12 @@ def texts(data: Any, **keywords: Any) -> list[TextExample]:
     problems = reading.problems
     if isinstance(data, str | os.PathLike) and not records.is_table(data):
         rows: Iterable[Any] = ((item.name, item.value) for item in _lines(Path(data)))
-        return _usable(list(_plain(rows, problems)), problems)
+        return _require_usable(list(_text_examples(rows, problems)), problems)
     if not records.is_table(data) and not hasattr(data, "as_numpy_iterator"):
         listed = list(data)
         if all(isinstance(one, str) for one in listed):
             numbered = ((f"text {number}", one) for number, one in enumerate(listed, 1))
-            return _usable(list(_plain(numbered, problems)), problems)
+            return _require_usable(list(_text_examples(numbered, problems)), problems)
         data = listed
     table = records.read_table(data, (TEXT,), reading=reading)
     table.find_split()
@@ -63,7 +63,7 @@ def texts(data: Any, **keywords: Any) -> list[TextExample]:
         one = (table.text(record, text),)
         return TextExample(record.name, one, **table.membership(record)._asdict())
 
-    return _usable(list(table.map(read)), problems)
+    return _require_usable(list(table.map(read)), problems)
 
 
 def pairs(data: Any, **keywords: Any) -> list[TextExample]:
@@ -98,17 +98,17 @@ def pairs(data: Any, **keywords: Any) -> list[TextExample]:
 
     def read(record: Record) -> tuple[TextExample, bool | None]:
         some = tuple(table.text(record, name) for name in names)
-        together = True if label is None else belongs(table, record, label)
+        matches = True if label is None else is_match(table, record, label)
         example = TextExample(record.name, some, **table.membership(record)._asdict())
-        return example, together
+        return example, matches
 
     labelled = list(table.map(read))
-    examples = [example for example, together in labelled if together]
+    examples = [example for example, matches in labelled if matches]
     if len(examples) < len(labelled):
         examples = _with_negatives(examples, labelled, reading.columns)
         if not examples:
             raise UsageError(f"{table.name}: no pair matches, according to {label!r}.")
-    return _usable(examples, reading.problems)
+    return _require_usable(examples, reading.problems)
 
 
 def _with_negatives(
@@ -116,10 +116,10 @@ def _with_negatives(
     labelled: list[tuple[TextExample, bool | None]],
     columns: list[str] | None,
 ) -> list[TextExample]:
-    """Triplets where each anchor has a text that does not belong to it; else the pairs."""
+    """Triplets if each anchor has a negative; else the pairs."""
     negatives: dict[str, list[str]] = {}
-    for example, together in labelled:
-        if together is False:
+    for example, matches in labelled:
+        if matches is False:
             anchor, other = example.texts
             negatives.setdefault(anchor, []).append(other)
     complete = all(example.texts[0] in negatives for example in examples)
@@ -149,7 +149,9 @@ def _lines(path: Path) -> Iterator[Item]:
     return files.lines(str(path))
 
 
-def _plain(rows: Iterable[tuple[str, Any]], problems: list[str] | None) -> Iterator[TextExample]:
+def _text_examples(
+    rows: Iterable[tuple[str, Any]], problems: list[str] | None
+) -> Iterator[TextExample]:
     for name, value in rows:
         try:
             text = value.decode() if isinstance(value, bytes) else value
@@ -162,7 +164,7 @@ def _plain(rows: Iterable[tuple[str, Any]], problems: list[str] | None) -> Itera
             records.report(RecordError(f"{name}: is empty", name), problems)
 
 
-def _usable(examples: list[TextExample], problems: list[str] | None) -> list[TextExample]:
+def _require_usable(examples: list[TextExample], problems: list[str] | None) -> list[TextExample]:
     records.require_usable("text", len(examples), problems or ())
     if not examples:
         raise UsageError("The data contains no texts.")

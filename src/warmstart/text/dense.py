@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from warmstart.core.probabilities import sigmoid
 from warmstart.errors import BundleError
 from warmstart.models.text import sentence_modules
 
@@ -78,18 +79,13 @@ def _gelu(x: NDArray[Any]) -> NDArray[Any]:
     return np.array([0.5 * value * (1 + erf(value / 2**0.5)) for value in x.tolist()])
 
 
-def _sigmoid(x: NDArray[Any]) -> NDArray[Any]:
-    halves: NDArray[Any] = 0.5 * (1 + np.tanh(0.5 * x))
-    return halves
-
-
 ACTIVATIONS: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "Identity": lambda x: x,
     "Tanh": np.tanh,
     "ReLU": lambda x: np.maximum(x, 0),
     "GELU": _gelu,
-    "Sigmoid": _sigmoid,
-    "SiLU": lambda x: x * _sigmoid(x),
+    "Sigmoid": sigmoid,
+    "SiLU": lambda x: x * sigmoid(x),
 }
 
 

@@ -147,11 +147,10 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
         return self.predict_features(texts, options)
 
     def query_features(self, queries: Several[Any]) -> NDArray[np.float32]:
-        return self.features(queries, prompt_name="query" if "query" in self.prompts else None)
+        return self.features(queries, prompt_name=query_prompt(self.prompts))
 
     def corpus_vectors(self, items: Iterable[Item]) -> Iterator[NDArray[np.float32] | Failed]:
-        name = next((n for n in ("document", "passage", "corpus") if n in self.prompts), None)
-        options = EmbedOptions(prompt_name=name)
+        options = EmbedOptions(prompt_name=document_prompt(self.prompts))
         return self.run(items, options, (self.compute_features, self.vector))
 
     def check_options(self, options: EmbedOptions) -> None:
@@ -257,3 +256,13 @@ def _ranks(values: NDArray[Any]) -> NDArray[np.float64]:
     ends = np.cumsum(counts)
     ranks: NDArray[np.float64] = ((ends - counts + ends - 1) / 2)[inverse]
     return ranks
+
+
+def query_prompt(prompts: Mapping[str, str]) -> str | None:
+    """The name of the prompt for queries; None if the checkpoint has none."""
+    return "query" if "query" in prompts else None
+
+
+def document_prompt(prompts: Mapping[str, str]) -> str | None:
+    """The name of the prompt for the texts of a corpus; None if the checkpoint has none."""
+    return next((n for n in ("document", "passage", "corpus") if n in prompts), None)

@@ -21,7 +21,7 @@ from warmstart.core.model import Model, Prepared, Row
 from warmstart.core.options import BatchOptions, takes
 from warmstart.engines.base import TensorSpec
 from warmstart.models import family
-from warmstart.text.inputs import Pair, TextKind, shown
+from warmstart.text.inputs import Pair, TextKind, display_text
 from warmstart.text.tokenizer import Encoded, Tokenizer
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Windows:
     @property
     def input(self) -> str:
         """How results name the text."""
-        return shown(self.text)
+        return display_text(self.text)
 
     @property
     def truncated(self) -> bool:
@@ -275,25 +275,3 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
             return own(model, inputs) if own else model(inputs, training=False)
 
         return Program({"forward": Function(forward, specs)}, model)
-
-
-def softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
-    """Shares that add up to 1 along the last axis; float64."""
-    exponents = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
-    shifted: NDArray[np.float64] = np.exp(exponents)
-    shares: NDArray[np.float64] = shifted / shifted.sum(axis=-1, keepdims=True)
-    return shares
-
-
-def log_sum_exp(logits: NDArray[Any]) -> float:
-    """The logarithm of the sum of the exponentials; -inf of none."""
-    largest = float(logits.max(initial=-np.inf))
-    if largest == -np.inf:
-        return largest
-    return largest + float(np.log(np.exp(logits.astype(np.float64) - largest).sum()))
-
-
-def sigmoid(logits: NDArray[Any]) -> NDArray[np.float64]:
-    """Each logit as a probability of its own; float64, without overflow."""
-    probabilities: NDArray[np.float64] = 0.5 * (1 + np.tanh(0.5 * logits.astype(np.float64)))
-    return probabilities

@@ -15,6 +15,7 @@ from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
+from warmstart.core.probabilities import softmax
 from warmstart.core.result_collections import ResultStream
 from warmstart.core.results import Failed, Prediction, best
 from warmstart.core.task import task_of
@@ -22,7 +23,7 @@ from warmstart.core.types import Data
 from warmstart.errors import InputError, UsageError, documented_in
 from warmstart.text import data as text_data
 from warmstart.text.data import EvaluateTextsOptions
-from warmstart.text.encoder import TextModel, Windows, softmax
+from warmstart.text.encoder import TextModel, Windows
 from warmstart.text.inputs import Pair, Text
 from warmstart.text.results import FilledMask
 from warmstart.text.tokenizer import Encoded

@@ -197,7 +197,7 @@ class PairKind(TextKind):
         return split_at_tab(line)
 
 
-class QuestionKind(TextKind):
+class QuestionKind(PairKind):
     """Questions, each with the context that holds its answer."""
 
     name = "question"
@@ -212,11 +212,8 @@ class QuestionKind(TextKind):
         "properties": {"question": STRING_SCHEMA, "context": STRING_SCHEMA},
     }
     tensors: ClassVar = {"question": ("BYTES", [-1]), "context": ("BYTES", [-1])}
-    pairs = True
+    optional_tensors: ClassVar[frozenset[str]] = frozenset()
     forms = "a tuple (question, context), or a mapping with these keys"
-
-    def is_input(self, value: Any) -> bool:
-        return super().is_input(value) or _is_pair(value)
 
     def read(self, item: Item) -> Pair:
         text = text_of(item)
@@ -230,9 +227,6 @@ class QuestionKind(TextKind):
 
     def from_json(self, value: Any, limits: Limits) -> Any:
         return _pair_from_json(value, "question", "context", "an object", limits)
-
-    def from_line(self, line: str | bytes) -> Any:
-        return split_at_tab(line)
 
 
 class PromptKind(TextKind):
@@ -258,7 +252,7 @@ class PromptKind(TextKind):
         """
         value = item.value
         if isinstance(value, Mapping):
-            value = _of_mapping(value, item.name)
+            value = _from_mapping(value, item.name)
         if isinstance(value, tuple):
             reason = "is a pair of texts; the model continues one text at a time"
             raise InputError(f"{item.name}: {reason}", item.name)
@@ -279,13 +273,13 @@ def text_of(item: Item) -> str | Pair:
     """
     value = item.value
     if isinstance(value, Mapping):
-        value = _of_mapping(value, item.name)
+        value = _from_mapping(value, item.name)
     if isinstance(value, tuple | list) and len(value) == 2:
-        return Pair(_filled(value[0], item.name), _filled(value[1], item.name))
-    return _filled(value, item.name)
+        return Pair(_non_empty(value[0], item.name), _non_empty(value[1], item.name))
+    return _non_empty(value, item.name)
 
 
-def shown(text: str | Pair) -> str:
+def display_text(text: str | Pair) -> str:
     """How results name their input: the text, cut where it is long."""
     whole = " | ".join(text) if isinstance(text, Pair) else text
     return whole if len(whole) <= MAX_SHOWN else whole[: MAX_SHOWN - 1] + "…"
@@ -297,7 +291,7 @@ def _is_pair(value: Any) -> bool:
     return all(isinstance(text, str | bytes | bytearray) for text in value)
 
 
-def _of_mapping(value: Mapping[str, Any], name: str) -> Any:
+def _from_mapping(value: Mapping[str, Any], name: str) -> Any:
     for first, second in (("text", "text_pair"), ("question", "context")):
         if first in value and value.keys() <= {first, second}:
             if several := [key for key in value if not _is_text(value[key])]:
@@ -317,7 +311,7 @@ def _is_text(value: Any) -> bool:
     return value is None or isinstance(value, str | bytes | bytearray)
 
 
-def _filled(value: Any, name: str) -> str:
+def _non_empty(value: Any, name: str) -> str:
     text = _string(value, name)
     if not text.strip():
         raise InputError(f"{name}: is empty", name)

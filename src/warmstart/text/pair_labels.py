@@ -1,4 +1,4 @@
-"""Which pairs of texts belong together, where a column of their table says it."""
+"""Labels of pairs of texts: whether the two match."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ PAIR_LABEL = Field(
          "quality", "score", "similarity", "similarity_score"),
     ),
 )  # fmt: skip
-TOGETHER = frozenset(
+MATCHING = frozenset(
     ("1", "true", "yes", "entailment", "equivalent", "duplicate", "similar", "relevant", "positive",
      "paraphrase", "match")
 )  # fmt: skip
-APART = frozenset(
+NOT_MATCHING = frozenset(
     ("0", "false", "no", "contradiction", "not_entailment", "not_equivalent", "not_duplicate", "dissimilar",
      "irrelevant", "not_relevant", "negative", "not_paraphrase", "no_match")
 )  # fmt: skip
-NEITHER = frozenset(("neutral",))
-KNOWN = TOGETHER | APART | NEITHER
+NEUTRAL = frozenset(("neutral",))
+KNOWN = MATCHING | NOT_MATCHING | NEUTRAL
 NUMBERS = frozenset(("0", "1"))
 CLASSES = frozenset(("0", "1", "2"))
 ENTAILMENT = ("premise", "hypothesis")
@@ -36,15 +36,14 @@ ENTAILMENT = ("premise", "hypothesis")
 
 
 def pair_label(table: Table, texts: Sequence[str]) -> str | None:
-    """The column that says which pairs belong together; None where there is none.
+    """The column that labels pairs as matching or not; None if there is none.
 
     Args:
         table: of pairs.
         texts: columns of the anchors, the other texts, and perhaps negatives.
 
     Raises:
-        UsageError: it has scores or unknown labels, there are negatives already, or a column may be
-            it.
+        UsageError: it has scores or unknown labels, there are also negatives, or it is ambiguous.
     """
     if table.positional:
         table.check_names(PAIR_LABEL)
@@ -54,8 +53,8 @@ def pair_label(table: Table, texts: Sequence[str]) -> str | None:
                 "such as anchor,positive,label."
             )
         return None
-    taken = (*texts, *table.split_columns)
-    free = [column for column in table.columns if column not in taken]
+    used = (*texts, *table.split_columns)
+    free = [column for column in table.columns if column not in used]
     column = choose_column(free, PAIR_LABEL, table.reading.label_column, table.name)
     if column is None:
         likely = [one for one in free if _are_labels(table, one)]
@@ -75,7 +74,7 @@ def pair_label(table: Table, texts: Sequence[str]) -> str | None:
         )
     if not _are_labels(table, column, one_is_enough=True):
         raise UsageError(
-            f"{table.name}: the column {column!r} has {_first(table, column)!r:.40}, but "
+            f"{table.name}: the column {column!r} has {_first_unknown(table, column)!r:.40}, but "
             "training needs to know which pairs match: write 1 or 0 (or entailment, "
             "contradiction), or keep only the pairs that match and remove the column."
         )
@@ -86,8 +85,8 @@ def pair_label(table: Table, texts: Sequence[str]) -> str | None:
     return column
 
 
-def belongs(table: Table, record: Record, column: str) -> bool | None:
-    """Whether the pair of a record belongs together; None: neither, such as "neutral".
+def is_match(table: Table, record: Record, column: str) -> bool | None:
+    """Whether the pair of a record matches; None for a neutral label.
 
     Raises:
         RecordError: the label is missing or unknown.
@@ -99,7 +98,7 @@ def belongs(table: Table, record: Record, column: str) -> bool | None:
         raise record.error(f"has a label that {error}") from None
     if word not in KNOWN:
         raise record.error(f"the label {value!r:.40} does not say whether the two texts match")
-    return None if word in NEITHER else word in TOGETHER
+    return None if word in NEUTRAL else word in MATCHING
 
 
 def _word(table: Table, column: str, value: Any) -> str:
@@ -125,7 +124,7 @@ def _are_labels(table: Table, column: str, one_is_enough: bool = False) -> bool:
     return words <= KNOWN and len(words) > (0 if one_is_enough else 1)
 
 
-def _first(table: Table, column: str) -> Any:
+def _first_unknown(table: Table, column: str) -> Any:
     """The first cell that is no label of pairs."""
     for value in table.cells()[column]:
         try:

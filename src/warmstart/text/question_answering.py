@@ -21,6 +21,7 @@ from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared, Row
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
+from warmstart.core.probabilities import log_sum_exp
 from warmstart.core.records.options import EvaluateOptions, PartTable, QuestionTable
 from warmstart.core.result_collections import ResultStream
 from warmstart.core.results import Failed
@@ -29,8 +30,8 @@ from warmstart.core.types import Data
 from warmstart.engines.agreement import Rule
 from warmstart.errors import InputError, documented_in
 from warmstart.text import squad
-from warmstart.text.encoder import TextModel, log_sum_exp
-from warmstart.text.inputs import Pair, QuestionInput, shown
+from warmstart.text.encoder import TextModel
+from warmstart.text.inputs import Pair, QuestionInput, display_text
 from warmstart.text.results import Answer
 from warmstart.text.tokenizer import Encoded
 
@@ -156,7 +157,7 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
         null = min(rows, key=lambda row: float(row[ENDS[0]][CLS]) + float(row[ENDS[1]][CLS]))
         nulls = [[float(null[end][CLS])] if options.no_answer else [] for end in ENDS]
         totals = [
-            log_sum_exp(np.concatenate([*some, none]))
+            log_sum_exp(np.concatenate([*some, none], dtype=np.float64))
             for some, none in zip(logits, nulls, strict=True)
         ]
         scores: dict[Characters, float] = {}
@@ -174,7 +175,7 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
         if options.no_answer:
             null_score = float(np.exp(nulls[0][0] + nulls[1][0] - sum(totals)))
             ranked = sorted([*ranked, ((0, 0), null_score)], key=lambda item: -item[1])
-        name = shown(text)
+        name = display_text(text)
         answers = [
             Answer(name, self.name, text.pair[start:end], start, end, score)
             for (start, end), score in ranked[: options.top_k]
@@ -204,7 +205,7 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
         results = self.stream(pairs, no_answer=no_answer, batch_size=options.batch_size)
         answers = records.answered(self.name, questions, results, errors, options.progress)
         for question, answer in answers:
-            scores += judged(answer.text, [text for text, _ in question.answers] or [""])
+            scores += answer_scores(answer.text, [text for text, _ in question.answers] or [""])
             count += 1
         exact, f1 = (float(total) / max(count, 1) for total in scores)
         figures = {"exact": exact, "f1": f1, "count": count, "errors": errors}
@@ -250,7 +251,7 @@ def _in_one_word(text: str, index: int) -> bool:
     ) and not any(map(UNSPACED.match, text[index - 1 : index + 1]))
 
 
-def judged(answer: str, references: Sequence[str]) -> tuple[float, float]:
+def answer_scores(answer: str, references: Sequence[str]) -> tuple[float, float]:
     """(exact match, F1) of an answer against the right ones, of which the best counts.
 
     Source: Rajpurkar et al., "SQuAD" (2016), section 6.1: articles, punctuation and case do not

@@ -84,8 +84,8 @@ def questions(data: Any, **keywords: Any) -> list[Question]:
                     f"{_id_of(record)}the answer {answer!r:.60} is not at character {first} of its "
                     f"context{hint}"
                 )
-        asked = table.text(record, question, "question")
-        return Question(asked, text, spans, **table.membership(record)._asdict())
+        question_text = table.text(record, question, "question")
+        return Question(question_text, text, spans, **table.membership(record)._asdict())
 
     read_questions = list(table.map(read))
     if not read_questions and not reading.problems:

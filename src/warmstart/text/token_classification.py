@@ -16,6 +16,7 @@ from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
+from warmstart.core.probabilities import softmax
 from warmstart.core.records.options import EvaluateOptions, PartTable, TokenTable
 from warmstart.core.result_collections import ResultStream
 from warmstart.core.results import Failed
@@ -24,7 +25,7 @@ from warmstart.core.types import Data
 from warmstart.engines.agreement import Rule
 from warmstart.errors import UsageError, documented_in
 from warmstart.text import conll
-from warmstart.text.encoder import TextModel, softmax
+from warmstart.text.encoder import TextModel
 from warmstart.text.inputs import TEXT, Pair, Text
 from warmstart.text.results import Entities, Entity
 from warmstart.text.tags import OUTSIDE, Scheme, scheme_of

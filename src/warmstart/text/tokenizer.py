@@ -186,7 +186,7 @@ class Tokenizer:
             name: of the input, for errors.
 
         Raises:
-            InputError: the text cannot be encoded, or is absurdly long.
+            InputError: the text cannot be encoded, or has more than `LARGEST_TEXT` characters.
             BundleError: the tokenizer gives ids that the model does not have.
         """
         encoding = (
@@ -307,7 +307,7 @@ class Tokenizer:
 
 
 def check_text(text: str, name: str = "") -> None:
-    """Raise `InputError` unless this is text that can be encoded, of a bearable length."""
+    """Raise `InputError` unless this is a text that can be encoded, up to `LARGEST_TEXT`."""
     if not isinstance(text, str):
         raise InputError(
             f"{name or 'a text'}: is not a text but an object of type {type(text).__name__}", name

@@ -1,10 +1,9 @@
-"""From the files of a repository to a tokenizer of the `tokenizers` library.
+"""Build a tokenizer of the `tokenizers` library from the files of a repository.
 
-`tokenizer.json` holds a tokenizer whole. Older repositories have its parts only, from which it is
-built here as the reference builds it: `vocab.txt` (WordPiece, of BERT's relatives) or `vocab.json`
-and `merges.txt` (byte-level BPE, of RoBERTa's and GPT-2's). Files carry data only, but hostile ones
-may be large or nonsense: sizes are checked first, and whatever the library says to them is a
-BundleError.
+`tokenizer.json` is a complete tokenizer. Older repositories have only its parts, from which it is
+built as in the reference: `vocab.txt` (WordPiece, as in BERT) or `vocab.json` and `merges.txt`
+(byte-level BPE, as in RoBERTa and GPT-2). Files contain only data, but may be hostile: sizes are
+checked first, and all errors of the library become a BundleError.
 
 Sources: Devlin et al., "BERT" (2018), appendix A.2; Radford et al., "Language Models are
 Unsupervised Multitask Learners" (2019), section 2.2; the tokenizer classes of Hugging Face

@@ -36,13 +36,13 @@ def has_word_rows(table: Table, column: str) -> bool:
     )
 
 
-def sentence_column(table: Table, taken: Collection[str]) -> str:
+def sentence_column(table: Table, excluded: Collection[str]) -> str:
     """The column that numbers the sentences.
 
     Raises:
         UsageError: there is none.
     """
-    free = [column for column in table.columns if column not in taken]
+    free = [column for column in table.columns if column not in excluded]
     column = choose_column(free, SENTENCE_ROW, None, table.name)
     if column is None:
         raise UsageError(

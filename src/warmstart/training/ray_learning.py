@@ -61,7 +61,7 @@ def connected(options: Any, parameters: int) -> Iterator[None]:
     require("ray", extra="ray", purpose="to fine-tune on a cluster")
     os.environ.setdefault(*GROWTH)
     _use_one_gpu()
-    with cluster.connected(options.address, COPIES * FLOAT * parameters):
+    with cluster.ray_cluster(options.address, COPIES * FLOAT * parameters):
         layout_of(options)
         yield
 
@@ -249,7 +249,7 @@ class _Pool:
 def _reason(error: Exception) -> str:
     """The error of a worker without Ray's traceback."""
     cause = getattr(error, "cause", None) or error.__cause__
-    return str(cause).rstrip(".") if isinstance(cause, WarmstartError) else cluster.in_short(error)
+    return str(cause).rstrip(".") if isinstance(cause, WarmstartError) else cluster.last_line(error)
 
 
 def packed(trainer: Any) -> Packed:

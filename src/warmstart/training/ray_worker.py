@@ -136,7 +136,7 @@ class GradientWorker:
     ):
         import tensorflow as tf
 
-        cluster.settle(layout.cpus, here)
+        cluster.prepare_process(layout.cpus, here)
         tf.config.threading.set_intra_op_parallelism_threads(layout.cpus)
         if not layout.gpus:
             tf.config.set_visible_devices([], "GPU")

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.checkpoints.atomic import atomic_file
+from warmstart.atomic import atomic_file
 from warmstart.checkpoints.formats import open_checkpoint
 from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.core import bundle

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from warmstart.core.metrics.classification import calibration_error
-from warmstart.core.metrics.linear import log_softmax
+from warmstart.core.probabilities import log_softmax
 
 __all__ = [
     "calibration_error",

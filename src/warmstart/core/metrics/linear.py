@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from warmstart.core.probabilities import log_softmax
+
 TOO_LARGE = 4e9  # multiplications of one pass over the data, above which batches learn faster
 ITERATIONS = 300
 
@@ -112,10 +114,3 @@ def _losses(
         return losses, np.exp(-np.logaddexp(0, -logits))
     log_p = log_softmax(logits)
     return -(targets * log_p).sum(1), np.exp(log_p)
-
-
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """The logarithms of the softmax over the last axis."""
-    top = logits - logits.max(-1, keepdims=True)
-    result: np.ndarray = top - np.log(np.exp(top).sum(-1, keepdims=True))
-    return result

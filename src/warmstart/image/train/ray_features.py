@@ -34,7 +34,7 @@ class FeatureWorker:
     ):
         import ray
 
-        cluster.settle(threads, here)
+        cluster.prepare_process(threads, here)
         model: Any = shipping.unpack(ray.get(shipped[0]))
         self.work = Work(model, views, transform, value_range, model_key)
 
@@ -93,8 +93,8 @@ def compute(
             threads,
         )
 
-    with cluster.connected(None, shipped.size):
-        results = cluster.mapped(
+    with cluster.ray_cluster(None, shipped.size):
+        results = cluster.map_rows(
             rows,
             FeatureWorker,
             arguments,

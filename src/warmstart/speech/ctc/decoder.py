@@ -99,12 +99,12 @@ def align(log_probs: np.ndarray, alphabet: str, text: str) -> list[Piece]:
     skips = np.array([i >= 2 and s != BLANK and s != states[i - 2] for i, s in enumerate(states)])
     score = np.full(len(states), NEVER)
     score[:2] = emitted[0, :2]
-    came = np.zeros((len(log_probs), len(states)), np.int8)
+    steps = np.zeros((len(log_probs), len(states)), np.int8)
     for t in range(1, len(log_probs)):
         one = np.concatenate([[NEVER], score[:-1]])
         two = np.where(skips, np.concatenate([[NEVER, NEVER], score[:-2]])[: len(states)], NEVER)
         options = np.stack([score, one, two])
-        came[t] = options.argmax(0)
+        steps[t] = options.argmax(0)
         score = options.max(0) + emitted[t]
     state = len(states) - 1 if score[-1] >= score[-2] else len(states) - 2
     if score[state] <= NEVER / 2:
@@ -114,7 +114,7 @@ def align(log_probs: np.ndarray, alphabet: str, text: str) -> list[Piece]:
         if state % 2:
             span = frames[state // 2]
             span[0], span[1] = min(span[0], t), max(span[1], t + 1)
-        state -= int(came[t, state])  # a numpy int8 would make the index one too
+        state -= int(steps[t, state])  # a numpy int8 would make the index one too
     return _words(log_probs, alphabet, symbols, frames)
 
 

@@ -1,6 +1,4 @@
-"""What a speech decoder may know of a language: a list of words, or an n-gram model in ARPA's
-format.
-"""
+"""Language models for CTC decoding: a list of words, or n-grams in ARPA's format."""
 
 from __future__ import annotations
 
@@ -41,8 +39,7 @@ class LanguageModel:
 
     @classmethod
     def of(cls, value: Any) -> LanguageModel | None:
-        """From what a user gives: words, the path of an `.arpa` file or of a list with a word a
-        line, or a model.
+        """From words, the path of an `.arpa` file or of a list with one word per line, or a model.
 
         Raises:
             InputError: the file cannot be read or is damaged.
@@ -95,7 +92,7 @@ class LanguageModel:
         return cls({k[0] for k in ngrams if len(k) == 1} - {"<s>", "</s>", "<unk>"}, ngrams)
 
     def begins(self, beginning: str) -> bool:
-        """Whether a word begins so."""
+        """Whether a word has this prefix."""
         return beginning in self._beginnings
 
     def start(self) -> tuple[str, ...]:

@@ -1,9 +1,8 @@
-"""Live sound: transcribe a recording while it is still being made.
+"""Live transcription of sound while it is recorded.
 
-The network sees half of its receptive field on each side. It runs on windows that overlap by that
-much, so that the output of every frame is what the whole recording would give, in constant memory.
-The text is decoded a stretch at a
-time: a stretch ends after half a second without a character.
+The network needs half of its receptive field on each side. It runs on windows that overlap by that
+much, so that the output of every frame equals that of the whole recording, in constant memory. The
+text is decoded in stretches, each of which ends after half a second without a character.
 """
 
 from __future__ import annotations

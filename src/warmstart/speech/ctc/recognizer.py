@@ -48,8 +48,8 @@ def program(entry: Entry, model: Any) -> Program:
     return Program({"forward": Function(forward, (features,))}, outputs)
 
 
-def spelt(words: Iterable[str], alphabet: str) -> Iterator[str]:
-    """The words of a vocabulary as the alphabet has them: in lower case where it has no others.
+def spellings(words: Iterable[str], alphabet: str) -> Iterator[str]:
+    """The words of a vocabulary in the case that the alphabet has.
 
     Raises:
         UsageError: a word has characters that the alphabet lacks.
@@ -78,7 +78,7 @@ def files(folder: Path) -> Mapping[str, Path | bytes]:
 
 
 class CtcRecognizer(Recognizer):
-    """A WaveNet at work on recordings.
+    """Transcribes recordings with a WaveNet and CTC.
 
     The entry's `processing` has: `features` (see `Features`), `alphabet` (the characters of symbols
     1 and up, a space among them), `padding` (seconds of silence put before and after a recording),
@@ -123,7 +123,7 @@ class CtcRecognizer(Recognizer):
         if last is None or last[0] is not options:
             language = LanguageModel.of(self._words(options))
             if language is not None and not language.ngrams:
-                language = LanguageModel(spelt(language.words, self.alphabet))
+                language = LanguageModel(spellings(language.words, self.alphabet))
             self._last = last = options, language
         return last[1]
 

@@ -16,7 +16,7 @@ from warmstart.speech.train.clips import Clip
 from warmstart.training.sorted_batches import SortedBatches
 
 SLOWEST = 0.9
-"""Of the speeds at which a recording is heard."""
+"""The lowest speed of augmented recordings."""
 
 
 class SpeechBatches(SortedBatches):

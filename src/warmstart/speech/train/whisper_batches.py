@@ -1,8 +1,8 @@
-"""Batches for Whisper: windows of sound, and texts as the decoder says them.
+"""Batches for Whisper: windows of sound, and texts as decoder tokens.
 
-An example is, at random, a text without times or one between two times, as Whisper was trained with
-both (Radford et al. 2022, section 2.3); so both ways of calling it learn. The times themselves are
-not learned, as the data has none: the loss leaves them out.
+At random, a text is without times or between two times, as in Whisper's own training (Radford et al.
+2022, section 2.3), so that transcription with and without timestamps improves. The times themselves
+are not learned, as the data has none: the loss ignores them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from warmstart.speech.mel_windows import HOP, RATE, Windows
-from warmstart.speech.train.batches import augmented, masked
+from warmstart.speech.train.batches import SLOWEST, augmented, masked
 from warmstart.speech.train.clips import Clip
 from warmstart.speech.whisper.tokens import SECONDS, WhisperTokens
 from warmstart.training.sorted_batches import SortedBatches
@@ -24,8 +24,6 @@ IGNORED = -1
 """Instead of a token that the loss leaves out."""
 STEP = 8
 """Lengths of texts are multiples of it, so that few shapes are traced."""
-SLOWEST = 0.9
-"""Of the speeds at which a recording is heard."""
 
 
 class WhisperBatches(SortedBatches):
@@ -65,8 +63,8 @@ class WhisperBatches(SortedBatches):
     def padded(self, epoch: int, index: int, more: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
         random = np.random.default_rng((self.seed, epoch, index, 2))
         clips = [self.clips[number] for number in self.indices(epoch, index)]
-        varying = random if self.augment else None
-        sound = np.stack([self.sound(clip, varying) for clip in clips])
+        augmentation = random if self.augment else None
+        sound = np.stack([self.sound(clip, augmentation) for clip in clips])
         texts = [self._text(clip, self.shuffle and random.random() < 0.5) for clip in clips]
         longest = max(len(ids) for ids, _ in texts)
         if len(self) == 1:
@@ -87,11 +85,11 @@ class WhisperBatches(SortedBatches):
     def _text(self, clip: Clip, timed: bool) -> tuple[list[int], list[int]]:
         """(the decoder's input, what follows each token)."""
         prompt, text = self.prompt(timed), clip.symbols.tolist()
-        unheard = [IGNORED] * (len(prompt) - 1)
+        ignored = [IGNORED] * (len(prompt) - 1)
         if not timed:
-            return [*prompt, *text], [*unheard, *text, self.tokens.end]
+            return [*prompt, *text], [*ignored, *text, self.tokens.end]
         last = self.tokens.first_time + round(clip.samples / RATE / SECONDS)
-        return [*prompt, *text, last], [*unheard, *text, IGNORED, self.tokens.end]
+        return [*prompt, *text, last], [*ignored, *text, IGNORED, self.tokens.end]
 
 
 class WindowFeatures:
@@ -107,11 +105,11 @@ class WindowFeatures:
 
     def __call__(self, clip: Clip, random: np.random.Generator | None) -> np.ndarray:
         samples = clip.decoded(RATE)
-        varies = random is not None and len(samples) < SLOWEST * self.frames * HOP
-        if random is not None and varies:
+        is_augmented = random is not None and len(samples) < SLOWEST * self.frames * HOP
+        if random is not None and is_augmented:
             samples = augmented(random, samples, RATE)
         window = Windows(lambda: [samples], self.mels, self.frames).at(0)
-        if random is not None and varies:
+        if random is not None and is_augmented:
             count = len(samples) // HOP
             window[:, :count] = masked(random, window[:, :count].T).T
         return window

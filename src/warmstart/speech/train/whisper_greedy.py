@@ -45,19 +45,19 @@ class GreedyDecoder:
         """
         logits, cache = self._start(tf.constant([list(prompt)] * batch, tf.int32), cross)
         texts: list[list[int]] = [[] for _ in range(batch)]
-        going = set(range(batch))
+        running = set(range(batch))
         for position in range(len(prompt), len(prompt) + longest):
             rows = np.array(logits)
             tokens = np.full((batch, 1), self.end, np.int32)
-            for row in sorted(going):
+            for row in sorted(running):
                 self.rules.apply(rows[row], texts[row])
                 token = int(rows[row].argmax())
                 if token == self.end:
-                    going.discard(row)
+                    running.discard(row)
                 else:
                     texts[row].append(token)
                     tokens[row] = token
-            if not going:
+            if not running:
                 break
             index = tf.constant([position], tf.int32)
             logits, cache = self._step(tf.constant(tokens), index, cache, cross)

@@ -1,5 +1,5 @@
-"""Whisper's way from sound to text: window by window, each decoded at rising temperatures until its
-text looks right.
+"""Transcription with Whisper: window by window, each decoded at rising temperatures until its text
+passes the checks.
 
 Source: Radford et al. 2022, section 4.5, and `transcribe.py` and `decoding.py` of openai/whisper.
 """
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from warmstart.catalog import Entry
 from warmstart.core import cancellation
+from warmstart.core.probabilities import softmax
 from warmstart.engines.base import Engine
 from warmstart.errors import UsageError
 from warmstart.speech.mel_windows import HOP, RATE, Blocks, Windows
@@ -60,7 +61,7 @@ class WindowText:
 
 
 class WhisperTranscriber:
-    """A Whisper model at work.
+    """Transcribes recordings with a Whisper model.
 
     Args:
         engine: with the program of `whisper_program`.
@@ -118,12 +119,11 @@ class WhisperTranscriber:
         if not self.tokens.languages:
             return "en", {"en": 1.0}
         with self._lock:
-            self._decoder.hear(features)
+            self._decoder.encode(features)
             logits = self._decoder.start([self.tokens.start])[0]
-        chosen = logits[list(self.tokens.languages.values())].astype(np.float64)
-        weights = np.exp(chosen - chosen.max())
-        shares = dict(zip(self.tokens.languages, map(float, weights / weights.sum()), strict=True))
-        return max(shares, key=shares.__getitem__), shares
+        values = softmax(logits[list(self.tokens.languages.values())]).tolist()
+        probabilities = dict(zip(self.tokens.languages, values, strict=True))
+        return max(probabilities, key=probabilities.__getitem__), probabilities
 
     def features(self, blocks: Blocks) -> Generator[None, None, NDArray[np.float32]]:
         """The encoder's output averaged over a recording, float32 (width,); yields between windows."""
@@ -134,7 +134,7 @@ class WhisperTranscriber:
         for frame in range(0, max(windows.count, 1), frames):
             count = max(1, (min(frames, windows.count - frame) + 1) // 2)
             with self._lock:
-                encoded = self._decoder.hear(windows.at(frame))[:count]
+                encoded = self._decoder.encode(windows.at(frame))[:count]
                 total += encoded.sum(axis=0, dtype=np.float64)
             positions += count
             yield
@@ -201,9 +201,9 @@ class WhisperTranscriber:
         while frame < max(windows.count, 1):
             size = max(1, min(longest, windows.count - frame))
             with self._lock:
-                self._decoder.hear(windows.at(frame))
+                self._decoder.encode(windows.at(frame))
                 prompt = self.prompt(language, options, context)
-                window = self._best(rules, *prompt, options, random)
+                window = self._decode_window(rules, *prompt, options, random)
                 parts: list[Part] = []
                 done = size
                 if not _is_silent(window, options):
@@ -219,7 +219,7 @@ class WhisperTranscriber:
             frame += max(done, 1)
             yield parts, words
 
-    def _best(
+    def _decode_window(
         self,
         rules: Rules,
         begin: list[int],
@@ -227,18 +227,18 @@ class WhisperTranscriber:
         options: TranscribeOptions,
         random: np.random.Generator,
     ) -> WindowText:
-        """One window's text, at the first temperature at which it looks right."""
+        """One window's text, at the first temperature at which it passes the checks."""
         for temperature in options.temperatures:
-            window = self._try(rules, begin, rest, temperature, random)
+            window = self._decode_at(rules, begin, rest, temperature, random)
             lowest, ratio = options.log_probability, options.compression_ratio
-            doubtful = lowest is not None and window.log_probability < lowest
+            is_unlikely = lowest is not None and window.log_probability < lowest
             silent = options.no_speech is not None and window.no_speech > options.no_speech
-            repeats = ratio is not None and window.compression > ratio
-            if (doubtful and silent) or not (doubtful or repeats):
+            is_repetitive = ratio is not None and window.compression > ratio
+            if (is_unlikely and silent) or not (is_unlikely or is_repetitive):
                 break
         return window
 
-    def _try(
+    def _decode_at(
         self,
         rules: Rules,
         begin: list[int],
@@ -248,8 +248,7 @@ class WhisperTranscriber:
     ) -> WindowText:
         """One window's text at one temperature."""
         first, logits = self._decoder.start([*begin, *rest], len(begin) - 1)
-        weights = np.exp(first - first.max())
-        silence = float(np.exp(first[self.tokens.no_speech] - first.max()) / weights.sum())
+        silence = float(softmax(first)[self.tokens.no_speech])
         tokens: list[int] = []
         total = 0.0
         most = self._longest(len(begin) + len(rest))
@@ -273,7 +272,7 @@ class WhisperTranscriber:
         half = int(self.entry.config["text_positions"]) // 2
         length = int(processing.get("max_length", half + prompt)) - prompt
         new = int(processing.get("max_new_tokens", half))
-        return max(1, min(half, self._decoder.room, length, new))
+        return max(1, min(half, self._decoder.remaining, length, new))
 
     def _segments(
         self, window: WindowText, frame: int, size: int, options: TranscribeOptions
@@ -327,15 +326,13 @@ class WhisperTranscriber:
         prompt = [t.start, *rest]
         if rest[-1:] != [t.no_timestamps]:
             prompt.append(t.no_timestamps)
-        weights, logits = self._decoder.looks([*prompt, *tokens, t.end])
+        weights, logits = self._decoder.attention([*prompt, *tokens, t.end])
         words = t.words(tokens, language)
         return word_times(words, weights, logits, len(prompt), size, frame * HOP / RATE, t.end)
 
 
 def _is_silent(window: WindowText, options: TranscribeOptions) -> bool:
-    """Whether a window is skipped: likely silent, and its text not likely enough to speak against
-    that.
-    """
+    """Whether a window is skipped: it is probably silent, and its text has a low probability."""
     if options.no_speech is None or window.no_speech <= options.no_speech:
         return False
     return options.log_probability is None or window.log_probability <= options.log_probability

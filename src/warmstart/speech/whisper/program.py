@@ -1,12 +1,12 @@
 """Whisper as a program of three or four functions, and the decoder that runs them with its caches in place.
 
-    encode   features                      -> the encoder's output, and what the decoder's blocks see of it
-    prefill  tokens, two rows, sight       -> logits after these two tokens, keys and values of all
-    decode   token, position, caches, sight -> logits, the token's keys and values
-    align    tokens, sight                 -> how the alignment heads look at the sound (for word times)
+    encode   features                      -> the encoder's output, and its keys and values for cross-attention
+    prefill  tokens, two rows, cross       -> logits after these two tokens, keys and values of all
+    decode   token, position, caches, cross -> logits, the token's keys and values
+    align    tokens, cross                 -> attention of the alignment heads to the sound (for word times)
 
-The caches have a fixed size. A step gives back only its own row, which is written into the cache where the engine
-keeps it: nothing else is copied between steps.
+The caches have a fixed size. A step returns only its own row, which is written into the engine's cache: nothing else
+is copied between steps.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def whisper_program(entry: Entry, model: Any) -> Program:
 class WhisperDecoder:
     """One window of sound in an engine, and the tokens so far.
 
-    Not for several threads at once: the caches lie in the engine.
+    Not thread-safe: the caches are in the engine.
 
     Args:
         engine: with the program of `whisper_program`.
@@ -102,16 +102,16 @@ class WhisperDecoder:
         }
         self._session = engine.session("decode", tuple(caches))
         self._session.resize(caches)
-        self._sight: dict[str, np.ndarray] = {}
+        self._cross: dict[str, np.ndarray] = {}
         self._position = 0
 
-    def hear(self, features: np.ndarray) -> np.ndarray:
-        """Take in a window of features, float32 (mels, frames); returns the encoder's output,
+    def encode(self, features: np.ndarray) -> np.ndarray:
+        """Encode a window of features, float32 (mels, frames); returns the encoder's output,
         (positions, width).
         """
-        self._sight = self.engine.run("encode", features=np.ascontiguousarray(features[None]))
-        encoded: np.ndarray = self._sight.pop("encoded")[0]
-        for name, array in self._sight.items():
+        self._cross = self.engine.run("encode", features=np.ascontiguousarray(features[None]))
+        encoded: np.ndarray = self._cross.pop("encoded")[0]
+        for name, array in self._cross.items():
             self._session.write(name, ..., array)
         return encoded
 
@@ -121,37 +121,37 @@ class WhisperDecoder:
         """
         rows = np.array([index, len(tokens) - 1], np.int32)
         out = self.engine.run(
-            "prefill", tokens=np.array([tokens], np.int32), rows=rows, **self._sight
+            "prefill", tokens=np.array([tokens], np.int32), rows=rows, **self._cross
         )
         self._position = 0
-        self._remember(out, len(tokens))
+        self._write_cache(out, len(tokens))
         return out["logits"]
 
     def step(self, token: int) -> np.ndarray:
-        """Say one more token; returns the logits after it, float32 (vocabulary,)."""
+        """Append a token; returns the logits after it, float32 (vocabulary,)."""
         out = self._session.run(
             tokens=np.array([[token]], np.int32), position=np.array([self._position], np.int32)
         )
-        self._remember(out, 1)
+        self._write_cache(out, 1)
         logits: np.ndarray = out["logits"][0]
         return logits
 
-    def looks(self, tokens: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """How the alignment heads look at the sound for each of these tokens, and the logits
+    def attention(self, tokens: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """The attention of the alignment heads to the sound for each of these tokens, and the logits
         after each.
 
         Returns:
             float32 (heads, tokens, positions), (tokens, vocabulary).
         """
-        out = self.engine.run("align", tokens=np.array([tokens], np.int32), **self._sight)
+        out = self.engine.run("align", tokens=np.array([tokens], np.int32), **self._cross)
         return out["weights"][0], out["logits"][0]
 
     @property
-    def room(self) -> int:
-        """How many more tokens fit."""
+    def remaining(self) -> int:
+        """The number of further tokens that fit."""
         return int(self.config["text_positions"]) - self._position
 
-    def _remember(self, out: Mapping[str, np.ndarray], count: int) -> None:
+    def _write_cache(self, out: Mapping[str, np.ndarray], count: int) -> None:
         indices = slice(self._position, self._position + count)
         for n in range(int(self.config["decoder_layers"])):
             for role in ("key", "value"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,18 +18,14 @@ from warmstart.speech.recognizer import Recognizer
 from warmstart.speech.results.transcript import Transcript
 from warmstart.speech.whisper.decoder import WhisperTranscriber
 from warmstart.speech.whisper.program import whisper_program as program
-from warmstart.speech.whisper.tokens import WhisperTokens, own_files
+from warmstart.speech.whisper.tokens import WhisperTokens
+from warmstart.speech.whisper.tokens import own_files as files
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["RECOGNIZER", "TRAINER", "WhisperRecognizer", "files", "program"]
-
-
-def files(folder: Path) -> Mapping[str, Path | bytes]:
-    """Files of a bundle besides the weights, so that transformers can read it too."""
-    return own_files(folder)
 
 
 class WhisperRecognizer(Recognizer):

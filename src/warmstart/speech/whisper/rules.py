@@ -1,4 +1,4 @@
-"""Which token may come next, and which one does.
+"""The rules for the next token, and its choice.
 
 Source: Radford et al. 2022, section 4.5, and the logit filters of openai/whisper's `decoding.py`,
 which transformers' logits processors for Whisper equal.
@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from warmstart.core.probabilities import log_sum_exp, softmax
 from warmstart.speech.whisper.tokens import WhisperTokens
 
 
 class Rules:
-    """What the next token must not be.
+    """Excludes tokens.
 
     Args:
         tokens: the special ones.
@@ -32,8 +33,8 @@ class Rules:
         self._latest_first = int(processing.get("max_initial_timestamp", 50))
 
     def apply(self, logits: np.ndarray, tokens: Sequence[int]) -> None:
-        """Put what may not follow on `tokens` (those after the prompt) to minus infinity, in
-        place.
+        """Set the logits of tokens that must not follow `tokens` (those after the prompt) to minus
+        infinity, in place.
         """
         logits[self._never] = -np.inf
         if not tokens:
@@ -58,7 +59,7 @@ class Rules:
         if times:
             logits[first : times[-1] if last and not before else times[-1] + 1] = -np.inf
         if (
-            _log_sum(logits[first:]) > logits[:first].max()
+            log_sum_exp(logits[first:]) > logits[:first].max()
         ):  # some time is likelier than the likeliest text
             logits[:first] = -np.inf
 
@@ -75,12 +76,6 @@ def choose(
     """
     token = int(logits.argmax())
     if temperature > 0:
-        weights = np.exp((logits - logits[token]).astype(np.float64) / temperature)
-        token = int(random.choice(len(weights), p=weights / weights.sum()))
-    return token, float(logits[token] - _log_sum(logits))
-
-
-def _log_sum(logits: np.ndarray) -> float:
-    """log(sum(exp)), -inf where all are."""
-    top = logits.max(initial=-np.inf)
-    return float(top + np.log(np.exp(logits - top).sum())) if np.isfinite(top) else float("-inf")
+        probabilities = softmax((logits - logits[token]).astype(np.float64) / temperature)
+        token = int(random.choice(len(probabilities), p=probabilities))
+    return token, float(logits[token] - log_sum_exp(logits))

@@ -15,6 +15,7 @@ from warmstart.models.checks import Repository
 from warmstart.models.keras_hub import is_preset, preset_of
 from warmstart.models.repository import CONFIG, read_json
 from warmstart.models.speech.whisper import presets
+from warmstart.speech.normalizer import WITHOUT_SPACES
 from warmstart.speech.whisper.languages import language_code
 
 FILES = (
@@ -32,8 +33,6 @@ FILES = (
 """What belongs to a Whisper repository besides its weights."""
 SECONDS = 0.02
 """From one timestamp to the next."""
-WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
-"""Languages that put no spaces between words; every character is one there."""
 BEFORE, AFTER = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"
 """Punctuation that belongs to the word behind it, and before it."""
 

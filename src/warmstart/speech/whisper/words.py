@@ -1,4 +1,4 @@
-"""When each word was spoken: from where the alignment heads look, by dynamic time warping.
+"""The times of words: from the attention of the alignment heads, by dynamic time warping.
 
 Source: `timing.py` of openai/whisper; Giorgino, "Computing and Visualizing Dynamic Time Warping
 Alignments in R" (2009) for the path.
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from warmstart.core.probabilities import softmax
 from warmstart.speech.results.transcript import Word
 from warmstart.speech.whisper.tokens import SECONDS
 
@@ -18,7 +19,7 @@ SMOOTH = 7  # positions of the median filter
 
 def word_times(
     words: Sequence[tuple[str, list[int]]],
-    looks: np.ndarray,
+    attention: np.ndarray,
     logits: np.ndarray,
     prompt: int,
     frames: int,
@@ -29,23 +30,21 @@ def word_times(
 
     Args:
         words: text and tokens of each.
-        looks: float32 (heads, T, positions), where the heads look while prompt, words and end are
-            fed in.
+        attention: float32 (heads, T, positions), of the alignment heads for prompt, words and end.
         logits: float32 (T, vocabulary), after each.
         prompt: tokens before the words.
         frames: of sound in the window; there are two to a position.
         offset: of the window, in seconds.
         end: the token that ends a text; the text tokens are below it.
     """
-    cost = -agreement(looks[:, :, : max(frames // 2, 1)])[prompt:]  # the end is a word of its own
+    cost = -agreement(attention[:, :, : max(frames // 2, 1)])[
+        prompt:
+    ]  # the end is a word of its own
     starts = path_starts(cost) * SECONDS
     counts = np.cumsum([0, *(len(ids) for _, ids in words)])
-    text = logits[prompt - 1 : prompt - 1 + counts[-1], :end].astype(np.float64)
     tokens = np.array([token for _, ids in words for token in ids])
-    top = text.max(axis=1)
-    share = np.exp(text[np.arange(len(tokens)), tokens] - top) / np.exp(text - top[:, None]).sum(
-        axis=1
-    )
+    probabilities = softmax(logits[prompt - 1 : prompt - 1 + counts[-1], :end])
+    scores = probabilities[np.arange(len(tokens)), tokens]
     spans = []
     for (word, _), a, b in zip(words, counts[:-1], counts[1:], strict=True):
         if word.strip():
@@ -54,15 +53,15 @@ def word_times(
                     word.strip(),
                     offset + float(starts[a]),
                     offset + float(starts[b]),
-                    float(share[a:b].mean()),
+                    float(scores[a:b].mean()),
                 )
             )
     return spans
 
 
-def agreement(looks: np.ndarray) -> np.ndarray:
-    """Where the heads look together: (heads, T, positions) -> (T, positions)."""
-    shares = looks / np.maximum(looks.sum(axis=-1, keepdims=True), 1e-12)
+def agreement(attention: np.ndarray) -> np.ndarray:
+    """The mean of the normalised attention of all heads: (heads, T, positions) -> (T, positions)."""
+    shares = attention / np.maximum(attention.sum(axis=-1, keepdims=True), 1e-12)
     spread = shares.std(axis=1, keepdims=True)
     shares = (shares - shares.mean(axis=1, keepdims=True)) / np.maximum(spread, 1e-12)
     half = SMOOTH // 2
@@ -83,7 +82,7 @@ def path_starts(cost: np.ndarray) -> np.ndarray:
     rows, columns = cost.shape
     total = np.full((rows + 1, columns + 1), np.inf)
     total[0, 0] = 0.0
-    came = np.zeros(
+    steps = np.zeros(
         (rows + 1, columns + 1), np.int8
     )  # 0 diagonally, 1 from the row before, 2 from the column before
     for diagonal in range(2, rows + columns + 1):
@@ -96,14 +95,14 @@ def path_starts(cost: np.ndarray) -> np.ndarray:
             0,
             np.where((ways[1] < ways[0]) & (ways[1] < ways[2]), 1, 2),
         )
-        came[i, j] = best
+        steps[i, j] = best
         total[i, j] = cost[i - 1, j - 1] + ways[best, np.arange(len(i))]
-    came[0, :], came[:, 0] = 2, 1
+    steps[0, :], steps[:, 0] = 2, 1
     starts = np.zeros(rows, np.int64)
     i, j = rows, columns
     while i > 0 or j > 0:
         if i > 0:
             starts[i - 1] = max(j - 1, 0)
-        step = came[i, j]
+        step = steps[i, j]
         i, j = i - (step != 2), j - (step != 1)
     return starts

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from warmstart.core.probabilities import log_softmax
 from warmstart.text.decoding.constraints import Constraints
 from warmstart.text.decoding.decoder import Decoder
 from warmstart.text.decoding.options import GenerateOptions
-from warmstart.text.decoding.sampler import log_softmax
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ def search(
         running = [beam for _, beam in extended]
         if not running:
             return finished
-        hopeless = finished[-1:] and finished[-1].score(penalty) >= running[0].score(penalty)
-        if len(finished) == width and hopeless:
+        cannot_improve = finished[-1:] and finished[-1].score(penalty) >= running[0].score(penalty)
+        if len(finished) == width and cannot_improve:
             return finished
         yield
         if decoder.full.any():

@@ -1,4 +1,4 @@
-"""What a text may say next: scores of tokens are lowered, raised, or excluded before one is chosen.
+"""Constraints on the next token: scores are lowered, raised, or excluded before one is chosen.
 
 Meaning and order are those of Hugging Face transformers' logits processors; in a beam search the
 scores are log-probabilities.

@@ -1,4 +1,4 @@
-"""Tokens to text while they come: only whole characters, and nothing past a stop string."""
+"""Convert tokens to text incrementally: only complete characters, and nothing after a stop string."""
 
 from __future__ import annotations
 

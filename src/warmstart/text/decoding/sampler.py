@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from warmstart.core.probabilities import log_softmax
 from warmstart.text.decoding.options import GenerateOptions
 
 
@@ -51,10 +52,3 @@ def truncate(scores: NDArray[Any], options: GenerateOptions) -> NDArray[Any]:
     if min_p is not None and min_p > 0:
         scores = np.where(scores < scores.max() + np.float32(np.log(min_p)), -np.inf, scores)
     return scores
-
-
-def log_softmax(scores: NDArray[Any]) -> NDArray[Any]:
-    """Over the last axis, in the dtype of `scores`."""
-    shifted = scores - scores.max(-1, keepdims=True)
-    logs: NDArray[Any] = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
-    return logs

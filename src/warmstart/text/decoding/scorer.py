@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from warmstart.core import cancellation, records
 from warmstart.core.inputs import Item
+from warmstart.core.probabilities import log_softmax
 from warmstart.core.results import Failed
 from warmstart.engines.base import Engine
 from warmstart.errors import UsageError
 from warmstart.hub.progress import Progress
 from warmstart.text.decoding.decoders import open_decoder
-from warmstart.text.decoding.sampler import log_softmax
 from warmstart.text.decoding.sequence import LanguageModel, prompt_tokens
-from warmstart.text.inputs import PROMPT, shown
+from warmstart.text.inputs import PROMPT, display_text
 from warmstart.text.results import TextScore
 
 CHUNK = 64
@@ -36,7 +36,7 @@ def score(model: LanguageModel, engine: Engine, item: Item) -> TextScore:
         targets = tokens[first : first + len(logs)]
         logprobs.extend(map(float, logs[np.arange(len(targets)), targets]))
     text = model.tokenizer.decode(tokens[1:], special=True)
-    name = shown(PROMPT.read(item))
+    name = display_text(PROMPT.read(item))
     return TextScore(name, model.name, tuple(tokens[1:]), tuple(logprobs), len(text))
 
 

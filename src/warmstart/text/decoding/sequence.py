@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from warmstart.core import cancellation
 from warmstart.core.inputs import Item
+from warmstart.core.probabilities import log_softmax
 from warmstart.core.terminal import counted
 from warmstart.errors import InputError
 from warmstart.text.decoding.beam_search import Beam
@@ -24,7 +25,7 @@ from warmstart.text.tokenizer import Tokenizer
 
 
 class LanguageModel(Protocol):
-    """What a text must know of the model that generates it."""
+    """The part of a model that generating a text needs."""
 
     @property
     def name(self) -> str: ...
@@ -134,8 +135,7 @@ class Continuation:
         """
         scores = self.constraints.apply(logits, self.tokens)
         token = next_token(scores, self.options, self._random)
-        shifted = logits - logits.max()
-        self._add(token, float(shifted[token] - np.log(np.exp(shifted).sum())))
+        self._add(token, float(log_softmax(logits)[token]))
 
     def extend_with(self, beam: Beam) -> None:
         """Append the result of a beam search."""

@@ -1,4 +1,4 @@
-"""Adversarial training of texts: every batch is learned twice, the second time with a perturbation
+"""Adversarial training of text models: every batch is used twice, the second time with a perturbation
 of the word embeddings that raises the loss.
 
 Source: Miyato, Dai, Goodfellow, "Adversarial Training Methods for Semi-Supervised Text
@@ -16,10 +16,10 @@ from warmstart.errors import UsageError
 
 
 class Adversarial(keras.Model):
-    """A network of texts that is trained so; it predicts as the network does.
+    """A text network with adversarial training; its predictions are those of the network.
 
     Args:
-        network: whose table of word vectors learns.
+        network: with trainable word embeddings.
         size: norm of the perturbation of the whole table.
 
     Raises:

@@ -1,10 +1,11 @@
-"""Batches of tokenised texts."""
+"""Batches of tokenised texts, and the loss of their tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 from warmstart.text.tokenizer import Encoded, padded
@@ -22,6 +23,12 @@ def padder(config: Mapping[str, Any]) -> Pad:
         return {**arrays, "token_type_ids": np.minimum(arrays["token_type_ids"], last_type)}
 
     return pad
+
+
+def weighted_loss() -> dict[str, keras.losses.Loss]:
+    """The mean cross-entropy of the tokens that have a weight."""
+    mean = "mean_with_sample_weight"
+    return {"logits": keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=mean)}
 
 
 class TextBatches(SortedBatches):

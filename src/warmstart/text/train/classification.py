@@ -11,12 +11,13 @@ import numpy as np
 
 from warmstart.catalog import Label
 from warmstart.core.model import Model
+from warmstart.core.probabilities import log_softmax
 from warmstart.errors import UsageError
 from warmstart.models.text import sentence_modules
 from warmstart.models.text.encoder_config import MEAN_OF_FOUR
 from warmstart.text.classification import TextClassifier
 from warmstart.text.data import Example, examples
-from warmstart.text.inputs import shown
+from warmstart.text.inputs import display_text
 from warmstart.text.train import refit
 from warmstart.text.train.adversarial import Adversarial
 from warmstart.text.train.batches import TextBatches
@@ -274,7 +275,7 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
         order = [int(row) for row in np.argsort(-off, kind="stable") if wrong[row]]
         rows = [
             [
-                shown(examples[row].text),
+                display_text(examples[row].text),
                 self._in_words(truth[row], names).replace(" 100%", ""),
                 self._in_words(scores[row], names),
             ]
@@ -315,6 +316,4 @@ def _loss(problem: str, logits: np.ndarray, truth: np.ndarray) -> float:
         return float(np.mean((logits - truth) ** 2))
     if problem == "multi":
         return float(np.mean(np.logaddexp(0, logits) - logits * truth))
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    log_probabilities = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-    return float(-np.mean((log_probabilities * truth).sum(1)))
+    return float(-np.mean((log_softmax(logits) * truth).sum(1)))

@@ -16,12 +16,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from warmstart.core.probabilities import log_softmax
+from warmstart.core.search import unit
 from warmstart.errors import UsageError
 from warmstart.models.text import sentence_modules
 from warmstart.models.text.outputs import with_features
 from warmstart.text import corpus
 from warmstart.text.corpus import TextExample
-from warmstart.text.embedding import EmbedOptions, TextEmbedder
+from warmstart.text.embedding import EmbedOptions, TextEmbedder, document_prompt, query_prompt
 from warmstart.text.tokenizer import Encoded
 from warmstart.text.train.batches import Pad
 from warmstart.text.train.encoder import VALIDATION_BATCH, EncoderTrainer
@@ -92,9 +94,8 @@ class EmbeddingTrainer(EncoderTrainer[EmbeddingOptions, TextExample, TextEmbedde
         """The texts of an example as tokens, with the prompts of queries and documents that the base
         has."""
         prompts = self.predictor.prompts
-        query = next((name for name in ("query",) if name in prompts), None)
-        document = next((n for n in ("document", "passage", "corpus") if n in prompts), None)
-        names = (query, document, document)
+        document = document_prompt(prompts)
+        names = (query_prompt(prompts), document, document)
         return [
             self.predictor.tokenize(
                 self.predictor.prompt_of(EmbedOptions(prompt_name=name)) + text, example.name
@@ -131,7 +132,7 @@ class EmbeddingTrainer(EncoderTrainer[EmbeddingOptions, TextExample, TextEmbedde
             for role in range(roles)
         ]
         ids = [np.concatenate([part[role] for part in names])[:, 0] for role in range(roles)]
-        scores = _unit(order[0]) @ _unit(np.concatenate(order[1:])).T
+        scores = unit(order[0]) @ unit(np.concatenate(order[1:])).T
         candidates = np.concatenate(ids[1:])
         equal = candidates[None, :] == ids[1][:, None]
         rows = np.arange(len(scores))
@@ -139,9 +140,7 @@ class EmbeddingTrainer(EncoderTrainer[EmbeddingOptions, TextExample, TextEmbedde
         others = np.where(equal, -np.inf, scores).max(axis=1, initial=-np.inf)
         logits = np.where(equal, FAR, self.options.scale * scores)
         logits[rows, rows] = self.options.scale * own
-        highest = logits.max(axis=1)
-        norms = highest + np.log(np.exp(logits - highest[:, None]).sum(axis=1))
-        loss = float(np.mean(norms - self.options.scale * own))
+        loss = -float(log_softmax(logits)[rows, rows].mean())
         return {"loss": loss, "accuracy": float((own > others).mean())}
 
 
@@ -209,8 +208,3 @@ class RankingLoss(keras.losses.Loss):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "scale": self.scale, "roles": self.roles}
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    unit: np.ndarray = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return unit

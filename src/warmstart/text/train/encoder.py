@@ -40,7 +40,7 @@ WIDTH, RATE, HIGHEST_RATE = 768, 5e-5, 3e-4
 """BERT's learning rate at its base width; narrower encoders take a higher one, in proportion."""
 VALIDATION_BATCH = 32
 FEWEST_EPOCHS, MOST_EPOCHS, FEWEST_STEPS = 3, 20, 300
-"""Of a fit whose number of epochs nobody names."""
+"""Limits of the default number of epochs."""
 
 
 class HasGroup(Protocol):
@@ -94,7 +94,7 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
         return example.group
 
     def content_of(self, example: ExampleT) -> Hashable:
-        """Equal for equal inputs; None: repeated examples are not looked for."""
+        """Equal for equal inputs; None: repeated examples are not detected."""
         return None
 
     def inspect(self, examples: Sequence[ExampleT]) -> None:
@@ -344,6 +344,3 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
         digest, source = self.model.weights.digest, lora.source_of(self.base, self.model)
         adapter = lora.adapter(self.network, self.entry, digest, source, rank)
         return lora.merged(self.network, self.entry), adapter
-
-
-"""Names of layers that belong to a head; the pooler and the encoder are always copied."""

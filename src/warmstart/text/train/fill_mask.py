@@ -14,12 +14,13 @@ from typing import Any
 import keras
 import numpy as np
 
+from warmstart.core.probabilities import log_softmax
 from warmstart.errors import UsageError
 from warmstart.text import corpus
 from warmstart.text.corpus import TextExample
 from warmstart.text.fill_mask import FillMask
 from warmstart.text.tokenizer import Encoded
-from warmstart.text.train.batches import Pad
+from warmstart.text.train.batches import Pad, weighted_loss
 from warmstart.text.train.encoder import VALIDATION_BATCH, EncoderTrainer
 from warmstart.text.train.options import FillMaskOptions
 from warmstart.training.sorted_batches import SortedBatches
@@ -67,10 +68,7 @@ class FillMaskTrainer(EncoderTrainer[FillMaskOptions, TextExample, FillMask]):
         )
 
     def loss(self) -> dict[str, keras.losses.Loss]:
-        mean = "mean_with_sample_weight"
-        return {
-            "logits": keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=mean)
-        }
+        return weighted_loss()
 
     def measure(self) -> dict[str, float]:
         """`loss` and `accuracy` of the masked tokens, and the perplexity."""
@@ -80,9 +78,7 @@ class FillMaskTrainer(EncoderTrainer[FillMaskOptions, TextExample, FillMask]):
             logits = np.asarray(self.network.predict_on_batch(inputs)["logits"])
             chosen = weights["logits"] > 0
             scores, tokens = logits[chosen].astype(np.float64), truth["logits"][chosen]
-            highest = scores.max(axis=1)
-            norms = highest + np.log(np.exp(scores - highest[:, None]).sum(axis=1))
-            total += float((norms - scores[np.arange(len(tokens)), tokens]).sum())
+            total -= float(log_softmax(scores)[np.arange(len(tokens)), tokens].sum())
             correct += float((scores.argmax(axis=1) == tokens).sum())
             count += len(tokens)
         loss = total / max(count, 1)

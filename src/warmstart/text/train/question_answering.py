@@ -22,7 +22,7 @@ from warmstart.text.question_answering import (
     ENDS,
     AnswerOptions,
     QuestionAnswerer,
-    judged,
+    answer_scores,
 )
 from warmstart.text.squad import Question
 from warmstart.text.tokenizer import Encoded
@@ -136,4 +136,4 @@ def span(question: Question, window: Encoded) -> tuple[int, int]:
 
 
 def _scores(one: Question, answer: str) -> tuple[float, float]:
-    return judged(answer, [text for text, _ in one.answers] or [""])
+    return answer_scores(answer, [text for text, _ in one.answers] or [""])

@@ -15,14 +15,14 @@ import keras
 import numpy as np
 
 from warmstart.catalog import Label
+from warmstart.core.probabilities import softmax
 from warmstart.errors import UsageError
 from warmstart.text import conll
 from warmstart.text.conll import Sentence
-from warmstart.text.encoder import softmax
 from warmstart.text.tags import OUTSIDE, Scheme, scheme_of
 from warmstart.text.token_classification import TokenClassifier, word_indices
 from warmstart.text.tokenizer import Encoded
-from warmstart.text.train.batches import TextBatches
+from warmstart.text.train.batches import TextBatches, weighted_loss
 from warmstart.text.train.encoder import EncoderTrainer
 from warmstart.text.train.options import TokenClassificationOptions
 from warmstart.training.page import MISTAKES, Section, mistakes
@@ -92,10 +92,7 @@ class TokenClassificationTrainer(
         return self.batched(encoded, targets, shuffle)
 
     def loss(self) -> dict[str, keras.losses.Loss]:
-        mean = "mean_with_sample_weight"
-        return {
-            "logits": keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=mean)
-        }
+        return weighted_loss()
 
     def predicted_tags(self, logits: Sequence[np.ndarray]) -> list[list[str]]:
         """Of each validation sentence, from the logits of its windows."""
