@@ -62,10 +62,10 @@ def new_folder(folder: Path, prefix: str) -> Iterator[Path]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut, if the system supports it."""
-    with contextlib.suppress(
-        OSError
-    ):  # Windows cannot open folders, some file systems cannot sync them
+    """Make a rename in `folder` survive a power cut, if the system supports it: Windows cannot open
+    folders, and some file systems cannot sync them.
+    """
+    with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -13,21 +13,19 @@ only, never from a bundle.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
 import mmap
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from warmstart import log
+from warmstart.atomic import atomic_file
 from warmstart.digests import sha256_of
 from warmstart.engines import machine
 from warmstart.hub import home
@@ -79,11 +77,10 @@ class NetworkCache:
         try:
             stream = io.BytesIO()
             compiled.export_model(stream)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with _replacing(path) as file:
+            with atomic_file(path, sync=False) as file:
                 file.write(stream.getbuffer())
             record = {"key": path.stem, "sha256": sha256_of(path)}
-            with _replacing(path.with_suffix(".json")) as file:
+            with atomic_file(path.with_suffix(".json"), sync=False) as file:
                 file.write(json.dumps(record).encode())
         except (OSError, RuntimeError) as error:
             log.info("%s cannot be stored: %s", path, error)
@@ -102,16 +99,3 @@ class NetworkCache:
         }
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
         return home() / "openvino" / f"{key}.blob"
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A new file, which replaces `path` if all of it can be written."""
-    descriptor, temporary = tempfile.mkstemp(prefix=".making-", dir=path.parent)
-    try:
-        with open(descriptor, "wb") as file:
-            yield file
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

@@ -128,7 +128,6 @@ def resolve(source: Hub) -> Listing:
         "siblings": [_sibling(path, file) for path, file in listing.files.items()],
     }
     with files.writing(folder):
-        (folder / "refs").mkdir(parents=True, exist_ok=True)
         files.write_json(folder / f"{listing.commit}.json", known)
         if not is_commit(source.revision):
             files.write_json(

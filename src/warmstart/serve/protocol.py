@@ -67,13 +67,8 @@ class Protocol(HttpToolsProtocol):
         self._header_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._message_began = False  # whether the last data started a message
-        (
-            self._stage,
-            self._host_headers,
-            self._head_bytes,
-            self._frame_bytes,
-            self._content_bytes,
-        ) = DONE, 0, 0, 0, 0
+        self._stage, self._host_headers = DONE, 0
+        self._head_bytes = self._frame_bytes = self._content_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._gone: asyncio.Future[None] = self.loop.create_future()
