@@ -1,8 +1,8 @@
 """Queries over the catalogue. Files are read when a query needs them, each once per process.
 
-`entries/<family>.toml` contains one family: a `[defaults]` table, and a `[[variant]]` table per model
-which overrides it, key by key. Two keys are short forms: `weights_base` is the prefix of every
-weight source without a scheme, and `top1` / `top5` become metrics on `metrics_dataset` from
+`entries/<family>.toml` contains one family: a `[defaults]` table, and a `[[variant]]` table per
+model which overrides it, key by key. Two keys are short forms: `weights_base` is the prefix of
+every weight source without a scheme, and `top1` / `top5` become metrics on `metrics_dataset` from
 `metrics_source`. Every name and alias in a file starts with the first word of the file's name
 (`resnet50_v2` is in `resnet_v2.toml`), so that a query for one name reads a few small files.
 

@@ -62,8 +62,8 @@ class Checkpoint(ABC):
         return {}
 
     def config(self) -> Mapping[str, Any] | None:
-        """The description of a whole Keras model in its file, as JSON values: `class_name`, `config`,
-        and `compile_config` if it was compiled. None if the file has only weights.
+        """The description of a whole Keras model in its file, as JSON values: `class_name`,
+        `config`, and `compile_config` if it was compiled. None if the file has only weights.
 
         It is plain data, from which nothing is built here.
 

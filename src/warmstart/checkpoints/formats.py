@@ -34,8 +34,8 @@ def open_checkpoint(path: Path) -> Checkpoint:
         path: a Keras `.h5`, `.weights.h5` or `.keras`, a `.safetensors` or its
             `model.safetensors.index.json`, a `.tflite`, under any name; the `.index` of a
             checkpoint of TensorFlow, or its name without that ending; the `artifact.json` of a
-            program that contains a model's weights; or a folder that contains one of `FOLDER_FILES`,
-            or one checkpoint of TensorFlow.
+            program that contains a model's weights; or a folder that contains one of
+            `FOLDER_FILES`, or one checkpoint of TensorFlow.
 
     Returns:
         The open checkpoint; close it, or use it in a `with` statement.

@@ -119,8 +119,8 @@ def fill(
 ) -> None:
     """Fill a model from a public checkpoint: all of it, or an error.
 
-    Of an array that the file contains under its own name and under an alias (tied weights), the alias
-    is not read.
+    Of an array that the file contains under its own name and under an alias (tied weights), the
+    alias is not read.
 
     Args:
         model: a built `keras.Model`.

@@ -174,8 +174,8 @@ def model_arrays(model: Any) -> dict[str, np.ndarray]:
 def saved_paths(model: Any) -> dict[str, Any]:
     """Path in a Keras 3 `.weights.h5` -> variable, as `model.save_weights` names them.
 
-    A path consists of attribute names, and inside `layers` of snake-case class names with a counter:
-    `layers/conv2d_1/vars/0`. A layer defines its `vars` by `save_own_variables`.
+    A path consists of attribute names, and inside `layers` of snake-case class names with a
+    counter: `layers/conv2d_1/vars/0`. A layer defines its `vars` by `save_own_variables`.
     """
     paths: dict[str, Any] = {}
     _save(model, "", paths, set(), _plain_attributes(model))

@@ -1,4 +1,5 @@
-"""TensorFlow's checkpoints (`model.ckpt.index`, `model.ckpt.data-00000-of-00001`), without TensorFlow.
+"""TensorFlow's checkpoints (`model.ckpt.index`, `model.ckpt.data-00000-of-00001`), without
+TensorFlow.
 
 The index is a table of LevelDB: blocks of sorted keys and values, a block that lists them, and a
 footer that says where that one is. A value is a protocol buffer: type, shape, shard, offset and

@@ -1,5 +1,5 @@
-"""Labelled pictures in memory: (x, y) arrays as pairs, and the range of their numbers, inferred from
-the whole data set.
+"""Labelled pictures in memory: (x, y) arrays as pairs, and the range of their numbers, inferred
+from the whole data set.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def are_arrays(data: Any) -> bool:
 
 
 def pairs(data: Any) -> list[tuple[np.ndarray, Any]]:
-    """The pictures of (x, y) with their labels: integers or strings; for rows of 0 and 1 an index, or
-    tuples of indices if rows may have several ones.
+    """The pictures of (x, y) with their labels: integers or strings; for rows of 0 and 1 an index,
+    or tuples of indices if rows may have several ones.
 
     Args:
         data: x (N, H, W) or (N, H, W, channels), or a list of pictures; y (N,), (N, 1), or
@@ -82,7 +82,8 @@ def labels_of_rows(rows: Sequence[Any]) -> list[Any]:
 
 
 def as_uint8(parts: Mapping[str, list[Any]]) -> str:
-    """Convert the arrays among the inputs to uint8, in the lists, and describe their type and range.
+    """Convert the arrays among the inputs to uint8, in the lists, and describe their type and
+    range.
 
     Floats are 0 to 1, 0 to 255 or -1 to 1; integers are 0 to 255, or have as many bits as the
     highest one needs. All parts have the same range; nothing is clipped.

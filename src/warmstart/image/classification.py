@@ -114,8 +114,8 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
     def stream(
         self, photos: Iterable[Photo] | Photo, options: ClassifyOptions
     ) -> ResultStream[Classification | Failed]:
-        """Classify the photos of an iterator, a folder or a pattern (`"photos/*.jpg"`), in order, in
-        constant memory.
+        """Classify the photos of an iterator, a folder or a pattern (`"photos/*.jpg"`), in order,
+        in constant memory.
 
         Returns:
             An iterator with a `Classification` for each input, or a `Failed` for an unusable one.

@@ -1,8 +1,8 @@
 """Decodes a picture of any form into an upright 8-bit RGB image.
 
-This module decides what Pillow leaves to its callers: the formats that are parsed, the maximum size,
-the orientation, the background of transparent pixels, and the conversion of 16-bit and float pixels
-to 8 bits.
+This module decides what Pillow leaves to its callers: the formats that are parsed, the maximum
+size, the orientation, the background of transparent pixels, and the conversion of 16-bit and float
+pixels to 8 bits.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def size(item: Any, *, name: str | None = None, max_pixels: int = MAX_PIXELS) ->
 def upright_size(
     item: Any, *, name: str | None = None, max_pixels: int = MAX_PIXELS
 ) -> tuple[tuple[int, int], bool]:
-    """(width, height) of the upright picture, and whether EXIF rotates or mirrors it; only the header
-    of a file is read.
+    """(width, height) of the upright picture, and whether EXIF rotates or mirrors it; only the
+    header of a file is read.
 
     Raises:
         InputError: the size cannot be read; the message names the item.

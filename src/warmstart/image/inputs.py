@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Photo: TypeAlias = Union[str, "os.PathLike[str]", bytes, Readable, "Image", "NDArray[Any]"]
-"""A path, URL, bytes, open binary file, PIL image, or array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)
-of integers, or of floats with a `value_range`.
+"""A path, URL, bytes, open binary file, PIL image, or array (H, W), (H, W, 1), (H, W, 3) or (H, W,
+4) of integers, or of floats with a `value_range`.
 """
 
 

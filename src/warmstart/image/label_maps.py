@@ -2,9 +2,9 @@
 
 Bilinear upsampling followed by argmax, as in the reference implementations, computes height x width
 x classes numbers: 300 million for a photo of 1920x1080 and 150 classes. But upsampled logits are
-weighted means of those at the corners of a cell, so where the four corners have the same best class,
-that class is best in the whole cell. Only the other cells are upsampled, and only for the classes
-that can be best: a class cannot if its highest logit is below the lowest of another class.
+weighted means of those at the corners of a cell, so where the four corners have the same best
+class, that class is best in the whole cell. Only the other cells are upsampled, and only for the
+classes that can be best: a class cannot if its highest logit is below the lowest of another class.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def label_map(logits: np.ndarray, frame: Frame) -> np.ndarray:
 
 
 def _sample_points(length: int, start: int, inner: int, whole: int, cells: int) -> Samples:
-    """The cell of the grid in which the centre of each pixel of a side lies, and the position in it."""
+    """The cell of the grid in which the centre of each pixel of a side lies, and the position in
+    it.
+    """
     index = ((np.arange(length) + 0.5) * (inner / length) + start) * (cells / whole) - 0.5
     index = np.clip(index, 0, cells - 1)
     cell = index.astype(np.intp)

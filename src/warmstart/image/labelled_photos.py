@@ -69,8 +69,8 @@ def _of_folder(folder: Path, reading: Reading, outer: Path | None = None) -> Ite
 
 
 def _inner_folder(folder: Path) -> Path | None:
-    """The only folder with photos in a folder, if its photos are labelled: `images/`, as in Food-101
-    and CUB-200, or the folder of an archive. None for any other folder.
+    """The only folder with photos in a folder, if its photos are labelled: `images/`, as in
+    Food-101 and CUB-200, or the folder of an archive. None for any other folder.
     """
     children = list(islice(filter(has_photos, folders_of(folder)), 2))
     if len(children) != 1:
@@ -102,7 +102,9 @@ def _tables(folder: Path) -> list[Path]:
 
 @lru_cache(maxsize=64)
 def _is_table(file: Path, changed: int) -> bool:
-    """Whether a JSON file contains records of two columns or more; `changed`: its modification time."""
+    """Whether a JSON file contains records of two columns or more; `changed`: its modification
+    time.
+    """
     try:
         return len(records.read_table(file, (PHOTO, LABEL)).columns) > 1
     except UsageError:

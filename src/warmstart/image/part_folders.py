@@ -66,16 +66,16 @@ def part_folders(
 
 
 def _unpacked(folder: Path) -> Path:
-    """The folder of the same name in a folder, if it is the only content: `seg_train/seg_train/` from
-    some archives. Else the folder itself.
+    """The folder of the same name in a folder, if it is the only content: `seg_train/seg_train/`
+    from some archives. Else the folder itself.
     """
     inside = folder / folder.name
     return inside if inside.is_dir() and [*folder.iterdir()] == [inside] else folder
 
 
 def _is_copy(inner: Path, folder: Path) -> bool:
-    """Whether all photos of an inner folder are also in the folder around it: with the same names and
-    sizes, and the first ones with the same content.
+    """Whether all photos of an inner folder are also in the folder around it: with the same names
+    and sizes, and the first ones with the same content.
     """
     photos = [(photo, folder / photo.relative_to(inner)) for photo in photos_of(inner)]
     if not photos or not all(other.is_file() for _, other in photos):
@@ -109,8 +109,8 @@ def inner_folders(
     problems: list[str],
     depth: int = DEEPEST,
 ) -> list[Path]:
-    """The folders of labelled data in a folder that has none itself: a single one, as from archives,
-    or one per year, such as `VOC2007/` and `VOC2012/`. Empty if there is none.
+    """The folders of labelled data in a folder that has none itself: a single one, as from
+    archives, or one per year, such as `VOC2007/` and `VOC2012/`. Empty if there is none.
 
     Args:
         folder: around labelled data.

@@ -11,8 +11,8 @@ from warmstart.core.records.part_names import parts_of_names, require_single
 from warmstart.errors import UsageError
 
 CLASSES = "_classes.csv"
-"""Roboflow's file of classes: a list of names, or for several classes per photo one column of 0 and 1
-per class.
+"""Roboflow's file of classes: a list of names, or for several classes per photo one column of 0 and
+1 per class.
 """
 
 

@@ -49,7 +49,9 @@ def folders_of(folder: Path) -> list[Path]:
 
 
 def folders_called(folder: Path, names: Sequence[str]) -> list[Path]:
-    """The folders in a folder with one of these names, in the order of the names, regardless of case."""
+    """The folders in a folder with one of these names, in the order of the names, regardless of
+    case.
+    """
     order = {name.lower(): index for index, name in enumerate(names)}
     folders = [child for child in folders_of(folder) if child.name.lower() in order]
     return sorted(folders, key=lambda child: order[child.name.lower()])

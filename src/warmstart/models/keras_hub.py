@@ -67,7 +67,8 @@ class Preset:
         return count
 
     def check_head(self, **supported: tuple[Any, ...]) -> None:
-        """Check options of its head against the supported values, of which the first is the default.
+        """Check options of its head against the supported values, of which the first is the
+        default.
 
         Raises:
             UsageError: an option has another value.

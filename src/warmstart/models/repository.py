@@ -1,5 +1,5 @@
-"""Repositories in Hugging Face layout, `config.json` and `model.safetensors`, and KerasHub's presets,
-read as an `Entry`.
+"""Repositories in Hugging Face layout, `config.json` and `model.safetensors`, and KerasHub's
+presets, read as an `Entry`.
 
 The family of the config's `model_type` reads it: it checks every key that decides the numbers, and
 refuses by name what it does not support. Reading a repository runs no code of it and builds

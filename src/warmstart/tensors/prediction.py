@@ -96,8 +96,8 @@ class ArrayModel(Model[ArrayInput, Arrays, ArrayOptions]):
     def stream(
         self, arrays: Iterable[ArrayInput] | os.PathLike[str] | str, options: ArrayOptions
     ) -> ResultStream[Arrays | Failed]:
-        """The outputs of the inputs of an iterator, an `.npz` file (one input a row), a `.json` file
-        or a table, in constant memory.
+        """The outputs of the inputs of an iterator, an `.npz` file (one input a row), a `.json`
+        file or a table, in constant memory.
 
         Returns:
             An iterator with an `Arrays` for each input, or a `Failed` for an unusable one.

@@ -2,8 +2,8 @@
 the same.
 
 Each of Keras' operations reads and writes arrays of the variable's size; with an embedding table of
-30,522 x 384, its decay and its clipping, a step takes half the time. On several devices it is Keras'
-own.
+30,522 x 384, its decay and its clipping, a step takes half the time. On several devices it is
+Keras' own.
 """
 
 from __future__ import annotations

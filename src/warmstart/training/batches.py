@@ -1,5 +1,5 @@
-"""Batches of training data that depend only on seed, epoch and index, so that a resumed run sees the
-same ones.
+"""Batches of training data that depend only on seed, epoch and index, so that a resumed run sees
+the same ones.
 """
 
 from __future__ import annotations

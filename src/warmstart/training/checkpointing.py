@@ -40,8 +40,8 @@ def changing_variables(model: keras.Model) -> list[Any]:
 
 
 class EpochCheckpoints(keras.callbacks.Callback):
-    """Stores and compares each epoch, and stops training; the last of the callbacks, so that it sees
-    what the others did.
+    """Stores and compares each epoch, and stops training; the last of the callbacks, so that it
+    sees what the others did.
     """
 
     def __init__(

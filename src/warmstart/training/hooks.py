@@ -43,8 +43,8 @@ class TrainerHooks(ABC, Generic[OptionsT]):
         clip_norm: the global norm to which gradients are clipped.
         jit_compile: as `keras.Model.compile` takes it.
         keep_start: whether the weights before training are a candidate too.
-        averages: shares of the trained weights in averages of those before and after training, which
-            are candidates too, with `keep_start`.
+        averages: shares of the trained weights in averages of those before and after training,
+            which are candidates too, with `keep_start`.
         restart: sets the weights from which training starts, where those differ from the base's.
         prefer_later: whether the later one of equal epochs counts as better.
         measures: whether `measure` is called after each epoch.
@@ -167,8 +167,8 @@ class TrainerHooks(ABC, Generic[OptionsT]):
         """Calibrate on the validation data, after training."""
 
     def refit(self) -> None:
-        """Train `network` again where the result may use more data than the measured network, such as
-        the validation examples; called after the report is written.
+        """Train `network` again where the result may use more data than the measured network, such
+        as the validation examples; called after the report is written.
         """
 
     @abstractmethod

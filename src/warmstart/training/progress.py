@@ -73,7 +73,9 @@ class Bar:
             self.progress.stop()
 
     def batch_done(self, step: int, logs: Callable[[], Mapping[str, Any]]) -> None:
-        """Show batch `step` (from 1) of the current epoch; `logs` is called only if the bar is shown."""
+        """Show batch `step` (from 1) of the current epoch; `logs` is called only if the bar is
+        shown.
+        """
         if self.progress is None or time.monotonic() - self.last < EVERY:
             return
         self.last = time.monotonic()

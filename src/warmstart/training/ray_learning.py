@@ -1,5 +1,5 @@
-"""Fine-tuning on a Ray cluster: workers compute the gradients of their parts of each batch, and this
-process, which has the optimizer, checkpoints and validation, applies their weighted sum.
+"""Fine-tuning on a Ray cluster: workers compute the gradients of their parts of each batch, and
+this process, which has the optimizer, checkpoints and validation, applies their weighted sum.
 
 Keras 3 cannot fit under TensorFlow's MultiWorkerMirroredStrategy: its loop fails on the per-replica
 values of the strategy's datasets. Gradients therefore go through Ray.

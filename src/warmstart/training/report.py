@@ -5,8 +5,8 @@
     report.section("Per class", table(("class", "recall"), rows))
     html = report.render(command_line())
 
-Sections are HTML; `text`, `table`, `pictures` and the functions of `charts` write it and escape their
-text.
+Sections are HTML; `text`, `table`, `pictures` and the functions of `charts` write it and escape
+their text.
 """
 
 from __future__ import annotations

@@ -55,8 +55,8 @@ class SortedBatches(ABC):
         """
 
     def length(self, rows: np.ndarray, more: int) -> int:
-        """Of a batch of these examples: the longest, rounded up to a multiple of `ROUND` so that few
-        shapes are traced, plus `more` such multiples.
+        """Of a batch of these examples: the longest, rounded up to a multiple of `ROUND` so that
+        few shapes are traced, plus `more` such multiples.
         """
         return (-(-int(self.lengths[rows].max()) // ROUND) + more) * ROUND
 

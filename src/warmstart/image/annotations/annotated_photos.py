@@ -103,7 +103,9 @@ def files_in(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
 
 
 def count_of(files: Sequence[Path], noun: str, what: str) -> list[str]:
-    """A line for a list of problems, such as "3 photos without …, such as a.jpg", if there are files."""
+    """A line for a list of problems, such as "3 photos without …, such as a.jpg", if there are
+    files.
+    """
     return [f"{counted(len(files), noun)} {what}, such as {files[0]}"] if files else []
 
 

@@ -16,7 +16,8 @@ class LabelledBox:
         label: the name of its class.
         sides: xmin, ymin, xmax, ymax.
         crowd: whether it is a region of many objects.
-        difficult: whether the object is difficult in Pascal VOC, and so neither learned nor counted.
+        difficult: whether the object is difficult in Pascal VOC, and so neither learned nor
+            counted.
         area: of the outline in square pixels; None: that of the box.
     """
 

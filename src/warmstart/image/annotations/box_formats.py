@@ -40,8 +40,8 @@ Sides = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class RowBox:
-    """A box of a table: its row for messages, its label, its four numbers, and whether it is a crowd
-    or difficult.
+    """A box of a table: its row for messages, its label, its four numbers, and whether it is a
+    crowd or difficult.
     """
 
     row: str

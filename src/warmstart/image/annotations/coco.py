@@ -19,8 +19,8 @@ from warmstart.image.annotations.numbers import flag, number, size_of, whole
 
 LARGEST_JSON = 2**31
 BEYOND, FEWEST_BEYOND = 1.02, 0.2
-"""By which factor of the photo's size a box reaches beyond it without being rounded, and the fraction
-of boxes that must do so.
+"""By which factor of the photo's size a box reaches beyond it without being rounded, and the
+fraction of boxes that must do so.
 """
 _NUMBER = re.compile(r"(0|-?[1-9][0-9]*)(\.0+)?")
 _LISTS = ("images", "annotations", "categories")
@@ -120,8 +120,8 @@ def list_unmatched(data: Mapping[str, Any], path: Path, problems: list[str]) -> 
     """Add annotations of unknown images to the problems.
 
     Raises:
-        UsageError: the `image_id` has another type than the ids of all images, so any photo may lack
-            the annotation.
+        UsageError: the `image_id` has another type than the ids of all images, so any photo may
+            lack the annotation.
     """
     keys = {key_of(record.get("id")) for record in data["images"]}
     types = {type(key) for key in keys}
@@ -304,8 +304,8 @@ def photos(data: Mapping[str, Any], path: Path, problems: list[str]) -> Iterator
 
 
 def _file(path: Path, name: str) -> Path | None:
-    """The file of an image in the folder of the JSON, in `images/`, or in a folder of one of these with
-    the name at the end of the JSON's (instances_train2017 -> train2017).
+    """The file of an image in the folder of the JSON, in `images/`, or in a folder of one of these
+    with the name at the end of the JSON's (instances_train2017 -> train2017).
 
     Raises:
         ValueError: the name leads out of the folder of the JSON.

@@ -61,7 +61,8 @@ class Pair:
 
 
 def pairs_of(root: Path, problems: list[str]) -> list[Pair]:
-    """All photos of a folder with their masks; unmatched photos and masks are added to the problems.
+    """All photos of a folder with their masks; unmatched photos and masks are added to the
+    problems.
 
     Raises:
         UsageError: the layout is unknown.

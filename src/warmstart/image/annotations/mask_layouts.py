@@ -106,8 +106,8 @@ def layout_of(
 
 
 def _sources(path: Path, problems: list[str]) -> list[tuple[Path, str | None]]:
-    """The folders with outlines or masks, and their parts: the folder itself, its folders of parts with
-    outlines, or inner folders.
+    """The folders with outlines or masks, and their parts: the folder itself, its folders of parts
+    with outlines, or inner folders.
     """
     if _has_outlines(path):
         return [(path, None)]

@@ -20,8 +20,8 @@ Colours = Mapping[str, tuple[int, int, int]]
 
 
 def read_values(mask: Any, colours: Colours | None = None) -> np.ndarray:
-    """The values of a mask, int64 (H, W), from a path, a file's bytes, a PIL image (palette, greyscale,
-    1 bit, RGB with `colours`) or an array (H, W) or (H, W, 1).
+    """The values of a mask, int64 (H, W), from a path, a file's bytes, a PIL image (palette,
+    greyscale, 1 bit, RGB with `colours`) or an array (H, W) or (H, W, 1).
 
     Pixels of a colour that is not in `colours` are `UNKNOWN_COLOUR` minus the colour's code.
 

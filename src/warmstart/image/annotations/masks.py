@@ -1,5 +1,5 @@
-"""Photos with masks, a class per pixel: from pictures with a palette, grey levels or colours, or from
-outlines.
+"""Photos with masks, a class per pixel: from pictures with a palette, grey levels or colours, or
+from outlines.
 """
 
 from __future__ import annotations

@@ -85,7 +85,9 @@ def must_be_fractions(numbers: Iterable[float]) -> bool:
 def size_fault(
     name: str, recorded: tuple[int, int] | None, size: tuple[int, int], is_rotated: bool
 ) -> str:
-    """The fault of an annotation whose (width, height) differs from its photo's; "" if there is none."""
+    """The fault of an annotation whose (width, height) differs from its photo's; "" if there is
+    none.
+    """
     if recorded is None or recorded == size:
         return ""
     return (

@@ -1,5 +1,5 @@
-"""Pascal VOC: one XML file per photo. Coordinates are used unchanged, whether they count pixels from
-0 or from 1.
+"""Pascal VOC: one XML file per photo. Coordinates are used unchanged, whether they count pixels
+from 0 or from 1.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ def read(path: Path, collector: Collector, part: str | None) -> None:
 
 
 def _below(photos: Sequence[Path], name: str) -> list[Path]:
-    """The folders that may have the photo of an annotation: each folder of photos, and the folder in
-    it that corresponds to the annotation's.
+    """The folders that may have the photo of an annotation: each folder of photos, and the folder
+    in it that corresponds to the annotation's.
     """
     inner = Path(name).parent
     return [folder for outer in photos for folder in dict.fromkeys((outer / inner, outer))]
@@ -193,7 +193,8 @@ def parse(file: Path) -> ElementTree.Element:
 
 
 def declares_type(content: bytes) -> bool:
-    """Whether XML of any encoding declares a document type, without which it cannot define entities.
+    """Whether XML of any encoding declares a document type, without which it cannot define
+    entities.
 
     Raises:
         ExpatError: the part before the first element is not XML.

@@ -1,5 +1,5 @@
-"""YOLO: one text file per photo. A line has a class number and centre x, centre y, width, height, or
-the corners of a polygon, as fractions of the photo.
+"""YOLO: one text file per photo. A line has a class number and centre x, centre y, width, height,
+or the corners of a polygon, as fractions of the photo.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ Shape = tuple[int, list[float]]
 
 
 def is_yolo(path: Path) -> bool:
-    """Whether a path is a `data.yaml`, a folder with one or with `images/` and `labels/`, or a folder in
-    such `images/`.
+    """Whether a path is a `data.yaml`, a folder with one or with `images/` and `labels/`, or a
+    folder in such `images/`.
     """
     if path.is_file():
         return path.suffix.lower() in SUFFIXES
@@ -49,8 +49,8 @@ def _is_config_folder(path: Path) -> bool:
 
 
 def has_texts(folder: Path) -> bool:
-    """Whether a folder has text files next to their photos, and a list of classes is in it or in the
-    folder around it, as CVAT's `obj.names` next to `obj_train_data/`.
+    """Whether a folder has text files next to their photos, and a list of classes is in it or in
+    the folder around it, as CVAT's `obj.names` next to `obj_train_data/`.
     """
     if not _has_names(folder) and not _has_names(folder.parent):
         return False

@@ -102,8 +102,8 @@ def _lists(root: Path) -> list[tuple[Path, dict[int, str]]]:
 
 
 def _mapping(file: Path) -> dict[str, Any]:
-    """The content of a YAML file, with all scalars as strings: in YAML 1.1, class names such as `no`
-    and `1.0` would become false and a number.
+    """The content of a YAML file, with all scalars as strings: in YAML 1.1, class names such as
+    `no` and `1.0` would become false and a number.
     """
     require("yaml", extra="yaml", purpose=f"to read {file}")
     import yaml
@@ -151,8 +151,8 @@ def _keypoints(content: dict[str, Any], file: Path) -> int:
 
 
 def _parts(content: dict[str, Any], file: Path) -> tuple[dict[str, list[Path]], tuple[str, ...]]:
-    """Folders and lists by part, and problems with `test`, which may not exist: many exports have the
-    key without the folder.
+    """Folders and lists by part, and problems with `test`, which may not exist: many exports have
+    the key without the folder.
     """
     parts: dict[str, list[Path]] = {}
     problems = []

@@ -54,8 +54,8 @@ class PredictedBoxes:
 
 @dataclass
 class _Matches:
-    """The matches of a photo and class: scores (D,), and for each overlap whether each box is correct,
-    and whether it is ignored, (T, D).
+    """The matches of a photo and class: scores (D,), and for each overlap whether each box is
+    correct, and whether it is ignored, (T, D).
     """
 
     scores: np.ndarray
@@ -95,8 +95,8 @@ class CocoEvaluation:
 
     def result(self) -> dict[str, Any]:
         """`ap`, `ap50`, `ap75`, `ap_small`, `ap_medium`, `ap_large`, `ar1`, `ar10`, `ar100`,
-        `ar_small`, `ar_medium`, `ar_large` (NaN without objects of that size) and `per_class`: index
-        -> `ap`, `ap50`, `ar100`, `count`.
+        `ar_small`, `ar_medium`, `ar_large` (NaN without objects of that size) and `per_class`:
+        index -> `ap`, `ap50`, `ar100`, `count`.
         """
         precision: dict[str, np.ndarray] = {}
         recall: dict[tuple[str, int], np.ndarray] = {}

@@ -142,8 +142,8 @@ def _has(font: str | None, character: str) -> bool:
 
 @cache
 def _draws_placeholders(font: str | None) -> bool:
-    """Whether a font has only one glyph per script, such as matplotlib's Last Resort, which shows the
-    script of missing characters.
+    """Whether a font has only one glyph per script, such as matplotlib's Last Resort, which shows
+    the script of missing characters.
     """
     opened = _opened(font, _PROBE_SIZE)
     first, second, missing = (_glyph(opened, character) for character in ("A", "B", _UNASSIGNED))

@@ -132,7 +132,8 @@ class Segmentation(Result):
         )
 
     def overlay(self, opacity: float = 0.55) -> Image:
-        """The photo with the colours of its classes; a first class named "background" is transparent.
+        """The photo with the colours of its classes; a first class named "background" is
+        transparent.
 
         Args:
             opacity: of the colours, 0 to 1.
@@ -202,8 +203,8 @@ class Segmentation(Result):
 
 
 def palette() -> np.ndarray:
-    """Pascal VOC's 256 colours, uint8 (256, 3): the bits of the index alternate between red, green and
-    blue.
+    """Pascal VOC's 256 colours, uint8 (256, 3): the bits of the index alternate between red, green
+    and blue.
     """
     colours = np.zeros((256, 3), np.uint8)
     index = np.arange(256)

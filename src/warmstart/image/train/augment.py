@@ -25,8 +25,8 @@ class ViewTransform:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes of training photos; the defaults are mild, for small data sets and a pretrained
-    base.
+    """Random changes of training photos; the defaults are mild, for small data sets and a
+    pretrained base.
 
     The random crop is a milder form of that of Szegedy et al., "Going Deeper with Convolutions"
     (2014), section 6.

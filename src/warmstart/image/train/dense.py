@@ -38,8 +38,8 @@ time.
 BASE_RATE, SMALL = 0.1, 1_000_000
 """The factor of the learning rate of a pretrained base, and the parameters below which it is 1.
 Measured on blood cells: at the full rate the last map of EfficientNet-Lite0 (3.4 million) becomes
-saturated, so that the program's outputs differ from those of Keras; MobileNet 0.25 (0.2 million) has
-an AP of 0.34 at the full rate and of 0.30 at a tenth.
+saturated, so that the program's outputs differ from those of Keras; MobileNet 0.25 (0.2 million)
+has an AP of 0.34 at the full rate and of 0.30 at a tenth.
 """
 
 DenseOptionsT = TypeVar("DenseOptionsT", bound=DenseOptions)
@@ -329,8 +329,8 @@ def compiled(network: keras.Model) -> Predictor:
 
 
 def rarest_shared(labels: Sequence[Sequence[str]]) -> np.ndarray:
-    """The stratum of each photo, int (N,): its rarest class among those of two or more photos. Photos
-    with only other classes are one stratum, and photos without classes another.
+    """The stratum of each photo, int (N,): its rarest class among those of two or more photos.
+    Photos with only other classes are one stratum, and photos without classes another.
     """
     counts = Counter(name for names in labels for name in names)
     numbers = {name: number for number, name in enumerate(sorted(counts))}

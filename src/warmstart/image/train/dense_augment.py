@@ -16,8 +16,8 @@ SMALLEST = 2.0
 
 @dataclass(frozen=True)
 class View:
-    """The position of a photo on a canvas: x' = x * scale_x + left, after mirroring if `flip_x`, and
-    likewise for y.
+    """The position of a photo on a canvas: x' = x * scale_x + left, after mirroring if `flip_x`,
+    and likewise for y.
 
     Attributes:
         size: (width, height) of the photo.

@@ -1,5 +1,5 @@
-"""Fine-tuning of detectors on labelled boxes: an FCOS on the backbone of a classifier, or an FCOS that
-was fine-tuned before; for D-FINE see `dfine`.
+"""Fine-tuning of detectors on labelled boxes: an FCOS on the backbone of a classifier, or an FCOS
+that was fine-tuned before; for D-FINE see `dfine`.
 """
 
 from __future__ import annotations

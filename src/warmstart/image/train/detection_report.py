@@ -90,8 +90,8 @@ def _worst_photos(
 def matched(
     boxes: np.ndarray, labels: np.ndarray, truth: np.ndarray, true_labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Whether the predicted boxes (highest score first) are correct, and the true ones detected, when
-    they are matched one to one.
+    """Whether the predicted boxes (highest score first) are correct, and the true ones detected,
+    when they are matched one to one.
     """
     correct, detected = np.zeros(len(boxes), bool), np.zeros(len(truth), bool)
     if len(boxes) and len(truth):

@@ -1,5 +1,5 @@
-"""Fine-tuning of D-FINE on labelled boxes: every layer of the decoder learns from the boxes that match
-its queries.
+"""Fine-tuning of D-FINE on labelled boxes: every layer of the decoder learns from the boxes that
+match its queries.
 
 The recipe is that of the paper (arXiv:2410.13842, appendix A.1) for small data sets: gradients are
 clipped to a small norm, and the backbone has a tenth of the learning rate. Denoising queries and

@@ -24,8 +24,8 @@ TEMPERATURE = 5.0
 """The temperature of the distributions in the self-distillation."""
 WEIGHTS = {"classes": 1.0, "sides": 5.0, "overlap": 2.0, "offsets": 0.15, "distilled": 1.5}
 COVERED = 0.5
-"""The fraction of a predicted box inside an ignored box above which it is not learned as background;
-the threshold of COCO's evaluation.
+"""The fraction of a predicted box inside an ignored box above which it is not learned as
+background; the threshold of COCO's evaluation.
 """
 
 
@@ -41,8 +41,8 @@ class DFineTargets:
         self.size, self.max_boxes = size, max_boxes
 
     def __call__(self, boxes: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """The target, float32 (max_boxes, 5): class, `IGNORED` or `NOTHING`; centre and size as fractions of
-        the picture.
+        """The target, float32 (max_boxes, 5): class, `IGNORED` or `NOTHING`; centre and size as
+        fractions of the picture.
         """
         height, width = self.size
         out = np.zeros((self.max_boxes, 5), np.float32)
@@ -158,8 +158,8 @@ class DFineLoss(keras.losses.Loss):
         return ops.cast(ops.any(inside, axis=-1), "float32")
 
     def _offsets(self, stage: Mapping[str, Any], index: Any, true_boxes: Any, quality: Any) -> Any:
-        """Cross entropy of the two bins around each side's true offset (equation 5), weighted by the
-        overlap.
+        """Cross entropy of the two bins around each side's true offset (equation 5), weighted by
+        the overlap.
         """
         corners = ops.take_along_axis(stage["corners"], index, axis=1)  # (B, M, 4 * (bins + 1))
         corners = ops.reshape(corners, (-1, index.shape[1], 4, self.bins + 1))

@@ -30,11 +30,11 @@ class FCOSTargets:
         self.grid = grid(size)
 
     def __call__(self, boxes: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """The targets, float32 (N, 5): class, `NOTHING` or `IGNORED`; and the distances to left, top,
-        right and bottom in pixels.
+        """The targets, float32 (N, 5): class, `NOTHING` or `IGNORED`; and the distances to left,
+        top, right and bottom in pixels.
 
-        A pixel inside several boxes predicts the smallest. A label may be `IGNORED`: pixels that are
-        only inside such boxes are ignored.
+        A pixel inside several boxes predicts the smallest. A label may be `IGNORED`: pixels that
+        are only inside such boxes are ignored.
         """
         points = self.grid
         out = np.zeros((len(points.centres), 5), np.float32)
@@ -106,8 +106,8 @@ def focal(truth: Any, logits: Any) -> Any:
 
 
 def overlaps(a: Any, b: Any) -> tuple[Any, Any]:
-    """Intersection over union, and its generalised form (-1 to 1), of boxes around the same point, as
-    distances to their sides (…, 4).
+    """Intersection over union, and its generalised form (-1 to 1), of boxes around the same point,
+    as distances to their sides (…, 4).
     """
 
     def area(sides: Any) -> Any:

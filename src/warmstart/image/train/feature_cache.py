@@ -1,8 +1,8 @@
 """A cache of feature vectors on disk; see `features` for the keys.
 
-The vectors are in one SQLite file, $WARMSTART_HOME/features.db, which several processes may read and
-write. Above its limit ($WARMSTART_FEATURES_MB, default 2048), the least recently used vectors are
-deleted. Each vector has a checksum; damaged vectors are ignored, and a damaged file is deleted.
+The vectors are in one SQLite file, $WARMSTART_HOME/features.db, which several processes may read
+and write. Above its limit ($WARMSTART_FEATURES_MB, default 2048), the least recently used vectors
+are deleted. Each vector has a checksum; damaged vectors are ignored, and a damaged file is deleted.
 Errors, such as a full disk, only cost time.
 """
 
@@ -121,8 +121,8 @@ class FeatureCache:
             )
 
     def _with_file(self, action: Callable[[sqlite3.Connection], T], default: T) -> T:
-        """The result of an action; `default` if the file cannot be used. An unfinished transaction is
-        rolled back.
+        """The result of an action; `default` if the file cannot be used. An unfinished transaction
+        is rolled back.
         """
         import sqlite3
 

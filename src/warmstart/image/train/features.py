@@ -2,8 +2,8 @@
 
 A vector's key is the sha256 of the photo's content, of the model (weights, architecture,
 preprocessing, compiled program, precision) and of the view (`"clean"`, or the name of an
-augmentation). So a photo may be renamed, a changed photo is computed again, and `pick` and `finetune`
-use the same cache.
+augmentation). So a photo may be renamed, a changed photo is computed again, and `pick` and
+`finetune` use the same cache.
 """
 
 from __future__ import annotations
@@ -148,8 +148,8 @@ def _compute(
     progress: Progress | None,
     on: str,
 ) -> tuple[dict[bytes, np.ndarray], list[InputError | None]]:
-    """Compute the vectors that are not cached, and add them to the cache; returns them and the error
-    of each photo, or None.
+    """Compute the vectors that are not cached, and add them to the cache; returns them and the
+    error of each photo, or None.
     """
     computed: dict[bytes, np.ndarray] = {}
     unwritten: dict[bytes, np.ndarray] = {}

@@ -52,8 +52,8 @@ def resized(model: ImageClassifier, size: tuple[int, int]) -> ImageClassifier:
 
 
 def build(model: Model[Any, Any, Any], config: Mapping[str, Any]) -> keras.Model:
-    """Build the network of a config of `models.transfer`, with the weights of `model` in its base and
-    a random head.
+    """Build the network of a config of `models.transfer`, with the weights of `model` in its base
+    and a random head.
     """
     network = transfer.build(config)
     own = {id(v) for layer in base_layers(network) for v in layer.weights}

@@ -37,8 +37,8 @@ class ImageClassificationOptions(
     """Options of image classification. Phase 1 trains the head, phase 2 the head and the base.
 
     There are two phases because a random head sends large, meaningless gradients into the base
-    (Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution"
-    (2022), arXiv:2202.10054, section 3.4).
+    (Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
+    Out-of-Distribution" (2022), arXiv:2202.10054, section 3.4).
     """
 
     other_augment = " or a function of (picture, random, size)"

@@ -1,6 +1,6 @@
-"""Decoding and preprocessing of photos in a TensorFlow graph, for a SavedModel that takes JPEG files:
-as in `image.decoder` and `image.preprocessing`, photos are decoded, rotated upright, resized and
-scaled.
+"""Decoding and preprocessing of photos in a TensorFlow graph, for a SavedModel that takes JPEG
+files: as in `image.decoder` and `image.preprocessing`, photos are decoded, rotated upright, resized
+and scaled.
 
 The decoder and the kernels match those of Pillow: libjpeg-turbo; triangle, Keys with -0.5, Lanczos
 with 3 lobes. Differences remain: some pixels are rounded the other way; Pillow decodes large JPEGs

@@ -1,8 +1,8 @@
 """`ws.pick`: ranks pretrained models for labelled data, without fine-tuning.
 
 Each candidate's features of the training photos are computed once (`finetune` uses them from the
-cache) and evaluated by a cross-validated linear classifier, as in the first phase of fine-tuning, and
-by LogME.
+cache) and evaluated by a cross-validated linear classifier, as in the first phase of fine-tuning,
+and by LogME.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ class Candidate:
         megabytes: of the compiled program.
         parameters: of the network.
         input: (height, width) of the network's input in pixels.
-        familiarity: the mean confidence of the model on this data (for the best of its own classes),
-            divided by its published accuracy, which a calibrated model's confidence equals on data
-            like its training data. About 1 on such data. None without a published accuracy, or with
-            fewer than 30 photos.
+        familiarity: the mean confidence of the model on this data (for the best of its own
+            classes), divided by its published accuracy, which a calibrated model's confidence
+            equals on data like its training data. About 1 on such data. None without a published
+            accuracy, or with fewer than 30 photos.
     """
 
     name: str
@@ -262,7 +262,7 @@ def _name_of(candidate: Any) -> str:
 
 @dataclass
 class _Sample:
-    """The photos on which candidates are evaluated, without those that an earlier one could not read."""
+    """The photos for evaluation, without those that an earlier candidate could not read."""
 
     examples: labelled.Examples
     targets: np.ndarray

@@ -20,7 +20,9 @@ PHOTOS_PER_CALL = 64
 
 
 class FeatureWorker:
-    """The class of the actors; the arguments are the model and everything else that decides a vector."""
+    """The class of the actors; the arguments are the model and everything else that decides a
+    vector.
+    """
 
     def __init__(
         self,

@@ -1,4 +1,6 @@
-"""Checks the scaling of a wrapped model, by its quality on labelled photos with each common scaling."""
+"""Checks the scaling of a wrapped model, by its quality on labelled photos with each common
+scaling.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Fine-tuning of segmenters on masks: DeepLabV3+ on a classification backbone, or a segmenter of the
-catalogue.
+"""Fine-tuning of segmenters on masks: DeepLabV3+ on a classification backbone, or a segmenter of
+the catalogue.
 """
 
 from __future__ import annotations

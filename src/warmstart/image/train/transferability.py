@@ -1,9 +1,9 @@
 """Measures of how well fixed features suit a task: LogME, and a linear probe.
 
 LogME: You, Liu, Wang, Long, "LogME: Practical Assessment of Pre-trained Models for Transfer
-Learning" (2021), arXiv:2102.11005. Each class is a Bayesian linear regression of its indicator on the
-features; the evidence is maximised over the precisions of prior and noise (section 4.2), and the
-score is the mean over classes of the log evidence per example.
+Learning" (2021), arXiv:2102.11005. Each class is a Bayesian linear regression of its indicator on
+the features; the evidence is maximised over the precisions of prior and noise (section 4.2), and
+the score is the mean over classes of the log evidence per example.
 """
 
 from __future__ import annotations

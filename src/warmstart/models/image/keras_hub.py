@@ -70,7 +70,8 @@ def classes_of(preset: Preset) -> int:
 def read_classifier(
     preset: Preset, network_config: Config, *, family: str, paper: str
 ) -> Described:
-    """The entry and the classes of a preset that classifies; `network_config` has the sizes of its network.
+    """The entry and the classes of a preset that classifies; `network_config` has the sizes of its
+    network.
 
     Raises:
         UsageError: another task was requested, or an option is not supported.

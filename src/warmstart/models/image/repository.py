@@ -23,8 +23,8 @@ NONE = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 def divisible(
     channels: float, divisor: int = 8, least: int = 8, *, limit_decrease: bool = True
 ) -> int:
-    """The nearest multiple of `divisor` that is `least` or more, and by default not smaller than 90 %
-    of `channels`: the rounding of MobileNetV2's reference implementation.
+    """The nearest multiple of `divisor` that is `least` or more, and by default not smaller than 90
+    % of `channels`: the rounding of MobileNetV2's reference implementation.
     """
     nearest = max(least, int(channels + divisor / 2) // divisor * divisor)
     return nearest + divisor if limit_decrease and nearest < 0.9 * channels else nearest

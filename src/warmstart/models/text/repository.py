@@ -187,8 +187,8 @@ def _activation(repo: Values) -> str:
 
 
 def max_length(folder: Path, positions: int) -> int:
-    """The maximum number of tokens of a text: the lowest limit of the position embeddings and of the
-    configs of the tokenizer, sentence-transformers and KerasHub.
+    """The maximum number of tokens of a text: the lowest limit of the position embeddings and of
+    the configs of the tokenizer, sentence-transformers and KerasHub.
 
     Raises:
         UsageError: KerasHub's preprocessor truncates pairs in a way that is not supported.

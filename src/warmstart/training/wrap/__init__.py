@@ -1,8 +1,9 @@
 """`ws.wrap`: turns a user's Keras model into a model of a task, compiled and verified against the
 original.
 
-`opened_model` opens the user's model, and `wrapper` makes a bundle from it; a task's `Wrapper` defines
-the meaning of its inputs and outputs. Importing this package imports neither TensorFlow nor Keras.
+`opened_model` opens the user's model, and `wrapper` makes a bundle from it; a task's `Wrapper`
+defines the meaning of its inputs and outputs. Importing this package imports neither TensorFlow nor
+Keras.
 """
 
 from __future__ import annotations

@@ -51,8 +51,8 @@ class OpenedModel:
         return replace(_opened(model, self.name), rows=self.rows)
 
     def channels_last(self) -> OpenedModel:
-        """The same model with inputs (height, width, channels), if it takes (channels, height, width)
-        as PyTorch's models do.
+        """The same model with inputs (height, width, channels), if it takes (channels, height,
+        width) as PyTorch's models do.
         """
         model = functional(self.model)
         shape = tuple(model.inputs[0].shape)

@@ -196,8 +196,8 @@ class Wrapper(ABC, Generic[OptionsT]):
         )
 
     def _compiled(self, entry: Entry, folder: Path) -> tuple[Entry, Program, Mapping[str, Any]]:
-        """Compile into a folder: for any batch size, or where that fails, as for recurrent layers, for
-        single rows.
+        """Compile into a folder: for any batch size, or where that fails, as for recurrent layers,
+        for single rows.
 
         Returns:
             The entry with the batch size, the program, and its record.

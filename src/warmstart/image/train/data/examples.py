@@ -81,8 +81,8 @@ class Dataset:
 
     @property
     def majority(self) -> float:
-        """The validation accuracy of always predicting the most frequent training class; for several
-        labels per example, that of always making the more frequent decision for each class.
+        """The validation accuracy of always predicting the most frequent training class; for
+        several labels per example, that of always making the more frequent decision for each class.
         """
         if self.multi_label:
             frequent = self.train.targets.mean(0) > 0.5

@@ -6,8 +6,8 @@ with Atrous Separable Convolution for Semantic Image Segmentation" (2018), arXiv
 
     map of stride 32 -> pyramid -> larger -> joined with the map of stride 4 -> 1x1 -> classes
 
-KerasHub does not dilate the backbone, and takes plain instead of separable convolutions. It enlarges
-the maps to the size of the input before it computes the classes. Both steps are linear and
+KerasHub does not dilate the backbone, and takes plain instead of separable convolutions. It
+enlarges the maps to the size of the input before it computes the classes. Both steps are linear and
 commute, so the logits here, at the stride of the joined maps, are the same once they are enlarged.
 """
 

@@ -22,7 +22,9 @@ PRIOR = 0.01
 
 @dataclass(frozen=True)
 class Memory:
-    """The feature maps, concatenated: `values` (B, all pixels, C), `shapes` (height, width) of each."""
+    """The feature maps, concatenated: `values` (B, all pixels, C), `shapes` (height, width) of
+    each.
+    """
 
     values: Any
     shapes: Sequence[tuple[int, int]]
@@ -120,8 +122,8 @@ def offset_table(bins: int, up: Any, scale: Any) -> Any:
 
 
 class Refinement(layers.Layer):
-    """From distributions over the offsets of a box's four sides to the box; contains the two numbers
-    that shape them.
+    """From distributions over the offsets of a box's four sides to the box; contains the two
+    numbers that shape them.
     """
 
     def __init__(self, bins: int, up: float, scale: float, **options: Any):
@@ -173,16 +175,17 @@ def mlp(
 
 
 def class_head(classes: int, name: str) -> layers.Dense:
-    """A linear layer whose scores are low at the start of training, so that the many queries without an
-    object do not dominate the first steps (Lin et al. 2017, arXiv:1708.02002, section 4.1).
+    """A linear layer whose scores are low at the start of training, so that the many queries
+    without an object do not dominate the first steps (Lin et al. 2017, arXiv:1708.02002, section
+    4.1).
     """
     bias = keras.initializers.Constant(-log(1 / PRIOR - 1))
     return layers.Dense(classes, bias_initializer=bias, name=name)
 
 
 def _initial_offsets(heads: int, points: Sequence[int]) -> np.ndarray:
-    """The offsets of the samples at the start of training: each head looks in its own direction, and each
-    point of a map one step further (Zhu et al. 2020, appendix A.4); (heads * points * 2,).
+    """The offsets of the samples at the start of training: each head looks in its own direction,
+    and each point of a map one step further (Zhu et al. 2020, appendix A.4); (heads * points * 2,).
     """
     angles = np.arange(heads) * (2 * np.pi / heads)
     direction = np.stack([np.cos(angles), np.sin(angles)], -1)

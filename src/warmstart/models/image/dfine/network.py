@@ -4,7 +4,8 @@ suppression is needed.
 Source: Peng, Li, Wu, Zhang, Sun, Wu, "D-FINE: Redefine Regression Task in DETRs as Fine-grained
 Distribution Refinement" (2024), arXiv:2410.13842; the hybrid encoder is RT-DETR's (Zhao et al.
 2023, arXiv:2304.08069). The checkpoint layout is that of transformers' DFineForObjectDetection.
-`build` makes the network for predicting; `build_training` adds the heads of the layers before the last.
+`build` makes the network for predicting; `build_training` adds the heads of the layers before the
+last.
 """
 
 from collections.abc import Mapping, Sequence
@@ -86,8 +87,9 @@ def build_training(config: Mapping[str, Any]) -> tuple[keras.Model, keras.Model]
     """The network of `build`, and one that shares its layers and returns what the losses take.
 
     Returns:
-        The network; and a model from the same photos to a list of dicts with the fields of a `Stage`:
-        for the queries that the encoder selects, the first boxes, and each layer of the decoder.
+        The network; and a model from the same photos to a list of dicts with the fields of a
+        `Stage`: for the queries that the encoder selects, the first boxes, and each layer of the
+        decoder.
     """
     c = dict(config)
     images = keras.Input((*c["input_size"], 3), name="images")
@@ -239,7 +241,8 @@ def _select_queries(memory: Memory, c: Mapping[str, Any]) -> tuple[Any, Any, Any
     """Select the pixels of the maps with the best class scores.
 
     Returns:
-        Their features, the logits of a first box for each, their indices, and their scores and boxes.
+        Their features, the logits of a first box for each, their indices, and their scores and
+        boxes.
     """
     anchors, valid = _anchors(memory.shapes)
     x = layers.Dense(c["d_model"], name="model.enc_output.0")(

@@ -21,7 +21,8 @@ class EfficientNetConfig(Config):
             `width`: channels of the depthwise convolution; 0 if no convolution before it widens
             the input; `squeeze`: channels inside the squeeze-and-excitation part; 0 without one.
         top: channels of the convolution after the last stage.
-        mobile: whether the head is that of MobileNetV3, with another layer between pooling and classes.
+        mobile: whether the head is that of MobileNetV3, with another layer between pooling and
+            classes.
         hidden: width of that layer.
         activation: of stem and head.
         same: whether padding is TensorFlow's "same" instead of symmetric.

@@ -1,11 +1,11 @@
-"""FCOS: every pixel of a feature pyramid predicts the class of its box and the distances to its four
-sides; there are no anchors.
+"""FCOS: every pixel of a feature pyramid predicts the class of its box and the distances to its
+four sides; there are no anchors.
 
 Source: Tian, Shen, Chen, He, "FCOS: Fully Convolutional One-Stage Object Detection" (2019),
 arXiv:1904.01355: the pyramid of section 3.2 with strides 8, 16 and 32, centre sampling of the
 authors' later version, and instead of centre-ness a branch that predicts the overlap (Wu et al.,
-"IoU-aware Single-stage Object Detector", 2019, arXiv:1912.05992). The levels share convolutions, but
-not normalisations. For transfer learning from any classification backbone.
+"IoU-aware Single-stage Object Detector", 2019, arXiv:1912.05992). The levels share convolutions,
+but not normalisations. For transfer learning from any classification backbone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,8 +22,8 @@ from warmstart.models.image.pyramid import backbone_builder, norm, pointwise, ta
 
 STRIDES = (8, 16, 32)
 REACH = (0.0, 64.0, 128.0, float("inf"))
-"""Limits of the distance, in pixels of the input, between a pixel and the farthest side of a box that
-it predicts: two per level.
+"""Limits of the distance, in pixels of the input, between a pixel and the farthest side of a box
+that it predicts: two per level.
 """
 PRIOR = 0.01
 """The initial probability of every class, so that the many background pixels do not dominate the
@@ -160,8 +160,8 @@ def _tower(x: Any, shared: Sequence[tuple[str, list[layers.Layer]]], stride: int
 
 
 def detections(model: keras.Model) -> dict[str, keras.KerasTensor]:
-    """Scores (B, N, classes), 0 to 1, and boxes (B, N, 4) as xmin, ymin, xmax, ymax in fractions of the
-    input.
+    """Scores (B, N, classes), 0 to 1, and boxes (B, N, 4) as xmin, ymin, xmax, ymax in fractions of
+    the input.
     """
     height, width = model.input.shape[1:3]
     centres = grid((height, width)).centres[None]

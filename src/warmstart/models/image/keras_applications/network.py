@@ -111,8 +111,8 @@ def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) 
 
 
 def _true_variance(name: str, array: np.ndarray) -> np.ndarray:
-    """The variance of EfficientNet's input normalisation, where a file contains the standard deviation
-    instead.
+    """The variance of EfficientNet's input normalisation, where a file contains the standard
+    deviation instead.
     """
     is_variance = name.endswith("normalization/variance") and array.shape == (3,)
     if is_variance and np.allclose(array, IMAGENET["std"], rtol=1e-5, atol=0):

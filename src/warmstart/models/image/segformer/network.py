@@ -114,8 +114,8 @@ def _attention(x: Any, c: SegformerConfig, stage: int, name: str) -> Any:
 
 
 def _mix_ffn(x: Any, c: SegformerConfig, stage: int, name: str) -> Any:
-    """Two linear layers with a depthwise 3x3 convolution between, which encodes positions by its zero
-    padding.
+    """Two linear layers with a depthwise 3x3 convolution between, which encodes positions by its
+    zero padding.
     """
     channels = x.shape[-1]
     y = _linear(x, channels * c.mlp_ratios[stage], f"{name}.dense1")

@@ -1,14 +1,14 @@
 """A pretrained image network with a head of its own: what fine-tuning makes.
 
-    images -> base (without its top) -> [pooled, or the feature map] -> head layers -> logits -> / temperature
-           -> softmax, or a sigmoid per class
+    images -> base (without its top) -> [pooled, or the feature map] -> head layers -> logits -> /
+           temperature -> softmax, or a sigmoid per class
 
-The config is plain JSON: the base's architecture and config, the head's layers, and the temperature. A head is made of
-Keras' own layers in `HEAD_LAYERS`, each with plain values for arguments; nothing in a file can name anything else, so
-that opening one never runs code.
+The config is plain JSON: the base's architecture and config, the head's layers, and the
+temperature. A head is made of Keras' own layers in `HEAD_LAYERS`, each with plain values for
+arguments; nothing in a file can name anything else, so that opening one never runs code.
 
-Temperature scaling: Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks" (2017),
-arXiv:1706.04599, section 4.2.
+Temperature scaling: Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks"
+(2017), arXiv:1706.04599, section 4.2.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ LARGEST_LABELS = 4 << 20
 def read(
     entry: Entry, labels: Sequence[Label], weights: Path
 ) -> tuple[Entry, tuple[Label, ...]] | None:
-    """The entry and the classes of a classifier in a file; None where the file contains the network of
-    the entry itself, or weights only.
+    """The entry and the classes of a classifier in a file; None where the file contains the network
+    of the entry itself, or weights only.
 
     Args:
         entry: of its backbone.

@@ -27,8 +27,8 @@ def ring_rows(config: WaveNetConfig) -> int:
 
 
 def condition(network: WaveNet, classes: Any = None, frames: Any = None) -> Any:
-    """The contribution of conditioning to every layer's convolution: classes (1, K), frames (1, F, size) ->
-    (N, layers * 2C).
+    """The contribution of conditioning to every layer's convolution: classes (1, K), frames (1, F,
+    size) -> (N, layers * 2C).
 
     N is 1 without frames, else the vectors of F frames, of which each holds for `hold` samples.
     """

@@ -1,13 +1,13 @@
 """WaveNet as a generator of raw audio, sample by sample.
 
-Sources: van den Oord et al., "WaveNet: A Generative Model for Raw Audio" (2016), arXiv:1609.03499: causal dilated
-stack, 8-bit mu-law softmax, global conditioning (a class, a speaker) and local conditioning (mel frames: the
-vocoder's role) with learned upsampling; Salimans et al., "PixelCNN++" (2017), arXiv:1701.05517, for the mixture of
-logistics. Names of the public TensorFlow layout: `family`. Cached generation: `generation`.
+Sources: van den Oord et al., "WaveNet: A Generative Model for Raw Audio" (2016), arXiv:1609.03499:
+causal dilated stack, 8-bit mu-law softmax, global conditioning (a class, a speaker) and local
+conditioning (mel frames: the vocoder's role) with learned upsampling; Salimans et al., "PixelCNN++"
+(2017), arXiv:1701.05517, for the mixture of logistics. Names of the public TensorFlow layout:
+`family`. Cached generation: `generation`.
 
-    samples < t -> causal convolution -> stack -> Σ skips -> relu, 1x1, relu, 1x1 -> distribution of sample t
-    classes -> embeddings, summed -----------^
-    frames -> frame network -> upsampled ----^
+    samples < t -> causal convolution -> stack -> Σ skips -> relu, 1x1, relu, 1x1 -> distribution of
+    sample t classes -> embeddings, summed -----------^ frames -> frame network -> upsampled ----^
 
 | stack | residual / skip | layers | receptive field | parameters without conditioning |
 |---|---|--:|--:|--:|

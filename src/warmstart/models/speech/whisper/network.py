@@ -169,7 +169,9 @@ class Whisper(keras.Model):
         return self.parts["encoder.layer_norm"](x)
 
     def cross(self, encoded: Any) -> list[tuple[Any, Any]]:
-        """The keys and values, (B, H, d, S), of each decoder block from the encoder's states (B, S, D)."""
+        """The keys and values, (B, H, d, S), of each decoder block from the encoder's states (B, S,
+        D).
+        """
         return [
             self._key_value(f"decoder.layers.{n}.encoder_attn", encoded, self.config.decoder_heads)
             for n in range(self.config.decoder_layers)

@@ -1,9 +1,9 @@
 """A Keras model of the user: which descriptions of layers are rebuilt.
 
-A bundle contains the JSON that Keras writes of a model. It is data that names classes, so it is read
-by a closed list: Keras' own layers, operations, initializers, regularizers, constraints and dtype
-policies. Whatever can run code of its author (Lambda, functions, wrapped models of other libraries)
-or read files (vocabularies by path) is refused before Keras sees it.
+A bundle contains the JSON that Keras writes of a model. It is data that names classes, so it is
+read by a closed list: Keras' own layers, operations, initializers, regularizers, constraints and
+dtype policies. Whatever can run code of its author (Lambda, functions, wrapped models of other
+libraries) or read files (vocabularies by path) is refused before Keras sees it.
 """
 
 from __future__ import annotations

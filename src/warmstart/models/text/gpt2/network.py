@@ -237,8 +237,8 @@ def _last_real(x: Any, mask: Any) -> Any:
 
 
 def outputs(model: GPT2, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """What the program of a classifier gives: `logits` (B, L), and `features` (B, C), the final state
-    of each text's last token.
+    """What the program of a classifier gives: `logits` (B, L), and `features` (B, C), the final
+    state of each text's last token.
     """
     results = model(inputs, training=False)
     states = _last_real(results["last_hidden_state"], inputs.get("attention_mask"))
