@@ -72,7 +72,7 @@ def decode(
     Raises:
         InputError: the item cannot be decoded; the message names it.
     """
-    name = name or input_name(item) or f"the given {_noun(item)}"
+    name = name or input_name(item) or f"the {_noun(item)}"
     try:
         if isinstance(item, InputError):  # of a folder in a list that could not be expanded
             raise item
@@ -108,7 +108,7 @@ def upright_size(
     Raises:
         InputError: the size cannot be read; the message names the item.
     """
-    name = name or input_name(item) or f"the given {_noun(item)}"
+    name = name or input_name(item) or f"the {_noun(item)}"
     if isinstance(item, Image.Image) or hasattr(item, "__array__"):
         return decode(item, name=name, max_pixels=max_pixels).size, False
     try:

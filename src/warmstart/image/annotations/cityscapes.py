@@ -25,9 +25,9 @@ def is_other(file: Path) -> bool:
     return file.stem.endswith(_OTHERS)
 
 
-def is_better(known: Path, file: Path) -> bool:
-    """Whether `file` has the training ids of the same mask as `known`."""
-    return known.stem.endswith(IDS) and file.stem.endswith(TRAIN_IDS)
+def is_better(other: Path, file: Path) -> bool:
+    """Whether `file` has the training ids of the same mask as `other`."""
+    return other.stem.endswith(IDS) and file.stem.endswith(TRAIN_IDS)
 
 
 def are_masks(files: list[Path]) -> bool:

@@ -47,12 +47,12 @@ def photo_function(
         A `tf.function` of one input, `image_bytes`: strings (batch,), JPEG, PNG or GIF files.
     """
 
-    def one(data: Any) -> Any:
+    def photo(data: Any) -> Any:
         return scaled(resized(upright(decoded(data), orientation(data)), rules), rules)
 
     def photos(image_bytes: Any) -> Mapping[str, Any]:
         shape = tf.TensorSpec((*rules.size, 3), tf.float32)
-        return forward(tf.map_fn(one, image_bytes, fn_output_signature=shape))
+        return forward(tf.map_fn(photo, image_bytes, fn_output_signature=shape))
 
     spec = tf.TensorSpec([batch], tf.string, name=INPUT)
     return tf.function(photos, input_signature=[spec], autograph=False)
@@ -199,10 +199,10 @@ def _averaged(
 
     first, behind = first + outside(first), behind - outside(behind - 1)
     sums = tf.cumsum(pixels, axis=axis)
-    padding = [[1, 0] if one == axis else [0, 0] for one in range(3)]
+    padding = [[1, 0] if index == axis else [0, 0] for index in range(3)]
     sums = tf.pad(sums, padding)  # up to 255 times a side: exact in float32
     totals = tf.gather(sums, behind, axis=axis) - tf.gather(sums, first, axis=axis)
-    shape = [-1 if one == axis else 1 for one in range(3)]
+    shape = [-1 if index == axis else 1 for index in range(3)]
     return totals / tf.reshape(tf.cast(behind - first, tf.float32), shape)
 
 

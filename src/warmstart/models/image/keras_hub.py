@@ -211,5 +211,7 @@ def _normalisation(scale: Any, offset: Any, path: Path) -> dict[str, Any]:
     if not all(factor > 0 for factor in factors):
         raise UsageError(f"{path}: scale must be above 0, not {scale!r}.")
     std = tuple(round(1 / (255 * factor), 6) for factor in factors)
-    mean = tuple(round(0.0 - shift * one, 6) for shift, one in zip(shifts, std, strict=True))
+    mean = tuple(
+        round(0.0 - shift * deviation, 6) for shift, deviation in zip(shifts, std, strict=True)
+    )
     return normalisation(three(mean, path, "offset"), three(std, path, "scale std"))

@@ -68,12 +68,12 @@ class LSTM(layers.Layer):
         projected = ops.transpose(self.project(inputs), (1, 0, 2))  # (T, B, 4 * units)
         zero = ops.zeros_like(projected[0, :, : 2 * self.units])
 
-        def one(states: Any, now: Any) -> Any:
-            hidden, cell = self.step(now, states[:, : self.units], states[:, self.units :])
+        def next_states(states: Any, inputs: Any) -> Any:
+            hidden, cell = self.step(inputs, states[:, : self.units], states[:, self.units :])
             both = ops.concatenate([hidden, cell], -1)
             return both, both  # Keras' scan on TensorFlow wants outputs of the states' shape
 
-        _, outputs = ops.scan(one, zero, projected)
+        _, outputs = ops.scan(next_states, zero, projected)
         return ops.transpose(outputs[..., : self.units], (1, 0, 2))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

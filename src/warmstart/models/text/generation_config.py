@@ -122,7 +122,7 @@ def _defaults(keys: Mapping[str, Any], path: Path) -> dict[str, Any]:
         values.pop("max_length", None)
     stop = keys.get("stop_strings")
     if stop:
-        values["stop"] = [stop] if isinstance(stop, str) else [str(one) for one in stop]
+        values["stop"] = [stop] if isinstance(stop, str) else [str(text) for text in stop]
     neutral = {"temperature": 1.0, "top_p": 1.0, "min_p": 0.0, "num_beams": 1, "min_new_tokens": 0}
     neutral |= {"repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "length_penalty": 1.0}
     return {key: value for key, value in values.items() if value != neutral.get(key)}

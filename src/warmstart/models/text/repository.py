@@ -224,6 +224,6 @@ def mentions(folder: Path, name: str) -> bool:
 def _has_array(folder: Path, name: str) -> bool:
     try:
         with open_checkpoint(folder) as checkpoint:
-            return any(one.endswith(name) for one in checkpoint.names())
+            return any(array.endswith(name) for array in checkpoint.names())
     except CheckpointError:
         return False  # the error comes where the weights are needed

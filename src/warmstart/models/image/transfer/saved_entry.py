@@ -15,7 +15,7 @@ from warmstart.models import family
 from warmstart.models.image.transfer import saved
 
 LABELS = "labels.txt"
-"""Beside the weights: a class on each line, "0 Name" or "Name"."""
+"""Next to the weights: a class on each line, "0 Name" or "Name"."""
 LARGEST_LABELS = 4 << 20
 
 

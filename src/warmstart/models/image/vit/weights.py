@@ -51,7 +51,7 @@ def timm_names(checkpoint: Checkpoint, config: ViTConfig) -> Checkpoint:
             sources = tuple(
                 source.replace(".query.", f".{part}.") for part in PARTS if part != "query"
             )
-            if all(one in bare.values() for one in sources):
+            if all(source in bare.values() for source in sources):
                 shape = checkpoint.shape(source)
                 derived[f"blocks.{match[1]}.attn.qkv.{match[2]}"] = Derived(
                     (source, *sources), (3 * shape[0], *shape[1:]), _joined

@@ -82,7 +82,7 @@ def of(proto: Any, path: Path) -> Graph:
     """The graph of a model in memory; errors are those of `read`."""
     import onnx
 
-    opset = next((one.version for one in proto.opset_import if one.domain in DOMAINS), 0)
+    opset = next((opset.version for opset in proto.opset_import if opset.domain in DOMAINS), 0)
     if opset < FIRST_OPSET:
         raise UsageError(f"{path} uses ONNX opset {opset}; export it with {FIRST_OPSET} or later.")
     graph = proto.graph
@@ -90,22 +90,24 @@ def of(proto: Any, path: Path) -> Graph:
         raise UsageError(
             f"{path} has operators of the domain {foreign[0]!r}; only ONNX's own are supported."
         )
-    constants = {one.name: np.array(onnx.numpy_helper.to_array(one)) for one in graph.initializer}
+    constants = {
+        tensor.name: np.array(onnx.numpy_helper.to_array(tensor)) for tensor in graph.initializer
+    }
     nodes = [
         Node(
             node.op_type,
             node.name,
             tuple(node.input),
             tuple(node.output),
-            {one.name: _attribute(one) for one in node.attribute},
+            {attribute.name: _attribute(attribute) for attribute in node.attribute},
         )
         for node in graph.node
     ]
     return Graph(
         nodes,
         constants,
-        [_port(one, path) for one in graph.input if one.name not in constants],
-        [_port(one, path) for one in graph.output],
+        [_port(value, path) for value in graph.input if value.name not in constants],
+        [_port(value, path) for value in graph.output],
         opset,
     )
 
@@ -118,7 +120,7 @@ def _attribute(attribute: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if attribute.type == onnx.AttributeProto.STRINGS:
-        return [one.decode("utf-8", "replace") for one in value]
+        return [item.decode("utf-8", "replace") for item in value]
     if isinstance(value, onnx.TensorProto):
         return np.array(onnx.numpy_helper.to_array(value))
     return value

@@ -42,7 +42,7 @@ def recurrent(op: Operation) -> Any:
     reverses = DIRECTIONS[op.get("direction", "forward")]
     results = [_direction(op, x, index, back) for index, back in enumerate(reverses)]
     outputs = tf.stack([sequence for sequence, _ in results], axis=1)
-    states = [tf.stack(one, axis=0) for one in zip(*(last for _, last in results), strict=True)]
+    states = [tf.stack(parts, axis=0) for parts in zip(*(last for _, last in results), strict=True)]
     if is_batch_first:
         outputs = tf.transpose(outputs, (2, 0, 1, 3))
         states = [tf.transpose(state, (1, 0, 2)) for state in states]

@@ -78,7 +78,7 @@ def _bounds(op: Operation, key: str, index: int) -> Sequence[Any]:
         return [int(value) for value in op.get(key)]
     value = op[index]
     if isinstance(value, np.ndarray):
-        return [int(one) for one in value.ravel()]
+        return [int(number) for number in value.ravel()]
     return list(tf.unstack(tf.cast(value, tf.int32)))
 
 
@@ -148,7 +148,7 @@ def split(op: Operation) -> Any:
     if op.get("split") is not None:
         sizes: Any = list(op.get("split"))
     elif op.has(1):
-        sizes = [int(one) for one in op.constant(1, "the sizes of a split")]
+        sizes = [int(number) for number in op.constant(1, "the sizes of a split")]
     else:
         count, side = len(op.node.outputs), int(x.shape[axis])
         part = -(-side // count)
@@ -203,9 +203,9 @@ def cumulative(op: Operation) -> Any:
 def pad(op: Operation) -> Any:
     modes = {"constant": "CONSTANT", "reflect": "REFLECT", "edge": "SYMMETRIC"}
     if op.get("pads") is not None:
-        amounts = [int(one) for one in op.get("pads")]
+        amounts = [int(number) for number in op.get("pads")]
     else:
-        amounts = [int(one) for one in op.constant(1, "padding").ravel()]
+        amounts = [int(number) for number in op.constant(1, "padding").ravel()]
     value = op.constant(2, "padding") if op.has(2) else None
     fill = float(op.get("value", 0.0) if value is None else value.ravel()[0])
     half = len(amounts) // 2
