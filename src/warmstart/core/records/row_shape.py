@@ -31,12 +31,14 @@ class RowShape:
         delimiter, width: of a record.
         classes: by index of the column, the cells of one that has classes.
         numbers: indices of the columns that have numbers.
+        is_quoted: whether the header is in quotation marks: then so is a cell of every record.
     """
 
     delimiter: str
     width: int
     classes: Mapping[int, frozenset[str]]
     numbers: frozenset[int]
+    is_quoted: bool
 
     @classmethod
     def of(cls, lines: Sequence[str], delimiter: str, width: int) -> RowShape:
@@ -58,7 +60,8 @@ class RowShape:
                     for one in counts
                     if counts[one] >= fewest and one and one[0].isspace() == spaced
                 )
-        return cls(delimiter, width, classes, frozenset(numbers))
+        is_quoted = all(cell.strip()[:1] == '"' for cell in lines[0].split(delimiter))
+        return cls(delimiter, width, classes, frozenset(numbers), is_quoted)
 
     def has_records(self, row: Sequence[str]) -> bool:
         """Whether most lines of a record look like records themselves."""
@@ -69,7 +72,7 @@ class RowShape:
 
     def _is_record(self, line: str) -> bool:
         cells = line.split(self.delimiter)
-        if len(cells) != self.width or not all(cells):
+        if len(cells) != self.width or not all(cells) or (self.is_quoted and '"' not in line):
             return False
         # Prose has a space behind a comma.
         if any(cell[0].isspace() for cell in (cells[index] for index in self.numbers)):
