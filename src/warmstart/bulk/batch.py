@@ -310,7 +310,7 @@ class _Reporter:
             self.now()
 
     def shard(self, done: Done) -> None:
-        """Count a finished shard, in place of the rows that were counted before."""
+        """Count a finished shard, instead of the rows that were counted before."""
         self.early = (0, 0)
         self.done, self.failed = self.done + done.rows, self.failed + done.failed
         self.now()

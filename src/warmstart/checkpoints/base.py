@@ -65,7 +65,7 @@ class Checkpoint(ABC):
         """The description of a whole Keras model in its file, as JSON values: `class_name`,
         `config`, and `compile_config` if it was compiled. None if the file has only weights.
 
-        It is plain data, from which nothing is built here.
+        It is plain data; nothing is built from it here.
 
         Raises:
             CorruptCheckpointError: it is not JSON, or damaged.

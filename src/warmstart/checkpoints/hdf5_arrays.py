@@ -116,7 +116,7 @@ def _number_type(file: h5.Structure, address: int, data: bytes, name: str) -> tu
         return "bool", np.dtype("u1")  # as h5py stores it
     if not code:
         raise file.unsafe(
-            f"{name!r} contains something else than plain numbers (type class {type_class}, {size} bytes)"
+            f"{name!r} contains something other than plain numbers (type class {type_class}, {size} bytes)"
         )
     if code == "bfloat16":
         return code, np.dtype(order + "u2")

@@ -134,7 +134,7 @@ def pytorch_arrays(
 
 
 def converter(rules: Rules, **options: Any) -> Callable[[Checkpoint], Checkpoint]:
-    """`pytorch_arrays` with the names of modules by rules; options as for that function."""
+    """`pytorch_arrays` with the names of modules by `rules`, and with these options."""
     return partial(pytorch_arrays, rename=partial(modules, rules=rules), **options)
 
 

@@ -57,8 +57,8 @@ class Part(JoinedCheckpoint):
 
 
 def part_for(model: Any, checkpoint: Checkpoint) -> Checkpoint:
-    """The part of a Keras file that contains the weights of a model: the file itself where they are
-    all that it contains, or where no part of it fits.
+    """The part of a Keras file that contains the weights of a model; the whole file if it contains
+    nothing else, or if no part fits.
 
     Args:
         model: a built `keras.Model`.

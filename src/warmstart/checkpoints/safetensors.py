@@ -259,4 +259,6 @@ def save_safetensors(
                 # as bytes, because ml_dtypes have no buffer
                 file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be written: {error.strerror or error}.") from error
+        raise CheckpointError(
+            f"{path} cannot be written ({error.strerror or error}); free some space, or choose another path."
+        ) from error

@@ -47,7 +47,7 @@ class Arguments:
             yield from self._stdin
 
     def samples(self) -> list[Argument]:
-        """The arguments as typed, with the first line of standard input in place of "-".
+        """The arguments as typed, with the first line of standard input instead of "-".
 
         Raises:
             UsageError: standard input is empty.

@@ -90,7 +90,9 @@ def export(
                 os.replace(written, note)
             os.replace(exported, path)
     except OSError as error:
-        raise CacheError(f"{path} cannot be written: {error.strerror or error}.") from error
+        raise CacheError(
+            f"{path} cannot be written ({error.strerror or error}); free some space, or choose another path."
+        ) from error
     return path
 
 

@@ -159,7 +159,9 @@ def opened_whole(path: Path) -> Iterator[BinaryIO]:
         with atomic_file(path) as file:
             yield file
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from error
+        raise UsageError(
+            f"{path} cannot be written ({error.strerror or error}); free some space, or choose another path."
+        ) from error
 
 
 def write_whole(path: Path, content: bytes) -> None:

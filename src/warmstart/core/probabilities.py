@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 def softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
     """Probabilities that add up to 1 along the last axis; float64."""
-    exponents = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
-    weights: NDArray[np.float64] = np.exp(exponents)
-    probabilities: NDArray[np.float64] = weights / weights.sum(axis=-1, keepdims=True)
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    exponentials: NDArray[np.float64] = np.exp(shifted)
+    probabilities: NDArray[np.float64] = exponentials / exponentials.sum(axis=-1, keepdims=True)
     return probabilities
 
 
@@ -24,7 +24,7 @@ def log_softmax(logits: NDArray[Any]) -> NDArray[Any]:
 
 
 def log_sum_exp(logits: NDArray[Any]) -> float:
-    """The logarithm of the sum of the exponentials; -inf of none."""
+    """The logarithm of the sum of the exponentials; -inf without logits."""
     highest = logits.max(initial=-np.inf)
     if highest == -np.inf:
         return -np.inf

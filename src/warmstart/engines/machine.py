@@ -8,7 +8,7 @@ import os
 import platform
 from functools import cache
 
-SETS = ("flags", "Features")  # in /proc/cpuinfo, of x86 and ARM
+INSTRUCTION_SETS = ("flags", "Features")  # the keys in /proc/cpuinfo, on x86 and on ARM
 
 
 def digest() -> str:
@@ -24,16 +24,16 @@ def digest() -> str:
 
 def processor() -> str:
     """A line that names the CPU."""
-    return _line("model name", *SETS) or platform.processor()
+    return _line("model name", *INSTRUCTION_SETS) or platform.processor()
 
 
 def instruction_sets() -> str:
     """A line that lists the CPU's instruction sets, or else names the CPU."""
-    return _line(*SETS) or processor()
+    return _line(*INSTRUCTION_SETS) or processor()
 
 
 def _line(*starts: str) -> str:
-    """The first line of /proc/cpuinfo that starts so; empty if there is none."""
+    """The first line of /proc/cpuinfo that starts with one of these; "" if there is none."""
     with (
         contextlib.suppress(OSError),
         open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file,

@@ -30,7 +30,7 @@ EXACT = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
 """Inputs of products with 8-bit weights are not quantised."""
 MAX_COMPILED = 2  # compiled networks in memory: for one image, and for the batch of a stream
 RELEASED = 1.0
-"""Seconds after which a call gives the memory of a stored network back."""
+"""Seconds between calls that release the memory of a stored network's file."""
 PROBE = """
 from warmstart.engines.openvino_package import openvino
 openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
@@ -97,8 +97,8 @@ class Network:
         }
 
     def _release(self) -> None:
-        """Give the memory of the file back, of which little is needed later: OpenVINO copies most
-        weights into forms of its own.
+        """Release the memory of the file. Little of it is needed later: OpenVINO copies most weights
+        into its own formats.
         """
         self._released = time.monotonic()
         if self._memory is not None and hasattr(self._memory, "madvise"):

@@ -4,7 +4,7 @@ program again.
     $WARMSTART_HOME/openvino/<key>.blob   a network, as OpenVINO exports it
     $WARMSTART_HOME/openvino/<key>.json   its record: the key, and the sha256 of the network
 
-The key is the sha256 of everything that decides a network: the program, the shapes of its inputs,
+The key is the sha256 of everything that determines a network: the program, the shapes of its inputs,
 the settings, the version of OpenVINO, the instruction sets of the processor, and the source that
 rewrites networks. A file is written under a temporary name and renamed when it is complete. A
 network that does not match its record is ignored and replaced. Networks are loaded from this folder
@@ -49,7 +49,7 @@ class NetworkCache:
     settings: Mapping[str, Any]
 
     def load(self, core: Any, shapes: Mapping[str, Any]) -> tuple[Any, mmap.mmap] | None:
-        """A compiled network and the mapped file that has its weights; None if none is stored.
+        """A compiled network and the mapped file that has its weights; None if no valid one is stored.
 
         Args:
             core: of OpenVINO.
@@ -68,7 +68,9 @@ class NetworkCache:
             blob = openvino.Tensor(content, content.shape, openvino.Type.u8)
             return core.import_model(blob, "CPU", dict(self.settings)), memory
         except (OSError, ValueError, RuntimeError) as error:
-            log.info("%s is compiled: %s", self.program, error)
+            log.info(
+                "the network of %s is compiled, because none can be loaded: %s", self.program, error
+            )
             return None
 
     def save(self, compiled: Any, shapes: Mapping[str, Any]) -> bool:

@@ -1,7 +1,7 @@
 """The package `openvino`, without its tools that convert models.
 
 `import openvino` also imports these tools. This takes as long as all the rest, and sends a report to
-their makers. Here they are imported when `openvino.convert_model` is used. Import the package from
+Google Analytics. Here they are imported when `openvino.convert_model` is used. Import the package from
 here: `from warmstart.engines.openvino_package import openvino`.
 """
 
@@ -14,7 +14,7 @@ TOOLS = "openvino.tools"
 
 
 def _attribute(name: str) -> Any:
-    """What `openvino` has of its tools."""
+    """An attribute of `openvino` that its tools define."""
     if name != "convert_model":
         raise AttributeError(f"module 'openvino' has no attribute {name!r}")
     from openvino.tools.ovc import convert_model

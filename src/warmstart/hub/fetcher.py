@@ -262,7 +262,8 @@ def _check_local(path: Path, expected: Expected) -> None:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
     if name := expected.mismatch(digests):
         raise ChecksumError(
-            f"the {name} of {path} is {digests[name]} where {getattr(expected, name)} was expected"
+            f"the {name} of {path} is {digests[name]} where {getattr(expected, name)} was expected; "
+            "fetch the file again, or correct the expected value"
         )
 
 

@@ -13,7 +13,7 @@ from warmstart.hub.json_file import JsonFile
 
 LARGE = 2**20  # bytes; smaller files are always read
 SETTLED = 2.0
-"""Seconds since a file was changed, after which another change alters its times on any file system."""
+"""Seconds after which another change of a file alters its times on any file system."""
 KNOWN = JsonFile("digests.json")
 
 

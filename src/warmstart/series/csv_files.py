@@ -24,13 +24,13 @@ MISSING = frozenset({"", *MISSING_WORDS, *UNCLEAR_WORDS})
 
 
 def read(
-    opened: Callable[[], BinaryIO], shape: first_lines.Shape, name: str, layout: Layout
+    opened: Callable[[], BinaryIO], csv_format: first_lines.CsvFormat, name: str, layout: Layout
 ) -> pd.DataFrame:
     """The table in a CSV file; `notes` in its `attrs` say how it was read.
 
     Args:
         opened: opens the file, at its start.
-        shape: what its first lines show.
+        csv_format: what its first lines show.
         name: of the file, for messages.
         layout: names columns whose cells are names, which stay as they are written.
 
@@ -39,18 +39,20 @@ def read(
     """
     import pandas as pd
 
-    options: dict[str, Any] = {"header": None, "names": shape.names} if shape.names else {}
+    options: dict[str, Any] = (
+        {"header": None, "names": csv_format.names} if csv_format.names else {}
+    )
     parse: Any = partial(
         pd.read_csv,
-        sep=shape.delimiter,
-        skiprows=shape.skipped,
-        encoding=shape.encoding,
+        sep=csv_format.delimiter,
+        skiprows=csv_format.skipped,
+        encoding=csv_format.encoding,
         skipinitialspace=True,
         index_col=False,
         keep_default_na=False,
         **options,
     )
-    is_text = shape.delimiter != ","  # such files may have decimal commas
+    is_text = csv_format.delimiter != ","  # such files may have decimal commas
     try:
         with opened() as file:
             header = list(parse(file, nrows=0).columns)
@@ -78,7 +80,7 @@ def read(
     if table.shape[1] > 1:  # the tail of a spreadsheet
         is_full = table.notna().any(axis=1).to_numpy()
         table = table.iloc[: int(is_full.nonzero()[0].max(initial=-1)) + 1]
-    table.attrs["notes"] = shape.notes
+    table.attrs["notes"] = csv_format.notes
     return table
 
 
@@ -102,7 +104,7 @@ def _reason(error: Exception, name: str) -> str:
 
 
 def _check_last_column(table: pd.DataFrame, name: str) -> None:
-    """Check that integers in a last column without a name are not parts of numbers before a comma.
+    """Check that integers in a last column without a name are not the digits after a decimal comma.
 
     Raises:
         InputError: they may be.

@@ -1,8 +1,8 @@
 """What the first lines of a CSV file of series show: its delimiter, lines above the table, its header.
 
-Labelled records have rules of their own (`core.records.dialects`, `core.records.delimited`): in texts
-any delimiter may be text, so that a file with two readings is refused. In numbers a comma may be the
-decimal sign, and above the table there may be titles.
+Labelled records have their own rules (`core.records.dialects`, `core.records.delimited`): a delimiter
+may be part of a text, so a file with two readings is refused. In tables of numbers, a comma may be the
+decimal sign, and there may be titles above the table.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from warmstart.series import dates, decimals
 from warmstart.series.tables import TIMES
 
 DELIMITERS = ";\t|,"
-"""In this order: where semicolons separate cells, a comma may be the decimal sign."""
+"""Tried in this order: if semicolons separate cells, a comma may be the decimal sign."""
 SAMPLE_LINES = 200
 MARKER = "#"
 """The first character of comments before the header."""
 BEFORE_COMMA = re.compile(r"[-+(]?[$€£¥₹]?\s*\d+")
 AFTER_COMMA = re.compile(r"(?:\d+|\d{3}\.\d+)\s*[%$€£)-]?")
-"""Parts of a number that its comma splits: a decimal one, or one of thousands."""
+"""The parts of a number before and after a comma that separates decimals or thousands."""
 LEAST_NUMBERED = 3
-"""Rows below which row numbers look like values."""
+"""Fewer rows than this are too few to tell row numbers from values."""
 Row = Sequence[str]
 
 
 @dataclass(frozen=True)
-class Shape:
+class CsvFormat:
     """What the first lines of a file show.
 
     Attributes:
         encoding: of the file.
         delimiter: between cells.
         skipped: lines before the first row.
-        names: of the columns, where no line has them; () where the first row has.
-        notes: what was decided, for people.
+        names: of the columns, if the first row does not have them; else ().
+        notes: sentences about the decisions, for the user.
     """
 
     encoding: str
@@ -52,7 +52,7 @@ class Shape:
     notes: tuple[str, ...] = ()
 
 
-def shape_of(file: BinaryIO, name: str) -> Shape:
+def detect_format(file: BinaryIO, name: str) -> CsvFormat:
     """What the first lines of a file show.
 
     Args:
@@ -62,8 +62,7 @@ def shape_of(file: BinaryIO, name: str) -> Shape:
     Raises:
         UsageError: it is UTF-32.
         RecordError: it is not text.
-        InputError: its first line may be one of names or of values, or a delimiter may be part of
-            a cell.
+        InputError: its first line may have names or values, or a delimiter may be part of a cell.
     """
     encoding = "utf-8-sig" if detect_encoding(file.read(4), name)[0] == "utf-8" else "utf-16"
     file.seek(0)
@@ -81,7 +80,7 @@ def shape_of(file: BinaryIO, name: str) -> Shape:
     top = _first_of_short(rows, top, width)
     header = without_blank_end(rows[top - 1]) if top else []
     has_values = any(_is_value(cell) for row in rows[top : top + 1] for cell in row)
-    is_short = has_values and len(header) == width - 1 > 1  # one name less than cells
+    is_short = has_values and len(header) == width - 1 > 1  # one name fewer than cells
     top -= is_short
     numbers, rows = numbers[top:], rows[top:]
     skipped = numbers[0] if numbers else len(lines)
@@ -103,7 +102,7 @@ def shape_of(file: BinaryIO, name: str) -> Shape:
         notes.append("the first line has values: columns are numbered")
     elif len(rows) > 1 and len(without_blank_end(rows[1])) > len(rows[0]):
         raise InputError(too_many_cells(name, numbers[1] + 1, len(rows[1]), len(rows[0])), name)
-    return Shape(encoding, delimiter, skipped, names, tuple(notes))
+    return CsvFormat(encoding, delimiter, skipped, names, tuple(notes))
 
 
 def without_blank_end(row: Row) -> list[str]:
@@ -145,8 +144,8 @@ def _is_row(row: Row, width: int) -> bool:
 
 
 def _first_of_short(rows: Sequence[Row], top: int, width: int) -> int:
-    """The index of the first row below a header of one name less, where rows with as few cells come
-    first; else `top`.
+    """The index of the first row below a header that lacks one name, if the next rows are as short as
+    the header; else `top`.
     """
     first = top
     while first > 0 and len(rows[first - 1]) == width - 1 > 1:
@@ -157,8 +156,8 @@ def _first_of_short(rows: Sequence[Row], top: int, width: int) -> int:
 
 
 def _completed(header: Row, rows: Sequence[Row]) -> tuple[str, ...]:
-    """Names of columns of a file with one more: an empty one at the end, or, as R writes it, the
-    names of the rows.
+    """The names of all columns, for a header that lacks one: that of an empty column at the end, or,
+    as R writes files, of the row names.
     """
     is_last_empty = all(not row[-1].strip() for row in rows if len(row) > len(header))
     return (*header, "Unnamed: end") if is_last_empty else ("Unnamed: 0", *header)
@@ -166,7 +165,7 @@ def _completed(header: Row, rows: Sequence[Row]) -> tuple[str, ...]:
 
 def _names_in_levels(rows: Sequence[Row]) -> tuple[tuple[str, ...], int]:
     """Names of columns in several rows, as pandas writes them: the levels, then the name of the index
-    in a row of its own; and how many rows these are. () where the rows are others.
+    in a separate row; and the number of these rows. () and 0 if the rows are not of this form.
     """
     height = next((index for index, row in enumerate(rows) if is_blank(row[1:])), 0)
     levels = [[cell.strip() for cell in row] for row in rows[:height]]
@@ -181,10 +180,10 @@ def _names_in_levels(rows: Sequence[Row]) -> tuple[tuple[str, ...], int]:
 
 
 def _names(rows: Sequence[Row], name: str) -> tuple[str, ...]:
-    """Names for the columns of a file whose first row has values; () where it has names.
+    """Names for the columns of a file whose first row has values; () if it has names.
 
-    It has values where all its cells are dates or numbers above such cells, except for names that
-    count 0, 1, 2, … or are dates one after the other, as in wide tables.
+    It has values if all its cells that are above dates or numbers are dates or numbers themselves.
+    Cells that count 0, 1, 2, … are names, and so are dates or years above numbers, as in wide tables.
 
     Raises:
         InputError: it can be either.
@@ -200,7 +199,7 @@ def _names(rows: Sequence[Row], name: str) -> tuple[str, ...]:
         if is_name and any(map(_is_value, below)):
             return ()
     counted = [str(index) for index in range(len(first))]
-    if [cell.strip() for cell in first] == counted:  # pandas names columns so
+    if [cell.strip() for cell in first] == counted:  # pandas' default names
         if len(first) == 1 and all(re.fullmatch(r"-?\d+", row[0].strip()) for row in others):
             raise InputError(
                 f"{name}: its first line ('0') may be a value or the name of the column; add "
@@ -214,7 +213,7 @@ def _names(rows: Sequence[Row], name: str) -> tuple[str, ...]:
 
 
 def _are_headings(first: Row, columns: Sequence[Row]) -> bool:
-    """Whether the first row has dates or years above numbers: a series in each row."""
+    """Whether the first row has dates or years above numbers, with a series in each row."""
     values = [
         cell.strip()
         for cell, below in zip(first, columns, strict=True)
@@ -239,12 +238,12 @@ def _check_short_header(
     line: int,
     name: str,
 ) -> None:
-    """Check that a header with one name less than the rows have cells leaves out the names of the
-    rows, or that the last cells are empty.
+    """Check that a header with one name fewer than the rows have cells lacks that of the row names,
+    or that the last cells are empty.
 
     Args:
         header: its names.
-        rows, numbers: those below it, and the indices of their lines.
+        rows, numbers: the rows below it, and the indices of their lines.
         delimiter: between cells.
         line: of the header.
         name: of the file, for messages.
@@ -291,14 +290,14 @@ def _check_header(header: Row, row: Row, delimiter: str, line: int, name: str) -
 
 
 def _numbers_rows(rows: Sequence[Row]) -> bool:
-    """Whether the first cells count the rows from 0 or 1 on, next to cells that change."""
+    """Whether the first cells count the rows from 0 or 1, and the second cells are not all equal."""
     counted = [[str(first + index) for index in range(len(rows))] for first in (0, 1)]
     is_counted = len(rows) >= LEAST_NUMBERED and [row[0] for row in rows] in counted
     return is_counted and len({row[1] for row in rows}) > 1
 
 
 def _split(row: Row) -> Row:
-    """The first two cells that may be one number; () where there are none."""
+    """The first two cells that may be parts of one number; () if there are none."""
     for index in range(len(row) - 1):
         if BEFORE_COMMA.fullmatch(row[index]) and AFTER_COMMA.fullmatch(row[index + 1]):
             return row[index : index + 2]
@@ -306,7 +305,9 @@ def _split(row: Row) -> Row:
 
 
 def _misses_dates(header: Row, row: Row) -> bool:
-    """Whether the first cell is a date, and one under a name of dates is not, with names of rows."""
+    """Whether the first cell cannot be the name of the row: it is a date, and then a column that is
+    named as one of dates has something else.
+    """
     return dates.is_date(row[0]) and any(
         column.lower() in TIMES and not dates.is_date(cell)
         for column, cell in zip(header, row[1:], strict=True)

@@ -36,7 +36,7 @@ from warmstart.errors import (
 )
 from warmstart.series import csv_files
 from warmstart.series.arrow_tables import to_pandas
-from warmstart.series.first_lines import shape_of
+from warmstart.series.first_lines import detect_format
 from warmstart.series.json_series import is_series
 from warmstart.series.layout import Layout
 
@@ -86,13 +86,13 @@ def read(
             return _json_lines(name)
         opened = partial(_opened, name)
         with opened() as file:
-            shape = shape_of(file, name)
-        return csv_files.read(opened, shape, name, layout or Layout())
+            csv_format = detect_format(file, name)
+        return csv_files.read(opened, csv_format, name, layout or Layout())
 
 
 @contextmanager
 def _input_errors(name: str) -> Iterator[None]:
-    """Raise what is wrong with the content of a file as an `InputError`."""
+    """Turn errors of reading a file into an `InputError`; a missing package stays as it is."""
     try:
         yield
     except MissingPackageError:
@@ -142,9 +142,9 @@ def parse_csv(data: bytes, max_values: int, max_columns: int) -> pd.DataFrame:
         TooLargeError: it has more than `max_values` values or `max_columns` columns.
     """
     with _input_errors("The table"):
-        shape = shape_of(io.BytesIO(data), "The table")
-        _check_lines(data, shape.delimiter, max_values, max_columns)
-        table = csv_files.read(partial(io.BytesIO, data), shape, "The table", Layout())
+        csv_format = detect_format(io.BytesIO(data), "The table")
+        _check_lines(data, csv_format.delimiter, max_values, max_columns)
+        table = csv_files.read(partial(io.BytesIO, data), csv_format, "The table", Layout())
     if table.empty:
         raise InputError("The table has no rows.")
     return table

@@ -83,7 +83,7 @@ def about(served: Served, settings: Settings) -> dict[str, Any]:
 def examples(model: Model[Any, Any, Any], input_kind: InputKind) -> list[dict[str, str]]:
     """The files of the page that suit the model: each with its label and its address on the server.
 
-    Photos suit a model that has a label for the object of at least one of them; a model of blood
+    Photos suit a model if it has a label for the object in at least one of them: a model of blood
     cells cannot classify a cat.
     """
     labels = " ".join(label.name for label in model.labels).lower()

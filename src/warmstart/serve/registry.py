@@ -295,7 +295,7 @@ class Registry(Mapping[str, Served]):
         return len(self._served)
 
     def find(self, name: str) -> Served:
-        """The model of a name.
+        """The model with this name.
 
         Raises:
             Refused: there is none.

@@ -150,7 +150,7 @@ def _remove_abandoned(folder: Path) -> None:
 
 
 def describe(error: Exception, copy: Path | None, folder: Path) -> str:
-    """The message of an error, with the original folder in place of the copy."""
+    """The message of an error, with the path of the original folder instead of that of the copy."""
     return str(error).replace(str(copy), str(folder)) if copy else str(error)
 
 

@@ -207,7 +207,7 @@ def read_npz(data: bytes, name: str, most: int) -> dict[str, NDArray[Any]]:
         most: numbers in all.
 
     Raises:
-        InputError: it is damaged, or contains something else than numbers.
+        InputError: it is damaged, or contains something other than numbers.
         TooLargeError: it contains more numbers.
     """
     try:

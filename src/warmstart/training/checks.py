@@ -14,7 +14,7 @@ def check_keras_options(options: Any) -> None:
     """Refuse an optimizer, loss, metric or callback that Keras does not accept.
 
     Raises:
-        UsageError: an option has one.
+        UsageError: Keras does not accept one of them.
     """
     _check("optimizer", getattr(options, "optimizer", None), keras.optimizers.get)
     _check("loss", getattr(options, "loss", None), keras.losses.get)

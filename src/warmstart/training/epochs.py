@@ -36,8 +36,8 @@ class Epochs(keras.utils.PyDataset):
 
 
 class MarkStarted(keras.callbacks.Callback):
-    """Marks data whose shapes Keras has seen as started. Only `on_epoch_begin` would be too late:
-    threads then read batches already.
+    """Marks data as started when Keras has seen its shapes. `on_epoch_begin` would be too late: by
+    then threads already read batches.
     """
 
     def __init__(self, *data: Epochs):

@@ -13,7 +13,7 @@ from warmstart.training.batches import epoch_order, parts
 ROUND = 8
 """Lengths are padded to a multiple of this, so that fewer shapes are traced."""
 BUCKET = 32
-"""Batches whose examples are sorted by length together."""
+"""The number of batches whose examples are sorted by length together."""
 
 
 class SortedBatches(ABC):
@@ -55,8 +55,8 @@ class SortedBatches(ABC):
         """
 
     def length(self, rows: np.ndarray, more: int) -> int:
-        """Of a batch of these examples: the longest, rounded up to a multiple of `ROUND` so that
-        few shapes are traced, plus `more` such multiples.
+        """The padded length of a batch of these examples: that of the longest, rounded up to a
+        multiple of `ROUND` so that few shapes are traced, plus `more` times `ROUND`.
         """
         return (-(-int(self.lengths[rows].max()) // ROUND) + more) * ROUND
 

@@ -20,7 +20,7 @@ def json_lines(lines: Iterable[str], name: str) -> Iterator[tuple[str, Any]]:
 
 
 def json_value(text: str, name: str) -> Any:
-    """The value of a text; a `RecordError` where it is not JSON."""
+    """The value of a JSON text; a `RecordError` if it is not JSON."""
     try:
         return parsed(text)
     except (ValueError, RecursionError) as error:
@@ -28,7 +28,7 @@ def json_value(text: str, name: str) -> Any:
 
 
 def parsed(text: str) -> Any:
-    """The value of a text.
+    """The value of a JSON text.
 
     Raises:
         ValueError: it is not JSON, or a key occurs twice in an object.

@@ -19,8 +19,8 @@ from warmstart.image.annotations.numbers import flag, number, size_of, whole
 
 LARGEST_JSON = 2**31
 BEYOND, FEWEST_BEYOND = 1.02, 0.2
-"""By which factor of the photo's size a box reaches beyond it without being rounded, and the
-fraction of boxes that must do so.
+"""A box whose side exceeds this multiple of the photo's size reaches beyond it by more than
+rounding; and the fraction of such boxes from which a file is refused.
 """
 _NUMBER = re.compile(r"(0|-?[1-9][0-9]*)(\.0+)?")
 _LISTS = ("images", "annotations", "categories")

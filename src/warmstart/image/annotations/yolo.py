@@ -184,7 +184,7 @@ def _photos(source: Path, root: Path, problems: list[str]) -> list[Path]:
         return [_photo_of_line(line.strip(), source, root) for line in lines if line.strip()]
     photos = photos_of(source, problems)
     if not photos:
-        raise UsageError(f"{source} contains no photo.")
+        raise UsageError(f"{source} contains no photo; add photos, or correct the path.")
     return photos
 
 

@@ -126,7 +126,7 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
             self.validation = replace(everything, photos=validation, problems=())
         if not any(map(self.labels_of, photos)):
             raise UsageError(
-                f"{data_name(data)} has no training photo with {self.annotation_name}."
+                f"{data_name(data)} has no training photo with {self.annotation_name}; check its splits."
             )
         self.training = replace(everything, photos=photos)
         warnings = [] if self.is_measurable() else [self._monitor_loss()]

@@ -124,7 +124,9 @@ class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
         side = self.options.size
         if isinstance(height, int) and isinstance(width, int):
             if side not in (None, height, width):
-                raise UsageError(f"The model takes {height} x {width} pixels, not size={side}.")
+                raise UsageError(
+                    f"The model takes {height} x {width} pixels, not size={side}; leave size out."
+                )
             return height, width
         front = self._front
         size = (side, side) if side else front.size if front else None
@@ -176,7 +178,8 @@ class PhotoWrapper(Wrapper[RulesT], Generic[RulesT]):
             return own
         if scaling in PER_CHANNEL and self.opened.model.inputs[0].shape[-1] == GREY:
             raise UsageError(
-                f"The model takes greyscale photos, but scaling={scaling!r} is for colour photos."
+                f"The model takes greyscale photos, but scaling={scaling!r} is for colour "
+                f"photos; pass one of {', '.join(sorted(SCALINGS.keys() - PER_CHANNEL))}."
             )
         if own not in (None, scaling):
             raise UsageError(

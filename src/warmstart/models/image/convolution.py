@@ -1,4 +1,4 @@
-"""Convolutions and padding, as the image networks have them."""
+"""Convolutions and padding of the image networks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def convolution(
     same: bool = False,
     initializer: str = "glorot_uniform",
 ) -> Any:
-    """A convolution without bias of (B, H, W, C), depthwise where `filters` is None.
+    """A convolution without bias of (B, H, W, C), depthwise if `filters` is None.
 
     Args:
         same: pad as TensorFlow's "same" does; default: symmetrically, as PyTorch's layers do.

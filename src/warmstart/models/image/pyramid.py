@@ -18,8 +18,8 @@ Head = Callable[[keras.Model, Mapping[str, Any], int], Any]
 def backbone_builder(name: str) -> Callable[[Head], Callable[..., keras.Model]]:
     """Decorator that makes the `build` of a family from its head.
 
-    The function below it takes the backbone, the family's config and the number of classes, and
-    returns the outputs of the model, which is called `name`. `build` takes a config and, by name,
+    The decorated function takes the backbone, the family's config and the number of classes, and
+    returns the outputs of the model, whose name is `name`. `build` takes a config and, by name,
     `include_top`, `input_shape`, `pooling` and `classes`.
     """
 

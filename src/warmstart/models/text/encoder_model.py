@@ -77,8 +77,8 @@ def pooled(config: EncoderConfig, x: Any) -> Any:
 def vocabulary_head(
     config: EncoderConfig, h: Any, word: layers.Embedding, tied: str, untied: str
 ) -> Any:
-    """Logits (B, T, V) from the word embedding and a bias of the module `tied`, or from a separate
-    layer.
+    """Logits (B, T, V) from the word embedding and the bias of the module `tied`, or from the layer
+    `untied`, as the config says.
     """
     if config.tie_word_embeddings:
         return Bias(name=f"{HEAD}{tied}")(word(h, reverse=True))

@@ -62,7 +62,9 @@ class ForecasterWrapper(Wrapper[WrapForecasterOptions]):
         steps, context = shape[1], self.options.context
         if isinstance(steps, int):
             if context not in (None, steps):
-                raise UsageError(f"The model takes {steps} steps, not context={context}.")
+                raise UsageError(
+                    f"The model takes {steps} steps, not context={context}; leave context out."
+                )
             return steps
         if context is None:
             raise UsageError("The model takes windows of any length; pass one, such as context=96.")

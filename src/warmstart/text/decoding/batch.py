@@ -49,7 +49,7 @@ class _Group:
         self.texts: list[Continuation] = []
 
     def keep(self, stays: Sequence[bool]) -> None:
-        indices = [index for index, does_stay in enumerate(stays) if does_stay]
+        indices = [index for index, remains in enumerate(stays) if remains]
         if len(indices) < len(stays):
             self.texts = [self.texts[index] for index in indices]
             self.decoder.keep(indices)
@@ -79,11 +79,11 @@ class TextBatch:
         self._engine, self._max_length, self._part = engine, max_length, part
         self._group_size = group_size
         self._groups: list[_Group] = []
-        self._due: list[_Group] = []  # those whose texts get their next tokens before the others
+        self._due: list[_Group] = []  # groups that have not had their turn in this round
         self._prompts: deque[Continuation] = deque()  # short ones, each processed in one step
         self._long: deque[_LongPrompt] = deque()
         self._has_read_part = False  # when a prompt was last read
-        self._read_count = 0  # prompt tokens processed since all texts got their last tokens
+        self._read_count = 0  # prompt tokens processed in this round
 
     def __len__(self) -> int:
         texts = sum(len(group.texts) for group in self._groups)
@@ -108,7 +108,7 @@ class TextBatch:
 
     def step(self) -> None:
         """Process prompts, or a part of one, and choose their first tokens; or choose the next tokens
-        of a group of the other texts. If there is both to do, take turns.
+        of a group of the other texts. If both are possible, take turns.
 
         A text that has ended (`Continuation.ended`) is no longer part of the batch.
         """

@@ -133,7 +133,9 @@ class TextWrapper(Wrapper[TokensT], Generic[TokensT]):
         if fixed is None:
             return None, length or DEFAULT_LENGTH
         if length not in (None, fixed):
-            raise UsageError(f"The model takes texts of {fixed} tokens, not max_length={length}.")
+            raise UsageError(
+                f"The model takes texts of {fixed} tokens, not max_length={length}; leave max_length out."
+            )
         return int(fixed), int(fixed)
 
     def config(self) -> dict[str, Any]:

@@ -78,7 +78,8 @@ def build(
     )
     if reserved := [layer.name for layer in network.layers if is_head(layer.name)]:
         raise UsageError(
-            f"transfer: the base has a layer called {reserved[0]!r}, as a layer of the head would be"
+            f"transfer: the base has a layer called {reserved[0]!r}, a name that the head uses; "
+            "rename the layer"
         )
     outputs = add_head({**config, "classes": classes or config.get("classes")}, network.output)
     return keras.Model(network.inputs, outputs, name="transfer")

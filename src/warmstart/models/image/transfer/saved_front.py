@@ -129,7 +129,7 @@ def read_front(graph: Graph, nodes: Sequence[int], arrays: Arrays, label: str) -
     """The scaling by the layers before the backbone during inference.
 
     Raises:
-        UsageError: one of them does something else than scaling and resizing.
+        UsageError: one of them does something other than scaling and resizing.
     """
     front = Front(tuple(nodes))
     for index in nodes:

@@ -109,7 +109,10 @@ class _Reader:
                 "and functional models are supported."
             )
         if depth > MAX_DEPTH or len(self.graph.nodes) > MAX_NODES:
-            raise UsageError(f"{self.label} contains a model of too many layers.")
+            raise UsageError(
+                f"{self.label} contains a model with too many layers; the limit "
+                f"is {MAX_NODES:,} layers in {MAX_DEPTH} levels."
+            )
         inner = config["config"]
         layers = inner["layers"] if isinstance(inner, dict) else inner  # Keras 2.2 and earlier
         ends: dict[str, int] = {}
