@@ -97,8 +97,8 @@ class Network:
         }
 
     def _release(self) -> None:
-        """Release the memory of the file. Little of it is needed later: OpenVINO copies most weights
-        into its own formats.
+        """Release the memory of the file. Little of it is needed later: OpenVINO copies most
+        weights into its own formats.
         """
         self._released = time.monotonic()
         if self._memory is not None and hasattr(self._memory, "madvise"):

@@ -4,8 +4,8 @@ program again.
     $WARMSTART_HOME/openvino/<key>.blob   a network, as OpenVINO exports it
     $WARMSTART_HOME/openvino/<key>.json   its record: the key, and the sha256 of the network
 
-The key is the sha256 of everything that determines a network: the program, the shapes of its inputs,
-the settings, the version of OpenVINO, the instruction sets of the processor, and the source that
+The key is the sha256 of everything that determines a network: the program, the shapes of its
+inputs, the settings, the version of OpenVINO, the instruction sets of the processor, and the source that
 rewrites networks. A file is written under a temporary name and renamed when it is complete. A
 network that does not match its record is ignored and replaced. Networks are loaded from this folder
 only, never from a bundle.
@@ -49,7 +49,7 @@ class NetworkCache:
     settings: Mapping[str, Any]
 
     def load(self, core: Any, shapes: Mapping[str, Any]) -> tuple[Any, mmap.mmap] | None:
-        """A compiled network and the mapped file that has its weights; None if no valid one is stored.
+        """A compiled network and the mapped file that has its weights; None if none is valid.
 
         Args:
             core: of OpenVINO.

@@ -1,8 +1,8 @@
 """The package `openvino`, without its tools that convert models.
 
 `import openvino` also imports these tools. This takes as long as all the rest, and sends a report to
-Google Analytics. Here they are imported when `openvino.convert_model` is used. Import the package from
-here: `from warmstart.engines.openvino_package import openvino`.
+Google Analytics. Here they are imported when `openvino.convert_model` is used. Import the package
+from here: `from warmstart.engines.openvino_package import openvino`.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class Expected:
         return bool(self.names)
 
     def mismatch(self, digests: Mapping[str, str | None]) -> str | None:
-        """The name of the first of these digests that differs from the known one; None if none differs."""
+        """The name of the first of these digests that differs from the known one; else None."""
         names = (name for name in self.names if name in digests)
         return next((name for name in names if digests[name] != getattr(self, name)), None)
 

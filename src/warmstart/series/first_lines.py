@@ -1,8 +1,8 @@
 """What the first lines of a CSV file of series show: its delimiter, lines above the table, its header.
 
 Labelled records have their own rules (`core.records.dialects`, `core.records.delimited`): a delimiter
-may be part of a text, so a file with two readings is refused. In tables of numbers, a comma may be the
-decimal sign, and there may be titles above the table.
+may be part of a text, so a file with two readings is refused. In tables of numbers, a comma may be
+the decimal sign, and there may be titles above the table.
 """
 
 from __future__ import annotations
@@ -144,8 +144,8 @@ def _is_row(row: Row, width: int) -> bool:
 
 
 def _first_of_short(rows: Sequence[Row], top: int, width: int) -> int:
-    """The index of the first row below a header that lacks one name, if the next rows are as short as
-    the header; else `top`.
+    """The index of the first row below a header that lacks one name, if the next rows are as short
+    as the header; else `top`.
     """
     first = top
     while first > 0 and len(rows[first - 1]) == width - 1 > 1:
@@ -156,8 +156,8 @@ def _first_of_short(rows: Sequence[Row], top: int, width: int) -> int:
 
 
 def _completed(header: Row, rows: Sequence[Row]) -> tuple[str, ...]:
-    """The names of all columns, for a header that lacks one: that of an empty column at the end, or,
-    as R writes files, of the row names.
+    """The names of all columns, for a header that lacks one: that of an empty column at the end,
+    or, as R writes files, of the row names.
     """
     is_last_empty = all(not row[-1].strip() for row in rows if len(row) > len(header))
     return (*header, "Unnamed: end") if is_last_empty else ("Unnamed: 0", *header)
@@ -183,7 +183,7 @@ def _names(rows: Sequence[Row], name: str) -> tuple[str, ...]:
     """Names for the columns of a file whose first row has values; () if it has names.
 
     It has values if all its cells that are above dates or numbers are dates or numbers themselves.
-    Cells that count 0, 1, 2, … are names, and so are dates or years above numbers, as in wide tables.
+    Cells that count 0, 1, 2, … are names, and so are dates or years above numbers: a wide table.
 
     Raises:
         InputError: it can be either.
@@ -290,7 +290,7 @@ def _check_header(header: Row, row: Row, delimiter: str, line: int, name: str) -
 
 
 def _numbers_rows(rows: Sequence[Row]) -> bool:
-    """Whether the first cells count the rows from 0 or 1, and the second cells are not all equal."""
+    """Whether the first cells count the rows from 0 or 1, and the second cells differ."""
     counted = [[str(first + index) for index in range(len(rows))] for first in (0, 1)]
     is_counted = len(rows) >= LEAST_NUMBERED and [row[0] for row in rows] in counted
     return is_counted and len({row[1] for row in rows}) > 1

@@ -43,7 +43,7 @@ def without_calendar(
 
 
 def _without(others: list[Any], ignored: list[Any], reason: str, notes: list[str]) -> list[Any]:
-    """The columns without the ignored ones, which a note names; all of them if none would be left."""
+    """The columns without the ignored ones, which a note names; all if none would be left."""
     left = [column for column in others if column not in ignored]
     if not ignored or not left:
         return others
