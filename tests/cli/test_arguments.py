@@ -143,6 +143,13 @@ def test_standard_input_may_hold_a_photo(run):
         assert json.loads(done.out)["input"] == "standard input"
 
 
+def test_a_line_of_standard_input_that_is_not_utf8_fails_by_itself(run):
+    done = run("classify", "-", "--json", *TEXT_MODEL, stdin=b"fine\n\xff\nbad\n")
+    first, second, third = map(json.loads, done.out.splitlines())
+    assert [first["input"], third["input"]] == ["fine", "bad"]
+    assert second["error"] == "line 2 of standard input: is not UTF-8 text"
+
+
 @pytest.mark.parametrize(("arguments", "stdin", "code", "expected"), [
     (("classify", "-"), "", 2, "Standard input is empty"),
     (("classify", "-"), "\n \n", 2, "Standard input is empty"),
@@ -150,7 +157,7 @@ def test_standard_input_may_hold_a_photo(run):
     (("generate", "-"), b"\xff\xfe\0a", 1, "standard input: is not UTF-8 text"),
     (("classify", "-", "--column", "a"), "a,b\n1,2\n", 2, "is read as one input per line"),
     (("classify", "-"), b"caf\xe9\n", 2, "Line 1 of standard input is not UTF-8 at byte 3"),
-    (("classify", "-"), b"fine\n\xff\n", 2, "Line 2 of standard input is not UTF-8 at byte 0"),
+    (("classify", "-"), b"fine\n\xff\n", 1, "line 2 of standard input: is not UTF-8"),
 ], ids=str)  # fmt: skip
 def test_unusable_standard_input_is_said_in_one_sentence(run, arguments, stdin, code, expected):
     done = run(*arguments, stdin=stdin)

@@ -180,6 +180,12 @@ def test_keras_and_engine_agree(model):
 
 
 @pytest.mark.tensorflow
+@pytest.mark.parametrize("name", ["sst2_bert_tiny", "shakespeare_gpt2", "deepar", "bccd_fcos"])
+def test_only_image_classifiers_have_a_backbone(name):
+    with pytest.raises(UsageError, match="only image classifiers have a backbone"):
+        ws.backbone(name)
+
+
 def test_backbone_gives_the_features(model):
     array = model.preprocess(PHOTO)
     pooled = ws.backbone(CIFAR, pooling="avg")

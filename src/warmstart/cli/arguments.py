@@ -58,16 +58,18 @@ class Arguments:
 
 
 class StandardInput(BytesIO):
-    """Standard input that holds a file, such as a photo."""
+    """Standard input that holds a file, such as a photo, or a line of it that is not UTF-8."""
 
-    name = "standard input"
+    def __init__(self, content: bytes, name: str = "standard input"):
+        super().__init__(content)
+        self.name = name
 
 
 def _standard_input() -> Iterator[Argument]:
     """The non-empty lines of standard input, or all of it where it is not text.
 
     Raises:
-        UsageError: it is empty, or its text is not UTF-8.
+        UsageError: it is empty, or its first line is neither UTF-8 nor the beginning of a file.
     """
     file: BinaryIO = getattr(sys.stdin, "buffer", BytesIO())
     empty = True
@@ -78,9 +80,12 @@ def _standard_input() -> Iterator[Argument]:
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
-            raise UsageError(
-                f"Line {number} of standard input is not UTF-8 at byte {error.start}."
-            ) from None
+            if empty:
+                raise UsageError(
+                    f"Line {number} of standard input is not UTF-8 at byte {error.start}."
+                ) from None
+            yield StandardInput(line, f"line {number} of standard input")
+            continue
         if text.strip():
             empty = False
             yield Line(text)

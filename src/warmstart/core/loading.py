@@ -177,7 +177,7 @@ def backbone(
         A `keras.Model`; its input is a batch of what `ws.load(name).preprocess(photo)` returns.
 
     Raises:
-        UsageError: the shape is too small, or the pooling unknown.
+        UsageError: the shape is too small, the pooling unknown, or this is no image classifier.
         CheckpointError: the weights do not fit.
 
     Example:
@@ -191,6 +191,11 @@ def backbone(
     contents = bundle.read(folder) if folder and bundle.is_bundle(folder) else None
     opened = None if contents else _repository(name, folder, weights)
     entry = contents.entry if contents else opened.entry if opened else catalog.get(str(name))
+    if entry.task != "image-classification":
+        raise UsageError(
+            f"{entry.name} is a model for {entry.task}, and only image classifiers have a backbone; "
+            "ws.finetune trains models for the other tasks."
+        )
     shape = input_shape or (*entry.preprocessing.size, 3) if entry.preprocessing else input_shape
     if shape and (
         len(shape) != 3

@@ -268,7 +268,7 @@ class Trainer(TrainerHooks[OptionsT]):
             f"written: {folder} (report: {bundle.REPORT}{note})",
             f"  warmstart {task_of(self.task).verb} {self.example} --model {shell}",
             f"  warmstart serve {shell}",
-            f"  warmstart export {shell} {quote(folder.name)}.onnx",
+            f"  warmstart export {shell} {quote(folder.name)}.tflite",
             f"  ws.load({str(folder)!r})",
         ]
 

@@ -112,7 +112,7 @@ def test_the_terminal_shows_data_baseline_progress_result_and_use(tuned):
         f"written: {folder} (report: report.html)",
         f"  warmstart classify photo.jpg --model {folder}",
         f"  warmstart serve {folder}",
-        f"  warmstart export {folder} {folder.name}.onnx",
+        f"  warmstart export {folder} {folder.name}.tflite",
         f"  ws.load({str(folder)!r})",
     ]
 
