@@ -13,6 +13,7 @@ from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
 from warmstart.core.model import Prepared
 from warmstart.core.options import Option, takes
+from warmstart.core.result_collections import Results
 from warmstart.core.results import Failed
 from warmstart.core.task import Task, register
 from warmstart.core.wire import Record, Result, Score
@@ -64,7 +65,7 @@ class BrightnessMeter(PhotoModel[Brightness, BrightnessOptions]):
     @takes(BrightnessOptions)
     def __call__(
         self, photo: Several[Photo], options: BrightnessOptions
-    ) -> list[Brightness | Failed]: ...
+    ) -> Results[Brightness | Failed]: ...
     @takes(BrightnessOptions)
     def __call__(self, photo: Any, options: BrightnessOptions) -> Any:
         return self.predict(photo, options)

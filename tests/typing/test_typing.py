@@ -9,17 +9,26 @@ import pytest
 
 HERE = Path(__file__).parent
 FILES = ("use.py", "misuse.py")
+MYPY = ["mypy", "--strict", "--no-error-summary", *(str(HERE / file) for file in FILES)]
 CHECKERS = {
-    "mypy": ["--strict", "--no-error-summary", *(str(HERE / file) for file in FILES)],
-    "basedpyright": ["--pythonpath", sys.executable, "--project", str(HERE / "pyright.json")],
+    "mypy": MYPY,
+    "mypy without stubs": [*MYPY, "--config-file", str(HERE / "without_stubs.ini")],
+    "basedpyright": [
+        "basedpyright",
+        "--pythonpath",
+        sys.executable,
+        "--project",
+        str(HERE / "pyright.json"),
+    ],
 }
 
 
 @pytest.fixture(scope="module", params=CHECKERS)
 def reported(request) -> dict[str, set[int]]:
     """File -> the lines that a checker reports as errors."""
-    pytest.importorskip(request.param)
-    command = [sys.executable, "-m", request.param, *CHECKERS[request.param]]
+    module, *arguments = CHECKERS[request.param]
+    pytest.importorskip(module)
+    command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parents[1], check=False)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     lines: dict[str, set[int]] = {file: set() for file in FILES}

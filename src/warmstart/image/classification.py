@@ -19,7 +19,7 @@ from warmstart.core.model import Prepared
 from warmstart.core.options import Option, takes
 from warmstart.core.records.classes import ClassIndex
 from warmstart.core.records.options import EvaluateOptions, PartTable, PhotoTable
-from warmstart.core.result_collections import ResultStream
+from warmstart.core.result_collections import Results, ResultStream
 from warmstart.core.results import Classification, Failed
 from warmstart.core.task import task_of
 from warmstart.core.types import Data
@@ -95,7 +95,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
     @takes(ClassifyOptions)
     def __call__(
         self, photo: Several[Photo], options: ClassifyOptions
-    ) -> list[Classification | Failed]: ...
+    ) -> Results[Classification | Failed]: ...
     @takes(ClassifyOptions)
     def __call__(self, photo: Any, options: ClassifyOptions) -> Any:
         """Classify a photo, or a list of photos.

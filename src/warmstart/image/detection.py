@@ -15,7 +15,7 @@ from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared
 from warmstart.core.options import Option, takes
 from warmstart.core.records.options import BoxTable, EvaluateOptions, PartTable
-from warmstart.core.result_collections import ResultStream
+from warmstart.core.result_collections import Results, ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.task import task_of
 from warmstart.core.types import Data
@@ -86,7 +86,7 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
     @takes(DetectOptions)
     def __call__(
         self, photo: Several[Photo], options: DetectOptions
-    ) -> list[Detections | Failed]: ...
+    ) -> Results[Detections | Failed]: ...
     @takes(DetectOptions)
     def __call__(self, photo: Any, options: DetectOptions) -> Any:
         """Find the objects in a photo, or in each photo of a list.

@@ -12,7 +12,7 @@ from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared
 from warmstart.core.options import takes
 from warmstart.core.records.options import EvaluateOptions, MaskTable, PartTable
-from warmstart.core.result_collections import ResultStream
+from warmstart.core.result_collections import Results, ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.task import task_of
 from warmstart.core.types import Data
@@ -68,7 +68,7 @@ class ImageSegmenter(DensePhotoModel[Segmentation, PhotoOptions]):
     @takes(PhotoOptions)
     def __call__(
         self, photo: Several[Photo], options: PhotoOptions
-    ) -> list[Segmentation | Failed]: ...
+    ) -> Results[Segmentation | Failed]: ...
     @takes(PhotoOptions)
     def __call__(self, photo: Any, options: PhotoOptions) -> Any:
         """Segment a photo, or each photo of a list.

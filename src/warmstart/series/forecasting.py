@@ -17,7 +17,7 @@ from warmstart.core.inputs import Item
 from warmstart.core.model import Model, Prepared
 from warmstart.core.options import make, takes
 from warmstart.core.progress import progress_of
-from warmstart.core.result_collections import ResultStream
+from warmstart.core.result_collections import Results, ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.task import task_of
 from warmstart.core.types import Data, Progress
@@ -90,7 +90,7 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
     @takes(ForecastOptions)
     def __call__(
         self, series: SeveralSeries, options: ForecastOptions
-    ) -> list[Forecast | Failed]: ...
+    ) -> Results[Forecast | Failed]: ...
     @takes(ForecastOptions)
     def __call__(self, series: Any, options: ForecastOptions) -> Any:
         """Forecast what comes after the end of a series, or of several.

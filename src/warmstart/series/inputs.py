@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from types import NoneType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,24 +39,25 @@ from warmstart.series.time_series import (
 if TYPE_CHECKING:
     import pandas as pd
 
-Series: TypeAlias = Union[
-    TimeSeries,
-    "pd.Series[Any]",
-    SeriesColumn,
-    ArrowColumn,
-    "NDArray[Any]",
-    ListOf[float],
-    tuple[float, ...],
-]
+Series: TypeAlias = (
+    TimeSeries
+    | SeriesColumn
+    | ArrowColumn
+    | NDArray[Any]
+    | ListOf[float | None]
+    | tuple[float | None, ...]
+)
 """A column of pandas, polars or pyarrow, an array (T,), or a list of numbers; timestamps are the
-index of the pandas Series.
+index of the pandas Series, and None is a missing value of a list.
 """
-Table: TypeAlias = Union["pd.DataFrame", ArrowTable, str, "os.PathLike[str]", Mapping[str, Series]]
+# Pandas is described by protocols only: without pandas-stubs its classes are `Any`, which every
+# input would match.
+Table: TypeAlias = ArrowTable | str | os.PathLike[str] | Mapping[str, Series]
 """Several series: a table of pandas, polars or pyarrow, the path of a CSV or Parquet file, or a
 mapping from names to series.
 """
 SeveralSeries: TypeAlias = Table | ListOf[Series] | ListOf[Table] | ListOf[Series | Table]
-"""A table, or a list of series and table_files."""
+"""A table, or a list of series and tables."""
 
 NUMBERS_SCHEMA = {"type": "array", "minItems": 1, "items": {"type": ["number", "null"]}}
 COLUMN_SCHEMA = {"type": "array", "minItems": 1, "items": {"type": ["number", "string", "null"]}}
@@ -67,7 +68,7 @@ FIRST = 1000
 
 
 class SeriesKind(InputKind):
-    """Time series, one by one or in table_files."""
+    """Time series, one by one or in tables."""
 
     name = "series"
     noun = "series"
@@ -104,7 +105,7 @@ class SeriesKind(InputKind):
 
         Raises:
             UsageError: the layout names columns that are not there, or the path is one of several
-                table_files.
+                tables.
             InputError: the table cannot be read.
         """
         layout = layout or Layout()

@@ -14,7 +14,7 @@ from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
 from warmstart.core.model import Model, Prepared
 from warmstart.core.options import fields_of, make, takes
-from warmstart.core.result_collections import ResultStream
+from warmstart.core.result_collections import Results, ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.task import task_of
 from warmstart.core.types import Data
@@ -89,7 +89,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
     @takes(TranscribeOptions)
     def __call__(
         self, recording: Several[Recording], options: TranscribeOptions
-    ) -> list[Transcript | Failed]: ...
+    ) -> Results[Transcript | Failed]: ...
     @takes(TranscribeOptions)
     def __call__(self, recording: Any, options: TranscribeOptions) -> Any:
         """Transcribe a recording, or each of a list.

@@ -17,7 +17,7 @@ from warmstart.core.input_kind import InputKind, Several
 from warmstart.core.inputs import Item
 from warmstart.core.model import Model, Prepared
 from warmstart.core.options import Option, takes
-from warmstart.core.result_collections import ResultStream
+from warmstart.core.result_collections import Results, ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.types import Data, Progress
 from warmstart.engines.base import Engine
@@ -141,7 +141,7 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
     @takes(SynthesizeOptions)
     def __call__(
         self, utterance: Several[Sound], options: SynthesizeOptions
-    ) -> list[Audio | Failed]: ...
+    ) -> Results[Audio | Failed]: ...
     @takes(SynthesizeOptions)
     def __call__(self, utterance: Any, options: SynthesizeOptions) -> Any:
         """Generate sound for an utterance, or for each of a list.

@@ -16,7 +16,7 @@ from warmstart.core.inputs import Item
 from warmstart.core.model import Model, Prepared, Row
 from warmstart.core.options import BatchOptions, takes
 from warmstart.core.records.options import EvaluateOptions
-from warmstart.core.result_collections import ResultStream
+from warmstart.core.result_collections import Results, ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.task import task_of
 from warmstart.engines.base import TensorSpec
@@ -75,7 +75,7 @@ class ArrayModel(Model[ArrayInput, Arrays, ArrayOptions]):
     @takes(ArrayOptions)
     def __call__(
         self, arrays: Several[ArrayInput], options: ArrayOptions
-    ) -> list[Arrays | Failed]: ...
+    ) -> Results[Arrays | Failed]: ...
     @takes(ArrayOptions)
     def __call__(self, arrays: Any, options: ArrayOptions) -> Any:
         """The outputs of one input, or of a list of inputs.

@@ -20,7 +20,7 @@ from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.probabilities import sigmoid, softmax
 from warmstart.core.records.classes import ClassIndex
-from warmstart.core.result_collections import ResultStream
+from warmstart.core.result_collections import Results, ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.task import task_of
 from warmstart.core.types import Data
@@ -111,7 +111,7 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
     @takes(ClassifyTextOptions)
     def __call__(
         self, text: Several[PairInput], options: ClassifyTextOptions
-    ) -> list[TextClassification | Failed]: ...
+    ) -> Results[TextClassification | Failed]: ...
     @takes(ClassifyTextOptions)
     def __call__(self, text: Any, options: ClassifyTextOptions) -> Any:
         """Classify a text (str or UTF-8 bytes) or a pair of texts, or a list of them.

@@ -19,7 +19,7 @@ from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
-from warmstart.core.result_collections import ResultStream
+from warmstart.core.result_collections import Results, ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.task import task_of
 from warmstart.core.types import Data
@@ -98,7 +98,9 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
     def __call__(self, text: Text, options: EmbedOptions) -> Embedding: ...
     @overload
     @takes(EmbedOptions)
-    def __call__(self, text: Several[Text], options: EmbedOptions) -> list[Embedding | Failed]: ...
+    def __call__(
+        self, text: Several[Text], options: EmbedOptions
+    ) -> Results[Embedding | Failed]: ...
     @takes(EmbedOptions)
     def __call__(self, text: Any, options: EmbedOptions) -> Any:
         """Embed a text (str or UTF-8 bytes), or a list of texts.

@@ -16,7 +16,7 @@ from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.probabilities import softmax
-from warmstart.core.result_collections import ResultStream
+from warmstart.core.result_collections import Results, ResultStream
 from warmstart.core.results import Failed, Prediction, best
 from warmstart.core.task import task_of
 from warmstart.core.types import Data
@@ -70,7 +70,7 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
     @takes(FillMaskOptions)
     def __call__(
         self, text: Several[Text], options: FillMaskOptions
-    ) -> list[FilledMask | Failed]: ...
+    ) -> Results[FilledMask | Failed]: ...
     @takes(FillMaskOptions)
     def __call__(self, text: Any, options: FillMaskOptions) -> Any:
         """Fill the masks of a text, or of a list of texts.

@@ -11,7 +11,7 @@ from warmstart.core.inputs import Item
 from warmstart.core.joinable import JoinableModel, StepBatch
 from warmstart.core.model import Prepared
 from warmstart.core.options import takes
-from warmstart.core.result_collections import ResultStream
+from warmstart.core.result_collections import Results, ResultStream
 from warmstart.core.results import Failed
 from warmstart.errors import UsageError
 from warmstart.text.autoregressive import AutoregressiveModel
@@ -107,7 +107,7 @@ class TextGenerator(AutoregressiveModel, JoinableModel[Text, Generation, Generat
     @takes(GenerateOptions)
     def __call__(
         self, prompt: Several[Text], options: GenerateOptions
-    ) -> list[Generation | Failed]: ...
+    ) -> Results[Generation | Failed]: ...
     @takes(GenerateOptions)
     def __call__(self, prompt: Any, options: GenerateOptions) -> Any:
         """Continue a prompt (str or UTF-8 bytes), or a list of prompts.

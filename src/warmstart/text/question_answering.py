@@ -23,7 +23,7 @@ from warmstart.core.model import Prepared, Row
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.probabilities import log_sum_exp
 from warmstart.core.records.options import EvaluateOptions, PartTable, QuestionTable
-from warmstart.core.result_collections import ResultStream
+from warmstart.core.result_collections import Results, ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.task import task_of
 from warmstart.core.types import Data
@@ -94,7 +94,7 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
     @takes(AnswerOptions)
     def __call__(
         self, question: Several[QuestionInput], options: AnswerOptions
-    ) -> list[Answer | Failed]: ...
+    ) -> Results[Answer | Failed]: ...
     @takes(AnswerOptions)
     def __call__(self, question: Any, options: AnswerOptions) -> Any:
         """Answer a question, or a list of questions.

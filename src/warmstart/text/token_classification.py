@@ -18,7 +18,7 @@ from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.probabilities import softmax
 from warmstart.core.records.options import EvaluateOptions, PartTable, TokenTable
-from warmstart.core.result_collections import ResultStream
+from warmstart.core.result_collections import Results, ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.task import task_of
 from warmstart.core.types import Data
@@ -111,7 +111,7 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
     def __call__(self, text: Text, options: TagOptions) -> Entities: ...
     @overload
     @takes(TagOptions)
-    def __call__(self, text: Several[Text], options: TagOptions) -> list[Entities | Failed]: ...
+    def __call__(self, text: Several[Text], options: TagOptions) -> Results[Entities | Failed]: ...
     @takes(TagOptions)
     def __call__(self, text: Any, options: TagOptions) -> Any:
         """Find the entities of a text (str or UTF-8 bytes), or of a list of texts.
