@@ -65,7 +65,7 @@ def test_rows_of_another_width_keep_their_cells(tmp_path, run):
     wide, narrow, right = rows(output)
     assert (wide["review"], wide["x"], wide["label"]) == ("good", "1,2", "")
     assert (narrow["review"], narrow["x"]) == ("bad", "")
-    assert "a.csv:3: has 1 cells" in narrow["error"]
+    assert "a.csv:3: has 1 cell" in narrow["error"]
     assert right["label"] == "positive"
 
 

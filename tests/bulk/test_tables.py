@@ -69,7 +69,7 @@ def test_csv_with_line_ends_in_its_fields(tmp_path):
         "end",
     ]
     assert [source[-2:] for source, _ in found] == [":1", ":2", ":3", ":4", ":5"]
-    assert "1 fields, not 2" in str(found[2][1])
+    assert "1 field, not 2" in str(found[2][1])
     assert "not UTF-8" in str(found[3][1])
 
 
@@ -146,7 +146,7 @@ def test_a_table_that_became_shorter_fails_its_rows_only(tmp_path):
     (tmp_path / "t.txt").write_text("a\nb\nc\n")
     values = [row.value for shard in plan.shards for row in rows_of(shard, reader_of("text"))]
     assert values[:3] == ["a", "b", "c"]
-    assert "fewer rows than when it was listed" in str(values[3])
+    assert "has 1 fewer row than when it was listed" in str(values[3])
 
 
 def test_photos_by_a_table_of_paths_and_of_bytes(photos, model, tmp_path):

@@ -212,7 +212,7 @@ def test_wrong_questions_and_sentences_are_named():
         with pytest.raises(UsageError, match=words):
             squad.questions([{"question": "Who?", "context": "Bob met Bob", **row}])
     for row, words in (
-        ({"tags": ["O", "O"]}, "row 1: has 1 words and 2 tags"),
+        ({"tags": ["O", "O"]}, "row 1: has 1 word and 2 tags"),
         ({"tags": [3]}, "tag 3 is not a name"),
         ({"tags": None}, "row 1: has no tags"),
         ({}, "no column of tags"),

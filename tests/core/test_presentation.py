@@ -124,8 +124,9 @@ def test_a_table_of_results_has_a_row_for_each_input():
     assert list(table["label"].fillna("")) == ["cat", ""]
     assert list(table["error"].fillna("")) == ["", "b.jpg: is damaged"]
     assert len(ws.to_frame(results()["classification"])) == 1
-    with pytest.raises(UsageError, match="not int"):
-        ws.to_frame([1])
+    for value, words in (([1], "not int"), (1, "not int"), (None, "not None")):
+        with pytest.raises(UsageError, match=f"a list of results or a stream, {words}"):
+            ws.to_frame(value)
 
 
 @pytest.mark.parametrize("name", NAMES)

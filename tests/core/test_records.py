@@ -335,7 +335,7 @@ def test_a_label_means_one_class_of_a_model():
     ("text,label\n", {}, "header and no records"), ("text\na\n", {}, "one column only"),
     ("nice; x,pos\nbad; y,neg\n", {}, r"a comma \(nice; x \| pos\) or a semicolon .*delimiter="),
     ("text,label\ngood, nice film,pos\n", {}, r"a.csv:2: has 3 cells where there are 2 columns \(text, label\)"),
-    ("text,label\na,x\nb\n", {}, "a.csv:3: has 1 cells"),
+    ("text,label\na,x\nb\n", {}, "a.csv:3: has 1 cell"),
     ("text,label\na,x\n\nb,\n", {}, r"a.csv:4: has no label \(the column 'label' is empty\)"),
     ('text,label\n"a\nb",x\n"c" d,e\n', {}, "a.csv:4: is damaged"), ('text,label\n"a,x\nb,y\n', {}, "a.csv:2: is dam"),
     ("text,label\n,x\n", {}, "a.csv:2: has no text"),

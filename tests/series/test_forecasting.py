@@ -97,6 +97,42 @@ def test_one_series_gives_one_forecast(model, table):
     assert len(told["quantiles"]["0.9"]) == 9
 
 
+@pytest.mark.parametrize("level", [2, -0.1, float("nan"), [0.1, 0.9], "0.9", None])
+def test_a_level_that_is_no_number_from_0_to_1_is_refused(model, table, level):
+    forecast = model(table["a"], horizon=1, samples=5)
+    with pytest.raises(UsageError, match="must be one number from 0 to 1, not "):
+        forecast.quantile(level)
+
+
+def test_one_step_is_singular(model, table):
+    forecast = model(table["a"], horizon=1, samples=5)
+    assert str(forecast).startswith("a: 1 step of h from ")
+    assert forecast.show().splitlines()[0] == "a: 1 step of h"
+
+
+def test_columns_of_the_same_name_are_refused(model, table):
+    repeated = pd.concat([table, table[["a"]]], axis=1)
+    for inputs, numbers in (
+        (repeated, "1, 4"),
+        ([repeated], "1, 4"),
+        (repeated.reset_index(), "2, 5"),
+    ):
+        words = f"the columns {numbers} have the same name, 'a'; rename all but one"
+        with pytest.raises(UsageError, match=words):
+            model(inputs, horizon=2)
+
+
+@pytest.mark.parametrize("decimal", [None, ".", ","])
+def test_an_integer_beyond_the_range_of_floats_fails_its_series_only(model, table, decimal):
+    options = {"horizon": 2, "samples": 5, "decimal": decimal}
+    with pytest.raises(InputError, match=r"series 1: .* too large for float64"):
+        model([1, 10**400, 3], **options)
+    huge = table.assign(b=[-(10**400)] * len(table))
+    good, bad, _ = model(huge, **options)
+    assert good.input == "a"
+    assert "b: it contains infinity, or a number too large" in str(bad.error)
+
+
 def test_litert_and_keras_draw_the_same(model, table):
     other = tiny(engine="keras")
     ours, theirs = model(table, samples=20), other(table, samples=20)

@@ -49,7 +49,7 @@ def test_ljspeech_and_other_lists_with_bars(tmp_path):
     ]
     for text, message in (
         ("a.wav|Hello there|anna\nb.wav|good bye|ben\n", "column 2 .* or in the last one"),
-        ("a.wav|Hello there\nb.wav\n", "list.txt:2: has 1 cells"),
+        ("a.wav|Hello there\nb.wav\n", "list.txt:2: has 1 cell"),
         ("a.wav|Hello there\nb.wav| \n", "list.txt:2: has no text"),
     ):
         (tmp_path / "list.txt").write_text(text)

@@ -147,6 +147,9 @@ def test_options_that_do_not_go_together(home):
         model("a", num_return_sequences=2)
     with pytest.raises(UsageError, match="logit_bias of 'a' must be a number"):
         model("a", logit_bias={"a": "much"})
+    for biases in (5, 0, [("a", 1.0)], {5: 1.0}):
+        with pytest.raises(UsageError, match="logit_bias must map words to numbers, such as"):
+            model("a", logit_bias=biases)
     with pytest.raises(UsageError, match="has no tokens"):
         model("a", logit_bias={"": 1.0})
     with pytest.raises(UsageError, match="Only a single text can be streamed"):

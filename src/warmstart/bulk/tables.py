@@ -18,6 +18,7 @@ from warmstart.core.records.dialects import Dialect, detect_dialect
 from warmstart.core.records.encodings import detect_encoding
 from warmstart.core.records.json_lines import json_value
 from warmstart.core.records.parquet import open_parquet
+from warmstart.core.terminal import counted
 from warmstart.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ def rows(part: Part, columns: tuple[str, ...]) -> Iterator[Read]:
             if count == part.count:
                 return
     raise InputError(
-        f"{part.path}: has {part.count - count} fewer rows than when it was listed", part.path
+        f"{part.path}: has {counted(part.count - count, 'fewer row')} than when it was listed",
+        part.path,
     )
 
 
@@ -196,7 +198,8 @@ def _csv_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Iterator[
             yield (
                 number,
                 InputError(
-                    f"{name}: has {len(record)} fields, not {len(names)} as the header has", name
+                    f"{name}: has {counted(len(record), 'field')}, not {len(names)} as the header has",
+                    name,
                 ),
             )
         elif any("\udc80" <= character <= "\udcff" for field in record for character in field):

@@ -73,7 +73,9 @@ def export(
         )
     is_file = format in SUFFIXES and not (format == "onnx" and len(artifact.signatures) > 1)
     if is_file and path.suffix != SUFFIXES[format]:
-        raise UsageError(f"A {format} export is one file; call it {path.name}{SUFFIXES[format]}.")
+        raise UsageError(
+            f"An export as {format} is one file; call it {path.name}{SUFFIXES[format]}."
+        )
     note = path.with_name(path.name + NOTE) if is_file else path / FOLDER_NOTE
     _require_new(note)
     try:

@@ -227,7 +227,7 @@ def to_frame(results: Result | Failed | Iterable[Result | Failed]) -> pd.DataFra
         index.
 
     Raises:
-        UsageError: `results` contains something that is not a result, or is a stream whose results
+        UsageError: `results` is or contains something that is not a result, or is a stream whose results
             are all consumed.
         MissingPackageError: pandas is not installed.
 
@@ -242,6 +242,8 @@ def to_frame(results: Result | Failed | Iterable[Result | Failed]) -> pd.DataFra
 
     if isinstance(results, ResultStream):
         return results.to_frame()
+    if not isinstance(results, Result | Failed | Iterable):
+        raise UsageError(_refusal(results))
     rows = list(_rows([results] if isinstance(results, Result | Failed) else results))
     names = results.columns if isinstance(results, Results) else ()
     columns = list(dict.fromkeys(chain(names, *rows)))
@@ -257,7 +259,12 @@ def _rows(results: Iterable[object]) -> Iterator[dict[str, Any]]:
         elif isinstance(result, Result):
             yield from result.table_rows()
         else:
-            raise UsageError(f"to_frame takes results of models, not {type(result).__name__}.")
+            raise UsageError(_refusal(result))
+
+
+def _refusal(value: object) -> str:
+    what = "None" if value is None else type(value).__name__
+    return f"to_frame takes a result of a model, a list of results or a stream, not {what}."
 
 
 def _table(results: Sequence[Any], count: int | None) -> str:

@@ -40,6 +40,11 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
+def singular(plural: str) -> str:
+    """The singular of a noun with a regular plural, or of "series"."""
+    return plural if plural == "series" else plural.removesuffix("s")
+
+
 def bar(share: float, cells: int = 24) -> str:
     """A bar of eighths of a cell, as far as the output's encoding has them; `share` is 0 to 1."""
     eighths = round(share * cells * 8)

@@ -6,7 +6,9 @@ One reading for the whole column; a column with only `1,234` can be read in two 
 
 from __future__ import annotations
 
+import math
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -143,6 +145,10 @@ def numbers(values: Any, name: str, decimal: str | None = None) -> Numbers:
     if isinstance(values, np.ndarray) and has_type(values, "iufb"):
         return Numbers(values.astype(np.float64))
     column = pd.Series(values)
+    if column.dtype == object:
+        column = column.map(_without_overflow)
+        if has_type(column, "iufb"):
+            return Numbers(column.to_numpy(np.float64))
     if decimal != ",":
         try:
             if decimal == "." or not _may_be_grouped(column):
@@ -168,6 +174,13 @@ def numbers(values: Any, name: str, decimal: str | None = None) -> Numbers:
     notes = [f"{unit!r} is the unit of {name!r}"] if unit else []
     notes += [f"{sign!r} is a missing value" for sign in signs[:3]]
     return Numbers(result, wrong, "; ".join(notes))
+
+
+def _without_overflow(value: Any) -> Any:
+    """The value; infinity for an integer beyond the range of float64."""
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        return math.inf if value > 0 else -math.inf
+    return value
 
 
 def numbers_of(table: pd.DataFrame, column: Any, name: str, decimal: str | None) -> Numbers:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from warmstart.catalog import Entry
+from warmstart.core.terminal import counted
 from warmstart.engines.base import Engine, TensorSpec
 from warmstart.errors import InputError
 from warmstart.models.series.deepar.family import PARAMETERS, DeepARConfig, state_names
@@ -179,11 +180,15 @@ class DeepAR:
     def too_short(self, series: TimeSeries) -> str:
         """Why the network cannot forecast a series; "" where it can."""
         if self.recipe.universal and len(series) < universal.SHORTEST:
-            return f"it has {len(series)} steps, and the model needs {universal.SHORTEST}"
+            return (
+                f"it has {counted(len(series), 'step')}, and the model needs {universal.SHORTEST}"
+            )
         if self.recipe.baseline:
             return "the series that the model was trained on were too short to learn from"
         if len(series) < self.shortcut:
-            return f"its {len(series)} steps do not reach back the {self.shortcut} that the model needs"
+            return (
+                f"it has {counted(len(series), 'step')}, and the model looks back {self.shortcut}"
+            )
         return ""
 
     def _baseline(

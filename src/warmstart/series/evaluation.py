@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.core.results import Failed
+from warmstart.core.terminal import counted
 from warmstart.errors import InputError, UsageError
 from warmstart.series.comparison import Comparison, best
 from warmstart.series.results import Forecast
@@ -61,7 +62,9 @@ class Backtest:
         comparison = self._comparison
         if comparison is None:
             first = f" The first error: {self.errors[0]}" if self.errors else ""
-            raise UsageError(f"There is no window of {self.horizon} steps to evaluate on.{first}")
+            raise UsageError(
+                f"There is no window of {counted(self.horizon, 'step')} to evaluate on.{first}"
+            )
         figures = comparison.model.result()
         winner = best(comparison.baselines())
         warnings = []
@@ -95,7 +98,7 @@ class Backtest:
             ]
             if not usable:
                 self.errors.append(
-                    f"{value.name}: its {len(value)} steps are too few for a window of "
+                    f"{value.name}: its length of {counted(len(value), 'step')} is too short for a window of "
                     f"{self.horizon} after some history; use a longer series or a shorter "
                     "horizon."
                 )

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from warmstart.core.records.dialects import Dialect, is_blank, sample_of, separator_line
 from warmstart.core.records.encodings import decoded_lines, detect_encoding
+from warmstart.core.terminal import counted
 from warmstart.errors import InputError
 from warmstart.series import dates, decimals
 from warmstart.series.tables import TIMES
@@ -266,7 +267,7 @@ def _check_short_header(
     number, row = (splits if has_splits else full)[0]
     text = delimiter.join(_split(row) if has_splits else row[1:])
     raise InputError(
-        f"{name}: line {number + 1} has {len(row)} cells, and the header in line {line} has "
+        f"{name}: line {number + 1} has {counted(len(row), 'cell')}, and the header in line {line} has "
         f"{len(header)}: {text!r} may be one cell (enclose such cells in quotation marks), or "
         f"{row[0]!r} is the name of the row (add a name for the first column, too).",
         name,
@@ -281,7 +282,7 @@ def _check_header(header: Row, row: Row, delimiter: str, line: int, name: str) -
     """
     if len(header) != len(row):
         raise InputError(
-            f"{name}: line {line} has {len(header)} cells, and the row below it "
+            f"{name}: line {line} has {counted(len(header), 'cell')}, and the row below it "
             f"({delimiter.join(row)[:80]!r}) has {len(row)}: if line {line} is the header, write as many "
             "cells in each row, and enclose those that hold a delimiter in quotation marks; if the table "
             "has no header, delete that line.",

@@ -269,7 +269,8 @@ def finished(name: str, arrays: Arrays) -> tuple[NDArray[np.float64], Arrays, Se
     target = arrays.pop("")
     if np.isinf(target).any():
         raise InputError(
-            f"{name}: it contains infinity; replace it with NaN (missing) or a number.", name
+            f"{name}: it contains infinity, or a number too large for float64; replace it with NaN (missing).",
+            name,
         )
     observed = np.flatnonzero(np.isfinite(target))
     if not len(observed):

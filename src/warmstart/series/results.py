@@ -6,12 +6,14 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from numbers import Real
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from warmstart.core import html
+from warmstart.core.terminal import counted
 from warmstart.core.wire import Record, Result, Value, Wire, wire_of
 from warmstart.errors import UsageError, is_installed, require
 from warmstart.json_values import JSON
@@ -150,10 +152,12 @@ class Forecast(Result):
         quantiles only, it is interpolated between their levels and constant outside them.
 
         Raises:
-            UsageError: the level is not from 0 to 1.
+            UsageError: the level is not a number from 0 to 1.
         """
-        if not 0 <= level <= 1:
-            raise UsageError(f"The level of a quantile must be from 0 to 1, not {level}.")
+        if not isinstance(level, Real) or not 0 <= level <= 1:
+            raise UsageError(
+                f"The level of a quantile must be one number from 0 to 1, not {level!r:.60}."
+            )
         if self.samples is not None:
             index = round((len(self.samples) - 1) * level)
             values: NDArray[np.float64] = np.partition(self.samples, index, axis=0)[index].astype(
@@ -239,7 +243,7 @@ class Forecast(Result):
     def show(self) -> str:
         quantiles = [(f"{level:.0%}", self.quantile(level)) for level in self.quantiles]
         header = f"  {'':<25}" + "".join(f"{name:>12}" for name, _ in quantiles)
-        lines = [f"{self.input}: {self.horizon} steps of {self.freq}"]
+        lines = [f"{self.input}: {counted(self.horizon, 'step')} of {self.freq}"]
         lines += [*(f"  ({note})" for note in self.notes), header]
         times = self.index
         for step in range(min(self.horizon, SHOWN_STEPS)):
@@ -252,7 +256,7 @@ class Forecast(Result):
     def __str__(self) -> str:
         first, last = self.index[0], self.index[-1]
         text = (
-            f"{self.input}: {self.horizon} steps of {self.freq} from {first} to {last}; "
+            f"{self.input}: {counted(self.horizon, 'step')} of {self.freq} from {first} to {last}; "
             f"median {self.median[0]:.6g} … {self.median[-1]:.6g}"
         )
         if self._is_point:

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.core import table_inputs
+from warmstart.core.records.columns import check_unique
 from warmstart.errors import InputError, UsageError, require
 from warmstart.series import (
     arrow_tables,
@@ -240,7 +241,9 @@ def _record_or_error(name: str, record: Any, layout: Layout) -> NamedSeries:
 
 def _frame_series(table: pd.DataFrame, layout: Layout, where: str) -> Iterator[NamedSeries]:
     """The series of a DataFrame; `where` it comes from, for messages."""
-    table = row_series.long_form(tables.flat(table), layout)
+    table = tables.flat(table)
+    check_unique(table.columns, where)
+    table = row_series.long_form(table, layout)
     layout = layout.for_columns(list(table.columns))
     columns = tables.columns(table, layout, where)
     if not columns.items:

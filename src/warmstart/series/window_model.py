@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.catalog import Entry
+from warmstart.core.terminal import counted
 from warmstart.engines.base import Engine, TensorSpec
 from warmstart.errors import InputError, UsageError
 from warmstart.series.time_series import TimeSeries
@@ -50,7 +51,7 @@ class WindowModel:
     def check(self, series: TimeSeries, horizon: int) -> None:
         if len(series) < self.context:
             raise InputError(
-                f"{series.name}: has {len(series)} steps, but {self.name} needs {self.context}",
+                f"{series.name}: has {counted(len(series), 'step')}, but {self.name} needs {self.context}",
                 series.name,
             )
         if not np.isfinite(series.target[-self.context :]).any():
@@ -85,7 +86,7 @@ class WindowModel:
         notes = self._notes(horizon)
         gaps = [int((~np.isfinite(one.target[-self.context :])).sum()) for one in series]
         interpolated = [
-            [f"{count} missing values were interpolated"] if count else [] for count in gaps
+            [f"{counted(count, 'missing value')} interpolated"] if count else [] for count in gaps
         ]
         return [
             {"quantile_values": dict(zip(self.levels, row, strict=True)), "notes": [*notes, *own]}

@@ -16,6 +16,7 @@ from pathlib import Path
 from warmstart.core.records.columns import RECORDING
 from warmstart.core.records.encodings import file_lines
 from warmstart.core.records.usable import report
+from warmstart.core.terminal import counted
 from warmstart.errors import RecordError, UsageError
 from warmstart.speech.audio import SUFFIXES
 
@@ -89,7 +90,7 @@ def read_piped(
         name, text = cells[0].strip(), " ".join(cells[-1].split())
         reason = ""
         if len(cells) != width:
-            reason = f"has {len(cells)} cells where the first line has {width}"
+            reason = f"has {counted(len(cells), 'cell')} where the first line has {width}"
         elif not name or not text:
             reason = f"has no {'path' if not name else 'text'}; fill it in, or remove the line"
         if reason:

@@ -23,6 +23,7 @@ from warmstart.core.records.record import Record
 from warmstart.core.records.split import Assigned
 from warmstart.core.records.table import Table
 from warmstart.core.records.values import as_list, class_name, structure
+from warmstart.core.terminal import counted
 from warmstart.errors import RecordError, UsageError
 from warmstart.text import tag_columns, word_rows
 from warmstart.text.tags import OUTSIDE, Scheme, scheme_of
@@ -93,7 +94,9 @@ def sentences(data: Any, **keywords: Any) -> list[Sentence]:
             _tag(table, record, tags, tag) for tag in _elements(table, record, tags, "tags")
         )
         if len(words) != len(names) or not words:
-            raise record.error(f"has {len(words)} words and {len(names)} tags")
+            raise record.error(
+                f"has {counted(len(words), 'word')} and {counted(len(names), 'tag')}"
+            )
         return Sentence(words, names, **table.membership(record)._asdict())
 
     return list(table.map(sentence))
@@ -217,7 +220,7 @@ class _Columns:
             reason = "has no tag after the word; separate the two by a tab or a space"
             return f"{reason}, or set delimiter="
         return (
-            f"has {len(row)} columns, but the first line has {self._width}; separate columns by "
+            f"has {counted(len(row), 'column')}, but the first line has {self._width}; separate columns by "
             "tabs if words contain spaces"
         )
 

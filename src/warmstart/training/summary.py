@@ -68,7 +68,7 @@ class Summary:
             counts = (f"{self.classes[name].get(part, 0):>6,} {part}" for part in self.counts)
             yield f"  {name:<{width}}  {'  '.join(counts)}"
         if len(order) > CLASSES:
-            yield f"  … and {len(order) - CLASSES:,} more classes"
+            yield f"  … and {counted(len(order) - CLASSES, 'more class', 'more classes')}"
         if self.baseline:
             yield f"baseline: {self.baseline}"
         yield from (f"warning: {warning}" for warning in self.warnings)

@@ -19,6 +19,7 @@ from warmstart.core import bundle
 from warmstart.core.loading import load
 from warmstart.core.model import Model
 from warmstart.core.task import task_of
+from warmstart.core.terminal import counted, singular
 from warmstart.engines.keras import use_device
 from warmstart.hub.huggingface import repository_of
 from warmstart.training import result
@@ -240,7 +241,8 @@ class Trainer(TrainerHooks[OptionsT]):
             for key, value in fitted.metrics.items()
             if key.startswith("val_")
         }
-        where = f" on {self.summary.counts['validation']:,} {self.unit}" if figures else ""
+        count = self.summary.counts["validation"]
+        where = f" on {counted(count, singular(self.unit), self.unit)}" if figures else ""
         words = in_words(figures or {"loss": fitted.metrics["loss"]})
         epochs = fitted.history[-1]["epoch"]
         yield f"result: {words}{where}; epoch {fitted.best} of {epochs} ({fitted.stopped})"

@@ -128,7 +128,7 @@ def test_rows_that_cannot_be_used_are_listed_and_left_out(flowers):
     assert (len(data.train), len(data.validation), data.classes) == (6, 2, ("rose", "tulip"))
     assert [problem.removeprefix(str(flowers)) for problem in data.problems] == [
         "/list.csv:10: has no label (the column 'species' is empty); fill it in, or remove the row",
-        "/list.csv:11: has 1 cells where there are 2 columns (image, species); write a delimiter "
+        "/list.csv:11: has 1 cell where there are 2 columns (image, species); write a delimiter "
         "for each missing cell, too",
         "/list.csv:12: has no path (the column 'image' is empty); fill it in, or remove the row",
     ]

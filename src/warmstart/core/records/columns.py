@@ -331,10 +331,20 @@ def unique_columns(names: Sequence[str], name: str) -> tuple[str, ...]:
         UsageError: two columns have the same name.
     """
     columns = [column.strip() or f"column {number}" for number, column in enumerate(names, 1)]
+    check_unique(columns, name)
+    return tuple(columns)
+
+
+def check_unique(columns: Iterable[Any], name: str) -> None:
+    """Refuse columns of the same name.
+
+    Raises:
+        UsageError: two columns have the same name.
+    """
+    columns = list(columns)
     twice = [column for column, count in Counter(columns).items() if count > 1]
     if twice:
         numbers = [str(number) for number, column in enumerate(columns, 1) if column == twice[0]]
         raise UsageError(
             f"{name}: the columns {listed(numbers)} have the same name, {twice[0]!r}; rename all but one."
         )
-    return tuple(columns)

@@ -35,6 +35,7 @@ from warmstart.core.records.dialects import (
 from warmstart.core.records.record import Record
 from warmstart.core.records.row_shape import RowShape
 from warmstart.core.records.table import PEEK, Table
+from warmstart.core.terminal import counted
 from warmstart.errors import RecordError, UsageError
 
 TEXTS = frozenset((TEXT, PAIR, ANCHOR, POSITIVE, NEGATIVE))
@@ -177,7 +178,7 @@ def _records(
                 advice = "write a delimiter for each missing cell, too"
             cells = [*row[: width - 1], delimiter.join(row[width - 1 :])]
             yield RecordError(
-                f"{where}: has {len(row)} cells where there are {width} columns ({listed(columns, 8)}); "
+                f"{where}: has {counted(len(row), 'cell')} where there are {width} columns ({listed(columns, 8)}); "
                 f"{advice}",
                 where,
                 dict(zip(columns, cells, strict=False)),

@@ -336,5 +336,5 @@ def _numbers(box: np.ndarray) -> str:
 
 def few_of(problems: Sequence[str]) -> str:
     """The first problems, for the end of a message."""
-    more = f" (and {len(problems) - 3} more problems)" if len(problems) > 3 else ""
+    more = f" (and {counted(len(problems) - 3, 'more problem')})" if len(problems) > 3 else ""
     return f": {'; '.join(problems[:3])}{more}" if problems else ""

@@ -12,6 +12,7 @@ import numpy as np
 
 from warmstart.core.records.columns import listed
 from warmstart.core.records.values import one_of
+from warmstart.core.terminal import counted
 from warmstart.errors import UsageError
 from warmstart.image.annotations.collector import unknown_classes
 from warmstart.image.annotations.mask_values import NOT_COUNTED
@@ -210,4 +211,4 @@ def check(encoding: Encoding, values: Values, name: str) -> None:
 
 
 def _counted(counts: Counter[int], values: Sequence[int]) -> str:
-    return listed((f"{value} ({counts[value]:,} pixels)" for value in values), 8)
+    return listed((f"{value} ({counted(counts[value], 'pixel')})" for value in values), 8)

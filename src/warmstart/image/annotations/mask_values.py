@@ -118,7 +118,7 @@ def unknown_colours(counts: Counter[int], name: str) -> None:
         return
     unknown.sort(key=lambda value: -counts[value])
     named = ", ".join(
-        f"({code >> 16}, {code >> 8 & 255}, {code & 255}) ({counts[value]:,} pixels)"
+        f"({code >> 16}, {code >> 8 & 255}, {code & 255}) ({counted(counts[value], 'pixel')})"
         for value in unknown[:5]
         for code in (UNKNOWN_COLOUR - value,)
     )

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import keras
 
 from warmstart.core.metrics import calibration
+from warmstart.core.terminal import counted
 from warmstart.errors import UsageError
 from warmstart.image.train import head, network, result
 from warmstart.image.train.classification_base import ClassificationBase
@@ -48,7 +49,7 @@ class ImageClassificationTrainer(ClassificationBase):
             self.dataset = checked(remaining)
         except UsageError as error:
             raise UsageError(
-                f"{error} {len(problems):,} photos cannot be read: {problems[0].rstrip('.')}."
+                f"{error} {counted(len(problems), 'photo')} cannot be read: {problems[0].rstrip('.')}."
             ) from error
         self.summary = self.dataset.summary()
         if problems:

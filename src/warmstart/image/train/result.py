@@ -11,6 +11,7 @@ import numpy as np
 from warmstart.catalog import Entry, Metric
 from warmstart.core import bundle
 from warmstart.core.metrics import calibration
+from warmstart.core.terminal import counted
 from warmstart.image import decoder
 from warmstart.image.train.classification_base import ClassificationBase
 from warmstart.training import charts
@@ -108,7 +109,7 @@ def card(trainer: ClassificationBase) -> str:
     )
     phases = "head only"
     if "network" in trainer.fits:
-        phases = f"head, then {len(trainer.learned)} layers of the base"
+        phases = f"head, then {counted(len(trainer.learned), 'layer')} of the base"
         share = trainer.fits["network"].share
         if share is not None:
             phases += f"; {average_in_words(share)}"
@@ -158,7 +159,7 @@ def sections(trainer: ClassificationBase) -> list[Section]:
     probabilities = calibration.probabilities(validation, trainer.dataset.multi_label)
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in trainer.seconds.items())
     if "network" in trainer.fits:
-        phases = f"Phase 2 trained {len(trainer.learned)} layers of the base."
+        phases = f"Phase 2 trained {counted(len(trainer.learned), 'layer')} of the base."
         share = trainer.fits["network"].share
         if share is not None:
             phases += f" The weights are {average_in_words(share)}."

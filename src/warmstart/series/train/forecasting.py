@@ -19,6 +19,7 @@ import numpy as np
 from warmstart.catalog import Entry, Metric
 from warmstart.core.loading import load
 from warmstart.core.model import Model
+from warmstart.core.terminal import counted
 from warmstart.errors import InputError, UsageError
 from warmstart.models.series.deepar import network as deepar
 from warmstart.models.series.deepar.family import DeepARConfig
@@ -165,8 +166,8 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
         horizon, longest = self.recipe.horizon, max(map(len, many))
         if longest <= horizon:
             raise UsageError(
-                f"The horizon of {horizon} steps is longer than the data: the longest series "
-                f"has {longest} steps; use a shorter horizon= or more history."
+                f"The horizon of {counted(horizon, 'step')} is longer than the data: the longest series "
+                f"has {counted(longest, 'step')}; use a shorter horizon= or more history."
             )
         if self.config.distribution != "negative_binomial":
             return
@@ -297,7 +298,8 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
         entry = replace(entry, processing=recipe.to_dict())
         words = "; ".join(report.figures(self.backtest))
         self.summary = replace(self.summary, baseline=words)
-        data = f"{self.backtest.count} windows of {recipe.horizon} steps, set aside while training"
+        windows = counted(self.backtest.count, "window")
+        data = f"{windows} of {counted(recipe.horizon, 'step')}, set aside while training"
         return replace(
             entry,
             metrics=tuple(
@@ -314,7 +316,7 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
             return lines
         figures = ", ".join(f"{one.name} {one.value:.4g}" for one in self.entry.metrics)
         covered = f"coverage of the 80 % interval {backtest.metrics['coverage_80']:.0%}"
-        where = f"in {backtest.count} windows of {self.recipe.horizon} steps"
+        where = f"in {counted(backtest.count, 'window')} of {counted(self.recipe.horizon, 'step')}"
         lines.append(f"result: {figures}, {covered}, {where}")
         if self.recipe.pooled:
             lines.append(f"exponential smoothing has a weight of {self.recipe.pooled:.0%}")

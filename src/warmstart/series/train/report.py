@@ -12,6 +12,7 @@ from PIL import Image
 
 from warmstart.catalog import Entry
 from warmstart.core.cancellation import drive
+from warmstart.core.terminal import counted
 from warmstart.engines.keras import KerasEngine
 from warmstart.errors import MissingPackageError, require
 from warmstart.series.comparison import Best, Comparison, best
@@ -158,7 +159,7 @@ def sections(recipe: Recipe, backtest: Backtest | None) -> list[Section]:
     )
     return [
         (
-            f"Forecasts of {recipe.horizon} steps, set aside while training",
+            f"Forecasts of {counted(recipe.horizon, 'step')}, set aside while training",
             _plots(backtest.examples),
         ),
         ("Accuracy", columns(table(["metric", "model", *names], rows), calibration)),
@@ -186,7 +187,8 @@ def card(entry: Entry, recipe: Recipe, backtest: Backtest | None) -> str:
     if backtest is not None:
         names = list(backtest.baselines)
         rows = (
-            f"\nIn {backtest.count} windows of {recipe.horizon} steps at the ends of the series, set aside "
+            f"\nIn {counted(backtest.count, 'window')} of {counted(recipe.horizon, 'step')} at the ends of the "
+            "series, set aside "
             "while training:\n\n"
             f"| metric | model | {' | '.join(names)} |\n|---|---|{'---|' * len(names)}\n"
         )

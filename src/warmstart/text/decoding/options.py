@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
+from warmstart.core.option import describe
 from warmstart.core.options import BatchOptions, ColumnOptions, Option
 from warmstart.errors import UsageError
 
@@ -122,7 +123,13 @@ class GenerateOptions(BatchOptions, ColumnOptions):
                 "num_beams searches for the most likely text; "
                 "it excludes temperature, top_k, top_p, min_p and seed."
             )
-        for word, bias in (self.logit_bias or {}).items():
+        biases = {} if self.logit_bias is None else self.logit_bias
+        if not isinstance(biases, Mapping) or not all(isinstance(word, str) for word in biases):
+            raise UsageError(
+                "logit_bias must map words to numbers, such as {'cat': 2.0}, "
+                f"not {describe(biases)}."
+            )
+        for word, bias in biases.items():
             if not isinstance(bias, numbers.Real) or math.isnan(bias):
                 raise UsageError(f"logit_bias of {word!r} must be a number, not {bias!r}.")
         if self.is_search and self.num_return_sequences > (self.num_beams or 1):

@@ -18,6 +18,7 @@ import numpy as np
 from warmstart.catalog import Entry, Metric
 from warmstart.core.records import require_usable
 from warmstart.core.task import task_class
+from warmstart.core.terminal import counted, singular
 from warmstart.errors import UsageError
 from warmstart.models import architecture, family
 from warmstart.models.text.encoder_config import is_body, is_head
@@ -141,7 +142,7 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
         self.columns: list[str] = []
         examples = self.examples(data)
         columns = tuple(self.columns)
-        require_usable(self.unit.removesuffix("s"), len(examples), self.problems)
+        require_usable(singular(self.unit), len(examples), self.problems)
         self.inspect(examples)
         chosen = split(
             examples,
@@ -332,7 +333,8 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
     @property
     def measured_on(self) -> str:
         """The data of the metrics."""
-        return f"{len(self.validation_examples):,} validation {self.unit}"
+        unit = f"validation {singular(self.unit)}"
+        return counted(len(self.validation_examples), unit, f"validation {self.unit}")
 
     def details(self) -> dict[str, Any]:
         return {"examples": dict(self.summary.counts)}

@@ -20,6 +20,7 @@ import numpy as np
 from warmstart.catalog import Entry, Metric
 from warmstart.core.compiling import build_keras
 from warmstart.core.inputs import Item
+from warmstart.core.terminal import counted
 from warmstart.errors import InputError, UsageError
 from warmstart.text.generation import TextGenerator
 from warmstart.text.inputs import PROMPT
@@ -79,7 +80,7 @@ class GenerationTrainer(Trainer[GenerationOptions]):
         ):
             if count < least:
                 raise UsageError(
-                    f"There are {count:,} tokens to {what}; {least:,} are needed"
+                    f"The data has {counted(count, 'token')} to {what}; {least:,} are needed"
                     f"{' (or a smaller context)' if least > 2 else ''}."
                 )
         text = self.model.tokenizer.decode(self.validation_tokens[1:], special=True)

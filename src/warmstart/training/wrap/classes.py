@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from warmstart.catalog import Label
+from warmstart.core.terminal import counted
 from warmstart.errors import UsageError
 from warmstart.training.wrap.wrapper import LabelOptions
 
@@ -25,7 +26,9 @@ def class_labels(names_or_file: Any, count: int) -> tuple[Label, ...]:
     if names is None:
         names = [f"class_{index}" for index in range(count)]
     if len(names) != count:
-        raise UsageError(f"labels names {len(names)} classes, but the model has {count}.")
+        raise UsageError(
+            f"labels names {counted(len(names), 'class', 'classes')}, but the model has {count}."
+        )
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError(f"labels names the class {repeated[0][:100]!r} twice.")
     return tuple(Label(index, name, name) for index, name in enumerate(names))
