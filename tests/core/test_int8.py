@@ -5,6 +5,7 @@ TensorFlow.
 import json
 import re
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from tests.photos import CIFAR, write_photos
 import warmstart as ws
 from warmstart.cli import main
 from warmstart.core.calibration import Request
-from warmstart.errors import InputError, MissingPackageError, UsageError
+from warmstart.core.precision import Choice
+from warmstart.errors import BundleError, InputError, MissingPackageError, UsageError
 
 pytestmark = pytest.mark.tensorflow
 ASKED = 0.8
@@ -145,6 +147,27 @@ def printed(monkeypatch, capsys):
         return output.out
 
     return call
+
+
+def test_a_damaged_calibrated_program_is_not_replaced_by_another(compiled, tmp_path):
+    folder = compiled.save(tmp_path / "bundle")
+    path = ws.load(folder, precision="int8").artifact.path
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BundleError, match=r"damaged.*copy the bundle again"):
+        ws.load(folder, precision="int8").artifact  # noqa: B018 (is read)
+    assert ws.load(folder).artifact.calibration is None
+
+
+def test_a_choice_of_int8_holds_for_its_own_program_only(compiled):
+    artifact = compiled.artifact
+    digest = artifact.calibration.digest
+    choice = Choice("int8", (), ASKED, 24, digest, "same best class")
+    assert choice.is_current(artifact)
+    assert not choice.is_current(None)
+    assert not replace(choice, digest="of other inputs").is_current(artifact)
+    assert replace(choice, precision="float32").is_current(None)
 
 
 def test_auto_is_found_out_once_and_says_why(compiled, photos, printed):

@@ -166,7 +166,8 @@ def _precisions(entry: Entry, contents: Contents | None) -> Iterator[tuple[str, 
             int8 = Artifact.recorded(contents.folder / "artifacts" / "int8")
     if int8 := int8 or calibration.latest(entry, weights):
         yield "int8", str(int8.calibration or "quantised at run time")
-    if choice := recorded_choice(entry, weights):
+    choice = recorded_choice(entry, weights)
+    if choice and choice.is_current(int8):
         first, *rest = choice.lines
         yield "precision auto", first
         yield from (("", line) for line in rest)

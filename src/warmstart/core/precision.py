@@ -88,6 +88,11 @@ class Choice:
             *(one.words for one in self.candidates),
         )
 
+    def is_current(self, int8: Artifact | None) -> bool:
+        """Whether the choice was made with this int8 program; another may have replaced it."""
+        record = int8.calibration if int8 else None
+        return self.precision != "int8" or (record is not None and record.digest == self.digest)
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Choice:
         candidates = tuple(Candidate(**one) for one in data["candidates"])
@@ -257,15 +262,15 @@ def _recorded(
     exact: Model[Any, Any, Any], request: Request | None, threshold: float | None
 ) -> Choice | None:
     choice = _choice(_key(exact.entry, exact.weights, exact.requested_engine))
-    if choice is None or (choice.precision == "int8" and not _has_int8(exact, request)):
+    if choice is None:
         return None
     if request is not None:
-        return choice if choice.digest == request.calibration(exact).digest else None
+        is_same = choice.digest == request.calibration(exact).digest
+        is_usable = choice.precision != "int8" or exact.in_precision("int8", request).is_compiled()
+        return choice if is_same and is_usable else None
+    if not choice.is_current(exact.calibrated_artifact()):
+        return None
     return choice if threshold is None or choice.threshold >= threshold else None
-
-
-def _has_int8(exact: Model[Any, Any, Any], request: Request | None) -> bool:
-    return exact.in_precision("int8", request).is_compiled()
 
 
 def _key(entry: Entry, weights: Weights, engine: str) -> str:

@@ -16,7 +16,7 @@ from warmstart.core.weights import Weights
 from warmstart.engines import choose, store
 from warmstart.engines.agreement import Rule
 from warmstart.engines.base import Engine
-from warmstart.errors import EngineError
+from warmstart.errors import BundleError, EngineError
 
 if TYPE_CHECKING:
     from keras import Model as KerasModel
@@ -76,8 +76,7 @@ class CompiledModel(TrainingFiles):
             UsageError: no int8 program is stored, or it agrees too little.
         """
         if precision == "int8" and request is None and agreement is not None:
-            program = self.own_artifact("int8") or calibration.latest(self.entry, self.weights)
-            calibration.check_agreement(self.entry.name, program, agreement)
+            calibration.check_agreement(self.entry.name, self.calibrated_artifact(), agreement)
         if precision == self.precision and request is None:
             return self
         return self._reopened(self._engine_name, precision, request)
@@ -139,9 +138,13 @@ class CompiledModel(TrainingFiles):
 
     def _stored_artifact(self) -> store.Artifact | None:
         """The program of the bundle, or for int8 the one that was calibrated on this machine."""
-        if (own := self.own_artifact()) is not None:
-            return own
-        return calibration.latest(self.entry, self.weights) if self.precision == "int8" else None
+        return self.calibrated_artifact() if self.precision == "int8" else self.own_artifact()
+
+    def calibrated_artifact(self) -> store.Artifact | None:
+        """The int8 program of the bundle, or the one that was calibrated most recently on this
+        machine.
+        """
+        return self.own_artifact("int8") or calibration.latest(self.entry, self.weights)
 
     def own_artifact(self, precision: str | None = None) -> store.Artifact | None:
         """The program of its bundle, in this precision or another; None if there is none."""
@@ -157,9 +160,16 @@ class CompiledModel(TrainingFiles):
         if self._folder is None:
             return None
         numbers = "int8" if (precision or self.precision) == "int8" else "float32"
+        folder = self._folder / "artifacts" / numbers
         try:
-            artifact = read(self._folder / "artifacts" / numbers)
-        except EngineError:
+            artifact = read(folder)
+        except EngineError as error:
+            if numbers == "int8" and store.is_calibrated(folder):
+                raise BundleError(
+                    f"{error} It was calibrated, which the weights cannot replace: copy the bundle "
+                    "again, or use precision='float32'.",
+                    str(folder),
+                ) from error
             return None  # damaged or not there: compiled again from the weights
         if numbers == "float32" and artifact.precision == "int8":
             return None

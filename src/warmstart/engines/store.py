@@ -205,6 +205,14 @@ def find(key: str) -> Artifact | None:
     return None
 
 
+def is_calibrated(folder: Path) -> bool:
+    """Whether the artifact of a folder was calibrated, by its record; its files may be damaged."""
+    try:
+        return Artifact.recorded(folder).calibration is not None
+    except EngineError:
+        return False
+
+
 def template(key: str) -> Artifact | None:
     """An artifact whose graph can be reused for other weights; see `add_template`."""
     try:
