@@ -167,8 +167,7 @@ class CompiledModel(TrainingFiles):
             if numbers == "int8" and store.is_calibrated(folder):
                 raise BundleError(
                     f"{error} It was calibrated, which the weights cannot replace: copy the bundle "
-                    "again, or use precision='float32'.",
-                    str(folder),
+                    "again, or use precision='float32'."
                 ) from error
             return None  # damaged or not there: compiled again from the weights
         if numbers == "float32" and artifact.precision == "int8":

@@ -32,6 +32,8 @@ MAX_COMPILED = 2  # compiled networks in memory: for one image, and for the batc
 RELEASED = 1.0
 """Seconds between calls that release the memory of a stored network's file."""
 PROBE = """
+import sys
+sys.path[:] = sys.argv[1:]
 from warmstart.engines.openvino_package import openvino
 openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
 """
@@ -42,7 +44,7 @@ def probe_cpu() -> bool:
     """Whether OpenVINO runs on this CPU; tested in a subprocess, because it can crash."""
     try:
         done = subprocess.run(
-            [sys.executable, "-c", PROBE], capture_output=True, timeout=60, check=False
+            [sys.executable, "-c", PROBE, *sys.path], capture_output=True, timeout=60, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return False

@@ -138,15 +138,17 @@ class TextBatch:
     def _group_with_room(self) -> _Group:
         """The group with the fewest texts; a new one if all are full."""
         group = min(self._groups, key=lambda group: len(group.texts), default=None)
-        if group is None or not self._room(group):
+        if group is None or len(group.texts) == self._group_size:
             group = _Group(open_decoder(self._engine, self._max_length))
             self._groups.append(group)
         return group
 
-    def _room(self, group: _Group) -> int:
-        """How many more texts a group can take."""
-        size = sys.maxsize if self._group_size is None else self._group_size
-        return size - len(group.texts)
+    @property
+    def _room(self) -> int:
+        """How many texts `_group_with_room` can take."""
+        size = self._group_size or sys.maxsize
+        fewest = min((len(group.texts) for group in self._groups), default=0)
+        return (size - fewest) or size
 
     def _drop_empty(self) -> None:
         self._due = [group for group in self._due if group.texts]
@@ -160,12 +162,12 @@ class TextBatch:
         return sum(len(text.context) for text in self._next_prompts())
 
     def _next_prompts(self) -> list[Continuation]:
-        """The prompt that has waited longest, and those after it as far as their tokens fit."""
+        """The prompt that has waited longest, and those after it as far as they fit."""
         prompts: list[Continuation] = []
-        count, limit = 0, self._part or TOGETHER
+        count, limit, room = 0, self._part or TOGETHER, self._room
         for text in self._prompts:
             count += len(text.context)
-            if prompts and count > limit:
+            if prompts and (count > limit or len(prompts) == room):
                 break
             prompts.append(text)
         return prompts
@@ -182,7 +184,7 @@ class TextBatch:
     def _read(self) -> _Group:
         """Process the prompts that have waited longest; returns the group that they join."""
         group = self._group_with_room()
-        texts = self._next_prompts()[: self._room(group)]
+        texts = self._next_prompts()
         for _ in texts:
             self._prompts.popleft()
         self._extend(texts, group.decoder.add([text.context for text in texts]))
