@@ -119,7 +119,7 @@ def test_a_header_wider_than_its_rows_is_refused_before_it_is_parsed(server):
     start = time.monotonic()
     answer = server.post("/v1/predict/deepar", table, Content_Type="text/csv")
     assert answer.status == 400, answer
-    assert "line 1 has 1000 cells" in answer.json["error"]
+    assert "line 1 has 1,000 cells" in answer.json["error"]
     assert time.monotonic() - start < 10
 
 
