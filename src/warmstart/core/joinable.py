@@ -20,7 +20,7 @@ class StepBatch(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """The number of rows in the batch; a step may compute some of them only."""
+        """The number of rows of a step."""
 
     @abstractmethod
     def size(self, prepared: Prepared) -> int:

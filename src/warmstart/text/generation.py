@@ -27,10 +27,6 @@ PART = 64
 """Prompt tokens to process before the texts of a running batch get their next token, which bounds
 their delay.
 """
-GROUP_SIZE = 6
-"""Texts of a running batch that get their next tokens in the same step: a new prompt waits for one
-step, and larger steps take hardly less time per text.
-"""
 
 
 class PromptBatch(StepBatch):
@@ -180,7 +176,7 @@ class TextGenerator(AutoregressiveModel, JoinableModel[Text, Generation, Generat
         return not options.with_defaults(self.defaults).is_search
 
     def step_batch(self) -> PromptBatch:
-        return PromptBatch(TextBatch(self.engine, self.max_length, PART, GROUP_SIZE))
+        return PromptBatch(TextBatch(self.engine, self.max_length, PART))
 
     def check_parts(self) -> None:
         super().check_parts()

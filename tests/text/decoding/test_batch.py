@@ -68,12 +68,9 @@ def same(text, expected) -> None:
         max_size=10,
     ),
     part=st.sampled_from([None, 3, 64]),
-    group_size=st.sampled_from([None, 1, 3]),
 )
-def test_texts_that_join_and_leave_get_what_they_get_alone(
-    model, alone, arrivals, part, group_size
-):
-    batch = TextBatch(model.engine, model.max_length, part, group_size)
+def test_texts_that_join_and_leave_get_what_they_get_alone(model, alone, arrivals, part):
+    batch = TextBatch(model.engine, model.max_length, part)
     texts = []
     for steps, prompt, index, leaves in arrivals:
         for _ in range(steps if batch else 0):
@@ -126,25 +123,6 @@ def test_a_long_prompt_does_not_hold_up_the_others(model):
     assert len(first.tokens) - before >= 3  # every other step is its own
     assert later.take()
     assert not long.take()
-
-
-def test_a_new_prompt_waits_for_one_group_only(model):
-    batch = TextBatch(model.engine, model.max_length, part=64, group_size=2)
-    texts = [continuation(model, "A", max_new_tokens=50) for _ in range(6)]
-    batch.join(texts)
-    while any(not text.take() for text in texts):
-        batch.step()
-    counts = [len(text.tokens) for text in texts]
-    batch.step()
-    assert sum(len(t.tokens) > n for t, n in zip(texts, counts, strict=True)) == 2
-    new = continuation(model, "B", max_new_tokens=50)
-    batch.join([new])
-    batch.step()
-    assert new.take()
-    counts = [len(text.tokens) for text in texts]
-    for _ in range(4):
-        batch.step()
-    assert all(len(t.tokens) > n for t, n in zip(texts, counts, strict=True))
 
 
 def test_a_text_that_fails_leaves_the_others_alone(model, alone):

@@ -8,13 +8,11 @@ Piggybacking Decodes with Chunked Prefills" (2023).
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from warmstart.engines.base import Engine
-from warmstart.text.decoding.decoder import Decoder
 from warmstart.text.decoding.decoders import open_decoder
 from warmstart.text.decoding.sequence import Continuation
 
@@ -41,22 +39,8 @@ class _LongPrompt:
         return self.decoder.extend(part, only_last=True)
 
 
-class _Group:
-    """Texts that get their next tokens in the same step, in the order of their decoder."""
-
-    def __init__(self, decoder: Decoder):
-        self.decoder = decoder
-        self.texts: list[Continuation] = []
-
-    def keep(self, stays: Sequence[bool]) -> None:
-        indices = [index for index, remains in enumerate(stays) if remains]
-        if len(indices) < len(stays):
-            self.texts = [self.texts[index] for index in indices]
-            self.decoder.keep(indices)
-
-
 class TextBatch:
-    """Texts that are continued together.
+    """Texts that are continued together, one token per step.
 
     The result of a text depends on its own prompt, options and seed only.
 
@@ -65,29 +49,19 @@ class TextBatch:
         max_length: the length of its context in tokens.
         part: number of prompt tokens to process before the other texts get their next token; None:
             all.
-        group_size: the maximum number of texts that get their next tokens in the same step. Smaller
-            groups make steps shorter, so that a new prompt waits less. None: all texts.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        max_length: int,
-        part: int | None = None,
-        group_size: int | None = None,
-    ):
+    def __init__(self, engine: Engine, max_length: int, part: int | None = None):
         self._engine, self._max_length, self._part = engine, max_length, part
-        self._group_size = group_size
-        self._groups: list[_Group] = []
-        self._due: list[_Group] = []  # groups that have not had their turn in this round
+        self._decoder = open_decoder(engine, max_length)
+        self._texts: list[Continuation] = []  # in the order of the decoder
         self._prompts: deque[Continuation] = deque()  # short ones, each processed in one step
         self._long: deque[_LongPrompt] = deque()
         self._has_read_part = False  # when a prompt was last read
-        self._read_count = 0  # prompt tokens processed in this round
+        self._read_count = 0  # prompt tokens processed since the texts got their last token
 
     def __len__(self) -> int:
-        texts = sum(len(group.texts) for group in self._groups)
-        return texts + len(self._prompts) + len(self._long)
+        return len(self._texts) + len(self._prompts) + len(self._long)
 
     def join(self, texts: Sequence[Continuation]) -> None:
         """Add texts, from the next step on."""
@@ -102,58 +76,28 @@ class TextBatch:
         leaving = set(map(id, texts))
         self._prompts = deque(text for text in self._prompts if id(text) not in leaving)
         self._long = deque(prompt for prompt in self._long if id(prompt.text) not in leaving)
-        for group in self._groups:
-            group.keep([id(text) not in leaving for text in group.texts])
-        self._drop_empty()
+        self._keep([id(text) not in leaving for text in self._texts])
 
     def step(self) -> None:
-        """Process prompts, or a part of one, and choose their first tokens; or choose the next tokens
-        of a group of the other texts. If both are possible, take turns.
+        """Process prompts, or a part of one, and choose their first tokens; or choose the next token
+        of every other text. If there is both to do, take turns.
 
         A text that has ended (`Continuation.ended`) is no longer part of the batch.
         """
         is_part = bool(self._long) and not (self._prompts and self._has_read_part)
         count = self._next_count(is_part)
-        if count and self._may_read(count):
+        if count and (not self._texts or self._may_read(count)):
             self._has_read_part, self._read_count = is_part, self._read_count + count
-            group = self._read_part() if is_part else self._read()
+            if is_part:
+                self._read_part()
+            else:
+                self._read()
         else:
-            group = self._continue()
-        if group is not None:
-            group.keep([not text.ended for text in group.texts])
-            self._slide(group)
-        self._drop_empty()
-
-    def _continue(self) -> _Group:
-        """Choose the next tokens of a group; the groups take turns."""
-        if not self._due:
-            self._due = [group for group in self._groups if group.texts]
-        group = self._due.pop(0)
-        if not self._due:
             self._read_count = 0
-        last = [text.tokens[-1] for text in group.texts]
-        self._extend(group.texts, group.decoder.step(last))
-        return group
-
-    def _group_with_room(self) -> _Group:
-        """The group with the fewest texts; a new one if all are full."""
-        group = min(self._groups, key=lambda group: len(group.texts), default=None)
-        if group is None or len(group.texts) == self._group_size:
-            group = _Group(open_decoder(self._engine, self._max_length))
-            self._groups.append(group)
-        return group
-
-    @property
-    def _room(self) -> int:
-        """How many texts `_group_with_room` can take."""
-        size = self._group_size or sys.maxsize
-        fewest = min((len(group.texts) for group in self._groups), default=0)
-        return (size - fewest) or size
-
-    def _drop_empty(self) -> None:
-        self._due = [group for group in self._due if group.texts]
-        # One stays, so that its cache is used again.
-        self._groups = [group for group in self._groups if group.texts] or self._groups[:1]
+            last = [text.tokens[-1] for text in self._texts]
+            self._extend(self._texts, self._decoder.step(last))
+        self._keep([not text.ended for text in self._texts])
+        self._slide()
 
     def _next_count(self, is_part: bool) -> int:
         """Number of prompt tokens that the next step would process; 0 if there are none."""
@@ -162,12 +106,12 @@ class TextBatch:
         return sum(len(text.context) for text in self._next_prompts())
 
     def _next_prompts(self) -> list[Continuation]:
-        """The prompt that has waited longest, and those after it as far as they fit."""
+        """The prompt that has waited longest, and those after it as far as their tokens fit."""
         prompts: list[Continuation] = []
-        count, limit, room = 0, self._part or TOGETHER, self._room
+        count, limit = 0, self._part or TOGETHER
         for text in self._prompts:
             count += len(text.context)
-            if prompts and (count > limit or len(prompts) == room):
+            if prompts and count > limit:
                 break
             prompts.append(text)
         return prompts
@@ -176,48 +120,43 @@ class TextBatch:
         """Whether `count` prompt tokens may be processed before the other texts get their next
         token.
         """
-        if self._part is None or not self._read_count:
-            return True
-        has_others = any(group.texts for group in self._groups)
-        return not has_others or self._read_count + count <= self._part
+        return self._part is None or not self._read_count or self._read_count + count <= self._part
 
-    def _read(self) -> _Group:
-        """Process the prompts that have waited longest; returns the group that they join."""
-        group = self._group_with_room()
+    def _read(self) -> None:
+        """Process the prompts that have waited longest."""
         texts = self._next_prompts()
         for _ in texts:
             self._prompts.popleft()
-        self._extend(texts, group.decoder.add([text.context for text in texts]))
-        group.texts += texts
-        return group
+        self._extend(texts, self._decoder.add([text.context for text in texts]))
+        self._texts += texts
 
-    def _read_part(self) -> _Group | None:
-        """Process a part of a long prompt; long prompts take turns.
-
-        Returns:
-            The group that the text joins; None if a part of its prompt is left.
-        """
+    def _read_part(self) -> None:
+        """Process a part of a long prompt; long prompts take turns."""
         prompt = self._long.popleft()
         assert self._part is not None
         logits = prompt.read(self._part)
         if prompt.unread:
             self._long.append(prompt)
-            return None
-        group = self._group_with_room()
-        self._extend([prompt.text], logits)
-        group.decoder.add_from(prompt.decoder)
-        group.texts.append(prompt.text)
-        return group
+        else:
+            self._extend([prompt.text], logits)
+            self._decoder.add_from(prompt.decoder)
+            self._texts.append(prompt.text)
 
-    def _slide(self, group: _Group) -> None:
+    def _slide(self) -> None:
         """For texts that have filled the context, process their later half again."""
-        full = group.decoder.full
+        full = self._decoder.full
         if full.any():
-            texts = [text for text, is_full in zip(group.texts, full, strict=True) if is_full]
-            group.keep([not is_full for is_full in full])
+            texts = [text for text, is_full in zip(self._texts, full, strict=True) if is_full]
+            self._keep([not is_full for is_full in full])
             for text in texts:
                 text.slide()
             self.join(texts)
+
+    def _keep(self, stays: Sequence[bool]) -> None:
+        indices = [index for index, does_stay in enumerate(stays) if does_stay]
+        if len(indices) < len(stays):
+            self._texts = [self._texts[index] for index in indices]
+            self._decoder.keep(indices)
 
     @staticmethod
     def _extend(texts: Sequence[Continuation], logits: NDArray[np.float32]) -> None:
