@@ -180,10 +180,16 @@ def test_keras_and_engine_agree(model):
 
 
 @pytest.mark.tensorflow
-@pytest.mark.parametrize("name", ["sst2_bert_tiny", "shakespeare_gpt2", "deepar", "bccd_fcos"])
-def test_only_image_classifiers_have_a_backbone(name):
-    with pytest.raises(UsageError, match="only image classifiers have a backbone"):
+@pytest.mark.parametrize(
+    "name", ["sst2_bert_tiny", "shakespeare_gpt2", "deepar", "digits_wavenet_asr"]
+)
+def test_only_models_for_photos_have_a_backbone(name):
+    with pytest.raises(UsageError, match="only models for photos have a backbone"):
         ws.backbone(name)
+
+
+def test_a_detector_has_a_backbone():
+    assert len(ws.backbone("bccd_fcos").output_shape) == 4
 
 
 def test_backbone_gives_the_features(model):

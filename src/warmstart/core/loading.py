@@ -177,7 +177,7 @@ def backbone(
         A `keras.Model`; its input is a batch of what `ws.load(name).preprocess(photo)` returns.
 
     Raises:
-        UsageError: the shape is too small, the pooling unknown, or this is no image classifier.
+        UsageError: the shape is too small, the pooling unknown, or the model is not for photos.
         CheckpointError: the weights do not fit.
 
     Example:
@@ -191,13 +191,13 @@ def backbone(
     contents = bundle.read(folder) if folder and bundle.is_bundle(folder) else None
     opened = None if contents else _repository(name, folder, weights)
     entry = contents.entry if contents else opened.entry if opened else catalog.get(str(name))
-    if entry.task != "image-classification":
+    if entry.preprocessing is None:
         raise UsageError(
-            f"{entry.name} is a model for {entry.task}, and only image classifiers have a backbone; "
+            f"{entry.name} is a model for {entry.task}, and only models for photos have a backbone; "
             "ws.finetune trains models for the other tasks."
         )
-    shape = input_shape or (*entry.preprocessing.size, 3) if entry.preprocessing else input_shape
-    if shape and (
+    shape = input_shape or (*entry.preprocessing.size, 3)
+    if (
         len(shape) != 3
         or any(side is not None and side < entry.min_size for side in shape[:2])
         or not isinstance(shape[2], int)
@@ -208,7 +208,7 @@ def backbone(
             f"not {shape}."
         )
     options: dict[str, Any] = {"include_top": False, "input_shape": shape, "pooling": pooling}
-    if shape and shape[2] != RGB and weights is not None:
+    if shape[2] != RGB and weights is not None:
         coloured = backbone(name, weights=weights, input_shape=(*shape[:2], RGB), pooling=pooling)
         if any(
             type(one).__name__ == "Normalization" and not one.weights for one in coloured.layers
