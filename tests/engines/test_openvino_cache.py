@@ -125,7 +125,7 @@ def _other_processor(monkeypatch, tmp_path):
 
 def _other_rewrite(monkeypatch, tmp_path):
     (tmp_path / "rewrite.py").write_text("# nothing is rewritten")
-    monkeypatch.setattr(openvino_cache, "REWRITE", tmp_path / "rewrite.py")
+    monkeypatch.setattr(openvino_cache, "REWRITE", (tmp_path / "rewrite.py",))
 
 
 @pytest.mark.parametrize("change", [_other_version, _other_processor, _other_rewrite])

@@ -47,6 +47,25 @@ def test_logits_are_those_of_litert(model, precision, limit):
         engine.run("step", ids=np.zeros(1, np.int32))
 
 
+@pytest.mark.parametrize("damage", [None, b"", b"\xff" * 64])
+def test_the_graph_is_stored_once_and_again_where_it_is_damaged(model, damage):
+    artifact = model.artifact
+
+    def logits():
+        engine = PagedEngine(artifact.path, artifact.signatures, sha256=artifact.sha256)
+        return _logits(engine, model)
+
+    expected = logits()
+    (file,) = (home() / "openvino").glob("*.blob")
+    assert file.stat().st_size < artifact.path.stat().st_size / 2  # it has no large constants
+    if damage is not None:
+        file.write_bytes(damage)
+    time = file.stat().st_mtime_ns
+    assert np.array_equal(logits(), expected)
+    assert (file.stat().st_mtime_ns == time) == (damage is None)
+    assert len(file.read_bytes()) > len(damage or b"")
+
+
 @pytest.mark.parametrize(("times", "name"), [([5.0, 1.0], "openvino"), ([5.0, 4.9], "litert")])
 def test_auto_takes_it_where_it_is_faster(model, monkeypatch, times, name):
     asked = []

@@ -28,7 +28,8 @@ def log_sum_exp(logits: NDArray[Any]) -> float:
     highest = logits.max(initial=-np.inf)
     if highest == -np.inf:
         return -np.inf
-    return float(highest + np.log(np.exp(logits - highest).sum()))
+    shifted = logits - highest
+    return float(highest + np.log(np.exp(shifted, out=shifted).sum()))
 
 
 def sigmoid(logits: NDArray[Any]) -> NDArray[np.float64]:

@@ -310,7 +310,9 @@ def _openvino(artifact: Artifact, precision: str) -> Engine:
     if not openvino_runs():
         raise EngineUnavailableError("OpenVINO does not run on this CPU; use engine='litert'.")
     if paged.is_decoder(artifact.signatures):
-        return paged.PagedEngine(artifact.path, artifact.signatures, precision=precision)
+        return paged.PagedEngine(
+            artifact.path, artifact.signatures, precision=precision, sha256=artifact.sha256
+        )
     if precision == "bfloat16":
         _check_bfloat16(artifact)
     return openvino.OpenVINOEngine(

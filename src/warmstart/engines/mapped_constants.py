@@ -1,34 +1,116 @@
-"""A network of OpenVINO that reads its weights from the file, without a copy in memory."""
+"""Read a network of OpenVINO whose weights stay in the mapped `.tflite` file, without a copy in memory.
+
+OpenVINO reads a `.tflite` file into memory twice: the file and its constants. So the graph is stored
+without large constants, and later processes read only that.
+"""
 
 from __future__ import annotations
 
+import mmap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from warmstart.engines import heap
+from warmstart.engines.mapped_files import map_file
+from warmstart.engines.openvino_cache import NetworkCache
 
 LARGE = 2**16
 """Bytes of a constant; smaller ones need not be mapped."""
+PREFIX = "constant at "
+"""In the name of an input that replaces a constant, before its offset in the file."""
+SEARCHED = 4096
+"""Bytes of the largest constant by which it is found in the file."""
 
 
-def map_constants(network: Any, path: Path) -> object:
-    """Map the large constants of a network into memory from the `.tflite` file that it was read
-    from, instead of OpenVINO's copies; returns what must live as long as the network.
+def read_mapped(core: Any, path: Path, cache: NetworkCache | None) -> tuple[Any, mmap.mmap]:
+    """The network of a `.tflite` file.
+
+    Args:
+        core: of OpenVINO.
+        path: the file.
+        cache: of the program; None: nothing is stored.
+
+    Returns:
+        The network and the mapped file, which must live as long as it.
+
+    Raises:
+        OSError: the file cannot be read.
+        RuntimeError: OpenVINO cannot read it.
     """
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    memory = map_file(path)
+    graph = cache.load_graph(core) if cache else None
+    if graph is None:
+        graph = core.read_model(str(path))
+        _detach(graph, path, memory)
+        heap.trim()
+        if cache:
+            cache.save_graph(graph)
+    _attach(graph, memory)
+    return graph, memory
 
+
+def _detach(graph: Any, path: Path, memory: mmap.mmap) -> None:
+    """Replace large constants by inputs, named after the offset of the constant in the file."""
     from warmstart.engines.openvino_package import openvino
+
+    inputs = []
+    for node, offset in _offsets(list(_constants(graph, path)), memory):
+        constant = openvino.opset13.parameter(list(node.shape), node.get_element_type())
+        constant.set_friendly_name(f"{PREFIX}{offset}")
+        node.output(0).replace(constant.output(0))
+        inputs.append(constant)
+    graph.add_parameters(inputs)
+
+
+def _constants(graph: Any, path: Path) -> Iterator[tuple[Any, NDArray[Any]]]:
+    """The nodes of large constants, and their values as LiteRT maps them."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     file = Interpreter(str(path), experimental_op_resolver_type=plain)
     indices = {tensor["name"]: tensor["index"] for tensor in file.get_tensor_details()}
-    for node in network.get_ops():
+    for node in graph.get_ops():
         index = indices.get(node.get_friendly_name())
         if index is None or node.get_type_name() != "Constant" or node.get_byte_size() < LARGE:
             continue
         values = file.tensor(index)()
         if (values.shape, values.dtype) == (node.data.shape, node.data.dtype):
-            mapped = openvino.op.Constant(openvino.Tensor(values, shared_memory=True))
+            yield node, values
+
+
+def _offsets(
+    constants: list[tuple[Any, NDArray[Any]]], memory: mmap.mmap
+) -> Iterator[tuple[Any, int]]:
+    """The nodes of the constants that are found in the file, and their offsets.
+
+    The largest is searched for; the others have the same distance to it as in LiteRT's memory.
+    """
+    if not constants:
+        return
+    largest = max((values for _, values in constants), key=lambda values: values.nbytes)
+    begin = memory.find(largest.tobytes()[:SEARCHED])
+    content = np.frombuffer(memory, np.uint8)
+    for node, values in constants:
+        offset = begin + values.ctypes.data - largest.ctypes.data
+        found = content[max(offset, 0) : max(offset, 0) + values.nbytes]
+        if begin >= 0 and offset >= 0 and np.array_equal(found, values.reshape(-1).view(np.uint8)):
+            yield node, offset
+
+
+def _attach(graph: Any, memory: mmap.mmap) -> None:
+    """Replace these inputs by the constants, which are mapped."""
+    from warmstart.engines.openvino_package import openvino
+
+    for node in graph.get_parameters():
+        name = node.get_friendly_name()
+        if name.startswith(PREFIX):
+            shape, dtype = list(node.shape), node.get_element_type()
+            offset = int(name.removeprefix(PREFIX))
+            values = np.frombuffer(memory, dtype.to_dtype(), int(np.prod(shape)), offset)
+            mapped = openvino.op.Constant(openvino.Tensor(values, shape, dtype))
             node.output(0).replace(mapped.output(0))
-    heap.trim()
-    return file
+            graph.remove_parameter(node)

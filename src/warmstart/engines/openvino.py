@@ -22,6 +22,7 @@ import numpy as np
 from warmstart.engines.base import Signature
 from warmstart.engines.file_engine import FileEngine
 from warmstart.engines.machine import usable_cpus
+from warmstart.engines.mapped_files import release
 from warmstart.engines.openvino_cache import NetworkCache
 from warmstart.errors import EngineError, require
 
@@ -103,8 +104,8 @@ class Network:
         weights into its own formats.
         """
         self._released = time.monotonic()
-        if self._memory is not None and hasattr(self._memory, "madvise"):
-            self._memory.madvise(mmap.MADV_DONTNEED)
+        if self._memory is not None:
+            release(self._memory)
 
 
 class OpenVINOEngine(FileEngine):

@@ -1,7 +1,8 @@
 """Compiled networks of OpenVINO on disk, so that a process need not read, rewrite and compile a
 program again.
 
-    $WARMSTART_HOME/openvino/<key>.blob   a network, as OpenVINO exports it
+    $WARMSTART_HOME/openvino/<key>.blob   a network, as OpenVINO exports it, or a graph, see
+                                          `mapped_constants`
     $WARMSTART_HOME/openvino/<key>.json   its record: the key, and the sha256 of the network
 
 The key is the sha256 of everything that determines a network: the program, the shapes of its
@@ -17,7 +18,9 @@ import hashlib
 import io
 import json
 import mmap
-from collections.abc import Mapping
+import struct
+import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,12 +31,16 @@ from warmstart import log
 from warmstart.atomic import atomic_file
 from warmstart.digests import sha256_of
 from warmstart.engines import machine
+from warmstart.engines.mapped_files import map_file
 from warmstart.hub import home
 from warmstart.hub.known_digests import known_sha256_of
 
+SIZE = struct.Struct("<Q")
 FORMAT = 1  # increment it when the meaning of a file changes
-REWRITE = Path(__file__).with_name("openvino_graph.py")
+REWRITE = tuple(map(Path(__file__).with_name, ("openvino_graph.py", "mapped_constants.py")))
 """The source that rewrites networks."""
+GRAPH = "graph"
+"""In place of the shapes, in the key of a graph."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +64,8 @@ class NetworkCache:
         """
         from warmstart.engines.openvino_package import openvino
 
-        path = self._path(shapes)
         try:
-            record = json.loads(path.with_suffix(".json").read_text("utf-8"))
-            if record != {"key": path.stem, "sha256": known_sha256_of(path)}:
-                raise ValueError("it does not match its record")
-            with open(path, "rb") as file:
-                memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            memory = self._read(shapes)
             content = np.frombuffer(memory, np.uint8)
             blob = openvino.Tensor(content, content.shape, openvino.Type.u8)
             return core.import_model(blob, "CPU", dict(self.settings)), memory
@@ -75,21 +77,65 @@ class NetworkCache:
 
     def save(self, compiled: Any, shapes: Mapping[str, Any]) -> bool:
         """Store a compiled network; returns whether that was possible."""
+        stream = io.BytesIO()
+        try:
+            compiled.export_model(stream)
+        except RuntimeError as error:
+            log.info("the network of %s cannot be exported: %s", self.program, error)
+            return False
+        return self._write(shapes, [stream.getbuffer()])
+
+    def load_graph(self, core: Any) -> Any:
+        """A network that is not compiled; None if none is valid."""
+        try:
+            memory = self._read(GRAPH)
+            end = SIZE.size + SIZE.unpack_from(memory)[0]
+            return core.read_model(memory[SIZE.size : end], memory[end:])
+        except (OSError, ValueError, RuntimeError, struct.error) as error:
+            log.info("%s is read, because no graph of it can be loaded: %s", self.program, error)
+            return None
+
+    def save_graph(self, network: Any) -> bool:
+        """Store a network that is not compiled; returns whether that was possible."""
+        from warmstart.engines.openvino_package import openvino
+
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                xml, constants = Path(folder) / "graph.xml", Path(folder) / "graph.bin"
+                openvino.serialize(network, str(xml), str(constants))
+                parts = xml.read_bytes(), constants.read_bytes()
+        except (OSError, RuntimeError) as error:
+            log.info("the graph of %s cannot be written: %s", self.program, error)
+            return False
+        return self._write(GRAPH, [SIZE.pack(len(parts[0])), *parts])
+
+    def _read(self, shapes: Mapping[str, Any] | str) -> mmap.mmap:
+        """A stored file, mapped into memory.
+
+        Raises:
+            OSError, ValueError: there is none, or it does not match its record.
+        """
+        path = self._path(shapes)
+        record = json.loads(path.with_suffix(".json").read_text("utf-8"))
+        if record != {"key": path.stem, "sha256": known_sha256_of(path)}:
+            raise ValueError("it does not match its record")
+        return map_file(path)
+
+    def _write(self, shapes: Mapping[str, Any] | str, parts: Iterable[bytes | memoryview]) -> bool:
+        """Write a file and its record; returns whether that was possible."""
         path = self._path(shapes)
         try:
-            stream = io.BytesIO()
-            compiled.export_model(stream)
             with atomic_file(path, sync=False) as file:
-                file.write(stream.getbuffer())
+                file.writelines(parts)
             record = {"key": path.stem, "sha256": sha256_of(path)}
             with atomic_file(path.with_suffix(".json"), sync=False) as file:
                 file.write(json.dumps(record).encode())
-        except (OSError, RuntimeError) as error:
+        except OSError as error:
             log.info("%s cannot be stored: %s", path, error)
             return False
         return True
 
-    def _path(self, shapes: Mapping[str, Any]) -> Path:
+    def _path(self, shapes: Mapping[str, Any] | str) -> Path:
         parts = {
             "format": FORMAT,
             "program": self.program,
@@ -97,7 +143,7 @@ class NetworkCache:
             "settings": self.settings,
             "openvino": machine.version("openvino"),
             "processor": machine.instruction_sets(),
-            "rewrite": sha256_of(REWRITE),
+            "rewrite": [sha256_of(source) for source in REWRITE],
         }
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
         return home() / "openvino" / f"{key}.blob"

@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.engines import machine, pages
+from warmstart.engines import machine
 from warmstart.engines.base import Signature, TensorSpec
 from warmstart.engines.file_engine import FileEngine
-from warmstart.engines.mapped_constants import map_constants
+from warmstart.engines.mapped_constants import read_mapped
+from warmstart.engines.mapped_files import releasing
 from warmstart.engines.openvino import settings
+from warmstart.engines.openvino_cache import NetworkCache
 from warmstart.engines.paged_network import OUTPUTS, TABLES, TOKENS, with_paged_attention
 from warmstart.errors import EngineError, require
 
@@ -51,6 +53,7 @@ class PagedEngine(FileEngine):
         path: the file.
         signatures: its function.
         precision: `"float32"` or `"int8"`, for which the cache has 8 bits, too.
+        sha256: of the program's files; with it, the graph is stored, see `mapped_constants`.
 
     Raises:
         MissingPackageError: OpenVINO is not installed.
@@ -60,7 +63,12 @@ class PagedEngine(FileEngine):
     name = "openvino"
 
     def __init__(
-        self, path: Path, signatures: Mapping[str, Signature], *, precision: str = "float32"
+        self,
+        path: Path,
+        signatures: Mapping[str, Signature],
+        *,
+        precision: str = "float32",
+        sha256: str | None = None,
     ):
         require("openvino", extra="openvino", purpose="for engine='openvino'")
         from warmstart.engines.openvino_package import openvino
@@ -69,14 +77,11 @@ class PagedEngine(FileEngine):
         self._tensor = openvino.Tensor
         self._set: dict[str, np.ndarray] = {}  # inputs that the request has
         with self._loading():
-            self._open(precision)
-            for tokens in (1, 2):  # OpenVINO copies the weights into forms of its own, by use
-                pages.release(path)
-                self._run("step", self._first(tokens))
-            pages.release(path)
+            self._open(precision, sha256)
 
-    def _open(self, precision: str) -> None:
-        """Compile the network.
+    def _open(self, precision: str, sha256: str | None) -> None:
+        """Compile the network and run it once for one and for several tokens: OpenVINO copies the
+        weights into formats of its own when it needs them.
 
         Raises:
             EngineError: the installed OpenVINO cannot run it.
@@ -87,12 +92,15 @@ class PagedEngine(FileEngine):
         step = self.signatures["step"]
         options = {**settings("float32"), **OPTIONS[precision]}
         try:
-            network = core.read_model(str(self._path))
-            self._file = map_constants(network, self._path)
+            cache = NetworkCache(sha256, options) if sha256 else None
+            network, self._memory = read_mapped(core, self._path, cache)
             network = with_paged_attention(network, step)
-            compiled = core.compile_model(network, "CPU", options)
-            self._request = compiled.create_infer_request()
-            self.signatures = {"step": _signature(compiled, step)}
+            with releasing(self._memory):
+                compiled = core.compile_model(network, "CPU", options)
+                self._request = compiled.create_infer_request()
+                self.signatures = {"step": _signature(compiled, step)}
+                for tokens in (1, 2):
+                    self._run("step", self._first(tokens))
         except (AttributeError, ImportError, RuntimeError) as error:
             # paged attention is not part of OpenVINO's stable interface
             raise EngineError(

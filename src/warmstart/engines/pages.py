@@ -12,14 +12,9 @@ import contextlib
 import ctypes
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 
 SIZE = 2**21
-DONTNEED, HUGEPAGE, COLLAPSE = (
-    4,
-    14,
-    25,
-)  # of madvise(2); COLLAPSE, since Linux 6.1, acts at once instead of within minutes
+HUGEPAGE, COLLAPSE = 14, 25  # of madvise(2); COLLAPSE, since Linux 6.1, acts at once
 
 Range = tuple[int, int]
 
@@ -61,16 +56,6 @@ def added(before: Iterable[Range], after: Iterable[Range]) -> list[Range]:
         if begin < end:
             new.append((begin, end))
     return new
-
-
-def release(path: Path) -> None:
-    """Give the memory of a file that is only read back to the system; what is needed of it later is
-    read again.
-    """
-    if (madvise := _madvise()) is not None:
-        for begin, end, rights, _, name in _mappings():
-            if name == str(path.resolve()) and "w" not in rights:
-                madvise(begin, end - begin, DONTNEED)
 
 
 def enlarge(ranges: Iterable[Range]) -> int:

@@ -149,8 +149,12 @@ class MaskedDecoder(Decoder):
         self.lengths = np.concatenate([self.lengths, np.array(counts, np.int32)])
 
     def _store(self, rows: NDArray[np.float32], columns: NDArray[np.intp]) -> None:
+        """Write keys and values into columns, which are in ascending order."""
+        where: slice | NDArray[np.intp] = columns
+        if len(columns) and columns[-1] - columns[0] == len(columns) - 1:
+            where = slice(columns[0], columns[-1] + 1)  # written faster
         for spec, values in zip(self._cache, rows, strict=True):
-            self._session.write(spec.name, (slice(None), columns), values)
+            self._session.write(spec.name, (slice(None), where), values)
 
     def _columns(self, count: int, spare: int = 0) -> NDArray[np.intp]:
         """Unused columns for `count` tokens; if there are too few, the cache grows, with `spare`

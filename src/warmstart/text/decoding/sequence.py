@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from warmstart.core import cancellation
 from warmstart.core.inputs import Item
-from warmstart.core.probabilities import log_softmax
+from warmstart.core.probabilities import log_sum_exp
 from warmstart.core.terminal import counted
 from warmstart.errors import InputError
 from warmstart.text.decoding.beam_search import Beam
@@ -135,7 +135,7 @@ class Continuation:
         """
         scores = self.constraints.apply(logits, self.tokens)
         token = next_token(scores, self.options, self._random)
-        self._add(token, float(log_softmax(logits)[token]))
+        self._add(token, float(logits[token]) - log_sum_exp(logits))
 
     def extend_with(self, beam: Beam) -> None:
         """Append the result of a beam search."""
