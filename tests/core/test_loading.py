@@ -306,3 +306,18 @@ def test_options_are_checked_before_anything_is_fetched():
         ws.load("mobilenet_v2", precision="int4", offline=True)
     with pytest.raises(UsageError, match="bfloat16"):
         ws.load("mobilenet_v2", engine="litert", precision="bfloat16", offline=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("efficientnet_lite0", "np.zeros((64, 64, 3), 'uint8')"), ("sst2_bert_tiny", "'a film'")],
+)
+def test_predicting_imports_no_reader_of_labelled_data(name, value):
+    code = (
+        "import sys, numpy as np, warmstart as ws\n"
+        f"ws.load({name!r})({value})\n"
+        "readers = {'warmstart.core.records.readers', 'warmstart.core.records.table'}\n"
+        "assert not readers & sys.modules.keys()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

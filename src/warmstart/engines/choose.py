@@ -309,18 +309,12 @@ def _openvino(artifact: Artifact, precision: str) -> Engine:
     require("openvino", extra="openvino", purpose="for engine='openvino' and for bfloat16")
     if not openvino_runs():
         raise EngineUnavailableError("OpenVINO does not run on this CPU; use engine='litert'.")
+    options = {"precision": precision, "sha256": artifact.sha256}
     if paged.is_decoder(artifact.signatures):
-        return paged.PagedEngine(
-            artifact.path, artifact.signatures, precision=precision, sha256=artifact.sha256
-        )
+        return paged.PagedEngine(artifact.path, artifact.signatures, **options)
     if precision == "bfloat16":
         _check_bfloat16(artifact)
-    return openvino.OpenVINOEngine(
-        artifact.openvino_path,
-        artifact.signatures,
-        precision=precision,
-        sha256=artifact.sha256,
-    )
+    return openvino.OpenVINOEngine(artifact.openvino_path, artifact.signatures, **options)
 
 
 def _check_bfloat16(artifact: Artifact) -> None:

@@ -28,7 +28,6 @@ from warmstart.errors import UsageError, documented_in
 from warmstart.image import preprocessing
 from warmstart.image.arrays import as_uint8
 from warmstart.image.inputs import Photo, iter_photos
-from warmstart.image.labelled_photos import labelled_photos
 from warmstart.image.model import FEATURE_NOTES, PhotoModel, PhotoOptions, image_program
 
 if TYPE_CHECKING:
@@ -253,6 +252,9 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
 
 def _examples(data: Any, reading: Mapping[str, Any]) -> list[records.Labelled]:
     """The labelled photos; of data with splits those of the test split, or else of validation."""
+    # Predicting needs no reader of data.
+    from warmstart.image.labelled_photos import labelled_photos
+
     examples = records.measured(labelled_photos(data, **reading))
     photos = [example.value for example in examples]
     as_uint8({"data": photos})

@@ -12,7 +12,6 @@ from warmstart.core.inputs import Item
 from warmstart.core.records.options import EvaluateOptions, PartTable, TextTable
 from warmstart.core.records.split import Assigned
 from warmstart.errors import InputError, RecordError
-from warmstart.text import folders
 from warmstart.text.inputs import Pair, text_of
 
 
@@ -63,6 +62,8 @@ def examples(
         InputError: a record is damaged, its text empty or its label missing.
     """
     if isinstance(data, str | os.PathLike) and os.path.isdir(data):
+        from warmstart.text import folders
+
         data = folders.read(Path(data), problems, reading.get("encoding"))
     labelled = records.read_texts(data, multi_label=multi_label, problems=problems, **reading)
     usable: list[Example] = []

@@ -29,7 +29,6 @@ from warmstart.core.task import task_of
 from warmstart.core.types import Data
 from warmstart.engines.agreement import Rule
 from warmstart.errors import InputError, documented_in
-from warmstart.text import squad
 from warmstart.text.encoder import TextModel
 from warmstart.text.inputs import Pair, QuestionInput, display_text
 from warmstart.text.results import Answer
@@ -197,6 +196,8 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
             `exact` and `f1` (0 to 1), `count`, `errors`: what is wrong with the other questions, by
             their ids.
         """
+        from warmstart.text import squad  # predicting needs no reader of data
+
         errors: list[str] = []
         questions = records.measured(squad.questions(data, problems=errors, **options.reading()))
         no_answer = any(not question.answers for question in questions)

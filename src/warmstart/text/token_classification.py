@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Literal, overload
+from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +24,14 @@ from warmstart.core.task import task_of
 from warmstart.core.types import Data
 from warmstart.engines.agreement import Rule
 from warmstart.errors import UsageError, documented_in
-from warmstart.text import conll
 from warmstart.text.encoder import TextModel
 from warmstart.text.inputs import TEXT, Pair, Text
 from warmstart.text.results import Entities, Entity
 from warmstart.text.tags import OUTSIDE, Scheme, scheme_of
 from warmstart.text.tokenizer import Encoded
+
+if TYPE_CHECKING:
+    from warmstart.text import conll
 
 OVERLAP = 0.25
 """Share of a window's tokens that are also in the window before."""
@@ -180,6 +182,8 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
         Raises:
             UsageError: there are no sentences, or the model lacks a type of entity.
         """
+        from warmstart.text import conll  # predicting needs no reader of data
+
         errors: list[str] = []
         sentences = records.measured(conll.sentences(data, problems=errors, **options.reading()))
         self._check_types(sentences)
