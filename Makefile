@@ -9,6 +9,8 @@ PYTHON_FILES := src tests scripts benchmarks examples
 # Two more than there are processors, but no more than 8: tests of servers, processes and clusters wait for them.
 WORKERS ?= $(shell n=$$(nproc 2> /dev/null || echo 2); echo $$((n < 6 ? n + 2 : 8)))
 PYTEST := $(TEST)/bin/python -m pytest -n $(WORKERS) --dist worksteal
+# Containers often set it. The tests start hundreds of processes, and each would compile the package.
+unexport PYTHONDONTWRITEBYTECODE
 FAST := -m "not tensorflow and not slow"
 
 .PHONY: demo fast test suite lowest lint types format generated docs coverage faults fuzz benchmarks peers release clean
