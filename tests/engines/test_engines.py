@@ -114,6 +114,16 @@ def test_auto_does_without_an_engine_that_crashes_or_is_missing(artifact, monkey
         choose.open_engine(artifact, "openvino")
 
 
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_auto_does_without_an_engine_that_cannot_run_the_program(precision, artifact, monkeypatch):
+    def fail(*_):
+        raise EngineError("OpenVINO could not compile it")
+
+    monkeypatch.setattr(choose, "SMALL_MS", 0.0)
+    monkeypatch.setattr(openvino.OpenVINOEngine, "_run", fail)
+    assert choose.open_engine(artifact, "auto", precision).name == "litert"
+
+
 def test_damaged_memory_costs_only_a_measurement(artifact, monkeypatch):
     home().mkdir(parents=True, exist_ok=True)
     (home() / "engines.json").write_text('{"a": [1')

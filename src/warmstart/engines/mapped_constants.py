@@ -23,7 +23,7 @@ LARGE = 2**16
 PREFIX = "constant at "
 """In the name of an input that replaces a constant, before its offset in the file."""
 SEARCHED = 4096
-"""Bytes of the largest constant by which it is found in the file."""
+"""Bytes of the largest constant that are searched for in the file."""
 
 
 def read_mapped(core: Any, path: Path, cache: NetworkCache | None) -> tuple[Any, mmap.mmap]:
@@ -85,7 +85,7 @@ def _constants(graph: Any, path: Path) -> Iterator[tuple[Any, NDArray[Any]]]:
 def _offsets(
     constants: list[tuple[Any, NDArray[Any]]], memory: mmap.mmap
 ) -> Iterator[tuple[Any, int]]:
-    """The nodes of the constants that are found in the file, and their offsets.
+    """The nodes of the constants that are in the file, and their offsets.
 
     The largest is searched for; the others have the same distance to it as in LiteRT's memory.
     """
@@ -96,8 +96,8 @@ def _offsets(
     content = np.frombuffer(memory, np.uint8)
     for node, values in constants:
         offset = begin + values.ctypes.data - largest.ctypes.data
-        found = content[max(offset, 0) : max(offset, 0) + values.nbytes]
-        if begin >= 0 and offset >= 0 and np.array_equal(found, values.reshape(-1).view(np.uint8)):
+        stored = content[max(offset, 0) : max(offset, 0) + values.nbytes]
+        if begin >= 0 and offset >= 0 and np.array_equal(stored, values.reshape(-1).view(np.uint8)):
             yield node, offset
 
 
