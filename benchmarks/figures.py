@@ -31,7 +31,7 @@ class Figure:
     Attributes:
         part: of the benchmark, as `--only` takes it.
         what: in words.
-        value: None where it could not be measured; `note` says why.
+        value: None if it could not be measured; `note` says why.
         unit: a key of `FORMATS`, or `"times"` (0 reads "never").
         bar: what the value has to keep; None for a figure that only informs.
         at_least: whether the bar is a lower bound.

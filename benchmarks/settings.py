@@ -24,7 +24,7 @@ class Settings:
         scratch: a folder for converted models and copies of photos.
         models: for latency.
         photo: one photo for start-up and latency.
-        photos: a folder of photos named `wnid_label.JPEG`, or None where there is none.
+        photos: a folder of photos named `wnid_label.JPEG`, or None if there is none.
         weights: the real checkpoint for parity, or None.
         cifar10: CIFAR-10's test photos as a zip of class folders, or None.
         rounds, seconds: of `measure.turns`.

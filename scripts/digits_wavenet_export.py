@@ -147,7 +147,7 @@ def share(found: list, place: int = 1) -> float:
 
 
 def validation_fraction(found: list, place: int, key: int | str) -> str:
-    """As percents, of those rows that have the key at a place; empty where there are none."""
+    """As percents, of those rows that have the key at a place; empty if there are none."""
     own = [row for row in found if row[place] == key]
     return f"{share(own):.0%}" if own else ""
 

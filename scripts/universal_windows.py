@@ -60,7 +60,7 @@ def real_series(folder: Path) -> dict[str, list[tuple[str, np.ndarray]]]:
 
 
 def cut(whole: np.ndarray, freq: str, origin: int) -> Window | None:
-    """The window of a series whose horizon begins at step `origin`; None where it is unusable."""
+    """The window of a series whose horizon begins at step `origin`; None if it is unusable."""
     made = window(TimeSeries("", whole, START, freq), origin, RECIPE, HORIZON)
     is_usable = all(np.isfinite(array).all() for array in made.values())
     halves = {key: made[key].astype(np.float16) for key in ("lags", "features")}

@@ -125,7 +125,7 @@ MODULES = {
     "pick": "warmstart.image.train.pick",
     "to_frame": "warmstart.core.result_collections",
 }
-"""Where each name is defined; it is imported when it is first used."""
+"""Public name -> the module that defines it; imported when the name is first used."""
 
 __all__ = [
     "Answer",

@@ -250,7 +250,7 @@ def address_of(section: str) -> str:
 
 @cache
 def _site() -> str:
-    """The address of the documentation; "" where the package has none."""
+    """The address of the documentation; "" if the package has none."""
     from importlib.metadata import PackageNotFoundError, metadata
 
     try:

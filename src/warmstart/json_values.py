@@ -6,8 +6,8 @@ from math import inf
 from typing import Any, TypeAlias, TypeGuard
 
 JSON: TypeAlias = Any
-"""What the `json` module reads and writes: dicts, lists, str, int, float, bool and None. Type checkers
-treat it as `Any`: each step into a recursive type would need a cast.
+"""A JSON value: a dict, list, str, int, float, bool or None. Type checkers treat it as `Any`,
+because each step into a recursive type would need a cast.
 """
 
 

@@ -9,7 +9,7 @@ MAX_LISTED = 40
 
 
 def near(name: str, known: Iterable[str], count: int = 1, cutoff: float = 0.6) -> list[str]:
-    """Those of `known` that look most like `name`, best first, at most `count`."""
+    """The most similar names to `name` among `known`, best first, at most `count`."""
     from difflib import get_close_matches  # takes 10 ms to import, and only an error needs it
 
     return get_close_matches(name, list(known), count, cutoff)

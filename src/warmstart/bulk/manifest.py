@@ -19,7 +19,7 @@ FORMAT = 1
 
 
 def read(folder: Folder) -> dict[str, Any] | None:
-    """The manifest of a folder; None where it holds no run.
+    """The manifest of a folder; None if it holds no run.
 
     Raises:
         UsageError: it holds something else.

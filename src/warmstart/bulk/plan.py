@@ -17,7 +17,7 @@ not change."""
 
 @dataclass
 class Part:
-    """Some consecutive rows of one file, or of a list.
+    """Consecutive rows of one file, or of a list.
 
     Attributes:
         format: "files", `IN_MEMORY`, "series", or the format of the table: "txt", "jsonl", "csv",
@@ -47,7 +47,7 @@ class Shard:
 
     @property
     def name(self) -> str:
-        """Of its files, without the suffix."""
+        """The name of the shard's files, without the suffix."""
         return f"part-{self.number:05}"
 
     def __len__(self) -> int:

@@ -18,7 +18,7 @@ from warmstart.errors import InputError, UsageError, WarmstartError
 
 @dataclass(frozen=True)
 class Job:
-    """What is the same for all shards.
+    """The settings that all shards share.
 
     Attributes:
         output: the folder, a path or URL.

@@ -160,7 +160,7 @@ class Folder:
                     system.rm_file(temporary)
 
     def read(self, name: str) -> bytes | None:
-        """The content of a file; None where it is not there."""
+        """The content of a file; None if it is not there."""
         with self._explained(name, "read"):
             try:
                 if not self._remote:

@@ -40,7 +40,7 @@ def format_of(path: str) -> str:
 
 
 def scan(path: str, content: _Hash) -> Iterator[ListedRow]:
-    """Where each row begins.
+    """The offset of each row.
 
     Args:
         path: with a suffix of `SUFFIXES`.
@@ -75,7 +75,7 @@ def scan(path: str, content: _Hash) -> Iterator[ListedRow]:
 
 
 def first(path: str) -> Any:
-    """The first row: a mapping where the table has columns, else text; None where there is none
+    """The first row: a mapping where the table has columns, else text; None if there is none
     that can be read.
     """
     format = format_of(path)

@@ -107,7 +107,7 @@ def _find_member(archive: zipfile.ZipFile, label: str) -> zipfile.ZipInfo:
 
 
 def _config_text(archive: zipfile.ZipFile, label: str) -> str | None:
-    """The text of the config; None where there is none."""
+    """The text of the config; None if there is none."""
     if CONFIG not in archive.namelist():
         return None
     info = archive.getinfo(CONFIG)

@@ -29,7 +29,7 @@ Shapes = Counter[tuple[int, ...]]
 
 
 class Part(JoinedCheckpoint):
-    """Some arrays of an open checkpoint, under other names; it is closed with the whole.
+    """A part of the arrays of an open checkpoint, under other names; closed with the checkpoint.
 
     Args:
         whole: an open checkpoint.
@@ -127,7 +127,7 @@ def _legacy_part(checkpoint: Checkpoint, group: str, names: list[str]) -> Part:
 
 
 def _own_layers(part: Part, model: Any) -> Part | None:
-    """The part without the layers before and after those of a model; None where layers of the
+    """The part without the layers before and after those of a model; None if layers of the
     model are missing, or others stand between them.
     """
     if part.layout == "keras-h5":

@@ -34,8 +34,8 @@ MAX_RECORD = 25 << 20
 SHARED_BYTES = 128
 """An array of fewer bytes goes to `rest.safetensors`: its line in the record would be as long."""
 ROUNDING = 1e-6
-"""By how much, in parts of its largest number, a float32 array of a program may differ from the
-model's. Numbers of other types must be the same.
+"""The tolerance for a float32 array of a program compared with the model's, relative to its largest
+number. Arrays of other types must be equal.
 """
 
 

@@ -152,7 +152,7 @@ def _of_file(path: Path) -> type[TableOptions] | None:
 
 
 def _files_of(table: Table) -> type[TableOptions] | None:
-    """Whether a column names photos or recordings; None where none does."""
+    """Whether a column names photos or recordings; None if none does."""
     for cells in table.cells().values():
         names = [cell for cell in cells if isinstance(cell, str) and not is_missing(cell)]
         suffixes = {Path(name).suffix.lower() for name in names}

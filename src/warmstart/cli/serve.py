@@ -92,7 +92,7 @@ LIMIT_OPTIONS: tuple[tuple[str, click.ParamType[Any], float, str], ...] = (
 )
 """Name, type, default and help of the options that are limits of `Settings`."""
 USUAL = {"max-batch", "max-delay", "queue", "deadline", "max-inputs"}
-"""Those of them that the short help lists."""
+"""The limits that the short help lists."""
 
 
 @click.command(

@@ -45,7 +45,7 @@ def parameters(tasks: Sequence[Task], any_task: bool = False) -> list[click.Para
 
 
 def own_parameters(tasks: Sequence[Task]) -> list[click.Parameter]:
-    """Of the parameters of a command those that only its tasks have."""
+    """The parameters of a command that come from its tasks; the common ones are left out."""
     common = {parameter.name for parameter in parameters([])} | {"task"}
     return [parameter for parameter in parameters(tasks) if parameter.name not in common]
 

@@ -222,7 +222,7 @@ class TaskCommand(Command):
 
 
 def option_value(args: Sequence[str], *names: str) -> str | None:
-    """The value of an option in arguments that are not parsed yet; None where it is not there."""
+    """The value of an option in arguments that are not parsed yet; None if it is not there."""
     value = None
     for index, arg in enumerate(args):
         if arg == "--":

@@ -1,3 +1,3 @@
-"""What every task shares: finding, opening, compiling and saving models, inputs, results. No
-TensorFlow.
+"""The base of all tasks: finding, opening, compiling and saving models; inputs and results.
+Without TensorFlow.
 """

@@ -71,7 +71,7 @@ class Console:
         return self.model.stream(self.model.input_kind.from_arguments(arguments), **options)
 
     def shown(self, arguments: Iterable[Argument], options: Mapping[str, Any]) -> Iterator[Any]:
-        """What `results` gives, each result written for a person as soon as it is there."""
+        """Format each result of `results` for a terminal as soon as it is available."""
         for result in self.results(arguments, options):
             if not isinstance(result, Failed):
                 print(self.show(result), flush=True)

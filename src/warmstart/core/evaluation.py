@@ -97,12 +97,12 @@ class Evaluation(dict[str, Any]):
 
     @property
     def class_title(self) -> str:
-        """What the keys of `classes` are: classes, or forecasts."""
+        """The column title for the keys of `classes`: "class" or "forecast"."""
         return "forecast" if "baselines" in self else "class"
 
     def classes(self) -> Mapping[str, Mapping[str, float]]:
         """The metrics of each class by its name, of a forecaster those of the model and its
-        baselines; empty where there are none.
+        baselines; empty if there are none.
         """
         if "baselines" in self:
             rows = {self.model: self, **self["baselines"]}
@@ -208,7 +208,7 @@ class Evaluation(dict[str, Any]):
 
 
 def example_unit(model: Model[Any, Any, Any]) -> str:
-    """What `evaluate` of a model counts, in the plural."""
+    """The plural noun for the examples that `evaluate` of a model counts."""
     return task_of(model.task).examples or model.input_kind.plural
 
 

@@ -33,7 +33,7 @@ NEEDS = {"onnx": ("tf2onnx", "onnx", "onnxruntime"), "openvino": ("openvino",)}
 
 
 class Exported(Protocol):
-    """What an export must know of the model."""
+    """The properties of the model that an export needs."""
 
     entry: Entry
     labels: tuple[Label, ...]
@@ -172,8 +172,8 @@ def _tensor(spec: TensorSpec, scales: Mapping[str, tuple[float, int]]) -> dict[s
 def describe(
     model: Exported, artifact: Artifact, format: str, record: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What you need to run the export: functions, how inputs are made, what outputs mean; `record`
-    is that of the job.
+    """The description that is written next to an export: its functions, how inputs are made, and
+    what outputs mean. `record` is the record of the export job.
     """
     entry, meaning = model.entry.to_dict(), dict(model.output_notes)
     functions = {

@@ -54,7 +54,7 @@ class LoadedModel(CompiledModel, ABC):
     has_stand_in: ClassVar[bool] = True
     """Whether Keras may answer while the program is compiled."""
     output_notes: ClassVar[Mapping[str, str]] = {}
-    """What the outputs of the program mean, by name; for the JSON file of an export."""
+    """Output name of the program -> its meaning; for the JSON file of an export."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class LoadedModel(CompiledModel, ABC):
 
     @cached_property
     def input_kind(self) -> InputKind:
-        """What it takes; default: what its task takes."""
+        """The type of input of the model; by default that of its task."""
         return task_of(self.task).input_kind()
 
     def __reduce__(self) -> NoReturn:

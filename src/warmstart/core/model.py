@@ -288,7 +288,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         *,
         is_list: bool = False,
     ) -> Iterator[Any]:
-        """What `route` returns for each item, or `Failed`, in order.
+        """The result of `route` for each item, or a `Failed`, in order.
 
         Args:
             items: the inputs.

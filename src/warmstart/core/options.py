@@ -47,7 +47,7 @@ SECTION = "quickstart.md#from-python"
 
 @dataclass(frozen=True, kw_only=True)
 class ProgressOptions:
-    """What every call with many inputs, and every `evaluate`, takes."""
+    """Options of every call with several inputs and of every `evaluate`."""
 
     progress: Annotated[
         Progress | bool | None,
@@ -64,7 +64,7 @@ class ProgressOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnOptions:
-    """What every call with inputs from a table takes."""
+    """Options of every call with inputs from a table."""
 
     column: Annotated[
         str | Sequence[str] | None,

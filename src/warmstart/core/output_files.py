@@ -16,7 +16,7 @@ from warmstart.errors import UsageError
 
 @dataclass(frozen=True)
 class Output:
-    """What a flag of the command line writes: a file, or a folder of files.
+    """The output of a command-line flag: a file, or a folder of files.
 
     Attributes:
         noun: of the files, in the plural, for messages.

@@ -17,8 +17,8 @@ T = TypeVar("T")
 
 
 def one_or_several(input_kind: InputKind, inputs: Any, work: Callable[[Item], T]) -> Any:
-    """What `work` returns for one input; for a list a list, with a `Failed` for each unusable
-    input.
+    """The result of `work` for one input; for a list of inputs, a list of results, with a `Failed`
+    for each unusable input.
 
     Raises:
         InputError: the one input is unusable.
@@ -33,7 +33,7 @@ def one_or_several(input_kind: InputKind, inputs: Any, work: Callable[[Item], T]
 
 
 def stream(input_kind: InputKind, inputs: Any, work: Callable[[Item], T]) -> Iterator[T | Failed]:
-    """What `work` returns for each input of a stream, in order.
+    """The result of `work` for each input of a stream, in order.
 
     Raises:
         UsageError: there are no inputs.
@@ -45,7 +45,7 @@ def stream(input_kind: InputKind, inputs: Any, work: Callable[[Item], T]) -> Ite
 
 
 def each(items: Iterable[Item], work: Callable[[Item], T]) -> Iterator[T | Failed]:
-    """What `work` returns for each item, or `Failed`; stops between two if cancelled."""
+    """The result of `work` for each item, or a `Failed`; stops between two items if cancelled."""
     for item in items:
         try:
             if isinstance(item.value, InputError):

@@ -76,7 +76,7 @@ class Choice:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What was chosen, and why."""
+        """The chosen precision and the reason, as a sentence."""
         compared = (
             f"{self.validation} inputs set aside"
             if self.validation

@@ -1,4 +1,4 @@
-"""Where the compiled program of a model comes from, and which engine runs it."""
+"""Finding or compiling the program of a model, and choosing the engine that runs it."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def push_model(model: LoadedModel, name: str, *, private: bool | None, message: 
 
 
 def metadata(entry: Entry, base: str | None = None, datasets: Sequence[str] = ()) -> dict[str, Any]:
-    """What the hub's metadata says of a model, as JSON values.
+    """The hub's metadata of a model, as JSON values.
 
     Source: "Model Cards" in the documentation of the Hugging Face hub.
 

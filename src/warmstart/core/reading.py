@@ -105,7 +105,7 @@ class Line(str):
 
 
 def file_suffix(text: str) -> str:
-    """The suffix, in lower case, by which a text names a file, also as a URL; "" where it has none
+    """The suffix, in lower case, by which a text names a file, also as a URL; "" if it has none
     of `FILE_SUFFIXES`, or is a sentence and not the name of a file that exists.
     """
     if any(map(str.isspace, text)) and not exists(text):

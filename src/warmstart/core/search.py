@@ -267,7 +267,7 @@ def make_index(
 
 
 def item_name(model: Model[Any, Any, Any], item: Item) -> str:
-    """What an item is: the path of a file, else the text itself."""
+    """An item as stored in the index: the path of a file, or the text itself."""
     value = item.value
     if isinstance(value, bytes) and not model.input_kind.is_file:
         value = value.decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""What every model with features can do: compare inputs, and search a corpus."""
+"""Comparing inputs and searching a corpus, with any model that has features."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ class SearchableModel(LoadedModel):
 
     @property
     def features_digest(self) -> str:
-        """Of the weights, and of how features are made of them."""
+        """A digest of everything that determines the features: weights, architecture, precision."""
         return artifact_key(self.entry, self.weights, self.precision)
 
     def _as_model(self) -> Any:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What a model does.
+    """The record of a task.
 
     Attributes:
         name: such as "image-classification".
@@ -35,7 +35,7 @@ class Task:
         console: how the command line shows its results.
         trainer, train_options: what fine-tunes its models, and its options; None: nothing does.
         wrapper: what makes one of its models of a Keras model; None: nothing does.
-        default_model: answers where none is named; "" where one must be.
+        default_model: answers where none is named; "" if one must be.
         shard_rows: inputs per file of a batch run; a kill costs that much work.
         guide: the section of the documentation on its labelled data.
         examples: what `evaluate` counts, in the plural; "" means the inputs.
@@ -150,7 +150,7 @@ def task_class(name: str) -> type[Model[Any, Any, Any]]:
 
 
 def wrapper_class(name: str) -> type[Wrapper[Any]]:
-    """What wraps Keras models for a task; without TensorFlow.
+    """The class that wraps Keras models for a task; does not import TensorFlow.
 
     Raises:
         UsageError: there is no such task, or its models are not wrapped.

@@ -1,4 +1,4 @@
-"""Which arrays fill a model: a file that is known by its hash, or none."""
+"""The weights of a model: a file that is identified by its hash, or none."""
 
 from __future__ import annotations
 

@@ -272,7 +272,7 @@ def wire_type(hint: Any, rounding: Decimals | Digits | None = None) -> WireType:
 
 
 class Result(Presentation, Record):
-    """What a model returns for one input; true in a condition, where `Failed` is false.
+    """The result of a model for one input. It is truthy, whereas `Failed` is falsy.
 
     Class attributes:
         rows: the wire field whose records are the rows of a CSV file; default: one row a result.

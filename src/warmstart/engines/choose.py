@@ -38,7 +38,7 @@ SMALL_STEP_MS = 5.0  # the same of a step of a trial
 CLEARLY_FASTER = 0.97
 CLEAR_RATIO = 0.75  # of two times, after two rounds; two more would not reverse the order
 LIMITS = {"float32": TOLERANCE, "int8": 0.1}
-"""By how much engines may differ in a trial; in int8 they round differently."""
+"""The tolerance for differences of engines in a trial; in int8 they round differently."""
 TRIED = 3  # calls of a trial in which engines are compared
 MEASURED = JsonFile("engines.json")
 Opener = Callable[[], Engine]

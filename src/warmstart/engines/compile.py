@@ -135,7 +135,7 @@ def _converted(folder: str, names: list[str], precision: str) -> bytes:
 
 
 def _reason(text: str) -> str:
-    """What a message of the converter, of many lines, says."""
+    """The cause of a failure in one sentence, from the many lines of the converter's message."""
     if match := re.search(r"TF Select ops: (.+)", text):
         return f"LiteRT does not have the operations {match[1].strip()} for these shapes"
     if match := re.search(r"'(tf\.\w+)' op ([^\n]{1,200})", text):

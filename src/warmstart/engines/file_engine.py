@@ -1,4 +1,4 @@
-"""What engines have in common that open the file of a program."""
+"""The base class of engines that open the file of a program."""
 
 from __future__ import annotations
 

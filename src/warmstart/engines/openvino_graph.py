@@ -24,7 +24,7 @@ Build = Callable[[Any, Mapping[Any, Any]], Any]
 argument has the matched outputs by the node of the pattern.
 """
 AXES = 3
-"""Of the arrays in question: batch, tokens, width."""
+"""The number of axes of the arrays that are rewritten: batch, tokens, width."""
 
 
 def rewrite(network: Any) -> Any:
@@ -233,7 +233,7 @@ def _shape(output: Any) -> Any:
 
 
 def _key(output: Any) -> tuple[str, int]:
-    """What identifies an output in its network."""
+    """A key that identifies an output within its network."""
     return output.get_node().get_name(), output.get_index()
 
 

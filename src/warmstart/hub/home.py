@@ -60,7 +60,9 @@ def is_offline(flag: bool | None = None) -> bool:
 
 
 def offline_reason(flag: bool | None = None) -> str:
-    """What forbids going online, for messages: "offline=True", "WARMSTART_OFFLINE=1"; else ""."""
+    """The setting that forbids going online, for messages: "offline=True" or
+    "WARMSTART_OFFLINE=1"; "" if going online is allowed.
+    """
     if flag is not None:
         return "offline=True" if flag else ""
     for name in ("WARMSTART_OFFLINE", "HF_HUB_OFFLINE"):
@@ -76,7 +78,7 @@ def hub_endpoint() -> str:
 
 
 def hub_token() -> str | None:
-    """The token of HF_TOKEN, else the one that `hf auth login` has stored; None where there is
+    """The token of HF_TOKEN, else the one that `hf auth login` has stored; None if there is
     neither, or HF_HUB_DISABLE_IMPLICIT_TOKEN forbids the stored one.
     """
     if token := os.environ.get("HF_TOKEN", "").strip():
@@ -102,7 +104,7 @@ def hugging_face_home() -> Path | None:
 
 
 def _hugging_face_path(variable: str, name: str) -> Path | None:
-    """What a variable names, else `name` in the folder of Hugging Face's libraries."""
+    """The folder that a variable names, else `name` in the folder of Hugging Face's libraries."""
     if own := os.environ.get(variable):
         return Path(own).expanduser()
     folder = hugging_face_home()
@@ -110,7 +112,7 @@ def _hugging_face_path(variable: str, name: str) -> Path | None:
 
 
 def shared_cache() -> Path | None:
-    """The cache that Hugging Face's libraries share; None where there is none."""
+    """The cache that Hugging Face's libraries share; None if there is none."""
     path = _hugging_face_path("HF_HUB_CACHE", "hub")
     return path if path and path.is_dir() else None
 

@@ -46,7 +46,7 @@ class Listing:
 
     @property
     def folder(self) -> Path:
-        """Where the repository is in the cache; `repository_of` is the opposite."""
+        """The folder of the repository in the cache; `repository_of` is the inverse."""
         return home() / "hf" / self.repository / self.commit
 
     def slot(self, path: str) -> Slot:

@@ -93,7 +93,7 @@ def _broken(error: Exception, name: str) -> DownloadError:
 
 
 def _refused(error: Any, name: str) -> SourceError:
-    """What a status of the hub means, and what to do."""
+    """The meaning of an HTTP status of the hub, with advice."""
     status = getattr(getattr(error, "response", None), "status_code", 0)
     owner = name.partition("/")[0]
     detail = str(getattr(error, "server_message", "") or "").strip().rstrip(".")

@@ -158,7 +158,7 @@ def runner(name: str) -> Any:
 
 
 def timm_family(name: str) -> Family | None:
-    """The family of an architecture of timm; None where none reads it."""
+    """The family of an architecture of timm; None if none reads it."""
     return next((row for row in FAMILIES if row.timm and re.fullmatch(row.timm, name)), None)
 
 

@@ -38,7 +38,7 @@ class Values:
     def integers(
         self, key: str, default: Sequence[int], least: int, most: int, count: int
     ) -> list[int]:
-        """That many whole numbers within bounds."""
+        """A list of `count` whole numbers within bounds."""
         values = self.get(key, default)
         if (
             not isinstance(values, list | tuple)

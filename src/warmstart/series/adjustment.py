@@ -1,10 +1,10 @@
-"""Seasonal adjustment: what the seasons add to a series is taken off before a network sees it, and
-put back onto the forecast.
+"""Seasonal adjustment: seasonal components are removed from a series before a network sees it, and
+added back to the forecast.
 
-For networks that forecast series that they were not trained on: they cannot learn the season of a
-new series from one look. Everything is estimated on the series itself: a season stays only where it
-would have forecast later seasons from earlier ones, and so do its weights, its smoothness and its
-size. `y -> a * y + b` changes nothing but the units.
+It is for networks that forecast series that they were not trained on, because these cannot learn
+the seasons of a new series. Everything is estimated on the series itself: a season is used only if
+it would have forecast later seasons from earlier ones, and its weights, smoothness and size are
+selected by the same criterion. The result does not depend on the unit and offset of the series.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from warmstart.series.features import filled
 Array = NDArray[np.float64]
 
 SEASONS = 30
-"""At most, of one length, that a profile is the mean of; two at least."""
+"""Maximum number of seasons of one length that a profile is averaged over; the minimum is two."""
 LONGEST = 11_000
-"""Steps of a season; longer ones are not looked for."""
+"""Steps of the longest season that is considered."""
 LARGEST = 1e300
 """Beyond it, sums may exceed float64."""
 MEMORY = (0.0, 0.5, 0.8, 1.0)
-"""Weights of a season relative to the next one: from only the last to all alike."""
+"""Weights of a season relative to the next one: 0 uses only the last season, 1 all equally."""
 SMOOTH = 24
-"""A season of so many steps or more may be smoothed."""
+"""Minimum number of steps of a season that may be smoothed."""
 OUTLIER = 4.0
-"""Deviations beyond so many mean ones are cut."""
+"""Deviations are clipped to this multiple of the mean deviation."""
 LEAST_GAIN = 0.1
-"""By which a season must lessen errors, as a share, where two seasons are known; less where more."""
+"""Share by which a season must reduce errors if two seasons are known; less if more are known."""
 GROWTH = 0.5
-"""Squared correlation of amplitude and level from which on the amplitude follows the level."""
+"""Minimum squared correlation of amplitude and level for an amplitude that follows the level."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,8 @@ class Season:
         shift, factor: float64 (season,); the first numbers belong to the first step of a forecast.
         error: mean absolute error of forecasting each season from earlier ones, as a share of that
             without the season, below 1.
-        optimism: the same error by that on the seasons that the profile is the mean of, above 0.
+        optimism: this error divided by the error on the seasons that the profile is averaged over,
+            above 0.
     """
 
     shift: Array
@@ -58,7 +59,7 @@ class Season:
 
     @classmethod
     def of(cls, values: Array, length: int) -> Season | None:
-        """That of a series without missing values; None where it has none."""
+        """The season of a series without missing values; None if it has none."""
         count = min(len(values) // length, SEASONS)
         if count < 2:
             return None
@@ -80,20 +81,20 @@ class Season:
         return cls(shift * size, factor, error, optimism)
 
     def removed(self, values: Array, future: int = 0) -> Array:
-        """A series without it, (T,), of which the last `future` steps are behind the past."""
+        """A series (T,) without the season; its last `future` steps follow the past."""
         phases = np.arange(future - len(values), future) % len(self)
         adjusted: Array = (values - self.shift[phases]) / self.factor[phases]
         return adjusted
 
     def added(self, samples: Array) -> Array:
-        """Sample paths (S, horizon) with it."""
+        """Sample paths (S, horizon) with the season added."""
         phases = np.arange(samples.shape[1]) % len(self)
         return self.shift[phases] + self.factor[phases] * samples
 
 
 @dataclass(frozen=True, eq=False)
 class Adjustment:
-    """All seasons of a series, in the order in which they are taken off."""
+    """All seasons of a series, in the order in which they are removed."""
 
     seasons: tuple[Season, ...]
 
@@ -103,12 +104,12 @@ class Adjustment:
 
     @property
     def error(self) -> float:
-        """Of forecasting each season from earlier ones, as a share of that without seasons."""
+        """The error of forecasting seasons from earlier ones, relative to that without seasons."""
         return float(np.prod([season.error for season in self.seasons]))
 
     @classmethod
     def of(cls, target: Array, freq: str) -> Adjustment:
-        """That of a series, float64 (T,), NaN where nothing was observed."""
+        """The adjustment of a series, float64 (T,), NaN where nothing was observed."""
         seasons: list[Season] = []
         if np.nanmax(np.abs(target)) > LARGEST:
             return cls(())
@@ -123,26 +124,26 @@ class Adjustment:
         return cls(tuple(seasons))
 
     def removed(self, target: Array, future: int = 0) -> Array:
-        """The series without them; see `Season.removed`."""
+        """The series without its seasons; see `Season.removed`."""
         for season in self.seasons:
             target = season.removed(target, future)
         return target
 
     def added(self, samples: Array) -> Array:
-        """Sample paths (S, horizon) with them."""
+        """Sample paths (S, horizon) with the seasons added."""
         for season in reversed(self.seasons):
             samples = season.added(samples)
         return samples
 
 
 def _deviations(rows: Array, means: Array) -> Array:
-    """Of each season (K, m) from a line through the means, with a mean of zero each."""
+    """The deviations (K, m) of each season from a line through the means, each with a mean of 0."""
     count, length = rows.shape
     centres = np.arange(count) + 0.5
     steps = (np.arange(count * length) + 0.5) / length
     level = np.interp(steps, centres, means)
     half = length // 2
-    if half:  # beyond the first and the last centre the line goes on
+    if half:  # extrapolate the line beyond the first and the last centre
         level[:half] += (means[1] - means[0]) * (steps[:half] - 0.5)
         level[-half:] += (means[-1] - means[-2]) * (steps[-half:] - centres[-1])
     deviations = rows - level.reshape(rows.shape)
@@ -150,7 +151,7 @@ def _deviations(rows: Array, means: Array) -> Array:
 
 
 def _winsorized(rows: Array) -> Array:
-    """Without outliers: distances from the median season are cut."""
+    """The rows without outliers: distances from the median season are clipped."""
     if len(rows) < 3:
         return rows
     middle = np.median(rows, 0)
@@ -160,7 +161,7 @@ def _winsorized(rows: Array) -> Array:
 
 
 def _growth(rows: Array, means: Array) -> float:
-    """How much the amplitude grows with the level, as a share of the last one; 0 where it does not."""
+    """The growth of the amplitude with the level, relative to the last one; 0 if there is none."""
     if len(rows) < 4:
         return 0.0
     profile = rows.mean(0)
@@ -168,8 +169,8 @@ def _growth(rows: Array, means: Array) -> float:
     if not energy > 0 or not moved.std() > 0:
         return 0.0
     amplitudes = rows @ profile / energy
-    centred, apart = moved - moved.mean(), amplitudes - amplitudes.mean()
-    common, variation = float(centred @ apart), float(apart @ apart)
+    centred, deviations = moved - moved.mean(), amplitudes - amplitudes.mean()
+    common, variation = float(centred @ deviations), float(deviations @ deviations)
     if not variation > 0:
         return 0.0
     slope = common / float(centred @ centred)
@@ -179,8 +180,8 @@ def _growth(rows: Array, means: Array) -> float:
 
 
 def _best_profile(rows: Array) -> tuple[Array, float, float] | None:
-    """The profile whose earlier states would have forecast later seasons best, its error as a share
-    of that of no profile, and its optimism; None where no profile is better.
+    """The profile whose earlier states would have forecast later seasons best, its error relative
+    to that without a profile, and its optimism; None if no profile is better.
     """
     count, length = rows.shape
     ages = np.arange(count)[:, None] - 1 - np.arange(count)
@@ -209,7 +210,7 @@ def _best_profile(rows: Array) -> tuple[Array, float, float] | None:
 
 
 def _smoothed(rows: Array, width: float) -> Array:
-    """Around each season, with a Gaussian of `width` steps."""
+    """The seasons, smoothed cyclically by a Gaussian of `width` steps."""
     if not width:
         return rows
     distance = np.minimum(np.arange(rows.shape[1]), np.arange(rows.shape[1])[::-1] + 1)

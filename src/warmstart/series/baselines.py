@@ -1,7 +1,7 @@
-"""Baselines: the last season again, the last value again, and drift, with intervals.
+"""Baselines: seasonal naive, the last value, and drift, with intervals.
 
-Their intervals come from what they would have been wrong by in the past: sample paths add such
-errors, sampled, once for each season that lies between.
+The intervals are derived from the errors that the baselines would have made in the past: sample
+paths add sampled errors, one for each season up to the forecast step.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from warmstart.series.features import filled
 
 @dataclass(frozen=True)
 class SeasonalNaive:
-    """What was one season ago.
+    """A forecast that repeats the values of one season ago.
 
     Attributes:
         season: in steps; 1 is the last value.
@@ -31,7 +31,7 @@ class SeasonalNaive:
         return f"seasonal naive of {self.season} steps" if self.season > 1 else "last value"
 
     def point(self, target: NDArray[np.float64], horizon: int) -> NDArray[np.float64]:
-        """float64 (horizon,); see `samples`."""
+        """The point forecast, float64 (horizon,); see `samples`."""
         values = filled(target, self.season)[0]
         last = values[-self.season :] if len(values) >= self.season else values[-1:]
         return np.resize(last, horizon)
@@ -60,7 +60,7 @@ class SeasonalNaive:
 
 @dataclass(frozen=True)
 class Drift:
-    """The last value, moved by the mean change of the past."""
+    """The last value plus the mean change of the past for each step."""
 
     name: str = "drift"
 
@@ -79,20 +79,20 @@ class Drift:
 
 
 def seasons(freq: str, length: int) -> list[int]:
-    """The seasons of a frequency of which a history of `length` steps shows two, in steps: the
-    shortest first; [1] where there is none.
+    """The seasons of a frequency, in steps, that occur at least twice in `length` steps, the
+    shortest first; [1] if there are none.
     """
     return [season for season in frequency.seasons(freq) if 2 * season <= length] or [1]
 
 
 def best_season(target: NDArray[np.float64], freq: str) -> int:
-    """The season after which the series changed least, or 1, in steps."""
+    """The season over which the series changed least, in steps; 1 if there is none."""
     candidates = [1, *seasons(freq, len(target))]
     return min(candidates, key=lambda season: (_change(target, season), season))
 
 
 def _change(target: NDArray[np.float64], season: int) -> float:
-    """Mean absolute change over a season; infinite where it is unknown."""
+    """Mean absolute change over a season; infinite if it is unknown."""
     changes = np.abs(target[season:] - target[:-season])
     changes = changes[np.isfinite(changes)]
     return float(changes.mean()) if len(changes) else float("inf")

@@ -28,11 +28,11 @@ CALENDAR: dict[str, str] = {
     "dayofyear": "day_of_year",
     "day_of_year": "day_of_year",
 }
-"""Name of a column -> what it may hold of the date in the same row, as an attribute of timestamps."""
+"""Name of a column -> the attribute of the row's timestamp that it may hold."""
 
 
 def repeats_calendar(column: pd.Series, name: str, times: pd.DatetimeIndex) -> bool:
-    """Whether a column only says what the timestamps say: their year, month, weekday, …"""
+    """Whether a column only repeats a part of the timestamps: their year, month, weekday, …"""
     attribute = CALENDAR.get(name.lower())
     if attribute is None or not holds_numbers(column):
         return False
@@ -45,8 +45,8 @@ def repeats_calendar(column: pd.Series, name: str, times: pd.DatetimeIndex) -> b
 def of_parts(
     table: pd.DataFrame, by_name: dict[str, Any]
 ) -> tuple[pd.DatetimeIndex, list[Any]] | None:
-    """Timestamps from columns `year` and `month`, `quarter` or `week`, maybe `day` and `hour`; the
-    columns.
+    """Timestamps from columns `year` and `month`, `quarter` or `week`, maybe `day` and `hour`; and
+    the names of these columns.
     """
     import pandas as pd
 
@@ -77,7 +77,7 @@ def of_parts(
 
 
 def _of_weeks(table: pd.DataFrame, columns: list[Any]) -> tuple[pd.DatetimeIndex, list[Any]] | None:
-    """Mondays of the weeks of ISO 8601; the columns."""
+    """Timestamps of the Mondays of ISO weeks; and the names of the columns."""
     import pandas as pd
 
     pairs = zip(*(table[column].tolist() for column in columns), strict=True)

@@ -1,4 +1,4 @@
-"""Tables of one series, with years by months or quarters, such as AirPassengers as R prints it."""
+"""Tables of one series with years by months or quarters, such as R's AirPassengers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ STEPS = {tuple(range(1, 13)): "months", (1, 4, 7, 10): "quarters"}
 
 
 def unrolled(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
-    """A table of years by months or quarters as one with a row for each of these; any other as it is.
+    """A table of years by months or quarters, with a row for each month or quarter; any other table
+    unchanged.
 
     Either the columns or the rows are the years.
     """
@@ -61,7 +62,7 @@ def _years_in_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, str, list[Any]] |
     steps = STEPS.get(tuple(months.values()))
     others = [column for column in table.columns if column not in months]
     year = next((column for column in others if _are_years(table[column])), None)
-    if steps is None or year is None or not all(holds_numbers(table[one]) for one in months):
+    if steps is None or year is None or not all(holds_numbers(table[column]) for column in months):
         return None
     long = table.rename(columns={**months, year: "year"}).melt(
         ["year"], [*months.values()], "month", VALUE
@@ -70,7 +71,7 @@ def _years_in_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, str, list[Any]] |
 
 
 def _years_in_columns(table: pd.DataFrame) -> tuple[pd.DataFrame, str, list[Any]] | None:
-    """The same where the months or quarters are those of the rows."""
+    """Like `_years_in_rows`, for a table whose rows are the months or quarters."""
     years = {column: int(column) for column in table.columns if _YEAR.fullmatch(str(column))}
     others = [column for column in table.columns if column not in years]
     is_in_turn = all(b - a == 1 for a, b in itertools.pairwise(years.values()))
@@ -79,7 +80,7 @@ def _years_in_columns(table: pd.DataFrame) -> tuple[pd.DataFrame, str, list[Any]
     texts = [str(value) for value in table[others[0]]]
     numbers = tuple(int(text) if text.isdecimal() else _period(text) or 0 for text in texts)
     steps = STEPS.get(numbers)
-    if steps is None or not all(holds_numbers(table[one]) for one in years):
+    if steps is None or not all(holds_numbers(table[column]) for column in years):
         return None
     long = table.assign(**{others[0]: numbers}).rename(columns={**years, others[0]: "month"})
     return long.melt(["month"], [*years.values()], "year", VALUE), steps, []

@@ -1,4 +1,4 @@
-"""A column of days and one of times of the day: together they are the timestamps."""
+"""Timestamps in two columns: the days, and the times of day."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAMES = (
     "zeit",
     "stunde",
 )
-"""Usual names of columns of times of the day; those of numbers need one."""
+"""Usual names of columns of times of day; a column of numbers must have one of them."""
 CLOCK = re.compile(
     r"(?P<hour>\d{1,2})(?:(?P<mark>[:.])(?P<minute>\d{2})(?:(?P=mark)(?P<second>\d{2}(?:\.\d+)?))?)?"
     r"\s*(?:(?P<half>[ap])\.?m\.?)?",
@@ -33,10 +33,10 @@ CLOCK = re.compile(
 
 
 def column(table: pd.DataFrame, day: Any, others: list[Any]) -> Any:
-    """The column of the times that belong to a column of days; None where there is none.
+    """The column of the times that belong to a column of days; None if there is none.
 
-    Text is one where every cell is a time such as 13:30 or 1 PM; a column of numbers where it has
-    a usual name, holds hours, and days are repeated.
+    A column of text qualifies if every cell is a time such as 13:30 or 1 PM; a column of numbers if
+    it has a usual name, holds hours, and days are repeated.
     """
     for other in others:
         values = table[other]
@@ -55,8 +55,8 @@ def _is_usual(name: Any) -> bool:
 
 
 def are_times(values: pd.Series) -> bool:
-    """Whether a column is text of times of the day only, such as 13:30, 13.30.00 or 1 PM; 13.30 is
-    one under a usual name.
+    """Whether a column of text holds only times of day, such as 13:30, 13.30.00 or 1 PM; 13.30
+    counts as one if the column has a usual name.
     """
     if has_type(values, "iufbcM"):
         return False

@@ -1,4 +1,4 @@
-"""What a column of a table holds, by its dtype."""
+"""The type of a column's values, by its dtype."""
 
 from __future__ import annotations
 

@@ -23,10 +23,10 @@ class Best(NamedTuple):
 
 
 def best(figures: Mapping[str, Mapping[str, float]]) -> Best | None:
-    """The one with the lowest loss; None where there is none."""
+    """The baseline with the lowest loss; None if there is none."""
     losses = [Best(name, values["mean_wQL"]) for name, values in figures.items()]
-    losses = [one for one in losses if np.isfinite(one.loss)]
-    return min(losses, key=lambda one: one.loss, default=None)
+    losses = [item for item in losses if np.isfinite(item.loss)]
+    return min(losses, key=lambda item: item.loss, default=None)
 
 
 class Comparison:
@@ -48,7 +48,7 @@ class Comparison:
         self._count = 0
 
     def add(self, actual: NDArray[np.float64], forecast: Forecast) -> None:
-        """One window.
+        """Add one window.
 
         Args:
             actual: float64 (H,), NaN where unknown.

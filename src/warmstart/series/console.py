@@ -52,8 +52,8 @@ class ForecastConsole(Console):
 
 
 def written(results: Iterable[Any], plot: str | None, output: str | None) -> Iterator[Any]:
-    """The same results; each is written to the CSV file as it passes, the first ones are plotted at
-    the end.
+    """Pass the results on; each is written to the CSV file, and the first ones are plotted at the
+    end.
 
     Raises:
         UsageError: a file cannot be written.
@@ -66,7 +66,7 @@ def written(results: Iterable[Any], plot: str | None, output: str | None) -> Ite
         for result in results:
             if result and table is not None:
                 is_first = writer is None
-                if is_first:  # not before: without a result, an existing file stays
+                if is_first:  # an existing file is kept until there is a result
                     file = TextIOWrapper(
                         stack.enter_context(table.opened()), "utf-8", newline="", write_through=True
                     )

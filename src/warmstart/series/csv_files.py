@@ -85,7 +85,7 @@ def read(
 
 
 def _reason(error: Exception, name: str) -> str:
-    """What pandas says, in other words where they are better."""
+    """The message of pandas, reworded where a clearer one is known."""
     text = str(error).splitlines()[0][:200]
     match = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", text)
     if match:
@@ -128,7 +128,7 @@ def _check_last_column(table: pd.DataFrame, name: str) -> None:
 
 
 def _integers(column: pd.Series) -> pd.Series:
-    """A column of text as integers, where all of it is."""
+    """A column of text as integers if all cells are integers; otherwise unchanged."""
     import pandas as pd
 
     is_whole = bool(column.str.fullmatch(r"-?\d{1,18}").eq(True).all())

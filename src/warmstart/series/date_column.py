@@ -1,4 +1,4 @@
-"""A column of timestamps that is being read, and what comes out."""
+"""A column of timestamps, and the result of reading it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Dates:
     """Timestamps, or numbers of steps.
 
     Attributes:
-        times: a timestamp per row, NaT where it is empty; None where steps are counted.
+        times: a timestamp per row, NaT where it is empty; None if steps are counted.
         steps: the number of the step of each row, int64 (N,); None with timestamps.
         note: how the column was read, where that was a decision; else "".
     """
@@ -31,10 +31,10 @@ class Dates:
 
 @dataclass(frozen=True, eq=False)
 class DateColumn:
-    """The column.
+    """A column of timestamps.
 
     Attributes:
-        values: of text or numbers.
+        values: texts or numbers.
         name: of the column.
         where: the table, for messages.
         date_format: how it is to be read; None: inferred.
@@ -46,11 +46,11 @@ class DateColumn:
     date_format: str | None = None
 
     def refuse(self, reason: str) -> InputError:
-        """The error that it cannot be read."""
+        """The error that the column cannot be read."""
         return InputError(f"{self.where}: the column {self.name!r} {reason}", self.where)
 
     def unreadable(self, text: str, first: str) -> InputError:
-        """The error of one cell; `first` is another one, of another form, or the same."""
+        """The error of one cell; `first` is the first cell, which may have another format."""
         row = int(np.argmax((self.values.astype(str).str.strip() == text).to_numpy())) + 1
         other = f", and {first!r} has another format" if text != first else ""
         return InputError(

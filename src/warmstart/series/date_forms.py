@@ -1,4 +1,4 @@
-"""How people write dates: regular expressions, and the date that their groups stand for."""
+"""Common forms of dates: regular expressions, and the date that their groups stand for."""
 
 from __future__ import annotations
 

@@ -41,8 +41,8 @@ def unix_times(values: NDArray[np.float64]) -> pd.DatetimeIndex:
 
 
 def evident_dates(values: NDArray[np.float64]) -> pd.DatetimeIndex | None:
-    """Timestamps of numbers that can hardly be anything else; None of serial numbers of Excel, of
-    steps and of other numbers.
+    """Timestamps of numbers that are almost certainly dates; None for serial numbers of Excel, for
+    numbers of steps and for other numbers.
     """
     import pandas as pd
 
@@ -63,10 +63,11 @@ class NumberReader:
 
     def read(self, values: NDArray[np.float64]) -> Dates:
         """Years, 20240131, 202401, times since 1970, serial numbers of Excel, or steps."""
-        there = values[np.isfinite(values)]
+        present = values[np.isfinite(values)]
         if not len(there):
             raise self.refuse("is empty; pass another one as timestamp=.")
-        low, high, is_whole = there.min(), there.max(), bool((there == np.rint(there)).all())
+        low, high = present.min(), present.max()
+        is_whole = bool((present == np.rint(present)).all())
         chosen = self.column.date_format
         if chosen == "excel":
             return self._excel(values)

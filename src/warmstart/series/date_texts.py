@@ -1,7 +1,7 @@
 """Columns of text as timestamps: one format for the whole column, inferred from all of its rows.
 
-Day and month are distinguished by a number above 12, then by which reading is evenly spaced, then by
-the dot, which follows a day. What can still be read in two ways is an error that shows both.
+Day and month are distinguished by a number above 12, then by even spacing, then by a dot, which
+follows a day. A column that can still be read in two ways is an error that shows both readings.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class TextReader:
         return self._assembled(parts, texts), note
 
     def _iso(self, texts: list[str]) -> tuple[pd.DatetimeIndex, str] | None:
-        """Timestamps in ISO 8601; None where one is not. Those of several offsets are in UTC, or,
+        """Timestamps in ISO 8601; None if one is not. Those of several offsets are in UTC, or,
         where only these are evenly spaced, in local time.
         """
         import pandas as pd

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WORDS = ("excel", "unix", "steps")
-"""What a date format may be besides a format of strftime."""
+"""Values of a date format other than a format of strftime."""
 TIME_OF_DAY = re.compile(r":|\d[T ]\d{1,2}\.\d\d")
-"""What shows that a date has a time of the day; a dot may separate hours and minutes."""
+"""The sign that a date has a time of day; a dot may separate hours and minutes."""
 PLAIN_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 

@@ -36,7 +36,7 @@ PROPER = {
 }
 """Decimal sign -> numbers with it; groups of two are those of India."""
 UNIT = re.compile("[$€£¥₹₩₽₺%]")
-"""What may stand before or behind each number of a column."""
+"""The units that may precede or follow each number of a column."""
 MISSING = frozenset(
     {"", "-", "--", "—", "–", ".", "..", "...", "…", "?", "*", ":", "n.a.", "n.a", "nil", "missing"}
     | {"unknown", "#div/0!", "#value!", "#ref!", "#num!", "#null!", "#name?"}
@@ -184,11 +184,10 @@ def _without_overflow(value: Any) -> Any:
 
 
 def numbers_of(table: pd.DataFrame, column: Any, name: str, decimal: str | None) -> Numbers:
-    """A column of a table; where its decimal sign can be read in two ways, that of other columns
-    counts.
+    """A column of a table; if its decimal sign is ambiguous, that of the other columns is used.
 
     Raises:
-        InputError: it can be read in two ways, and so can the others.
+        InputError: the column can be read in two ways, and so can the others.
     """
     values = table[column].to_numpy()
     try:
@@ -211,7 +210,7 @@ def _signs(column: pd.Series) -> set[str]:
 
 
 def _unit(texts: list[str]) -> str:
-    """What stands before or behind all of the numbers; "" where it is not the same for all."""
+    """The unit that precedes or follows all of the numbers; "" if it is not the same for all."""
     if not texts:
         return ""
     bare = re.sub(r"[-+\d.,\s\u00a0\u202f'’]", "", texts[0])
@@ -221,7 +220,7 @@ def _unit(texts: list[str]) -> str:
 
 
 def _without(text: str, unit: str) -> str:
-    """The text without a unit at its beginning, behind its sign, or at its end."""
+    """The text without a unit at its beginning, after its sign, or at its end."""
     if not unit:
         return text
     match = re.fullmatch(rf"([-+]?)\s*{re.escape(unit)}\s*([-+]?\d.*)", text)
@@ -231,7 +230,7 @@ def _without(text: str, unit: str) -> str:
 
 
 def _may_be_grouped(column: pd.Series) -> bool:
-    """Whether points in texts may separate thousands."""
+    """Whether the points in texts may separate thousands."""
     if column.dtype != object and not str(column.dtype).startswith("str"):
         return False
     present = [value for value in column if isinstance(value, str)]
@@ -268,16 +267,16 @@ def _decimal(texts: pd.Series, name: str) -> str:
         return next(iter(votes), ".")
     text = grouped[0]
     sign = "," if "," in text else "."
-    one, thousands = text.replace(sign, "."), text.replace(sign, "")
+    decimals, thousands = text.replace(sign, "."), text.replace(sign, "")
     raise InputError(
-        f"{name}: {text!r} can be {one} (decimal={sign!r}) or {thousands} "
+        f"{name}: {text!r} can be {decimals} (decimal={sign!r}) or {thousands} "
         f"(decimal={',' if sign == '.' else '.'!r}); pass one of them.",
         name,
     )
 
 
 def _votes(texts: Iterable[str]) -> dict[str, str]:
-    """Decimal sign -> the first of these numbers that can only have this one."""
+    """Decimal sign -> the first number that can only be read with this sign."""
     votes: dict[str, str] = {}
     for text in texts:
         comma, point = text.rfind(","), text.rfind(".")

@@ -1,4 +1,4 @@
-"""DeepAR around its network: series in, sample paths out."""
+"""Forecasting with a DeepAR: from series to sample paths."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ class DeepAR:
         seeds: Sequence[Sequence[int]],
         keep: bool,
     ) -> Generator[None, None, list[dict[str, Any]]]:
-        """Samples of each series, and parameters where `keep` says so."""
-        reasons = [self.too_short(one) for one in series]
+        """Samples of each series, and with `keep` the parameters of their distributions."""
+        reasons = [self.too_short(item) for item in series]
         results: list[dict[str, Any]] = [{} for _ in series]
         for index, reason in enumerate(reasons):
             if reason:
@@ -81,7 +81,7 @@ class DeepAR:
                 )
         rows = [index for index, reason in enumerate(reasons) if not reason]
         if self.recipe.universal:
-            series = [universal.with_frequency(one) for one in series]
+            series = [universal.with_frequency(item) for item in series]
         for group in self._groups(series, rows):
             forecasts = yield from self._sampled(
                 engine,
@@ -114,7 +114,7 @@ class DeepAR:
         """The forecasts of the network."""
         recipe, effects, chosen, adjustments = self._prepared(series, horizon)
         past = Past.of(chosen, recipe, horizon)
-        # Parameters are those of the network's own samples: with them, there are no others.
+        # Parameters belong to the network's own samples, so with them there are no others.
         others = 0 if keep else round(samples * recipe.smoothing)
         paths, parameters = yield from sample(
             engine, past, recipe, horizon, samples - others, self.names, seeds, keep=keep
@@ -125,8 +125,8 @@ class DeepAR:
             paths = universal.mixed(paths, smoothed, seeds)
         paths = calibrated(paths, recipe, chosen, seeds, counts="mean" in self.names)
         results = []
-        for index, (one, fits) in enumerate(zip(series, _fits_float32(past), strict=True)):
-            path, notes = paths[index], self.recipe.notes(one)
+        for index, (item, fits) in enumerate(zip(series, _fits_float32(past), strict=True)):
+            path, notes = paths[index], self.recipe.notes(item)
             adjustment, effect = adjustments[index], effects[index]
             if adjustment is not None and adjustment.seasons:
                 path = adjustment.added(path)
@@ -134,10 +134,10 @@ class DeepAR:
             if weight := others / samples if others else recipe.pooled:
                 notes.append(f"exponential smoothing has a weight of {weight:.0%}")
             if effect:
-                path = effect.added(path, one)
+                path = effect.added(path, item)
             if recipe.universal:
-                path = universal.above_floor(path, one)
-            fits &= np.abs(path).max() < LARGEST_FLOAT32  # what was added again may be large
+                path = universal.above_floor(path, item)
+            fits &= np.abs(path).max() < LARGEST_FLOAT32  # the added components may be large
             results.append(
                 {
                     "samples": path.astype(np.float32) if fits else path,
@@ -150,26 +150,28 @@ class DeepAR:
     def _prepared(
         self, series: Sequence[TimeSeries], horizon: int
     ) -> tuple[Recipe, list[Effects | None], list[TimeSeries], list[Adjustment | None]]:
-        """The recipe for some series of one frequency, and what the network sees of them."""
+        """The recipe for series of one frequency, their effects, the series as inputs of the
+        network, and their adjustments.
+        """
         if self.recipe.universal:
             recipe = universal.recipe_of(self.recipe, series[0].freq)
-            pairs = [universal.prepared(one, horizon) for one in series]
-            nothing: list[Effects | None] = [None] * len(series)
-            return recipe, nothing, [one for one, _ in pairs], [a for _, a in pairs]
-        effects = [self.effects(one) for one in series]
-        chosen = [
-            effect.removed(one) if effect else one
-            for one, effect in zip(series, effects, strict=True)
+            pairs = [universal.prepared(item, horizon) for item in series]
+            no_effects: list[Effects | None] = [None] * len(series)
+            return recipe, no_effects, [item for item, _ in pairs], [a for _, a in pairs]
+        effects = [self.effects(item) for item in series]
+        prepared = [
+            effect.removed(item) if effect else item
+            for item, effect in zip(series, effects, strict=True)
         ]
-        adjustments = [self._adjustment(one) for one in chosen]
-        chosen = [
-            replace(one, target=adjustment.removed(one.target)) if adjustment else one
-            for one, adjustment in zip(chosen, adjustments, strict=True)
+        adjustments = [self._adjustment(item) for item in prepared]
+        prepared = [
+            replace(item, target=adjustment.removed(item.target)) if adjustment else item
+            for item, adjustment in zip(prepared, adjustments, strict=True)
         ]
-        return self.recipe, effects, chosen, adjustments
+        return self.recipe, effects, prepared, adjustments
 
     def effects(self, series: TimeSeries) -> Effects | None:
-        """What the covariates add to a series, where it is taken off before."""
+        """The effects of the covariates on a series; None if they are not removed beforehand."""
         if not self.recipe.effects:
             return None
         return Effects.of(series, self.recipe.known, frequency.season(self.recipe.freq))
@@ -178,7 +180,7 @@ class DeepAR:
         return Adjustment.of(series.target, series.freq) if self.recipe.adjusted else None
 
     def too_short(self, series: TimeSeries) -> str:
-        """Why the network cannot forecast a series; "" where it can."""
+        """Why the network cannot forecast a series; "" if it can."""
         if self.recipe.universal and len(series) < universal.SHORTEST:
             return (
                 f"it has {counted(len(series), 'step')}, and the model needs {universal.SHORTEST}"
@@ -206,9 +208,9 @@ class DeepAR:
         return {"samples": paths, "notes": [f"the forecast of {naive.name}: {reason}"]}
 
     def states(self, engine: Engine, series: Sequence[TimeSeries]) -> Array:
-        """What the network knows behind the context: float32 (N, D)."""
+        """The network's states after the context: float32 (N, D)."""
         if self.recipe.universal:
-            series = [universal.with_frequency(one) for one in series]
+            series = [universal.with_frequency(item) for item in series]
         rows = np.empty((len(series), self.state_size(engine)), np.float32)
         for group in self._groups(series, range(len(series))):
             recipe, _, chosen, _ = self._prepared([series[row] for row in group], 0)
@@ -236,11 +238,13 @@ class DeepAR:
 
 
 LARGEST_FLOAT32 = 1e30
-"""Of the samples of a forecast; far below the limit of float32."""
+"""The largest sample of a forecast; far below the limit of float32."""
 
 
 def _fits_float32(past: Past) -> Array:
-    """Which series float32 can hold: neither near its limits nor far from zero for what they vary."""
+    """Whether float32 can represent each series: it is not near the limits of float32, and not far
+    from zero compared with its variation.
+    """
     scaling = past.scaling
     is_usual = (scaling.unit == 1) & (np.abs(scaling.log_scale) < 70)
     is_near: Array = is_usual & (np.abs(scaling.loc) < 1000 * scaling.scale)

@@ -1,8 +1,9 @@
-"""What covariates add to a series: taken off before a network sees it, put back onto the forecast.
+"""The effects of covariates on a series: removed before a network sees it, added back to the
+forecast.
 
-A regression with the network for its errors: `changes of y = changes of X · b`, over a season, by
-least squares on each series' own history. Without it, a promotion of last week stands in the lags
-of this week, and the network must learn to take it off again.
+They are estimated by a regression, `changes of y = changes of X · b`, over a season, by least
+squares on each series' own history; the network forecasts the residuals. Otherwise a promotion of
+last week would be in the lags of this week, and the network would have to learn to subtract it.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ GAIN = 0.9
 
 @dataclass(frozen=True, eq=False)
 class Effects:
-    """Of one series.
+    """The effects of covariates on one series.
 
     Attributes:
-        names: of covariates.
+        names: of the covariates.
         coefficients: float64 (C,), in the series' units for each unit of a covariate.
     """
 
@@ -35,10 +36,10 @@ class Effects:
 
     @classmethod
     def of(cls, series: TimeSeries, names: Sequence[str], season: int) -> Effects | None:
-        """Those of a series; None where there are none, or its history does not show them.
+        """The effects on a series; None if there are no covariates, or its history shows no effect.
 
         Args:
-            season: in steps; changes are those over it.
+            season: in steps; changes are differences over one season.
         """
         length = len(series)
         if not names or length <= season:
@@ -57,15 +58,15 @@ class Effects:
         return cls(tuple(names), coefficients)
 
     def removed(self, series: TimeSeries) -> TimeSeries:
-        """The series without them."""
+        """The series without the effects."""
         return replace(series, target=series.target - self._values(series, 0, len(series)))
 
     def added(self, samples: NDArray[np.float64], series: TimeSeries) -> NDArray[np.float64]:
-        """Sample paths (S, horizon) behind the end of a series, with them."""
+        """Sample paths (S, horizon) that follow a series, with the effects added."""
         return samples + self._values(series, len(series), samples.shape[1])
 
     def _values(self, series: TimeSeries, first: int, steps: int) -> NDArray[np.float64]:
-        """What they add to some steps, (steps,)."""
+        """The effects at `steps` steps from `first` on, (steps,)."""
         columns = [series.known[name][first : first + steps] for name in self.names]
         values: NDArray[np.float64] = np.stack(columns, 1) @ self.coefficients
         return values

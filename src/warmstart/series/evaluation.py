@@ -1,4 +1,4 @@
-"""Backtesting: cut series at several origins, and compare the forecasts with what came."""
+"""Backtesting: forecast series from several origins, and compare with the actual values."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Backtest:
         self._comparison: Comparison | None = None
 
     def past(self, series: Iterable[NamedSeries]) -> Iterator[TimeSeries]:
-        """What lies before each window, the earliest origin of a series first."""
+        """The past of each window, the earliest origin of a series first."""
         for whole, origin in self._origins(series):
             self._actual.append(whole.target[origin : origin + self.horizon])
             yield whole.head(origin)
 
     def add(self, result: Forecast | Failed) -> bool:
-        """Take the result of the next window; whether it was a forecast."""
+        """Add the result of the next window; returns whether it is a forecast."""
         actual = self._actual.popleft()
         if isinstance(result, Failed):
             self.errors.append(str(result.error))

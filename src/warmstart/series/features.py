@@ -1,6 +1,4 @@
-"""From series to what an autoregressive network sees: scaled earlier values, features per step,
-categories.
-"""
+"""The inputs of an autoregressive network: scaled lagged values, features per step, categories."""
 
 from __future__ import annotations
 
@@ -20,38 +18,36 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LIMIT = 40.0
-"""Scaled values beyond are cut for a universal network."""
+"""Scaled values are clipped to this for a universal network."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a network sees; travels in `Entry.processing`.
+    """The inputs of a network and the settings of its forecasts; stored in `Entry.processing`.
 
     Attributes:
         freq: pandas alias of the series it was trained on.
-        horizon: steps that it forecasts where nothing else is asked.
+        horizon: steps that it forecasts by default.
         context: observed steps that it reads first.
-        lags: of the earlier values it sees at each step.
+        lags: of the earlier values that are inputs at each step.
         known: names of covariates, known in advance.
-        categories: known values of each static category; a value that is not among them counts as
-            never seen.
+        categories: known values of each static category; any other value is unknown.
         holidays: dates (`2024-12-25`) whose steps get a feature of their own; () for none.
         item: the category that is the series' own name, or None.
         calendar: whether there are calendar features; not where the training series had no
             timestamps.
         columns: of the tables that it was trained on, by role; see `Layout.remembered`.
         scaling, level: `"mean"` or `"robust"`; see `scaling.Scaling`.
-        log_scale: lowest and highest natural logarithm of a scale that the network is shown; others
-            are clamped to them. () for no bounds.
+        log_scale: lower and upper bound of the natural logarithm of a scale as an input; () for no
+            bounds.
         covariates: mean and standard deviation of each covariate; one without is not standardised.
-        spread: what samples' distances from their median are multiplied by; calibrated on the
-            validation windows.
+        spread: factor of the samples' distances from their median; calibrated on the validation
+            windows.
         pooled: weight of exponential smoothing in the forecasts, from 0 to 1; see `pooling`.
         baseline: whether the series were too short to learn from, and forecasts are those of
             `baselines.SeasonalNaive`.
-        adjusted: whether what the longest season adds to the next shorter one is taken off before;
-            see `adjustment.Adjustment`.
-        effects: whether what covariates add is taken off before; see `effects.Effects`.
+        adjusted: whether the seasons are removed beforehand; see `adjustment.Adjustment`.
+        effects: whether the effects of covariates are removed beforehand; see `effects.Effects`.
         validation: metrics on the validation windows, of the model and of each baseline.
         universal: whether it forecasts every frequency; see `universal`.
         smoothing: share of the sample paths that come from exponential smoothing, from 0 to 1; of
@@ -141,20 +137,20 @@ class Recipe:
 
     @property
     def calendar_names(self) -> tuple[str, ...]:
-        """What of the calendar the network sees."""
+        """The names of the calendar features."""
         return frequency.feature_names(self.freq) if self.calendar else ()
 
     def check(self, series: TimeSeries, future: int) -> None:
-        """Raise `InputError` unless the series is of this frequency and has what the network needs."""
+        """Raise `InputError` unless the series has this frequency and all covariates."""
         if self.universal:
             return
         if frequency.unit_of(series.freq) != frequency.unit_of(self.freq):
-            way = f"resample it (`series.resample({self.freq!r}).sum()` or `.mean()`), "
+            resample = f"resample it (`series.resample({self.freq!r}).sum()` or `.mean()`), "
             if frequency.seconds(series.freq) >= frequency.seconds(self.freq):
-                way = ""  # coarse series cannot be made finer
+                resample = ""  # coarse series cannot be made finer
             raise InputError(
                 f"{series.name}: its frequency is {series.freq}, but the model was trained "
-                f"on {self.freq}; {way}fine-tune a model for it, or use one for all "
+                f"on {self.freq}; {resample}fine-tune a model for it, or use one for all "
                 "frequencies (chronos_bolt_small).",
                 series.name,
             )
@@ -174,7 +170,7 @@ class Recipe:
                 )
 
     def notes(self, series: TimeSeries) -> list[str]:
-        """What a forecast of the series leaves to chance, for people."""
+        """Sentences about the assumptions of a forecast of the series."""
         if self.calendar_names and not series.dated:
             start = f"{series.start:%Y-%m-%d}"
             return [f"the model uses the calendar; without timestamps it counts from {start}"]
@@ -204,8 +200,8 @@ class Recipe:
         return table
 
     def log_scales(self, scaling: Scaling) -> np.ndarray:
-        """What the network sees of the scales, float32 (N,): with a location, how much the context
-        varies compared to the past, so that units do not matter.
+        """The scales as an input of the network, float32 (N,). If the scaling has a location, this
+        is the variation of the context compared with the past, which does not depend on units.
         """
         logarithm = scaling.log_scale if self.scaling == "mean" else scaling.volatility
         if self.log_scale:
@@ -218,7 +214,7 @@ class Recipe:
         return Scaling.of(values, observed, self.context, self.scaling, self.level)
 
     def static(self, series: TimeSeries) -> np.ndarray:
-        """Numbers of the categories: int32 (C,), 0 for a value never seen."""
+        """Indices of the categories: int32 (C,), 0 for an unknown value."""
         values = [
             series.name if name == self.item else series.static.get(name, "")
             for name in self.categories
@@ -233,7 +229,7 @@ class Recipe:
 
     @property
     def _numbers(self) -> Mapping[str, Mapping[str, int]]:
-        if "_cached" not in self.__dict__:  # a frozen dataclass has a dict all the same
+        if "_cached" not in self.__dict__:  # a frozen dataclass has a dict, too
             object.__setattr__(
                 self,
                 "_cached",
@@ -260,8 +256,8 @@ def _holidays(freq: str, start: pd.Timestamp, steps: int, holidays: tuple[str, .
 
 
 def filled(target: np.ndarray, season: int) -> tuple[np.ndarray, np.ndarray]:
-    """(values, observed): missing values become those one season before, else the last, else the
-    next observed one.
+    """(values, observed): a missing value is replaced by that of one season before, or else by the
+    last or the next observed one.
 
     Args:
         target: float64 (T,) with at least one observed value.
@@ -280,14 +276,14 @@ def filled(target: np.ndarray, season: int) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True, eq=False)
 class Past:
-    """What is known of some series at the moment of forecasting.
+    """The inputs that are known of N series when they are forecast.
 
     Attributes:
         values: float32 (N, past), scaled, zeros before the first step.
         observed: bool (N, past).
         features: float32 (N, context + future, F).
         static: int32 (N, C).
-        log_scale: float32 (N,), what the network sees of the scales.
+        log_scale: float32 (N,), the scales as an input of the network.
         scaling: of the N series.
     """
 
@@ -302,18 +298,19 @@ class Past:
         return len(self.values)
 
     @classmethod
-    def of(cls, many: Sequence[TimeSeries], recipe: Recipe, future: int) -> Past:
-        """Gather series that were `check`ed."""
-        count, past = len(many), recipe.past
+    def of(cls, all_series: Sequence[TimeSeries], recipe: Recipe, future: int) -> Past:
+        """The inputs of series that passed `Recipe.check`."""
+        count, past = len(all_series), recipe.past
         values, observed = np.zeros((count, past)), np.zeros((count, past), bool)
         is_inside = np.zeros((count, past), bool)
         features = np.empty((count, recipe.context + future, recipe.width), np.float32)
         static = np.empty((count, len(recipe.categories)), np.int32)
         season = frequency.season(recipe.freq)
-        for row, series in enumerate(many):
-            recent, seen = filled(series.target[-(past + season) :], season)
+        for row, series in enumerate(all_series):
+            recent, is_observed = filled(series.target[-(past + season) :], season)
             size = min(past, len(series))
-            values[row, past - size :], observed[row, past - size :] = recent[-size:], seen[-size:]
+            values[row, past - size :] = recent[-size:]
+            observed[row, past - size :] = is_observed[-size:]
             is_inside[row, past - size :] = True
             features[row] = recipe.features(
                 series, len(series) - recipe.context, recipe.context + future
@@ -327,7 +324,7 @@ class Past:
         return cls(scaled, observed, features, static, log_scale, scaling)
 
     def rows(self, part: np.ndarray | slice) -> Past:
-        """Some of the series."""
+        """The selected rows of the series."""
         return Past(
             self.values[part],
             self.observed[part],

@@ -1,4 +1,4 @@
-"""What the first lines of a CSV file of series show: its delimiter, lines above the table, its header.
+"""The first lines of a CSV file of series: its delimiter, lines above the table, its header.
 
 Labelled records have their own rules (`core.records.dialects`, `core.records.delimited`): a delimiter
 may be part of a text, so a file with two readings is refused. In tables of numbers, a comma may be
@@ -30,13 +30,13 @@ BEFORE_COMMA = re.compile(r"[-+(]?[$€£¥₹]?\s*\d+")
 AFTER_COMMA = re.compile(r"(?:\d+|\d{3}\.\d+)\s*[%$€£)-]?")
 """The parts of a number before and after a comma that separates decimals or thousands."""
 LEAST_NUMBERED = 3
-"""Fewer rows than this are too few to tell row numbers from values."""
+"""Minimum number of rows to distinguish row numbers from values."""
 Row = Sequence[str]
 
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """What the first lines of a file show.
+    """The format of a file, recognised from its first lines.
 
     Attributes:
         encoding: of the file.
@@ -54,7 +54,7 @@ class CsvFormat:
 
 
 def detect_format(file: BinaryIO, name: str) -> CsvFormat:
-    """What the first lines of a file show.
+    """The format of a file, recognised from its first lines.
 
     Args:
         file: at its start.
@@ -130,12 +130,12 @@ def _numbered(lines: Sequence[str], delimiter: str) -> list[tuple[int, list[str]
 
 def _delimiter(lines: Sequence[str]) -> str:
     """The first of `DELIMITERS` that gives most rows the same number of cells, two or more."""
-    best, most = ",", 0.0
+    best, best_share = ",", 0.0
     for delimiter in DELIMITERS:
         widths = Counter(len(row) for _, row in _numbered(lines, delimiter))
         share = max((n / widths.total() for width, n in widths.items() if width > 1), default=0.0)
-        if share > most:
-            best, most = delimiter, share
+        if share > best_share:
+            best, best_share = delimiter, share
     return best
 
 
@@ -260,7 +260,7 @@ def _check_short_header(
     cells = [row for _, row in full]
     if not any(row[-1] for row in cells) or _numbers_rows(cells):
         return
-    splits = [one for one in full if _split(one[1])]
+    splits = [item for item in full if _split(item[1])]
     has_splits = delimiter == "," and 2 * len(splits) >= len(full)
     if not has_splits and not _misses_dates(header, cells[0]):
         return

@@ -1,9 +1,9 @@
-"""Frequencies of series: infer and check them, and what a network sees of the calendar.
+"""Frequencies of series: inferring and checking them, with their lags, seasons and calendar features.
 
 A frequency is a pandas alias (`"h"`, `"30min"`, `"D"`, `"B"`, `"W-TUE"`, `"MS"`, `"QE-DEC"`,
-`"5s"`). Two frequencies are of one unit where their unit and multiple agree: `"W-SUN"` and
-`"W-MON"` are, `"h"` and `"30min"` are not. Lags, calendar features and seasons of a unit are those
-of GluonTS (`gluonts.time_feature`), so that networks and figures compare.
+`"5s"`). Two frequencies have the same unit if the unit of time and its multiple agree: `"W-SUN"`
+and `"W-MON"` have, `"h"` and `"30min"` have not. Lags, calendar features and seasons of a unit are
+those of GluonTS (`gluonts.time_feature`), so that networks and metrics are comparable.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ MAX_STEPS = 50_000_000
 
 
 def normal(freq: str) -> str:
-    """The alias as pandas writes it today; old ones (`"H"`, `"M"`) are taken too.
+    """The alias in the current spelling of pandas; old spellings (`"H"`, `"M"`) are accepted, too.
 
     Raises:
         UsageError: pandas does not know it, or it is none of seconds to years.
@@ -123,7 +123,7 @@ def seconds(freq: str) -> int:
 
 
 def nearest(times: pd.DatetimeIndex) -> str:
-    """The alias of the unit that the median distance of two neighbours comes closest to."""
+    """The alias of the unit that is closest to the median distance of neighbouring timestamps."""
     aliases = {"s": 1, "min": 60, "h": 3600, "D": 86_400, "W": 604_800}
     aliases |= {"MS": 2_629_800, "QS": 7_889_400, "YS": 31_557_600}
     gap = float(np.median(np.diff(times.as_unit("ns").asi8))) / 1e9
@@ -184,7 +184,7 @@ def lags(freq: str) -> list[int]:
     seconds = FIXED.get(unit, 86400) * n
     n_scaled: float = seconds
     if unit == "second":
-        chosen += around(60, 3, 2)  # as GluonTS has it: minutes
+        chosen += around(60, 3, 2)  # minutes, as in GluonTS
     if unit in ("second", "minute"):
         n_scaled = seconds / 60
         chosen += around(60, 3, 2)
@@ -211,7 +211,7 @@ def _weekly(n: float) -> list[int]:
 
 
 def feature_names(freq: str) -> tuple[str, ...]:
-    """What of the calendar a network sees at this frequency."""
+    """The names of the calendar features at this frequency."""
     return FEATURES[unit_of(freq)[0]]
 
 
@@ -255,7 +255,7 @@ def steps_of(freq: str, times: pd.DatetimeIndex, item: str) -> np.ndarray:
     """The steps of sorted timestamps on the grid that starts at the first: int64, from 0 up.
 
     Raises:
-        InputError: one lies off the grid, or the grid would be absurdly long; names the series.
+        InputError: one is not on the grid, or the grid would be absurdly long; names the series.
     """
     unit, multiple = unit_of(freq)
     first, last = times[0], times[-1]
@@ -295,10 +295,10 @@ def _grid(freq: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeInde
 
 
 def infer(times: pd.DatetimeIndex) -> str | None:
-    """The frequency of sorted, distinct timestamps, also where some are missing; None where there
+    """The frequency of sorted, distinct timestamps, also where some are missing; None if there
     is none.
 
-    It needs three timestamps; more than half of the grid that it names must be there.
+    It needs three timestamps, and more than half of the steps of the grid must have one.
     """
     if len(times) < 3:
         return None
@@ -313,7 +313,7 @@ def infer(times: pd.DatetimeIndex) -> str | None:
 
 
 def _candidates(times: pd.DatetimeIndex) -> list[str]:
-    """Frequencies to try, likeliest first, from the commonest distance of two neighbours."""
+    """Frequencies to try, most likely first, from the most frequent distance of neighbours."""
     naive = times.tz_localize(None)
     gaps = (
         np.diff((times.tz_convert("UTC") if times.tz is not None else times).as_unit("ns").asi8)

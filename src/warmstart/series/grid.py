@@ -20,9 +20,9 @@ Arrays: TypeAlias = "dict[str, NDArray[Any]]"
 """The columns of one series: the target as "", covariates by name."""
 
 PUT_BACK = (3, 4, 9, 10, 11)
-"""Months in which clocks are put back, on either half of the earth."""
+"""Months in which clocks are set back, in either hemisphere."""
 JITTER = 0.1
-"""How far a timestamp may lie from its step, as a share of a step."""
+"""Maximum distance of a timestamp from its step, as a share of a step."""
 UNEVEN = 0.2
 """Logarithm of the ratio of a distance to the median one, more than for any two months."""
 MINUTES = (1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440)
@@ -31,15 +31,15 @@ ROUND_STEPS = (1, 5, 10, 15, 20, 30, *(60 * minutes for minutes in MINUTES))
 
 
 class Grid(NamedTuple):
-    """The steps of some timestamps.
+    """The steps of timestamps on a regular grid.
 
     Attributes:
         freq: pandas alias.
         start: timestamp of the first step.
         steps: the step of each timestamp, from 0 up.
-        shift: what the data's own timestamps are later than those of the grid: 14 days where a
-            series of months has the 15th of each.
-        note: what was done to the timestamps, for people; else "".
+        shift: how much later the data's own timestamps are than those of the grid: 14 days if a
+            monthly series has the 15th of each month.
+        note: a sentence on how the timestamps were changed; else "".
     """
 
     freq: str
@@ -50,8 +50,7 @@ class Grid(NamedTuple):
 
 
 _grids: dict[tuple[Any, ...], Grid] = {}
-"""Many series of one table have the same timestamps; most of the time would go into inferring their
-frequency.
+"""A cache: many series of one table have the same timestamps, and inferring their frequency is slow.
 """
 
 
@@ -86,7 +85,9 @@ def dated(
 def counted(
     name: str, steps: NDArray[np.int64], arrays: Arrays, layout: Layout
 ) -> tuple[Arrays, int]:
-    """The same for steps that are counted by a column of integers; the number of the first."""
+    """Like `regular`, for steps that are numbered by a column of integers; also returns the number
+    of the first step.
+    """
     import pandas as pd
 
     index, arrays = _ordered(name, pd.Index(steps), arrays, layout.duplicates)
@@ -109,7 +110,7 @@ def _on_grid(arrays: Arrays, steps: NDArray[Any]) -> Arrays:
 
 
 def _ordered(name: str, times: Any, arrays: Arrays, rule: str) -> tuple[Any, Arrays]:
-    """Rows in the order of their timestamps or steps, each of which is there once."""
+    """Rows in the order of their timestamps or steps, without duplicates."""
     if not times.is_monotonic_increasing:
         order = np.argsort(times.to_numpy(), kind="stable")
         times, arrays = times[order], {key: values[order] for key, values in arrays.items()}
@@ -136,7 +137,7 @@ def _merged(name: str, times: Any, arrays: Arrays, rule: str) -> tuple[Any, Arra
 
 
 def _clocks(duplicates: Any) -> str:
-    """Where timestamps are repeated on nights in which clocks are put back: that, and what to do."""
+    """An explanation with advice if timestamps are repeated in nights when clocks are set back."""
     days = getattr(duplicates, "day_of_week", None)
     if days is None or duplicates.tz is not None:
         return ""
@@ -199,7 +200,7 @@ def _regular_grid(name: str, times: pd.DatetimeIndex, layout: Layout) -> Grid:
 
 
 def _uneven(times: pd.DatetimeIndex) -> str:
-    """The timestamps around the first distance of two neighbours that is unlike most others."""
+    """The timestamps around the first unusual distance of two neighbours."""
     gaps = np.diff(times.as_unit("ns").asi8).astype(float)
     ratios = np.abs(np.log(gaps / np.median(gaps)))
     uneven = int(np.argmax(ratios >= min(UNEVEN, float(ratios.max()))))
@@ -211,8 +212,8 @@ def _uneven(times: pd.DatetimeIndex) -> str:
 def _variants(
     times: pd.DatetimeIndex,
 ) -> Iterator[tuple[pd.DatetimeIndex, pd.Timedelta | None, str]]:
-    """(timestamps, what the data's own are later, a note): as they are; those of a day of the month
-    as the first of it; those of an inexact clock on their steps.
+    """(timestamps, shift, note): timestamps of one day of the month are moved to the first, those of
+    an inexact clock to their steps; others are unchanged.
     """
     import pandas as pd
 
@@ -228,7 +229,7 @@ def _variants(
 
 
 def _rounded(times: pd.DatetimeIndex) -> pd.DatetimeIndex | None:
-    """Timestamps of a clock that is a little late or early, on even steps; None where they are not."""
+    """Timestamps of a clock that is a little late or early, on even steps; None if they are not."""
     import pandas as pd
 
     seconds = times.as_unit("ns").asi8 / 1e9
@@ -250,8 +251,8 @@ def _rounded(times: pd.DatetimeIndex) -> pd.DatetimeIndex | None:
 
 
 def _fits(freq: str, times: pd.DatetimeIndex) -> bool:
-    """Whether the timestamps lie on this grid and more than a quarter of it is there: days fit
-    hours, but are none.
+    """Whether the timestamps are on this grid and more than a quarter of its steps have one: days
+    are on the grid of hours, but fill too little of it.
     """
     try:
         steps = frequency.steps_of(freq, times, "")
@@ -261,7 +262,7 @@ def _fits(freq: str, times: pd.DatetimeIndex) -> bool:
 
 
 def finished(name: str, arrays: Arrays) -> tuple[NDArray[np.float64], Arrays, Sequence[str]]:
-    """(target, covariates, notes): empty steps behind the last observation are the future.
+    """(target, covariates, notes): empty steps after the last observation are the future.
 
     Raises:
         InputError: there is no observed value, or a covariate is missing.

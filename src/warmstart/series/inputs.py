@@ -197,7 +197,7 @@ class SeriesKind(InputKind):
 
     def is_several_json(self, value: Any) -> bool:
         return isinstance(value, list) and any(
-            isinstance(one, list | dict) for one in value[:FIRST]
+            isinstance(item, list | dict) for item in value[:FIRST]
         )
 
 

@@ -1,4 +1,4 @@
-"""What `Forecaster` asks of the network of an architecture."""
+"""The interface between `Forecaster` and the network of an architecture."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Method(Protocol):
         known, static: columns that it needs.
         sampled: whether it draws sample paths; the others compute quantiles.
         columns: of the tables that it was trained on, by role; see `Layout.remembered`.
-        validation: metrics on its validation windows, of itself and of baselines; empty where they
+        validation: metrics on its validation windows, of itself and of baselines; empty if they
             are not known.
     """
 
@@ -55,7 +55,7 @@ class Method(Protocol):
         """
 
     def states(self, engine: Engine, series: Sequence[TimeSeries]) -> NDArray[np.float32]:
-        """The network's states behind the context: float32 (N, D)."""
+        """The network's states after the context: float32 (N, D)."""
 
     def state_size(self, engine: Engine) -> int:
         """D of the states."""

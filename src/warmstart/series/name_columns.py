@@ -75,9 +75,9 @@ def check_repeated(table: pd.DataFrame, time: Dates, targets: list[Any], where: 
             continue
         names = [str(column) for column in columns]
         count = len(table[list(columns)].drop_duplicates())
-        item, tell = (repr(names[0]), "column") if len(names) == 1 else (str(names), "columns")
+        item, noun = (repr(names[0]), "column") if len(names) == 1 else (str(names), "columns")
         raise UsageError(
-            f"{where} has several rows with the same time, and the {tell} "
+            f"{where} has several rows with the same time, and the {noun} "
             f"{' and '.join(map(repr, names))} {'tells' if len(names) == 1 else 'tell'} them "
             f"apart: pass item={item} for each of the {count} series, or merge the rows with "
             "duplicates='sum' or 'mean'."

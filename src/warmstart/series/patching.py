@@ -60,7 +60,7 @@ class ChronosBolt:
         keep: bool,
     ) -> Generator[None, None, list[dict[str, Any]]]:
         """Quantiles of each series; nothing is random."""
-        context = padded([one.target[-self.context :] for one in series])
+        context = padded([item.target[-self.context :] for item in series])
         quantiles = yield from self.quantiles(engine, context, horizon)
         low, high = self.levels[0], self.levels[-1]
         notes = [f"quantiles below {low:g} and above {high:g} are those of {low:g} and {high:g}"]
@@ -71,7 +71,7 @@ class ChronosBolt:
 
     def states(self, engine: Engine, series: Sequence[TimeSeries]) -> NDArray[Any]:
         """Mean of the encoder's states over the patches that were observed: float32 (N, D)."""
-        context = padded([one.target[-self.context :] for one in series])
+        context = padded([item.target[-self.context :] for item in series])
         patches, mask, _, _ = self.prepare(context)
         states = engine.run("forward", patches=patches, mask=mask)["states"][:, : mask.shape[1]]
         mean: NDArray[Any] = (states * mask[..., None]).sum(1) / np.maximum(mask.sum(1), 1)[:, None]

@@ -58,7 +58,7 @@ def calibrated(
     _, samples, horizon = paths.shape
     others: Sequence[NDArray[np.float64]] = list(paths)
     if recipe.pooled:
-        targets = [one.target for one in series]
+        targets = [item.target for item in series]
         others = smoothing_fit.sample_seasonal(targets, recipe.freq, horizon, samples, seeds)
     for row, (path, other) in enumerate(zip(paths, others, strict=True)):
         both = pooled(path, other, recipe.pooled) if recipe.pooled else path

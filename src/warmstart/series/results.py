@@ -37,7 +37,7 @@ SHOWN_STEPS = 6  # of a forecast on a terminal
 @dataclass(frozen=True)
 class History(Record):
     """The end of a series: timestamps in ISO 8601, or numbers of steps where it has none, and
-    values, None where nothing was observed.
+    values, None if nothing was observed.
     """
 
     timestamps: Sequence[str]

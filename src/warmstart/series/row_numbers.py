@@ -46,7 +46,7 @@ def names_rows(table: pd.DataFrame, column: Any) -> bool:
 
 
 def counter(table: pd.DataFrame, by_name: dict[str, Any], items: Any) -> Any:
-    """The column that counts steps, under one of `COUNTERS`; None where there is none. One of times
+    """The column that counts steps, under one of `COUNTERS`; None if there is none. One of times
     in an unknown unit is one too, and cannot be read.
     """
     for name in COUNTERS:
@@ -75,7 +75,7 @@ def _counts(values: NDArray[np.int64]) -> bool:
 
 def date_column(table: pd.DataFrame, by_name: dict[str, Any], items: Any) -> Any:
     """The column of numbers that are dates under whatever name: times since 1970, 20240131, 202401
-    or 2024, evenly spaced; None where there is none.
+    or 2024, evenly spaced; None if there is none.
     """
     for column in by_name.values():
         if column in items or not holds_numbers(table[column]):

@@ -102,18 +102,18 @@ def _steps(table: pd.DataFrame) -> tuple[Mapping[Any, Any], str]:
         if match is not None:
             groups.setdefault(match[1], {})[column] = int(match[2])
     for prefix, numbers in groups.items():
-        between = {after - before for before, after in itertools.pairwise(numbers.values())}
+        differences = {after - before for before, after in itertools.pairwise(numbers.values())}
         is_year = not prefix and all(YEARS[0] <= year <= YEARS[1] for year in numbers.values())
         if is_year and len(between) == 1 and min(between) > 0:
             return {column: f"{year}-01-01" for column, year in numbers.items()}, "years"
-        if between == {1} and len(numbers) >= LEAST_NUMBERED:
+        if differences == {1} and len(numbers) >= LEAST_NUMBERED:
             return numbers, "numbers"
     return {}, ""
 
 
 def _name_column(table: pd.DataFrame, others: Sequence[Any], texts: Sequence[Any]) -> Any:
     """The column that names the series: of text, or under a usual name, with other values in each
-    row; the only column of text anyway, or the only other column, of integers; None where there is
+    row; the only column of text anyway, or the only other column, of integers; None if there is
     none.
     """
     usual = [column for column in others if str(column).lower() in ITEMS]

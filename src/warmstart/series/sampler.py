@@ -22,7 +22,7 @@ from warmstart.series.scaling import Scaling
 ROWS = 1600  # series x samples in one call of `step`: more than that leaves the processor's caches
 POLL_SECONDS = 0.05  # between two chances to stop while threads sample
 POWERS = {"scale": 1.0, "mean": 1.0, "alpha": -0.5, "df": 0.0}
-"""Of a series' scale, in its parameters; the location has its own rule."""
+"""The parameters that are in units of a series' scale; the location has its own rule."""
 
 Array: TypeAlias = "NDArray[Any]"
 Sampled: TypeAlias = "tuple[Array, dict[str, Array]]"
@@ -136,7 +136,7 @@ def _distribute(
 
 
 def states(engine: Engine, past: Past, recipe: Recipe) -> Array:
-    """What the network knows behind the context: float32 (N, D)."""
+    """The network's states after the context: float32 (N, D)."""
     by_name = _Known.of(engine, past, recipe, 0, 0).states
     order = sorted(by_name, key=lambda name: (name[-1], name[0] == "c"))
     return np.concatenate([by_name[name] for name in order], 1)
@@ -157,7 +157,7 @@ def _state_specs(engine: Engine) -> list[TensorSpec]:
 
 @dataclass(frozen=True, eq=False)
 class _Known:
-    """What all samples of a series share, computed once for it.
+    """Values that all samples of a series share, computed once.
 
     Attributes:
         past: N series.
@@ -206,7 +206,7 @@ class _Known:
         )
 
     def rows(self, part: slice) -> _Known:
-        """Some of the series."""
+        """The selected rows of the series."""
         return replace(
             self,
             past=self.past.rows(part),

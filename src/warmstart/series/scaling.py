@@ -24,7 +24,7 @@ FLAT = 1e-13
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """Of N windows.
+    """The scaling of N windows.
 
     Attributes:
         unit: float64 (N,), a power of two that keeps numbers near the limits of floats in range.
@@ -47,14 +47,14 @@ class Scaling:
         scaling: str,
         level: float = 0.0,
     ) -> Scaling:
-        """Of windows whose last `context` steps are the context. Where nothing varies, the scale is
-        the absolute value, or 1.
+        """The scaling of windows whose last `context` steps are the context. If a window does not
+        vary, its scale is its absolute value, or 1.
 
         Args:
             values, observed: (N, T), left-padded with steps that are not observed.
             level: for `"robust"`: the median becomes 1, and the deviation 1 / level, as if the
-                series were that far from zero; 0 for none. A network that was trained with
-                `"mean"` can so be used with a location.
+                series were that far from zero; 0 for none. This allows a network that was
+                trained with `"mean"` to be used with a location.
         """
         largest = np.asarray(np.where(observed, np.abs(values), 0.0).max(-1, initial=0.0))
         is_extreme = (largest > 1e100) | ((largest < 1e-100) & (largest > 0))
@@ -80,7 +80,7 @@ class Scaling:
         return cls(unit, loc, scale, volatility)
 
     def scaled(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
-        """(N, …) in the series' units -> what the network sees."""
+        """Scale values (N, …) from the series' units to those of the network."""
         unit, loc, scale = (
             self._like(array, values) for array in (self.unit, self.loc, self.scale)
         )
@@ -88,7 +88,7 @@ class Scaling:
         return scaled
 
     def in_units(self, scaled: NDArray[np.float32]) -> NDArray[np.float64]:
-        """What a network gives, (N, …) -> in the series' units; never infinite."""
+        """Scale values (N, …) from those of the network to the series' units; never infinite."""
         unit, loc, scale = (
             self._like(array, scaled) for array in (self.unit, self.loc, self.scale)
         )
@@ -109,7 +109,7 @@ class Scaling:
         return size
 
     def rows(self, part: NDArray[np.int64] | slice) -> Scaling:
-        """Some of the windows."""
+        """The scaling of the selected windows."""
         return Scaling(self.unit[part], self.loc[part], self.scale[part], self.volatility[part])
 
     @staticmethod
@@ -127,7 +127,7 @@ def power_of_two(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of each row, without NaN; 0 where there is nothing else."""
+    """The median of each row, without NaN; 0 if there are no other values."""
     count = np.isfinite(values).sum(1)
     ordered = np.sort(values, 1)  # NaN comes last
     rows = np.arange(len(values))

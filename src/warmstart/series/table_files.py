@@ -44,13 +44,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SUFFIXES = frozenset({*DELIMITED, *PARQUET})
-"""Of files of tables; CSV and TSV may also be compressed (`.csv.gz`). JSON lines are read, too, but may
-as well hold other inputs."""
+"""Suffixes of tables; CSV and TSV may also be compressed (`.csv.gz`). JSON lines are read, too, but
+may also hold other inputs."""
 COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}
 """Suffixes of compressed files, and the modules that open them."""
 NOT_READ = (".json", ".tsf", ".xml", ".html")
 _QUOTED = r'(?:\A|([{}\r\n])) *+"[^"]*+(?:""[^"]*+)*+"'
-"""A field in quotes behind its separator, to be put into the braces."""
+"""A quoted field after its separator, which is inserted into the braces."""
 
 
 def read(

@@ -35,7 +35,7 @@ TARGETS = ("target", "y", "value")
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns of a table are.
+    """The roles of the columns of a table.
 
     Attributes:
         items: whose values together name a series; () in a wide table.
@@ -310,7 +310,7 @@ def _time_column(table: pd.DataFrame, by_name: dict[str, Any]) -> Any:
             continue
         values = table[column].dropna()
         ranges = (EXCEL, *UNIX.values())
-        if holds_integers(table[column]) or any(values.between(*one).all() for one in ranges):
+        if holds_integers(table[column]) or any(values.between(*limits).all() for limits in ranges):
             return column
     for column in by_name.values():  # text that is dates
         if holds_dates(table[column]) or (

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ORIGIN = "2000-01-01"
-"""Where the grid of a series without timestamps starts; no result shows it."""
+"""The internal start of a series without timestamps; no result shows it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +165,7 @@ def iter_series(data: Any, layout: Layout | None = None) -> Iterator[NamedSeries
 
 
 def refusal(value: Any) -> str:
-    """What may stand for series instead of this."""
+    """The message that refuses an object, and names the valid forms of series."""
     what = "None" if value is None else f"an object of type {type(value).__name__}"
     return (
         f"Cannot take series from {what}; pass a Series or DataFrame of pandas or polars, an "

@@ -1,7 +1,7 @@
-"""One network for series of any frequency: what it is shown is the same for all of them.
+"""One network for series of any frequency: its inputs have the same meaning for all of them.
 
-Seasons are taken off (`adjustment`), values are relative to the level and the variation of the
-context (`scaling`), earlier values are those of the last steps and of one season ago, however long
+Seasons are removed (`adjustment`), values are relative to the level and the variation of the
+context (`scaling`), lagged values are those of the last steps and of one season ago, however long
 a season is, and a few numbers describe the series.
 """
 
@@ -20,30 +20,30 @@ from warmstart.series.scaling import Scaling
 from warmstart.series.time_series import TimeSeries
 
 NEAR = 12
-"""The last steps that the network sees as such."""
+"""The number of last steps that are inputs of the network."""
 LONGEST_LAG = 1500
 NO_SEASON = (16, 24, 32, 48)
 """Lags of series without a season, instead of those of the seasons."""
 STEPS = 500
-"""Of the past, that the numbers about a series are from."""
+"""The number of past steps from which the numbers that describe a series are computed."""
 FAR = 48
-"""Steps ahead that the network distinguishes; all beyond are the same to it."""
+"""The number of steps ahead that the network distinguishes; later ones get the same input."""
 SHORTEST = 4
-"""Steps of a series that the network can forecast."""
+"""Minimum number of steps of a series that the network can forecast."""
 OFTEN = 0.05
-"""Share of steps at the lowest value from which on it is a floor, as zero is to counts."""
+"""Share of steps at the lowest value above which that value is a floor, like zero for counts."""
 USUAL = ("h", "MS", "D", "QS", "B")
-"""Frequencies whose seasons are looked for where a series has no timestamps."""
+"""Frequencies whose seasons are tried if a series has no timestamps."""
 SURE, CLEARLY = 0.5, 0.9
-"""Errors of a series' own seasons below which no others are looked for; and what others must be
-below, as a share of those of its own.
+"""The error of a series' own seasons below which no others are tried, and the upper limit of the
+error of others, relative to that of its own.
 """
 INPUTS = ("ahead", "season", "error", "optimism", "roughness", "memory", "trend", "ties", "floor")
 """The numbers that describe a series; see `described`."""
 
 
 def lags(freq: str) -> tuple[int, ...]:
-    """The lags of a frequency: as many for each, some of them possibly twice."""
+    """The lags of a frequency: the same number for each frequency; a lag may occur twice."""
     seasons = [season for season in frequency.seasons(freq) if season <= LONGEST_LAG][-2:]
     if not seasons:
         return (*range(1, NEAR + 1), *NO_SEASON)
@@ -58,8 +58,8 @@ def recipe_of(recipe: Recipe, freq: str) -> Recipe:
 
 
 def with_frequency(series: TimeSeries) -> TimeSeries:
-    """A series whose frequency fits its seasons: its own, or, without timestamps, the one of whose
-    seasons the past shows most.
+    """A series whose frequency fits its seasons: its own, or, without timestamps, the one whose
+    seasons fit the past best.
     """
     if series.dated:
         return series
@@ -85,7 +85,7 @@ def prepared(series: TimeSeries, horizon: int) -> tuple[TimeSeries, Adjustment]:
 
 
 def smoothed(
-    many: Sequence[TimeSeries],
+    prepared_series: Sequence[TimeSeries],
     scaling: Scaling,
     horizon: int,
     count: int,
@@ -94,13 +94,13 @@ def smoothed(
     """Sample paths of exponential smoothing, (N, count, horizon).
 
     Args:
-        many: as the network sees them, and their scaling.
+        prepared_series, scaling: the series as the network sees them, and their scaling.
     """
     scaled = []
-    for row, series in enumerate(many):
+    for row, series in enumerate(prepared_series):
         values = filled(series.target, 1)[0][-smoothing_fit.LONGEST_ADJUSTED :]
-        one = scaling.rows(slice(row, row + 1))
-        scaled.append(one.scaled(values[None])[0].astype(np.float64))
+        row_scaling = scaling.rows(slice(row, row + 1))
+        scaled.append(row_scaling.scaled(values[None])[0].astype(np.float64))
     paths = [
         smoother.paths(horizon, count, np.random.default_rng([*seed, 1]))
         for smoother, seed in zip(smoothing_fit.fit_adjusted(scaled, horizon), seeds, strict=True)
@@ -111,7 +111,7 @@ def smoothed(
 def mixed(
     paths: NDArray[np.float64], others: NDArray[np.float64], seeds: Sequence[Sequence[int]]
 ) -> NDArray[np.float64]:
-    """Sample paths (N, S, horizon) of both, those of each series in random order."""
+    """Both sets of sample paths, (N, S, horizon), those of each series in random order."""
     both = np.concatenate([paths, others], 1)
     rows = [
         np.random.default_rng([*seed, 2]).permutation(row)
@@ -121,7 +121,7 @@ def mixed(
 
 
 def above_floor(samples: NDArray[np.float64], series: TimeSeries) -> NDArray[np.float64]:
-    """Sample paths (S, horizon) that do not go below where a series often lies."""
+    """Sample paths (S, horizon), not below the minimum of a series that is often at its minimum."""
     observed = series.target[np.isfinite(series.target)]
     lowest = observed.min()
     is_floor = (observed == lowest).mean() > OFTEN and len(observed) * OFTEN >= 1

@@ -74,7 +74,7 @@ class WindowModel:
         """Quantiles of each series; beyond the model's own horizon, its medians are used as past
         values.
         """
-        context = np.stack([filled(one.target[-self.context :]) for one in series])
+        context = np.stack([filled(item.target[-self.context :]) for item in series])
         parts: list[NDArray[Any]] = []
         while sum(part.shape[-1] for part in parts) < horizon:
             if parts:
@@ -84,7 +84,7 @@ class WindowModel:
             parts.append(self._once(engine, context))
         quantiles = np.concatenate(parts, -1)[..., :horizon]
         notes = self._notes(horizon)
-        gaps = [int((~np.isfinite(one.target[-self.context :])).sum()) for one in series]
+        gaps = [int((~np.isfinite(item.target[-self.context :])).sum()) for item in series]
         interpolated = [
             [f"{counted(count, 'missing value')} interpolated"] if count else [] for count in gaps
         ]

@@ -21,7 +21,7 @@ CUT_OFF = 1.0
 
 
 def container_format(head: bytes) -> str | None:
-    """FFmpeg's name of the format of a file; None where it is none of these.
+    """FFmpeg's name of the format of a file; None if it is none of these.
 
     Args:
         head: its first 16 bytes or more.

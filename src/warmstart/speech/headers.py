@@ -183,7 +183,7 @@ def _is_placeholder(size: int) -> bool:
 
 
 def _counts_frames(file: BinaryIO, head: bytes) -> bool | None:
-    """Whether an MP3 has a Xing header with the number of its frames; None where this is no MP3."""
+    """Whether an MP3 has a Xing header with the number of its frames; None if this is no MP3."""
     start = 0
     if head.startswith(b"ID3") and len(head) >= 10:
         shifts = (21, 14, 7, 0)

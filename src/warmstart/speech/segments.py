@@ -86,7 +86,7 @@ def _unit(column: str, names: frozenset[str]) -> float | None:
 
 
 def _number(value: Any) -> float | None:
-    """A time in a cell: a number, or hours, minutes and seconds; None where it is none."""
+    """A time in a cell: a number, or hours, minutes and seconds; None if it is none."""
     if isinstance(value, bool):
         return None
     if isinstance(value, str) and (clock := _CLOCK.fullmatch(value.strip())):
@@ -100,7 +100,7 @@ def _number(value: Any) -> float | None:
 
 
 def _seconds(recording: Any) -> float | None:
-    """The length of a recording; None where it would have to be fetched or decoded, or is unusable."""
+    """The length of a recording; None if it would have to be fetched or decoded, or is unusable."""
     if audio.is_sound(recording):
         if isinstance(recording, Mapping):
             recording = recording["array"], recording["sampling_rate"]

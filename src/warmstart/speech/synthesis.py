@@ -310,7 +310,7 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
         return index
 
     def _speaker(self, options: SynthesizeOptions) -> int | None:
-        """The index of the speaker; None where it is to be sampled.
+        """The index of the speaker; None if it is to be sampled.
 
         Raises:
             UsageError: the model has no such speaker.

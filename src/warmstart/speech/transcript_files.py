@@ -52,7 +52,7 @@ class TranscriptFiles:
                 self._read_list(path, paths, stems)
 
     def file_of(self, recording: Path) -> Path | None:
-        """The file of a recording's own; None where there is none."""
+        """The file of a recording's own; None if there is none."""
         adjacent = self._adjacent.get((recording.parent, recording.stem))
         if adjacent is not None:
             return adjacent
@@ -62,7 +62,7 @@ class TranscriptFiles:
         return None
 
     def text_of(self, recording: Path) -> str:
-        """The text of a recording; "" where it has none."""
+        """The text of a recording; "" if it has none."""
         for key in (recording.with_suffix(""), recording.stem):
             if key in self._lines:
                 return self._lines[key][0]
@@ -110,7 +110,7 @@ def _is_text(path: Path) -> bool:
 
 
 def _stem(path: Path) -> str:
-    """The name of the recording that a text is of; "" where another text is preferred."""
+    """The name of the recording that a text is of; "" if another text is preferred."""
     stem = path.stem.removesuffix(PREFERRED)
     return "" if stem.endswith(IGNORED) else stem
 

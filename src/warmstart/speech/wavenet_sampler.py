@@ -27,7 +27,7 @@ class Part:
     """One stretch of sound to generate.
 
     Attributes:
-        classes: an index for each set of classes; empty where the model has none.
+        classes: an index for each set of classes; empty if the model has none.
         frames: what it is conditioned on, float32 (F, size), or None.
         count: samples.
     """

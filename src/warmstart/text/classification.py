@@ -146,7 +146,7 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
 
     @cached_property
     def entailment(self) -> int | None:
-        """The index of the class that says that one text entails another; None where there is none."""
+        """The index of the class that says that one text entails another; None if there is none."""
         names = [label.name.lower() for label in self.labels]
         return next((n for n, name in enumerate(names) if name.startswith("entail")), None)
 

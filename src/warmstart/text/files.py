@@ -37,7 +37,7 @@ def lines(path: str) -> Iterator[Item]:
 
 
 def unreadable(path: str) -> str:
-    """Why the texts of a file cannot be read; "" where they can."""
+    """Why the texts of a file cannot be read; "" if they can."""
     if not os.path.exists(path):
         return "there is no such file; to use the name itself as a text, pipe it to -"
     if os.path.isdir(path):

@@ -38,7 +38,7 @@ class Scheme:
     Attributes:
         has_prefixes: whether tags begin with a prefix; otherwise they are the types themselves.
         has_ends: whether the end of an entity has a prefix of its own (BIOES and its relatives).
-        separator: between prefix and type; "" where there are no types.
+        separator: between prefix and type; "" if there are no types.
         prefixes: meaning -> the prefix that these tags use for it.
     """
 

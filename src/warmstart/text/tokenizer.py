@@ -153,15 +153,15 @@ class Tokenizer:
         return getattr(self._backend.model, "continuing_subword_prefix", None) or ""
 
     def id(self, token: str) -> int | None:
-        """The id of a token; None where there is no such token."""
+        """The id of a token; None if there is no such token."""
         return self._backend.token_to_id(token)
 
     def token(self, number: int) -> str | None:
-        """The token of an id; None where there is no such id."""
+        """The token of an id; None if there is no such id."""
         return self._backend.id_to_token(int(number))
 
     def special_id(self, role: str) -> int | None:
-        """The id of a special token by its role, such as `"mask"`; None where the tokenizer has
+        """The id of a special token by its role, such as `"mask"`; None if the tokenizer has
         none.
         """
         return self.id(self.special[role]) if role in self.special else None

@@ -15,7 +15,7 @@ def scope() -> contextlib.AbstractContextManager[Any]:
 
 
 def mirrored() -> Any:
-    """A `tf.distribute.MirroredStrategy` over the visible GPUs; None where there are fewer than
+    """A `tf.distribute.MirroredStrategy` over the visible GPUs; None if there are fewer than
     two.
     """
     import tensorflow as tf

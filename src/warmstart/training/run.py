@@ -59,7 +59,7 @@ class Run:
         return bundle.is_bundle(self.folder)
 
     def read(self, name: str) -> dict[str, Any] | None:
-        """The plain values that `write` stored under this name; None where there are none."""
+        """The plain values that `write` stored under this name; None if there are none."""
         try:
             values: dict[str, Any] = json.loads((self.state / f"{name}.json").read_text("utf-8"))
             return values

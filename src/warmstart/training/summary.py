@@ -33,8 +33,8 @@ class Summary:
         name: of the folder or file.
         unit: the plural of an example's name.
         counts: examples by part: "train", "validation", "test".
-        classes: examples of each class by part; empty where there are no classes.
-        baseline: the scores of a trivial model, as a sentence; "" where they are measured instead.
+        classes: examples of each class by part; empty if there are no classes.
+        baseline: the scores of a trivial model, as a sentence; "" if they are measured instead.
         warnings: about the data as a whole.
         problems: of single examples, such as those left out and boxes that were clipped.
         columns: how the data was read, such as "label: category" for a column of a table.

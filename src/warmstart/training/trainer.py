@@ -219,7 +219,7 @@ class Trainer(TrainerHooks[OptionsT]):
         learner.compile(optimizer, self.loss(), jit_compile=self.jit_compile)
 
     def user_optimizer(self) -> Any:
-        """A new copy of the optimizer of the options, or its name; None where there is none."""
+        """A new copy of the optimizer of the options, or its name; None if there is none."""
         optimizer = self.options.optimizer
         if optimizer is None or isinstance(optimizer, str):
             return optimizer

@@ -68,9 +68,9 @@ def test_the_weight_is_that_of_the_better_forecast():
 
 def test_a_network_is_believed_by_what_it_had_to_learn_from():
     recipe = Recipe("D", 10, 10, (1, 2))
-    assert calibration.belief(recipe, [series(np.ones(100))], False) > 0.7
-    assert calibration.belief(recipe, [series(np.ones(1000))] * 20, False) < 0.05
-    assert calibration.belief(recipe, [series(np.ones(100))], True) < 0.3
+    assert calibration.prior_weight(recipe, [series(np.ones(100))], False) > 0.7
+    assert calibration.prior_weight(recipe, [series(np.ones(1000))] * 20, False) < 0.05
+    assert calibration.prior_weight(recipe, [series(np.ones(100))], True) < 0.3
 
 
 def test_past_errors_of_smoothing_widen_it():

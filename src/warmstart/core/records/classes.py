@@ -1,4 +1,4 @@
-"""Which class of a model a label of the data is."""
+"""Mapping the labels of data to the classes of a model."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ SENTENCE_ROW = Field(
         ("sentence", "sentence_nr"),
     ),
 )
-"""Which sentence the word of a row is of."""
+"""The column with the number of the sentence that the row's word belongs to."""
 SIDES = (
     Field("xmin", "", (("xmin", "x1", "left"),), True),
     Field("ymin", "", (("ymin", "y1", "top"),), True),
@@ -205,7 +205,7 @@ ROW_NAMES = ("id", "idx", "index", "guid")
 
 @documented_in("fine-tuning.md#tables")
 def choose_column(columns: Sequence[str], field: Field, named: str | None, name: str) -> str | None:
-    """The column of a field: the named one, or the one with a usual name; None where there is none.
+    """The column of a field: the named one, or the one with a usual name; None if there is none.
 
     Args:
         columns: of the table.
@@ -236,7 +236,7 @@ def choose_column(columns: Sequence[str], field: Field, named: str | None, name:
 
 @documented_in("fine-tuning.md#tables")
 def require_column(columns: Sequence[str], field: Field, named: str | None, name: str) -> str:
-    """As `choose_column`.
+    """Like `choose_column`, but the column must exist.
 
     Raises:
         UsageError: there is no such column, or it is ambiguous.

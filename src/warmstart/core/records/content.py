@@ -1,7 +1,7 @@
-"""What the cells of a column look like: texts, labels, or names of files.
+"""Recognising columns by the content of their cells: texts, labels, or names of files.
 
-Names of columns decide first. Where a column has no usual name, its content decides, if exactly
-one column can be meant; what was understood is reported.
+Names of columns decide first. If no column has a usual name, the content decides, provided that
+exactly one column fits; the chosen columns are reported.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FEWEST = 6
 """Cells below which content says nothing."""
 MOST_CLASSES = 50
 WORDS, CHARACTERS = 3, 20
-"""Of a text, on average; one of both is enough, as not all scripts have spaces."""
+"""Minimum averages of texts; reaching one of them is enough, as not all scripts have spaces."""
 UNNAMED = re.compile(r"column \d+|unnamed: ?\d+")
 _NAMED = re.compile(r"[\W_]+")
 _FILE = re.compile(r"[^\n]{0,300}\.[A-Za-z][A-Za-z0-9]{1,4}")
@@ -70,11 +70,11 @@ def are_labels(cells: Sequence[Any]) -> bool:
 
 
 def has_fewer_and_shorter(first: Sequence[Any], second: Sequence[Any]) -> int | None:
-    """Which of two columns has the classes of the other one's texts: fewer different cells, with
-    fewer words. Numbers are no texts.
+    """The index of the column that holds classes, if the other holds texts: it has fewer different
+    cells and fewer words. A column of numbers never holds texts.
 
     Returns:
-        0 or 1; None where the two signs differ.
+        0 or 1; None if the two criteria disagree.
     """
     columns = [[str(cell).strip() for cell in cells] for cells in (first, second)]
     different = [len(set(cells)) for cells in columns]

@@ -264,7 +264,7 @@ def _is_example(rows: Sequence[Sequence[str]], layout: Sequence[Field]) -> bool:
 
 
 def _text_and_label(rows: Sequence[Sequence[str]]) -> tuple[Field, Field] | None:
-    """Which of two columns has the texts; None where both may."""
+    """The index of the column that has the texts, 0 or 1; None if both may."""
     columns = [[row[index] for row in rows if len(row) == 2] for index in (0, 1)]
     labels = content.has_fewer_and_shorter(*columns)
     if labels == 0:  # against the usual order, so that it takes some records to show it

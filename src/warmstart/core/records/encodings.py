@@ -105,7 +105,7 @@ def decoded_lines(file: BinaryIO, name: str, encoding: str | None = None) -> Ite
 
 
 def file_lines(path: Path, encoding: str | None = None) -> Iterator[str]:
-    """As `decoded_lines`, of a file.
+    """The lines of a file, decoded as by `decoded_lines`.
 
     Raises:
         UsageError: it cannot be opened.

@@ -18,7 +18,7 @@ from warmstart.core.records.table import Table
 
 
 def file_column(table: Table, field: Field) -> str:
-    """As `optional_file_column`.
+    """Like `optional_file_column`, but the column must exist.
 
     Raises:
         UsageError: it is not there, or several columns could be meant.
@@ -29,7 +29,7 @@ def file_column(table: Table, field: Field) -> str:
 
 def optional_file_column(table: Table, field: Field) -> str | None:
     """The column of a field of files: the one that the caller names, or the one with a usual name,
-    or the one column of file names, or of ids; None where there is none.
+    or the one column of file names, or of ids; None if there is none.
 
     Raises:
         UsageError: several columns could be meant.

@@ -264,7 +264,7 @@ def table_of_columns(
 
 
 def _class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, tuple[str, ...]]:
-    """By column: the class names that `datasets` writes into the metadata of a schema."""
+    """Column -> the class names that `datasets` writes into the metadata of a schema."""
     try:
         content = json.loads((metadata or {}).get(b"huggingface", b"{}"))
         return names_of_features(content["info"]["features"])
@@ -273,7 +273,7 @@ def _class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, tuple[str,
 
 
 def names_of_features(features: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """By column: the class names of the features of a data set; `objects.category` is the key
+    """Column -> the class names in the features of a data set; `objects.category` is the key
     `category` of the mappings in the column `objects`.
     """
     names: dict[str, tuple[str, ...]] = {}

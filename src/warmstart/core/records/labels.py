@@ -17,7 +17,7 @@ Label = str | tuple[str, ...]
 """The name of a class, or of several where an example may have several."""
 TRUE, FALSE = {"1", "1.0", "True", "true"}, {"0", "0.0", "False", "false"}
 NO_CONSENSUS = {"gold_label": "-"}
-"""By column: what stands for no label (Bowman et al. 2015, arXiv:1508.05326, of SNLI)."""
+"""Column -> the value that means "no label" (Bowman et al. 2015, arXiv:1508.05326, for SNLI)."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class LabelReader:
     model_classes: Collection[str] | None = None
 
     def describe(self) -> str:
-        """What the labels are read from, for reports."""
+        """The source of the labels, for reports."""
         if self.column is None:
             return f"labels: {listed(self.flags, 8)} (columns of 0 and 1)"
         return f"label: {self.table.column_name(self.column)}"

@@ -11,7 +11,7 @@ from warmstart.core.options import BatchOptions, Option
 
 @dataclass(frozen=True, kw_only=True)
 class TableOptions:
-    """Of any table."""
+    """Options of any table."""
 
     encoding: Annotated[
         str | None,
@@ -38,7 +38,7 @@ class TableOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelTable(TableOptions):
-    """Of a table with a column of labels."""
+    """Options of a table with a column of labels."""
 
     label_column: Annotated[
         str | None,
@@ -51,7 +51,7 @@ class LabelTable(TableOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoTable(LabelTable):
-    """Of photos with classes."""
+    """Options of photos with classes."""
 
     path_column: Annotated[
         str | None, Option("Column of paths in a table, if its name is not recognised.")
@@ -60,7 +60,7 @@ class PhotoTable(LabelTable):
 
 @dataclass(frozen=True, kw_only=True)
 class BoxTable(PhotoTable):
-    """Of photos with boxes."""
+    """Options of photos with boxes."""
 
     box_format: Annotated[
         Literal["xyxy", "xywh", "cxcywh"] | None,
@@ -74,7 +74,7 @@ class BoxTable(PhotoTable):
 
 @dataclass(frozen=True, kw_only=True)
 class TextTable(LabelTable):
-    """Of texts, or pairs of texts, with classes or numbers."""
+    """Options of texts, or pairs of texts, with classes or numbers."""
 
     text_column: Annotated[
         str | None, Option("Column of texts in a table, if its name is not recognised.")
@@ -87,7 +87,7 @@ class TextTable(LabelTable):
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusTable(TableOptions):
-    """Of texts without labels."""
+    """Options of texts without labels."""
 
     text_column: Annotated[
         str | None, Option("Column of texts in a table, if its name is not recognised.")
@@ -96,7 +96,7 @@ class CorpusTable(TableOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class PositiveTable(TableOptions):
-    """Of texts that belong together."""
+    """Options of texts that belong together."""
 
     text_column: Annotated[
         str | None, Option("Column of anchors in a table, if its name is not recognised.")
@@ -118,7 +118,7 @@ class PositiveTable(TableOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class TokenTable(LabelTable):
-    """Of sentences with a tag for each word."""
+    """Options of sentences with a tag for each word."""
 
     text_column: Annotated[
         str | None, Option("Column of the words in a table, if its name is not recognised.")
@@ -127,7 +127,7 @@ class TokenTable(LabelTable):
 
 @dataclass(frozen=True, kw_only=True)
 class QuestionTable(TableOptions):
-    """Of questions with contexts and answers."""
+    """Options of questions with contexts and answers."""
 
     text_column: Annotated[
         str | None, Option("Column of questions in a table, if its name is not recognised.")
@@ -144,7 +144,7 @@ class QuestionTable(TableOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordingTable(TableOptions):
-    """Of recordings with their texts."""
+    """Options of recordings with their texts."""
 
     path_column: Annotated[
         str | None, Option("Column of recordings in a table, if its name is not recognised.")
@@ -156,7 +156,7 @@ class RecordingTable(TableOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class MaskTable(TableOptions):
-    """Of photos with masks."""
+    """Options of photos with masks."""
 
     path_column: Annotated[
         str | None, Option("Column of photos in a table, if its name is not recognised.", rare=True)
@@ -168,7 +168,7 @@ class MaskTable(TableOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class PartTable(TableOptions):
-    """Of a table that says what each example is for."""
+    """Options of a table whose examples may be assigned to splits."""
 
     split_column: Annotated[
         str | None,
@@ -182,7 +182,7 @@ class PartTable(TableOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class SplitTable(PartTable):
-    """Of a table that is split into training and validation examples."""
+    """Options of a table that is split into training and validation examples."""
 
     group_column: Annotated[
         str | None,
@@ -195,7 +195,7 @@ class SplitTable(PartTable):
 
 @dataclass(frozen=True, kw_only=True)
 class NamedClasses(TableOptions):
-    """Of classes whose names and order are fixed."""
+    """Options of data whose class names and order are fixed."""
 
     class_names: Annotated[
         Sequence[str] | None,
@@ -209,4 +209,4 @@ class NamedClasses(TableOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions(BatchOptions):
-    """What `evaluate` takes where inputs go through the engine in batches."""
+    """Options of `evaluate` for models that process inputs in batches."""

@@ -34,7 +34,7 @@ def part_of_name(name: str) -> str | None:
 
 
 def split_name(name: str) -> tuple[str | None, tuple[str, ...]]:
-    """The part that a name contains, and its other words in lower case; the part is None where it
+    """The part that a name contains, and its other words in lower case; the part is None if it
     contains none, or two.
     """
     words = [word.casefold() for word in _BREAK.split(unicodedata.normalize("NFKC", name)) if word]

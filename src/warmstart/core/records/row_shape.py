@@ -1,7 +1,7 @@
-"""What the records of a CSV file look like, which shows an unclosed quotation mark.
+"""The usual shape of the records of a CSV file, by which an unclosed quotation mark is recognised.
 
-A cell in quotation marks may have line ends. Where a mark is not closed, the cell goes on to the
-next mark, and takes the records between them with it.
+A cell in quotation marks may contain line ends. If a mark is not closed, the cell extends to the
+next mark and swallows the records between them.
 """
 
 from __future__ import annotations

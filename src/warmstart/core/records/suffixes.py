@@ -1,4 +1,4 @@
-"""Which files are tables of inputs or labelled data."""
+"""The suffixes of files that are tables of inputs or labelled data."""
 
 from warmstart.core.reading import is_file_name
 

@@ -74,7 +74,7 @@ class Table:
         return require_column(self.columns, field, self.reading.column(field), self.name)
 
     def optional_column(self, field: Field) -> str | None:
-        """As `column`; None where there is none."""
+        """Like `column`, but None if there is none."""
         self.check_names(field)
         return choose_column(self.columns, field, self.reading.column(field), self.name)
 
@@ -142,7 +142,7 @@ class Table:
         return [record for record in first if isinstance(record, Record)]
 
     def cells(self) -> dict[str, list[Any]]:
-        """By column: the cells of the first records."""
+        """Column -> the cells of the first records."""
         first = self.peek()
         return {column: [one.values.get(column) for one in first] for column in self.columns}
 
@@ -261,7 +261,7 @@ class Table:
         return own
 
     def map(self, make: Callable[[Record], Any]) -> Iterator[Any]:
-        """What `make` returns for each record; its `RecordError`s are collected or raised.
+        """The result of `make` for each record; its `RecordError`s are collected or raised.
 
         Raises:
             UsageError: more than half of the records cannot be used.

@@ -27,7 +27,7 @@ MISSING_WORDS = frozenset(
     ("nan", "NaN", "-nan", "-NaN", "null", "NULL", "None", "<NA>", "NaT", "#N/A", "#NA", "#N/A N/A",
      "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN")
 )  # fmt: skip
-"""What programs write into a text file for a missing value."""
+"""Texts that programs write for a missing value."""
 UNCLEAR_WORDS = frozenset(("NA", "N/A", "n/a"))
 """Missing values, or names: North America."""
 
@@ -44,7 +44,7 @@ def is_missing(value: Any) -> bool:
 
 
 def missing_word(name: str, class_names: Collection[str] | None) -> str | None:
-    """Why a label is a missing value and not the name of a class; None where it is a name.
+    """Why a label is a missing value and not the name of a class; None if it is a name.
 
     Args:
         name: the label.
@@ -163,7 +163,7 @@ def looks_numeric(name: str) -> bool:
 
 
 def label_key(name: str) -> str:
-    """What a label has in common with other forms of itself: "1.0" and "1", "true" and "True"."""
+    """A key that all spellings of a label share: "1.0" and "1", "true" and "True"."""
     name = _whole(name)
     return name.lower() if name.lower() in ("true", "false") else name
 

@@ -79,7 +79,7 @@ class Collector:
     like_fractions: int = 0
     """Boxes in pixels whose coordinates are all between 0 and 1."""
     certain_fractions: int = 0
-    """Those of `like_fractions` that cannot be pixels."""
+    """Boxes counted in `like_fractions` that cannot be pixels."""
 
     def leave_out(self, *faults: str) -> None:
         """Add the faults of a photo that cannot be used to the problems."""

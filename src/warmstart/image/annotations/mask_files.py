@@ -115,7 +115,7 @@ def _folders(root: Path, problems: list[str]) -> Iterator[tuple[Path, Path, str 
 
 
 def _own_folders(root: Path, problems: list[str]) -> Iterator[tuple[Path, Path, str | None]]:
-    """As `_folders`, without the folders of parts."""
+    """Like `_folders`, without the folders of splits."""
     photos = next(iter(folders_called(root, PHOTOS)), None)
     masks = next(filter(_has_pictures, folders_called(root, MASKS)), None)
     if photos is not None and masks is not None:

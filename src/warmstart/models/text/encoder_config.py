@@ -30,8 +30,7 @@ ACTIVATIONS = (
 MEAN_OF_FOUR = "mean_of_last_four"
 CLASSIFIER_POOLING = ("cls", "mean", MEAN_OF_FOUR)
 HEAD = "head."
-"""What the names of the layers of a head start with; the pooler belongs to neither head nor body.
-"""
+"""The prefixes of the names of head layers; the pooler belongs to neither head nor body."""
 POOLER = "pooler."
 HEAD_MODULES: Rules = ((r"^head\.", ""),)
 OLD_NAMES: Rules = ((r"\.gamma$", ".weight"), (r"\.beta$", ".bias"))
@@ -195,7 +194,7 @@ def read(
 
 
 def as_task(entry: Entry, task: str) -> Entry | None:
-    """The entry with which the same weights do another task; None where they cannot.
+    """The entry with which the same weights do another task; None if they cannot.
 
     The body of every encoder embeds texts, by the mean of their tokens.
     """
@@ -298,8 +297,7 @@ BERT_KEYS = {key: key for key in ("type_vocab_size", "layer_norm_eps", "classifi
 
 
 def decoder_aliases(module: str, config: EncoderConfig) -> dict[str, str]:
-    """Where else the bias of the decoder of masked words may lie: alias -> the name that the layer
-    has.
+    """Alternative names of the bias of the masked-word decoder: alias -> the name in the layer.
 
     Files have it at `module.bias`, at `module.decoder.bias`, or at both.
     """

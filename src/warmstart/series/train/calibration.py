@@ -1,8 +1,8 @@
-"""What a trained network's forecasts are pooled and widened by, measured on windows that it did not
-see.
+"""Calibration of a trained network's forecasts on windows that it did not see: the weight of
+exponential smoothing in them, and the width of their intervals.
 
-With one window, little is known: the weight then follows from how much there was to learn from, and
-the width from how far exponential smoothing was off in earlier windows, which cost no training.
+One window shows little. The weight then follows mostly from the amount of training data, and the
+width from the errors of exponential smoothing in earlier windows, which need no training.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from warmstart.series.train.validation_windows import windows_before, without_wi
 Array = NDArray[np.float64]
 
 FEW = 4
-"""So many windows count as much as what is believed before."""
+"""The number of windows that have the same weight as the prior."""
 ENOUGH = 16
-"""Windows to learn from with which a network is believed half."""
+"""The number of training windows with which the prior weight of a network is one half."""
 LEAST_WEIGHT = 0.05
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 WIDEST = 4.0
@@ -47,9 +47,9 @@ class Window:
     """One window that was forecast.
 
     Attributes:
-        actual: what came, (H,), NaN where unknown.
-        paths: of the network, (S, H).
-        others: of exponential smoothing, (S, H).
+        actual: the observed values, (H,), NaN if unknown.
+        paths: sample paths of the network, (S, H).
+        others: sample paths of exponential smoothing, (S, H).
     """
 
     actual: Array
@@ -65,15 +65,15 @@ def calibrated(
     *,
     is_pretrained: bool,
 ) -> Recipe:
-    """The recipe with the weight of exponential smoothing and the spread of intervals that the
-    windows ask for, or with the baseline instead of a network that had too little to learn from.
+    """The recipe with the weight of exponential smoothing and the spread of intervals that suit
+    the windows, or with the baseline instead of a network that had too little training data.
 
     Args:
-        windows: of each series that were set aside; 0 for none.
+        windows: number of windows of each series that were set aside; 0 for none.
     """
     recipe = Recipe.from_dict(entry.processing)
     horizon = recipe.horizon
-    trained = [without_windows(one, horizon, windows) if windows else one for one in series]
+    trained = [without_windows(item, horizon, windows) if windows else item for item in series]
     if not recipe.universal and not can_learn(
         recipe.freq, max(map(len, trained)), sum(map(len, series))
     ):
@@ -82,14 +82,14 @@ def calibrated(
     if windows:
         engine = KerasEngine(Forecaster.program(entry, network))
         measured = windows_of(DeepAR(entry), engine, series, windows)
-    weight = weight_of(measured, belief(recipe, trained, is_pretrained))
+    weight = weight_of(measured, prior_weight(recipe, trained, is_pretrained))
     past = past_spread(series, recipe.freq, horizon, weight)
     return replace(recipe, pooled=weight, spread=spread_of(measured, weight, past))
 
 
-def belief(recipe: Recipe, series: Sequence[TimeSeries], is_pretrained: bool) -> float:
-    """The weight of exponential smoothing before anything is measured: that of a network with
-    little to learn from is high.
+def prior_weight(recipe: Recipe, series: Sequence[TimeSeries], is_pretrained: bool) -> float:
+    """The weight of exponential smoothing before anything is measured: the less training data the
+    network has, the higher.
     """
     if recipe.universal:  # its samples are mixed with those of smoothing already
         return 0.0
@@ -100,37 +100,39 @@ def belief(recipe: Recipe, series: Sequence[TimeSeries], is_pretrained: bool) ->
     return ENOUGH / (windows + ENOUGH)
 
 
-def weight_of(windows: Sequence[Window], believed: float) -> float:
-    """The weight of exponential smoothing: the best one of the windows, closer to what is believed
-    the fewer they are.
+def weight_of(windows: Sequence[Window], prior: float) -> float:
+    """The weight of exponential smoothing: the best one on the windows, shrunk towards the prior;
+    the fewer windows, the more.
     """
-    if not believed:
+    if not prior:
         return 0.0
-    best = believed
+    best = prior
     if windows:
         losses = [sum(_loss(window, weight) for window in windows) for weight in WEIGHTS]
         best = WEIGHTS[int(np.argmin(losses))]
     count = len(windows)
-    weight = (count * best + FEW * believed) / (count + FEW)
+    weight = (count * best + FEW * prior) / (count + FEW)
     return 0.0 if weight < LEAST_WEIGHT else round(weight, 2)
 
 
-def spread_of(windows: Sequence[Window], weight: float, believed: float) -> float:
-    """What distances from the median are multiplied by, so that the 80 % interval covers 80 %: the
-    80 % quantile of how far actual values lie out, as a share of the way to its bound (split
-    conformal prediction); closer to what is believed the fewer windows there are.
+def spread_of(windows: Sequence[Window], weight: float, prior: float) -> float:
+    """The factor of distances from the median with which the 80 % interval covers 80 %: the 80 %
+    quantile of the distances of actual values, relative to the bound of the interval (split
+    conformal prediction). It is shrunk towards the prior; the fewer windows, the more.
     """
-    distances = [_distances(one.actual, pooled(one.paths, one.others, weight)) for one in windows]
+    distances = [
+        _distances(window.actual, pooled(window.paths, window.others, weight)) for window in windows
+    ]
     factor, count = _factor(distances), len(windows)
     if factor is None:
-        return believed
-    logs = (count * np.log(factor) + FEW * np.log(believed)) / (count + FEW)
+        return prior
+    logs = (count * np.log(factor) + FEW * np.log(prior)) / (count + FEW)
     return round(float(np.exp(logs)), 4)
 
 
 def past_spread(series: Sequence[TimeSeries], freq: str, horizon: int, weight: float) -> float:
-    """The factor that exponential smoothing would have needed in earlier windows, as far as it has
-    a weight.
+    """The factor that exponential smoothing would have needed in earlier windows, to the power of
+    its weight.
     """
     if not weight:
         return 1.0
@@ -159,7 +161,7 @@ def windows_of(
     series: Sequence[TimeSeries],
     windows: int,
 ) -> list[Window]:
-    """The windows that are set aside, forecast from what lies before each.
+    """The windows that are set aside, each forecast from its past.
 
     Args:
         forecaster: with a recipe that neither pools nor widens.
@@ -197,8 +199,8 @@ def _loss(window: Window, weight: float) -> float:
 
 
 def _distances(actual: Array, paths: Array) -> Array:
-    """How far actual values lie from the median, as a share of the way to the bound of the 80 %
-    interval on their side.
+    """The distances of actual values from the median, relative to that of the bound of the 80 %
+    interval on the same side.
     """
     low, middle, high = np.quantile(paths, (0.1, 0.5, 0.9), axis=0)[:, : len(actual)]
     half = np.where(actual >= middle, high - middle, middle - low)
@@ -207,8 +209,8 @@ def _distances(actual: Array, paths: Array) -> Array:
 
 
 def _factor(distances: Sequence[Array]) -> float | None:
-    """The 80 % quantile of distances, with the correction for their number; None where there are
-    none. Those of one window depend on each other, and count as many as their root.
+    """The 80 % quantile of distances, corrected for their number; None if there are none. Distances
+    of one window are correlated, so n of them count as the square root of n.
     """
     values = np.concatenate([*distances, np.empty(0)])
     if not len(values):

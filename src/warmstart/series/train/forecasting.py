@@ -134,12 +134,12 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
             remembered=old.columns if old else {},
         )
         self.errors: list[str] = []
-        many = self._read(data)
-        self.recipe = planned_recipe(many, options, self.layout, old)
+        series = self._read(data)
+        self.recipe = planned_recipe(series, options, self.layout, old)
         before = DeepARConfig.of(self.start.entry.config) if self.start else None
-        self.config = planned_config(many, self.recipe, options, before)
-        self._check(many)
-        self.series = self._usable(many)
+        self.config = planned_config(series, self.recipe, options, before)
+        self._check(series)
+        self.series = self._usable(series)
         self.windows = planned_windows(self.series, self.recipe.horizon) if options.validates else 0
         horizon = self.recipe.horizon
         validated = (
@@ -149,21 +149,21 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
         return Summary(data_name(data), self.unit, counts, {}, problems=self.errors)
 
     def _read(self, data: Any) -> list[TimeSeries]:
-        many = []
+        series = []
         for _, value in iter_series(data, self.layout):
             if isinstance(value, InputError):
                 self.errors.append(str(value))
             else:
-                many.append(value)
-        return self._some(many)
+                series.append(value)
+        return self._require_any(series)
 
-    def _check(self, many: Sequence[TimeSeries]) -> None:
+    def _check(self, series: Sequence[TimeSeries]) -> None:
         """Refuse data that the network cannot learn at all.
 
         Raises:
             UsageError: there are negative counts, or no series is longer than the horizon.
         """
-        horizon, longest = self.recipe.horizon, max(map(len, many))
+        horizon, longest = self.recipe.horizon, max(map(len, series))
         if longest <= horizon:
             raise UsageError(
                 f"The horizon of {counted(horizon, 'step')} is longer than the data: the longest series "
@@ -171,31 +171,31 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
             )
         if self.config.distribution != "negative_binomial":
             return
-        for one in many:
-            if (low := np.nanmin(one.target)) < 0:
+        for item in series:
+            if (low := np.nanmin(item.target)) < 0:
                 raise UsageError(
-                    f"{one.name} contains {low:g}, but negative_binomial is for counts of 0 "
+                    f"{item.name} contains {low:g}, but negative_binomial is for counts of 0 "
                     "or more; pass distribution='student_t'."
                 )
 
-    def _usable(self, many: Sequence[TimeSeries]) -> list[TimeSeries]:
+    def _usable(self, series: Sequence[TimeSeries]) -> list[TimeSeries]:
         usable = []
-        for one in many:
+        for item in series:
             try:
-                self.recipe.check(one, 0)
-                if len(one) < 2:
+                self.recipe.check(item, 0)
+                if len(item) < 2:
                     reason = "one step is too short to learn from; it can still be forecast."
-                    raise InputError(f"{one.name}: {reason}", one.name)
-                usable.append(one)
+                    raise InputError(f"{item.name}: {reason}", item.name)
+                usable.append(item)
             except InputError as error:
                 self.errors.append(str(error))
-        return self._some(usable)
+        return self._require_any(usable)
 
-    def _some(self, many: list[TimeSeries]) -> list[TimeSeries]:
-        if not many:
+    def _require_any(self, series: list[TimeSeries]) -> list[TimeSeries]:
+        if not series:
             first = f" The first error: {self.errors[0]}" if self.errors else ""
             raise UsageError(f"No series can be used to train on.{first}")
-        return many
+        return series
 
     def settings(self) -> dict[str, Any]:
         options = self.options.recorded(without=self.derived)
@@ -224,7 +224,7 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
         options, horizon = self.options, self.recipe.horizon
         series = without_effects(self.series, self.recipe, self.windows)
         if self.windows:
-            series = [without_windows(one, horizon, self.windows) for one in series]
+            series = [without_windows(item, horizon, self.windows) for item in series]
         windows = PreparedWindows if self.recipe.universal else WindowBatches
         return windows(
             series,
@@ -251,8 +251,8 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
         )
 
     def callbacks(self, batches: Any) -> list[keras.callbacks.Callback]:
-        """Where values are missing, new samples of the model fill the gaps before each epoch
-        but the first.
+        """The callbacks of the user, and one that fills missing values with new samples of the
+        model before each epoch but the first.
         """
         own = [Refill(batches, self.config.distribution, self.options.seed)]
         return [*(own if batches.has_holes else ()), *self.options.callbacks]
@@ -314,10 +314,10 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
         lines = [*super().results(), *report.warnings(self.recipe, backtest)]
         if backtest is None:
             return lines
-        figures = ", ".join(f"{one.name} {one.value:.4g}" for one in self.entry.metrics)
+        metrics = ", ".join(f"{metric.name} {metric.value:.4g}" for metric in self.entry.metrics)
         covered = f"coverage of the 80 % interval {backtest.metrics['coverage_80']:.0%}"
         where = f"in {counted(backtest.count, 'window')} of {counted(self.recipe.horizon, 'step')}"
-        lines.append(f"result: {figures}, {covered}, {where}")
+        lines.append(f"result: {metrics}, {covered}, {where}")
         if self.recipe.pooled:
             lines.append(f"exponential smoothing has a weight of {self.recipe.pooled:.0%}")
         lines += [f"baseline: {words}" for words in report.figures(backtest)]
@@ -331,14 +331,14 @@ class ForecastingTrainer(Trainer[ForecastingOptions]):
 
     def details(self) -> dict[str, Any]:
         backtest = self.backtest
-        figures = {}
+        metrics = {}
         if backtest is not None:
-            figures = {
+            metrics = {
                 "metrics": backtest.metrics,
                 "seasonal_naive": backtest.naive,
                 "baselines": backtest.baselines,
             }
-        return {**figures, "errors": list(self.errors)}
+        return {**metrics, "errors": list(self.errors)}
 
     def card(self) -> str:
         return report.card(self.entry, self.recipe, self.backtest)

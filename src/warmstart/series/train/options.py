@@ -14,7 +14,7 @@ from warmstart.training.types import Validation
 
 @dataclass(frozen=True, kw_only=True)
 class ForecastingOptions(TrainOptions):
-    """Of DeepAR."""
+    """Options of fine-tuning a DeepAR."""
 
     # Windows are sampled at random: an epoch is only `batches_per_epoch` steps.
     epochs: Annotated[int, Option("Maximum number of epochs; the best one is selected.", ge=1)] = 30

@@ -1,7 +1,7 @@
 """Training windows of a universal network: the past of each is prepared as for a forecast.
 
-What comes behind is seen through the seasons, the level and the scale of that past, so that the
-network learns how far they can be trusted.
+The horizon is adjusted by the seasons, the level and the scale of that past, so that the network
+learns how reliable they are.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ Window = dict[str, NDArray[np.float32]]
 UNSCORED, IN_CONTEXT = 16, 0.15
 """Steps at the start of a context that do not count in the loss, and the weight of the others."""
 MOST = 640
-"""Windows that are prepared; batches take from them."""
+"""Number of windows that are prepared; batches are sampled from them."""
 EARLIEST = 0.25
-"""Share of a series that lies before each window, where it is long enough."""
+"""Minimum share of a series before each window, if it is long enough."""
 
 
 def window(whole: TimeSeries, origin: int, recipe: Recipe, horizon: int) -> Window:
@@ -33,7 +33,7 @@ def window(whole: TimeSeries, origin: int, recipe: Recipe, horizon: int) -> Wind
 
     Returns:
         `lags` (T, L), `features` (T, F), `log_scale` (1,), `values` and `weights` (T,), T being
-        context + horizon; steps behind the end have no weight.
+        context + horizon; steps after the end have no weight.
     """
     past = universal.with_frequency(whole.head(origin))
     prepared, adjustment = universal.prepared(past, horizon)
@@ -63,20 +63,20 @@ class PreparedWindows:
     """Random windows as batches for `fit`: x and y as of `windows.WindowBatches`.
 
     Args:
-        many: the series, already cut to what may be trained on.
+        series: the training series, without validation windows.
         recipe: of the network.
-        horizon: steps behind the context.
+        horizon: steps after the context.
         batch_size, batches: windows per batch, batches per epoch.
-        seed, sampling: of the choice of windows; see `windows.WindowBatches`.
-        windows: of each series, that were set aside: take these, in order, and score nothing but
-            their horizons; 0 for random ones.
+        seed, sampling: of the random choice of windows; see `windows.WindowBatches`.
+        windows: number of validation windows of each series: use these, in order, and score only
+            their horizons; 0 for random windows.
     """
 
     has_holes = False
 
     def __init__(
         self,
-        many: Sequence[TimeSeries],
+        series: Sequence[TimeSeries],
         recipe: Recipe,
         horizon: int,
         *,
@@ -88,23 +88,23 @@ class PreparedWindows:
     ):
         self.batch_size, self.seed = batch_size, seed
         random = np.random.default_rng(seed)
-        usable = [one for one in many if len(one) > universal.SHORTEST]
+        usable = [item for item in series if len(item) > universal.SHORTEST]
         if windows:
             usable = usable[:: -(-len(usable) // MOST)]
             pairs = [
-                (one, max(origin, universal.SHORTEST))
-                for one in usable
-                for origin in origins(len(one), horizon, windows)
+                (item, max(origin, universal.SHORTEST))
+                for item in usable
+                for origin in origins(len(item), horizon, windows)
             ]
             batches = -(-len(pairs) // batch_size)
         else:
             count = min(MOST, batches * batch_size)
-            chances = [len(one) * _size(one) ** power_of(sampling) for one in usable]
-            rows = random.choice(len(usable), count, p=np.array(chances) / np.sum(chances))
+            weights = [len(item) * _size(item) ** power_of(sampling) for item in usable]
+            rows = random.choice(len(usable), count, p=np.array(weights) / np.sum(weights))
             pairs = [(usable[row], _origin(usable[row], horizon, random)) for row in rows]
         self.batches, self.in_order = batches, bool(windows)
-        made = [window(one, origin, recipe, horizon) for one, origin in pairs]
-        self.windows = {key: np.stack([one[key] for one in made]) for key in made[0]}
+        prepared = [window(item, origin, recipe, horizon) for item, origin in pairs]
+        self.windows = {key: np.stack([item[key] for item in prepared]) for key in prepared[0]}
         if windows:
             self.windows["weights"][:, : recipe.context] = 0
 
@@ -112,7 +112,7 @@ class PreparedWindows:
         return self.batches
 
     def batch(self, epoch: int, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """One batch; the same epoch and index give the same one."""
+        """One batch, which is the same for the same epoch and index."""
         count = len(self.windows["values"])
         if self.in_order:
             rows = np.arange(index * self.batch_size, min((index + 1) * self.batch_size, count))
@@ -125,15 +125,15 @@ class PreparedWindows:
         return x, np.stack([values, weights, np.ones_like(values)], -1)
 
 
-def _latest(one: TimeSeries, horizon: int) -> int:
-    return max(len(one) - horizon, universal.SHORTEST)
+def _latest(series: TimeSeries, horizon: int) -> int:
+    return max(len(series) - horizon, universal.SHORTEST)
 
 
-def _size(one: TimeSeries) -> float:
-    return float(scale_of(np.nan_to_num(one.target), np.isfinite(one.target), len(one)))
+def _size(series: TimeSeries) -> float:
+    return float(scale_of(np.nan_to_num(series.target), np.isfinite(series.target), len(series)))
 
 
-def _origin(one: TimeSeries, horizon: int, random: np.random.Generator) -> int:
-    latest = _latest(one, horizon)
-    earliest = min(max(int(EARLIEST * len(one)), universal.SHORTEST), latest)
+def _origin(series: TimeSeries, horizon: int, random: np.random.Generator) -> int:
+    latest = _latest(series, horizon)
+    earliest = min(max(int(EARLIEST * len(series)), universal.SHORTEST), latest)
     return int(random.integers(earliest, latest + 1))

@@ -1,4 +1,4 @@
-"""What a network is to see and how large it is, from the series and the options."""
+"""The inputs and the sizes of a network, derived from the series and the options."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from warmstart.series.train.validation_windows import planned_windows
 
 MOST_ITEMS = 100_000
 LEAST_SEASONS, LEAST_STEPS = 3, 60
-"""What a network needs to learn a season, and anything at all."""
+"""Minimum number of seasons, and of steps of all series, that a network can learn from."""
 LONGEST_CONTEXT = 366
-"""A season beyond this is left to the lags."""
+"""The longest season that determines the context; longer ones are only among the lags."""
 
 
 def planned_recipe(
-    many: Sequence[TimeSeries], options: ForecastingOptions, layout: Layout, old: Recipe | None
+    series: Sequence[TimeSeries], options: ForecastingOptions, layout: Layout, old: Recipe | None
 ) -> Recipe:
-    """The recipe of a network for some series; `old` is that of the base.
+    """The recipe of a network for the series; `old` is that of the base.
 
     Raises:
         UsageError: the base forecasts another frequency, or has another scaling.
     """
-    freq = many[0].freq
+    freq = series[0].freq
     if old is not None and old.universal:
-        return _universal(old, many, options, layout)
+        return _universal(old, series, options, layout)
     if old is not None and frequency.unit_of(freq) != frequency.unit_of(old.freq):
         raise UsageError(
             f"The frequency of the series is {freq}, but the base forecasts {old.freq}; pass "
@@ -46,12 +46,13 @@ def planned_recipe(
         )
     horizon = options.horizon or (old.horizon if old else 24)
     season = frequency.season(freq)
-    usual = old.context if old else max(horizon, season if season <= LONGEST_CONTEXT else 1)
-    names = list(dict.fromkeys(one.name for one in many))
+    context = old.context if old else max(horizon, season if season <= LONGEST_CONTEXT else 1)
+    names = list(dict.fromkeys(item.name for item in series))
     has_items = 2 <= len(names) <= MOST_ITEMS if options.items is None else options.items
     categories: dict[str, list[str]] = {"item": names} if has_items else {}
     for column in layout.static:
-        categories[column] = sorted({one.static[column] for one in many if column in one.static})
+        values = {item.static[column] for item in series if column in item.static}
+        categories[column] = sorted(values)
     holidays = options.holidays
     if holidays is None:
         holidays = old.holidays if old else ()
@@ -60,31 +61,31 @@ def planned_recipe(
     return Recipe(
         freq,
         horizon,
-        options.context or usual,
-        old.lags if old else _lags(freq, many, horizon, options),
+        options.context or context,
+        old.lags if old else _lags(freq, series, horizon, options),
         known,
         categories,
         tuple(str(day)[:10] for day in holidays),
         "item" if has_items else None,
-        old.calendar if old else all(one.dated for one in many),
-        columns=_columns(many, options),
+        old.calendar if old else all(item.dated for item in series),
+        columns=_columns(series, options),
         scaling=options.scaling or (old.scaling if old else "mean" if is_count else "robust"),
         level=old.level if old else 0.0,
         log_scale=old.log_scale if old else (),
-        covariates=_covariates(many, known, old),
+        covariates=_covariates(series, known, old),
         effects=old.effects if old else bool(known) and not is_count,
     )
 
 
 def _universal(
-    old: Recipe, many: Sequence[TimeSeries], options: ForecastingOptions, layout: Layout
+    old: Recipe, series: Sequence[TimeSeries], options: ForecastingOptions, layout: Layout
 ) -> Recipe:
     """The recipe of a network for every frequency, trained further.
 
     Raises:
-        UsageError: an option asks for what such a network cannot see.
+        UsageError: an option needs an input that such a network does not have.
     """
-    asked = {
+    requested = {
         "known": layout.known,
         "static": layout.static,
         "holidays": options.holidays,
@@ -92,7 +93,7 @@ def _universal(
         "context": options.context not in (None, old.context),
         "scaling": options.scaling not in (None, old.scaling),
     }
-    if wrong := [name for name, value in asked.items() if value]:
+    if wrong := [name for name, value in requested.items() if value]:
         raise UsageError(
             f"The base forecasts every frequency from the values alone, without {wrong[0]}=; "
             "base='deepar' trains a network that supports it."
@@ -100,23 +101,23 @@ def _universal(
     return replace(
         old,
         horizon=options.horizon or old.horizon,
-        freq=many[0].freq,
-        columns=_columns(many, options),
+        freq=series[0].freq,
+        columns=_columns(series, options),
         spread=1.0,
     )
 
 
 def _lags(
-    freq: str, many: Sequence[TimeSeries], horizon: int, options: ForecastingOptions
+    freq: str, series: Sequence[TimeSeries], horizon: int, options: ForecastingOptions
 ) -> tuple[int, ...]:
-    """Lags that training sees: longer ones would be zero there, and appear in forecasts only."""
-    windows = planned_windows(many, horizon) if options.validates else 0
-    trained = max(map(len, many)) - windows * horizon
+    """The lags that training uses: longer ones would be zero in training and not in forecasts."""
+    windows = planned_windows(series, horizon) if options.validates else 0
+    trained = max(map(len, series)) - windows * horizon
     return tuple(lag for lag in frequency.lags(freq) if lag < max(trained, 2))
 
 
 def _covariates(
-    many: Sequence[TimeSeries], known: Sequence[str], old: Recipe | None
+    series: Sequence[TimeSeries], known: Sequence[str], old: Recipe | None
 ) -> dict[str, Sequence[float]]:
     """Mean and standard deviation of each covariate; those of the base stay."""
     scales: dict[str, Sequence[float]] = {}
@@ -126,26 +127,26 @@ def _covariates(
                 scales[name] = old.covariates[name]
             continue
         values = np.concatenate(
-            [one.known[name] for one in many if name in one.known] or [np.zeros(1)]
+            [item.known[name] for item in series if name in item.known] or [np.zeros(1)]
         )
         size = float(values.std())
         scales[name] = (float(values.mean()), size if size > 0 else 1.0)
     return scales
 
 
-def _columns(many: Sequence[TimeSeries], options: ForecastingOptions) -> dict[str, Any]:
-    """The columns of the tables, as far as all have the same."""
+def _columns(series: Sequence[TimeSeries], options: ForecastingOptions) -> dict[str, Any]:
+    """The columns of the tables that are the same in all of them."""
     chosen = {"date_format": options.date_format, "decimal": options.decimal}
     columns = {role: value for role, value in chosen.items() if value is not None}
     return columns | {
         role: value
-        for role, value in many[0].columns.items()
-        if all(one.columns.get(role) == value for one in many)
+        for role, value in series[0].columns.items()
+        if all(item.columns.get(role) == value for item in series)
     }
 
 
 def planned_config(
-    many: Sequence[TimeSeries],
+    series: Sequence[TimeSeries],
     recipe: Recipe,
     options: ForecastingOptions,
     before: DeepARConfig | None,
@@ -157,7 +158,7 @@ def planned_config(
     """
     distribution = options.distribution or (before.distribution if before else "student_t")
     if before is None:
-        lag = _shortcut(many, recipe, options, distribution)
+        lag = _shortcut(series, recipe, options, distribution)
         hidden, layers = options.hidden, options.layers
     elif distribution != before.distribution:
         raise UsageError(
@@ -178,21 +179,21 @@ def planned_config(
 
 
 def _shortcut(
-    many: Sequence[TimeSeries], recipe: Recipe, options: ForecastingOptions, distribution: str
+    series: Sequence[TimeSeries], recipe: Recipe, options: ForecastingOptions, distribution: str
 ) -> int:
-    """The lag that the shortcut begins with: the season after which the series change least, of
-    those that training sees; 0 for none.
+    """The lag that the shortcut begins with: the season over which the series change least, among
+    those that training uses; 0 for none.
     """
     uses_shortcut = options.shortcut
     if uses_shortcut is None:
         uses_shortcut = distribution != "negative_binomial"
     if not uses_shortcut:
         return 0
-    longest = max(many, key=len)
+    longest = max(series, key=len)
     trained = longest.target[: -recipe.horizon] if options.validates else longest.target
     best = baselines.best_season(trained, recipe.freq)
-    near = [lag for lag in recipe.lags if abs(lag - best) <= best // 50]
-    return min(near, key=lambda lag: abs(lag - best)) if near else min(recipe.lags)
+    close = [lag for lag in recipe.lags if abs(lag - best) <= best // 50]
+    return min(close, key=lambda lag: abs(lag - best)) if close else min(recipe.lags)
 
 
 def can_learn(freq: str, longest: int, steps: int) -> bool:

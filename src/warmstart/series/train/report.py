@@ -56,14 +56,14 @@ class Backtest:
 
 
 def backtest(
-    entry: Entry, network: keras.Model, many: Sequence[TimeSeries], windows: int = 1
+    entry: Entry, network: keras.Model, series: Sequence[TimeSeries], windows: int = 1
 ) -> Backtest | None:
-    """Forecast the windows at the end of the series that were set aside; None where all are too
+    """Forecast the windows at the end of the series that were set aside; None if all are too
     short.
     """
     recipe = Recipe.from_dict(entry.processing)
     horizon = recipe.horizon
-    pasts, actual = windows_before(many, horizon, windows)
+    pasts, actual = windows_before(series, horizon, windows)
     if not pasts:
         return None
     engine = KerasEngine(Forecaster.program(entry, network))
@@ -94,7 +94,7 @@ def backtest(
 
 
 def validation(backtest: Backtest) -> dict[str, dict[str, float]]:
-    """The figures that travel with every forecast."""
+    """The metrics that are stored with the model and shown with every forecast."""
     rows = {"model": backtest.metrics, **backtest.baselines}
     return {
         name: {key: round(row[key], 5) for key in VALIDATION if np.isfinite(row[key])}
@@ -103,7 +103,7 @@ def validation(backtest: Backtest) -> dict[str, dict[str, float]]:
 
 
 def warnings(recipe: Recipe, backtest: Backtest | None) -> list[str]:
-    """What a person should know before trusting the model."""
+    """Warnings about the model, as sentences."""
     if recipe.baseline:
         return [
             "warning: the series are too short to learn from; the forecasts are those of seasonal "

@@ -1,5 +1,5 @@
-"""Training windows out of series: a context, in which the network finds its feet, and a horizon
-behind it.
+"""Training windows of series: a context, which sets the state of the network, and a horizon
+after it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from warmstart.series.time_series import TimeSeries
 from warmstart.series.train.validation_windows import origins, without_windows
 
 SAMPLINGS = {"uniform": 0.0, "scale": 1.0}
-"""How windows are sampled -> the power of a series' scale that their chance is in proportion to."""
-# share of windows whose categories are hidden, so that number 0 learns to stand for new ones
+"""Sampling -> the power of a series' scale to which a window's probability is proportional."""
 NEVER_SEEN = 0.05
+"""Share of windows whose categories are masked, to train the embedding 0 of new categories."""
 
 
 class WindowBatches:
@@ -35,18 +35,18 @@ class WindowBatches:
     y: (B, T, 3) of value, weight and scale; T = context + horizon.
 
     Args:
-        many: the series, already cut to what may be trained on.
+        series: the training series, without validation windows.
         recipe: of the network.
-        horizon: steps behind the context.
+        horizon: steps after the context.
         batch_size, batches: windows per batch, batches per epoch.
-        seed: of the choice of windows.
-        sampling: `"uniform"` over all windows; `"scale"`: a series comes up in proportion to its
-            mean absolute value too (paper, section 3.3).
+        seed: of the random choice of windows.
+        sampling: `"uniform"` over all windows; `"scale"`: the probability is also proportional to
+            the mean absolute value of the series (paper, section 3.3).
     """
 
     def __init__(
         self,
-        many: Sequence[TimeSeries],
+        series: Sequence[TimeSeries],
         recipe: Recipe,
         horizon: int,
         *,
@@ -58,9 +58,9 @@ class WindowBatches:
         power = power_of(sampling)
         self.recipe, self.horizon, self.batches = recipe, horizon, batches
         self.batch_size, self.seed = batch_size, seed
-        self.lengths = np.array([len(one) for one in many])
+        self.lengths = np.array([len(item) for item in series])
         past, season = recipe.past, frequency.season(recipe.freq)
-        # All series behind each other, each with `past` zeros before and `horizon` behind it.
+        # All series in one array, each with `past` zeros before it and `horizon` zeros after it.
         self.starts = np.concatenate([[0], np.cumsum(self.lengths + past + horizon)[:-1]]) + past
         size = int((self.lengths + past + horizon).sum())
         self.values, self.observed = np.zeros(size), np.zeros(size, np.float32)
@@ -72,16 +72,16 @@ class WindowBatches:
         self.features = np.zeros(
             (int((self.lengths + recipe.context + horizon).sum()), recipe.width), np.float32
         )
-        self.static = np.stack([recipe.static(one) for one in many])
-        self.whole = np.empty(len(many))
-        for index, one in enumerate(many):
-            here = slice(self.starts[index], self.starts[index] + len(one))
-            self.values[here], self.observed[here] = filled(one.target, season)
-            self.is_inside[here] = True
+        self.static = np.stack([recipe.static(item) for item in series])
+        self.whole = np.empty(len(series))
+        for index, item in enumerate(series):
+            cells = slice(self.starts[index], self.starts[index] + len(item))
+            self.values[cells], self.observed[cells] = filled(item.target, season)
+            self.is_inside[cells] = True
             row = self.rows[index]
-            known = min([len(one) + horizon, *(len(values) for values in one.known.values())])
-            self.features[row : row + known] = recipe.features(one, 0, known)
-            self.whole[index] = scale_of(self.values[here], self.observed[here], len(one))
+            known = min([len(item) + horizon, *(len(values) for values in item.known.values())])
+            self.features[row : row + known] = recipe.features(item, 0, known)
+            self.whole[index] = scale_of(self.values[cells], self.observed[cells], len(item))
         self.guesses = self.values.copy() if self.has_holes else self.values
         windows = np.maximum(self.lengths - horizon, 1)
         weights = windows * self.whole**power
@@ -99,62 +99,62 @@ class WindowBatches:
     def batch(self, epoch: int, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """One batch of random windows."""
         random = np.random.default_rng((self.seed, epoch, index))
-        which = np.minimum(
+        indices = np.minimum(
             np.searchsorted(self.chances, random.random(self.batch_size)), len(self.chances) - 1
         )
-        origins = 1 + (random.random(self.batch_size) * self.windows[which]).astype(np.int64)
-        x, y = self.at(which, origins)
+        origins = 1 + (random.random(self.batch_size) * self.windows[indices]).astype(np.int64)
+        x, y = self.at(indices, origins)
         if "static" in x:
             x["static"] = np.where(random.random((self.batch_size, 1)) < NEVER_SEEN, 0, x["static"])
         return x, y
 
     def at(
-        self, which: np.ndarray, origins: np.ndarray
+        self, indices: np.ndarray, origins: np.ndarray
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Windows of the series `which`, their horizons beginning at the steps `origins`."""
+        """Windows of the series with these indices, whose horizons begin at the steps `origins`."""
         context, width = self.recipe.context, self.recipe.context + self.horizon
         steps = np.arange(-context, self.horizon)
-        cells = (self.starts[which] + origins)[:, None] + steps  # (B, T)
-        scaling = self.scaling(which, origins)
+        cells = (self.starts[indices] + origins)[:, None] + steps  # (B, T)
+        scaling = self.scaling(indices, origins)
         earlier = cells[:, :, None] - np.array(self.recipe.lags)
         lags = scaling.scaled(np.take(self.values, earlier))
         if self.recipe.scaling != "mean":  # else zeros stay zeros
             lags *= np.take(self.is_inside, earlier)
         x = {
             "lags": lags,
-            "features": self.features[(self.rows[which] + origins)[:, None] + steps],
+            "features": self.features[(self.rows[indices] + origins)[:, None] + steps],
             "log_scale": self.recipe.log_scales(scaling)[:, None],
         }
         if self.static.shape[1]:
-            x["static"] = self.static[which]
-        values, scale = self.values[cells], np.ones(len(which), np.float32)
+            x["static"] = self.static[indices]
+        values, scale = self.values[cells], np.ones(len(indices), np.float32)
         if self.recipe.scaling == "mean":  # counts are scored in their own units
             scale = scaling.size.astype(np.float32)
         else:
             values = scaling.scaled(values)
-        scales = np.broadcast_to(scale[:, None], (len(which), width))
+        scales = np.broadcast_to(scale[:, None], (len(indices), width))
         y = np.stack([values.astype(np.float32), self.observed[cells], scales], -1)
         return x, y
 
-    def scaling(self, which: np.ndarray, origins: np.ndarray) -> Scaling:
-        """Of windows whose horizons begin at the steps `origins`; of the whole series, where a
-        context has no scale.
+    def scaling(self, indices: np.ndarray, origins: np.ndarray) -> Scaling:
+        """The scaling of windows whose horizons begin at the steps `origins`; that of the whole
+        series if a context has no scale.
         """
         is_mean = self.recipe.scaling == "mean"
         steps = np.arange(-(self.recipe.context if is_mean else self.recipe.past), 0)
-        cells = (self.starts[which] + origins)[:, None] + steps
+        cells = (self.starts[indices] + origins)[:, None] + steps
         values, observed = self.values[cells], self.observed[cells] > 0
         scaling = self.recipe.scales(values, observed)
         if not is_mean:
             return scaling
         is_empty = ~(np.abs(values) * observed).any(1)
         return replace(
-            scaling, scale=np.where(is_empty, self.whole[which] / scaling.unit, scaling.scale)
+            scaling, scale=np.where(is_empty, self.whole[indices] / scaling.unit, scaling.scale)
         )
 
 
 def power_of(sampling: str | float) -> float:
-    """The power of a series' scale that the chance of its windows is in proportion to.
+    """The power of a series' scale to which the probability of its windows is proportional.
 
     Raises:
         UsageError: it is not from 0 to 1.
@@ -173,30 +173,29 @@ class ValidationWindows:
     count in the loss.
 
     Args:
-        many: whole series.
+        series: whole series.
         recipe, horizon, batch_size: as for `WindowBatches`.
-        windows: of each series; see `calibration.origins`.
-        most: at most so many series, evenly spread.
+        windows: number of windows of each series; see `validation_windows.origins`.
+        max_series: maximum number of series, which are evenly spaced.
     """
 
     def __init__(
         self,
-        many: Sequence[TimeSeries],
+        series: Sequence[TimeSeries],
         recipe: Recipe,
         horizon: int,
         *,
         batch_size: int = 64,
         windows: int = 1,
-        most: int = 2000,
+        max_series: int = 2000,
     ):
-        chosen = [
-            many[int(n)] for n in np.unique(np.linspace(0, len(many) - 1, most).round().astype(int))
-        ]
+        indices = np.unique(np.linspace(0, len(series) - 1, max_series).round().astype(int))
+        chosen = [series[index] for index in indices]
         self.windows = WindowBatches(chosen, recipe, horizon)
         pairs = [
             (index, origin)
-            for index, one in enumerate(chosen)
-            for origin in origins(len(one), horizon, windows)
+            for index, item in enumerate(chosen)
+            for origin in origins(len(item), horizon, windows)
         ]
         self.parts = [
             np.array(pairs[first : first + batch_size])
@@ -209,22 +208,22 @@ class ValidationWindows:
     def batch(self, epoch: int, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """One batch; the same in every epoch."""
         part = self.parts[index]
-        # TensorFlow's LSTM is slow, and says so, where the number of windows is odd.
-        which, first = np.concatenate([part, part[: len(part) % 2]]).T
-        x, y = self.windows.at(which, first)
+        # TensorFlow's LSTM is slow, and warns, if the number of windows is odd.
+        indices, first = np.concatenate([part, part[: len(part) % 2]]).T
+        x, y = self.windows.at(indices, first)
         y[:, : self.windows.recipe.context, 1] = 0.0
         y[len(part) :, :, 1] = 0.0
         return x, y
 
 
 def refill(batches: WindowBatches, parameters: Any, distribution: str, seed: int) -> int:
-    """Put the model's own samples where values are missing; returns how many were.
+    """Replace missing values by samples of the model; returns their number.
 
-    Windows follow each other through every series that has holes; each hole is sampled from the
-    distribution that the network gives there, seeing what was filled in so far.
+    Consecutive windows cover every series with gaps. Each missing value is sampled from the
+    distribution that the network predicts, given the values that were filled in before.
 
     Args:
-        batches: whose values are changed.
+        batches: the batches whose values are changed.
         parameters: called with x as `WindowBatches` makes it; returns (B, T, P).
         distribution: of the network.
         seed: of the samples.
@@ -248,7 +247,7 @@ def refill(batches: WindowBatches, parameters: Any, distribution: str, seed: int
             steps = origin + np.arange(-batches.recipe.context, batches.horizon)
             holes = (steps >= 0) & (steps < length) & (y[0, :, 1] == 0)
             scaling = batches.scaling(np.array([index]), np.array([origin]))
-            batches.values[here][steps[holes]] = _sampled(
+            batches.values[cells][steps[holes]] = _sampled(
                 random, outputs[holes], distribution, scaling
             )
             filled_in += int(holes.sum())
@@ -258,7 +257,7 @@ def refill(batches: WindowBatches, parameters: Any, distribution: str, seed: int
 def _sampled(
     random: np.random.Generator, parameters: np.ndarray, distribution: str, scaling: Scaling
 ) -> np.ndarray:
-    """Values in the series' units from parameters of scaled ones, (T, P); float64 (T,)."""
+    """Samples in the series' units, float64 (T,), from parameters of scaled values, (T, P)."""
     columns = parameters.astype(np.float64).T
     if distribution == "student_t":
         values = columns[0] + columns[1] * random.standard_t(columns[2])
@@ -272,7 +271,7 @@ def _sampled(
 
 
 class Refill(keras.callbacks.Callback):
-    """Before each epoch, puts new samples of the model where values are missing."""
+    """Replaces missing values by new samples of the model before each epoch but the first."""
 
     def __init__(self, batches: WindowBatches, distribution: str, seed: int):
         super().__init__()
@@ -284,28 +283,29 @@ class Refill(keras.callbacks.Callback):
             refill(self.batches, predict, self.distribution, self.seed + epoch)
 
 
-def without_effects(many: Sequence[TimeSeries], recipe: Recipe, windows: int) -> list[TimeSeries]:
-    """The series without what their covariates add in the part that is trained on.
+def without_effects(series: Sequence[TimeSeries], recipe: Recipe, windows: int) -> list[TimeSeries]:
+    """The series without the effects of their covariates, estimated on the training part.
 
     Args:
-        windows: of each series that are set aside; 0 for none.
+        windows: number of windows of each series that are set aside; 0 for none.
     """
     if not recipe.effects:
-        return list(many)
-    season, series = frequency.season(recipe.freq), []
-    for one in many:
-        head = without_windows(one, recipe.horizon, windows) if windows else one
+        return list(series)
+    season, adjusted = frequency.season(recipe.freq), []
+    for item in series:
+        head = without_windows(item, recipe.horizon, windows) if windows else item
         effects = Effects.of(head, recipe.known, season)
-        series.append(effects.removed(one) if effects else one)
-    return series
+        adjusted.append(effects.removed(item) if effects else item)
+    return adjusted
 
 
-def fingerprint(many: Sequence[TimeSeries]) -> str:
-    """A digest of all that is trained on."""
+def fingerprint(series: Sequence[TimeSeries]) -> str:
+    """A digest of all training data."""
     digest = hashlib.sha256()
-    for one in many:
-        digest.update(f"{one.name}|{one.start}|{one.freq}|{sorted(one.static.items())}|".encode())
-        digest.update(np.ascontiguousarray(one.target).tobytes())
-        for key in sorted(one.known):
-            digest.update(np.ascontiguousarray(one.known[key]).tobytes())
+    for item in series:
+        static = sorted(item.static.items())
+        digest.update(f"{item.name}|{item.start}|{item.freq}|{static}|".encode())
+        digest.update(np.ascontiguousarray(item.target).tobytes())
+        for key in sorted(item.known):
+            digest.update(np.ascontiguousarray(item.known[key]).tobytes())
     return digest.hexdigest()[:20]

@@ -86,7 +86,7 @@ def _words(
 
 
 def align(log_probs: np.ndarray, alphabet: str, text: str) -> list[Piece]:
-    """The words of `text` at the frames where they are most likely (Viterbi); empty where they do
+    """The words of `text` at the frames where they are most likely (Viterbi); empty if they do
     not fit.
     """
     symbols = [1 + alphabet.index(c) for c in text]

@@ -41,7 +41,7 @@ class Segment(Record):
     Attributes:
         start, end: in seconds.
         score: probability, 0 to 1; the mean over the words or tokens.
-        silence: probability of silence, 0 to 1; None where the model does not give it.
+        silence: probability of silence, 0 to 1; None if the model does not give it.
         channel: the channel of the recording, from 1, if each was transcribed separately.
 
     Example:

@@ -63,7 +63,7 @@ class CtcTrainer(RecognitionTrainer):
         return text, np.array(symbols, np.int32)
 
     def misfit(self, samples: int, symbols: np.ndarray) -> str | None:
-        """Why a recording cannot belong to its text; None where it can."""
+        """Why a recording cannot belong to its text; None if it can."""
         seconds = samples / self.features.sample_rate
         lengths = f"{seconds:.2f} s for {len(symbols)} characters"
         if not len(symbols):

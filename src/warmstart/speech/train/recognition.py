@@ -84,7 +84,7 @@ class RecognitionTrainer(Trainer[RecognitionOptions]):
 
     @abstractmethod
     def misfit(self, samples: int, symbols: np.ndarray) -> str | None:
-        """Why a recording of so many samples cannot belong to its text; None where it can."""
+        """Why a recording of so many samples cannot belong to its text; None if it can."""
 
     def warnings(self) -> Sequence[str]:
         """What the user should know of the data."""

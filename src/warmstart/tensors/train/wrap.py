@@ -84,7 +84,7 @@ def spec_of(tensor: Any, model: keras.Model) -> TensorSpec:
 
 
 def table_size(tensor: Any, model: keras.Model) -> int | None:
-    """The rows of the smallest embedding that looks up the numbers of an input; None where none
+    """The rows of the smallest embedding that looks up the numbers of an input; None if none
     does.
     """
     import keras
@@ -99,7 +99,7 @@ def table_size(tensor: Any, model: keras.Model) -> int | None:
 
 
 def output_names(model: keras.Model) -> list[str | None]:
-    """The names of a model's outputs, in their order; None where they have no name of their own."""
+    """The names of a model's outputs, in their order; None if they have no name of their own."""
     import keras
 
     structure = None if isinstance(model, keras.Sequential) else model.output

@@ -40,7 +40,7 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
 
     Attributes:
         problem: which of them.
-        probe: the figures of the linear probe; empty where it is not a candidate.
+        probe: the figures of the linear probe; empty if it is not a candidate.
         start: the weights before the head was solved, where a refit needs them.
     """
 

@@ -37,7 +37,7 @@ def solve_head(
         multi_label: a sigmoid per class instead of the softmax.
 
     Returns:
-        Whether it was solved; False where that would take minutes.
+        Whether it was solved; False if that would take minutes.
     """
     layer = head_layer(network)
     if not linear.fits_in_time(len(targets), layer.kernel.shape[0], targets.shape[1]):

@@ -124,7 +124,7 @@ class TextWrapper(Wrapper[TokensT], Generic[TokensT]):
 
     @cached_property
     def lengths(self) -> tuple[int | None, int]:
-        """(tokens that every text is padded to, None where it is not; tokens at most)."""
+        """(tokens that every text is padded to, None if it is not; tokens at most)."""
         fixed = self.opened.model.inputs[0].shape[1]
         if self.vectorization is not None:
             own = self.vectorization.get_config()["output_sequence_length"]
@@ -242,7 +242,7 @@ class TextEmbedderWrapper(TextWrapper[WrapEmbedderOptions]):
 
 
 def leading_vectorization(model: keras.Model) -> Any:
-    """The `TextVectorization` that a model of one text begins with; None where it does not."""
+    """The `TextVectorization` that a model of one text begins with; None if it does not."""
     import keras
 
     if len(model.inputs) != 1 or str(model.inputs[0].dtype) != "string":

@@ -275,7 +275,7 @@ class Stage:
         logits: of the classes, (B, Q, classes).
         boxes: centre and size as shares of the picture, (B, Q, 4).
         corners: logits of the distributions over the offsets of the four sides, (B, Q, 4 * (bins +
-            1)); None where the boxes are not refined as distributions.
+            1)); None if the boxes are not refined as distributions.
         initial: the boxes that the offsets move, (B, Q, 4).
     """
 

@@ -40,7 +40,7 @@ class SavedClassifier:
 
     Attributes:
         front: what happens to photos before the backbone.
-        size: (height, width) of the model's input; None where it takes any.
+        size: (height, width) of the model's input; None if it takes any.
         head: the layers between backbone and classes, as `network.head_config` gives them.
         units: of the last Dense; 1 is one logit of two classes.
         sigmoid: whether each class has a probability of its own.
@@ -62,7 +62,7 @@ class SavedClassifier:
 
 
 def read(checkpoint: Checkpoint, base: Mapping[str, Any]) -> SavedClassifier | None:
-    """The classifier of an open file; None where the file has weights only.
+    """The classifier of an open file; None if the file has weights only.
 
     Args:
         checkpoint: an open file of Keras.
@@ -290,7 +290,7 @@ def _units(dense: Node, label: str) -> int:
 
 
 def _input_size(graph: Graph, label: str) -> tuple[int, int] | None:
-    """Height and width of the model's input; None where it takes any."""
+    """Height and width of the model's input; None if it takes any."""
     config = graph.nodes[0].config
     shape = config.get("batch_shape") or config.get("batch_input_shape") or ()
     if not isinstance(shape, list) or len(shape) != 4 or None in shape[1:]:

@@ -22,7 +22,7 @@ LARGEST_LABELS = 4 << 20
 def read(
     entry: Entry, labels: Sequence[Label], weights: Path
 ) -> tuple[Entry, tuple[Label, ...]] | None:
-    """The entry and the classes of a classifier in a file; None where the file contains the network
+    """The entry and the classes of a classifier in a file; None if the file contains the network
     of the entry itself, or weights only.
 
     Args:

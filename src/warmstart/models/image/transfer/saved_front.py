@@ -41,7 +41,7 @@ class Front:
     Attributes:
         nodes: indices of the layers, in order.
         scale, offset: (3,).
-        size: (height, width) that photos are resized to; None where no layer does.
+        size: (height, width) that photos are resized to; None if no layer does.
     """
 
     nodes: tuple[int, ...] = ()

@@ -12,7 +12,7 @@ from warmstart.models.speech.receptive_field import receptive_field
 
 RUNNER = "warmstart.speech.ctc.recognizer"
 FEATURE_RANGE = (-2.0, 2.0)
-"""Of the inputs with which engines are compared."""
+"""The range of the random inputs with which engines are compared."""
 
 
 @dataclass(frozen=True)

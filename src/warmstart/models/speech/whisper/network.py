@@ -274,8 +274,8 @@ class Whisper(keras.Model):
 
 
 def heads_of(seen: list[Any], chosen: Sequence[Sequence[int]]) -> Any:
-    """Some (block, head) of how the blocks look at the encoder, each (B, H, T, S): (B, len(chosen),
-    T, S).
+    """The cross-attention weights of the chosen (block, head) pairs, (B, len(chosen), T, S), from
+    those of each block, (B, H, T, S).
     """
     return ops.concatenate([seen[block][:, head : head + 1] for block, head in chosen], axis=1)
 

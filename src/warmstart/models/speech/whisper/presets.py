@@ -102,8 +102,8 @@ def _check_converter(folder: Path, mels: int, frames: int) -> None:
 
 
 def _generation(folder: Path) -> dict[str, Any]:
-    """What decoding needs to know: a text begins with neither a space nor its end (Radford et al.
-    2022, section 4.5 and OpenAI's code).
+    """The settings of decoding: a text begins with neither a space nor the end token (Radford et
+    al. 2022, section 4.5 and OpenAI's code).
     """
     tokens = vocabulary(folder)
     first = [tokens[name] for name in ("Ġ", "<|endoftext|>") if name in tokens]

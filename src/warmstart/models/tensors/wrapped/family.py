@@ -37,8 +37,8 @@ LOOKUPS = ("vocabulary", "idf_weights")
 """Arguments of lookup layers that may be the path of a file."""
 MOST_VALUES, MOST_DEPTH = 2_000_000, 64
 ACTIVATIONS = ("none", "softmax", "sigmoid", "binary")
-"""What makes probabilities of the outputs: nothing, a softmax, a sigmoid for each class, or a
-sigmoid of one number for the second of two classes, `binary`; `complement` is such a probability.
+"""How outputs become probabilities: not at all, by a softmax, by a sigmoid for each class, or by a
+sigmoid of one number for the second of two classes (`binary`).
 """
 
 

@@ -40,7 +40,7 @@ LEAST = 1e-30
 FEATURES = "features"
 """The activation of a model of photos whose output is features."""
 POOLS = {3: layers.GlobalAveragePooling1D, 4: layers.GlobalAveragePooling2D}
-"""By the rank of the tensor whose positions are averaged."""
+"""Rank of a tensor -> the layer that averages its positions."""
 
 
 def build(
@@ -282,7 +282,7 @@ def probabilities(tensor: Any, activation: str) -> Any:
 
 def feature_tensor(model: keras.Model, config: Mapping[str, Any]) -> Any:
     """The features (B, D) of a model: those of the layer that the config names, else the last
-    feature map averaged over its pixels, else what the last layer takes; None where that is not a
+    feature map averaged over its pixels, else what the last layer takes; None if that is not a
     vector.
 
     Raises:

@@ -237,7 +237,7 @@ def _last_real(x: Any, mask: Any) -> Any:
 
 
 def outputs(model: GPT2, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """What the program of a classifier gives: `logits` (B, L), and `features` (B, C), the final
+    """The outputs of the program of a classifier: `logits` (B, L), and `features` (B, C), the final
     state of each text's last token.
     """
     results = model(inputs, training=False)
