@@ -221,7 +221,7 @@ def type_in_words(field: Field) -> str:
         "NoneType": "see its meaning",
         "Any": "see its meaning",
     }.get(words, words)
-    if field.many:
+    if field.is_sequence:
         words = f"list of {words}"
     return f"{words} or None" if field.nullable and words != "see its meaning" else words
 

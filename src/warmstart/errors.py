@@ -293,8 +293,8 @@ def without_frames(error: ErrorT) -> ErrorT:
     """Remove the tracebacks of an error and of its causes, and return it: their frames would keep the
     input, and all that was computed from it, in memory while the error is stored as a value.
     """
-    one: BaseException | None = error
-    while one is not None and one.__traceback__ is not None:
-        one.__traceback__ = None
-        one = one.__cause__ or one.__context__
+    current: BaseException | None = error
+    while current is not None and current.__traceback__ is not None:
+        current.__traceback__ = None
+        current = current.__cause__ or current.__context__
     return error

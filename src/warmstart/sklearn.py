@@ -195,7 +195,7 @@ class Classifier(ClassifierMixin, _Estimator):
         if self.frozen:
             self.model_ = opened(self.base, self.task)
         else:
-            pairs = [(one, str(label)) for one, label in zip(inputs, labels, strict=True)]
+            pairs = [(item, str(label)) for item, label in zip(inputs, labels, strict=True)]
             self.model_ = finetune(self.base, pairs, task=self.task, **self._options())
         if unknown := set(names) - {label.name for label in self.model_.labels}:
             raise UsageError(f"{self.model_.name} does not know the label {min(unknown)!r}.")
@@ -225,9 +225,9 @@ class Classifier(ClassifierMixin, _Estimator):
         for row, result in zip(probabilities, results, strict=True):
             if isinstance(result, Failed):
                 raise result.error
-            for one in result:
-                if one.label in columns:
-                    row[columns[one.label]] = one.score
+            for prediction in result:
+                if prediction.label in columns:
+                    row[columns[prediction.label]] = prediction.score
         return probabilities
 
     def _options(self) -> dict[str, Any]:
@@ -282,4 +282,4 @@ def inputs_of(X: Any) -> list[Any]:
         if X.shape[1] != 1:
             raise UsageError(f"X has {X.shape[1]} columns; pass the one with the inputs.")
         X = X[:, 0]
-    return [str(one) if isinstance(one, np.str_) else one for one in X]
+    return [str(item) if isinstance(item, np.str_) else item for item in X]

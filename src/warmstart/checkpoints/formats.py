@@ -96,7 +96,7 @@ def checkpoint_file(path: Path) -> Path:
             return path / name
     bundles = sorted(path.glob("*ckpt*.index"))
     if len(bundles) > 1:
-        names = ", ".join(one.name for one in bundles)
+        names = ", ".join(bundle.name for bundle in bundles)
         raise CheckpointError(f"{path} contains several checkpoints ({names}); name one of them.")
     if bundles:
         return bundles[0]

@@ -180,8 +180,8 @@ def _with_rows(array: Derived, rows: int) -> Derived:
 
 def _side_by_side(pieces: list[Derived]) -> Derived:
     def make(*sources: np.ndarray) -> np.ndarray:
-        arrays = [one.make(source) for one, source in zip(pieces, sources, strict=True)]
+        arrays = [piece.make(source) for piece, source in zip(pieces, sources, strict=True)]
         return np.concatenate(arrays, axis=-1)
 
-    shape = (*pieces[0].shape[:-1], sum(one.shape[-1] for one in pieces))
-    return Derived(tuple(one.sources[0] for one in pieces), shape, make)
+    shape = (*pieces[0].shape[:-1], sum(piece.shape[-1] for piece in pieces))
+    return Derived(tuple(piece.sources[0] for piece in pieces), shape, make)

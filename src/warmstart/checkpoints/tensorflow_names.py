@@ -58,7 +58,7 @@ def pytorch_names(checkpoint: Checkpoint) -> Checkpoint:
         modules = {name: match[1] for name in names if (match := TRANSFORMERS.match(name))}
         if not modules or len(modules) < len(names):
             return checkpoint
-        new = {name: _transformers(one) for name, one in modules.items()}
+        new = {name: _transformers(module) for name, module in modules.items()}
         return _renamed(checkpoint, new, "transformers-h5")
     arrays = [name for name in names if not STATE.search(name)]
     rules = BERT if "bert/embeddings/word_embeddings" in names else ()

@@ -58,7 +58,7 @@ class FinetuneCommand(Command):
             self.epilog = f"With --task or --model, --help also lists the options of that task. Tasks: {names}."
         elif task is None and args:
             trainable = [each for each in TASKS.values() if each.trainer]
-            known = [one for each in trainable for one in _parameters(each)]
+            known = [parameter for task in trainable for parameter in _parameters(task)]
             data = data_argument(args, known)
             task = None if data is None else task_of_data(data)
         self.params = _parameters(task)

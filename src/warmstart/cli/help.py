@@ -110,8 +110,8 @@ def in_flags(message: str, parameters: Iterable[click.Parameter]) -> str:
         option = flags[match["name"]]
         long, value = max(option.opts, key=len), match["word"] or ""
         if match["list"] is not None:
-            values = [one[0] or one[1] for one in re.findall(_QUOTED, match["list"])]
-            return " ".join(f"{long} {shlex.quote(one)}" for one in values)
+            values = [groups[0] or groups[1] for groups in re.findall(_QUOTED, match["list"])]
+            return " ".join(f"{long} {shlex.quote(value)}" for value in values)
         if (quoted := re.fullmatch(_QUOTED, match["text"] or "")) is not None:
             value = shlex.quote(quoted[1] or quoted[2] or "")
         if option.is_flag and value in ("True", "False"):
@@ -226,7 +226,7 @@ class Command(click.Command):
             raise unknown_option(error.option_name, owner, self.params, listed) from None
 
     def get_help(self, ctx: click.Context) -> str:
-        rare = [one for one in self.get_params(ctx) if getattr(one, "rare", False)]
+        rare = [parameter for parameter in self.get_params(ctx) if getattr(parameter, "rare", False)]
         if rare and not ctx.meta.get(LONG):
             more = f"{HELP_ALL} lists {counted(len(rare), 'more option')}."
             self.epilog = f"{self.epilog} {more}" if self.epilog else more

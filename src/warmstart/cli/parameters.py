@@ -38,7 +38,7 @@ class FieldType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gen
         field = self.field
         if field.type not in _TYPE_NAMES and not field.choices:
             return field.check(json_or_text(value))
-        if field.many and field.type is str and not field.choices:
+        if field.is_sequence and field.type is str and not field.choices:
             return field.check((value,))  # a comma may be part of the text
         return field.parse(value)
 
@@ -61,7 +61,7 @@ def flag(field: Field, panel: str) -> Option:
     short = field.option.short or ("-o" if field.name == "output" else None)
     if short:
         names.insert(1, short)
-    if (field.type is bool or isinstance(field.default, bool)) and not field.many:
+    if (field.type is bool or isinstance(field.default, bool)) and not field.is_sequence:
         if field.default is not False:
             names[-1] = f"{long}/--no-{long[2:]}"
         shown = long if field.default is True else None
@@ -79,7 +79,7 @@ def flag(field: Field, panel: str) -> Option:
     elif field.choices:
         values = [*map(str, field.choices), *(["integer"] if field.numbered else [])]
         attributes["metavar"] = f"[{'|'.join(values)}]"
-    if field.many:
+    if field.is_sequence:
         attributes["multiple"] = True
         meaning += (
             " May be repeated."
@@ -127,7 +127,7 @@ def typed_options(declared: type, values: Mapping[str, Any]) -> dict[str, Any]:
         value = values.get(name)
         if not field.option.cli or value is None or value == ():
             continue
-        chosen[name] = tuple(item for part in value for item in part) if field.many else value
+        chosen[name] = tuple(item for part in value for item in part) if field.is_sequence else value
     return chosen
 
 

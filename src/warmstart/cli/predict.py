@@ -81,7 +81,7 @@ def _may_be_text(request: Request) -> bool:
     """Whether a model of texts would have answered an input of another form."""
     inputs = [task.input_kind() for task in TASKS.values() if task.verb == request.task.verb]
     is_free = request.model is None and request.task.input_kind().is_file
-    return is_free and any(not (one.is_file or one.suffixes) for one in inputs)
+    return is_free and any(not (input_kind.is_file or input_kind.suffixes) for input_kind in inputs)
 
 
 def input_count(request: Request, model: Model[Any, Any, Any]) -> int | None:

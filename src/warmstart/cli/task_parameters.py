@@ -58,7 +58,7 @@ def _inputs(tasks: Sequence[Task]) -> Argument:
     accepted = [task.input_kind() for task in tasks]
     names = " or ".join(dict.fromkeys(input_kind.plural for input_kind in accepted))
     parts = [f"{names.capitalize()}."] if names else []
-    files = [one for one in accepted if one.is_file or one.suffixes]
+    files = [input_kind for input_kind in accepted if input_kind.is_file or input_kind.suffixes]
     if files or not accepted:
         parts.append("Files, folders, patterns or URLs.")
     if len(files) < len(accepted) or not accepted:

@@ -155,7 +155,7 @@ class TaskCommand(Command):
         for task in self.tasks if suffix else ():
             input_kind = task.input_kind()
             if task.default_model and suffix in input_kind.suffixes:
-                same = [one for one in self.tasks if one.input == task.input]
+                same = [other for other in self.tasks if other.input == task.input]
                 return same if input_kind.is_file else self.tasks
         return self.tasks
 

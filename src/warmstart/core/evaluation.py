@@ -109,7 +109,7 @@ class Evaluation(dict[str, Any]):
             return {name: {key: row[key] for key in OF_FORECASTS} for name, row in rows.items()}
         for value in self.values():
             if isinstance(value, Mapping) and all(
-                isinstance(one, Mapping) for one in value.values()
+                isinstance(metrics, Mapping) for metrics in value.values()
             ):
                 classes: Mapping[str, Mapping[str, float]] = value
                 return classes
@@ -203,8 +203,8 @@ class Evaluation(dict[str, Any]):
                 for pair in pairs[:MISTAKES]
             )
             yield f"Most often confused: {', '.join(confused)}"
-        for one in self.get("mistakes", ())[:MISTAKES]:
-            yield f"  {one['answer']} {one['score']:.0%}, but is {one['truth']}: {one['input']}"
+        for mistake in self.get("mistakes", ())[:MISTAKES]:
+            yield f"  {mistake['answer']} {mistake['score']:.0%}, but is {mistake['truth']}: {mistake['input']}"
 
 
 def example_unit(model: Model[Any, Any, Any]) -> str:

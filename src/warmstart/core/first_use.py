@@ -172,6 +172,6 @@ def _is_needed(model: LoadedModel) -> bool:
 def _end() -> None:
     """Wait for running compilations; if Ctrl+C ends the process, cancel them."""
     interrupted = issubclass(getattr(sys, "last_type", None) or Exception, KeyboardInterrupt)
-    for one in list(_running):
+    for compilation in list(_running):
         with contextlib.suppress(Exception):
-            one.cancel() if interrupted else one.finish()
+            compilation.cancel() if interrupted else compilation.finish()

@@ -186,7 +186,7 @@ class LoadedModel(CompiledModel, ABC):
         Raises:
             BundleError: they do not belong together.
         """
-        outputs = [one for each in signatures.values() for one in each.outputs]
+        outputs = [output for signature in signatures.values() for output in signature.outputs]
         for spec in outputs:
             size = spec.shape[-1] if spec.name == self.class_output else None
             if isinstance(size, int):

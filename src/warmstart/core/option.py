@@ -78,24 +78,24 @@ class Field:
     Attributes:
         name: of the field and the keyword.
         type: `bool`, `int`, `float`, `str`, or another class for options of Python only.
-        many: whether the value is a sequence of `type`.
+        is_sequence: whether the value is a sequence of `type`.
         nullable: whether None is valid.
         choices: the valid values, where they are listed.
         default: of the field; `MISSING` where it must be set.
         option: its meaning and bounds.
-        lone: whether one item without a list is valid, too (`float | Sequence[float]`).
+        allows_single: whether one item without a list is valid, too (`float | Sequence[float]`).
         numbered: whether an integer is valid instead of a choice (`str | int`); `ge` and the other
             bounds apply to this integer.
     """
 
     name: str
     type: type
-    many: bool
+    is_sequence: bool
     nullable: bool
     choices: tuple[Any, ...]
     default: Any
     option: Option
-    lone: bool = False
+    allows_single: bool = False
     numbered: bool = False
 
     @property
@@ -112,10 +112,10 @@ class Field:
             return None
         if self.option.read is not None:
             return self.option.read(value)
-        if not self.many:
+        if not self.is_sequence:
             return self._check_one(value, self.name)
         if isinstance(value, str if self.type is str else numbers.Real) and (
-            self.lone or self.type is str
+            self.allows_single or self.type is str
         ):
             value = (value,)
         if getattr(value, "ndim", 0) == 1:  # an array
@@ -125,7 +125,7 @@ class Field:
         limit = self.option.max_length
         if limit is not None and len(value) > limit:
             raise UsageError(f"{self.name} must have {limit} items or less, not {len(value)}.")
-        return tuple(self._check_one(one, f"every item of {self.name}") for one in value)
+        return tuple(self._check_one(item, f"every item of {self.name}") for item in value)
 
     def _check_one(self, value: Any, name: str) -> Any:
         if self.numbered and isinstance(value, numbers.Integral) and not isinstance(value, bool):
@@ -133,8 +133,8 @@ class Field:
         if self.choices:
             if value not in self.choices or isinstance(value, bool) != (self.type is bool):
                 named = ", ".join(map(str, self.choices))
-                one = f"one of {named}" if not self.numbered else f"{named} or an integer"
-                raise UsageError(f"{name} must be {one}, not {value!r}.")
+                valid = f"one of {named}" if not self.numbered else f"{named} or an integer"
+                raise UsageError(f"{name} must be {valid}, not {value!r}.")
             return value
         if self.type is bool:
             if not isinstance(value, bool) and type(value).__name__ not in ("bool_", "bool"):
@@ -171,7 +171,7 @@ class Field:
         Raises:
             UsageError: it stands for no valid value.
         """
-        if self.many:
+        if self.is_sequence:
             parts = [part.strip() for text in texts for part in text.split(",")]
             return self.check([self._parse_one(part) for part in parts])
         (text,) = texts
@@ -201,20 +201,21 @@ class Field:
 
     def _type_schema(self) -> dict[str, Any]:
         option = self.option
-        one: dict[str, Any]
+        item_schema: dict[str, Any]
         if self.choices and self.numbered:
-            one = {"type": "string", "pattern": f"^({'|'.join(map(re.escape, self.choices))})$"}
+            pattern = "|".join(map(re.escape, self.choices))
+            item_schema = {"type": "string", "pattern": f"^({pattern})$"}
         elif self.choices:
-            one = {"enum": list(self.choices)}
+            item_schema = {"enum": list(self.choices)}
             if all(isinstance(choice, str) for choice in self.choices):
-                one["type"] = "string"
+                item_schema["type"] = "string"
         else:
             names = {bool: "boolean", int: "integer", float: "number", str: "string"}
-            one = {"type": names[self.type]}
+            item_schema = {"type": names[self.type]}
             if self.type is str:
-                one["minLength"] = 1
+                item_schema["minLength"] = 1
         if self.numbered:
-            one["type"] = ["string", "integer"]
+            item_schema["type"] = ["string", "integer"]
         if self.numbered or self.type in (int, float):
             bounds = {
                 "minimum": option.ge,
@@ -222,15 +223,15 @@ class Field:
                 "maximum": option.le,
                 "exclusiveMaximum": option.lt,
             }
-            one |= {key: bound for key, bound in bounds.items() if bound is not None}
+            item_schema |= {key: bound for key, bound in bounds.items() if bound is not None}
         limit = option.max_length
-        if not self.many:
+        if not self.is_sequence:
             if limit is not None:
-                one["maxLength"] = limit
-            return one
-        array: dict[str, Any] = {"type": "array", "items": one}
-        if self.lone and not self.choices:
-            array = {**one, **array, "type": [one["type"], "array"]}
+                item_schema["maxLength"] = limit
+            return item_schema
+        array: dict[str, Any] = {"type": "array", "items": item_schema}
+        if self.allows_single and not self.choices:
+            array = {**item_schema, **array, "type": [item_schema["type"], "array"]}
         return array if limit is None else {**array, "maxItems": limit}
 
 

@@ -113,31 +113,31 @@ def _fields(options: Any) -> Mapping[str, Field]:
 def field_of(name: str, hint: Any, default: Any, option: Option) -> Field:
     """The field of an annotated type."""
     members = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else ()
-    lone = any(map(_is_sequence, members)) and (
+    allows_single = any(map(_is_sequence, members)) and (
         float in members or int in members or str in members
     )
-    names = [one for one in members if one is str or get_origin(one) is Literal]
+    names = [member for member in members if member is str or get_origin(member) is Literal]
     numbered = int in members and len(names) == 1 and not {*members} - {*names, int, type(None)}
     choices = get_args(names[0]) if numbered else ()
     shape = (str, False, type(None) in members, choices) if numbered else shape_of(hint)
-    return Field(name, *shape, default, option, lone, numbered)
+    return Field(name, *shape, default, option, allows_single, numbered)
 
 
 def shape_of(hint: Any) -> tuple[type, bool, bool, tuple[Any, ...]]:
-    """(type, many, nullable, choices) of the annotation of a field."""
+    """(type, is_sequence, nullable, choices) of the annotation of a field."""
     nullable = False
     if get_origin(hint) in (Union, types.UnionType):
         members = [member for member in get_args(hint) if member is not type(None)]
         nullable = len(members) < len(get_args(hint))
         items = {get_args(member)[0] if _is_sequence(member) else member for member in members}
         hint = next(filter(_is_sequence, members), members[0]) if len(items) == 1 else object
-    many = _is_sequence(hint)
-    if many:
+    is_sequence = _is_sequence(hint)
+    if is_sequence:
         hint = get_args(hint)[0]
     if get_origin(hint) is Literal:
         choices = get_args(hint)
-        return type(choices[0]), many, nullable, choices
-    return (hint if isinstance(hint, type) else object), many, nullable, ()
+        return type(choices[0]), is_sequence, nullable, choices
+    return (hint if isinstance(hint, type) else object), is_sequence, nullable, ()
 
 
 def _is_sequence(hint: Any) -> bool:

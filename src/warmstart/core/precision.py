@@ -85,7 +85,7 @@ class Choice:
         requirement = f"an agreement of {self.threshold:.1%} ({self.measure}, {compared})"
         return (
             f"{self.precision}: the fastest here with {requirement}",
-            *(one.words for one in self.candidates),
+            *(candidate.words for candidate in self.candidates),
         )
 
     def is_current(self, int8: Artifact | None) -> bool:
@@ -95,7 +95,7 @@ class Choice:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Choice:
-        candidates = tuple(Candidate(**one) for one in data["candidates"])
+        candidates = tuple(Candidate(**candidate) for candidate in data["candidates"])
         return cls(**{**data, "candidates": candidates})
 
 
@@ -222,13 +222,13 @@ def _best(candidates: Sequence[Candidate], threshold: float) -> str:
     """The fastest precision that agrees enough; the first candidate is float32."""
     float32 = candidates[0]
     good = [
-        one
-        for one in candidates[1:]
-        if not one.reason
-        and one.agreement >= threshold
-        and one.milliseconds < choose.CLEARLY_FASTER * float32.milliseconds
+        candidate
+        for candidate in candidates[1:]
+        if not candidate.reason
+        and candidate.agreement >= threshold
+        and candidate.milliseconds < choose.CLEARLY_FASTER * float32.milliseconds
     ]
-    return min(good, key=lambda one: one.milliseconds, default=float32).precision
+    return min(good, key=lambda candidate: candidate.milliseconds, default=float32).precision
 
 
 def _record(exact: Model[Any, Any, Any], choice: Choice) -> Choice:

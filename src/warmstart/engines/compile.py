@@ -228,7 +228,7 @@ def fill_program(
     if template.record["made_with"] != _made_with():
         return None
     report("filling the graph")
-    formulas = [graph.Formula.from_dict(one) for one in template.record["constants"]]
+    formulas = [graph.Formula.from_dict(record) for record in template.record["constants"]]
     network = _network(program, numbers or {})
     path = folder / PROGRAM
     path.write_bytes(graph.filled(template.path.read_bytes(), formulas, network))
@@ -258,7 +258,7 @@ def _record(
         "signatures": {name: signature.to_dict() for name, signature in signatures.items()},
         "differences": differences,
         "made_with": _made_with(),
-        **({"constants": [one.to_dict() for one in formulas]} if formulas else {}),
+        **({"constants": [formula.to_dict() for formula in formulas]} if formulas else {}),
     }
 
 

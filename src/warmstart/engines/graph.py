@@ -167,7 +167,7 @@ def formulas(
         if len(matches) > 1 or offset < 0 or program.find(data, offset + 1) >= 0:
             return None
         matched.append(replace(matches[0], offset=offset))
-    used = {one for formula in matched for one in formula.used(network)}
+    used = {name for formula in matched for name in formula.used(network)}
     needed: set[int | str] = set(network.numbers)
     needed |= {n for n, array in enumerate(network.arrays) if array.dtype == np.float32}
     return matched if needed <= used else None

@@ -86,12 +86,12 @@ def compile_int8(
         attempts.append(_by_litert(program, exact, folder, calibration, expected, report))
     except CompileError as error:
         failure = error
-    usable = [one for one in attempts if one.agreement >= calibration.threshold]
+    usable = [attempt for attempt in attempts if attempt.agreement >= calibration.threshold]
     if not usable:
         (folder / PROGRAM).unlink(missing_ok=True)
     if is_installed("nncf") and choose.openvino_runs():
         attempts += _by_nncf(exact, reference, folder, calibration, expected, report)
-        usable = [one for one in attempts if one.agreement >= calibration.threshold]
+        usable = [attempt for attempt in attempts if attempt.agreement >= calibration.threshold]
     if not usable:
         raise failure or CompileError(_refusal(attempts, calibration))
     report("measuring")
@@ -102,7 +102,7 @@ def compile_int8(
         bfloat16 = FloatRecord(engine.name, agreement)
     except EngineError as error:
         bfloat16 = FloatRecord(reason=str(error))
-    engines = floats | {one.engine.name: one.engine for one in usable}
+    engines = floats | {attempt.engine.name: attempt.engine for attempt in usable}
     measured = choose.measure(list(engines.values()))
     times = {name: round(ms, 3) for name, ms in zip(engines, measured, strict=True)}
     (folder / PROBE).write_bytes((exact.folder / PROBE).read_bytes())
@@ -113,8 +113,8 @@ def compile_int8(
         digest=calibration.digest,
         threshold=calibration.threshold,
         measure=calibration.rule.words,
-        agreement={one.engine.name: round(one.agreement, 6) for one in usable},
-        engine=choose.ranked({one.engine.name: times[one.engine.name] for one in usable})[0],
+        agreement={attempt.engine.name: round(attempt.agreement, 6) for attempt in usable},
+        engine=choose.ranked({attempt.engine.name: times[attempt.engine.name] for attempt in usable})[0],
         float_layers=usable[0].float_layers,
         milliseconds=times,
         float32=FloatRecord(floats["float32"].name),
@@ -186,14 +186,14 @@ def _by_nncf(
         attempts.append(Attempt(engine, calibration.to_compare.agreement(engine, expected)))
     except EngineError as error:
         log.info("int8 on OpenVINO: %s", error)
-    if not any(one.agreement >= calibration.threshold for one in attempts):
+    if not any(attempt.agreement >= calibration.threshold for attempt in attempts):
         for name in OPENVINO:
             (folder / name).unlink(missing_ok=True)
     return attempts
 
 
 def _refusal(attempts: Sequence[Attempt], calibration: Calibration) -> str:
-    best = max(attempts, key=lambda one: one.agreement)
+    best = max(attempts, key=lambda attempt: attempt.agreement)
     rest = f", with {best.float_layers} layers in float32" if best.float_layers else ""
     return (
         f"The agreement of int8 with float32 is too low: {calibration.rule.words} "

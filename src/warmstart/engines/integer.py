@@ -33,9 +33,9 @@ class IntegerEngine(LiteRTEngine):
         runner = self._runners[function]
         details = {**runner.get_input_details(), **runner.get_output_details()}
         return {
-            name: (float(one["quantization"][0]), int(one["quantization"][1]))
-            for name, one in details.items()
-            if one["dtype"] == np.int8
+            name: (float(detail["quantization"][0]), int(detail["quantization"][1]))
+            for name, detail in details.items()
+            if detail["dtype"] == np.int8
         }
 
     def _run(self, function: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

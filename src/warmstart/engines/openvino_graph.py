@@ -68,7 +68,7 @@ def _normalization() -> tuple[Any, Build]:
 
     def build(root: Any, matched: Mapping[Any, Any]) -> Any:
         exponent, added = _values(matched[power]), _values(matched[epsilon])
-        reduced = [_values(matched[one]) for one in (axes, same)]
+        reduced = [_values(matched[node]) for node in (axes, same)]
         if exponent != -0.5 or added is None or added.size != 1 or any(r is None for r in reduced):
             return None
         if not np.array_equal(*reduced):
@@ -191,16 +191,16 @@ def _head(mixed: Any) -> _Head | None:
     if scores.get_type_name() == "Add":
         bias = (scores.input_value(1),)
         scores = scores.input_value(0).get_node()
-    if not _is_product(scores, transposed=True) or any(len(_shape(one)) != AXES for one in bias):
+    if not _is_product(scores, transposed=True) or any(len(_shape(output)) != AXES for output in bias):
         return None
     slices = [
         _slice(each)
         for each in (scores.input_value(0), scores.input_value(1), mixed.input_value(1))
     ]
     first = slices[0]
-    if first is None or any(one is None or one[1:] != first[1:] for one in slices):
+    if first is None or any(part is None or part[1:] != first[1:] for part in slices):
         return None
-    return _Head((*(one[0] for one in slices if one), *bias), *first[1:])
+    return _Head((*(part[0] for part in slices if part), *bias), *first[1:])
 
 
 def _is_product(node: Any, *, transposed: bool) -> bool:

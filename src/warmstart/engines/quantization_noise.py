@@ -38,7 +38,7 @@ def noisiest_layers(program: bytes, samples: Iterable[Mapping[str, np.ndarray]])
         inputs: Mapping[str, int] = interpreter._get_full_signature_list()[FORWARD]["inputs"]
         layers: list[dict[str, Any]] = interpreter._get_ops_details()
         names = {tensor["index"]: tensor["name"] for tensor in interpreter.get_tensor_details()}
-    computed = set(inputs.values()) | {int(index) for one in layers for index in one["outputs"]}
+    computed = set(inputs.values()) | {int(index) for layer in layers for index in layer["outputs"]}
     tensors = {index: _Range() for index in computed}
     for sample in samples:
         for name, index in inputs.items():

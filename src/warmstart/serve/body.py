@@ -147,8 +147,8 @@ def _depth(value: Any, left: int) -> int:
     if left < 0 or not isinstance(value, list | dict):
         return left
     inner = value.values() if isinstance(value, dict) else value
-    containers = (one for one in inner if type(one) in (list, dict))
-    return min((_depth(one, left - 1) for one in containers), default=left)
+    containers = (item for item in inner if type(item) in (list, dict))
+    return min((_depth(item, left - 1) for item in containers), default=left)
 
 
 def require_json(request: Request, *others: str) -> None:

@@ -89,7 +89,7 @@ def examples(model: Model[Any, Any, Any], input_kind: InputKind) -> list[dict[st
     labels = " ".join(label.name for label in model.labels).lower()
     words = set(re.findall(r"\w+", labels))
     files = _files(input_kind.name)
-    suits = not words or not input_kind.is_file or any(one["label"] in words for one in files)
+    suits = not words or not input_kind.is_file or any(file["label"] in words for file in files)
     return files if suits else []
 
 
@@ -130,7 +130,7 @@ def _facts(served: Served) -> dict[str, Any]:
         "context": getattr(model, "max_length", None),
         "paper": entry.paper,
         "metrics": [
-            {"name": one.name, "value": one.value, "dataset": one.dataset, "source": one.source}
-            for one in entry.metrics
+            {"name": metric.name, "value": metric.value, "dataset": metric.dataset, "source": metric.source}
+            for metric in entry.metrics
         ],
     }

@@ -14,7 +14,7 @@ NEW_SECONDS = 1.0
 
 
 class Connection(Interface):
-    """What the pool needs of a connection."""
+    """The interface of a connection for the pool."""
 
     def close(self) -> None:
         """Close it; it has no request."""

@@ -50,7 +50,7 @@ class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CompletionRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """What `/v1/completions` takes."""
+    """The body of a request to `/v1/completions`."""
 
     model: Text
     prompt: str | Prompts
@@ -76,7 +76,7 @@ class CompletionRequest(msgspec.Struct, forbid_unknown_fields=True):
     overflow: Literal["error", "slide"] | None = None
 
     def choice(self, served: Served, settings: Settings, index: int = 0) -> dict[str, Any]:
-        """As options of `TextGenerator`, for the choice of this index.
+        """The request as options of `TextGenerator`, for the choice with this index.
 
         Raises:
             Refused: one is over a limit of the server.
@@ -100,7 +100,7 @@ class CompletionRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class EmbeddingRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """What `/v1/embeddings` takes."""
+    """The body of a request to `/v1/embeddings`."""
 
     model: Text
     input: str | Texts
@@ -147,21 +147,21 @@ def _prompts(served: Served, prompt: str | list[Any], state: State) -> list[str]
     """
     if isinstance(prompt, str):
         return _texts(prompt, state)
-    if all(isinstance(one, int) for one in prompt):
+    if all(isinstance(item, int) for item in prompt):
         prompt = [prompt]
-    if any(isinstance(one, int) for one in prompt):
+    if any(isinstance(item, int) for item in prompt):
         raise invalid("A prompt is a text or an array of token indices, not both.")
     if len(prompt) > state.settings.max_inputs:
         raise too_large(f"There are {len(prompt)} prompts; {state.settings.max_inputs} at most.")
     tokenizer = served.model.tokenizer  # type: ignore[attr-defined]
     texts = []
-    for number, one in enumerate(prompt, 1):
-        if isinstance(one, str):
-            texts.append(one)
+    for number, item in enumerate(prompt, 1):
+        if isinstance(item, str):
+            texts.append(item)
             continue
-        is_known = max(one) < tokenizer.size
-        texts.append(tokenizer.decode(one) if is_known else "")
-        if not is_known or tokenizer.encode(texts[-1]).ids.tolist() != one:
+        is_known = max(item) < tokenizer.size
+        texts.append(tokenizer.decode(item) if is_known else "")
+        if not is_known or tokenizer.encode(texts[-1]).ids.tolist() != item:
             raise invalid(
                 f"Prompt {number} is not how the tokenizer of {served.name} encodes its text; send the text."
             )

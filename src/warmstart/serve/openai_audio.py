@@ -41,7 +41,7 @@ MEDIA = {
 
 
 class SpeechRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """What `/v1/audio/speech` takes; `voice` is a speaker of the model."""
+    """The body of a request to `/v1/audio/speech`; `voice` is a speaker of the model."""
 
     model: Text
     input: Text
@@ -54,7 +54,7 @@ class SpeechRequest(msgspec.Struct, forbid_unknown_fields=True):
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
 
     def options(self) -> dict[str, Any]:
-        """As options of `AudioGenerator`."""
+        """The request as options of `AudioGenerator`."""
         options = {"speaker": self.voice, "temperature": self.temperature, "seed": self.seed}
         return {name: value for name, value in options.items() if value is not None}
 
@@ -105,7 +105,7 @@ class TranscriptionRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def transcriptions(request: Request) -> Response:
-    """What is said in a recording."""
+    """The transcript of a recording."""
     state = state_of(request)
     deadline = state.deadline(request)
     data = await state.read(request, deadline)

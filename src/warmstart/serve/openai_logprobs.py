@@ -59,10 +59,13 @@ def _logprobs(served: Served, value: Scored, count: int) -> dict[str, Any]:
     if count or not value.is_known:
         start = max(value.first, 1)
         best = scorer.alternatives(model, served.current_model.engine, value.tokens, start, count)
-        scored = [one[token] for one, token in zip(best, value.tokens[start:], strict=True)]
+        tokens = value.tokens[start:]
+        scored = [candidates[token] for candidates, token in zip(best, tokens, strict=True)]
         logprobs = [*scored[: len(scored) - len(logprobs)], *logprobs]
     pieces = [model.tokenizer.decode([token]) for token in shown]
-    top: list[dict[str, float] | None] = [_by_piece(model.tokenizer, one) for one in best]
+    top: list[dict[str, float] | None] = [
+        _by_piece(model.tokenizer, candidates) for candidates in best
+    ]
     return {
         "tokens": pieces,
         "token_logprobs": [None] * is_first + logprobs,
@@ -72,8 +75,8 @@ def _logprobs(served: Served, value: Scored, count: int) -> dict[str, Any]:
 
 
 def _by_piece(tokenizer: Any, best: dict[int, float]) -> dict[str, float]:
-    """By text; of several tokens with the same text the most probable."""
-    found: dict[str, float] = {}
+    """Text of a token -> its log-probability; of several tokens with one text, the highest."""
+    logprobs: dict[str, float] = {}
     for token, logprob in best.items():
-        found.setdefault(tokenizer.decode([token]), logprob)
-    return found
+        logprobs.setdefault(tokenizer.decode([token]), logprob)
+    return logprobs

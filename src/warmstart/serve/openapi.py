@@ -159,11 +159,11 @@ _MODELS = closed_object(object=STRING, data={"type": "array", "items": _MODEL})
 def _predict(served: Served, settings: Settings) -> Document:
     input_kind, result_class = served.input_kind, served.model.result
     known = options.schemas(served.model, settings)
-    one = input_kind.schema
+    input_schema = input_kind.schema
     inputs: Document = {
         "anyOf": [
-            one,
-            {"type": "array", "items": one, "minItems": 1, "maxItems": settings.max_inputs},
+            input_schema,
+            {"type": "array", "items": input_schema, "minItems": 1, "maxItems": settings.max_inputs},
         ]
     }
     options_schema = {"type": "object", "properties": known, "additionalProperties": False}

@@ -49,7 +49,7 @@ def _form_fields(struct: type[msgspec.Struct]) -> Document:
     properties: Document = schema["properties"]
     for name, schema in properties.items():
         if "anyOf" in schema:
-            (properties[name],) = (one for one in schema["anyOf"] if one != {"type": "null"})
+            (properties[name],) = (member for member in schema["anyOf"] if member != {"type": "null"})
     return properties
 
 

@@ -55,10 +55,10 @@ def _limited(field: Field, settings: Settings) -> dict[str, Any]:
     budget = settings.budgets.get(field.name)
     if budget is not None:
         schema["maximum"] = min(budget, schema.get("maximum", budget))
-    one = schema.get("items", schema)
+    item_schema = schema.get("items", schema)
     if field.type is str and not field.choices:
-        one.setdefault("maxLength", LONGEST_TEXT)
-    if field.many:
+        item_schema.setdefault("maxLength", LONGEST_TEXT)
+    if field.is_sequence:
         schema.setdefault("maxItems", MOST_ITEMS)
     if field.name == "seed":
         schema |= {"minimum": 0, "maximum": HIGHEST_SEED}
@@ -112,8 +112,8 @@ def _check_limits(name: str, value: Any, schema: Mapping[str, Any]) -> None:
     if isinstance(value, tuple):
         if len(value) > schema["maxItems"]:
             raise invalid(f"{name} must have {schema['maxItems']} items or less, not {len(value)}.")
-        for one in value:
-            _check_limits(f"every item of {name}", one, schema["items"])
+        for item in value:
+            _check_limits(f"every item of {name}", item, schema["items"])
     elif isinstance(value, str) and len(value) > schema.get("maxLength", len(value)):
         raise invalid(
             f"{name} must have {schema['maxLength']} characters or less, not {len(value)}."
@@ -145,7 +145,7 @@ def from_text(values: Iterable[tuple[str, str]], model: Model[Any, Any, Any]) ->
     texts: defaultdict[str, list[str]] = defaultdict(list)
     for name, text in values:
         texts[name].append(text)
-        if len(texts[name]) > 1 and not (name in known and known[name].many):
+        if len(texts[name]) > 1 and not (name in known and known[name].is_sequence):
             raise set_twice(name)
     try:
         return {

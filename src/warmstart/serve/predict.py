@@ -41,7 +41,7 @@ async def predict(request: Request) -> Response:
     length = len(data)
     inputs = await _read_inputs(request, state, served, data, deadline)
     del data  # up to 64 MiB
-    names, values, many = inputs.names, inputs.values, inputs.many
+    names, values, is_list = inputs.names, inputs.values, inputs.is_list
     texts = options.from_text(inputs.texts, served.model)
     request_options = options.combined(query, inputs.options, texts)
     request_options = options.check(served.model, request_options, state.settings)
@@ -49,20 +49,20 @@ async def predict(request: Request) -> Response:
     key = (Served.answer, freeze(request_options))
     # Random numbers depend on the index of an input in a call: all inputs of a request are one call.
     grouped = (
-        served.model.seeded_by_index and many and not any(map(served.input_kind.is_several, values))
+        served.model.seeded_by_index and is_list and not any(map(served.input_kind.is_several, values))
     )
     answers = await state.ask(request, served, key, [values] if grouped else values, deadline)
     if grouped:
-        errors = [one.error if isinstance(one, Failed) else one for one in answers[0]]
+        errors = [answer.error if isinstance(answer, Failed) else answer for answer in answers[0]]
         answers = [
-            value if isinstance(value, InputError) else one
-            for value, one in zip(values, errors, strict=True)
+            value if isinstance(value, InputError) else error
+            for value, error in zip(values, errors, strict=True)
         ]
     accept = request.headers.get("accept", "")
     result = served.model.result
     is_large = bool(result.media or result.embedded or len(answers) > 1 or grouped)
     size = body.SLOW if is_large or isinstance(answers[0], list) else length
-    return await body.aside(size, _answer, served, names, answers, many, accept)
+    return await body.aside(size, _answer, served, names, answers, is_list, accept)
 
 
 def freeze(chosen: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
@@ -81,14 +81,14 @@ class _Inputs(NamedTuple):
     Attributes:
         names: of the inputs, for messages and results.
         values: the inputs, or the `InputError` of each.
-        many: whether the answer is a list.
+        is_list: whether the answer is a list.
         options: of JSON.
         texts: options of a form, as pairs (name, text).
     """
 
     names: list[str]
     values: list[Any]
-    many: bool
+    is_list: bool
     options: dict[str, Any]
     texts: list[tuple[str, str]]
 
@@ -159,7 +159,7 @@ def _of_bytes(data: bytes, input_kind: InputKind, settings: Settings) -> _Inputs
 def _takes(input_kind: InputKind, media: str) -> bool:
     """Whether a body of this media type is an input; "image/" stands for all images."""
     return any(
-        media.startswith(one) if one.endswith("/") else media == one for one in input_kind.media
+        media.startswith(prefix) if prefix.endswith("/") else media == prefix for prefix in input_kind.media
     )
 
 
@@ -188,13 +188,13 @@ def _of_json(data: bytes, input_kind: InputKind, settings: Settings) -> _Inputs:
     ):
         raise invalid('The body is {"inputs": …, "options": {…}}, and nothing else.')
     inputs, request_options = content["inputs"], _options(content.get("options", {}))
-    many = input_kind.is_several_json(inputs)
-    values = inputs if many else [inputs]
+    is_list = input_kind.is_several_json(inputs)
+    values = inputs if is_list else [inputs]
     if not 1 <= len(values) <= settings.max_inputs:
         raise invalid(f"inputs must be 1 to {settings.max_inputs}, not {len(values)}.")
-    names = [f"input {n}" for n in range(1, len(values) + 1)] if many else ["the input"]
-    read = [_read(partial(input_kind.from_json, value, settings), many) for value in values]
-    return _Inputs(names, read, many, request_options, [])
+    names = [f"input {n}" for n in range(1, len(values) + 1)] if is_list else ["the input"]
+    read = [_read(partial(input_kind.from_json, value, settings), is_list) for value in values]
+    return _Inputs(names, read, is_list, request_options, [])
 
 
 def _of_form(data: bytes, input_kind: InputKind, content_type: str, settings: Settings) -> _Inputs:
@@ -222,7 +222,7 @@ def _of_form(data: bytes, input_kind: InputKind, content_type: str, settings: Se
         else:
             texts.append((field.name, field.data.decode("utf-8", "replace")))
     read = partial(input_kind.from_bytes, limits=settings)
-    values = [_read(partial(read, one), len(inputs) > 1) for one in inputs]
+    values = [_read(partial(read, value), len(inputs) > 1) for value in inputs]
     if not 1 <= len(values) <= settings.max_inputs:
         raise invalid(f"The form must hold 1 to {settings.max_inputs} files, not {len(values)}.")
     return _Inputs(names, values, len(values) > 1, request_options, texts)
@@ -246,10 +246,10 @@ def _accepted(accept: str, result: type[Result]) -> str | None:
 
 
 def _answer(
-    served: Served, names: list[str], answers: list[Any], many: bool, accept: str
+    served: Served, names: list[str], answers: list[Any], is_list: bool, accept: str
 ) -> Response:
     renamed = served.input_kind.is_file
-    if not many and not isinstance(answers[0], list):
+    if not is_list and not isinstance(answers[0], list):
         if isinstance(answers[0], InputError):
             raise refusal(answers[0], names[0])
         if media := _accepted(accept, type(answers[0])):

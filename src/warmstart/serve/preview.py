@@ -13,15 +13,15 @@ from warmstart.serve.state import state_of
 LARGEST = 1600
 """Pixels of the longer side."""
 MOST_PIXELS = 16_000_000
-"""Of the picture that is shown: several may be decoded at the same time."""
+"""Maximum number of pixels of a picture to preview; several may be decoded at the same time."""
 
 
 async def preview(request: Request) -> Response:
     """A picture in any format that models read, such as TIFF, as WebP."""
     state = state_of(request)
     data = await state.read(request, state.deadline(request))
-    most = min(MOST_PIXELS, state.settings.max_pixels)
-    content = await body.aside(body.SLOW, _as_webp, data, most)
+    max_pixels = min(MOST_PIXELS, state.settings.max_pixels)
+    content = await body.aside(body.SLOW, _as_webp, data, max_pixels)
     return Response(content, media_type="image/webp")
 
 

@@ -246,7 +246,7 @@ def warm_up(model: Model[Any, Any, Any], settings: Settings) -> None:
     if value is None:
         return
     known = options.fields(model)
-    task_options = {name: one for name, one in WARMUP_OPTIONS.items() if name in known}
+    task_options = {name: value for name, value in WARMUP_OPTIONS.items() if name in known}
     try:
         result = model(value, **task_options)
     except (InputError, UsageError):  # this model takes other inputs

@@ -62,7 +62,7 @@ def fingerprint(folder: Path) -> Fingerprint | None:
         return None
     except OSError:
         return ()
-    return tuple((str(name), one.st_size, one.st_mtime_ns, one.st_ino) for name, one in stats)
+    return tuple((str(name), stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in stats)
 
 
 def snapshot(folder: Path, root: Path, stop: threading.Event | None = None) -> Path:

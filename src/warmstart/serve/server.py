@@ -113,9 +113,9 @@ class Server(uvicorn.Server):
         `_idle_until`.
         """
         now = time.monotonic()
-        cycles = [getattr(one, "cycle", None) for one in self.server_state.connections]
+        cycles = [getattr(connection, "cycle", None) for connection in self.server_state.connections]
         return (now < end and None in cycles) or (
-            now < self._idle_until and any(one and one.response_complete for one in cycles)
+            now < self._idle_until and any(cycle and cycle.response_complete for cycle in cycles)
         )
 
     async def _refuse_late(self) -> None:
@@ -129,8 +129,8 @@ class Server(uvicorn.Server):
         if running := [task for task in self.server_state.tasks if not task.done()]:
             why = "interrupted" if self.force_exit else f"they ran longer than {grace:g} s"
             log.error("requests that are ended: %d; %s", len(running), why)
-            for one in cast("set[Protocol]", self.server_state.connections):
-                one.cut_response()
+            for connection in cast("set[Protocol]", self.server_state.connections):
+                connection.cut_response()
             for task in running:
                 task.cancel()
             await asyncio.wait(running, timeout=LAST_REQUEST_SECONDS)
@@ -214,14 +214,14 @@ def bound(host: str, port: int) -> Iterator[list[socket.socket]]:
                 host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )
             for family, _, _, _, address in dict.fromkeys(addresses):
-                one = stack.enter_context(socket.socket(family))
+                bound = stack.enter_context(socket.socket(family))
                 if sys.platform != "win32":
-                    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 if family == socket.AF_INET6:
-                    one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                chosen = sockets[0].getsockname()[1] if sockets else port
-                one.bind((address[0], chosen, *address[2:]))
-                sockets.append(one)
+                    bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                chosen_port = sockets[0].getsockname()[1] if sockets else port
+                bound.bind((address[0], chosen_port, *address[2:]))
+                sockets.append(bound)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 message = (

@@ -1,4 +1,4 @@
-"""What all endpoints of one server share, and how they run a model."""
+"""The shared state of a server's endpoints, and how they run a model."""
 
 from __future__ import annotations
 

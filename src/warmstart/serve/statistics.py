@@ -48,9 +48,9 @@ class Statistics:
         """In the form of Triton's extension; preprocessing is part of `compute_infer`."""
         with self._lock:
             computed = Duration()
-            for one in self.batches.values():
-                computed.add(one.count, one.seconds)
-            nothing = Duration().to_dict()
+            for duration in self.batches.values():
+                computed.add(duration.count, duration.seconds)
+            empty = Duration().to_dict()
             return {
                 "last_inference": round(self.last * 1000),
                 "inference_count": self.success.count,
@@ -59,19 +59,19 @@ class Statistics:
                     "success": self.success.to_dict(),
                     "fail": self.failure.to_dict(),
                     "queue": self.queue.to_dict(),
-                    "compute_input": nothing,
+                    "compute_input": empty,
                     "compute_infer": computed.to_dict(),
-                    "compute_output": nothing,
-                    "cache_hit": nothing,
-                    "cache_miss": nothing,
+                    "compute_output": empty,
+                    "cache_hit": empty,
+                    "cache_miss": empty,
                 },
                 "batch_stats": [
                     {
                         "batch_size": size,
-                        "compute_input": nothing,
-                        "compute_infer": one.to_dict(),
-                        "compute_output": nothing,
+                        "compute_input": empty,
+                        "compute_infer": duration.to_dict(),
+                        "compute_output": empty,
                     }
-                    for size, one in sorted(self.batches.items())
+                    for size, duration in sorted(self.batches.items())
                 ],
             }

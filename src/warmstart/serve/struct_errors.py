@@ -63,14 +63,14 @@ def _fields(struct: type[msgspec.Struct]) -> dict[str, inspect.Type]:
 def _member(info: inspect.Type, class_: type[Any]) -> Any:
     """The type itself, or the member of a union, that is of a class of `msgspec.inspect`."""
     types = info.types if isinstance(info, inspect.UnionType) else (info,)
-    return next((one for one in types if isinstance(one, class_)), None)
+    return next((member for member in types if isinstance(member, class_)), None)
 
 
 def _required(info: inspect.Type) -> str:
-    """What a field of this type must be, in words."""
+    """The description of valid values of a field of this type."""
     match info:
         case inspect.UnionType(types):
-            return _any([_required(one) for one in types if not isinstance(one, inspect.NoneType)])
+            return _any([_required(member) for member in types if not isinstance(member, inspect.NoneType)])
         case inspect.LiteralType(values):
             return _any(values)
         case inspect.BoolType():
@@ -103,9 +103,9 @@ def _number(info: Any) -> str:
     return f"{noun} of {low:,} or more" if low is not None else noun
 
 
-def _sized(noun: str, unit: str, least: int | None, most: int | None) -> str:
-    if most == 0:
+def _sized(noun: str, unit: str, minimum: int | None, maximum: int | None) -> str:
+    if maximum == 0:
         return _SUPPORTED
-    if most is not None:
-        return f"{noun} of {least or 0:,} to {most:,} {unit}"
-    return f"{noun} that is not empty" if least else noun
+    if maximum is not None:
+        return f"{noun} of {minimum or 0:,} to {maximum:,} {unit}"
+    return f"{noun} that is not empty" if minimum else noun

@@ -210,8 +210,8 @@ def _flat(name: str, data: Any, levels: int) -> Any:
     if not isinstance(data, list):
         yield data
     elif levels:
-        for one in data:
-            yield from _flat(name, one, levels - 1)
+        for item in data:
+            yield from _flat(name, item, levels - 1)
     else:
         raise invalid(f"The data of the input {name!r} are nested too deeply.")
 
@@ -229,7 +229,7 @@ def encode(
         Refused: one that is not binary cannot be written as JSON.
     """
     described: list[dict[str, Any]] = []
-    behind: list[bytes] = []
+    binary_data: list[bytes] = []
     for name, array in arrays.items():
         name_of_type = "BYTES" if array.dtype == object else datatype(array.dtype.name)
         description: dict[str, Any] = {
@@ -239,14 +239,14 @@ def encode(
         }
         if binary[name]:
             data = (
-                b"".join(struct.pack("<I", len(one)) + one for one in array.ravel())
+                b"".join(struct.pack("<I", len(value)) + value for value in array.ravel())
                 if name_of_type == "BYTES"
                 else np.ascontiguousarray(array, DTYPES[name_of_type]).tobytes()
             )
             description["parameters"] = {"binary_data_size": len(data)}
-            behind.append(data)
+            binary_data.append(data)
         elif name_of_type == "BYTES":
-            description["data"] = [_readable(name, one) for one in array.ravel()]
+            description["data"] = [_readable(name, value) for value in array.ravel()]
         else:
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise invalid(
@@ -254,7 +254,7 @@ def encode(
                 )
             description["data"] = array.ravel().tolist()
         described.append(description)
-    return described, behind
+    return described, binary_data
 
 
 def _readable(name: str, value: bytes) -> str:

@@ -76,9 +76,9 @@ async def model_config(request: Request) -> Response:
 
 
 async def model_statistics(request: Request) -> Response:
-    """Of one model, or of all."""
-    one = "model" in request.path_params
-    models = [_served(request)] if one else list(state_of(request).registry.values())
+    """The statistics of one model, or of all."""
+    is_single = "model" in request.path_params
+    models = [_served(request)] if is_single else list(state_of(request).registry.values())
     return json_response(
         {
             "model_stats": [

@@ -92,7 +92,7 @@ class TranscriptConsole(Console):
         return result.show() if form is None else self._file(result, f".{form}")
 
     def _file(self, result: Any, suffix: str) -> str:
-        """What a file of a transcript holds."""
+        """The content of a transcript's file."""
         if suffix == ".json":
             return json.dumps(result.to_dict(), ensure_ascii=False)
         if suffix == ".txt":

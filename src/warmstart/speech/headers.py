@@ -39,7 +39,7 @@ class SampleBytes(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What a file says of its length.
+    """The length of a recording according to its file.
 
     Attributes:
         samples: by their size; None: the file is of a format without, or has no samples.
@@ -152,7 +152,7 @@ def _sample_bytes(file: BinaryIO, head: bytes, end: int) -> SampleBytes | None:
 
 
 def _chunk_of_samples(file: BinaryIO, layout: _Layout, end: int) -> tuple[int, _Field, int] | None:
-    """Where the samples start, their size, and the size of the whole file that its header gives."""
+    """The offset and the size of the samples, and the size of the file, according to its header."""
     position, wide, total = layout.start, None, 0
     length = struct.calcsize(layout.size)
     if layout.total is not None:

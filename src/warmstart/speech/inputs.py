@@ -83,7 +83,7 @@ class RecordingKind(FileKind):
 
 
 class UtteranceKind(InputKind):
-    """What a speaker says: words by name or number."""
+    """An utterance to generate: words by name or number."""
 
     name = "text"
     noun = "utterance"

@@ -128,8 +128,8 @@ class TranscribeOptions(RecordingOptions):
         Raises:
             UsageError: there is none, or one is negative.
         """
-        one = isinstance(self.temperature, int | float)
-        values: Sequence[float] = (self.temperature,) if one else self.temperature  # type: ignore[assignment]
+        is_single = isinstance(self.temperature, int | float)
+        values: Sequence[float] = (self.temperature,) if is_single else self.temperature  # type: ignore[assignment]
         temperatures = tuple(map(float, values))
         if not temperatures or not all(0 <= value < math.inf for value in temperatures):
             raise UsageError(

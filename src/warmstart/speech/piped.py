@@ -21,7 +21,7 @@ from warmstart.errors import RecordError, UsageError
 from warmstart.speech.audio import SUFFIXES
 
 FOLDERS = ("clips", "wavs", "audio")
-"""Where recordings may be, seen from the table that names them."""
+"""Folders of recordings, relative to the table that names them."""
 LISTS = (".csv", ".tsv", ".txt")
 """Suffixes of such lists."""
 PEEK = 1000
@@ -35,7 +35,7 @@ def located(recording: Path, folder: Path) -> Path | None:
     if not recording.is_relative_to(folder):
         return recording if recording.is_file() else None
     name = recording.relative_to(folder)
-    for parent in (folder, *(folder / one for one in FOLDERS)):
+    for parent in (folder, *(folder / name for name in FOLDERS)):
         path = parent / name
         if path.is_file():
             return path

@@ -207,7 +207,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
         self, inputs: Sequence[Prepared], options: TranscribeOptions
     ) -> Generator[None, None, Sequence[Any]]:
         """A `Transcript` or `InputError` for each recording; yields between windows."""
-        return (yield from _each(inputs, lambda one: self._transcribe(one, options)))
+        return (yield from _each(inputs, lambda recording: self._transcribe(recording, options)))
 
     def _transcribe(
         self, prepared: Prepared, options: TranscribeOptions
@@ -228,7 +228,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
     ) -> Generator[None, None, Sequence[Any]]:
         """Features (D,) or an `InputError` for each recording; yields between windows."""
         features, rate = self.recognizer.features, options.sample_rate
-        return (yield from _each(inputs, lambda one: features(one.name, one.context, rate)))
+        return (yield from _each(inputs, lambda recording: features(recording.name, recording.context, rate)))
 
     def decode(self, prepared: Prepared, outputs: Any, options: TranscribeOptions) -> Transcript:
         transcript: Transcript = outputs
@@ -276,9 +276,9 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
         call = TranscribeOptions(
             **{name: getattr(options, name) for name in fields_of(TranscribeOptions)}
         )
-        results = self.predict_stream((one.recording for one in examples), call)
-        for one, result in records.answered(self.name, examples, results, errors, options.progress):
-            rates.add(one.text, result.text, "en" if options.translate else result.language)
+        results = self.predict_stream((example.recording for example in examples), call)
+        for example, result in records.answered(self.name, examples, results, errors, options.progress):
+            rates.add(example.text, result.text, "en" if options.translate else result.language)
             count += 1
         records.require_usable("recording", count, errors)
         return Evaluation.of(self, {**rates.to_dict(), "count": count, "errors": errors})
@@ -299,7 +299,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
 def _each(
     inputs: Sequence[Prepared], work: Callable[[Prepared], Generator[None, None, Any]]
 ) -> Generator[None, None, list[Any]]:
-    """What `work` returns for each input, or its `InputError`."""
+    """The result of `work` for each input, or its `InputError`."""
     outputs: list[Any] = []
     for prepared in inputs:
         try:

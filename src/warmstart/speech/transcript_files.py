@@ -20,7 +20,7 @@ from warmstart.errors import RecordError, UsageError
 
 SUFFIX = ".txt"
 PREFERRED, IGNORED = ".normalized", ".original"
-"""Of two texts with these before their suffix, as in LibriTTS."""
+"""Of two texts for one recording, as in LibriTTS, the one that is used and the one that is not."""
 KALDI = "text"
 _MICROPHONE = re.compile(r"_mic\d+$")
 _SAMPLES = re.compile(r"(\d+) (\d+) (?=\S)")
@@ -99,7 +99,7 @@ class TranscriptFiles:
 def without_samples(texts: Sequence[str]) -> list[str]:
     """Texts without the range of samples in front, where all have one."""
     matches = [_SAMPLES.match(text) for text in texts]
-    ranges = [(int(one[1]), int(one[2])) for one in matches if one is not None]
+    ranges = [(int(match[1]), int(match[2])) for match in matches if match is not None]
     if len(ranges) < len(texts) or any(start >= end for start, end in ranges):
         return [*texts]
     return [_SAMPLES.sub("", text, count=1) for text in texts]

@@ -142,7 +142,7 @@ def wavenet_program(entry: Entry, model: keras.Model) -> Program:
 
 
 def position_frames(samples: int, hop: int, rules: Mapping[str, Any]) -> NDArray[np.float32]:
-    """What a network knows of each frame of a word of so many samples.
+    """The conditioning features of each frame of a word with this number of samples.
 
     Returns:
         float32 (frames, 2 * harmonics + 2): the position in the word, 0 to 1, its sines and

@@ -116,13 +116,13 @@ class ArrayKind(InputKind):
 
     def from_json(self, value: Any, limits: Limits) -> Any:
         if isinstance(value, Mapping) and value:
-            return {str(name): numbers(one, str(name)[:100]) for name, one in value.items()}
+            return {str(name): numbers(array, str(name)[:100]) for name, array in value.items()}
         if isinstance(value, list) and value:
             return numbers(value, "the input")
         raise InputError('An input is an object of arrays by name, such as {"a": [1.5, 2]}.')
 
     def is_several_json(self, value: Any) -> bool:
-        return isinstance(value, list) and any(isinstance(one, dict) for one in value)
+        return isinstance(value, list) and any(isinstance(item, dict) for item in value)
 
 
 ARRAYS = ArrayKind()
@@ -169,9 +169,9 @@ def items_of_file(path: str, names: Sequence[str] = ()) -> Iterator[Item]:
 
 def _items(value: Any, name: str) -> Iterator[Item]:
     several = value if ARRAYS.is_several_json(value) else [value]
-    for number, one in enumerate(several, 1):
+    for number, item in enumerate(several, 1):
         label = f"{name}:{number}" if several is value else name
-        yield Item(label, one if isinstance(one, Mapping) else numbers(one, label))
+        yield Item(label, item if isinstance(item, Mapping) else numbers(item, label))
 
 
 def _table_items(path: str, names: Sequence[str]) -> Iterator[Item]:

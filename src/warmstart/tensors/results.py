@@ -59,12 +59,12 @@ class Arrays(Result):
 
     def keys(self) -> list[str]:
         """The names of the outputs."""
-        return [one.name for one in self.arrays]
+        return [output.name for output in self.arrays]
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        for one in self.arrays:
-            if one.name == name:
-                return one.array
+        for output in self.arrays:
+            if output.name == name:
+                return output.array
         raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
@@ -80,10 +80,10 @@ class Arrays(Result):
         return file.getvalue()
 
     def __str__(self) -> str:
-        return "; ".join(f"{one.name} {_shown(one.array)}" for one in self.arrays)
+        return "; ".join(f"{output.name} {_shown(output.array)}" for output in self.arrays)
 
     def show(self) -> str:
-        lines = (f"  {one.name}  {_shown(one.array)}" for one in self.arrays)
+        lines = (f"  {output.name}  {_shown(output.array)}" for output in self.arrays)
         return "\n".join([self.input, *lines, ""])
 
 

@@ -47,7 +47,7 @@ TRIAL_TEXTS, TRIAL_TOKENS = 8, 64
 
 
 class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
-    """What continues and scores texts, one token after the other."""
+    """A model that continues and scores texts, token by token."""
 
     has_stand_in = False  # as slow in Keras as compiling
 
@@ -198,7 +198,7 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
         }
         return {
             **self.tokenizer.files(),
-            **{name: (json.dumps(one, indent=2) + "\n").encode() for name, one in configs.items()},
+            **{name: (json.dumps(config, indent=2) + "\n").encode() for name, config in configs.items()},
         }
 
     def _open_engine(self) -> Engine:

@@ -88,7 +88,7 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
 
     @cached_property
     def class_index(self) -> ClassIndex:
-        """Which of `labels` a label of the data is."""
+        """The entry of `labels` that a label of the data refers to."""
         return ClassIndex(self.labels, self.name)
 
     @property

@@ -29,7 +29,7 @@ from warmstart.text import tag_columns, word_rows
 from warmstart.text.tags import OUTSIDE, Scheme, scheme_of
 
 DOCUMENT = "-DOCSTART-"
-"""What a line begins with that stands before a document."""
+"""The beginning of a line that separates documents."""
 CONLL_U = 10
 """Columns of CoNLL-U, a format of treebanks."""
 TABLES = (".csv", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
@@ -74,8 +74,8 @@ def sentences(data: Any, **keywords: Any) -> list[Sentence]:
         tag_columns.check_single(rows, path)
         word = 1 if all(map(_is_numbered, rows)) and max(map(len, rows)) > 1 else 0
         return [
-            Sentence(tuple(_visible(row[word]) for row in some), tuple(row[-1] for row in some))
-            for some in rows
+            Sentence(tuple(_visible(row[word]) for row in sentence_rows), tuple(row[-1] for row in sentence_rows))
+            for sentence_rows in rows
         ]
     table = records.read_table(data, (TOKENS, TAGS), reading=reading, example_rank=1)
     tokens, tags = table.recognise(TOKENS, TAGS)
@@ -215,7 +215,7 @@ class _Columns:
         return len(row) == self._width
 
     def fault(self, row: Sequence[str]) -> str:
-        """What is wrong with a row that has no tag, or another number of columns."""
+        """The message on a row that has no tag, or another number of columns."""
         if len(row) < 2 or not row[-1]:
             reason = "has no tag after the word; separate the two by a tab or a space"
             return f"{reason}, or set delimiter="

@@ -50,8 +50,8 @@ def texts(data: Any, **keywords: Any) -> list[TextExample]:
         return _require_usable(list(_text_examples(rows, problems)), problems)
     if not records.is_table(data) and not hasattr(data, "as_numpy_iterator"):
         listed = list(data)
-        if all(isinstance(one, str) for one in listed):
-            numbered = ((f"text {number}", one) for number, one in enumerate(listed, 1))
+        if all(isinstance(text, str) for text in listed):
+            numbered = ((f"text {number}", text) for number, text in enumerate(listed, 1))
             return _require_usable(list(_text_examples(numbered, problems)), problems)
         data = listed
     table = records.read_table(data, (TEXT,), reading=reading)
@@ -60,8 +60,8 @@ def texts(data: Any, **keywords: Any) -> list[TextExample]:
     table.describe({"text": text})
 
     def read(record: Record) -> TextExample:
-        one = (table.text(record, text),)
-        return TextExample(record.name, one, **table.membership(record)._asdict())
+        texts = (table.text(record, text),)
+        return TextExample(record.name, texts, **table.membership(record)._asdict())
 
     return _require_usable(list(table.map(read)), problems)
 
@@ -97,9 +97,9 @@ def pairs(data: Any, **keywords: Any) -> list[TextExample]:
     table.describe({**chosen, "label": label})
 
     def read(record: Record) -> tuple[TextExample, bool | None]:
-        some = tuple(table.text(record, name) for name in names)
+        texts = tuple(table.text(record, name) for name in names)
         matches = True if label is None else is_match(table, record, label)
-        example = TextExample(record.name, some, **table.membership(record)._asdict())
+        example = TextExample(record.name, texts, **table.membership(record)._asdict())
         return example, matches
 
     labelled = list(table.map(read))

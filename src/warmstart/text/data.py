@@ -68,15 +68,15 @@ def examples(
     labelled = records.read_texts(data, multi_label=multi_label, problems=problems, **reading)
     usable: list[Example] = []
     unusable: list[str] = []
-    for one in labelled:
-        labels = one.label if isinstance(one.label, tuple) else (one.label,)
+    for record in labelled:
+        labels = record.label if isinstance(record.label, tuple) else (record.label,)
         try:
-            text = text_of(Item(one.name, one.value))
+            text = text_of(Item(record.name, record.value))
         except InputError as error:
-            records.report(RecordError(str(error), one.name), problems)
+            records.report(RecordError(str(error), record.name), problems)
             unusable.append(str(error))
         else:
-            usable.append(Example(one.name, text, labels, part=one.part, group=one.group))
+            usable.append(Example(record.name, text, labels, part=record.part, group=record.group))
     records.require_usable("text", len(usable), problems or ())
     records.require_most("texts", len(usable), unusable)
     return usable

@@ -168,7 +168,7 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
         return [self.prompt_of(options) + text]
 
     def prompt_of(self, options: EmbedOptions) -> str:
-        """What is put before each text."""
+        """The prompt before each text."""
         if options.prompt is not None:
             return options.prompt
         name = options.prompt_name or self.entry.processing.get("prompt_name")

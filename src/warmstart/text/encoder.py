@@ -1,5 +1,5 @@
-"""What the tasks on encoders share: a text becomes tokens, which go through the engine with others
-of their length.
+"""The base class of models of encoders: a text becomes tokens, which are batched with other texts of
+similar length.
 """
 
 from __future__ import annotations
@@ -134,11 +134,11 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
             for sequence in self.sequences(text, item.name, options)
             for window in self.windows(sequence, item.name)
         ]
-        rows = [self.row(one) for one in encoded]
+        rows = [self.row(sequence) for sequence in encoded]
         return Prepared(item.name, rows, Windows(text, encoded), item.index)
 
     def sequences(self, text: str | Pair, name: str, options: OptionsT) -> Sequence[str | Pair]:
-        """What the network reads for one input: the text itself, unless a task adds to it.
+        """The text that the network reads for one input: the text itself, unless a task extends it.
 
         Args:
             text: as it was passed.
@@ -151,8 +151,8 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
         return [text]
 
     def windows(self, text: str | Pair, name: str = "") -> Sequence[Encoded]:
-        """What goes through the engine for one sequence: itself, or where a task cuts long ones,
-        its windows.
+        """The rows of one sequence for the engine: itself, or its windows if the task splits long
+        sequences.
         """
         return [self.tokenize(text, name)]
 

@@ -195,7 +195,7 @@ class TextGenerator(AutoregressiveModel, JoinableModel[Text, Generation, Generat
         options = options.with_defaults(self.defaults)
         texts: list[list[Continuation]] = [prepared.context for prepared in inputs]
         if not options.is_search:
-            yield from self._extended([text for some in texts for text in some])
+            yield from self._extended([text for group in texts for text in group])
             return texts
         results = []
         for (text,), prepared in zip(texts, inputs, strict=True):
@@ -206,8 +206,8 @@ class TextGenerator(AutoregressiveModel, JoinableModel[Text, Generation, Generat
             item = Item(prepared.name, text.prompt)
             others = beams[1 : options.num_return_sequences]
             results.append([text, *(Continuation(self, item, options) for _ in others)])
-            for one, beam in zip(results[-1], beams, strict=False):
-                one.extend_with(beam)
+            for continuation, beam in zip(results[-1], beams, strict=False):
+                continuation.extend_with(beam)
             yield
         return results
 

@@ -57,7 +57,7 @@ def pair_label(table: Table, texts: Sequence[str]) -> str | None:
     free = [column for column in table.columns if column not in used]
     column = choose_column(free, PAIR_LABEL, table.reading.label_column, table.name)
     if column is None:
-        likely = [one for one in free if _are_labels(table, one)]
+        likely = [column for column in free if _are_labels(table, column)]
         if likely:
             raise UsageError(
                 f"{table.name}: the column {likely[0]!r} may say which pairs match; name it "

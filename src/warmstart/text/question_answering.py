@@ -258,8 +258,8 @@ def answer_scores(answer: str, references: Sequence[str]) -> tuple[float, float]
     Source: Rajpurkar et al., "SQuAD" (2016), section 6.1: articles, punctuation and case do not
     count.
     """
-    exact = max(float(_normalized(answer) == _normalized(one)) for one in references)
-    return exact, max(_f1(answer, one) for one in references)
+    exact = max(float(_normalized(answer) == _normalized(reference)) for reference in references)
+    return exact, max(_f1(answer, reference) for reference in references)
 
 
 def _f1(answer: str, reference: str) -> float:

@@ -18,7 +18,7 @@ def check_order(rows: Sequence[Sequence[Sequence[str]]], path: Path) -> None:
     Raises:
         UsageError: the first column contains only tags, and the last column none.
     """
-    first, last = ([row[column] for some in rows for row in some] for column in (0, -1))
+    first, last = ([row[column] for sentence in rows for row in sentence] for column in (0, -1))
     if all(map(_TAG.fullmatch, first)) and not any(map(_TAG.fullmatch, last)):
         raise UsageError(
             f"{path}: the tags seem to be in the first column ({first[0]}), and the words in the "
@@ -34,11 +34,11 @@ def check_single(rows: Sequence[Sequence[Sequence[str]]], path: Path) -> None:
     Raises:
         UsageError: there are two such columns.
     """
-    every = [row for some in rows for row in some]
-    width = len(every[0])
-    if any(len(row) != width for row in every):
+    all_rows = [row for sentence in rows for row in sentence]
+    width = len(all_rows[0])
+    if any(len(row) != width for row in all_rows):
         return
-    columns = [[row[index] for row in every] for index in range(width)]
+    columns = [[row[index] for row in all_rows] for index in range(width)]
     tagged = [index for index in range(1, width) if all(map(_TAG.fullmatch, columns[index]))]
     if len(tagged) < 2 or tagged[-1] != width - 1:
         return

@@ -147,8 +147,7 @@ class Tokenizer:
 
     @cached_property
     def continuing(self) -> str:
-        """What tokens inside a word begin with (`"##"`), or `""` where a space begins a word
-        instead.
+        """The prefix of tokens that continue a word (`"##"`); `""` if a space begins a word instead.
         """
         return getattr(self._backend.model, "continuing_subword_prefix", None) or ""
 
@@ -270,8 +269,8 @@ class Tokenizer:
     def _encoding(
         self, text: str, pair: str | None, special: bool, name: str, **cut: Any
     ) -> tokenizers.Encoding:
-        for one in (text, pair or ""):
-            check_text(one, name)
+        for part in (text, pair or ""):
+            check_text(part, name)
         with (
             vocabularies.library_errors(
                 f"{name or 'the text'}, or the tokenizer in {self.folder},"
@@ -344,6 +343,6 @@ def padded(encoded: Sequence[Encoded], pad: int, *, to: int | None = None) -> di
         raise UsageError(f"texts of {max(map(len, encoded))} tokens cannot be padded to {length}.")
     ids = np.full((len(encoded), length), pad, np.int32)
     mask, types = np.zeros_like(ids), np.zeros_like(ids)
-    for row, one in enumerate(encoded):
-        ids[row, : len(one)], mask[row, : len(one)], types[row, : len(one)] = one.ids, 1, one.types
+    for row, sequence in enumerate(encoded):
+        ids[row, : len(sequence)], mask[row, : len(sequence)], types[row, : len(sequence)] = sequence.ids, 1, sequence.types
     return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}

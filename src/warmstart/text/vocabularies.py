@@ -49,7 +49,7 @@ GPT2_TOKENS = {"unk": "<|endoftext|>", "bos": "<|endoftext|>", "eos": "<|endofte
 
 
 def settings(folder: Path) -> dict[str, Any]:
-    """Those of `special_tokens_map.json` and `tokenizer_config.json`; the latter wins."""
+    """The special tokens of `special_tokens_map.json` and `tokenizer_config.json`; the latter wins."""
     merged: dict[str, Any] = {}
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         if (folder / name).is_file():
@@ -58,8 +58,8 @@ def settings(folder: Path) -> dict[str, Any]:
 
 
 def truncation_side(folder: Path) -> Side:
-    """Which end of a long text is left out: as the config says, else `tokenizer.json`, else the
-    right one.
+    """The side on which a long text is truncated: that of the config, else that of
+    `tokenizer.json`, else "right".
 
     Raises:
         BundleError: it is neither "left" nor "right".

@@ -185,7 +185,7 @@ class TrainerHooks(ABC, Generic[OptionsT]):
         return [*metrics, (str(self.fits[self.fit_name].best), "best epoch")]
 
     def details(self) -> Mapping[str, Any]:
-        """More plain values for `training.json`."""
+        """Further JSON values for `training.json`."""
         return {}
 
     def card(self) -> str | None:

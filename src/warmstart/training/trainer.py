@@ -34,7 +34,7 @@ from warmstart.training.summary import hub_dataset, in_words
 from warmstart.training.trackers import Trackers
 
 SOURCE = "measured when it was fine-tuned"
-"""Of the metrics in a result's entry."""
+"""The source of the metrics in a result's entry."""
 
 
 class Trainer(TrainerHooks[OptionsT]):

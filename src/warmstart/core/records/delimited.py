@@ -232,7 +232,7 @@ def _likely_names(rows: Sequence[Sequence[str]], layout: Sequence[Field]) -> lis
             index for index, cells in enumerate(columns) if like(cells) and index not in names
         ]
         if not indices:
-            names = {index: one.tiers[0][0] for index, one in enumerate(layout)}
+            names = {index: column.tiers[0][0] for index, column in enumerate(layout)}
             break
         names[max(indices, key=lambda index: sum(map(len, columns[index])))] = field.tiers[0][0]
     return [names.get(index, f"column{index + 1}") for index in range(width)]

@@ -111,7 +111,7 @@ def detect_dialect(
         return _unambiguous(_reading(sample, delimiter, complete), name)
     if name.lower().endswith((".tsv", ".tab")) and sample and "\t" in sample[0]:
         return _unambiguous(_reading(sample, "\t", complete), name)
-    readings = [_reading(sample, one, complete) for one in DELIMITERS]
+    readings = [_reading(sample, delimiter, complete) for delimiter in DELIMITERS]
     possible = [reading for reading in readings if reading.consistent] or [
         r for r in readings if r.width > 1
     ]

@@ -93,7 +93,7 @@ def decoded_lines(file: BinaryIO, name: str, encoding: str | None = None) -> Ite
         rest = "" if not lines or last or lines[-1].endswith(("\n", "\r")) else lines.pop()
         if max(map(len, [rest, *lines])) > LONGEST_LINE:
             where = line + next(
-                (i for i, one in enumerate(lines) if len(one) > LONGEST_LINE), len(lines)
+                (i for i, line in enumerate(lines) if len(line) > LONGEST_LINE), len(lines)
             )
             raise RecordError(
                 f"{name}:{where}: has more than {LONGEST_LINE:,} characters", f"{name}:{where}"

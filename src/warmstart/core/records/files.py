@@ -96,7 +96,7 @@ def _of_json_lines(lines: Iterator[str], path: Path, layouts: Sequence[Sequence[
     values = json_lines(lines, str(path))
     first = list(islice(values, 1))
     length = next((len(value) for _, value in first if isinstance(value, list)), 0)
-    layout = next((one for one in layouts if len(one) == length), ())
+    layout = next((candidate for candidate in layouts if len(candidate) == length), ())
     columns = tuple(field.name for field in layout)
     records = (_as_record(value, where, columns) for where, value in chain(first, values))
     if not columns:
@@ -243,7 +243,7 @@ def table_of_rows(
         Record(f"{prefix}row {number}", dict(zip(columns, row, strict=True)))
         for number, row in enumerate(chain(first, rows), 1)
     )
-    single = frozenset(c for c, one in zip(columns, types, strict=False) if str(one) in FLOAT32)
+    single = frozenset(c for c, dtype in zip(columns, types, strict=False) if str(dtype) in FLOAT32)
     return Table(name, columns, records, folder, _class_names(metadata), single_precision=single)
 
 
@@ -278,8 +278,10 @@ def names_of_features(features: Mapping[str, Any]) -> dict[str, tuple[str, ...]]
     """
     names: dict[str, tuple[str, ...]] = {}
     for column, feature in features.items():
-        inner = {column: feature} | {f"{column}.{key}": one for key, one in _keys(feature).items()}
-        names |= {key: tuple(some) for key, one in inner.items() if (some := _feature_names(one))}
+        nested = {f"{column}.{key}": value for key, value in _keys(feature).items()}
+        for key, value in {column: feature, **nested}.items():
+            if class_names := _feature_names(value):
+                names[key] = tuple(class_names)
     return names
 
 

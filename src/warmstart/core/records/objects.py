@@ -75,9 +75,9 @@ def _are_columns(data: Any, count: int) -> bool:
     if not isinstance(data, list | tuple) or len(data) != count or count < 2:
         return False
     return all(
-        len(getattr(one, "shape", ())) == 1
-        or (isinstance(one, list) and all(isinstance(cell, str | int | float) for cell in one))
-        for one in data
+        len(getattr(row, "shape", ())) == 1
+        or (isinstance(row, list) and all(isinstance(cell, str | int | float) for cell in row))
+        for row in data
     )
 
 
@@ -148,12 +148,12 @@ def _of_tf(dataset: Any, fields: Sequence[Field], example_rank: int) -> Table:
         raise UsageError(
             f"The tf.data.Dataset must have elements ({', '.join(columns)}), or mappings."
         )
-    ranks = [_rank(one) for one in specs]
+    ranks = [_rank(spec) for spec in specs]
     string_rank = 1 if fields[0] is TOKENS else 0
     # Keys of mappings are in alphabetical order, so the first field may be any of them.
     candidates = specs[:1] if isinstance(spec, tuple) else specs
     batched = [
-        _rank(one) == (string_rank if _is_string(one) else example_rank) + 1 for one in candidates
+        _rank(candidate) == (string_rank if _is_string(candidate) else example_rank) + 1 for candidate in candidates
     ]
     if any(batched) and all(rank is None or rank > 0 for rank in ranks):
         dataset = dataset.unbatch()

@@ -40,12 +40,14 @@ def part_column(
     """
     if named is not None:
         return choose_column([*cells], PART, named, name)
-    parts = {c: _parts_in(c, some) for c, some in cells.items() if c not in taken}
-    filled = {column for column, some in parts.items() if some or not whole}
+    parts = {c: _parts_in(c, values) for c, values in cells.items() if c not in taken}
+    filled = {column for column, values in parts.items() if values or not whole}
     tiers = [[c for c in parts if c.casefold() in tier and c in filled] for tier in PART.tiers]
     plain, *others = tiers
     unlike = LABEL.usual_names - PART.usual_names
-    by_content = [c for c, some in parts.items() if None not in some and len(some) > 1]
+    by_content = [
+        column for column, values in parts.items() if None not in values and len(values) > 1
+    ]
     flags = [c for c in parts if part_of_flag(c) and parts[c] and None not in parts[c]]
     for candidates in (
         plain,
@@ -68,12 +70,12 @@ def constant_parts(
         cells: of the first records, by column.
         taken: columns that the caller names for something else.
     """
-    parts = {c: _parts_in(c, some) for c, some in cells.items() if c not in taken}
+    parts = {c: _parts_in(c, values) for c, values in cells.items() if c not in taken}
     usual = LABEL.usual_names
     return {
         column: part
-        for column, some in parts.items()
-        if len(some) == 1 and column.casefold() not in usual and (part := next(iter(some)))
+        for column, values in parts.items()
+        if len(values) == 1 and column.casefold() not in usual and (part := next(iter(values)))
     }
 
 

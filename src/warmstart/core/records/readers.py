@@ -191,7 +191,7 @@ def text_column(table: Table) -> str:
     """
     column = table.column(TEXT)
     if table.reading.text_column is None and not table.positional:
-        taken = [one for one in table.split_columns if one]
+        taken = [column for column in table.split_columns if column]
         _refuse_other_texts(table, (column, None), taken, "name one with text_column")
     return column
 
@@ -208,18 +208,18 @@ def _refuse_other_texts(
     others = [
         column
         for column in free
-        if content.may_be_texts([one for one in cells[column] if not is_missing(one)])
+        if content.may_be_texts([cell for cell in cells[column] if not is_missing(cell)])
     ]
     if others:
-        columns = " or ".join(repr(one) for one in (*chosen, *others) if one)
+        columns = " or ".join(repr(column) for column in (*chosen, *others) if column)
         raise UsageError(f"{table.name}: the text may be in the column {columns}; {advice}.")
 
 
 def _check_order(table: Table) -> None:
     """Refuse (label, text) pairs: few labels first, and sentences as labels."""
-    pairs = [(one.values[TEXT.name], one.values[LABEL.name]) for one in table.peek()]
+    pairs = [(record.values[TEXT.name], record.values[LABEL.name]) for record in table.peek()]
     if len(pairs) < content.FEWEST or not all(
-        isinstance(one, str) for pair in pairs for one in pair
+        isinstance(cell, str) for pair in pairs for cell in pair
     ):
         return
     if content.has_fewer_and_shorter(*zip(*pairs, strict=True)) == 0:
@@ -245,9 +245,9 @@ def _text_or_pair(table: Table, record: Record, column: str) -> Any:
 
 def measured(examples: Iterable[PartT]) -> list[PartT]:
     """The test examples if the data has any, else the validation examples, else all."""
-    everything = list(examples)
-    parts = ([one for one in everything if one.part == part] for part in ("test", "validation"))
-    return next(filter(None, parts), everything)
+    all_examples = list(examples)
+    parts = ([example for example in all_examples if example.part == part] for part in ("test", "validation"))
+    return next(filter(None, parts), all_examples)
 
 
 def is_table(data: Any) -> bool:

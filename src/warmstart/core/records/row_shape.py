@@ -56,9 +56,9 @@ class RowShape:
                 fewest = max(2, RARE * len(cells))
                 spaced = 2 * sum(cell[:1].isspace() for cell in cells) > len(cells)
                 classes[index] = frozenset(
-                    one
-                    for one in counts
-                    if counts[one] >= fewest and one and one[0].isspace() == spaced
+                    cell
+                    for cell in counts
+                    if counts[cell] >= fewest and cell and cell[0].isspace() == spaced
                 )
         is_quoted = all(cell.strip()[:1] == '"' for cell in lines[0].split(delimiter))
         return cls(delimiter, width, classes, frozenset(numbers), is_quoted)

@@ -144,7 +144,7 @@ class Table:
     def cells(self) -> dict[str, list[Any]]:
         """Column -> the cells of the first records."""
         first = self.peek()
-        return {column: [one.values.get(column) for one in first] for column in self.columns}
+        return {column: [record.values.get(column) for record in first] for column in self.columns}
 
     def recognise(self, *fields: Field) -> list[str]:
         """The columns of fields; those of the split are recognised, too, and all are noted.
@@ -152,9 +152,9 @@ class Table:
         Raises:
             UsageError: one is not there, two could be meant, or one was taken for two things.
         """
-        columns = [self.column(one) for one in fields]
+        columns = [self.column(field) for field in fields]
         self.find_split()
-        self.describe({one.name: column for one, column in zip(fields, columns, strict=True)})
+        self.describe({field.name: column for field, column in zip(fields, columns, strict=True)})
         return columns
 
     def find_split(self) -> None:

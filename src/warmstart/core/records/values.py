@@ -183,7 +183,7 @@ def one_of(name: str, class_names: Sequence[str]) -> str:
     """
     if name in class_names:
         return name
-    equal = [one for one in class_names if label_key(one) == label_key(name)]
+    equal = [known for known in class_names if label_key(known) == label_key(name)]
     if len(equal) == 1:
         return equal[0]
     if is_index(name) and not any(map(looks_numeric, class_names)):
@@ -230,13 +230,13 @@ def resolved(path: str | os.PathLike[str], folder: Path | None) -> str:
     if os.path.exists(path):
         return str(path)
     folders = _subfolders(folder) if os.path.basename(text) == text else ()
-    files = sorted(one for sub in folders if os.path.isfile(one := sub / text))
+    files = sorted(filter(os.path.isfile, (sub / text for sub in folders)))
     if not files:
-        inner = [two for one in folders for two in _subfolders(one)]
-        files = sorted(one for sub in inner if os.path.isfile(one := sub / text))
+        nested = [inner for sub in folders for inner in _subfolders(sub)]
+        files = sorted(filter(os.path.isfile, (sub / text for sub in nested)))
     if not files and mimetypes.guess_type(text)[0] is None:
         folders = (path.parent, *folders)
-        files = sorted(one / name for one in folders for name in _files_by_stem(one, path.name))
+        files = sorted(sub / name for sub in folders for name in _files_by_stem(sub, path.name))
     if len(files) > 1:
         if len({file.parent for file in files}) == 1:
             raise ValueError(
@@ -278,7 +278,7 @@ def _subfolders(folder: Path) -> tuple[Path, ...]:
 def _folders_in(folder: Path, changed: int) -> tuple[Path, ...]:
     """The folders in a folder; `changed`: when it was."""
     with os.scandir(folder) as entries:
-        return tuple(Path(one) for one in entries if one.is_dir() and not one.name.startswith("."))
+        return tuple(Path(entry) for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
 
 def file_value(value: Any, folder: Path | None) -> Any:

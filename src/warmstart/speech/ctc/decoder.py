@@ -101,11 +101,11 @@ def align(log_probs: np.ndarray, alphabet: str, text: str) -> list[Piece]:
     score[:2] = emitted[0, :2]
     steps = np.zeros((len(log_probs), len(states)), np.int8)
     for t in range(1, len(log_probs)):
-        one = np.concatenate([[NEVER], score[:-1]])
-        two = np.where(skips, np.concatenate([[NEVER, NEVER], score[:-2]])[: len(states)], NEVER)
-        options = np.stack([score, one, two])
-        steps[t] = options.argmax(0)
-        score = options.max(0) + emitted[t]
+        previous = np.concatenate([[NEVER], score[:-1]])
+        skipped = np.where(skips, np.concatenate([[NEVER, NEVER], score[:-2]])[: len(states)], NEVER)
+        scores = np.stack([score, previous, skipped])
+        steps[t] = scores.argmax(0)
+        score = scores.max(0) + emitted[t]
     state = len(states) - 1 if score[-1] >= score[-2] else len(states) - 2
     if score[state] <= NEVER / 2:
         return []

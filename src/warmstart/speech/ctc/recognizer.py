@@ -128,7 +128,7 @@ class CtcRecognizer(Recognizer):
         return last[1]
 
     def _words(self, options: TranscribeOptions) -> Any:
-        """What `LanguageModel.of` takes: words, a path or a model; None for any words."""
+        """The argument of `LanguageModel.of`: words, a path or a model; None for any words."""
         vocabulary: Any = options.vocabulary
         is_list = isinstance(vocabulary, list | tuple)
         if is_list and not all(

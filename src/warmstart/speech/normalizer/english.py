@@ -32,7 +32,7 @@ ENDINGS = {
 }  # fmt: skip
 """Contractions that end a word; the longer ones first."""
 SYMBOLS = ".%$¢€£"
-"""What may belong to a number."""
+"""Words and signs that may belong to a number."""
 
 
 def normalize_english(text: str) -> str:
@@ -54,7 +54,7 @@ def normalize_english(text: str) -> str:
 
 @cache
 def _expansions() -> tuple[tuple[re.Pattern[str], str], ...]:
-    """What is replaced, in this order."""
+    """The replacements, in this order."""
     return (
         *((re.compile(rf"\b{word}\b"), words) for word, words in WORDS.items()),
         *((re.compile(rf"\b{title}\b"), f"{word} ") for title, word in TITLES.items()),

@@ -52,7 +52,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Cue:
-    """What is shown from `start` to `end`, in milliseconds."""
+    """The lines that are shown from `start` to `end`, in milliseconds."""
 
     lines: tuple[str, ...]
     start: int

@@ -128,22 +128,22 @@ class Transcript(Result):
         """Merge the transcripts of the channels of a recording, one or more, in order."""
         channels = tuple(
             replace(
-                one,
+                transcript,
                 channel=number,
-                words=tuple(replace(word, channel=number) for word in one.words),
-                segments=tuple(replace(segment, channel=number) for segment in one.segments),
+                words=tuple(replace(word, channel=number) for word in transcript.words),
+                segments=tuple(replace(segment, channel=number) for segment in transcript.segments),
             )
-            for number, one in enumerate(transcripts, 1)
+            for number, transcript in enumerate(transcripts, 1)
         )
-        texts = [one.text for one in channels]
-        languages = {one.language for one in channels if one.language}
+        texts = [transcript.text for transcript in channels]
+        languages = {transcript.language for transcript in channels if transcript.language}
         return replace(
             channels[0],
             text="\n".join(texts) if any(texts) else "",
             language=languages.pop() if len(languages) == 1 else "",
-            words=tuple(sorted((w for one in channels for w in one.words), key=_start)),
-            segments=tuple(sorted((s for one in channels for s in one.segments), key=_start)),
-            duration=max(one.duration for one in channels),
+            words=tuple(sorted((w for transcript in channels for w in transcript.words), key=_start)),
+            segments=tuple(sorted((s for transcript in channels for s in transcript.segments), key=_start)),
+            duration=max(transcript.duration for transcript in channels),
             channel=None,
             channels=channels,
         )
@@ -187,7 +187,7 @@ class Transcript(Result):
         return "\n".join([f"{self.input}{language}", *lines, ""])
 
     def file_content(self, suffix: str) -> str:
-        """As subtitles, or only the text."""
+        """The content of a subtitle or text file."""
         if suffix == ".txt":
             return f"{self.text}\n"
         return self.to_srt() if suffix == ".srt" else self.to_vtt()
@@ -196,8 +196,8 @@ class Transcript(Result):
         return super().to_html() if self.segments or self.words else html.paragraph(html.text(self))
 
     def to_srt(self, *, line_length: int = 42, lines: int = 2, seconds: float = 7.0) -> str:
-        """As a SubRip file; with several channels, cues begin with the number of the channel, such
-        as "[1] ".
+        """The content of a SubRip file; with several channels, cues begin with the number of the
+        channel, such as "[1] ".
 
         Args:
             line_length: maximum number of characters of a line.
@@ -217,8 +217,8 @@ class Transcript(Result):
         )
 
     def to_vtt(self, *, line_length: int = 42, lines: int = 2, seconds: float = 7.0) -> str:
-        """As a WebVTT file; with several channels, they are voices (`<v 1>`). Arguments and errors
-        as for `to_srt`.
+        """The content of a WebVTT file; several channels are voices (`<v 1>`). Arguments and errors
+        are those of `to_srt`.
         """
         limits = subtitles.Limits(line_length, lines, seconds)
         cues = (
@@ -233,16 +233,16 @@ class Transcript(Result):
     ) -> Iterator[tuple[str, subtitles.Cue]]:
         """The cues with their channels marked; cues of two channels may overlap."""
         cues = [
-            (mark(one.channel), cue)
-            for one in self.channels or (self,)
-            for cue in subtitles.cues(one.cues(), one.words, limits)
+            (mark(transcript.channel), cue)
+            for transcript in self.channels or (self,)
+            for cue in subtitles.cues(transcript.cues(), transcript.words, limits)
         ]
         return iter(sorted(cues, key=lambda marked: marked[1].start))
 
     def cues(self) -> Iterator[Segment]:
         """The lines of a subtitle file: the segments, or else words in groups of a few seconds."""
         if self.channels:
-            return iter(sorted((cue for one in self.channels for cue in one.cues()), key=_start))
+            return iter(sorted((cue for transcript in self.channels for cue in transcript.cues()), key=_start))
         return iter(self.segments) if self.segments else _grouped(self.words)
 
 

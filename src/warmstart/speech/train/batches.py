@@ -90,7 +90,9 @@ def frames_needed(symbols: np.ndarray) -> int:
 def augmented(
     random: np.random.Generator, samples: np.ndarray, rate: int, fastest: float = 1.1
 ) -> np.ndarray:
-    """At another speed (up to 10 %), at another level (up to 8 dB), half of the time with noise."""
+    """A recording with another speed (up to 10 %) and level (up to 8 dB), and in half of the cases
+    with noise.
+    """
     import soxr
 
     samples = soxr.resample(

@@ -12,8 +12,8 @@ from warmstart.training.options import AugmentOptions, FreezeOptions
 
 @dataclass(frozen=True, kw_only=True)
 class RecognitionOptions(RecordingTable, SplitTable, FreezeOptions, AugmentOptions):
-    """Of speech recognition. Models with CTC learn texts without case and punctuation, Whisper learns
-    them as they are written.
+    """Options of speech recognition. Models with CTC learn texts without case and punctuation,
+    Whisper learns them as they are written.
     """
 
     language: Annotated[

@@ -84,10 +84,10 @@ class RecognitionTrainer(Trainer[RecognitionOptions]):
 
     @abstractmethod
     def misfit(self, samples: int, symbols: np.ndarray) -> str | None:
-        """Why a recording of so many samples cannot belong to its text; None if it can."""
+        """Why a recording with this number of samples cannot match its text; None if it can."""
 
     def warnings(self) -> Sequence[str]:
-        """What the user should know of the data."""
+        """Warnings about the data, as sentences."""
         return ()
 
     @abstractmethod
@@ -110,12 +110,12 @@ class RecognitionTrainer(Trainer[RecognitionOptions]):
             reading = options.reading()
             return speech_data.examples(source, problems=problems, columns=columns, **reading)
 
-        everything = examples(data)
+        all_examples = examples(data)
         summary_columns = tuple(columns)
         others = examples(options.validation) if own else []
-        self.learn_texts(one.text for one in [*everything, *others] if one.part != "test")
+        self.learn_texts(example.text for example in [*all_examples, *others] if example.part != "test")
         self.left_out = []
-        first = list(self.clips(one for one in everything if one.part != "test"))
+        first = list(self.clips(example for example in all_examples if example.part != "test"))
         second = list(self.clips(others))
         reasons = [f"{name}: {reason}" for name, reason in self.left_out]
         records.require_most("recordings", len(first) + len(second), reasons)
@@ -126,13 +126,13 @@ class RecognitionTrainer(Trainer[RecognitionOptions]):
             second if own else options.validation,
             options.seed,
             list,
-            group=lambda one: one[0].group,
-            part=lambda one: one[0].part,
+            group=lambda pair: pair[0].group,
+            part=lambda pair: pair[0].part,
         )
         self.train_clips = [clip for _, clip in chosen.train]
         self.validation_clips = [clip for _, clip in chosen.validation]
         counts = {"train": len(self.train_clips), "validation": len(self.validation_clips)}
-        if test := sum(one.part == "test" for one in everything):
+        if test := sum(example.part == "test" for example in all_examples):
             counts["test"] = test
         problems += reasons
         return Summary(

@@ -119,7 +119,7 @@ class WhisperTrainer(RecognitionTrainer):
         return language
 
     def blocks(self) -> list[Block]:
-        """Those of the encoder, then those of the decoder."""
+        """The blocks of the encoder, then those of the decoder."""
         halves: list[Block] = []
         for half, count in (
             ("encoder", self.network.config.encoder_layers),

@@ -116,8 +116,8 @@ class WindowFeatures:
 
 
 class Encoded:
-    """What a frozen encoder gives for recordings, float32 (positions, width): computed once for each
-    that is not augmented, as long as memory of `LARGEST` bytes lasts.
+    """The outputs of a frozen encoder for recordings, float32 (positions, width). Those of recordings
+    that are not augmented are computed once and cached, up to `LARGEST` bytes.
 
     Args:
         encode: features (1, mels, frames) -> (1, positions, width).

@@ -75,7 +75,7 @@ class GreedyDecoder:
         logits, new = self.network.step(tokens, position, cache, cross)
         start = (0, 0, 0, position[0])
         longer = [
-            tuple(ops.slice_update(old, start, one) for old, one in zip(pair, added, strict=True))
+            tuple(ops.slice_update(old, start, new) for old, new in zip(pair, added, strict=True))
             for pair, added in zip(cache, new, strict=True)
         ]
         return logits[:, 0], longer

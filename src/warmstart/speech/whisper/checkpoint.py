@@ -1,4 +1,4 @@
-"""What a checkpoint's `generation_config.json` decides of the prompt."""
+"""The settings of the prompt in a checkpoint's `generation_config.json`."""
 
 from __future__ import annotations
 

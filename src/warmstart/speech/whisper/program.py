@@ -65,21 +65,21 @@ def whisper_program(entry: Entry, model: Any) -> Program:
     chosen = entry.processing.get("alignment_heads") or ()
 
     def align(tokens: Any, *cross: Any) -> dict[str, Any]:
-        logits, _, seen = model.decode(tokens, pairs(cross))
-        return {"weights": heads_of(seen, chosen), "logits": logits}
+        logits, _, attention = model.decode(tokens, pairs(cross))
+        return {"weights": heads_of(attention, chosen), "logits": logits}
 
     features = TensorSpec("features", "float32", (1, c.mels, 2 * c.audio_positions), -1.0, 1.5)
-    several = TensorSpec("tokens", "int32", (1, "tokens"), 0, c.vocabulary - 1)
-    one = TensorSpec("tokens", "int32", (1, 1), 0, c.vocabulary - 1)
+    token_row = TensorSpec("tokens", "int32", (1, "tokens"), 0, c.vocabulary - 1)
+    single_token = TensorSpec("tokens", "int32", (1, 1), 0, c.vocabulary - 1)
     position = TensorSpec("position", "int32", (1,), 1, c.text_positions - 1)
     cross = specs("cross_", c.audio_positions)
     functions = {
         "encode": Function(encode, (features,)),
-        "prefill": Function(prefill, (several, TensorSpec("rows", "int32", (2,), 0, 0), *cross)),
-        "decode": Function(decode, (one, position, *specs("", c.text_positions), *cross)),
+        "prefill": Function(prefill, (token_row, TensorSpec("rows", "int32", (2,), 0, 0), *cross)),
+        "decode": Function(decode, (single_token, position, *specs("", c.text_positions), *cross)),
     }
     if chosen:
-        functions["align"] = Function(align, (several, *cross))
+        functions["align"] = Function(align, (token_row, *cross))
     return Program(functions, model)
 
 

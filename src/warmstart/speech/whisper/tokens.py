@@ -30,7 +30,7 @@ FILES = (
     "generation_config.json",
     "preprocessor_config.json",
 )
-"""What belongs to a Whisper repository besides its weights."""
+"""The files of a Whisper repository other than its weights."""
 SECONDS = 0.02
 """From one timestamp to the next."""
 BEFORE, AFTER = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"
@@ -135,7 +135,7 @@ class WhisperTokens:
         if not (listed and self.languages):
             return self
         languages = {name.strip("<|>"): token for name, token in listed.items()}
-        return replace(self, languages=dict(sorted(languages.items(), key=lambda one: one[1])))
+        return replace(self, languages=dict(sorted(languages.items(), key=lambda pair: pair[1])))
 
     @property
     def first_time(self) -> int:
@@ -143,7 +143,7 @@ class WhisperTokens:
         return self.no_timestamps + 1
 
     def special(self) -> list[int]:
-        """What is never chosen: everything special but `end`, the languages and the timestamps."""
+        """Tokens that are never chosen: all special ones but `end`, languages and timestamps."""
         return [
             self.start,
             self.translate,

@@ -88,15 +88,15 @@ def path_starts(cost: np.ndarray) -> np.ndarray:
     for diagonal in range(2, rows + columns + 1):
         i = np.arange(max(1, diagonal - columns), min(rows, diagonal - 1) + 1)
         j = diagonal - i
-        ways = np.stack([total[i - 1, j - 1], total[i - 1, j], total[i, j - 1]])
+        costs = np.stack([total[i - 1, j - 1], total[i - 1, j], total[i, j - 1]])
         # As in the reference, a tie goes along the column.
         best = np.where(
-            (ways[0] < ways[1]) & (ways[0] < ways[2]),
+            (costs[0] < costs[1]) & (costs[0] < costs[2]),
             0,
-            np.where((ways[1] < ways[0]) & (ways[1] < ways[2]), 1, 2),
+            np.where((costs[1] < costs[0]) & (costs[1] < costs[2]), 1, 2),
         )
         steps[i, j] = best
-        total[i, j] = cost[i - 1, j - 1] + ways[best, np.arange(len(i))]
+        total[i, j] = cost[i - 1, j - 1] + costs[best, np.arange(len(i))]
     steps[0, :], steps[:, 0] = 2, 1
     starts = np.zeros(rows, np.int64)
     i, j = rows, columns

@@ -44,7 +44,7 @@ class ArrayWrapper(Wrapper[WrapOptions]):
             for name, spec in zip(names, specs, strict=True)
         ]
         return {
-            "inputs": [{**one, "shape": list(one["shape"])} for one in inputs],
+            "inputs": [{**port, "shape": list(port["shape"])} for port in inputs],
             "limits": {
                 name: limit
                 for name, tensor in zip(names, model.inputs, strict=True)
@@ -107,10 +107,11 @@ def output_names(model: keras.Model) -> list[str | None]:
         by_tensor = {id(tensor): name for name, tensor in structure.items()}
         return [by_tensor.get(id(tensor)) for tensor in model.outputs]
     operations = [tensor._keras_history.operation for tensor in model.outputs]
-    return [
-        None if re.fullmatch(rf"{snake_case(type(one).__name__)}(_\d+)?", one.name) else one.name
-        for one in operations
-    ]
+    return [None if _has_default_name(operation) else operation.name for operation in operations]
+
+
+def _has_default_name(operation: keras.Operation) -> bool:
+    return bool(re.fullmatch(rf"{snake_case(type(operation).__name__)}(_\d+)?", operation.name))
 
 
 def unique_names(names: Iterable[str | None], default: str) -> list[str]:

@@ -32,7 +32,7 @@ class Beam:
     ended: bool = False
 
     def score(self, length_penalty: float) -> float:
-        """What ranks it: the sum of its log-probabilities over a power of its length."""
+        """The score for ranking: the sum of log-probabilities divided by a power of the length."""
         return float(self.total / max(len(self.tokens), 1) ** length_penalty)
 
 

@@ -23,14 +23,14 @@ Bias: TypeAlias = tuple[tuple[int, ...], float]
 
 @dataclass(frozen=True, kw_only=True)
 class Constraints:
-    """What is done to the scores of one text.
+    """The modifications of the scores of one text.
 
     Attributes:
         repetition_penalty, no_repeat_ngram_size: as in `GenerateOptions`.
         biases: added to scores; -inf excludes.
-        suppressed: tokens that never come.
-        begin_suppressed: tokens that are not the first.
-        ends: tokens that end the text, which none does before `min_new_tokens`.
+        suppressed: tokens that are never chosen.
+        begin_suppressed: tokens that are never chosen first.
+        ends: tokens that end the text; excluded before `min_new_tokens`.
         prompt_length: tokens of the prompt.
     """
 

@@ -39,7 +39,7 @@ class Decoder(ABC):
         return self.lengths >= self._max_length
 
     def window(self, tokens: Sequence[int]) -> Sequence[int]:
-        """What is read of a text: all, or where it fills the context, as many as its later half."""
+        """The tokens of a text that are read: all, or, if it fills the context, its later half."""
         fits = len(tokens) < self._max_length
         return tokens if fits else tokens[len(tokens) - self._max_length // 2 :]
 

@@ -154,5 +154,5 @@ class PagedDecoder(Decoder):
 
 
 def _begins(counts: Sequence[int] | NDArray[np.int32]) -> NDArray[np.int32]:
-    """Where each of several consecutive parts begins, and the end of the last."""
+    """The offsets of consecutive parts, and the end of the last."""
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)

@@ -125,7 +125,7 @@ class Continuation:
         return self.tokens[self._window_start :]
 
     def slide(self) -> None:
-        """Where the context is full, drop its earlier half."""
+        """Drop the earlier half of the context if it is full."""
         if len(self.context) >= self._model.max_length:
             self._window_start = len(self.tokens) - self._model.max_length // 2
 

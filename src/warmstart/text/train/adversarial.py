@@ -62,7 +62,7 @@ class Adversarial(keras.Model):
             return (
                 outputs,
                 loss,
-                [None if one is None else tf.convert_to_tensor(one) for one in slopes],
+                [None if slope is None else tf.convert_to_tensor(slope) for slope in slopes],
             )
 
         outputs, loss, clean = gradients()

@@ -78,10 +78,10 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
             options = self.options
             self.labels = classes(self.train_examples, options.names or {}, options.class_names)
             known = {label.id for label in self.labels}
-            for one in self.validation_examples:
-                if unknown := [label for label in one.labels if label not in known]:
+            for example in self.validation_examples:
+                if unknown := [label for label in example.labels if label not in known]:
                     raise UsageError(
-                        f"{one.name}: the validation data has the label {unknown[0]!r}, "
+                        f"{example.name}: the validation data has the label {unknown[0]!r}, "
                         "which the training data lacks; add training examples of it, or "
                         "remove it."
                     )
@@ -97,8 +97,8 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
         if not self.validation_examples:
             return ""
         if self.problem == "regression":
-            mean = np.mean([float(one.labels[0]) for one in self.train_examples])
-            truth = np.array([float(one.labels[0]) for one in self.validation_examples])
+            mean = np.mean([float(example.labels[0]) for example in self.train_examples])
+            truth = np.array([float(example.labels[0]) for example in self.validation_examples])
             return f"always {mean:.3f}, the mean: root mean squared error {np.sqrt(np.mean((truth - mean) ** 2)):.4g}"
         right = self.trivial_figures()["accuracy"]
         return (
@@ -110,18 +110,18 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
         if not self.validation_examples or self.problem == "regression":
             return {}
         labels = (self._most_frequent(),)
-        right = np.mean([one.labels == labels for one in self.validation_examples])
+        right = np.mean([example.labels == labels for example in self.validation_examples])
         return {"accuracy": float(right)}
 
     def _most_frequent(self) -> str:
-        counts = Counter(label for one in self.train_examples for label in one.labels)
+        counts = Counter(label for example in self.train_examples for label in example.labels)
         return max(counts, key=lambda label: counts[label])
 
     def identity(self) -> dict[str, Any]:
         return {**super().identity(), "problem": self.problem}
 
     def text_batches(self, examples: Sequence[Example], shuffle: bool) -> TextBatches:
-        encoded = [self.predictor.tokenize(one.text, one.name) for one in examples]
+        encoded = [self.predictor.tokenize(example.text, example.name) for example in examples]
         targets = self._truth(examples)
         weights = self._weights(targets) if shuffle else None
 
@@ -210,7 +210,7 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
         return {**super().details(), **probe, **({"refit": times} if times else {})}
 
     def _truth(self, examples: Sequence[Example]) -> np.ndarray:
-        return np.stack([self.predictor._truth(one) for one in examples]).astype(np.float32)
+        return np.stack([self.predictor._truth(example) for example in examples]).astype(np.float32)
 
     def _weights(self, targets: np.ndarray) -> np.ndarray | None:
         names = [label.id for label in self.labels]
@@ -252,7 +252,7 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
 
     def measure(self) -> dict[str, float]:
         logits = np.stack(self.predict()["logits"])
-        truth = np.stack([self.predictor._truth(one) for one in self.validation_examples])
+        truth = np.stack([self.predictor._truth(example) for example in self.validation_examples])
         metrics = self.predictor.metrics(truth, self.predictor.scores(logits))
         return {"loss": _loss(self.problem, logits, truth), **metrics}
 
@@ -266,7 +266,7 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
             return []
         examples, names = self.validation_examples, [label.name for label in self.labels]
         scores = self.predictor.scores(np.stack(self.predict()["logits"]))
-        truth = np.stack([self.predictor._truth(one) for one in examples])
+        truth = np.stack([self.predictor._truth(example) for example in examples])
         off = np.abs(scores - truth).max(axis=1)
         if self.problem == "single":
             wrong = scores.argmax(1) != truth.argmax(1)

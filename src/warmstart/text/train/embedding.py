@@ -82,8 +82,8 @@ class EmbeddingTrainer(EncoderTrainer[EmbeddingOptions, TextExample, TextEmbedde
     def text_batches(self, examples: Sequence[TextExample], shuffle: bool) -> PairBatches:
         options = self.options
         return PairBatches(
-            [self.encoded(one) for one in examples],
-            [one.texts for one in examples],
+            [self.encoded(example) for example in examples],
+            [example.texts for example in examples],
             self.pad,
             batch_size=options.batch_size if shuffle else VALIDATION_BATCH,
             shuffle=shuffle,
@@ -166,10 +166,10 @@ class PairBatches(SortedBatches):
         shuffle: bool,
         seed: int,
     ):
-        lengths = [max(map(len, some)) for some in encoded]
+        lengths = [max(map(len, group)) for group in encoded]
         super().__init__(lengths, batch_size=batch_size, shuffle=shuffle, seed=seed)
         numbers: dict[str, int] = {}
-        self.numbers = [[numbers.setdefault(text, len(numbers)) for text in some] for some in texts]
+        self.numbers = [[numbers.setdefault(text, len(numbers)) for text in group] for group in texts]
         self.encoded, self.pad = encoded, pad
 
     def padded(self, epoch: int, index: int, more: int) -> tuple[Any, ...]:

@@ -60,12 +60,12 @@ TaskT = TypeVar("TaskT", bound=TextModel[Any, Any, Any])
 
 
 class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT, TaskT]):
-    """What the tasks on encoders share.
+    """The base class of the trainers of encoders.
 
     Attributes:
-        train_examples, validation_examples: what is trained and validated on.
-        problems: what is wrong with examples that are left out.
-        columns: what was understood of the columns of tables.
+        train_examples, validation_examples: the examples of the two splits.
+        problems: the faults of examples that are left out.
+        columns: sentences on how the columns of tables were recognised.
         predictor: a model of the task with the result's entry, for encoding and decoding.
         set_aside: whether the validation examples are a share of those for training.
         processing: of the result's entry.
@@ -87,22 +87,22 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
         """The examples of data."""
 
     def labels_of(self, example: ExampleT) -> Sequence[str]:
-        """Of an example, for the split and the counts."""
+        """The labels of an example, for the split and the counts."""
         return ()
 
     def group_of(self, example: ExampleT) -> Any:
-        """Examples of the same group stay together; None: of no group."""
+        """The group of an example, which stays in one split; None if it has no group."""
         return example.group
 
     def content_of(self, example: ExampleT) -> Hashable:
-        """Equal for equal inputs; None: repeated examples are not detected."""
+        """A key that is equal for equal inputs; None: repeated examples are not detected."""
         return None
 
     def inspect(self, examples: Sequence[ExampleT]) -> None:
-        """Set what the split depends on, from all examples."""
+        """Derive from all examples what the split depends on."""
 
     def check(self) -> None:
-        """Set `labels`, and what else follows from the examples."""
+        """Set `labels` and the other attributes that follow from the examples."""
 
     @abstractmethod
     def text_batches(self, examples: Sequence[ExampleT], shuffle: bool) -> SortedBatches:
@@ -155,15 +155,15 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
         )
         self.train_examples, self.validation_examples = chosen.train, chosen.validation
         self.set_aside = bool(validation_fraction(options.validation)) and not (
-            options.validation == "auto" and any(one.part == "validation" for one in examples)
+            options.validation == "auto" and any(example.part == "validation" for example in examples)
         )
         self.check()
         parts = {"train": chosen.train, "validation": chosen.validation}
         if chosen.test:
             parts["test"] = chosen.test
-        counts = {part: len(some) for part, some in parts.items()}
-        labels = {part: [self.labels_of(one) for one in some] for part, some in parts.items()}
-        names = sorted({label for some in labels.values() for one in some for label in one})
+        counts = {part: len(rows) for part, rows in parts.items()}
+        labels = {part: [self.labels_of(row) for row in rows] for part, rows in parts.items()}
+        names = sorted({label for rows in labels.values() for row in rows for label in row})
         return Summary(
             data_name(data),
             self.unit,
@@ -182,11 +182,11 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
         return min(MOST_EPOCHS, max(FEWEST_EPOCHS, -(-FEWEST_STEPS // len(batches))))
 
     def trivial(self) -> str:
-        """What a trivial model scores on the validation examples, as a sentence."""
+        """A sentence on the metrics of a trivial model on the validation examples."""
         return ""
 
     def trivial_figures(self) -> dict[str, float]:
-        """The same as figures, by metric."""
+        """The metrics of a trivial model, by name."""
         return {}
 
     def identity(self) -> dict[str, Any]:
@@ -197,11 +197,11 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
         }
 
     def head_config(self) -> Mapping[str, Any]:
-        """What the config of the network says of the head."""
+        """The settings of the head in the config of the network."""
         return {}
 
     def build(self) -> keras.Model:
-        """The base's encoder, and its head where it has this very head; else a random one."""
+        """The base's encoder, with the base's head if it fits the task and labels, else a new one."""
         base, options = self.model, self.options
         config = {**base.entry.config, "head": self.task, "pooler": False, **self.head_config()}
         if self.labels:

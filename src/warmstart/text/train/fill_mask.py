@@ -52,8 +52,8 @@ class FillMaskTrainer(EncoderTrainer[FillMaskOptions, TextExample, FillMask]):
         limit, tokenizer = self.predictor.max_length, self.predictor.tokenizer
         windows = [
             window
-            for one in examples
-            for window in tokenizer.windows(one.texts[0], limit=limit, stride=0, name=one.name)
+            for example in examples
+            for window in tokenizer.windows(example.texts[0], limit=limit, stride=0, name=example.name)
         ]
         options = self.options
         return MaskedBatches(
@@ -113,7 +113,7 @@ class MaskedBatches(SortedBatches):
         shuffle: bool,
         seed: int,
     ):
-        lengths = [len(one) for one in encoded]
+        lengths = [len(sequence) for sequence in encoded]
         super().__init__(lengths, batch_size=batch_size, shuffle=shuffle, seed=seed)
         if mask is None:
             raise UsageError("The tokenizer of the base has no mask token.")

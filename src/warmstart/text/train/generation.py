@@ -216,8 +216,8 @@ def encoded(model: TextGenerator, data: Any) -> np.ndarray:
         )
     end = sorted(model.ends)[:1]
     tokens: list[int] = []
-    for number, one in enumerate(texts, 1):
-        item = Item(str(data) if isinstance(data, str | Path) else f"item {number}", one)
+    for number, text in enumerate(texts, 1):
+        item = Item(str(data) if isinstance(data, str | Path) else f"item {number}", text)
         try:
             ids = model.tokenizer.encode(PROMPT.read(item), name=item.name).ids
         except InputError as error:

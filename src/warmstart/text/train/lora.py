@@ -29,7 +29,9 @@ from warmstart.models.text.encoder_config import is_body
 
 @dataclass(frozen=True)
 class Adapter:
-    """What a bundle has instead of weights: arrays under PEFT's names, and `adapter_config.json`."""
+    """The files of an adapter, in place of weights: arrays under PEFT's names, and
+    `adapter_config.json`.
+    """
 
     arrays: Mapping[str, np.ndarray]
     config: bytes

@@ -23,7 +23,7 @@ from warmstart.training.types import Validation
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderOptions(FreezeOptions):
-    """Of every task on an encoder; the defaults are those of BERT (Devlin et al. 2018, A.3)."""
+    """Options of all tasks on an encoder; the defaults are BERT's (Devlin et al. 2018, A.3)."""
 
     # Three epochs are right for large data (Devlin et al.), and too few steps for small data
     # (Mosbach, Andriushchenko, Klakow, "On the Stability of Fine-tuning BERT" (2021),
@@ -65,7 +65,7 @@ class EncoderOptions(FreezeOptions):
 class TextClassificationOptions(
     TextTable, SplitTable, NamedClasses, EncoderOptions, ClassWeightOptions, LossOptions, RayOptions
 ):
-    """Of text classification and regression."""
+    """Options of text classification and regression."""
 
     # A head that is solved before training needs fewer steps than one that is learned.
     epochs: Annotated[
@@ -113,17 +113,17 @@ class TextClassificationOptions(
 
 @dataclass(frozen=True, kw_only=True)
 class TokenClassificationOptions(TokenTable, SplitTable, EncoderOptions):
-    """Of token classification."""
+    """Options of token classification."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class QuestionAnsweringOptions(QuestionTable, SplitTable, EncoderOptions):
-    """Of question answering."""
+    """Options of question answering."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FillMaskOptions(CorpusTable, SplitTable, EncoderOptions):
-    """Of fill-mask; the defaults are BERT's (Devlin et al. 2018, section 3.1)."""
+    """Options of fill-mask; the defaults are BERT's (Devlin et al. 2018, section 3.1)."""
 
     mlm_probability: Annotated[
         float, Option("Fraction of the tokens to mask and predict.", gt=0, lt=1)
@@ -132,7 +132,7 @@ class FillMaskOptions(CorpusTable, SplitTable, EncoderOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddingOptions(PositiveTable, SplitTable, EncoderOptions):
-    """Of text embedding."""
+    """Options of text embedding."""
 
     # Every other text of a batch is a negative: more of them make a harder task.
     batch_size: Annotated[int, Option("Number of pairs or triplets per step.", ge=1)] = 32
@@ -144,7 +144,7 @@ class EmbeddingOptions(PositiveTable, SplitTable, EncoderOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationOptions(FreezeOptions):
-    """Of language models."""
+    """Options of language models."""
 
     # A language model forgets what it knew when it sees a small text often.
     epochs: Annotated[int, Option("Maximum number of epochs; the best one is selected.", ge=1)] = 3

@@ -1,4 +1,4 @@
-"""What is learned from the labels of texts: one class per text, several classes, or a number."""
+"""The problem that labels of texts define: one class per text, several classes, or a number."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def problem_of(examples: Sequence[Example]) -> str:
     if any(len(example.labels) != 1 for example in examples):
         return "multi"
     labels = {example.labels[0] for example in examples}
-    if not all(map(is_number, labels)) or all(float(one).is_integer() for one in labels):
+    if not all(map(is_number, labels)) or all(float(label).is_integer() for label in labels):
         return "single"
     if len(labels) > MOST_FRACTIONS:
         return "regression"
-    few = ", ".join(sorted(labels))
+    shown = ", ".join(sorted(labels))
     raise UsageError(
-        f"The labels are the numbers {few}: pass problem='single' if they are classes, or "
+        f"The labels are the numbers {shown}: pass problem='single' if they are classes, or "
         "problem='regression' if they are values."
     )
 
@@ -40,19 +40,19 @@ def check_problem(examples: Sequence[Example], problem: str) -> None:
     Raises:
         UsageError: one does not; the message names its record.
     """
-    for one in examples:
+    for example in examples:
         if problem == "regression" and not (
-            len(one.labels) == 1
-            and is_number(one.labels[0])
-            and math.isfinite(float(one.labels[0]))
+            len(example.labels) == 1
+            and is_number(example.labels[0])
+            and math.isfinite(float(example.labels[0]))
         ):
             raise UsageError(
-                f"{one.name}: regression needs a number for each text, not "
-                f"{', '.join(one.labels)!r}."
+                f"{example.name}: regression needs a number for each text, not "
+                f"{', '.join(example.labels)!r}."
             )
-        if problem == "single" and len(one.labels) != 1:
+        if problem == "single" and len(example.labels) != 1:
             raise UsageError(
-                f"{one.name} has {len(one.labels)} labels; problem='multi' allows that."
+                f"{example.name} has {len(example.labels)} labels; problem='multi' allows that."
             )
 
 
@@ -76,7 +76,7 @@ def classes(
                 f"There are no training examples of {missing[0]!r}: add some, or remove it "
                 "from class_names."
             )
-        return tuple(Label(index, one, names.get(one, one)) for index, one in enumerate(order))
+        return tuple(Label(index, label, names.get(label, label)) for index, label in enumerate(order))
     numbers = {str(number) for number in range(len(labels) - 1)}
     if labels == {"-1", *numbers} and len(numbers) > 2:  # two may be -1, 0 and 1
         raise UsageError(

@@ -55,15 +55,15 @@ class QuestionAnsweringTrainer(
         return example.context if example.group is None else example.group
 
     def check(self) -> None:
-        everything = (*self.train_examples, *self.validation_examples)
-        unanswerable = any(not one.answers for one in everything)
+        examples = (*self.train_examples, *self.validation_examples)
+        unanswerable = any(not question.answers for question in examples)
         self.request = AnswerOptions(max_answer_tokens=LONGEST_ANSWER, no_answer=unanswerable)
 
     def windows(self, questions: Sequence[Question]) -> list[Sequence[Encoded]]:
-        """Of each question with its context."""
+        """The windows of each question with its context."""
         return [
-            self.predictor.windows(Pair(one.question, one.context), f"question {number}")
-            for number, one in enumerate(questions, 1)
+            self.predictor.windows(Pair(question.question, question.context), f"question {number}")
+            for number, question in enumerate(questions, 1)
         ]
 
     def text_batches(self, examples: Sequence[Question], shuffle: bool) -> TextBatches:
@@ -72,7 +72,7 @@ class QuestionAnsweringTrainer(
             self.validation_windows = cut
         encoded = [window for windows in cut for window in windows]
         pairs = zip(examples, cut, strict=True)
-        spans = np.array([span(one, window) for one, windows in pairs for window in windows])
+        spans = np.array([span(question, window) for question, windows in pairs for window in windows])
 
         def targets(rows: np.ndarray, length: int) -> dict[str, np.ndarray]:
             return {end: spans[rows, side] for side, end in enumerate(ENDS)}
@@ -83,36 +83,36 @@ class QuestionAnsweringTrainer(
         return dict.fromkeys(ENDS, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 
     def answers(self) -> list[str]:
-        """To the validation questions."""
+        """The answers to the validation questions."""
         rows = self.predict()
         answers, first = [], 0
-        for one, windows in zip(self.validation_examples, self.validation_windows, strict=True):
+        for question, windows in zip(self.validation_examples, self.validation_windows, strict=True):
             numbers = range(first, first + len(windows))
             first += len(windows)
             logits = [{end: rows[end][number] for end in ENDS} for number in numbers]
-            pair = Pair(one.question, one.context)
+            pair = Pair(question.question, question.context)
             answers.append(self.predictor.answer(pair, windows, logits, self.request).text)
         return answers
 
     def measure(self) -> dict[str, float]:
         pairs = zip(self.validation_examples, self.answers(), strict=True)
-        exact, f1 = np.mean([_scores(one, answer) for one, answer in pairs], axis=0)
+        exact, f1 = np.mean([_scores(question, answer) for question, answer in pairs], axis=0)
         return {"exact": float(exact), "f1": float(f1)}
 
     def sections(self) -> list[Section]:
         if not self.validation_examples:
             return []
         pairs = zip(self.validation_examples, self.answers(), strict=True)
-        scored = [(_scores(one, answer), one, answer) for one, answer in pairs]
+        scored = [(_scores(question, answer), question, answer) for question, answer in pairs]
         wrong = sorted((row for row in scored if row[0][0] < 1), key=lambda row: row[0][1])
         rows = [
             [
-                one.question,
-                one.answers[0][0] if one.answers else "(none)",
+                question.question,
+                question.answers[0][0] if question.answers else "(none)",
                 answer or "(none)",
                 scores[1],
             ]
-            for scores, one, answer in wrong[:MISTAKES]
+            for scores, question, answer in wrong[:MISTAKES]
         ]
         head = ("question", "answer", "predicted", "F1")
         return [mistakes(head, rows, len(wrong), len(scored))]
@@ -135,5 +135,5 @@ def span(question: Question, window: Encoded) -> tuple[int, int]:
     return int(inside[first[0]]), int(inside[last[-1]])
 
 
-def _scores(one: Question, answer: str) -> tuple[float, float]:
-    return answer_scores(answer, [text for text, _ in one.answers] or [""])
+def _scores(question: Question, answer: str) -> tuple[float, float]:
+    return answer_scores(answer, [text for text, _ in question.answers] or [""])

@@ -89,7 +89,9 @@ def refit(trainer: TextClassificationTrainer) -> None:
 
 
 def in_words(trainer: TextClassificationTrainer) -> str:
-    """What the result has learned from, and what the figures are of; "" without a refit."""
+    """A sentence on the data of the result, and on the run that its metrics are from; "" without a
+    refit.
+    """
     times = runs(trainer)
     if not times:
         return ""

@@ -43,7 +43,7 @@ class TokenClassificationTrainer(
         return conll.sentences(data, problems=self.problems, columns=self.columns, **reading)
 
     def inspect(self, examples: Sequence[Sentence]) -> None:
-        self.scheme = scheme_of(tag for one in examples for tag in one.tags)
+        self.scheme = scheme_of(tag for example in examples for tag in example.tags)
 
     def content_of(self, example: Sentence) -> Hashable:
         return example.words
@@ -54,7 +54,7 @@ class TokenClassificationTrainer(
     def check(self) -> None:
         self.labels = tags_of(self.train_examples, self.scheme)
         self.number = {label.name: label.index for label in self.labels}
-        validation = scheme_of(tag for one in self.validation_examples for tag in one.tags)
+        validation = scheme_of(tag for example in self.validation_examples for tag in example.tags)
         has_entities = any(map(self.labels_of, self.validation_examples))
         if has_entities and validation.has_prefixes != self.scheme.has_prefixes:
             raise UsageError(
@@ -63,7 +63,7 @@ class TokenClassificationTrainer(
             )
 
     def windows(self, examples: Sequence[Sentence]) -> list[Sequence[Encoded]]:
-        """Of each sentence; those that fit the model have one."""
+        """The windows of each sentence; one that fits the model has one window."""
         return [
             self.predictor.windows(" ".join(sentence.words), f"sentence {number}")
             for number, sentence in enumerate(examples, 1)
@@ -73,8 +73,8 @@ class TokenClassificationTrainer(
         cut = self.windows(examples)
         encoded = [window for windows in cut for window in windows]
         truth = [
-            aligned(one, window, self.number, self.scheme)
-            for one, windows in zip(examples, cut, strict=True)
+            aligned(sentence, window, self.number, self.scheme)
+            for sentence, windows in zip(examples, cut, strict=True)
             for window in windows
         ]
         if not shuffle:
@@ -95,7 +95,7 @@ class TokenClassificationTrainer(
         return weighted_loss()
 
     def predicted_tags(self, logits: Sequence[np.ndarray]) -> list[list[str]]:
-        """Of each validation sentence, from the logits of its windows."""
+        """The predicted tags of each validation sentence, from the logits of its windows."""
         rows = iter(logits)
         tags = []
         for sentence, windows in zip(
@@ -127,7 +127,7 @@ class TokenClassificationTrainer(
         by_type: dict[str, list[tuple[Sequence[str], Sequence[str]]]] = {}
         predicted_tags = self.predicted_tags(self.predict()["logits"])
         for sentence, tags in zip(self.validation_examples, predicted_tags, strict=True):
-            true, predicted = (set(self.scheme.entities(some)) for some in (sentence.tags, tags))
+            true, predicted = (set(self.scheme.entities(sequence)) for sequence in (sentence.tags, tags))
             for entity, _, _ in true | predicted:
                 by_type.setdefault(entity, []).append((sentence.tags, tags))
             if true != predicted:

@@ -35,7 +35,7 @@ NAMES = {
 """Names that inputs have in the models of others -> those of here."""
 DEFAULT_LENGTH = 512
 PUNCTUATION = r"""[!"#$%&()\*\+,-\.\/:;<=>?@\[\\\]^_`{|}~\']"""
-"""What `TextVectorization` strips."""
+"""The punctuation that `TextVectorization` strips."""
 SPACES = r"[ \t\n\v\f\r]+"
 UNKNOWN = "[UNK]"
 
@@ -157,7 +157,7 @@ class TextWrapper(Wrapper[TokensT], Generic[TokensT]):
         return self.tokenizer.files()
 
     def _names(self) -> list[str]:
-        """What each input of the model is."""
+        """The role of each input of the model."""
         inputs = self.opened.model.inputs
         for tensor in inputs:
             if len(tensor.shape) != 2 or str(tensor.dtype) == "string":
