@@ -83,7 +83,7 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
 
     @property
     def max_total(self) -> int | None:
-        """Tokens of prompt and continuation by default, where the checkpoint says so."""
+        """The checkpoint's default number of tokens of prompt and continuation, if it sets one."""
         total = self.defaults.get("max_length")
         return None if total is None else int(total)
 
@@ -113,7 +113,7 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
         token but those of the first window has at least half a context before it.
 
         Args:
-            texts: one of two tokens or more, or a list of them.
+            texts: a text of at least two tokens, or a list of texts.
 
         Returns:
             One `TextScore`; for a list a list, in which an unusable text is a `Failed` at its
@@ -129,8 +129,8 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
     def stream_scores(
         self, texts: Iterable[Text] | os.PathLike[str]
     ) -> Iterator[TextScore | Failed]:
-        """The scores of the texts of an iterator, a column, or the path object of a file with one a
-        line.
+        """The scores of the texts of an iterator, a column, or the `Path` of a file with one text
+        per line.
         """
         return per_input.stream(PROMPT, texts, self._score)
 
@@ -225,7 +225,7 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
         )
 
     def _trial(self, engine: Engine) -> Callable[[], Mapping[str, NDArray[np.float32]]]:
-        """Steps of several texts side by side, for the choice of an engine."""
+        """Steps of several texts in one batch, with which engines are timed."""
         decoder = open_decoder(engine, self.max_length)
         length = min(TRIAL_TOKENS, max(self.max_length // 2, 1))
         tokens = np.random.default_rng(0).integers(

@@ -191,7 +191,7 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
         if options.multi_label or len(logits) == 1:
             opposite = (
                 -1 if self.entailment == 0 else 0
-            )  # contradiction, by custom at the other end
+            )  # contradiction, which is usually at the other end
             shares: NDArray[np.float64] = softmax(logits[:, [opposite, self.entailment]])[:, 1]
             return shares
         return softmax(logits[:, self.entailment])
@@ -213,10 +213,10 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
             options: how a table is read, and texts per call of the engine.
 
         Returns:
-            `accuracy` and `f1` (macro; both 0 to 1; of several labels a text: `accuracy` counts the
-            texts with all of them right) and `per_class` (`precision`, `recall`, `f1` and `count`
-            by name), for regression `pearson` and `mse`; `count`; `errors`: what is wrong with the
-            others.
+            `accuracy` and `f1` (macro; both 0 to 1; with several labels per text, `accuracy` counts
+            the texts whose labels are all correct) and `per_class` (`precision`, `recall`, `f1` and
+            `count` by name), for regression `pearson` and `mse`; `count`; `errors`: the messages
+            on the other texts.
 
         Raises:
             UsageError: no texts, or a label that the model does not have.
@@ -247,7 +247,7 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
         return Evaluation.of(self, {**figures, "count": len(pairs), "errors": errors})
 
     def decisions(self, scores: NDArray[Any]) -> NDArray[np.float64]:
-        """1 for the classes that scores (N, L) decide for, else 0."""
+        """1 for the classes that scores (N, L) predict, else 0."""
         if self.problem != "single":
             return (scores >= THRESHOLD).astype(np.float64)
         decisions: NDArray[np.float64] = np.eye(scores.shape[1])[scores.argmax(axis=1)]

@@ -41,7 +41,7 @@ class Sentence(Assigned):
     """Words and their tags, such as `B-person`, `I-person` and `O`.
 
     Attributes:
-        words, tags: what is learned.
+        words, tags: of equal length.
     """
 
     words: tuple[str, ...]
@@ -150,7 +150,7 @@ def _tag(table: Table, record: Record, column: str, tag: Any) -> str:
 
 
 def _read(path: Path, reading: records.Reading) -> Iterator[list[list[str]]]:
-    """The rows of each sentence of a file: the word first, or behind its number; the tag last."""
+    """The rows of each sentence of a file: the word first, or after its number; the tag last."""
     rows: list[list[str]] = []
     damaged = False
     columns = _Columns(reading.delimiter)
@@ -176,7 +176,7 @@ def _read(path: Path, reading: records.Reading) -> Iterator[list[list[str]]]:
 
 
 def _is_numbered(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the words of a sentence have their numbers in front."""
+    """Whether the words of a sentence are preceded by their numbers."""
     numbers = [str(number) for number in range(1, len(rows) + 1)]
     return len(rows[0]) > 2 and [row[0] for row in rows] == numbers
 
@@ -238,7 +238,7 @@ class _Columns:
 
     @staticmethod
     def _detect(line: str) -> str:
-        """The delimiter of the first line where it has no tabs and spaces; else ""."""
+        """The delimiter of the first line if it has no tabs and spaces; else ""."""
         if "\t" in line or " " in line.strip():
             return ""
         return next((mark for mark in (",", ";", "|") if mark in line.strip()[1:]), "")

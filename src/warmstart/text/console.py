@@ -1,5 +1,5 @@
-"""Questions and prompts on the command line: a context for all questions; text written while it is
-generated.
+"""Questions and prompts on the command line: one context for all questions; text that is written
+while it is generated.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class QuestionFlags(ConsoleOptions):
 
 
 class QuestionConsole(Console):
-    """Questions about one context (`--context`), or with a context each, behind a tab."""
+    """Questions about one context (`--context`), or each with its context after a tab."""
 
     options: ClassVar = QuestionFlags
 
@@ -46,7 +46,7 @@ class QuestionConsole(Console):
 
 
 class GenerationConsole(Console):
-    """Each prompt with its continuation behind it, written while it is generated."""
+    """Each prompt followed by its continuation, which is written while it is generated."""
 
     def shown(self, arguments: Iterable[Argument], options: Mapping[str, Any]) -> Iterator[Any]:
         model: Any = self.model

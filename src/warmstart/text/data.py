@@ -26,7 +26,8 @@ class Example(Assigned):
 
     Attributes:
         name: of its record: `FILE:LINE` or `row 3`.
-        text, labels: what is learned.
+        text: a string or a `Pair`.
+        labels: one or several.
     """
 
     name: str
@@ -48,13 +49,13 @@ def examples(
             `core.records.read_table`; or a folder with a folder of `.txt` files for each class, see
             `folders`. The columns are recognised by their usual names (`text`
             and `label`, for pairs `text_pair`; those of GLUE's files and others), or by their
-            content, where exactly one can be meant; a CSV or TSV file without a header has the
+            content, if exactly one column fits; a CSV or TSV file without a header has the
             text first and the label last, unless the content shows the opposite. Several labels of
             a text are a list, or are separated by `|` in a column called `labels`, or have a column
             of 0 and 1 each, which `label_column="toxic,insult"` names.
-        problems: takes what is wrong with unusable records, which are left out; default: the
-            first one is raised.
-        multi_label: whether a text may have several labels; default: what the data looks like.
+        problems: collects the faults of unusable records, which are left out; default: the first
+            fault is raised.
+        multi_label: whether a text may have several labels; default: inferred from the data.
         **reading: other keywords of `core.records.read_texts`: `text_column`, `encoding`, ….
 
     Raises:

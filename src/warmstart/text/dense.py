@@ -19,7 +19,7 @@ KERNEL, BIAS = "linear.weight", "linear.bias"
 
 @dataclass(frozen=True, eq=False)
 class Dense:
-    """activation(kernel @ x + bias), of length 1 where `normalize` is set.
+    """activation(kernel @ x + bias), scaled to length 1 if `normalize` is set.
 
     Attributes:
         kernel: float32 (E, D).

@@ -42,7 +42,7 @@ OptionsT = TypeVar("OptionsT", bound=BatchOptions)
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """A prepared text: most are one window, long contexts of questions several."""
+    """A prepared text: usually one window; for long contexts of questions, several."""
 
     text: str | Pair
     encoded: Sequence[Encoded]
@@ -61,7 +61,7 @@ class Windows:
 class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, OptionsT]):
     """A model of texts; subclasses turn the outputs of a text into a result."""
 
-    decodes_ahead = False  # encoding a text takes less time than handing it to a thread
+    decodes_ahead = False  # encoding a text is faster than passing it to a thread
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -194,8 +194,7 @@ class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, Optio
         """Run `forward` on rows of any lengths; similar lengths go through the engine together.
 
         Returns:
-            The outputs of each row; where an output has one value per token, without those of
-            padding.
+            The outputs of each row; without the padding if an output has one value per token.
         """
         lengths = [len(row["input_ids"]) for row in rows]
         order = sorted(range(len(rows)), key=lengths.__getitem__)

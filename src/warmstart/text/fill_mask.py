@@ -29,7 +29,7 @@ from warmstart.text.results import FilledMask
 from warmstart.text.tokenizer import Encoded
 
 MASKS = ("[MASK]", "<mask>")
-"""Spellings that every model takes for its own mask."""
+"""Spellings of the mask that every model accepts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +169,7 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
     @takes(EvaluateTextsOptions)
     @documented_in(task_of(task).guide)
     def evaluate(self, data: Data, options: EvaluateTextsOptions) -> Evaluation:
-        """How often the model finds the one token that was masked.
+        """Measure how often the model predicts the masked token.
 
         Args:
             data: (text with one mask, word) pairs, or a file of them; see `text.data.examples`.

@@ -1,4 +1,4 @@
-"""Folders with a folder for each class, and a text in each of its files.
+"""Class folders of texts: a folder for each class, with one text per file.
 
 aclImdb/train/pos/0_9.txt    parts, classes, texts (Maas et al. 2011)
 20_newsgroup/sci.space/59848 classes and texts; where no file is a .txt file, those without a

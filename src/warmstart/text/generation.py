@@ -92,7 +92,7 @@ class TextGenerator(AutoregressiveModel, JoinableModel[Text, Generation, Generat
     task = "text-generation"
     options = GenerateOptions
     result = Generation
-    batch_size = 8  # side by side
+    batch_size = 8  # texts that are continued together
     generates = "tokens"
     decodes_ahead = False
 
@@ -191,7 +191,7 @@ class TextGenerator(AutoregressiveModel, JoinableModel[Text, Generation, Generat
     def compute(
         self, inputs: Sequence[Prepared], options: GenerateOptions
     ) -> Generator[None, None, Sequence[Sequence[Continuation]]]:
-        """Continue all prompts, side by side; yields after each token."""
+        """Continue all prompts in one batch; yields after each token."""
         options = options.with_defaults(self.defaults)
         texts: list[list[Continuation]] = [prepared.context for prepared in inputs]
         if not options.is_search:
@@ -216,7 +216,7 @@ class TextGenerator(AutoregressiveModel, JoinableModel[Text, Generation, Generat
         return texts[0].result([text.result() for text in texts[1:]])
 
     def _extended(self, texts: Sequence[Continuation]) -> Generator[None, None, None]:
-        """Extend all texts to their ends, side by side; yields after each token."""
+        """Continue all texts to their ends in one batch; yields after each token."""
         batch = TextBatch(self.engine, self.max_length)
         batch.join(texts)
         while batch:

@@ -66,7 +66,7 @@ class TextKind(InputKind):
         raise UsageError(self.refusal(value))
 
     def is_input(self, value: Any) -> bool:
-        """Whether this has the form of one input; `read` looks at what it holds."""
+        """Whether this has the form of one input; `read` checks its content."""
         return isinstance(value, str | bytes | bytearray | Mapping)
 
     def refusal(self, value: Any) -> str:
@@ -280,7 +280,7 @@ def text_of(item: Item) -> str | Pair:
 
 
 def display_text(text: str | Pair) -> str:
-    """How results name their input: the text, cut where it is long."""
+    """The `input` of a result: the text, shortened if it is long."""
     whole = " | ".join(text) if isinstance(text, Pair) else text
     return whole if len(whole) <= MAX_SHOWN else whole[: MAX_SHOWN - 1] + "…"
 

@@ -125,7 +125,7 @@ def _are_labels(table: Table, column: str, one_is_enough: bool = False) -> bool:
 
 
 def _first_unknown(table: Table, column: str) -> Any:
-    """The first cell that is no label of pairs."""
+    """The first cell that is not a label of pairs."""
     for value in table.cells()[column]:
         try:
             if not is_missing(value) and _word(table, column, value) not in KNOWN:

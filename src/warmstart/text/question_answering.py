@@ -126,7 +126,7 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
         return self.predict_stream(questions, options)
 
     def windows(self, text: str | Pair, name: str = "") -> Sequence[Encoded]:
-        """A context that is too long becomes overlapping windows, each behind the whole question."""
+        """Split a long context into overlapping windows, each preceded by the whole question."""
         if not isinstance(text, Pair):
             reason = "must be a question and a context: (question, context)"
             raise InputError(f"{name}: {reason}", name)
@@ -152,7 +152,7 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
             if len(inside := np.flatnonzero(window.sequences == 1))
         ]
         logits = [[row[end][inside] for _, row, inside in parts] for end in ENDS]
-        # as in SQuAD 2, there is no answer only where no window has one
+        # As in SQuAD 2, there is no answer only if no window has one.
         null = min(rows, key=lambda row: float(row[ENDS[0]][CLS]) + float(row[ENDS[1]][CLS]))
         nulls = [[float(null[end][CLS])] if options.no_answer else [] for end in ENDS]
         totals = [
@@ -193,7 +193,7 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
             options: how a table is read, and inputs per call of the engine.
 
         Returns:
-            `exact` and `f1` (0 to 1), `count`, `errors`: what is wrong with the other questions, by
+            `exact` and `f1` (0 to 1), `count`, `errors`: the messages on the other questions, with
             their ids.
         """
         from warmstart.text import squad  # predicting needs no reader of data
@@ -253,7 +253,7 @@ def _in_one_word(text: str, index: int) -> bool:
 
 
 def answer_scores(answer: str, references: Sequence[str]) -> tuple[float, float]:
-    """(exact match, F1) of an answer against the right ones, of which the best counts.
+    """(exact match, F1) of an answer: the highest over the correct answers.
 
     Source: Rajpurkar et al., "SQuAD" (2016), section 6.1: articles, punctuation and case do not
     count.

@@ -1,5 +1,5 @@
-"""AdamW with one operation per variable and step, where Keras' own takes a dozen; the results are
-the same.
+"""AdamW with one operation per variable and step instead of the dozen of Keras' own; the results
+are the same.
 
 Each of Keras' operations reads and writes arrays of the variable's size; with an embedding table of
 30,522 x 384, its decay and its clipping, a step takes half the time. On several devices it is

@@ -178,7 +178,7 @@ class EpochCheckpoints(keras.callbacks.Callback):
             if self.monitor.startswith("val_") and not any(
                 key.startswith("val_") for key in record
             ):
-                return True  # nothing to compare by: the last epoch
+                return True  # without a metric to compare, the last epoch is the best
             metrics = ", ".join(
                 key for key in record if key not in ("epoch", "seconds", "learning_rate")
             )

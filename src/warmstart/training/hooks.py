@@ -45,7 +45,7 @@ class TrainerHooks(ABC, Generic[OptionsT]):
         keep_start: whether the weights before training are a candidate too.
         averages: shares of the trained weights in averages of those before and after training,
             which are candidates too, with `keep_start`.
-        restart: sets the weights from which training starts, where those differ from the base's.
+        restart: sets the weights from which training starts, if they are not the base's.
         prefer_later: whether the later one of equal epochs counts as better.
         measures: whether `measure` is called after each epoch.
         is_prepared: whether the network is built and frozen.
@@ -53,7 +53,7 @@ class TrainerHooks(ABC, Generic[OptionsT]):
         model: the base.
         network: the network that is trained.
         fits: the results of the fits so far, by name.
-        before: figures of the network before training, where the data has no baseline.
+        before: metrics of the network before training, if the data has no baseline.
     """
 
     task: ClassVar[str]
@@ -106,7 +106,7 @@ class TrainerHooks(ABC, Generic[OptionsT]):
         """
 
     def verify(self) -> None:
-        """Check what would otherwise fail after minutes of work.
+        """Check in advance whatever would otherwise fail after minutes of work.
 
         Raises:
             UsageError: an option does not fit the base or the data.
@@ -160,15 +160,15 @@ class TrainerHooks(ABC, Generic[OptionsT]):
         return self.options.callbacks
 
     def measure(self) -> Mapping[str, float]:
-        """Figures on the validation data."""
+        """Metrics on the validation data."""
         raise NotImplementedError
 
     def calibrate(self) -> None:
         """Calibrate on the validation data, after training."""
 
     def refit(self) -> None:
-        """Train `network` again where the result may use more data than the measured network, such
-        as the validation examples; called after the report is written.
+        """Train `network` again, if the result may use more data than the measured network, such as
+        the validation examples; called after the report is written.
         """
 
     @abstractmethod

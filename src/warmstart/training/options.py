@@ -123,7 +123,7 @@ class TrainOptions:
             raise UsageError("An optimizer has its own learning_rate; pass one of the two.")
 
     def check_validation(self) -> None:
-        """Raise `UsageError` where `validation` is a number, but not a fraction."""
+        """Raise `UsageError` if `validation` is a number, but not a fraction."""
         number = self.validation
         if isinstance(number, int | float) and (number is True or not 0 <= number < 1):
             raise UsageError(

@@ -39,13 +39,13 @@ def page(
 
     Args:
         title, lead: of the result.
-        tiles: (figure, its name).
+        tiles: (number, its name).
         summary: of the data.
         fits: by name, in order.
         sections: of the task.
         settings: of the run.
         usage: commands that use the result.
-        call: the Python call that reproduces the result, shown where no command line made it.
+        call: the Python call that reproduces the result, shown if no command line made it.
     """
     report = Report(title, lead)
     report.tiles(tiles)
@@ -104,7 +104,7 @@ def mistakes(head: Sequence[str], rows: Iterable[Sequence[Any]], count: int, tot
 
 
 def class_section(predicted: np.ndarray, truth: np.ndarray, names: Sequence[str]) -> Section:
-    """Precision, recall and F1 of each class, and a confusion matrix where each example has one
+    """Precision, recall and F1 of each class, and a confusion matrix if each example has one
     class.
 
     Args:

@@ -96,7 +96,7 @@ def layout_of(options: Any) -> Layout:
 
 @contextlib.contextmanager
 def distributed(trainer: Any, learner: keras.Model, batches: Batches) -> Iterator[Batches]:
-    """Inside, `learner.fit` on the yielded batches trains on the cluster.
+    """A context in which `learner.fit` on the yielded batches trains on the cluster.
 
     Args:
         trainer: after it has read its data.

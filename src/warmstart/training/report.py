@@ -69,7 +69,7 @@ class Report:
         self.parts: list[str] = []
 
     def tiles(self, values: Iterable[tuple[str, str]]) -> None:
-        """Large figures side by side: (figure, its name)."""
+        """Large numbers side by side: (number, its name)."""
         tiles = "".join(
             f"<div><b>{escape(figure)}</b><span>{escape(name)}</span></div>"
             for figure, name in values
@@ -138,7 +138,7 @@ def pictures(items: Iterable[tuple[Image.Image, str]], size: int = 224) -> str:
 
 
 def command_line(call: str = "") -> str:
-    """The running command, quoted for a shell; `call` where Python was started in another way."""
+    """The running command, quoted for a shell; `call` if Python was started in another way."""
     name = Path(sys.argv[0]).name
     if name == "__main__.py":
         name = f"python -m {Path(sys.argv[0]).parent.name}"

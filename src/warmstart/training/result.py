@@ -1,4 +1,4 @@
-"""From a trained Keras model to the bundle in the run's folder, and the model loaded from it."""
+"""Writing the bundle of a trained Keras model into the run's folder, and loading it."""
 
 from __future__ import annotations
 

@@ -197,7 +197,7 @@ def open_run(output: str | Path | None, settings: Mapping[str, Any]) -> Iterator
         except UsageError:
             files = {path.name for path in run.state.iterdir()}
             if earlier is None and files <= {"run.json", "lock"}:
-                (run.state / "run.json").unlink()  # nothing was trained: the folder stays free
+                (run.state / "run.json").unlink()  # nothing was trained: the folder is reusable
             raise
 
 

@@ -38,7 +38,7 @@ class Summary:
         warnings: about the data as a whole.
         problems: of single examples, such as those left out and boxes that were clipped.
         columns: how the data was read, such as "label: category" for a column of a table.
-        figures: the scores of the baseline, by metric.
+        figures: the metrics of the baseline, by name.
     """
 
     name: str
@@ -137,7 +137,7 @@ def hub_dataset(data: Any) -> str | None:
 
 
 def in_words(figures: Mapping[str, float]) -> str:
-    """Figures as part of a sentence: "accuracy 0.95, loss 0.2"."""
+    """Metrics as part of a sentence: "accuracy 0.95, loss 0.2"."""
     shown = {k: "undefined" if math.isnan(v) else f"{v:.4g}" for k, v in figures.items()}
     return ", ".join(f"{key} {value}" for key, value in shown.items())
 

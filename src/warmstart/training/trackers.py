@@ -43,7 +43,7 @@ class Tracker(ABC):
         """Log the metrics of an epoch, counted from 1."""
 
     def finish(self, metrics: Mapping[str, float], report: Path) -> None:  # noqa: B027
-        """Log the figures and the report of the result, and close."""
+        """Log the metrics and the report of the result, and close."""
 
 
 class CSVTracker(Tracker):

@@ -130,8 +130,8 @@ class Trainer(TrainerHooks[OptionsT]):
             self.prepare()
 
     def prepare(self) -> None:
-        """Build the network and freeze layers, once; before the run starts where an option may not
-        fit the network.
+        """Build the network and freeze layers, once; called before the run starts if an option may
+        not fit the network.
         """
         if not self.is_prepared:
             with seeded(self.options.seed):
@@ -226,7 +226,7 @@ class Trainer(TrainerHooks[OptionsT]):
         return type(optimizer).from_config(optimizer.get_config())
 
     def measured_before(self) -> Mapping[str, float]:
-        """The figures before training; those of an earlier process if it measured them."""
+        """The metrics before training; those of an earlier process if it measured them."""
         before = self.run.read("before")
         if before is None:
             before = dict(self.measure())
@@ -248,7 +248,7 @@ class Trainer(TrainerHooks[OptionsT]):
         yield f"result: {words}{where}; epoch {fitted.best} of {epochs} ({fitted.stopped})"
 
     def result_warnings(self) -> Iterable[str]:
-        """Warnings where the result is no better than the baseline."""
+        """Warnings if the result is no better than the baseline."""
         *_, last = self.fits.values()
         metrics = last.metrics
         for name, baseline in self.summary.figures.items():
@@ -318,7 +318,7 @@ class Trainer(TrainerHooks[OptionsT]):
         )
 
     def origin(self) -> dict[str, str]:
-        """For `training.json`: the repositories of the data and of the base, where they have one."""
+        """The repositories of the data and of the base, if they have one, for `training.json`."""
         model = getattr(self, "model", None)  # a forecaster may be trained from scratch
         base = model and model.folder and repository_of(model.folder)
         sources = {"dataset": self.dataset_source, "base_source": base}

@@ -1,3 +1,3 @@
-"""Text, token by token: the decoder's steps, the choice among logits, and the way back to
-characters.
+"""Generating text token by token: the decoder's steps, the choice of tokens, and their conversion
+to text.
 """

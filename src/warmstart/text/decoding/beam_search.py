@@ -47,11 +47,11 @@ def search(
     """The best continuations of `prompt`, best first, of up to `max_tokens` tokens; an end token is
     the last one of a text.
 
-    Where the context is full, the search goes on with its later half. Yields after each step.
+    If the context is full, the search continues with its later half. Yields after each step.
     """
     width = options.num_beams or 1
     penalty = 1.0 if options.length_penalty is None else options.length_penalty
-    candidates = max(2, 1 + len(ends)) * width  # enough to go on, however many of them end
+    candidates = max(2, 1 + len(ends)) * width  # enough to continue even if many of them end
 
     def rank(beams: Sequence[Beam]) -> list[Beam]:
         return sorted(beams, key=lambda beam: -beam.score(penalty))

@@ -18,7 +18,7 @@ from warmstart.text.decoding.options import GenerateOptions
 
 Encode: TypeAlias = Callable[[str], Sequence[int]]
 Bias: TypeAlias = tuple[tuple[int, ...], float]
-"""Tokens, and what is added to the score of the last one where the others come before it."""
+"""Tokens, and the bias of the last one if it is preceded by the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Constraints:
     prompt_length: int = 0
 
     def apply(self, scores: NDArray[Any], tokens: Sequence[int]) -> NDArray[Any]:
-        """(V,) scores of what follows the tokens; the same array where nothing changes."""
+        """Scores (V,) of the next token; the same array if nothing changes."""
         new = len(tokens) - self.prompt_length
         excluded = [*self.suppressed]
         excluded += self.begin_suppressed if new == 0 else ()
@@ -68,7 +68,7 @@ class Constraints:
             lowered = np.where(scores[seen] < 0, scores[seen] * penalty, scores[seen] / penalty)
             scores[seen] = lowered
         if size and len(text) >= size:
-            prefix = text[len(text) - size + 1 :]  # must not be completed as it was before
+            prefix = text[len(text) - size + 1 :]  # must not be completed as before
             ngrams = np.lib.stride_tricks.sliding_window_view(text, size)
             scores[ngrams[(ngrams[:, :-1] == prefix).all(1), -1]] = -np.inf
 

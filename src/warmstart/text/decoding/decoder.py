@@ -1,5 +1,5 @@
-"""A decoder-only model step by step: the tokens it has read stay as keys and values, so each is
-read once.
+"""A decoder-only model step by step: the keys and values of tokens are cached, so each token is
+processed once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Decoder(ABC):
     """Several texts that are continued token by token; they may be added and removed between steps.
 
     Args:
-        max_length: the most tokens of the context.
+        max_length: maximum number of tokens of the context.
 
     Attributes:
         lengths: int32 (N,), tokens that each text has so far.
@@ -80,4 +80,4 @@ class Decoder(ABC):
 
     @abstractmethod
     def keep(self, texts: Sequence[int]) -> None:
-        """Continue these of the texts, in this order; one that is named twice is continued twice."""
+        """Select the texts to continue, in this order; a repeated index duplicates a text."""

@@ -25,13 +25,13 @@ class Detokenizer:
 
     def __init__(self, decode: Callable[[Sequence[int]], str], stops: Sequence[str] = ()):
         self._decode, self._stops = decode, stops
-        self._pending_tokens: list[int] = []  # their text is not certain yet
+        self._pending_tokens: list[int] = []  # whose text is not final yet
         self._pending_text = ""  # may be the start of a stop string
         self.text = ""
         self.stopped = False
 
     def push(self, token: int) -> str:
-        """Add one token; returns the text that is certain now, which may be empty."""
+        """Add one token; returns the text that has become final, which may be empty."""
         self._pending_tokens.append(token)
         text = self._decode(self._pending_tokens)
         if text.endswith(REPLACEMENT) and len(self._pending_tokens) < MAX_PENDING:
@@ -62,6 +62,6 @@ class Detokenizer:
 
 
 def _overlap(text: str, stop: str) -> int:
-    """How many characters at the end of the text are a beginning of the stop string."""
+    """The number of characters at the end of the text that may begin the stop string."""
     longest = min(len(stop) - 1, len(text))
     return next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)

@@ -1,4 +1,4 @@
-"""Texts side by side in one cache; masks say which of its tokens each text attends to."""
+"""A decoder with one cache for all texts; masks determine which tokens each text attends to."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ BLOCK = 128
 
 
 class MaskedDecoder(Decoder):
-    """Several texts that are continued token by token, side by side in one cache.
+    """Several texts that are continued token by token, in one cache.
 
-    A column of the cache belongs to one token of one text, or of several that begin alike (beams);
-    a mask says which texts attend to it. So texts of different lengths need no padding, and
-    choosing among beams copies no cache. Texts may be added and removed between steps: columns that
-    no text attends to are reused, and the cache shrinks when most of it is unused.
+    A column of the cache belongs to one token of one text, or of several with the same prefix
+    (beams); a mask defines which texts attend to it. So texts of different lengths need no padding,
+    and choosing among beams copies no cache. Texts may be added and removed between steps: columns
+    that no text attends to are reused, and the cache shrinks when most of it is unused.
 
     Args:
         engine: runs a program with the function `step` (see `models.text.gpt2.network.GPT2.step`).
-        max_length: the most tokens of the context.
+        max_length: maximum number of tokens of the context.
     """
 
     def __init__(self, engine: Engine, max_length: int):

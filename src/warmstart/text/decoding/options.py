@@ -155,9 +155,9 @@ class GenerateOptions(BatchOptions, ColumnOptions):
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> GenerateOptions:
-        """These options, where they are not set with the defaults of a checkpoint.
+        """These options, completed by the defaults of a checkpoint.
 
-        A caller's beam search excludes a checkpoint's sampling, and the other way round.
+        A caller's beam search excludes a checkpoint's sampling, and vice versa.
 
         Args:
             defaults: of `models.text.generation_config`.

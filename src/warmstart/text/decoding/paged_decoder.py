@@ -1,4 +1,4 @@
-"""Texts whose keys and values lie in blocks of a common memory; see `engines.paged`."""
+"""A decoder that stores keys and values in blocks of one memory; see `engines.paged`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ LEAST = 16
 class PagedDecoder(Decoder):
     """Several texts that are continued token by token, each in its own blocks of the cache.
 
-    Texts that begin alike (beams) share blocks; the one that is written next is copied first. The
-    cache shrinks when most of it is unused.
+    Texts with the same prefix (beams) share blocks; a shared block is copied before it is written.
+    The cache shrinks when most of it is unused.
 
     Args:
         engine: runs a program with paged attention.
-        max_length: the most tokens of the context.
+        max_length: maximum number of tokens of the context.
     """
 
     def __init__(self, engine: Engine, max_length: int):
@@ -35,7 +35,7 @@ class PagedDecoder(Decoder):
         self._block = int(self._shapes["values_0"][1])  # tokens of a block
         self._session = engine.session("step", tuple(self._shapes))
         self._tables: list[list[int]] = []  # the blocks of each text
-        self._uses: NDArray[np.intp] = np.zeros(0, np.intp)  # of each block: by so many texts
+        self._uses: NDArray[np.intp] = np.zeros(0, np.intp)  # number of texts that use each block
 
     @property
     def size(self) -> int:
@@ -60,7 +60,7 @@ class PagedDecoder(Decoder):
 
     def extend(self, tokens: Sequence[int], *, only_last: bool = False) -> NDArray[np.float32]:
         text = 0 if self._tables else self._open()
-        logits: NDArray[np.float32] = self._run([text], [tokens], every=not only_last)["logits"]
+        logits: NDArray[np.float32] = self._run([text], [tokens], all_tokens=not only_last)["logits"]
         return logits
 
     def state(self, tokens: Sequence[int]) -> NDArray[np.float32]:
@@ -85,12 +85,12 @@ class PagedDecoder(Decoder):
         return len(self._tables) - 1
 
     def _run(
-        self, texts: Sequence[int], tokens: Sequence[Sequence[int]], *, every: bool = False
+        self, texts: Sequence[int], tokens: Sequence[Sequence[int]], *, all_tokens: bool = False
     ) -> Mapping[str, NDArray[Any]]:
         """Append these tokens to these texts.
 
         Args:
-            every: whether the outputs after all tokens are needed, not only after the last ones.
+            all_tokens: whether outputs after all tokens are needed, not only after the last ones.
         """
         counts = np.array([len(some) for some in tokens], np.int32)
         past = self.lengths[list(texts)]
@@ -103,7 +103,7 @@ class PagedDecoder(Decoder):
             positions=np.concatenate(
                 [np.arange(*pair, dtype=np.int32) for pair in zip(past, past + counts, strict=True)]
             ),
-            rows=np.arange(begins[-1], dtype=np.int32) if every else begins[1:] - np.int32(1),
+            rows=np.arange(begins[-1], dtype=np.int32) if all_tokens else begins[1:] - np.int32(1),
             past_lengths=past,
             begins=begins,
             blocks=np.array([block for table in tables for block in table], np.int32),
@@ -114,7 +114,7 @@ class PagedDecoder(Decoder):
         return outputs
 
     def _reserve(self, text: int, length: int) -> None:
-        """Give a text enough blocks for `length` tokens; those that will be written are not shared."""
+        """Assign blocks for `length` tokens to a text; blocks to be written are not shared."""
         table = self._tables[text]
         if self.lengths[text] % self._block and self._uses[table[-1]] > 1:
             (own,) = self._unused(1)

@@ -1,4 +1,4 @@
-"""From scores to the next token: temperature, truncation, sampling. Numpy only.
+"""Choosing the next token by its scores: temperature, truncation, sampling. Numpy only.
 
 The order of the steps is that of Hugging Face transformers' logits processors; see
 `decoding.options` and, for what comes before, `decoding.constraints`.

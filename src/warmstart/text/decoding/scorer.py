@@ -1,4 +1,4 @@
-"""How probable a model finds a text, token by token."""
+"""The log-probabilities of the tokens of a text."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def _log_probabilities(
 def alternatives(
     model: LanguageModel, engine: Engine, tokens: Sequence[int], first: int, count: int
 ) -> list[dict[int, float]]:
-    """The most probable tokens at each index from `first` (1 or more) on, and the one that is there:
-    id → log-probability, most probable first.
+    """The most probable tokens at each index from `first` (1 or more) on, and the actual token: id
+    → log-probability, most probable first.
     """
     rows: list[dict[int, float]] = []
     for start, logs in _log_probabilities(model, engine, tokens):
@@ -75,7 +75,7 @@ def alternatives(
 
 
 def total(scores: Sequence[TextScore]) -> TextScore:
-    """The score of several texts together."""
+    """The combined score of several texts."""
     tokens = tuple(token for score in scores for token in score.tokens)
     logprobs = tuple(logprob for score in scores for logprob in score.logprobs)
     characters = sum(score.characters for score in scores)
@@ -88,7 +88,7 @@ def evaluate(
     count: int,
     progress: Progress | None,
 ) -> dict[str, Any]:
-    """The figures of `TextGenerator.evaluate`.
+    """The metrics of `TextGenerator.evaluate`.
 
     Args:
         model: its name.

@@ -25,7 +25,7 @@ from warmstart.text.tokenizer import Tokenizer
 
 
 class LanguageModel(Protocol):
-    """The part of a model that generating a text needs."""
+    """The interface of a model that generating a text needs."""
 
     @property
     def name(self) -> str: ...
@@ -111,7 +111,7 @@ class Continuation:
 
     @property
     def ended(self) -> bool:
-        """Whether it is complete, or has failed."""
+        """Whether the text is complete, or has failed."""
         return self.finish is not None or self.error is not None
 
     @property
@@ -130,8 +130,7 @@ class Continuation:
             self._window_start = len(self.tokens) - self._model.max_length // 2
 
     def extend(self, logits: NDArray[np.float32]) -> None:
-        """Choose the next token from the model's logits (V,), and see whether the text ends with
-        it.
+        """Choose the next token from the model's logits (V,), and check whether it ends the text.
         """
         scores = self.constraints.apply(logits, self.tokens)
         token = next_token(scores, self.options, self._random)
@@ -165,7 +164,7 @@ class Continuation:
         return piece
 
     def result(self, others: Sequence[Generation] = ()) -> Generation:
-        """The whole; call it once the text has ended.
+        """The result, once the text has ended.
 
         Args:
             others: further texts of the same prompt.
@@ -183,10 +182,9 @@ class Continuation:
 
 
 class TextStream:
-    """Pieces of a text while it is generated; an iterator.
-
+    """An iterator over the pieces of a text while it is generated.
     Attributes:
-        result: the whole `Generation`; there once the iterator has ended.
+        result: the whole `Generation`; available once the iterator has ended.
     """
 
     def __init__(self, text: Continuation, steps: Iterator[None]):
@@ -215,7 +213,7 @@ def _ids(tokenizer: Tokenizer, text: str) -> list[int]:
 
 
 def prompt_tokens(model: LanguageModel, item: Item, min_tokens: int = 1) -> list[int]:
-    """The tokens of an item; of an empty one the token that begins texts, where the model has one.
+    """The tokens of an item; for an empty one the token that begins texts, if the model has one.
 
     Raises:
         InputError: it is unusable, or has fewer tokens than `min_tokens`.

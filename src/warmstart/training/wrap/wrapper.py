@@ -196,7 +196,7 @@ class Wrapper(ABC, Generic[OptionsT]):
         )
 
     def _compiled(self, entry: Entry, folder: Path) -> tuple[Entry, Program, Mapping[str, Any]]:
-        """Compile into a folder: for any batch size, or where that fails, as for recurrent layers,
+        """Compile into a folder: for any batch size, or, if that fails, as for recurrent layers,
         for single rows.
 
         Returns:

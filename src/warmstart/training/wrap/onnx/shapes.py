@@ -215,7 +215,8 @@ def pad(op: Operation) -> Any:
         by_axis = {axis % rank: pair for axis, pair in zip(axes, pairs, strict=True)}
         pairs = [by_axis.get(axis, (0, 0)) for axis in range(rank)]
     mode = op.get("mode", "constant")
-    is_one = max(amounts, default=0) <= 1  # the edge is the mirror where one is added
+    # For one added row, the modes "edge" and "reflect" with the edge are the same.
+    is_one = max(amounts, default=0) <= 1
     if mode not in modes or (mode == "edge" and not is_one) or min(amounts, default=0) < 0:
         from warmstart.errors import UsageError
 
