@@ -27,7 +27,7 @@ from warmstart.errors import BatchError, UsageError, WarmstartError
 DEATHS = 20
 """How often a worker may die on the same shard before the run fails."""
 MODE = "RAY_AUTH_MODE"
-"""The variable that says whether Ray authenticates."""
+"""The variable that selects whether Ray authenticates."""
 ATTEMPTS = 3
 """To start Ray: on a busy machine it gives up after half a minute."""
 LOCAL = "local"
@@ -286,7 +286,7 @@ def _check_port(address: str) -> None:
 
 
 def use_token() -> None:
-    """Let Ray authenticate where there is a token, as clusters ask for one by default from Ray 2.60
+    """Let Ray authenticate if there is a token, because clusters require one by default from Ray 2.60
     on. Ray reads the mode when it is imported.
     """
     if MODE not in os.environ and _has_token():
@@ -304,7 +304,7 @@ def _has_token() -> bool:
 
 
 def _about_token() -> str:
-    """What to do where a cluster may ask for a token."""
+    """Advice for clusters that may require a token."""
     if _has_token() and os.environ.get(MODE) == "token":
         return " If it requires a token, the one set here may belong to another cluster."
     return (

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def list_rows(inputs: Any, reader: RowReader) -> Iterator[ListedRow | bytes]:
-    """The rows of `inputs` in order, and behind those of a table the hash of its content.
+    """The rows of `inputs` in order; those of a table are followed by the hash of its content.
 
     Args:
         inputs: a path, folder, pattern or URL; a text; or an iterable of these.
@@ -179,7 +179,7 @@ def _check(path: str, reader: RowReader) -> None:
 def input_columns(
     row: Mapping[str, Any], input_kind: InputKind, columns: tuple[str, ...], where: str
 ) -> tuple[str, ...]:
-    """The columns of a row that hold its input: those asked for, or the usual ones.
+    """The columns of a row that hold its input: the requested ones, or those with usual names.
 
     Raises:
         UsageError: they are not there.

@@ -82,7 +82,7 @@ def of(model: Model[Any, Any, Any], engine: str, job: Job, plan: Plan, rows: int
 
 
 def check(known: Mapping[str, Any], now: Mapping[str, Any], folder: Folder) -> None:
-    """Raise `UsageError` where a run is resumed with other settings or inputs than it started with."""
+    """Raise `UsageError` if a run is resumed with settings or inputs other than its original ones."""
     changes: list[str] = []
 
     def compare(group: str, *names: str) -> None:

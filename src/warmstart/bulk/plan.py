@@ -26,7 +26,7 @@ class Part:
         start: number of its first row within the table, from 0; of lines, the line.
         offset: where that row begins, in bytes.
         count: of rows.
-        values: the rows themselves, where there is no table: paths, texts.
+        values: the rows themselves if there is no table: paths, texts.
     """
 
     format: str

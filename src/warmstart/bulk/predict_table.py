@@ -165,7 +165,7 @@ def _value(
 
 
 def write_table(table: PredictedTable, path: Path) -> Iterator[dict[str, Any]]:
-    """Write a table by the suffix of its file, which appears whole or not at all; gives its rows.
+    """Write a table by the suffix of its file, atomically; yields its rows.
 
     Raises:
         UsageError: the suffix is not one of `WRITTEN`, or the file cannot be written.
@@ -189,7 +189,11 @@ def write_table(table: PredictedTable, path: Path) -> Iterator[dict[str, Any]]:
 
 
 def write_lines(table: PredictedTable, file: Any, suffix: str) -> Iterator[dict[str, Any]]:
-    """Write a table as `.csv`, `.tsv` or `.jsonl` into an open text file; gives its rows."""
+    """Write a table as `.csv`, `.tsv` or `.jsonl` to an open text file; yields its rows."""
+@@@*serve/registry.py
+            Full, Closed: the queue takes no more.
+=>
+            Full, Closed: the queue accepts no more inputs.
     if suffix == ".jsonl":
         for row in table.rows:
             file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")

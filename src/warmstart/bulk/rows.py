@@ -65,7 +65,7 @@ class RowReader:
         return _TABLES[key]
 
     def from_row(self, row: Any, source: str) -> Any:
-        """The input of a row that is one by itself.
+        """The single input of a row.
 
         Raises:
             InputError: it is none.
@@ -130,7 +130,7 @@ def _table_rows(part: Part, reader: RowReader) -> Iterator[tuple[str, Any]]:
             yield source, error
         except (
             UsageError
-        ) as error:  # of this one row: the first one of the table was as it should be
+        ) as error:  # only of this row, because the first row of the table was valid
             yield source, InputError(str(error), source)
 
 
@@ -153,7 +153,7 @@ def _file(path: str) -> Any:
 def _in_table(
     value: Any, input_kind: InputKind, columns: tuple[str, ...], table: str, source: str
 ) -> tuple[str, Any]:
-    """(source, what the model takes) of a row that names a file, or holds one."""
+    """(source, input of the model) of a row that names a file, or holds its bytes."""
     if isinstance(value, Mapping):
         value = value[listing.input_columns(value, input_kind, columns, source)[0]]
     if isinstance(

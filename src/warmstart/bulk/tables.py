@@ -1,4 +1,4 @@
-"""Tables of any length: where their rows begin, and the rows from there on. Lines, JSON lines, CSV
+"""Tables of any length: the offsets of rows, and reading from an offset. Lines, JSON lines, CSV
 and Parquet.
 """
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 SUFFIXES = (".txt", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".pq")
 SAMPLE = 2**18  # bytes at the start of a CSV file that show its delimiter
 USUAL_NAMES = TEXT.usual_names | PHOTO.usual_names | RECORDING.usual_names
-TAIL = 2**16  # bytes at the end of a Parquet file, which say where everything lies
+TAIL = 2**16  # bytes at the end of a Parquet file, which contain all offsets
 BOM = b"\xef\xbb\xbf"
 
 Read = tuple[int, Any]
-"""Number of the row (of the line, where rows are lines; from 1), and what stands there."""
+"""(number of the row, or of the line if rows are lines, from 1; its content)."""
 
 
 def format_of(path: str) -> str:
@@ -169,7 +169,7 @@ def _check_encoding(head: bytes, path: str) -> None:
 def _records(
     lines: _Lines, path: str, dialect: Dialect, *, header: bool
 ) -> Iterator[tuple[list[str], int]]:
-    """(record, where it begins) of a CSV file; the header is left out."""
+    """(record, its offset) for the rows of a CSV file; the header is left out."""
     reader = dialect.reader(lines, strict=False)
     while True:
         offset = lines.offset

@@ -15,6 +15,6 @@ class LicenceWarning(UserWarning):
 
 
 def announce(name: str, licence: str) -> None:
-    """Warn, once a process and model, where the licence restricts the use."""
+    """Warn, once a process and model, if the licence restricts the use."""
     if licence in RESTRICTED:
         warnings.warn(f"{name}: {RESTRICTED[licence]}.", LicenceWarning, stacklevel=2)

@@ -7,7 +7,7 @@ are alike in all of these are distinguished by names, or refused.
 
 | operation | kernel in the file | in Keras |
 |---|---|---|
-| CONV_2D | (out, H, W, in) | (H, W, in, out); a dense layer's (in, out) where H and W are 1 |
+| CONV_2D | (out, H, W, in) | (H, W, in, out); a dense layer's (in, out) if H and W are 1 |
 | DEPTHWISE_CONV_2D | (1, H, W, channels) | (H, W, channels, 1) |
 | FULLY_CONNECTED | (out, in) | (in, out) |
 """

@@ -136,7 +136,7 @@ def open_hdf5(path: Path, source: ByteSource, config_text: str | None = None) ->
     Args:
         path: the file.
         source: its bytes, or those of the weights in it.
-        config_text: the JSON of the model's config, where it is not in HDF5 itself.
+        config_text: the JSON of the model's config, if it is not in HDF5 itself.
 
     Raises:
         CorruptCheckpointError: damaged, or no Keras weights.

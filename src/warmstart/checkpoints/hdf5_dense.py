@@ -1,7 +1,7 @@
 """Links and attributes that HDF5 stores densely: in a fractal heap, indexed by a B-tree of
 version 2.
 
-Groups of more than eight members are stored so where a file was written with the newest format, or
+Groups of more than eight members are stored so if a file was written with the newest format, or
 keeps the order of its members.
 
 Source: "HDF5 File Format Specification Version 3.0", The HDF Group, sections III.A.2 and III.G.
@@ -114,7 +114,7 @@ class _Heap(NamedTuple):
         width: blocks in a row.
         start, largest: bytes of the first blocks and of the largest that contains objects.
         offset_size, length_size: bytes of these in an identifier.
-        root, rows: address of the outermost block, and how many rows it has; 0 where it contains
+        root, rows: address of the outermost block, and how many rows it has; 0 if it contains
             objects itself.
         huge: address of the index of objects that are larger than blocks.
     """
@@ -183,7 +183,7 @@ def _child(
     file: Structure, heap: _Heap, block: int, block_offset: int, rows: int, offset: int
 ) -> tuple[int, int, int, int]:
     """The block with an offset, inside a block of blocks: its address, its own offset, its size,
-    and its rows (0 where it contains objects).
+    and its rows (0 if it contains objects).
     """
     if file.at(block, 4) != b"FHIB":
         raise file.corrupt("a block of links or attributes is missing")

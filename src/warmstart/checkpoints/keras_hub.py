@@ -101,7 +101,7 @@ def pytorch_arrays(
         rename: from names of layers to those of modules.
         transposed: whether PyTorch's kernels of dense layers are (out, in).
         joined: name of a module -> the names of the modules that are concatenated into it.
-        rows_before: name of an array -> number of rows of zeros to put in front of it.
+        rows_before: name of an array -> number of rows of zeros to insert before it.
     """
     by_layer: dict[str, list[tuple[int, str]]] = {}
     for name in checkpoint.names():
@@ -146,7 +146,7 @@ def _variable(layer: str, index: int, shape: tuple[int, ...], count: int) -> str
 
 
 def _transposed(array: np.ndarray, *, layer: str, index: int, transposed: bool) -> np.ndarray:
-    """An array with the axes of PyTorch, where attention heads and their size are one axis."""
+    """An array with the axes of PyTorch, if attention heads and their size are one axis."""
     name = _layer_name(layer)
     if name == "conv1d" and array.ndim == 3:
         return array.transpose(CONVOLUTION_1D)

@@ -65,7 +65,7 @@ class Layout:
         outside: patterns of the reference's names that never have the prefix.
         transposed: patterns of our names ("layer/variable") whose axes PyTorch orders in its way.
         squeezed: patterns of our names that files may hold with a leading axis of length 1.
-        optional: patterns of arrays in files that are left out where the model has no variable for
+        optional: patterns of arrays in files that are left out if the model has no variable for
             them.
         keras_hub: converts the arrays of a KerasHub preset to the reference's names and axes.
     """
@@ -127,8 +127,8 @@ def fill(
         checkpoint: open, in one file or several.
         layout: of the model's family.
         ignore: patterns of arrays that are not needed.
-        head: what the model's head does, for the error where the file has no weights for it.
-        heads: patterns of the arrays of heads; left out where the model has no variable for them.
+        head: what the model's head does, for the error if the file has no weights for it.
+        heads: patterns of the arrays of heads; left out if the model has no variable for them.
 
     Raises:
         MismatchError: an array without a variable, a variable without an array, another shape, or

@@ -52,7 +52,7 @@ STATE = re.compile(r"/adam_[mv]$|/Adam(_1)?$|^global_step$|^beta[12]_power$")
 
 
 def pytorch_names(checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint with the names and axes of PyTorch; itself where it is not one of those."""
+    """The checkpoint with the names and axes of PyTorch; itself if it is not one of those."""
     names = checkpoint.names()
     if checkpoint.layout == "keras-h5":
         modules = {name: match[1] for name in names if (match := TRANSFORMERS.match(name))}

@@ -24,7 +24,7 @@ _WILD = re.compile(r"[*?\[]")
 class Arguments:
     """The inputs of a command, lazily.
 
-    "-" stands for standard input: its non-empty lines, or, where it holds no text, such as the
+    "-" stands for standard input: its non-empty lines, or, if it holds no text, such as the
     bytes of a photo, one input.
 
     Args:
@@ -66,7 +66,7 @@ class StandardInput(BytesIO):
 
 
 def _standard_input() -> Iterator[Argument]:
-    """The non-empty lines of standard input, or all of it where it is not text.
+    """The non-empty lines of standard input, or all of it if it is not text.
 
     Raises:
         UsageError: it is empty, or its first line is neither UTF-8 nor the beginning of a file.
@@ -115,7 +115,7 @@ def is_text(argument: str) -> bool:
 
 
 def check_texts(arguments: Arguments, input_kind: InputKind, command: str) -> None:
-    """Refuse texts that look like files, where reading the input does not do so itself.
+    """Refuse texts that look like files, if reading the input does not do so itself.
 
     Args:
         arguments: those that were typed are checked, not the lines of standard input.

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 SHOWN_FAILURES = 10
 INTERVAL = 30.0
-"""Seconds between two lines of progress where there is no terminal."""
+"""Seconds between two lines of progress if there is no terminal."""
 _FLAGS = {"format": "shards"}
 """Options of `ws.batch` whose flag has another name."""
 
 
 def run(request: Request) -> None:
-    """The body of the command; the exit code is 1 where rows failed, 130 where it was interrupted."""
+    """The body of the command; the exit code is 1 if rows failed, 130 where it was interrupted."""
     from warmstart.bulk.batch import batch
     from warmstart.cli.models import open_engine
     from warmstart.cli.predict import opened

@@ -33,7 +33,7 @@ def print_completions(app: click.Command, instruction: str) -> int:
 
 
 def install(context: click.Context, parameter: click.Parameter, shell: str | None) -> None:
-    """The callback of `--install-completion`: write the file of a shell, and say where.
+    """The callback of `--install-completion`: write the file of a shell, and print its path.
 
     Raises:
         UsageError: the file cannot be written, or the shell is unknown.

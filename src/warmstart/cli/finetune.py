@@ -139,7 +139,7 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
 
 
 def _scratch(args: list[str]) -> Task | None:
-    """The task of an architecture that is trained from scratch, where `--model` names one."""
+    """The task of an architecture that is trained from scratch, if `--model` names one."""
     from warmstart.training import SCRATCH
 
     model = option_value(args, "--model", "-m")
@@ -178,7 +178,7 @@ def _run(task: Task, values: dict[str, Any]) -> None:
 
 
 def _free_folder(data: str) -> str:
-    """`runs/NAME` after the data, with a number where it exists."""
+    """`runs/NAME` after the data, with a number if it exists."""
     stem = Path(data).expanduser().resolve().stem or "model"
     name, number = stem, 1
     while Path("runs", name).exists():

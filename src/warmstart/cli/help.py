@@ -28,7 +28,7 @@ _TEXT = r"""(?:'[^']*'|"[^"]*")"""
 HELP_ALL = "--help-all"
 HELP_NAMES = ("-h", "--help", HELP_ALL)
 LONG = "warmstart.cli.help.long"
-"""Key of a context: whether the long help was asked for."""
+"""Key of a context: whether the long help was requested."""
 MAX_CHOICES = 16
 """Characters of a list of choices that stands next to the name of an option."""
 
@@ -81,7 +81,7 @@ def value_name(parameter: click.Parameter) -> str:
 
 
 def default_text(parameter: click.Parameter) -> str:
-    """The default of an option where it has one that says something; else ""."""
+    """The default of an option if it is informative; else ""."""
     if not isinstance(parameter, click.Option) or parameter.is_flag:
         return ""
     shown = parameter.show_default
@@ -93,10 +93,10 @@ def default_text(parameter: click.Parameter) -> str:
 
 
 def in_flags(message: str, parameters: Iterable[click.Parameter]) -> str:
-    """A message of the library as the command line says it: options of Python become flags.
+    """A message of the library, reworded for the command line: options of Python become flags.
 
     `on='ray'` becomes `--on ray`, `item=['a', 'b']` becomes `--item a --item b`, and `text_column`
-    becomes `--text-column`, where the command has such a flag. Values are quoted for a shell.
+    becomes `--text-column`, if the command has such a flag. Values are quoted for a shell.
     """
     flags = {
         str(parameter.name).removeprefix("batch_"): parameter
@@ -304,7 +304,7 @@ def page(
     text: str,
     panels: Mapping[str, Sequence[tuple[str, str]]],
 ) -> str:
-    """The help of a command, as wide as the terminal and in colour where standard output is one."""
+    """The help of a command, as wide as the terminal and in colour if standard output is one."""
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
     def style(words: str, **styles: Any) -> str:

@@ -70,7 +70,7 @@ def pull_command(
 def _pull(
     name: str, key: str, revision: str | None, patterns: Any, progress: Progress
 ) -> Iterator[str]:
-    """Fetch what one name means; gives the paths."""
+    """Fetch the files of one name; returns their paths."""
     from warmstart import catalog, hub
     from warmstart.hub import sources
 
@@ -200,7 +200,7 @@ def verify(pattern: str, as_json: bool) -> None:
 
 
 def _sources(pattern: str) -> list[str]:
-    """The patterns for `hub.cache`: the sources of a model, where the pattern is one's name."""
+    """The patterns for `hub.cache`: the sources of a model, if the pattern is one's name."""
     from warmstart import catalog
     from warmstart.hub import sources
 

@@ -64,7 +64,7 @@ def open_default(task: str, **options: Any) -> tuple[Model[Any, Any, Any], str]:
 
 
 def task_of_model(name: str, *, offline: bool | None = None) -> str:
-    """The task of a model, without its weights where the catalogue or a bundle says it.
+    """The task of a model, without its weights if the catalogue or a bundle says it.
 
     Raises:
         UnknownModelError: there is no such model.

@@ -44,7 +44,7 @@ class FieldType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gen
 
 
 def json_or_text(text: str) -> Any:
-    """The JSON value of a text, such as a number; the text itself where it is none."""
+    """The JSON value of a text, such as a number; the text itself if it is none."""
     try:
         return json.loads(text)
     except ValueError:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def run(request: Request) -> None:
-    """The body of the command; its exit code is 1 where an input was unusable."""
+    """The body of the command; its exit code is 1 if an input was unusable."""
     from warmstart.cli.models import open_engine
     from warmstart.core.options import make
     from warmstart.core.terminal import complain

@@ -41,7 +41,7 @@ def is_table(request: Request) -> bool:
 
 
 def run(request: Request) -> None:
-    """The body of the command; its exit code is 1 where a row was unusable."""
+    """The body of the command; its exit code is 1 if a row was unusable."""
     from warmstart.bulk.predict_table import predict_table
     from warmstart.cli.models import open_engine
     from warmstart.cli.predict import opened

@@ -26,7 +26,7 @@ OUTPUT = "Output"
 
 
 def parameters(tasks: Sequence[Task], any_task: bool = False) -> list[click.Parameter]:
-    """The parameters of a command that does some tasks; the first of a name counts.
+    """The parameters of a command for several tasks; of equal names the first one is used.
 
     Args:
         tasks: that it can do; none: only what all commands have.

@@ -30,7 +30,7 @@ def scope(cancelled: Callable[[], bool]) -> Iterator[None]:
 
 
 def check() -> None:
-    """Raise `CancelledError` where the surrounding `scope` is cancelled."""
+    """Raise `CancelledError` if the surrounding `scope` is cancelled."""
     cancelled = _cancelled.get()
     if cancelled is not None and cancelled():
         raise CancelledError("The work was cancelled.")

@@ -22,7 +22,7 @@ from warmstart.errors import WarmstartError
 Job = Mapping[str, Any]
 Build = Callable[[], Any]
 NOT_NEEDED = ("matplotlib", "sklearn")
-"""Keras imports them where they are installed, for plots and wrappers: a third of its own time. NNCF
+"""Keras imports them if they are installed, for plots and wrappers: a third of its own time. NNCF
 needs them.
 """
 

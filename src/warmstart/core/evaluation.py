@@ -176,7 +176,7 @@ class Evaluation(dict[str, Any]):
     def _weakest(
         self, classes: Mapping[str, Mapping[str, float]]
     ) -> tuple[list[str], list[list[str]]]:
-        """Header and rows of a table of classes; only the weakest, where there are too many."""
+        """Header and rows of a table of classes; only the weakest, if there are too many."""
         keys = _columns(classes)
         names = list(classes)
         title = self.class_title

@@ -1,7 +1,7 @@
 """`Model.export`: the model's program in the formats of others, checked before it is there.
 
-Beside the numbers a file needs what it cannot say itself: how inputs are made and what outputs
-mean. That goes into `model.json` of a folder, or `<name of the file>.json` next to a file.
+An export does not describe how its inputs are made and what its outputs mean. That is written to
+`model.json` in its folder, or to `<name of the file>.json` next to its file.
 """
 
 from __future__ import annotations
@@ -206,7 +206,7 @@ def _agreement(artifact: Artifact, record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def checked_format(path: str | Path, format: str | None) -> str:
-    """The format of an export; default: what the suffix of its path says.
+    """The format of an export; default: that of the suffix of its path.
 
     Raises:
         UsageError: there is no such format, or the path exists already.
@@ -225,7 +225,7 @@ def _require_new(path: Path) -> None:
 
 
 def _format_of(path: Path) -> str:
-    """The format that the suffix of a path says.
+    """The format for the suffix of a path.
 
     Raises:
         UsageError: no format has this suffix.

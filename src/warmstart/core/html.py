@@ -53,7 +53,7 @@ def bars(rows: Iterable[tuple[str, float]]) -> str:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of texts; long ones are cut, and say by how many rows."""
+    """A table of texts; a long one is cut, and states the number of omitted rows."""
     head = "".join(f"<th>{text(name)}</th>" for name in columns)
     body = "".join(
         "<tr>" + "".join(f'<td style="text-align:left">{text(cell)}</td>' for cell in row) + "</tr>"
@@ -65,7 +65,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def picture(image: Image, alternative: str) -> str:
-    """A picture, made smaller where it is large; `alternative` is read to those who cannot see it."""
+    """A picture, scaled down if it is large; `alternative` is its text for screen readers."""
     import io
 
     shown = image.copy()

@@ -68,7 +68,7 @@ class Readable(Protocol):
 
 
 Argument: TypeAlias = str | Readable
-"""An argument of the command line, or standard input where it holds a file."""
+"""An argument of the command line, or standard input if it holds a file."""
 
 
 class Limits(Protocol):
@@ -103,7 +103,7 @@ class InputKind(ABC):
         pairs: whether an input may be a pair, in two columns.
         is_file: whether an input is a file, whose name identifies it.
         table_suffixes: those of files that hold several inputs each, such as tables of series.
-        default_name: of the one input of a call, where it has no name of its own.
+        default_name: of the one input of a call, if it has no name of its own.
         is_parsed: whether `from_bytes` parses the bytes, which takes time, or only checks them.
         row_is_input: whether each row of a table is an input.
     """

@@ -58,7 +58,7 @@ class Prepared:
 
 
 def is_single(inputs: Any) -> bool:
-    """Whether the caller means one picture, and wants one result and not a list.
+    """Whether the argument is one picture, whose result is not a list.
 
     One is: a path or URL, bytes, a file object, a PIL image, an array of two or three dimensions.
     Folders and glob patterns are many, also when they hold one; so are lists, generators and arrays

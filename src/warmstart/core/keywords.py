@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 
 def refuse_unknown(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a function raise a `UsageError` with a suggestion, where Python's `TypeError` has none."""
+    """Make a function raise a `UsageError` with a suggestion, if Python's `TypeError` has none."""
     code = inspect.unwrap(function).__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 

@@ -41,7 +41,7 @@ class LoadedModel(CompiledModel, ABC):
     """A pretrained model, without what makes it callable; see `Model`.
 
     Attributes:
-        entry: what the catalogue says about the model.
+        entry: the catalogue's record of the model.
         name: that of the entry.
         labels: its classes, in the order of its outputs.
         precision: `"float32"`, `"bfloat16"` or `"int8"`.
@@ -50,7 +50,7 @@ class LoadedModel(CompiledModel, ABC):
 
     task: ClassVar[str]
     class_output: ClassVar[str] = ""
-    """The output of the program whose last dimension counts the labels, where it has one."""
+    """The output of the program whose last dimension is the number of labels, if there is one."""
     has_stand_in: ClassVar[bool] = True
     """Whether Keras may answer while the program is compiled."""
     output_notes: ClassVar[Mapping[str, str]] = {}

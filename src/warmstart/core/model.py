@@ -142,7 +142,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         return outputs
 
     def group_size(self, options: OptionsT, is_list: bool) -> int:
-        """How many inputs are prepared before any goes through the engine; default: one batch."""
+        """The number of inputs to prepare before the engine runs; default: one batch."""
         return getattr(options, "batch_size", None) or self.batch_size
 
     def compute_features(self, inputs: Sequence[Prepared], options: OptionsT) -> Steps:

@@ -24,7 +24,7 @@ class Option:
         max_length: characters of a string, or items of a sequence, at most.
         http: whether requests to the server may set it.
         cli: whether it is a flag of the command line.
-        flag: the name of that flag, where it differs from the field's.
+        flag: the name of that flag, if it differs from the field's.
         short: a one-letter flag, such as "-k".
         metavar: how the help of the command line calls the value, such as "FILE".
         rare: whether only the long help of the command line lists the flag.
@@ -47,7 +47,7 @@ class Option:
     read: Callable[[Any], Any] | None = None
 
     def range_text(self) -> str:
-        """The valid range in words: "1 or more", "from 0 to 1", "" where any number is valid."""
+        """The valid range in words: "1 or more", "from 0 to 1", "" if any number is valid."""
         low = self.ge if self.ge is not None else self.gt
         high = self.le if self.le is not None else self.lt
         if low is not None and high is not None:
@@ -80,8 +80,8 @@ class Field:
         type: `bool`, `int`, `float`, `str`, or another class for options of Python only.
         is_sequence: whether the value is a sequence of `type`.
         nullable: whether None is valid.
-        choices: the valid values, where they are listed.
-        default: of the field; `MISSING` where it must be set.
+        choices: the valid values, if they are listed.
+        default: of the field; `MISSING` if it must be set.
         option: its meaning and bounds.
         allows_single: whether one item without a list is valid, too (`float | Sequence[float]`).
         numbered: whether an integer is valid instead of a choice (`str | int`); `ge` and the other
@@ -165,7 +165,7 @@ class Field:
         return number
 
     def parse(self, *texts: str) -> Any:
-        """The value that a text stands for: of a query string, a form or a flag; a comma separates
+        """The value of a text from a query string, a form or a flag; a comma separates
         items, and only a list may be several texts.
 
         Raises:
@@ -192,7 +192,7 @@ class Field:
         return text
 
     def schema(self) -> dict[str, Any]:
-        """The JSON Schema of the value, with its description and, where it is a value, its default."""
+        """The JSON Schema of the value, with its description and, if it is a value, its default."""
         schema = {**self._type_schema(), "description": self.option.help}
         if self.default is MISSING or self.default is None:
             return schema
@@ -269,7 +269,7 @@ SYNONYMS = {
     "validation_split": "validation",
     "words": "word_timestamps",
 }
-"""Names that other tools give to options -> their names here."""
+"""Names of options in other tools -> their names here."""
 
 
 def unknown_option(owner: str, name: str, known: Iterable[str], listed: Iterable[str] = ()) -> str:
@@ -296,7 +296,7 @@ def unknown_option(owner: str, name: str, known: Iterable[str], listed: Iterable
 
 
 def describe(value: Any) -> str:
-    """A value for a message: what JSON calls it, and itself where it is short."""
+    """A value for a message: what JSON calls it, and itself if it is short."""
     if value is None:
         return "null"
     names = {

@@ -167,7 +167,7 @@ def make(options: Callable[..., OptionsT], values: Mapping[str, Any], owner: str
     Args:
         options: the options class.
         values: by name.
-        owner: what takes them, for messages: the class or name of a model.
+        owner: the class or name of the model, for messages.
 
     Raises:
         UsageError: an option is unknown, missing, of another type or out of range.

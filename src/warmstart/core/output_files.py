@@ -175,7 +175,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def refuse_same_file(output: Path, name: str) -> None:
-    """Raise `UsageError` where an output is the file of an input.
+    """Raise `UsageError` if an output is the file of an input.
 
     Args:
         output: a file to be written.

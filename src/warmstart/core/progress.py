@@ -1,4 +1,4 @@
-"""Progress on standard error: a line with a count and a bar, redrawn while the work goes on."""
+"""Progress on standard error: a line with a count and a bar, which is redrawn during the work."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PATIENCE = 1.0
 EVERY = 0.2
 """Seconds between two updates."""
 EVERY_LINE = 10.0
-"""Seconds between two updates where each is a line, in a file."""
+"""Seconds between two updates if each is a line, in a file."""
 CELLS = 20
 
 

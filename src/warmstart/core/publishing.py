@@ -69,7 +69,7 @@ def push(folder: Path, name: str, *, private: bool | None = None, message: str =
 
 
 def push_model(model: LoadedModel, name: str, *, private: bool | None, message: str) -> str:
-    """Upload a model: the folder of its bundle, where it has one, else what `save` writes."""
+    """Upload a model: the folder of its bundle if it has one, else the output of `save`."""
     if model.folder is not None and bundle.is_bundle(model.folder):
         return push(model.folder, name, private=private, message=message)
     with tempfile.TemporaryDirectory(prefix="warmstart-") as temporary:
@@ -146,7 +146,7 @@ def base_of(folder: Path) -> str | None:
 
 
 def datasets_of(folder: Path) -> tuple[str, ...]:
-    """The repositories of the data that a model was fine-tuned on, where they are known."""
+    """The repositories of the data that a model was fine-tuned on, if they are known."""
     name = (read_json(folder / bundle.TRAINING) or {}).get("dataset")
     return (name,) if isinstance(name, str) and name else ()
 

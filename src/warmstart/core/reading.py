@@ -99,7 +99,7 @@ def looks_like_path(text: str) -> bool:
 
 
 class Line(str):
-    """A line of standard input, which is a text even where it could name a file of texts."""
+    """A line of standard input, which is a text even if it could name a file of texts."""
 
     __slots__ = ()
 

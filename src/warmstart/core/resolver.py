@@ -70,7 +70,7 @@ def open_source(
         licences.announce(entry.name, entry.licence)
         files = {file.source: file for key, file in entry.weights.items() if key.startswith("repo")}
         repositories = list(files)
-        # with other weights, nothing of the repository is needed where the entry says all
+        # with other weights, nothing of the repository is needed if the entry says all
         whole = weights not in OWN and entry.config and entry.labels
         if not repositories or whole:
             labels = catalog.labels(entry.labels) if entry.labels else ()
@@ -201,7 +201,7 @@ def find_folder(
 
 
 def bundle_weights(contents: bundle.Contents) -> Weights:
-    """The weights of a bundle; its metrics, where it has some, are of these."""
+    """The weights of a bundle; its metrics, if it has some, are of these."""
     return Weights(contents.weights, contents.digest, published=True)
 
 

@@ -35,7 +35,7 @@ class Task:
         console: how the command line shows its results.
         trainer, train_options: what fine-tunes its models, and its options; None: nothing does.
         wrapper: what makes one of its models of a Keras model; None: nothing does.
-        default_model: answers where none is named; "" if one must be.
+        default_model: the model that is used if none is named; "" if one must be named.
         shard_rows: inputs per file of a batch run; a kill costs that much work.
         guide: the section of the documentation on its labelled data.
         examples: what `evaluate` counts, in the plural; "" means the inputs.

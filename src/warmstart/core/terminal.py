@@ -36,7 +36,7 @@ def complain(*lines: str) -> None:
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
-    """A count with its noun: "1 token", "2,000 tokens"; `plural` where it is not the noun and s."""
+    """A count with its noun: "1 token", "2,000 tokens"; `plural` if it is not the noun and s."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
@@ -46,7 +46,7 @@ def singular(plural: str) -> str:
 
 
 def bar(share: float, cells: int = 24) -> str:
-    """A bar of eighths of a cell, as far as the output's encoding has them; `share` is 0 to 1."""
+    """A bar in steps of an eighth of a cell if the output's encoding allows; `share` is 0 to 1."""
     eighths = round(share * cells * 8)
     parts: tuple[str, ...] = ("", *"▏▎▍▌▋▊▉")
     text = "█" * (eighths // 8) + parts[eighths % 8]
@@ -65,7 +65,9 @@ def bars(rows: Iterable[tuple[str, float]]) -> list[str]:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Texts in columns, as wide as the terminal where standard output is one; figures stand right."""
+    """Texts in columns, as wide as the terminal if standard output is one; numbers are aligned to
+    the right.
+    """
     import io
 
     from rich.console import Console

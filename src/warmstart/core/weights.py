@@ -19,7 +19,7 @@ class Weights:
     """The arrays of a model: a checkpoint, or (without a path) random initialisation.
 
     `digest` is the sha256 of the checkpoint; it decides which artifacts belong to it. `published`
-    says that the metrics of the entry were measured with these weights.
+    is true if the metrics of the entry were measured with these weights.
     """
 
     path: Path | None

@@ -36,14 +36,14 @@ from warmstart.json_values import JSON
 
 @dataclass(frozen=True)
 class Decimals:
-    """Rounds a float to so many decimals."""
+    """Rounds a float to this number of decimals."""
 
     count: int
 
 
 @dataclass(frozen=True)
 class Digits:
-    """Rounds a float to so many significant digits."""
+    """Rounds a float to this number of significant digits."""
 
     count: int
 
@@ -56,7 +56,7 @@ class Wire:
 
 
 class Omit:
-    """Leaves a field out where its value is None, False or empty."""
+    """Leaves a field out if its value is None, False or empty."""
 
 
 Score: TypeAlias = Annotated[float, Decimals(6)]
@@ -69,7 +69,7 @@ Value: TypeAlias = Annotated[float, Digits(7)]
 
 @dataclass(frozen=True)
 class Scalar:
-    """A bool, int, float or str; `choices` where the values are listed. NaN is null where that is
+    """A bool, int, float or str; `choices` if the values are listed. NaN is null where that is
     allowed.
     """
 

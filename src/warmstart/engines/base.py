@@ -18,7 +18,7 @@ import numpy as np
 from warmstart.errors import EngineError
 
 PROBED = {"tokens": 24, "rows": 64, "columns": 64}
-"""Sizes of dynamic dimensions in probe inputs, where two would test too little: a sentence has some
+"""Sizes of dynamic dimensions in probe inputs, if two would test too little: a sentence has some
 20 tokens.
 """
 
@@ -96,7 +96,7 @@ class Signature:
         return frozenset(spec.name for spec in self.outputs if spec.shape[1:2] == ("tokens",))
 
     def rows_per_call(self, batch_size: int) -> int:
-        """Rows that go through the program together: fewer where it takes a fixed number."""
+        """Rows that go through the program together: fewer if it takes a fixed number."""
         first = self.inputs[0].shape[0]
         return min(batch_size, first) if isinstance(first, int) else batch_size
 

@@ -1,4 +1,4 @@
-"""Options of glibc's malloc (mallopt(3)), where the C library is glibc."""
+"""Options of glibc's malloc (mallopt(3)), if the C library is glibc."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def _register_gelu() -> None:
     """Register handlers for the two operators of GELU that tf2onnx lacks.
 
     ONNX has Gelu only from opset 20 on; Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016):
-    x Φ(x) = x/2 (1 + erf(x/√2)), or with tanh in place of erf where `approximate` is set.
+    x Φ(x) = x/2 (1 + erf(x/√2)), or with tanh in place of erf if `approximate` is set.
     """
     from tf2onnx.handler import tf_op
 

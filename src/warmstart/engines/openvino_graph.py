@@ -136,7 +136,7 @@ class _Head(NamedTuple):
     """One head of attention.
 
     Attributes:
-        arrays: query, key and value, each (B, T, D), and where there is one, what is added to the
+        arrays: query, key and value, each (B, T, D), and if there is one, what is added to the
             scores, (B, 1, T).
         start, stop: the part of D that it takes.
     """

@@ -41,7 +41,7 @@ class CachedFile:
     """One fetched file.
 
     Attributes:
-        source: where it came from, as `fetch` takes it; for a repository with the commit.
+        source: the source as `fetch` takes it; for a repository with the commit.
         path: of the file in the cache.
         size: in bytes, as recorded when it was fetched.
         sha256: hexadecimal.

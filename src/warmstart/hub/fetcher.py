@@ -77,7 +77,7 @@ def fetch_repo(
             local folder.
         patterns: shell patterns of paths from that folder, with slashes; `*` also matches slashes.
             They choose what is downloaded; a local folder is returned as it is.
-        alternatives: pattern -> those that are downloaded too where no file matches it.
+        alternatives: pattern -> the patterns that are used in addition if no file matches it.
         revision, offline, progress: see `fetch`.
 
     Raises:

@@ -37,7 +37,7 @@ def check_name(name: str) -> str:
 def upload_folder(
     folder: Path, name: str, *, private: bool | None = None, message: str = "Upload with warmstart"
 ) -> str:
-    """Make a repository of a folder, or add a commit to the one that is there; files that the folder
+    """Create a repository from a folder, or add a commit to an existing one; files that the folder
     does not have are deleted.
 
     Args:

@@ -11,7 +11,7 @@ SUPPRESSION_CANDIDATES = 1000
 
 
 def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union of every pair, (len(a), len(b)); 0 where both are empty."""
+    """Intersection over union of every pair, (len(a), len(b)); 0 if both are empty."""
     return _overlaps(*a.T[:, :, None], areas(a)[:, None], *b.T[:, None], areas(b)[None])
 
 

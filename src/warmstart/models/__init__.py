@@ -5,11 +5,11 @@ A family is a folder `models/<wing>/<family>/` and a row of `FAMILIES`. Its `net
     build(config, **options) -> keras.Model      for images: include_top, input_shape, pooling, classes
     load(model, checkpoint, config) -> None
 
-and, where a bundle's checkpoint has names of its own (those of Hugging Face), the opposite of `load`:
+and, if a bundle's checkpoint has names of its own (those of Hugging Face), the opposite of `load`:
 
     arrays(model, config) -> {name: array}
 
-and, where a text's outputs are not those of `models.text.outputs`:
+and, if a text's outputs are not those of `models.text.outputs`:
 
     outputs(model, inputs) -> {name: tensor}     `features`, and those of its head
 

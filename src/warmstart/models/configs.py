@@ -24,7 +24,7 @@ class Config:
         self.check()
 
     def check(self) -> None:
-        """Raise a `UsageError` where the sizes do not go together."""
+        """Raise a `UsageError` if the sizes do not go together."""
 
     @classmethod
     def of(cls, config: Self | Mapping[str, Any]) -> Self:

@@ -143,7 +143,7 @@ def _check_counts(data: bytes) -> int:
 
 
 def _depth(value: Any, left: int) -> int:
-    """Levels left below a value; negative where it is too deep."""
+    """The remaining levels below a value; negative if it is nested too deeply."""
     if left < 0 or not isinstance(value, list | dict):
         return left
     inner = value.values() if isinstance(value, dict) else value

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a request to standard output, everything else to standard error."""
+"""Logs: one JSON object per request to standard output, everything else to standard error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ wait.
 
 
 class _ToStdout(logging.StreamHandler[TextIO]):
-    """Lines that standard output does not take are dropped, and the first of them is reported."""
+    """Lines that cannot be written to standard output are dropped; the first one is reported."""
 
     _is_writable = True
 

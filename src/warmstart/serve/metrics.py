@@ -103,7 +103,7 @@ class Metrics:
         self._reloads.labels(model, outcome).inc()
 
     def gauge(self, name: str, what: str, values: Callable[[], Mapping[str, float]]) -> None:
-        """Show a value of each model, computed when it is asked for."""
+        """Add a gauge of each model whose value is computed at each scrape."""
 
         class Computed(Collector):
             def collect(self) -> list[GaugeMetricFamily]:

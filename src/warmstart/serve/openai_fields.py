@@ -11,7 +11,7 @@ SPEECH: Mapping[str, str] = MappingProxyType({"speaker": "voice"})
 TRANSCRIPTION: Mapping[str, str] = MappingProxyType(
     {"initial_prompt": "prompt", "word_timestamps": "timestamp_granularities"}
 )
-"""Option -> field of the request, where they differ."""
+"""Option -> field of the request, if their names differ."""
 _BY_PATH = {
     "/v1/completions": COMPLETION,
     "/v1/audio/speech": SPEECH,

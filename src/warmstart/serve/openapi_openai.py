@@ -1,4 +1,4 @@
-"""OpenAI's endpoints in the OpenAPI document, each where a model serves it."""
+"""OpenAI's endpoints in the OpenAPI document; each is included if a model serves it."""
 
 from __future__ import annotations
 

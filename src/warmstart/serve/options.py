@@ -78,7 +78,7 @@ def check(
         model: the model.
         values: the JSON object of the request.
         settings: of the server.
-        fields_by_option: the request's names of options, where they differ.
+        fields_by_option: the request's names of options, if they differ.
 
     Raises:
         Refused: one is unknown, of another type, out of range or over the server's budget.

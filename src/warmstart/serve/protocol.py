@@ -200,7 +200,7 @@ class Protocol(HttpToolsProtocol):
         self.transport.abort()
 
     def cut_response(self) -> None:
-        """Write no more of a response that has started; one that has not is still written."""
+        """Cut off a response that has started; one that has not started is still written."""
         if self.cycle is not None and self.cycle.response_started:
             self.cycle.disconnected = True
 

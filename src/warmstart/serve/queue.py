@@ -43,7 +43,7 @@ class Outcome:
 
 
 class Answer(Future[Outcome]):
-    """The future result of one input; it may be abandoned while it is computed."""
+    """A future with the result of one input; it may be abandoned while it is computed."""
 
     abandoned_at = float("inf")
 

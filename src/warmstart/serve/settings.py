@@ -63,11 +63,11 @@ class Settings:
             paths of all series, samples of sound.
         budgets: the highest value of other options that make work, by name.
         body_timeout: seconds within which a request's headers, and its body, must have come, and
-            within which a client must take a piece of the answer.
-        drain: seconds from SIGTERM during which requests are still taken while clients look for
+            within which a client must receive a piece of the answer.
+        drain: seconds from SIGTERM during which requests are still accepted while clients look for
             another server.
         grace: seconds after that within which running requests are finished.
-        watch: seconds between looks for changed bundles; 0: never.
+        watch: seconds between checks for changed bundles; 0: never.
         token: what `Authorization: Bearer …` must say; None: nothing.
         allow_urls: whether http(s) addresses in requests are fetched. Paths are never opened.
         max_connections: open at once; one more closes the one that has been idle for longest, and

@@ -63,7 +63,7 @@ def tensor_spec(result: type[Result], name: str) -> tuple[str, list[int]]:
 
 
 def program(served: Served) -> Signature | None:
-    """The function of the program, where it is from rows to rows."""
+    """The function of the program, if it maps rows to rows."""
     signature = served.model.engine.signatures.get(FORWARD)
     if signature is None or any(
         s.shape[:1] != ("batch",) for s in (*signature.inputs, *signature.outputs)

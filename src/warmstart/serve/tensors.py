@@ -2,7 +2,7 @@
 
 Source: KServe's specification "Open Inference Protocol", and Triton's "binary tensor data"
 extension, with which tensors follow the JSON as bytes: little-endian, row-major, elements of BYTES
-each behind their length in 4 bytes.
+each preceded by its length in 4 bytes.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def decode(inputs: Any, binary: memoryview) -> dict[str, np.ndarray]:
     """The tensors of a request by name; those of BYTES are object arrays of bytes.
 
     Args:
-        inputs: what the request's JSON says of them.
+        inputs: the descriptions in the request's JSON.
         binary: what follows the JSON.
 
     Raises:

@@ -25,7 +25,7 @@ SUFFIXES = containers.SUFFIXES | {
 RATES = (1_000, 768_000)
 """Lowest and highest sampling rate in Hz that is believed."""
 LONGEST = 600.0
-"""Seconds that `decode` gives in one array; longer recordings are for `pieces`."""
+"""Maximum number of seconds that `decode` returns; longer recordings need `pieces`."""
 
 
 def is_sound(value: Any) -> bool:

@@ -62,7 +62,7 @@ class AudioFlags(ConsoleOptions):
 
 
 class TranscriptConsole(Console):
-    """The text of each recording under its name; with a format only what a file of it holds."""
+    """The text of each recording under its name; with a format, only the content of its file."""
 
     options: ClassVar = TranscriptFlags
     outputs: ClassVar = MappingProxyType({"output": TRANSCRIPTS})

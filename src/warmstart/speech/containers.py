@@ -41,7 +41,7 @@ def read(file: BinaryIO, container: str, name: str) -> tuple[Iterator[np.ndarray
     """The sound of a file in parts, float32 (n, channels), and its rate in Hz.
 
     Args:
-        file: closed at the end, or where it cannot be read.
+        file: closed at the end, or if it cannot be read.
         container: its format; see `container_format`.
         name: for messages.
 
@@ -95,7 +95,7 @@ def _opened(file: BinaryIO, container: str, name: str) -> tuple[Any, Any]:
 
 
 def _announced_seconds(opened: Any, stream: Any) -> float:
-    """The length that the header gives; 0.0 where it gives none, and FFmpeg may have estimated it."""
+    """The length in the header; 0.0 if there is none, because FFmpeg may have estimated it."""
     if opened.format.name in ESTIMATED:
         return 0.0
     if stream.duration:

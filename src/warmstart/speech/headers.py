@@ -1,4 +1,4 @@
-"""The length of a recording by its header, where libsndfile ignores it, to detect truncated files.
+"""The length of a recording by its header, if libsndfile ignores it, to detect truncated files.
 
 WAV (RIFF, RIFX, RF64, BW64), W64, AIFF, CAF and AU have the size of their samples, of which libsndfile
 reads what the file has. MP3 has the number of its frames in a Xing or Info header; without one,
@@ -58,7 +58,7 @@ class _Layout:
 
     Attributes:
         start: of the first chunk.
-        size: format of the field with the size of a chunk, behind its name.
+        size: format of the field with the size of a chunk, after its name.
         total: offset of the field with the size of the file; None: there is none.
         data: the name of the chunk with the samples, or its beginning.
         name: length of the names.

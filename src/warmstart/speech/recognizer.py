@@ -23,7 +23,7 @@ class Recognizer(ABC):
     Args:
         engine: with the program of the model.
         entry: of the model.
-        folder: of its bundle or repository, where it has one.
+        folder: of its bundle or repository, if it has one.
 
     Class attributes:
         option_names: the fields of `TranscribeOptions` that the family honours.

@@ -85,7 +85,7 @@ def read(value: Any, name: str) -> tuple[Iterator[np.ndarray], float]:
     except (
         soundfile.LibsndfileError,
         TypeError,
-    ) as error:  # TypeError: raw PCM, which says nothing of itself
+    ) as error:  # TypeError: raw PCM, which has no header
         stream.close()
         source.check()
         raise InputError(f"{name}: {_refusal(error)}", name) from error
@@ -101,7 +101,7 @@ def _refusal(error: Exception) -> str:
 
 
 def _announced_frames(sound: Any, header: headers.Header) -> float:
-    """The frames of a recording by its header; 0 where they are not known, infinity where an
+    """The frames of a recording by its header; 0 if they are not known, infinity where an
     unknown number of them is missing.
     """
     frames, samples = int(sound.frames), header.samples

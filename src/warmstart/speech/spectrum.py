@@ -1,5 +1,5 @@
-"""Log-mel spectrograms and MFCCs in numpy, frame by frame, so that a stream gives what the whole
-recording gives.
+"""Log-mel spectrograms and MFCCs in numpy, frame by frame, so that a stream has the same features
+as the whole recording.
 
 Sources: the mel scales and filters of Slaney's Auditory Toolbox (1998) and of HTK (Young et al.,
 The HTK Book), as librosa computes them (`librosa.feature.melspectrogram`, `librosa.feature.mfcc`
@@ -155,7 +155,7 @@ class Features:
         return self.hop / self.sample_rate
 
     def count(self, samples: int) -> int:
-        """Frames of a recording of so many samples: their centres lie within it."""
+        """The number of frames of a recording with this number of samples; their centres are in it."""
         return 1 + samples // self.hop
 
     @cached_property

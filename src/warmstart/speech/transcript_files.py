@@ -97,7 +97,7 @@ class TranscriptFiles:
 
 
 def without_samples(texts: Sequence[str]) -> list[str]:
-    """Texts without the range of samples in front, where all have one."""
+    """Texts without the leading range of samples, if all have one."""
     matches = [_SAMPLES.match(text) for text in texts]
     ranges = [(int(match[1]), int(match[2])) for match in matches if match is not None]
     if len(ranges) < len(texts) or any(start >= end for start, end in ranges):

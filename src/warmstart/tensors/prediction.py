@@ -60,7 +60,7 @@ class ArrayModel(Model[ArrayInput, Arrays, ArrayOptions]):
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """The arrays that it takes; the first dimension is the batch dimension."""
+        """The input arrays; the first dimension is the batch dimension."""
         return self.engine.signatures["forward"].inputs
 
     @property

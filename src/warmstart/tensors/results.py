@@ -88,7 +88,7 @@ class Arrays(Result):
 
 
 def _shown(array: NDArray[Any]) -> str:
-    """An array in a few words: its first numbers, and its shape where it has more."""
+    """A short text of an array: its first numbers, and its shape if it has more."""
     numbers = " ".join(f"{value:.6g}" for value in array.ravel()[:SHOWN].tolist())
     if array.size <= SHOWN:
         return numbers

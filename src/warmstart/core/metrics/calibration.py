@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: temperature scaling, and how far off they are.
+"""Calibration of probabilities: temperature scaling, and measures of the calibration error.
 
 Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks" (2017), arXiv:1706.04599:
 one number divides all logits; which class is best does not change.

@@ -33,22 +33,22 @@ def per_class(
 
 
 def _per_class(
-    hits: np.ndarray, claims: np.ndarray, there: np.ndarray, names: Sequence[str]
+    hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray, names: Sequence[str]
 ) -> dict[str, dict[str, float]]:
     return {
         name: {
-            "precision": _share(hits[i], claims[i]),
-            "recall": _share(hits[i], there[i]),
-            "f1": _share(2 * hits[i], claims[i] + there[i]),
-            "count": int(there[i]),
+            "precision": _share(hits[i], predicted[i]),
+            "recall": _share(hits[i], actual[i]),
+            "f1": _share(2 * hits[i], predicted[i] + actual[i]),
+            "count": int(actual[i]),
         }
         for i, name in enumerate(names)
-        if claims[i] or there[i]
+        if predicted[i] or actual[i]
     }
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
-    """Expected calibration error: how far confidence and accuracy lie apart, bin by bin of equal
+    """Expected calibration error: the difference of confidence and accuracy, by bins of equal
     width (Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks" (2017),
     arXiv:1706.04599, section 2)."""
     indices = np.minimum((confidence * bins).astype(int), bins - 1)

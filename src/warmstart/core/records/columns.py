@@ -15,9 +15,9 @@ class Field:
     """A part of an example.
 
     Attributes:
-        name: for messages, and of the column where the records are tuples.
+        name: for messages, and of the column if the records are tuples.
         option: the keyword that names its column.
-        tiers: usual names of its column, in lower case. A name of a later tier counts where there
+        tiers: usual names of its column, in lower case. A name of a later tier counts if there
             is none of an earlier one: it often means something else.
         numeric: whether its cells are numbers.
     """
@@ -58,7 +58,7 @@ PHOTO = Field(
     ),
 )
 PHOTO_ID = Field("photo", "path_column", (("image_id", "imageid", "img_id"), ("id",)))
-"""Names of files without their suffix, where no column has paths."""
+"""Names of files without their suffix, if no column has paths."""
 MASK = Field(
     "mask",
     "mask_column",
@@ -210,7 +210,7 @@ def choose_column(columns: Sequence[str], field: Field, named: str | None, name:
     Args:
         columns: of the table.
         field: what is searched.
-        named: what the caller says.
+        named: the column that the caller names.
         name: of the table, for messages.
 
     Raises:
@@ -260,7 +260,7 @@ def choose_texts(
     taken: Collection[str] = (),
     fields: tuple[Field, Field | None] = (TEXT, PAIR),
 ) -> tuple[str, str | None]:
-    """The columns of the text and, where the texts are pairs, of the second one.
+    """The columns of the text and, if the texts are pairs, of the second one.
 
     Args:
         columns: of the table.

@@ -16,7 +16,7 @@ from warmstart.core.records.dialects import is_number
 from warmstart.core.records.values import as_list, class_name, is_missing
 
 FEWEST = 6
-"""Cells below which content says nothing."""
+"""Minimum number of cells for recognising a column by its content."""
 MOST_CLASSES = 50
 WORDS, CHARACTERS = 3, 20
 """Minimum averages of texts; reaching one of them is enough, as not all scripts have spaces."""
@@ -28,7 +28,7 @@ _NAME = re.compile(r"[^\W\d][\w.#/ -]{0,39}")
 
 def names_records(column: str, cells: Sequence[Any]) -> bool:
     """Whether a column numbers or names the records: by its name, or by a name such as `comment_id`
-    where all cells are different.
+    if all cells are different.
     """
     name = column.casefold()
     if name in ROW_NAMES or UNNAMED.fullmatch(name) is not None:
@@ -120,7 +120,7 @@ def columns_that(
 def is_header(rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first record of a file names its columns, as the others show.
 
-    It does where its cells are short names and some column has numbers, classes or files below a
+    It does if its cells are short names and some column has numbers, classes or files below a
     cell that is none of them. The numbers of the rows, which pandas writes, have no name.
     """
     first, others = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]

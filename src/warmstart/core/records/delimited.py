@@ -219,7 +219,7 @@ def _columns_without_header(
 
 
 def _likely_names(rows: Sequence[Sequence[str]], layout: Sequence[Field]) -> list[str]:
-    """Names for the columns of a file without a header: those of the fields, where the cells show
+    """Names for the columns of a file without a header: those of the fields, if the cells show
     them all, else in their order.
     """
     width = len(rows[0])
@@ -267,7 +267,7 @@ def _text_and_label(rows: Sequence[Sequence[str]]) -> tuple[Field, Field] | None
     """The index of the column that has the texts, 0 or 1; None if both may."""
     columns = [[row[index] for row in rows if len(row) == 2] for index in (0, 1)]
     labels = content.has_fewer_and_shorter(*columns)
-    if labels == 0:  # against the usual order, so that it takes some records to show it
+    if labels == 0:  # the unusual order needs more records as evidence
         return (LABEL, TEXT) if len(columns[0]) >= content.FEWEST else None
     return None if labels is None else (TEXT, LABEL)
 

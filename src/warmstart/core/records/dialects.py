@@ -87,7 +87,7 @@ def detect_dialect(
     """The dialect of a table.
 
     The delimiter is the one of comma, semicolon, tab and vertical bar that gives every record the same number
-    of cells; where that holds for none, the one that the first record has. In files with tabs
+    of cells; if that holds for none, the one that the first record has. In files with tabs
     quotation marks are text, unless the file needs them: a quoted cell holds a tab, a line end or
     a doubled quotation mark, or every cell that is not a number is quoted.
 
@@ -96,8 +96,8 @@ def detect_dialect(
         name: of the file, for messages; with the suffix `.tsv` a first line with tabs settles the
             delimiter.
         complete: whether there are no more lines.
-        delimiter: where it is known.
-        usual_names: of columns, in lower case: where two delimiters are possible, the one counts
+        delimiter: if it is known.
+        usual_names: of columns, in lower case: if two delimiters are possible, the one counts
             that finds some.
         one_column: whether a table with one column only is allowed.
 

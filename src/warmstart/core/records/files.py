@@ -48,7 +48,7 @@ def read_file(
         layouts: what the columns of a CSV or TSV file without a header may be.
         usual_names: by which a header is recognised.
         named: columns that the caller names.
-        encoding, delimiter: where they are known.
+        encoding, delimiter: if they are known.
 
     Raises:
         UsageError: the file cannot be opened, holds no records, or can be read in two ways.
@@ -158,7 +158,7 @@ def _json(lines: Iterator[str], path: Path) -> Table:
 
 def _columns_of(content: Mapping[str, Any]) -> Mapping[str, Sequence[Any]] | None:
     """The columns of `{"text": […], "label": […]}`, or of pandas' `{"text": {"0": …}, …}`; None
-    where the values are not two or more lists or mappings of cells.
+    if the values are not two or more lists or mappings of cells.
     """
     if len(content) < 2:
         return None

@@ -14,7 +14,7 @@ from warmstart.core.records.table import Table
 from warmstart.errors import UsageError
 
 Label = str | tuple[str, ...]
-"""The name of a class, or of several where an example may have several."""
+"""The name of a class, or of several if an example may have several."""
 TRUE, FALSE = {"1", "1.0", "True", "true"}, {"0", "0.0", "False", "false"}
 NO_CONSENSUS = {"gold_label": "-"}
 """Column -> the value that means "no label" (Bowman et al. 2015, arXiv:1508.05326, for SNLI)."""
@@ -129,7 +129,7 @@ def label_reader(table: Table, field: Field, inputs: Collection[str | None]) -> 
 
     A column whose name is a plural (`labels`, `classes`, `tags`) holds any number of labels, with
     `|` or `;` between them or as a list, unless every cell has just one. Several columns of 0 and
-    1 are a class each, where the caller names them, with commas between them; or where
+    1 are a class each, if the caller names them, with commas between them; or where
     `multi_label` is true or the classes are known, and all columns but the inputs and those that
     number the records are of 0 and 1. Without a column with a usual name of labels, the only
     column whose cells look like classes is used.

@@ -112,7 +112,7 @@ def _parts_in(column: str, cells: Iterable[Any]) -> set[str | None]:
 
 
 def _only(candidates: Sequence[str], cells: Mapping[str, Sequence[Any]], name: str) -> str:
-    """The first of these columns, if all say the same of each record.
+    """The first of these columns, if all of them assign each record to the same split.
 
     Raises:
         UsageError: they disagree.

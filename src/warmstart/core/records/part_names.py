@@ -19,7 +19,7 @@ _FILLERS = frozenset(
     ("data", "dataset", "set", "split", "part", "images", "image", "imgs", "img", "photos", "photo",
      "pictures", "files", "public", "private")
 )  # fmt: skip
-"""Words that say nothing of the part."""
+"""Words in names of folders that do not identify a split."""
 _BREAK = re.compile(r"[\W\d_]+|(?<=[a-z])(?=[A-Z])")
 
 

@@ -41,7 +41,7 @@ class Labelled:
     Attributes:
         name: of its record, for messages.
         value: the photo or text; a tuple of two texts is a pair.
-        label: the name of its class; a tuple of names where it may have several.
+        label: the name of its class; a tuple of names if it may have several.
         part: "train", "validation" or "test", from the split column; None without one.
         group: examples of the same group stay together; None: it has none.
     """
@@ -80,7 +80,7 @@ def read_table(
             iterable of mappings or tuples.
         layouts: what the elements of a tuple are; further ones: of a file without a header that
             has more columns.
-        reading: what the caller says of the table.
+        reading: the caller's options for the table.
         optional: further fields, by whose names a header is recognised, too.
         named: further columns that the caller names; with any, the first line of a file is a
             header.
@@ -184,7 +184,7 @@ def _text_columns(table: Table) -> tuple[str, str | None]:
 
 
 def text_column(table: Table) -> str:
-    """The column of texts, where there are no second ones.
+    """The column of texts, if there are no second ones.
 
     Raises:
         UsageError: there is none, or several could be meant.

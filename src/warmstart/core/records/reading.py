@@ -1,4 +1,4 @@
-"""How labelled data is read: what the caller says of a table, and where notes go."""
+"""How labelled data is read: the caller's options for a table, and the lists that collect notes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ class Reading:
 
     Attributes:
         path_column, text_column, pair_column, negative_column, context_column, answer_column,
-            label_column, mask_column, split_column: of a table, where their names are not the
+            label_column, mask_column, split_column: of a table, if their names are not the
             usual ones.
-        group_column: of a table, where examples are to stay together.
-        box_format: "xyxy", "xywh" or "cxcywh", where names and numbers of boxes leave it open.
-        multi_label: whether an example may have several labels; default: what the data looks like.
+        group_column: of a table, if examples are to stay together.
+        box_format: "xyxy", "xywh" or "cxcywh", if names and numbers of boxes leave it open.
+        multi_label: whether an example may have several labels; default: inferred from the data.
         class_names: all classes, in order; default: the labels of the data.
         model_classes: of the model that is evaluated: words for missing values among them are
             classes.
         encoding: of a text file; default: UTF-8, or what its byte order mark says.
         delimiter: of a CSV or TSV file; default: comma, semicolon, tab or vertical bar, as its
             lines show.
-        problems: takes what is wrong with unusable records; default: the first one is raised.
-        columns: takes what was understood of the table, such as "label: category".
+        problems: collects the faults of unusable records; default: the first one is raised.
+        columns: collects how columns were recognised, such as "label: category".
     """
 
     path_column: str | None = None

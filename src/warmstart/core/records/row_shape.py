@@ -17,7 +17,7 @@ from warmstart.core.records.dialects import is_number
 FEWEST = 2
 """Lines like records in one record."""
 FEWEST_WITHOUT_CLASSES = 3
-"""The same, where no column has classes or numbers, which tell records from prose."""
+"""The same, if no column has classes or numbers, which tell records from prose."""
 RARE = 0.01
 """Share of the lines below which a cell is not taken for a class."""
 _LINE_END = re.compile(r"\r\n|\r|\n")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class SplitColumns(NamedTuple):
-    """The columns that say to which part and to which group a record belongs; None: no column."""
+    """The columns with the split and with the group of each record; None: no column."""
 
     part: str | None
     group: str | None

@@ -43,11 +43,11 @@ class Table:
         folder: that paths are relative to; None: the working folder.
         class_names: of columns whose whole numbers are indices of classes.
         positional: whether the records are tuples, whose columns are named after the fields.
-        reading: what the caller says of it.
+        reading: the caller's options for it.
         split_columns: those of parts and groups; see `find_split`.
         part_of_group: of the groups that were read.
-        without: how many records have no "part" or no "group", where there is a column of them.
-        constant_parts: columns that may say the part, though the first records have only this one.
+        without: how many records have no "part" or no "group", if there is a column of them.
+        constant_parts: columns that may name splits, though the first records have only one.
         single_precision: columns of float32, whose cells are Python's floats.
     """
 
@@ -79,7 +79,7 @@ class Table:
         return choose_column(self.columns, field, self.reading.column(field), self.name)
 
     def check_names(self, *fields: Field) -> None:
-        """Refuse names of columns where the records have none."""
+        """Refuse names of columns if the records have none."""
         for field_ in fields:
             name = self.reading.column(field_)
             if name is not None and self.positional:
@@ -94,7 +94,7 @@ class Table:
         Args:
             fields: columns by what they are, besides those of the split; None: there is no such
                 column.
-            labels: what to say of the labels.
+            labels: the description of the labels.
 
         Raises:
             UsageError: a column was taken for two things.
@@ -128,7 +128,7 @@ class Table:
 
     @property
     def has_columns(self) -> bool:
-        """Whether reports say which column is what: of all but tuples."""
+        """Whether reports describe the columns; False for tuples."""
         return not self.positional or self.folder is not None
 
     def column_name(self, column: str) -> str:
@@ -158,8 +158,8 @@ class Table:
         return columns
 
     def find_split(self) -> None:
-        """Find the columns that say to which part and to which group a record belongs; that of
-        groups only where the caller names it.
+        """Find the columns with the split and with the group of each record; that of groups only if
+        the caller names it.
 
         Raises:
             UsageError: a named column is not there, or two columns of parts disagree.

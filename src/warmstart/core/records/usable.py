@@ -76,7 +76,7 @@ def require_most(what: str, usable: int, unusable: Sequence[str]) -> None:
 
 
 def report(error: RecordError, problems: list[str] | None) -> None:
-    """Add the error to the problems, or raise it where nobody collects them."""
+    """Add the error to the problems, or raise it if nobody collects them."""
     if problems is None:
         raise error
     problems.append(str(error))

@@ -48,7 +48,7 @@ def missing_word(name: str, class_names: Collection[str] | None) -> str | None:
 
     Args:
         name: the label.
-        class_names: the classes, where they are known: a word among them is a name.
+        class_names: the classes, if they are known: a word among them is a name.
 
     Raises:
         UsageError: it may be both; the message completes "FILE:3: ".
@@ -106,7 +106,7 @@ def class_name(value: Any, names: Sequence[str] | None = None) -> str:
     """A label as the name of a class.
 
     Strings keep their characters ("007" stays "007"); a whole number is the name of its decimals,
-    also where a table made a float of it ("1.0" is "1"); a date has no time at midnight; with
+    also if a table made a float of it ("1.0" is "1"); a date has no time at midnight; with
     `names` a whole number is an index into them.
 
     Raises:
@@ -135,7 +135,7 @@ def class_name(value: Any, names: Sequence[str] | None = None) -> str:
 
 
 def _whole(name: str) -> str:
-    """A whole number without its zeros behind the point."""
+    """A whole number without zeros after the decimal point."""
     match = _WHOLE_FLOAT.fullmatch(name)
     return name if match is None else match[1].replace("-0", "0")
 
@@ -209,7 +209,7 @@ def resolved(path: str | os.PathLike[str], folder: Path | None) -> str:
 
     A bare file name may also be that of a file in a folder next to the table, such as `images/`, or
     in a folder of one. A path without a suffix may be that of a file with one. Backslashes separate
-    folders where there is no file with them in its name.
+    folders if there is no file with them in its name.
 
     Raises:
         ValueError: it cannot be a path, or two files could be meant; the message completes "the

@@ -1,7 +1,7 @@
 """Bicubic resizing of a map of vectors, as PyTorch does it.
 
 Source: Keys, "Cubic convolution interpolation for digital image processing" (1981); the kernel's
-parameter is -0.75 (that of PyTorch), or -0.5 where it averages (that of Pillow).
+parameter is -0.75 (that of PyTorch), or -0.5 if it averages (that of Pillow).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def resized(array: np.ndarray, size: tuple[int, int], *, antialias: bool = False
     Args:
         array: the map.
         size: (height, width).
-        antialias: whether the kernel widens where the map shrinks, so that every value counts.
+        antialias: whether the kernel widens if the map shrinks, so that every value counts.
     """
     rows = weights(array.shape[0], size[0], antialias=antialias)
     columns = weights(array.shape[1], size[1], antialias=antialias)

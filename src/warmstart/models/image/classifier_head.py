@@ -11,7 +11,7 @@ from warmstart.errors import UsageError
 
 def classifier_head(features: Any, classes: int, name: str) -> Any:
     """Features (B, D) -> probabilities (B, classes), as a layer of this name and `probabilities`;
-    the features themselves where there are no classes.
+    the features themselves if there are no classes.
     """
     if not classes:
         return features
@@ -32,6 +32,6 @@ def pooled_top(x: Any, pooling: str | None) -> Any:
 
 
 def check_pooling(pooling: str | None) -> None:
-    """Raise a `UsageError` where `pooled_top` has no such pooling."""
+    """Raise a `UsageError` if `pooled_top` has no such pooling."""
     if pooling not in (None, "avg", "max"):
         raise UsageError(f"pooling must be None, 'avg' or 'max', not {pooling!r}")

@@ -31,7 +31,7 @@ SQUASHED_FROM = 384
 
 
 def head_of(repo: Repository, heads: Mapping[str, bool]) -> tuple[str, tuple[Label, ...]]:
-    """The class of a repository of Hugging Face, and its labels; none where it has no head.
+    """The class of a repository of Hugging Face, and its labels; none if it has no head.
 
     Args:
         repo: the repository.

@@ -41,7 +41,7 @@ def pooled_features(model: keras.Model) -> keras.KerasTensor:
     """The features (B, C) of `build(..., include_top=False, pooling="avg")`, as a tensor of this
     very model.
 
-    It is the average of `feature_layer(model)` over height and width; where the head normalises the
+    It is the average of `feature_layer(model)` over height and width; if the head normalises the
     average (ConvNeXt), that layer of the model follows with its weights. A network that pools in
     another way (ViT) has a layer named `FEATURES`, whose output it is.
 

@@ -55,7 +55,7 @@ def suffix(index: int) -> str:
 
 
 def classes_of(preset: Preset) -> int:
-    """The number of classes of an `ImageClassifier`; 0 where the preset has no such head.
+    """The number of classes of an `ImageClassifier`; 0 if the preset has no such head.
 
     Raises:
         UsageError: an option of its head is not supported.
@@ -159,7 +159,7 @@ def preprocessing(folder: Path, size: tuple[int, int] = SIZE) -> ImagePreprocess
 
     Args:
         folder: of the preset.
-        size: (height, width) where the converter does not resize.
+        size: (height, width) if the converter does not resize.
 
     Raises:
         UsageError: an option of the converter is not supported.

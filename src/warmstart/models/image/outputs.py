@@ -1,4 +1,4 @@
-"""From an image architecture to the outputs that programs give."""
+"""The outputs of the programs of image architectures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def classifier_outputs(model: keras.Model) -> keras.Model:
     """The model with two named outputs.
 
     Args:
-        model: (B, H, W, 3) -> probabilities (B, classes), or features (B, D) where it has no head.
+        model: (B, H, W, 3) -> probabilities (B, classes), or features (B, D) if it has no head.
 
     Returns:
         (B, H, W, 3) -> `{"probabilities": (B, classes), "features": (B, D)}`, where the features are

@@ -58,7 +58,7 @@ def preprocessing(
 ) -> ImagePreprocessing:
     """The rules of `preprocessor_config.json`, or (where there is none) those of the family.
 
-    A centre crop would leave the sides of the photo without a result: where the processor crops to
+    A centre crop would leave the sides of the photo without a result: if the processor crops to
     a square, the photo is fitted into it instead, as Google's own DeepLab demonstration does.
     """
     path = folder / PROCESSOR

@@ -45,7 +45,7 @@ LICENCES = {
 HARMLESS = (
     "img_size", "num_classes", "in_chans", "drop_rate", "drop_path_rate", "global_pool",
 )  # fmt: skip
-"""Arguments of models that change no numbers, or that the arrays and `pretrained_cfg` say too."""
+"""Arguments of models that change no numbers, or that follow from arrays and `pretrained_cfg`."""
 
 
 def pretrained(config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ class LSTM(layers.Layer):
 
     Args:
         units: width.
-        fused: take TensorFlow's fused operation where there is one; it cannot be converted to
+        fused: take TensorFlow's fused operation if there is one; it cannot be converted to
             TensorFlow Lite nor compiled by XLA.
     """
 

@@ -16,7 +16,7 @@ def ctc_loss(y_true: Any, y_pred: Any) -> Any:
         y_pred: logits float32 (B, T, symbols); every frame counts.
 
     Returns:
-        float32 (B,). Infinite, or an error, where a text needs more frames than there are: one for
+        float32 (B,). Infinite, or an error, if a text needs more frames than there are: one for
         each symbol, and one more between equal neighbours.
     """
     y_true = ops.cast(y_true, "int32")

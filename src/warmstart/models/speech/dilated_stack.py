@@ -66,7 +66,7 @@ class ResidualLayer(layers.Layer):
 
     @property
     def reach(self) -> int:
-        """Steps of the past (of both sides together, where it is not causal) that it sees besides
+        """Steps of the past (of both sides together, if it is not causal) that it sees besides
         the present.
         """
         return (self.filter_width - 1) * self.dilation

@@ -64,7 +64,7 @@ class Names:
 
 @keras.saving.register_keras_serializable("warmstart")
 class Fill(layers.Layer):
-    """An optional input like `input_ids` (B, T), or a constant of that shape where it is missing."""
+    """An optional input like `input_ids` (B, T), or a constant of that shape if it is missing."""
 
     def __init__(self, value: int, **options: Any):
         super().__init__(**{"dtype": "int32", **options})
@@ -82,7 +82,7 @@ class Fill(layers.Layer):
 
 @keras.saving.register_keras_serializable("warmstart")
 class Positions(layers.Layer):
-    """Positions of tokens: int32 (B, T) -> (B, T), from 0; or, where `padding` is an id, from
+    """Positions of tokens: int32 (B, T) -> (B, T), from 0; or, if `padding` is an id, from
     `padding` + 1 over the tokens that are not it, with the padding itself at `padding` (RoBERTa).
 
     They are counted along the row and not made from its length, which a compiled program would have

@@ -28,7 +28,7 @@ def weights_of(family: ModuleType, name: str) -> tuple[Load, Arrays]:
     """The functions `load` and `arrays` of a family's network; see `warmstart.models`.
 
     Args:
-        family: the family's module, with `LAYOUT` and `HEADS`, and `DECODER` where the decoder has
+        family: the family's module, with `LAYOUT` and `HEADS`, and `DECODER` if the decoder has
             aliases.
         name: of the architecture, for messages.
     """
@@ -45,7 +45,7 @@ def weights_of(family: ModuleType, name: str) -> tuple[Load, Arrays]:
         fill(model, checkpoint, layout, head=c.head, heads=family.HEADS)
 
     def arrays(model: keras.Model, config: Config) -> dict[str, np.ndarray]:
-        """The weights under the reference's names; with the prefix where the model has a head."""
+        """The weights under the reference's names; with the prefix if the model has a head."""
         c = EncoderConfig.of(config, name)
         result = layout_arrays(model, family.LAYOUT, prefixed=c.head != "base")
         if not c.tie_word_embeddings:

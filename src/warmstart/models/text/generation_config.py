@@ -1,4 +1,4 @@
-"""`generation_config.json`: how a language model continues texts where the caller does not say.
+"""`generation_config.json`: how a language model continues texts if the caller does not say.
 
 Every key that changes the text is an option of `TextGenerator`, or is refused by name. Keys and
 defaults are those of Hugging Face transformers.
@@ -70,7 +70,7 @@ def read(config: Mapping[str, Any], folder: Path, vocabulary: int) -> dict[str, 
         vocabulary: tokens of the model.
 
     Returns:
-        `end`, the tokens that end a text; and where there are some, `suppress` and
+        `end`, the tokens that end a text; and if there are some, `suppress` and
         `begin_suppress`, tokens that are excluded, and `generation`, defaults of options by name.
 
     Raises:

@@ -1,4 +1,4 @@
-"""From a text architecture to the outputs that programs give."""
+"""The outputs of the programs of text architectures."""
 
 from __future__ import annotations
 

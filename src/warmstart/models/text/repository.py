@@ -89,7 +89,7 @@ def size(repo: Values, key: str, *, limit: str = "", default: int | None = None)
 
 
 def number(repo: Values, key: str, default: float, *, most: float = 1.0) -> float:
-    """A number of 0 to `most` from the config; `default` where it is missing or null. BundleError
+    """A number of 0 to `most` from the config; `default` if it is missing or null. BundleError
     for others.
     """
     value = repo.get(key)
@@ -209,7 +209,7 @@ def max_length(folder: Path, positions: int) -> int:
 
 def mentions(folder: Path, name: str) -> bool:
     """Whether an array whose name ends so is in the repository's weights: by the headers of its
-    safetensors files, or where it has none, in what else there is.
+    safetensors files, or if it has none, in what else there is.
     """
     if not any(folder.glob("*.safetensors")):
         return _has_array(folder, name)

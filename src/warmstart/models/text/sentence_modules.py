@@ -1,7 +1,7 @@
 """Modules of sentence-transformers: from hidden states to the vector of a text.
 
 `modules.json` lists them: Transformer, Pooling, Dense, Normalize. Pooling, and a Normalize directly
-behind it, are part of the network; Dense layers are applied to its vectors.
+after it, are part of the network; Dense layers are applied to its vectors.
 
 Source: Reimers, Gurevych, "Sentence-BERT" (2019), section 3; names as sentence-transformers writes
 them.
@@ -57,7 +57,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def prompts(folder: Path) -> dict[str, Any]:
-    """`prompts`, text by name, and `prompt_name`, that of the default one, where there are some.
+    """`prompts`, text by name, and `prompt_name`, that of the default one, if there are some.
 
     Raises:
         BundleError: they are not texts, or the default one is not there.

@@ -108,7 +108,7 @@ class LanguageModel:
         if word not in self.words:
             return None
         if not self.ngrams:
-            return state, 0.0  # a list only says which words may occur
+            return state, 0.0  # a list of words has no probabilities
         following = (*state, word)[-self.order :]
         return following[-max(self.order - 1, 1) :], self.weight * self.log_probability(
             state, word

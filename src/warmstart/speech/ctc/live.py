@@ -32,7 +32,7 @@ class FrameOutputs:
 
     Args:
         recognizer: with the network.
-        window: frames whose output one run of the network gives.
+        window: number of frames whose outputs one run of the network computes.
         output: its name.
     """
 

@@ -1,4 +1,4 @@
-"""`CtcRecognizer`: WaveNets that give the probability of each character at each moment."""
+"""`CtcRecognizer`: WaveNets that output the probability of each character at each frame."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from warmstart.engines.keras import Program
 
 WINDOW = 2000
-"""Frames of one run of the network, where the whole recording is there."""
+"""Frames of one run of the network if the whole recording is available."""
 LIVE_WINDOW = 40
-"""Frames of one run of the network, where the recording is still being made."""
+"""Frames of one run of the network during a live recording."""
 
 
 def program(entry: Entry, model: Any) -> Program:

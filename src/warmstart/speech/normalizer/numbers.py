@@ -237,7 +237,7 @@ class _Reader:
 
 
 def _product(value: int | str, multiplier: int) -> int | None:
-    """Figures times a number, where they stand for one and the product is an integer."""
+    """Figures times a number, if they stand for one and the product is an integer."""
     try:
         product = Fraction(value) * multiplier
     except ValueError:  # such as an IP address

@@ -1,7 +1,7 @@
 """Subtitles: the text of a transcript in cues of bounded length and duration.
 
-A segment becomes several cues where its text does not fit in the lines of one, or takes too long.
-Times of words are those of the model where it gave them; else the time of a segment is shared among
+A segment becomes several cues if its text does not fit in the lines of one, or takes too long.
+Times of words are those of the model if it gave them; else the time of a segment is shared among
 its characters.
 """
 
@@ -73,7 +73,7 @@ def cues(segments: Iterable[Timed], words: Sequence[Timed], limits: Limits) -> I
 
     Args:
         segments: of a transcript, in order.
-        words: of the same transcript, where there are any.
+        words: of the same transcript, if there are any.
         limits: of each cue.
     """
     remaining = list(words)
@@ -89,7 +89,7 @@ def cues(segments: Iterable[Timed], words: Sequence[Timed], limits: Limits) -> I
 
 
 def _words_of(segment: Timed, remaining: list[Timed]) -> Iterator[Timed]:
-    """The words of a segment with their times, taken from the front of `remaining` where these are
+    """The words of a segment with their times, taken from the front of `remaining` if these are
     its words.
     """
     text = "".join(segment.text.split())

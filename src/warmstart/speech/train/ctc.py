@@ -97,7 +97,7 @@ class CtcTrainer(RecognitionTrainer):
         return network
 
     def result_entry(self) -> Entry:
-        """The result's entry. Its vocabulary is the base's where that has all words of the texts,
+        """The result's entry. Its vocabulary is the base's if that has all words of the texts,
         else theirs.
         """
         base = self.model.entry

@@ -34,7 +34,7 @@ class WhisperBatches(SortedBatches):
         tokens: of the model.
         language: code of the texts.
         sound: makes the network's input of a recording; the second argument is a random generator
-            where speed, level, noise and spectrum are augmented, else None.
+            if speed, level, noise and spectrum are augmented, else None.
         batch_size, shuffle, seed: as for `SortedBatches`.
         augment: whether speed, level, noise and spectrum are augmented.
     """

@@ -267,7 +267,7 @@ class WhisperTranscriber:
         return WindowText(tokens, text, total / (len(tokens) + 1), silence, temperature)
 
     def _longest(self, prompt: int) -> int:
-        """Tokens that a window's text may have after a prompt of so many."""
+        """The maximum number of tokens of a window's text after a prompt of this length."""
         processing = self.entry.processing
         half = int(self.entry.config["text_positions"]) // 2
         length = int(processing.get("max_length", half + prompt)) - prompt

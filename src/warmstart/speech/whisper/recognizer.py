@@ -92,7 +92,7 @@ TRAINER = "warmstart.speech.train.whisper:WhisperTrainer"
 def _blocks(
     recording: Any, name: str, sample_rate: float | None, channel: int | None = None
 ) -> Blocks:
-    """The samples of the recording, as often as they are asked for.
+    """The samples of the recording; may be called repeatedly.
 
     What can be read only once is stored as it comes, not decoded.
     """

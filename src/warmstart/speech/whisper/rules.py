@@ -71,7 +71,7 @@ def choose(
 
     Args:
         logits: float32 (vocabulary,), after the rules.
-        temperature: 0 takes the likeliest.
+        temperature: 0 chooses the most likely token.
         random: used above 0.
     """
     token = int(logits.argmax())

@@ -34,7 +34,7 @@ FILES = (
 SECONDS = 0.02
 """From one timestamp to the next."""
 BEFORE, AFTER = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"
-"""Punctuation that belongs to the word behind it, and before it."""
+"""Punctuation that belongs to the following word, and to the preceding word."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class WhisperTokens:
         languages: code -> token; empty for models of one language.
         translate, transcribe: what shall be done.
         previous: what follows is the text before.
-        no_speech: its probability after `start` says that nobody speaks.
+        no_speech: its probability after `start` is that of silence.
         no_timestamps: the text will have no timestamps; the token after it is 0.00 seconds.
     """
 
@@ -104,7 +104,7 @@ class WhisperTokens:
         return tokens._as_stated(folder)
 
     def _as_stated(self, folder: Path) -> WhisperTokens:
-        """These tokens with the languages of `generation_config.json`, where it lists them.
+        """These tokens with the languages of `generation_config.json`, if it lists them.
 
         Raises:
             BundleError: it names other tokens than the tokenizer has.

@@ -115,7 +115,7 @@ def _has_default_name(operation: keras.Operation) -> bool:
 
 
 def unique_names(names: Iterable[str | None], default: str) -> list[str]:
-    """Names of letters, digits and underscores, each once; `default` where there is none."""
+    """Names of letters, digits and underscores, each once; `default` if there is none."""
     result: list[str] = []
     for name in names:
         plain = re.sub(r"\W+", "_", name or default).strip("_") or default

@@ -112,7 +112,7 @@ def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) 
 
 
 def _flattened(checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint with what some files hold as 1x1 convolutions or as maps of 1x1 pixels."""
+    """The checkpoint; arrays that some files store as 1x1 convolutions or maps are reshaped."""
     derived = {}
     for name in checkpoint.names():
         shape = checkpoint.shape(name)

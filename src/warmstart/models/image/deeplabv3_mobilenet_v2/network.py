@@ -70,7 +70,7 @@ def _conv(
     activation: str | None = "",
     epsilon: float | None = None,
 ) -> Any:
-    """Convolution (depthwise where `filters` is None), normalisation and activation ("": the
+    """Convolution (depthwise if `filters` is None), normalisation and activation ("": the
     config's).
     """
     x = convolution(
@@ -98,7 +98,7 @@ def _stem(x: Any, c: MobileNetV2Config) -> Any:
 
 
 def _inverted_residual(x: Any, c: MobileNetV2Config, block: int, stride: int, dilation: int) -> Any:
-    """Widen, filter each channel, narrow; the input is added where shapes allow."""
+    """Widen, filter each channel, narrow; the input is added if shapes allow."""
     name, before, after = (
         f"mobilenet_v2.layer.{block}",
         c.channels(CHANNELS[block]),

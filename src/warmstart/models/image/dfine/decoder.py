@@ -200,7 +200,7 @@ def norm(x: Any, c: Mapping[str, Any], name: str) -> Any:
 
 
 def self_attention(x: Any, position: Any, heads: int, name: str) -> Any:
-    """x: (B, N, C); `position` is added to what queries and keys are made of."""
+    """x: (B, N, C); `position` is added to the inputs of queries and keys."""
     _, count, channels = x.shape
     size = channels // heads
     placed = x if position is None else x + position

@@ -35,7 +35,7 @@ def conv_layer(
     activation: str | None = "relu",
     affine: bool = False,
 ) -> Any:
-    """Convolution (depthwise where `filters` is None), normalisation, activation and the learnable
+    """Convolution (depthwise if `filters` is None), normalisation, activation and the learnable
     affine.
     """
     x = convolution(x, filters, size, f"{name}.convolution", stride=stride)
@@ -52,7 +52,7 @@ def backbone(images: Any, c: Mapping[str, Any], name: str) -> list[Any]:
     Args:
         images: (B, H, W, 3).
         c: the keys of the reference's `backbone_config`.
-        name: put in front of the layers' names.
+        name: the prefix of the layers' names.
     """
     x = _stem(images, c, f"{name}.embedder")
     maps = [x]

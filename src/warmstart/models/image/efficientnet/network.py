@@ -68,7 +68,7 @@ def build(images: Any, c: EfficientNetConfig, include_top: bool, pooling: str | 
 
 
 def _block(x: Any, c: EfficientNetConfig, block: tuple[Any, ...], name: str) -> Any:
-    """Widen, filter each channel, weigh the channels, narrow; the input is added where shapes
+    """Widen, filter each channel, weigh the channels, narrow; the input is added if shapes
     allow. (B, H, W, C).
     """
     kernel, stride, width, channels, squeeze, activation = block

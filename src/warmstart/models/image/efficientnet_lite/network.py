@@ -75,7 +75,7 @@ def build(images: Any, c: EfficientNetLiteConfig, include_top: bool, pooling: st
 
 
 def _block(x: Any, name: str, stage: Stage, channels: int, *, stride: int) -> Any:
-    """Widen, filter each channel, narrow; the input is added where shapes allow. (B, H, W, C)."""
+    """Widen, filter each channel, narrow; the input is added if shapes allow. (B, H, W, C)."""
     before = x.shape[-1]
     y = x
     if stage.expansion > 1:
@@ -96,7 +96,7 @@ def _conv_norm(
     stride: int = 1,
     activate: bool = True,
 ) -> Any:
-    """Convolution (depthwise where `filters` is None), batch normalisation and ReLU6."""
+    """Convolution (depthwise if `filters` is None), batch normalisation and ReLU6."""
     x = convolution(
         x, filters, kernel, f"{name}_conv", stride=stride, same=True, initializer="he_normal"
     )

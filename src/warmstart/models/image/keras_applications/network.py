@@ -4,7 +4,7 @@ The graphs are Keras' own. There are three differences to
 `keras.applications.X(weights="imagenet")`:
 
 - Nothing is downloaded here and no hash is skipped: the weights come in as a checked checkpoint.
-- Files are matched by name where names agree, and in the order of the layers where they are
+- Files are matched by name if names agree, and in the order of the layers where they are
   generated ones (InceptionV3, Xception), which differ from process to process.
 - EfficientNet (V1): for "imagenet" Keras inserts `Rescaling(1 / sqrt(std))` after the
   normalisation, because the variance in the official files contains the standard deviation
@@ -111,7 +111,7 @@ def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) 
 
 
 def _true_variance(name: str, array: np.ndarray) -> np.ndarray:
-    """The variance of EfficientNet's input normalisation, where a file contains the standard
+    """The variance of EfficientNet's input normalisation, if a file contains the standard
     deviation instead.
     """
     is_variance = name.endswith("normalization/variance") and array.shape == (3,)

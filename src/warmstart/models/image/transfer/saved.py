@@ -204,7 +204,7 @@ def _continues(graph: Graph, index: int, chain: Sequence[int], group: tuple[str,
 
 
 def _backbone_group(graph: Graph) -> tuple[str, ...]:
-    """The names of the innermost model with most of the layers; none where they are not nested."""
+    """The names of the innermost model with most of the layers; none if they are not nested."""
     counts = Counter(
         node.names[:depth] for node in graph.nodes for depth in range(1, len(node.names))
     )

@@ -166,7 +166,7 @@ class _Reader:
         return 0
 
     def start(self, layer: Mapping[str, Any], names: tuple[str, ...]) -> int:
-        """The input of a Sequential whose first layer says its shape."""
+        """The input of a Sequential whose first layer has the shape of the input."""
         shape = {"batch_shape": layer["config"].get("batch_input_shape")}
         self.graph.nodes.append(Node("InputLayer", shape, (*names[:-1], "input"), "", ()))
         return 0
@@ -215,7 +215,7 @@ def _tensors(call: Any) -> Iterator[Any]:
 
 
 def _constants(layer: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The numbers that an operation on a tensor takes besides it."""
+    """The numeric arguments of an operation on a tensor."""
     if not layer["inbound_nodes"]:
         return ()
     call = layer["inbound_nodes"][0]

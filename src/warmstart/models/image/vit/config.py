@@ -46,14 +46,14 @@ class ViTConfig(Config):
             token, each with a head of its own, whose logits are averaged; "avg", the mean of the
             patches; "token_avg", the class token and that mean together.
         norm: whether the tokens are normalised after the last block.
-        pool_norm: whether what the head takes is normalised, after the pool.
+        pool_norm: whether the head's input is normalised after pooling.
         norm_before: whether the tokens are normalised before the first block.
         layer_scale: whether the output of each part of a block is scaled.
         query_bias, patch_bias: whether these have a bias.
         mlp: "mlp" or "swiglu", of the feed-forward part.
         activation: of the feed-forward part.
         epsilon: of the normalisations.
-        antialias: whether position embeddings are averaged where they are resized to a smaller
+        antialias: whether position embeddings are averaged if they are resized to a smaller
             grid.
     """
 
@@ -125,7 +125,7 @@ class ViTConfig(Config):
 
     @property
     def features(self) -> int:
-        """Width of what the head takes."""
+        """The width of the head's input."""
         return self.width * (2 if self.pool in ("tokens", "token_avg") else 1)
 
     def parameters(self) -> int:

@@ -171,7 +171,7 @@ def _mlp(x: Any, c: ViTConfig, name: str) -> Any:
 
 
 def _pooled(x: Any, c: ViTConfig) -> Any:
-    """Tokens (B, T, D) -> what the head takes, (B, D) or (B, 2 D)."""
+    """Tokens (B, T, D) -> the head's input, (B, D) or (B, 2 D)."""
     if c.pool == "tokens":
         x = ops.reshape(x[:, :2], (-1, 2 * c.width))
     elif c.pool == "token":

@@ -18,7 +18,7 @@ KNOWN = (
     "patch_size", "embed_dim", "depth", "mlp_ratio", "init_values", "class_token", "reg_tokens",
     "no_embed_class", "qkv_bias", "pre_norm", "fc_norm", "dynamic_img_size", "num_heads",
 )  # fmt: skip
-"""Keys of `model_args` that the shapes of the arrays say as well, or that `read` looks at."""
+"""Keys of `model_args` that follow from the shapes of the arrays, or that `read` checks."""
 PAPERS = {"deit3": DEIT3, "deit": DEIT, "reg": REGISTERS, "dinov2": DINOV2, "": VIT}
 """A part of the name -> the paper; the first that fits."""
 

@@ -1,4 +1,4 @@
-"""Chronos-Bolt: a T5 encoder-decoder over patches of a series that gives quantiles of all coming
+"""Chronos-Bolt: a T5 encoder-decoder over patches of a series that predicts quantiles of all future
 steps at once.
 
 Source: Ansari et al.: Chronos: Learning the Language of Time Series (2024), arXiv:2403.07815, and

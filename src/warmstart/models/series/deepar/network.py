@@ -1,4 +1,4 @@
-"""DeepAR: an autoregressive LSTM that gives the distribution of a series' next value.
+"""DeepAR: an autoregressive LSTM that predicts the distribution of a series' next value.
 
 Source: Salinas, Flunkert, Gasthaus: DeepAR: Probabilistic Forecasting with Autoregressive Recurrent
 Networks (2017), arXiv:1704.04110. At each step the network sees earlier values of the series,
@@ -122,7 +122,7 @@ class Inputs(layers.Layer):
 
 
 class Domain(layers.Layer):
-    """Bring raw outputs to where the distribution's parameters live."""
+    """Map raw outputs to the domain of the distribution's parameters."""
 
     def __init__(self, distribution: str, **options: Any):
         super().__init__(**options)
@@ -140,7 +140,7 @@ class Domain(layers.Layer):
 
 
 def _positive(x: Any) -> Any:
-    """softplus, above zero also where float32 would round it there."""
+    """softplus, which stays above zero even if float32 would round it to zero."""
     return ops.softplus(x) + 1e-6
 
 
@@ -206,7 +206,7 @@ def functions(model: keras.Model, config: DeepARConfig | Mapping[str, Any]) -> t
     """`project`, `encode` and `step` for engines, on the model's weights.
 
     What is known before sampling is multiplied once per series: G = 4 * hidden numbers per
-    step that the first layer's gates begin with, and one more where there is a shortcut.
+    step that the first layer's gates begin with, and one more if there is a shortcut.
 
     Returns:
         project(lags (B, T, L), features (B, T, F), log_scale (B, 1), static int32 (B, C), if any)

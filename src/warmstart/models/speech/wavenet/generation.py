@@ -132,7 +132,7 @@ def _first(network: WaveNet, history: Any) -> Any:
 
 
 def draw(config: WaveNetConfig, outputs: Any, uniform: Any, temperature: Any) -> Any:
-    """One level from the distribution that the network gives.
+    """One level sampled from the distribution that the network predicts.
 
     Args:
         config: of the network.

@@ -34,7 +34,7 @@ def build(config: WaveNetConfig | Mapping[str, Any]) -> keras.Model:
 
     Returns:
         A `keras.Model` from `{"samples": int32 levels (B, T), "classes": int32 (B, K), "frames":
-        float32 (B, F, frame_features)}`, the last two where the config has them and F * frame_hop
+        float32 (B, F, frame_features)}`, the last two if the config has them and F * frame_hop
         >= T, to logits (B, T, levels) of each sample after those before it; or, for logistics, to
         their parameters (B, T, 3 * mixtures): mixture logits, means on -1..1, logarithms of scales.
 

@@ -2,7 +2,7 @@
 
 Source: van den Oord et al., "WaveNet" (2016), arXiv:1609.03499, section 3.4: the causal dilated stack of the
 generator, mean-pooling to frames of 10 ms, a few convolutions that see both sides, and two losses at once, one for the
-next sample and one for the frames (their classes, or CTC where only the text is known).
+next sample and one for the frames (their classes, or CTC if only the text is known).
 
     levels -> causal convolution -> stack -> Σ skips -+-> relu, 1x1, relu, 1x1 -> the next sample's levels
                                                       +-> relu, mean over a frame -> convolutions -> its symbol

@@ -179,7 +179,7 @@ def generation_of(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _defaults(folder: Path, options: Mapping[str, Any], sizes: Mapping[str, int]) -> dict[str, Any]:
-    """Language, task and length where `generation_config.json` decides them."""
+    """Language, task and length if `generation_config.json` decides them."""
     path = folder / GENERATION_FILE
     settings: dict[str, Any] = {}
     forced = options.get("forced_decoder_ids") or []

@@ -281,7 +281,7 @@ def heads_of(seen: list[Any], chosen: Sequence[Sequence[int]]) -> Any:
 
 
 def _lengths(x: Any) -> tuple[Any, Any]:
-    """The first two dimensions, for a reshape: numbers where they are known, at most one -1."""
+    """The first two dimensions, for a reshape: numbers if they are known, at most one -1."""
     batch, length = x.shape[:2]
     if batch is None and length is None:
         batch, length = ops.shape(x)[:2]

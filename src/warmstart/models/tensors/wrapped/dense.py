@@ -4,7 +4,7 @@ The config describes the format of the outputs:
 
     form          of maps: "scores" (B, h, w, classes), or "indices" (B, h, w) of classes
     channels      of maps: "last", or "first" (B, classes, h, w)
-    activation    of one channel: "binary" where it is a logit, "complement" where a probability; of
+    activation    of one channel: "binary" if it is a logit, "complement" where a probability; of
                   boxes, what makes probabilities of scores: "none", "softmax" or "sigmoid"
     boxes         the index of the output with boxes (B, N, 4)
     scores        the index of the output with scores (B, N, classes)
@@ -12,7 +12,7 @@ The config describes the format of the outputs:
     objectness    whether joined outputs have a score for any object behind the box
     corners       the numbers of a box: "xyxy", "yxyx", "xywh" or "cxcywh"
     units         of them: "fractions" of the input, or "pixels"
-    background    where scores have one for no object: "none", "first" or "last"
+    background    if scores have one for no object: "none", "first" or "last"
 """
 
 from __future__ import annotations

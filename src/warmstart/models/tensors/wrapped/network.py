@@ -151,7 +151,7 @@ def load(model: keras.Model, checkpoint: Checkpoint, config: Mapping[str, Any]) 
         return
     known = {slot.name for slot in slots(model)}
     whole = rebuilt(config["network"]) if set(checkpoint.names()) - known else model
-    others = {slot.name for slot in slots(whole)} - known  # of the top, where there is none
+    others = {slot.name for slot in slots(whole)} - known  # of the top, if there is none
     assign(model, checkpoint, ignore=[name.replace("[", "[[]") for name in others])
 
 
@@ -164,7 +164,7 @@ def arrays(model: keras.Model, config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def classifier_outputs(model: keras.Model, config: Mapping[str, Any]) -> keras.Model:
     """The model of one photo with the outputs `probabilities` (B, classes), unless its output is
-    features, and `features` (B, D), where it has some.
+    features, and `features` (B, D), if it has some.
     """
     model = functional(model)
     features = feature_tensor(model, config)
@@ -192,7 +192,7 @@ def _named_features(model: keras.Model, config: Mapping[str, Any]) -> Any:
 
 def text_outputs(model: keras.Model, config: Mapping[str, Any]) -> keras.Model:
     """A model of token ids with outputs by name: `logits` (B, classes), whose softmax (or sigmoid,
-    where several classes may apply) are its probabilities, and, where it has some, `features`.
+    if several classes may apply) are its probabilities, and, where it has some, `features`.
 
     Args:
         model: of token ids (B, T), and maybe a mask (B, T).

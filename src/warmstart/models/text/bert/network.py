@@ -36,7 +36,7 @@ def build(config: EncoderConfig | Mapping[str, Any]) -> keras.Model:
     Returns:
         A `keras.Model` from `input_ids` and the optional `attention_mask` (1 token, 0 padding) and
         `token_type_ids`, int32 (B, T), to a dict of float32, by head:
-        base: `last_hidden_state` (B, T, D), `pooler_output` (B, D) where there is a pooler;
+        base: `last_hidden_state` (B, T, D), `pooler_output` (B, D) if there is a pooler;
         fill-mask: `logits` (B, T, V); text-classification: `logits` (B, L); token-classification:
         `logits` (B, T, L); question-answering: `start_logits` and `end_logits` (B, T).
 

@@ -100,7 +100,7 @@ LAYOUT = Layout(
     ),  # the others are of the class Conv1D, whose axes are Keras' own
     optional=("lm_head.*", "multiple_choice_head.*"),
 )
-"""`lm_head` is optional: where it is tied to the embedding, files may still have it."""
+"""`lm_head` is optional: if it is tied to the embedding, files may still have it."""
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ class Block(layers.Layer):
         return x + self.dropout(self.mlp_proj(hidden), training=training)
 
     def weigh(self, scores: Any, training: bool | None = None) -> Any:
-        """Scores -> attention weights, in float32 where the config asks for it."""
+        """Scores -> attention weights, in float32 if the config asks for it."""
         exact = ops.softmax(ops.cast(scores, "float32") if self.upcast else scores, axis=-1)
         return self.attention_dropout(ops.cast(exact, scores.dtype), training=training)
 
