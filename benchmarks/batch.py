@@ -25,7 +25,7 @@ from typing import Any
 import results
 from figures import Figure
 from results import Session
-from settings import tell
+from settings import log
 
 KILLS = 5
 ROWS = 128
@@ -83,7 +83,7 @@ def throughput(settings: argparse.Namespace) -> list[Figure]:
         rates, files = {}, {}
         rows = ROWS if len(inputs) > 5000 else 25
         for on, given in (("local", {}), ("ray", {"on": "ray", "workers": 2})):
-            tell(f"{len(inputs):,} photos, {name}, on {on}")
+            log(f"{len(inputs):,} photos, {name}, on {on}")
             rates[on], start = _rate(model, inputs, settings.work / on, rows, given)
             files[on] = _content(settings.work / on)
         same = files["local"] == files["ray"]
@@ -145,7 +145,7 @@ def killed_workers(settings: argparse.Namespace) -> list[Figure]:
             os.kill(living[0], signal.SIGKILL)
             killed.append(living[0])
 
-    tell(f"workers are killed {KILLS} times")
+    log(f"workers are killed {KILLS} times")
     ws.batch(model, settings.photos, output, shard_rows=ROWS, on="ray", workers=2, progress=kill)
     return [_once(2, f"workers killed {len(killed)} times", output, settings)]
 
@@ -168,7 +168,7 @@ def killed_runs(settings: argparse.Namespace) -> list[Figure]:
         )
         total = -(-sum(1 for _ in Path(settings.photos).glob("**/*.jp*g")) // ROWS)
         for number in range(KILLS):
-            tell(f"{on}: kill {number + 1}")
+            log(f"{on}: kill {number + 1}")
             run = subprocess.Popen([sys.executable, "-c", RUN, arguments])
             while run.poll() is None and len(list(output.glob("part-*"))) < (
                 number + 1

@@ -18,7 +18,7 @@ from typing import Any
 import results
 from figures import Figure
 from results import Session
-from settings import tell
+from settings import log
 
 BACKBONE, SIZE = "mobilenet_0.25_224", (256, 320)
 
@@ -46,9 +46,9 @@ def train(options: argparse.Namespace, weights: Path | None, output: Path) -> di
 
 
 def measure(options: argparse.Namespace, session: Session) -> list[Figure]:
-    tell("with the weights")
+    log("with the weights")
     known = train(options, options.weights, session.scratch / "known")
-    tell("from random numbers")
+    log("from random numbers")
     fresh = train(options, None, session.scratch / "fresh")
     note = (
         f"{options.epochs} epochs at {SIZE[1]}x{SIZE[0]}; {known['seconds']:.0f} s of processor time, "

@@ -31,7 +31,7 @@ import numpy as np
 import results
 from figures import Figure, text_table
 from measure import machine, usable_cpus, versions
-from settings import tell
+from settings import log
 
 SIDE = 224
 ROUNDS, CALLS = 4, 25
@@ -147,20 +147,20 @@ def wrapped(options: argparse.Namespace) -> list[Figure]:
         shape = (options.count, SIDE, SIDE, 3)
         photos = random.integers(0, 256, shape).astype(np.float32)
     else:
-        tell("the head is trained")
+        log("the head is trained")
         model = trained(options.photos, options.weights)
         paths = sorted((options.photos / "val").glob("*/*"))
         photos = pixels(paths[:: max(len(paths) // options.count, 1)][: options.count])
     with tempfile.TemporaryDirectory() as folder:
-        tell("the model is wrapped")
+        log("the model is wrapped")
         own = ws.wrap(model, task="image-classification", output=Path(folder) / "flowers")
-        tell("answers are compared")
+        log("answers are compared")
         expected, double = model.predict(photos, verbose=0), exact(model, photos)
         answers = [own(photo.astype(np.uint8), top_k=len(own.labels)) for photo in photos]
         actual = np.zeros_like(expected)
         for row, answer in zip(actual, answers, strict=True):
-            row[[one.index for one in answer]] = [one.score for one in answer]
-        tell("one image is timed")
+            row[[prediction.index for prediction in answer]] = [prediction.score for prediction in answer]
+        log("one image is timed")
         one, batch = photos[0].astype(np.uint8), photos[:1]
         best = {"wrapped": float("inf"), "predict": float("inf")}
         for _ in range(ROUNDS):
@@ -201,18 +201,18 @@ def median(call: Callable[[], object]) -> float:
 
 def ray_steps(options: argparse.Namespace) -> list[Figure]:
     cpus = max(1, usable_cpus() // WORKERS)
-    tell("fine-tuning in one process")
-    one = seconds_of_a_step()
-    tell(f"fine-tuning with {WORKERS} workers")
+    log("fine-tuning in one process")
+    single = seconds_of_a_step()
+    log(f"fine-tuning with {WORKERS} workers")
     several = seconds_of_a_step(on="ray", address="local", workers=WORKERS, cpus=cpus)
     return [
         Figure(
             2,
             f"a step of fine-tuning mobilenet_v2 on Ray with {WORKERS} workers, against one "
             "process with as many cores",
-            several / one,
+            several / single,
             bar=1.25,
-            note=f"{several:.2f} and {one:.2f} s",
+            note=f"{several:.2f} and {single:.2f} s",
         )
     ]
 

@@ -1,4 +1,4 @@
-"""Figures with their bars, and the tables that show them. No measuring happens here."""
+"""Figures with their bars, and the tables that show them; without any measuring."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Figure:
         what: in words.
         value: None if it could not be measured; `note` says why.
         unit: a key of `FORMATS`, or `"times"` (0 reads "never").
-        bar: what the value has to keep; None for a figure that only informs.
+        bar: the limit for the value; None for a figure without a target.
         at_least: whether the bar is a lower bound.
-        note: what the number is made of.
+        note: how the number is computed.
         spread: the lowest and the highest value of all rounds.
         values: the value of each tool for a bar chart, that of warmstart first.
         values_unit: the unit of `values` and `curves`, a key of `FORMATS`.
@@ -139,7 +139,7 @@ def show(value: float, unit: str) -> str:
 
 
 def _bar(value: float, unit: str) -> str:
-    """A bar without further digits than it was set with."""
+    """A bar with the digits that it was set with."""
     shown = {"ratio": f"{value:g}", "share": f"{100 * value:g}%", "difference": f"{value:.0e}"}
     return shown.get(unit, show(value, unit))
 
@@ -152,7 +152,7 @@ HEAD = ("", "what", "measured", "bar", "result", "made of")
 
 
 def text_table(figures: Iterable[Figure]) -> str:
-    """Columns of even width; the notes stand below their figure."""
+    """Columns of even width; notes are below their figures."""
     rows = [HEAD[:5], *(row[:5] for row in _rows(figures))]
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     notes = ["", *(f.note for f in figures)]
@@ -167,7 +167,7 @@ def text_table(figures: Iterable[Figure]) -> str:
 
 
 def markdown_table(figures: Sequence[Figure]) -> str:
-    """The table as Markdown, and how many bars were met."""
+    """The table as Markdown, and the number of bars that were met."""
 
     def row(cells: Iterable[str]) -> str:
         return (

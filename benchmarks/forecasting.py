@@ -29,7 +29,7 @@ from figures import Figure
 from forecasting_data import FINETUNED, SHORT
 from measure import usable_cpus
 from results import Session
-from settings import tell
+from settings import log
 
 HERE = Path(__file__).parent
 PARTS = {
@@ -70,7 +70,7 @@ class Jobs:
             return result
         if self.options.kept:
             return None
-        tell(f"{name}, {side}")
+        log(f"{name}, {side}")
         threads = str(usable_cpus())
         environment = {
             **os.environ,
@@ -87,7 +87,7 @@ class Jobs:
         last = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
         if done.returncode or not last:
             self.failed += 1
-            tell(f"{name}, {side} failed: {(done.stderr or done.stdout).strip()[-600:]}")
+            log(f"{name}, {side} failed: {(done.stderr or done.stdout).strip()[-600:]}")
             return None
         result = {
             **json.loads(last[-1].removeprefix("RESULT ")),

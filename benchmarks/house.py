@@ -1,4 +1,4 @@
-"""How large the package is, how far a call travels through it, and what a rebuild costs in time.
+"""The size of the package, the number of files that a call passes, and the time of a rebuild.
 
     python benchmarks/house.py size                      code tokens, long lines, the longest file
     python benchmarks/house.py steps                     from file to file, for four calls
@@ -70,7 +70,7 @@ def size() -> None:
 
 
 def _docstrings(tree: ast.AST) -> Iterator[tuple[int, int]]:
-    """Where the docstrings, and other strings that are statements, begin."""
+    """The positions of docstrings, and of other strings that are statements."""
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         for item in body if isinstance(body, list) else ():
@@ -305,10 +305,10 @@ def pairs(other: Path, count: int, training: bool) -> None:
             rounds.append({side: _measured(side, *bundles, data) for side in order})
             print(f"pair {number + 1} of {count}", file=sys.stderr)
     for name in rounds[0][ROOT]:
-        ratios = [one[ROOT][name] / one[other][name] for one in rounds]
+        ratios = [times[ROOT][name] / times[other][name] for times in rounds]
         low, high = _interval(ratios)
         ours, theirs = (
-            statistics.median(one[side][name] for one in rounds) for side in (ROOT, other)
+            statistics.median(times[side][name] for times in rounds) for side in (ROOT, other)
         )
         print(
             f"{name}: {statistics.median(ratios):.3f} ({low:.3f} to {high:.3f}); "

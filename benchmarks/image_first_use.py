@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from figures import Figure, compared
-from settings import Settings, tell
+from settings import Settings, log
 
 MODEL = "mobilenet_v2"
 OURS = """
@@ -71,7 +71,7 @@ def first_use(settings: Settings) -> Iterator[Figure]:
     values: dict[str, list[float]] = {"warmstart": [], "Keras": []}
     about = {"model": MODEL, "weights": None, "photo": str(settings.photo)}
     for number in range(settings.processes + 1):
-        tell(f"first answers, round {number} of {settings.processes}")
+        log(f"first answers, round {number} of {settings.processes}")
         for name, script in (("warmstart", OURS), ("Keras", KERAS)):
             with tempfile.TemporaryDirectory(dir=settings.scratch) as home:
                 first = seconds_of(script.format(**about), settings.environment, home)[0]
@@ -90,7 +90,7 @@ def first_use(settings: Settings) -> Iterator[Figure]:
     )
     with tempfile.TemporaryDirectory(dir=settings.scratch) as folder:
         about = {"model": MODEL, "folder": folder}
-        tell(f"compiling {MODEL} with three sets of weights")
+        log(f"compiling {MODEL} with three sets of weights")
         seconds_of(WEIGHTS.format(**about), settings.environment, folder)
         first, *again = seconds_of(COMPILES.format(**about), settings.environment, folder)
     yield Figure(

@@ -12,7 +12,7 @@ from typing import Any
 
 from figures import Figure, compared
 from measure import fastest, ratio, turns
-from settings import ROOT, Settings, tell
+from settings import ROOT, Settings, log
 from workers import Worker, WorkerError
 
 MODELS = ("resnet50", "mobilenet_v2", "efficientnet_b0", "inception_v3", "vgg16")
@@ -41,7 +41,7 @@ def latency(settings: Settings, parts: Sequence[int]) -> Iterator[Figure]:
 def _one_model(settings: Settings, model: str, parts: Sequence[int]) -> Iterator[Figure]:
     folder = settings.scratch / model
     folder.mkdir(exist_ok=True)
-    tell(f"{model}: compiling")
+    log(f"{model}: compiling")
     job: dict[str, Any] = {"model": model, "weights": None, "folder": str(folder)}
     with settings.worker("prepare", photo=str(settings.photo), **job) as worker:
         prepared = worker.info
@@ -58,7 +58,7 @@ def _one_model(settings: Settings, model: str, parts: Sequence[int]) -> Iterator
                 continue
             try:
                 if converted is not None:
-                    tell(f"{model}: converting to {converted}")
+                    log(f"{model}: converting to {converted}")
                     settings.worker("convert", to=converted, **job).close()
                 peers[title] = stack.enter_context(settings.worker(kind, **job))
             except WorkerError as error:
@@ -67,13 +67,13 @@ def _one_model(settings: Settings, model: str, parts: Sequence[int]) -> Iterator
             missing[title] = (
                 f"left out: its probabilities differ by {peers.pop(title).info['difference']:.1e}"
             )
-        tell(f"{model}: measuring {', '.join(['warmstart', *peers])}")
+        log(f"{model}: measuring {', '.join(['warmstart', *peers])}")
         timers = {what: ours.timer(what) for what in ("call", "engine", "preprocessing")}
         timers |= {title: worker.timer("call") for title, worker in peers.items()}
         values = turns(timers, settings.rounds, settings.seconds)
         engine = ours.info["engine"]
     for title, why in missing.items():
-        tell(f"{model}: {title}: {why}")
+        log(f"{model}: {title}: {why}")
     yield from _figures(model, values, missing, engine, parts)
 
 
@@ -132,13 +132,13 @@ def int8(settings: Settings) -> Iterator[Figure]:
         folder = settings.scratch / f"{model}-int8"
         folder.mkdir(exist_ok=True)
         job: dict[str, Any] = {"model": model, "weights": None, "folder": str(folder)}
-        tell(f"{model}: compiling in float32 and int8")
+        log(f"{model}: compiling in float32 and int8")
         settings.worker("prepare", photo=str(settings.photo), **job).close()
         with (
             settings.worker("warmstart", precision="float32", **job) as exact,
             settings.worker("warmstart", precision="int8", **job) as small,
         ):
-            tell(f"{model}: measuring int8 beside float32")
+            log(f"{model}: measuring int8 beside float32")
             timers = {
                 f"{name} {what}": worker.timer(what)
                 for name, worker in (("float32", exact), ("int8", small))
@@ -206,7 +206,7 @@ def _agreement(
     settings: Settings, source: str, photos: Path, weights: str | None, truth: str | None
 ) -> Figure:
     model = Path(source).name
-    tell(f"{model}: agreement of int8 with float32")
+    log(f"{model}: agreement of int8 with float32")
     with settings.worker(
         "agreement",
         model=source,

@@ -14,7 +14,7 @@ from typing import Any
 
 from figures import Figure
 from measure import ratio
-from settings import Settings, tell
+from settings import Settings, log
 
 MODELS = ("resnet50", "mobilenet_v2")
 REAL = "mobilenet_0.25_224"
@@ -43,7 +43,7 @@ def throughput(settings: Settings) -> Iterator[Figure]:
     folder = settings.scratch / "jpegs"
     distinct = multiply(settings.photos, folder, settings.jpegs)
     for model in models:
-        tell(f"{model}: {settings.jpegs:,} photos end to end, and the engine alone")
+        log(f"{model}: {settings.jpegs:,} photos end to end, and the engine alone")
         job: dict[str, Any] = {
             "model": model,
             "weights": None,
@@ -126,7 +126,7 @@ def parity(settings: Settings) -> Iterator[Figure]:
             note="left out: no weights (default ../shared/data/weights/mobilenet_v1_0.25_224_imagenet.h5)",
         )
     for model, job in jobs.items():
-        tell(f"{model}: engines against Keras on photos")
+        log(f"{model}: engines against Keras on photos")
         with settings.worker(
             "parity",
             model=model,

@@ -13,7 +13,7 @@ from typing import Any
 
 from figures import Figure
 from measure import disk_bytes, ratio, time_process
-from settings import ROOT, Settings, tell
+from settings import ROOT, Settings, log
 
 EMBEDDED = "efficientnet_lite0"
 TOOLS = (
@@ -38,7 +38,7 @@ def whole_process(settings: Settings) -> Iterator[Figure]:
         name: [] for name in ("warm", "cold", "unnamed", "tensorflow", "python")
     }
     for number in range(settings.processes + 1):
-        tell(f"whole processes, round {number} of {settings.processes}")
+        log(f"whole processes, round {number} of {settings.processes}")
         with tempfile.TemporaryDirectory(dir=settings.scratch) as empty:
             measured = {
                 "warm": time_process(predict, warm),
@@ -82,7 +82,7 @@ def whole_process(settings: Settings) -> Iterator[Figure]:
 def imports(settings: Settings) -> Iterator[Figure]:
     """Part 2: `tensorflow` in `sys.modules` after predicting with a compiled model."""
     stored = settings.models[0] if "mobilenet_v2" not in settings.models else "mobilenet_v2"
-    tell(f"compiling {stored}, if it is not in the store")
+    log(f"compiling {stored}, if it is not in the store")
     with settings.worker("modules", model=stored, weights=None, photo=str(settings.photo)):
         pass
     cases: dict[str, dict[str, Any]] = {
@@ -105,7 +105,7 @@ def imports(settings: Settings) -> Iterator[Figure]:
 def installation(settings: Settings) -> Iterator[Figure]:
     """Part 8: the base package with everything it depends on, in a virtual environment of its own."""
     with tempfile.TemporaryDirectory(dir=settings.scratch) as folder:
-        tell("installing the base package into a fresh virtual environment")
+        log("installing the base package into a fresh virtual environment")
         time_process([sys.executable, "-m", "venv", folder], settings.environment)
         python = str(
             _console_script(Path(folder) / Path(sysconfig.get_path("scripts")).name, "python")

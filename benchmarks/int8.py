@@ -28,7 +28,7 @@ import results
 from figures import Figure, compared
 from measure import fastest, turns
 from results import Session
-from settings import tell
+from settings import log
 from transfer_learning import SHARED
 
 MOBILENET = SHARED / "weights" / "mobilenet_v2_1.0_224_ptq.weights.h5"
@@ -79,7 +79,7 @@ def figures_of(case: Case, rounds: int, seconds: float) -> Iterator[Figure]:
     import warmstart as ws
     from warmstart.core.calibration import collect
 
-    tell(f"{case.name}: compiling and calibrating")
+    log(f"{case.name}: compiling and calibrating")
     exact = ws.load(case.name, **case.options)
     small = ws.load(case.name, precision="int8", calibration=case.calibration, **case.options)
     record = small.artifact.calibration
@@ -94,7 +94,7 @@ def figures_of(case: Case, rounds: int, seconds: float) -> Iterator[Figure]:
     )
     yield Figure(1, what, before - after, "share", 0.01, note=note)
 
-    tell(f"{case.name}: NNCF")
+    log(f"{case.name}: NNCF")
     calibration = collect(exact, case.calibration)
     peer = nncf_default(exact, calibration.to_calibrate)
     reached = agreement_of(peer, exact, calibration.to_compare)
@@ -109,8 +109,8 @@ def figures_of(case: Case, rounds: int, seconds: float) -> Iterator[Figure]:
     unseen = collect(exact, [each for each, _ in case.data])
     theirs = agreement_of(peer, exact, unseen)
     what = f"{case.name}: agreement of int8 with float32 on unseen inputs, against NNCF's"
-    least = min(reached, record.threshold)
-    note = f"{len(unseen)} inputs, NNCF {theirs:.1%}; on the inputs set aside at least {least:.1%}"
+    lowest = min(reached, record.threshold)
+    note = f"{len(unseen)} inputs, NNCF {theirs:.1%}; on the inputs set aside at least {lowest:.1%}"
     agreement = unseen.agreement(small.engine, unseen.decisions(exact.engine))
     yield Figure(2, what, agreement, "share", theirs, at_least=True, note=note)
     first = next(unseen.batches())

@@ -1,5 +1,5 @@
-"""Timing that holds on a noisy machine: everything compared is measured in turns, and medians are
-taken.
+"""Timing that is robust on a noisy machine: whatever is compared is measured in turns, and medians
+are compared.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def turns(timers: Mapping[str, Timer], rounds: int, seconds: float) -> dict[str,
 
 
 def calls_for(seconds: float, milliseconds: float) -> int:
-    """How many calls of that length fill the time; 3 to 200."""
+    """The number of calls of this length that fill the time; 3 to 200."""
     return max(3, min(200, round(seconds * 1e3 / max(milliseconds, 1e-3))))
 
 
@@ -90,8 +90,8 @@ def time_process(command: Sequence[str], environment: Mapping[str, str]) -> floa
 
 
 def disk_bytes(folder: Path, skip: Callable[[str], bool] = lambda name: False) -> dict[str, int]:
-    """Bytes on disk by name of the folder's entries; blocks, where the system tells them, and links
-    counted once.
+    """Bytes on disk by name of the folder's entries; in blocks if the system reports them, and with
+    links counted once.
     """
     seen: set[tuple[int, int]] = set()
 
@@ -110,7 +110,7 @@ def disk_bytes(folder: Path, skip: Callable[[str], bool] = lambda name: False) -
 
 
 def machine() -> dict[str, str]:
-    """What the figures were measured on."""
+    """The machine on which the figures were measured."""
     load = f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "unknown"
     return {
         "processor": f"{_cpu()}, {usable_cpus()} logical cores usable",

@@ -1,4 +1,4 @@
-"""The memory of this process; the standard library only, for it is asked in the peers' Pythons too."""
+"""The memory of this process. Uses only the standard library, because peers import it, too."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 
 def peak_mb() -> float:
-    """Largest resident memory of this process so far. Linux: `ru_maxrss` counts what its parent had
-    as well.
+    """Largest resident memory of this process so far. On Linux, `ru_maxrss` would also count that
+    of the parent.
     """
     facts = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("ascii"))
     assert facts is not None

@@ -1,6 +1,6 @@
 """Create the Python environments of the peers, one for each file in `peers/`.
 
-    python benchmarks/peers.py .venv-peers              # what is missing, or has another list
+    python benchmarks/peers.py .venv-peers              # those that are missing or not current
     python benchmarks/peers.py .venv-peers timm pytorch
 
 An environment is the folder FOLDER/NAME. One that cannot be created does not stop the others; the

@@ -29,7 +29,7 @@ from peers import python_of
 from precision_peers import BERT_CALLS
 from race import Race
 from results import Session
-from settings import ROOT, tell
+from settings import ROOT, log
 from workers import Worker
 
 SCRIPT = Path(__file__).with_name("precision_peers.py")
@@ -119,7 +119,7 @@ class Bench:
                 "photos": [str(path) for path in sorted(options.photos.rglob("*.jpg"))],
                 "threads": usable_cpus(),
             }
-            tell(f"{model}: compiling")
+            log(f"{model}: compiling")
             with self._worker("prepare", None, job) as worker:
                 job["artifact"] = worker.info["artifact"]
             note = "real weights" if weights else "random weights"
@@ -137,7 +137,7 @@ class Bench:
             "layers": options.layers,
             "threads": usable_cpus(),
         }
-        tell("BERT base: its weights")
+        log("BERT base: its weights")
         with self._worker("bert_weights", "pytorch", job):
             pass
         yield from self._race(2, "BERT base", BERT_TOOLS, job, BERT_CALLS, "random weights")
@@ -157,7 +157,7 @@ class Bench:
                 for tool in several:
                     self._add(race, tool, precision, job)
             for call in calls:
-                tell(f"{what}, {call}: measuring")
+                log(f"{what}, {call}: measuring")
                 times = race.times(call, self.options.rounds, CALLS[call])
                 named = what if call == "call" else f"{what}, {call}"
                 yield from _figures(part, named, times, f"{note}{race.left_out}")

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 from figures import Figure
 from measure import ratio
-from settings import tell
+from settings import log
 from workers import Worker, WorkerError
 
 Times = dict[str, list[float]]
@@ -23,7 +23,7 @@ class Race:
 
     Attributes:
         workers: by the name of the tool, in the order of the charts.
-        missing: why a tool takes no part.
+        missing: the reason why a tool is left out, by its name.
     """
 
     def __init__(self, stack: ExitStack):
@@ -38,7 +38,7 @@ class Race:
             converts: whether its first start compiles or converts, in a process of its own, so that
                 the memory of this does not count.
         """
-        tell(name)
+        log(name)
         try:
             if converts:
                 start().close()
@@ -47,7 +47,7 @@ class Race:
             if not self.workers:
                 raise
             self.missing[name] = " ".join(str(error).split())[:200]
-            tell(f"{name} is left out: {self.missing[name]}")
+            log(f"{name} is left out: {self.missing[name]}")
 
     def times(self, what: str, rounds: int, calls: int = 1) -> Times:
         """Time a call of each tool that has it; the first round only warms up, and each begins with
@@ -84,7 +84,7 @@ def speeds(
         part, what: of the figures.
         times: of the tools.
         amount: that a call works through, such as tokens; the chart has amounts per second.
-        bars: the least ratio by the name of the tool; default: 1.
+        bars: the minimum ratio by the name of the tool; default: 1.
         note: of the first figure.
     """
     ours, *peers = times

@@ -22,7 +22,7 @@ from pathlib import Path
 import results
 from measure import machine
 from peers import python_of
-from settings import ROOT, tell
+from settings import ROOT, log
 from transfer_learning import SHARED
 
 SCRIPTS = Path(__file__).parent
@@ -113,8 +113,8 @@ JOBS = (
 )
 
 
-NEEDED = ("{data}", "{peers}", "{pytorch}", "{whisper}")
-"""Places that must exist before a benchmark starts."""
+REQUIRED = ("{data}", "{peers}", "{pytorch}", "{whisper}")
+"""Placeholders of paths that must exist before a benchmark starts."""
 
 
 def pending(topics: Sequence[str], again: bool) -> Iterator[tuple[Job, int | None]]:
@@ -140,7 +140,7 @@ def command(job: Job, part: int | None, options: argparse.Namespace) -> list[str
     Raises:
         FileNotFoundError: something that it needs is not on this machine.
     """
-    places = {
+    paths = {
         "data": SHARED,
         "work": options.work,
         "peers": options.peers,
@@ -148,24 +148,25 @@ def command(job: Job, part: int | None, options: argparse.Namespace) -> list[str
         "whisper": options.whisper,
         "cifar10": options.work / "cifar10",
     }
-    if "{cifar10}" in job.arguments and not places["cifar10"].is_dir():
+    if "{cifar10}" in job.arguments and not paths["cifar10"].is_dir():
         with zipfile.ZipFile(SHARED / "cifar10" / "test.zip") as photos:
-            photos.extractall(places["cifar10"])
+            photos.extractall(paths["cifar10"])
     if "{work}" in job.arguments:
         options.work.mkdir(parents=True, exist_ok=True)
-    arguments = [each.format(**places) for each in shlex.split(job.arguments)]
-    for template, argument in zip(shlex.split(job.arguments), arguments, strict=True):
-        if template.startswith(NEEDED) and not Path(argument).exists():
+    templates = shlex.split(job.arguments)
+    arguments = [template.format(**paths) for template in templates]
+    for template, argument in zip(templates, arguments, strict=True):
+        if template.startswith(REQUIRED) and not Path(argument).exists():
             raise FileNotFoundError(f"{argument} is missing")
     only = [] if part is None else ["--only", str(part)]
     script = str(SCRIPTS / job.script)
     return [sys.executable, script, *arguments, *only, "--results", str(results.FOLDER)]
 
 
-def measured(job: Job, part: int | None, options: argparse.Namespace) -> str:
-    """Measure one part; returns why it has no result, or "".
+def measure(job: Job, part: int | None, options: argparse.Namespace) -> str:
+    """Measure one part; returns the reason if it has no result, else "".
 
-    The exit status does not tell, because some benchmarks exit with 1 if a bar is missed.
+    The exit status is ambiguous, because some benchmarks exit with 1 if a bar is missed.
     """
     path = results.path_of(results.FOLDER, machine())
     before = path.stat().st_mtime_ns if path.is_file() else 0
@@ -210,13 +211,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     failed = []
     try:
         for number, (job, part) in enumerate(todo, 1):
-            tell(f"{number} of {len(todo)}: {_name(job, part)}")
-            if reason := measured(job, part, options):
+            log(f"{number} of {len(todo)}: {_name(job, part)}")
+            if reason := measure(job, part, options):
                 failed.append(f"{_name(job, part)}: {reason}")
     except KeyboardInterrupt:
         failed.append("the rest, because of Ctrl+C; the next call continues with it")
-    for each in failed:
-        print(f"not measured: {each}", file=sys.stderr)
+    for failure in failed:
+        print(f"not measured: {failure}", file=sys.stderr)
     subprocess.run([sys.executable, str(SCRIPTS / "page.py")], check=True)
     return int(bool(failed))
 

@@ -30,7 +30,7 @@ from measure import usable_cpus
 from peers import python_of
 from race import Race, Times, memory
 from results import Session
-from settings import tell
+from settings import log
 from workers import Worker
 
 SCRIPT = Path(__file__).with_name("scaling_peers.py")
@@ -139,7 +139,7 @@ class Bench:
         job |= {"tokens": subject.tokens, "batches": subject.points("batch")}
         job |= {"lengths": subject.points("length"), "counts": subject.points("inputs")}
         for kind, environment in subject.prepare.items():
-            tell(f"{subject.name}: {kind}")
+            log(f"{subject.name}: {kind}")
             with self._worker(kind, environment, job) as worker:
                 job |= {name: worker.info[name] for name in ("minilm",) if name in worker.info}
         with ExitStack() as stack:
@@ -170,21 +170,21 @@ class Bench:
         return race
 
     def _sweep(self, subject: Subject, sweep: Sweep, race: Race) -> Figure:
-        tell(f"{subject.name}: {sweep.axis}")
+        log(f"{subject.name}: {sweep.axis}")
         times: dict[str, dict[int, Times]] = {name: {} for name in race.workers}
         for n in sweep.points:
             calls = CALLS if n <= MANY else 1
-            for name, each in race.times(f"{sweep.call} {n}", self.options.rounds, calls).items():
-                times[name][n] = each
+            for name, values in race.times(f"{sweep.call} {n}", self.options.rounds, calls).items():
+                times[name][n] = values
         rates = {
-            name: sweep.rates({n: statistics.median(each) for n, each in one.items()})
-            for name, one in times.items()
+            name: sweep.rates({n: statistics.median(values) for n, values in value.items()})
+            for name, value in times.items()
         }
         return curve(subject, sweep.axis, sweep.points, rates, race.left_out)
 
     def _cores(self, subject: Subject, race: Race, job: Mapping[str, Any]) -> Figure:
         """A call on one core, and on all."""
-        tell(f"{subject.name}: cores")
+        log(f"{subject.name}: cores")
         call, rates = f"inputs {CORES_INPUTS}", {}
         used = {**job, "batches": [], "lengths": [], "counts": [CORES_INPUTS]}
         points = tuple(sorted({1, usable_cpus()}))
@@ -200,7 +200,7 @@ class Bench:
 
     def _start_up(self, subject: Subject, names: list[str], job: Mapping[str, Any]) -> Figure:
         """From the start of a process to its first result; everything was compiled before."""
-        tell(f"{subject.name}: start-up")
+        log(f"{subject.name}: start-up")
         used = {**job, "batches": [], "lengths": [], "counts": [1]}
         times: dict[str, list[float]] = {name: [] for name in names}
         for number in range(self.options.rounds + 1):

@@ -153,7 +153,7 @@ def sentences_warmstart(job: Job) -> tuple[dict, dict]:
     import warmstart as ws
 
     model = ws.load("all_minilm_l6_v2")
-    return _sentence_calls(job, lambda texts: np.stack([one.vector for one in model(texts)]))
+    return _sentence_calls(job, lambda texts: np.stack([result.vector for result in model(texts)]))
 
 
 def _sentence_calls(job: Job, whole: Run, **more: str) -> tuple[dict, dict]:
@@ -227,8 +227,8 @@ def sentences_onnxruntime(job: Job) -> tuple[dict, dict]:
         for start in range(0, len(texts), 32):
             rows = order[start : start + 32]
             encoded = tokenizer.encode_batch([texts[index] for index in rows])
-            mask = np.array([one.attention_mask for one in encoded], np.int64)
-            ids = np.array([one.ids for one in encoded], np.int64)
+            mask = np.array([encoding.attention_mask for encoding in encoded], np.int64)
+            ids = np.array([encoding.ids for encoding in encoded], np.int64)
             (states,) = session.run(None, {"input_ids": ids, "attention_mask": mask})
             means = (states * mask[..., None]).sum(1) / mask.sum(1, keepdims=True)
             vectors[rows] = means / np.linalg.norm(means, axis=1, keepdims=True)

@@ -33,7 +33,7 @@ from figures import Figure  # noqa: E402
 from results import Session  # noqa: E402
 from serving_clients import Connection, closed_loop, open_loop, request  # noqa: E402
 from serving_texts import texts  # noqa: E402
-from settings import tell  # noqa: E402
+from settings import log  # noqa: E402
 
 PHOTO = ROOT / "examples" / "photos" / "cat.jpg"
 BIG, DEFAULT = "mobilenet_v2", "efficientnet_lite0"
@@ -346,7 +346,7 @@ def _checked(what: str, schema: Any, contract: Any, options: argparse.Namespace)
     each = max(options.cases // max(2 * len(bodies), 1), 1) + 1
     done, failures = 0, []
     for operation in operations:
-        tell(f"{operation.label}: {done} cases so far")
+        log(f"{operation.label}: {done} cases so far")
         try:
             done += contract.check(operation, each)
         except (Exception, BaseExceptionGroup) as error:

@@ -92,20 +92,20 @@ def closed_loop(address: str, data: bytes, clients: int, seconds: float) -> floa
     return tally.count(200) / seconds
 
 
-def open_loop(address: str, data: bytes, rate: float, seconds: float, most: int = 400) -> Tally:
-    """Requests at a fixed rate, whatever becomes of them, on up to `most` connections; an answer's
-    time counts from when the request was due. Where all connections are busy, a request is not
+def open_loop(address: str, data: bytes, rate: float, seconds: float, max_connections: int = 400) -> Tally:
+    """Requests at a fixed rate, independent of the answers, on up to `max_connections` connections; an answer's
+    time counts from when the request was due. If all connections are busy, a request is not
     sent, and counted as skipped."""
-    return _loop(address, data, most, seconds, rate)
+    return _loop(address, data, max_connections, seconds, rate)
 
 
-def _loop(address: str, data: bytes, most: int, seconds: float, rate: float | None) -> Tally:
+def _loop(address: str, data: bytes, max_connections: int, seconds: float, rate: float | None) -> Tally:
     tally, selector = Tally(), selectors.DefaultSelector()
     idle: deque[Connection] = deque()
     opened = 0
     start = time.perf_counter()
     end = start + seconds
-    due: list[float] = [] if rate else [start] * most
+    due: list[float] = [] if rate else [start] * max_connections
     sent = 0
     busy: set[Connection] = set()
     while True:
@@ -115,7 +115,7 @@ def _loop(address: str, data: bytes, most: int, seconds: float, rate: float | No
                 heapq.heappush(due, start + sent / rate)
                 sent += 1
         while due and now < end:
-            if not idle and opened < most:
+            if not idle and opened < max_connections:
                 connection = Connection(address)
                 connection.socket.setblocking(False)
                 selector.register(connection.socket, selectors.EVENT_READ, connection)

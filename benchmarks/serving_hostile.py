@@ -108,8 +108,8 @@ def table(data: bytes) -> Callable[[], bytes]:
 
 
 def tensor(shape: list[int], data: list[float] | None = None) -> Callable[[], bytes]:
-    one = {"name": "images", "datatype": "FP32", "shape": shape, "data": data or [0.0]}
-    return text_as_json(TENSORS, {"inputs": [one]})
+    tensor = {"name": "images", "datatype": "FP32", "shape": shape, "data": data or [0.0]}
+    return text_as_json(TENSORS, {"inputs": [tensor]})
 
 
 def gzip_bomb() -> bytes:
@@ -124,9 +124,9 @@ def gzip_of_json() -> bytes:
 
 
 def form(parts: int) -> Callable[[], bytes]:
-    one = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
+    field = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
     media = {"Content-Type": "multipart/form-data; boundary=x"}
-    return lambda: request(PICTURE, one * parts + b"--x--\r\n", media)
+    return lambda: request(PICTURE, field * parts + b"--x--\r\n", media)
 
 
 CASES = {

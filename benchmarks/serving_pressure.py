@@ -36,7 +36,7 @@ from figures import Figure  # noqa: E402
 from results import Session  # noqa: E402
 from serving_clients import Connection, open_loop, request  # noqa: E402
 from serving_hostile import CASES, Hostile  # noqa: E402
-from settings import tell  # noqa: E402
+from settings import log  # noqa: E402
 
 PHOTO = ROOT / "examples" / "photos" / "cat.jpg"
 BUNDLE = ROOT / "tests" / "data" / "cifar10_resnet20"
@@ -146,7 +146,7 @@ def hostile(options: argparse.Namespace) -> list[Figure]:
                 if set(tally.seconds) != {200} or tally.lost:
                     raise RuntimeError(f"not all requests were answered: {tally}")
                 each += tally.seconds[200]
-                tell(f"p99 {p99(tally.seconds[200]):.1f} ms of {tally.count(200)} requests")
+                log(f"p99 {p99(tally.seconds[200]):.1f} ms of {tally.count(200)} requests")
                 until(lambda: not metric(server, "warmstart_running{"), 30)
     unexpected = {
         f"{case}: {status}": count

@@ -20,7 +20,7 @@ import numpy as np
 from processes import running
 
 from figures import Figure
-from settings import tell
+from settings import log
 
 CLIENTS, TOKENS, PROMPT = 16, 64, 16
 BYTES = 256
@@ -112,11 +112,11 @@ def texts(options: argparse.Namespace) -> list[Figure]:
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = gpt2_folder(Path(scratch) / "gpt2")
-        tell("compiling GPT-2 small for int8")
+        log("compiling GPT-2 small for int8")
         model: Any = ws.load(folder, precision="int8", engine="litert")
-        asked = prompts(CLIENTS)
+        selected_prompts = prompts(CLIENTS)
         call = {"max_new_tokens": TOKENS, "temperature": 0, "batch_size": CLIENTS}
-        model(asked, **call)
+        model(selected_prompts, **call)
         with running(
             f"gpt2={folder}", "--precision", "int8", "--no-access-log", "--watch", "0"
         ) as server:
@@ -128,21 +128,21 @@ def texts(options: argparse.Namespace) -> list[Figure]:
                     tokens = sum(
                         count
                         for count, _ in pool.map(
-                            lambda pair: pair[0].write(pair[1]), zip(clients, asked, strict=True)
+                            lambda pair: pair[0].write(pair[1]), zip(clients, selected_prompts, strict=True)
                         )
                     )
                     return tokens / (time.perf_counter() - start)
 
                 def in_one_call() -> float:
                     start = time.perf_counter()
-                    tokens = sum(len(one.tokens) for one in model(asked, **call))
+                    tokens = sum(len(result.tokens) for result in model(selected_prompts, **call))
                     return tokens / (time.perf_counter() - start)
 
                 together()
                 rounds = [(together(), in_one_call()) for _ in range(options.rounds)]
-            lone = sorted(clients[0].write(asked[0], stream=True)[1] for _ in range(10))
-            rate, firsts = steady(clients, asked, max(8 * options.seconds, 30.0))
-    http_rate, own_rate = (statistics.median(one[n] for one in rounds) for n in (0, 1))
+            lone = sorted(clients[0].write(selected_prompts[0], stream=True)[1] for _ in range(10))
+            rate, firsts = steady(clients, selected_prompts, max(8 * options.seconds, 30.0))
+    http_rate, own_rate = (statistics.median(rates[n] for rates in rounds) for n in (0, 1))
     p95 = firsts[int(0.95 * (len(firsts) - 1))]
     median = statistics.median(lone)
     return [
@@ -183,7 +183,7 @@ def texts(options: argparse.Namespace) -> list[Figure]:
     ]
 
 
-def steady(clients: list[Client], asked: list[str], seconds: float) -> tuple[float, list[float]]:
+def steady(clients: list[Client], selected_prompts: list[str], seconds: float) -> tuple[float, list[float]]:
     """Clients that start one after the other and send requests continuously: tokens per second, and
     the seconds to the first token, in ascending order, without the first text of each client.
     """

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Settings:
-    """How to measure, and on what.
+    """The settings of all parts.
 
     Attributes:
         script: of the workers.
@@ -31,7 +31,7 @@ class Settings:
         processes: repeats of whole processes.
         jpegs: photos of an end-to-end run.
         batch_size: of end-to-end runs.
-        compared, tiny: photos that engines are compared on; the latter of CIFAR-10.
+        compared, tiny: number of photos for comparing engines; the latter of CIFAR-10.
     """
 
     script: Path
@@ -54,6 +54,6 @@ class Settings:
         return Worker(self.script, self.environment, kind=kind, threads=usable_cpus(), **job)
 
 
-def tell(text: str) -> None:
-    """What is going on, for whoever waits."""
+def log(text: str) -> None:
+    """Write a line on the progress of a benchmark to standard error."""
     print(f"  … {text}", file=sys.stderr, flush=True)

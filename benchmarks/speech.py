@@ -34,7 +34,7 @@ import warmstart as ws
 from figures import Figure
 from measure import ratio, turns
 from results import Session
-from settings import ROOT, tell
+from settings import ROOT, log
 from speech_peers import AT_ONCE, RATE
 from workers import Worker
 
@@ -65,7 +65,7 @@ def error_rates(recordings: Path, left_out: Sequence[Path]) -> list[Figure]:
         (f"{len(single)} test recordings of one digit", single, 0.02),
         (f"{len(five)} sequences of 5 test recordings", five, 0.04),
     ):
-        tell(what)
+        log(what)
         wer, free = (model.evaluate(pairs, **more)["wer"] for more in ({}, {"vocabulary": False}))
         figures.append(
             Figure(
@@ -117,7 +117,7 @@ def generated(name: str, there: bool) -> Figure:
             at_least=True,
             note="the generator of digits is not trained",
         )
-    tell(what)
+    log(what)
     found = recognised(
         ws.load(name, engine="litert"), ws.load("digits_wavenet_asr", engine="litert"), COUNT, 0
     )
@@ -140,7 +140,7 @@ def long_recording(options: argparse.Namespace, scratch: Path) -> list[Figure]:
     """
     minute, measured = a_minute(options.recordings), {}
     for hours in (options.hours / 10, options.hours):
-        tell(f"a recording of {hours:g} hours")
+        log(f"a recording of {hours:g} hours")
         path = scratch / "long.flac"
         with soundfile.SoundFile(path, "w", DIGITS, 1, "PCM_16") as file:
             for _ in range(round(60 * hours)):
@@ -177,7 +177,7 @@ def a_new_voice(options: argparse.Namespace, scratch: Path) -> list[Figure]:
         key=lambda one: one[0]["wer"],
     )
     speaker = worst["speaker"]
-    tell(f"fine-tuning on the voice of {speaker}")
+    log(f"fine-tuning on the voice of {speaker}")
     theirs = [
         ((clip.samples, DIGITS), WORDS[clip.digit], clip.index)
         for clip in read_clips(options.recordings)
@@ -220,12 +220,12 @@ def speeds(options: argparse.Namespace, scratch: Path, speaks: bool) -> list[Fig
         "compared": options.compared,
         "digits": options.digits,
     }
-    tell("the plain loop gets ready")
+    log("the plain loop gets ready")
     with (
         Worker(SCRIPT, environment, kind="tensorflow", **job) as theirs,
         Worker(SCRIPT, environment, kind="generator", **job) as ours,
     ):
-        tell("in turns")
+        log("in turns")
         values = turns(
             {"ours": ours.timer("samples"), "theirs": theirs.timer("samples")}, options.rounds, 1.0
         )
@@ -235,7 +235,7 @@ def speeds(options: argparse.Namespace, scratch: Path, speaks: bool) -> list[Fig
         "theirs": [ms / AT_ONCE for ms in values["theirs"]],
     }
     middle = {name: statistics.median(times) for name, times in each.items()}
-    same = [np.mean(np.equal(info[one], info["uncached"])) for one in ("said", "cached")]
+    same = [np.mean(np.equal(info[key], info["uncached"])) for key in ("said", "cached")]
     figures = [
         Figure(
             3,

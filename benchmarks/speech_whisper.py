@@ -12,7 +12,7 @@ import numpy as np
 
 import warmstart as ws
 from figures import Figure
-from settings import ROOT, tell
+from settings import ROOT, log
 from warmstart.speech.error_rates import ErrorRate
 from warmstart.speech.normalizer import normalize
 
@@ -41,7 +41,7 @@ def error_rates(
     texts = sphinx_texts(recordings / TRANSCRIPTION) or recordings
     read, spoken = {}, {}
     for precision in ("float32", "int8"):
-        tell(f"Whisper in {precision}")
+        log(f"Whisper in {precision}")
         model: Any = ws.load(folder, task="speech-recognition", precision=precision)
         rates = model.evaluate(texts)
         read[precision] = float(rates["wer_normalized"])

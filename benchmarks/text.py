@@ -21,7 +21,7 @@ import results
 from figures import Figure, compared
 from measure import time_process
 from results import Session
-from settings import tell
+from settings import log
 from workers import Worker
 
 SCRIPT = Path(__file__).with_name("text_peers.py")
@@ -65,7 +65,7 @@ class Bench:
         for size in ("tiny", "base"):
             worst: dict[str, float] = {}
             for head in HEADS:
-                tell(f"{size} {head}")
+                log(f"{size} {head}")
                 worker, job = self.theirs(size, head, self.texts[:8])
                 with (
                     worker,
@@ -95,7 +95,7 @@ class Bench:
     def minilm(self) -> Iterator[Figure]:
         import warmstart as ws
 
-        tell("MiniLM")
+        log("MiniLM")
         job = {"folder": str(self.scratch), "texts": self.texts[:200]}
         with Worker(
             SCRIPT,
@@ -118,12 +118,12 @@ class Bench:
         )
 
     def speed(self) -> Iterator[Figure]:
-        tell("BERT base: transformers")
+        log("BERT base: transformers")
         theirs, job = self.theirs("base", "text-classification", self.texts[:64])
         workers = {"transformers": theirs}
         try:
             for precision in ("float32", "int8"):
-                tell(f"BERT base: {precision}")
+                log(f"BERT base: {precision}")
                 workers[precision] = Worker(
                     SCRIPT, self.environment, kind="text_warmstart", precision=precision, **job
                 )
@@ -175,7 +175,7 @@ class Bench:
                 note="no --tuned was given",
             )
             return
-        tell("int8")
+        log("int8")
         with Worker(
             SCRIPT,
             self.environment,
@@ -194,7 +194,7 @@ class Bench:
             )
 
     def processes(self) -> Iterator[Figure]:
-        tell("whole processes")
+        log("whole processes")
         code = "import warmstart as ws; ws.load('sst2_bert_tiny')('what a film')"
         times: dict[str, list[float]] = {code: [], "import tensorflow": []}
         for number in range(self.options.rounds + 1):
@@ -225,7 +225,7 @@ class Bench:
         accuracies: list[float] = []
         took: list[float] = []
         for seed in self.options.seeds:
-            tell(f"MiniLM on SST-2, seed {seed}")
+            log(f"MiniLM on SST-2, seed {seed}")
             model = ws.finetune(
                 "all_minilm_l6_v2",
                 self.options.sst2 / "train.tsv",
@@ -245,7 +245,7 @@ class Bench:
                 ]
             )
             took.append(sum(record["seconds"] for record in model.history))
-            tell(f"seed {seed}: {accuracies[-1]:.4f}")
+            log(f"seed {seed}: {accuracies[-1]:.4f}")
         note = (
             ", ".join(f"{value:.4f}" for value in accuracies)
             + "; batch 32, learning rate 1e-4, adversarial 1; no dev "

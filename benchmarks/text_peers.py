@@ -105,7 +105,7 @@ def _difference(model: Any, encoded: list[Any], file: Path) -> float:
     """Against what the reference wrote; of outputs with one row a token, those of padding are left
     out.
     """
-    batch = model.batch([model.row(one) for one in encoded])
+    batch = model.batch([model.row(sequence) for sequence in encoded])
     if model.task == "text-embedding":
         found = {key: np.asarray(value) for key, value in model.keras(batch).items()}
     else:

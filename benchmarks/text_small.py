@@ -23,7 +23,7 @@ import numpy as np
 
 import results
 from figures import Figure, text_table
-from settings import tell
+from settings import log
 
 BASE, SENTENCES, BAR = "all_minilm_l6_v2", 240, 0.80
 
@@ -43,7 +43,7 @@ def few_sentences(data: Path, runs: Path, seeds: list[int]) -> Iterator[Figure]:
         figures = ws.load(output, engine="keras").evaluate(data / "sst2" / "dev.tsv")
         accuracies.append(figures["accuracy"])
         epochs = max(record["epoch"] for record in model.history)
-        tell(f"seed {seed}: {accuracies[-1]:.4f} after {epochs:.0f} epochs")
+        log(f"seed {seed}: {accuracies[-1]:.4f} after {epochs:.0f} epochs")
     note = ", ".join(f"{accuracy:.4f}" for accuracy in accuracies)
     what = f"MiniLM on {SENTENCES} sentences of SST-2, defaults: accuracy on dev, median of {len(seeds)} seeds"
     yield Figure(1, what, statistics.median(accuracies), "share", bar=BAR, at_least=True, note=note)

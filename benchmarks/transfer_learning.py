@@ -30,7 +30,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import results
 from figures import Figure
 from results import Session
-from settings import tell
+from settings import log
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("WARMSTART_SHARED_DATA", ROOT.parent / "shared" / "data"))
@@ -61,7 +61,7 @@ class Work:
         if name not in self.known:
             if self.kept:
                 raise NotMeasured(name)
-            tell(name)
+            log(name)
             self.known[name] = measure()
             self.file.write_text(json.dumps(self.known, indent=1))
         return self.known[name]

@@ -22,7 +22,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from figures import Figure, text_table
-from settings import tell
+from settings import log
 
 SHARED = Path(
     os.environ.get("WARMSTART_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
@@ -51,7 +51,7 @@ def figures(part: int, folder: Path) -> Iterator[Figure]:
 
     def once(name: str, measure: Callable[[], Any]) -> Any:
         if name not in known:
-            tell(name)
+            log(name)
             known[name] = measure()
             file.write_text(json.dumps(known, indent=1))
         return known[name]

@@ -15,7 +15,7 @@ import results
 from figures import Figure, compared
 from measure import turns
 from results import Session
-from settings import ROOT, tell
+from settings import ROOT, log
 from workers import Worker
 
 SCRIPT = Path(__file__).with_name("vision_peers.py")
@@ -29,12 +29,12 @@ def measure(
     environment, folder = session.environment, session.scratch / "repository"
     folder.mkdir()
     job = {"folder": str(folder), "photo": str(options.photo)}
-    tell(f"{what}: compiling")
+    log(f"{what}: compiling")
     with (
         Worker(SCRIPT, environment, python=options.reference, kind=kind, **job) as theirs,
         Worker(SCRIPT, environment, kind="vision_warmstart", **job) as ours,
     ):
-        tell("measuring")
+        log("measuring")
         values = turns(
             {
                 "ours": ours.timer("call"),
@@ -72,7 +72,7 @@ def measure(
         Figure(2, same, answered["same"], "share", bar=0.99, at_least=True),
     ]
     if options.photos:
-        tell(f"{options.photos} photos")
+        log(f"{options.photos} photos")
         with Worker(
             SCRIPT, environment, kind="memory", count=options.photos, early=EARLY, **job
         ) as worker:

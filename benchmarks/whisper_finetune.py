@@ -17,7 +17,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from figures import Figure, text_table
-from settings import tell
+from settings import log
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 TRAINED, MEASURED = range(10), range(10, 13)
@@ -39,7 +39,7 @@ def run(whisper: Path, recordings: Path, runs: Path, speaker: str) -> list[Figur
 
     others = spoken(recordings, speaker, MEASURED)
     before = ws.load(whisper).evaluate(others, language="en")["wer_normalized"]
-    tell(f"before: {before:.3f}")
+    log(f"before: {before:.3f}")
     output = runs / f"whisper-{speaker}"
     train = spoken(recordings, speaker, TRAINED)
     ws.finetune(whisper, train, task="speech-recognition", output=output, verbose=False, **OPTIONS)

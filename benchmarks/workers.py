@@ -1,7 +1,7 @@
-"""Long-lived processes, one per thing that is measured: thread pools and memory do not disturb each
-other.
+"""Long-lived processes, one for each measured program, so that their thread pools and memory do not
+affect each other.
 
-A worker runs `image_peers.py`, which reads one JSON object a line and answers each with one line.
+A worker runs `image_peers.py`, which reads a JSON object per line and answers each with one line.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Worker:
         **job: `kind` and what that kind needs; must be JSON-able.
 
     Attributes:
-        info: what the worker said of itself when it was ready.
+        info: the worker's description of itself when it was ready.
 
     Raises:
         WorkerError: it could not get ready.
@@ -76,12 +76,12 @@ class Worker:
         self.close()
 
     def time(self, what: str, calls: int, *, warm: bool = True) -> list[float]:
-        """Milliseconds of each of that many calls, after one that is not counted if `warm`."""
+        """Milliseconds of each call, after a call that is not counted if `warm`."""
         time.sleep(SETTLE)
         return self._ask({"time": what, "calls": calls, "warm": warm})["ms"]
 
     def timer(self, what: str) -> Any:
-        """`time` of one thing, as `measure.turns` takes it."""
+        """`time` of one call, as a timer for `measure.turns`."""
         return lambda calls: self.time(what, calls)
 
     def peak_mb(self) -> float:
@@ -91,7 +91,7 @@ class Worker:
     def close(self) -> None:
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
-                with contextlib.suppress(BrokenPipeError):  # what a dead process did not read
+                with contextlib.suppress(BrokenPipeError):  # a dead process did not read its input
                     stream.close()
         try:
             self._process.wait(timeout=10)

@@ -140,10 +140,10 @@ class Paths:
 def by_smoothing(series: list[TimeSeries], horizon: int) -> list[Paths]:
     """Seasonal adjustment and exponential smoothing, without the network."""
     forecasts = []
-    for number, one in enumerate(series):
+    for number, item in enumerate(series):
         random = np.random.default_rng((SEED, number))
-        adjustment = Adjustment.of(one.target, one.freq)
-        (smoother,) = smoothing_fit.fit_adjusted([adjustment.removed(one.target)], horizon)
+        adjustment = Adjustment.of(item.target, item.freq)
+        (smoother,) = smoothing_fit.fit_adjusted([adjustment.removed(item.target)], horizon)
         forecasts.append(Paths(adjustment.added(smoother.paths(horizon, SAMPLES, random))))
     return forecasts
 
@@ -151,10 +151,10 @@ def by_smoothing(series: list[TimeSeries], horizon: int) -> list[Paths]:
 def by_naive(series: list[TimeSeries], horizon: int) -> list[Paths]:
     """The baseline of series that are too short: the season after which the past changed least."""
     forecasts = []
-    for number, one in enumerate(series):
+    for number, item in enumerate(series):
         random = np.random.default_rng((SEED, number))
-        naive = baselines.SeasonalNaive(baselines.best_season(one.target, one.freq))
-        forecasts.append(Paths(naive.samples(one.target, horizon, SAMPLES, random)))
+        naive = baselines.SeasonalNaive(baselines.best_season(item.target, item.freq))
+        forecasts.append(Paths(naive.samples(item.target, horizon, SAMPLES, random)))
     return forecasts
 
 
@@ -207,7 +207,7 @@ def table(rows: list[Row]) -> str:
 
 def page(result: dict[str, Any]) -> str:
     """Markdown of everything that was measured."""
-    rows = [Row(**one) for one in result["model"]["rows"]]
+    rows = [Row(**row) for row in result["model"]["rows"]]
     lines = [f"AutoETS is that of statsforecast {result['statsforecast']}.", "", table(rows), ""]
     lines += ["| what | measured | bar | result |", "|---|--:|--:|---|"]
     for what, value in result["model"]["summary"].items():

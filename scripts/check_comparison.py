@@ -86,8 +86,8 @@ def columns(text: str) -> tuple[list[str], list[str]]:
 
 def count(lines: list[str]) -> str:
     """How many commands and lines of code there are."""
-    code = sum(len([x for x in one.splitlines() if x.strip()]) for one in lines if "\n" in one)
-    commands = sum("\n" not in one for one in lines)
+    code = sum(len([x for x in block.splitlines() if x.strip()]) for block in lines if "\n" in block)
+    commands = sum("\n" not in block for block in lines)
     parts = {f"{commands} command{'s' * (commands > 1)}": commands, f"{code} lines": code}
     return ", ".join(text for text, number in parts.items() if number)
 
@@ -168,7 +168,7 @@ def main() -> int:
         "--jobs", nargs="*", default=[], help="parts of titles of jobs; default: all jobs"
     )
     arguments = parser.parse_args()
-    torch, keras = (str(Path(one).absolute()) for one in arguments.peers)
+    torch, keras = (str(Path(argument).absolute()) for argument in arguments.peers)
     environment = {
         **os.environ,
         "HF_HUB_OFFLINE": "1",

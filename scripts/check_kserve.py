@@ -76,7 +76,7 @@ def problems_of_object(value: Any, name: str, path: str) -> Iterator[str]:
 def closed(schema: Any) -> Any:
     """A schema of a CRD whose objects have no fields but their own."""
     if isinstance(schema, list):
-        return [closed(one) for one in schema]
+        return [closed(item) for item in schema]
     if not isinstance(schema, Mapping):
         return schema
     own = {key: closed(value) for key, value in schema.items()}

@@ -41,7 +41,7 @@ def main() -> int:
             answers = list(pool.map(answer, [photo] * REQUESTS))
         failed = answer(b"not a photo")
         expected = ws.load("efficientnet_lite0")(photo).to_dict()
-        right = sum(one["predictions"] == expected["predictions"] for one in answers)
+        right = sum(answer["predictions"] == expected["predictions"] for answer in answers)
         print(f"{right} of {REQUESTS} answers are those of the model; {failed['error']}")
         return int(right < REQUESTS)
     finally:

@@ -37,7 +37,7 @@ def write_whisper(folder: Path) -> None:
         sizes |= {f"n_{part}_state": 64, f"n_{part}_head": 2, f"n_{part}_layer": 1}
     torch.manual_seed(0)
     model = Whisper(ModelDimensions(**sizes))
-    for weight in (one for one in model.parameters() if one.ndim > 1):
+    for weight in (weight for weight in model.parameters() if weight.ndim > 1):
         torch.nn.init.normal_(weight, std=0.02)
     tokens = get_tokenizer(multilingual=True)
     begin = tokens.timestamp_begin

@@ -140,14 +140,14 @@ def fake(run, results, measure, monkeypatch, tmp_path):
 def test_what_is_done_is_not_measured_again(run, fake):
     (job,) = run.JOBS
     assert list(run.pending([], False)) == [(job, 1), (job, 2), (job, 3)]
-    assert run.measured(job, 1, fake) == ""
+    assert run.measure(job, 1, fake) == ""
     (saved,) = run.results.read_all(run.results.FOLDER)
     assert saved.versions["peer"] == "1.0"
     assert saved.about["duration of the run"] == "0 minutes"
-    assert run.measured(job, 3, fake) == "no result, exit status 1", "it crashed"
+    assert run.measure(job, 3, fake) == "no result, exit status 1", "it crashed"
     assert list(run.pending([], False)) == [(job, 2), (job, 3)]
     assert list(run.pending(["fake:1"], False)) == []
     assert list(run.pending(["fake:1"], True)) == [(job, 1)]
     assert list(run.pending(["other"], True)) == []
     needs = replace(job, arguments="--peers {peers}")
-    assert run.measured(needs, 2, fake).endswith("none is missing")
+    assert run.measure(needs, 2, fake).endswith("none is missing")

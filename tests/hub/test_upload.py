@@ -104,7 +104,7 @@ def test_the_stored_token_is_used(server, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        (401, "the token is not valid; take a token with the scope `write`"),
+        (401, "the token is not valid; use a token with the scope `write`"),
         (403, "may not write to 'org'"),
         (404, "no user or organisation 'org'"),
         (400, "responds 400"),

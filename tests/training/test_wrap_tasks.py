@@ -185,7 +185,7 @@ def test_check_shows_which_scaling_fits(task, capsys):
     values = {name: float(value.rstrip("%")) for name, value, *_ in map(str.split, lines)}
     assert max(values, key=values.get) == "0..1"
     assert values["0..1"] > 99
-    assert [line.split()[0] for line in lines if line.endswith("as it is")] == ["-1..1"]
+    assert [line.split()[0] for line in lines if line.endswith("(selected)")] == ["-1..1"]
     assert warning == "Warning: scaling='0..1' gives a better result on these photos."
 
 

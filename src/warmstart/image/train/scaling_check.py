@@ -66,7 +66,7 @@ def report(
         values[name] = float(next(metrics[key] for key in quality.keys if key in metrics))
     yield f"{quality.name} by scaling:"
     for name, value in values.items():
-        yield f"  {name:<9} {value:6.1%}{'   as it is' if name == own else ''}"
+        yield f"  {name:<9} {value:6.1%}{'   (selected)' if name == own else ''}"
     best = max(values, key=lambda name: values[name])
     if values[best] > values[own] + quality.margin:
         yield f"Warning: scaling={best!r} gives a better result on these photos."
