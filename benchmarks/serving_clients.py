@@ -93,9 +93,10 @@ def closed_loop(address: str, data: bytes, clients: int, seconds: float) -> floa
 
 
 def open_loop(address: str, data: bytes, rate: float, seconds: float, max_connections: int = 400) -> Tally:
-    """Requests at a fixed rate, independent of the answers, on up to `max_connections` connections; an answer's
-    time counts from when the request was due. If all connections are busy, a request is not
-    sent, and counted as skipped."""
+    """Requests at a fixed rate, independent of the answers, on up to `max_connections` connections.
+    The time of an answer counts from when its request was due. If all connections are busy, a
+    request is not sent, and counted as skipped.
+    """
     return _loop(address, data, max_connections, seconds, rate)
 
 

@@ -196,7 +196,7 @@ def steady(clients: list[Client], selected_prompts: list[str], seconds: float) -
         time.sleep(number * 0.15)
         is_first = True
         while time.perf_counter() < end:
-            tokens, first = clients[number].write(asked[number], stream=True)
+            tokens, first = clients[number].write(selected_prompts[number], stream=True)
             with lock:
                 done.append((time.perf_counter(), tokens))
                 if not is_first:

@@ -120,8 +120,8 @@ def test_what_cannot_be_run_is_said_at_once(photos, model, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
     for words, given in (
-        ("holds no photo", {"inputs": tmp_path / "empty"}),
-        ("holds no batch run", {"output": tmp_path / "full"}),
+        ("contains no photo", {"inputs": tmp_path / "empty"}),
+        ("has no batch run", {"output": tmp_path / "full"}),
         ("is a file", {"output": tmp_path / "full" / "thesis.txt"}),
         ("has no option 'topk'", {"topk": 3}),
         ("top_k must be 1", {"top_k": 0}),

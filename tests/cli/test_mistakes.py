@@ -15,7 +15,7 @@ MISTAKES = {
         f"{PHOTO} --model mobilnet_v2": "did you mean mobilenet_v2",
         f"{PHOTO} --topk 3": "did you mean --top-k",
         "nowhere.jpg -m efficientnet_lite0": "nowhere.jpg: there is no such file",
-        "empty": "the folder empty holds no photo",
+        "empty": "the folder empty contains no photo",
         "Node.js": "no such file. To use the name itself as a text, pipe it: `echo Node.js | warmstart classify -`",
         "photos -o out.csv": "redirect other results into a file: --csv > results.csv",
     },
@@ -35,7 +35,7 @@ MISTAKES = {
     "segment": {
         f"{PHOTO} --draw {PHOTO}": "is an input, which would be overwritten",
         f"{PHOTO} --masks mask.jpg": "--masks mask.jpg: masks are written as .png",
-        "empty": "the folder empty holds no photo",
+        "empty": "the folder empty contains no photo",
     },
     "classify a table": {
         "reviews.csv.gz --column review": "which reviews.csv.gz is not",

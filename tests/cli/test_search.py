@@ -56,7 +56,7 @@ def test_photos(tmp_path):
     ("arguments", "message"),
     [
         (["nowhere.txt", "a"], "needs a --model"),
-        (["nowhere", "a", "-m", "sst2_bert_tiny"], "holds no .txt file"),
+        (["nowhere", "a", "-m", "sst2_bert_tiny"], "contains no .txt file"),
         (["nowhere.txt", "a", "-m", "sst2_bert_tiny"], "nowhere.txt"),
     ],
 )

@@ -180,7 +180,7 @@ def test_names_can_always_be_printed(tmp_path):
 
 
 def test_nothing_found_is_a_usage_error(tmp_path, tree):
-    for empty, message in (("photos/c", "photos/c holds no picture"), ("photos/*.tif", r"pattern photos/\*.tif"),
+    for empty, message in (("photos/c", "photos/c contains no picture"), ("photos/*.tif", r"pattern photos/\*.tif"),
                            ("nowhere/**/*.jpg", "no picture matches")):  # fmt: skip
         with pytest.raises(UsageError, match=message):
             list(iter_items(empty))
@@ -194,7 +194,7 @@ def test_an_empty_folder_of_a_list_is_one_bad_item(tree):
         "photos/c",
         "photos/img10.jpg",
     )
-    with pytest.raises(InputError, match="holds no picture") as caught:
+    with pytest.raises(InputError, match="contains no picture") as caught:
         decode(empty.value, name=empty.name)
     assert caught.value.item == "photos/c"
 

@@ -361,12 +361,12 @@ def test_what_is_damaged_or_ambiguous_is_refused(file, content, options, words):
     ("a.jsonl", '{"text": 3, "label": "x"}\n', "a.jsonl:1: the text is not a string but 3"),
     ("a.jsonl", '{"text": "a", "text": "b", "label": "x"}\n', "key 'text' occurs twice"),
     ("a.jsonl", '{"text": "a", "label": "x"}\n{"text"\n', "a.jsonl:2: is not JSON"),
-    ("a.jsonl", "[1]\n", "a.jsonl:1: is not a JSON object"), ("a.jsonl", "\n", "holds no records"),
+    ("a.jsonl", "[1]\n", "a.jsonl:1: is not a JSON object"), ("a.jsonl", "\n", "contains no records"),
     ("a.jsonl", '{"text": "a", "label": "\\ud800"}', "an unpaired surrogate"),
-    ("a.json", '{"data": []}', "holds no records"), ("a.json", "{", "is not JSON"),
+    ("a.json", '{"data": []}', "contains no records"), ("a.json", "{", "is not JSON"),
     ("a.json", '{"train": [{"text": "a"}], "test": [{"text": "b"}]}', "must be a list of JSON objects.*keys 'train'"),
     ("a.json", '{"text": ["a", "b"], "label": ["x"]}', "different lengths: text 2, label 1"),
-    ("a.json", "[]", "holds no records"), ("a.json", "[1]", "a.json: row 1: is not a JSON object"),
+    ("a.json", "[]", "contains no records"), ("a.json", "[1]", "a.json: row 1: is not a JSON object"),
     ("a.json", "[" * 100_000, "is not JSON"), ("a.parquet", "PAR1", "not a Parquet file"), ("a.parquet", "", "empty"),
     ("a.xlsx", "x", "not a file of labelled data.*save the sheet as CSV"), ("a.csv.gz", "x", "unpack it first"),
 ])  # fmt: skip
@@ -592,7 +592,7 @@ FILMS = [(f"film {number} is fine", LABELS[number % 7]) for number in range(24)]
 def test_an_unclosed_quotation_mark_is_an_error(file):
     lines = [f"{text},{label}" for text, label in FILMS]
     lines[5], lines[15] = '"great movie,spam', 'awful movie",ham'
-    words = r'a.csv:7: a quoted cell goes on to line 17, and its lines look like records.*write ""'
+    words = r'a.csv:7: a quoted cell continues to line 17, and its lines look like records.*write ""'
     for header, swap in (("text,label", False), ("label,text", True)):
         rows = [",".join(reversed(line.split(","))) if swap else line for line in lines]
         if swap:
@@ -600,7 +600,7 @@ def test_an_unclosed_quotation_mark_is_an_error(file):
         with pytest.raises(UsageError, match=words):
             texts(file("a.csv", "\n".join([header, *rows])))
     lines[6] = 'film 6 too",ham'  # two records only
-    with pytest.raises(UsageError, match="goes on to line 8"):
+    with pytest.raises(UsageError, match="continues to line 8"):
         texts(file("a.csv", "\n".join(["text,label", *lines])))
 
 

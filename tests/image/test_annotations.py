@@ -77,7 +77,7 @@ def test_voc(voc):
     np.testing.assert_array_equal(data.photos[2].boxes, [[0, 0, 9, 9]])
     for words in (
         "box 1 ('cat'): has no area (3, 3, 3, 9)",
-        "box 2 ('cat'): lies outside",
+        "box 2 ('cat'): is outside",
         "p5.xml: object 2 ('cat') has no bndbox of four numbers; the photo is left out",
         "p5.xml: object 3 has no name; the photo is left out",
         "it was clipped",

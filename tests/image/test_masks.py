@@ -386,7 +386,7 @@ def test_palettes_that_differ_are_refused(tmp_path, photo):
 
 
 @pytest.mark.parametrize(("polygon", "words"), [
-    ([100, 1, 120, 1, 120, 20], "its polygon lies outside of the photo of 40x30 pixels"),
+    ([100, 1, 120, 1, 120, 20], "its polygon is outside the photo of 40x30 pixels"),
     ([0.1, 0.1, 0.9, 0.1, 0.9, 0.8], "lie between 0 and 1, like fractions"),
 ])  # fmt: skip
 def test_polygons_elsewhere_leave_their_photo_out(tmp_path, photo, polygon, words):

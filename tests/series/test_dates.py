@@ -143,7 +143,7 @@ def test_a_column_that_counts_steps_gives_no_dates():
     assert not series.dated
     np.testing.assert_array_equal(series.target, [1, 2, 3, np.nan, np.nan, 6])
     assert list(series.index(6, 2)) == [7, 8]
-    with pytest.raises(UsageError, match=r"no timestamps, and its column 'when' holds text"):
+    with pytest.raises(UsageError, match=r"no timestamps, and its column 'when' contains text"):
         read(pd.DataFrame({"when": ["now", "then"], "y": [1, 2]}), expected="D")
 
 

@@ -130,7 +130,7 @@ def test_numbers_that_count_steps_are_no_values(tmp_path):
         found = read(csv(tmp_path, {name: range(5, 35), "y": VALUES}))
         assert list(found) == ["y"]
         assert list(found["y"].index(30, 2)) == [35, 36]
-    with pytest.raises(InputError, match="column 't' holds plain numbers, not timestamps"):
+    with pytest.raises(InputError, match="column 't' contains plain numbers, not timestamps"):
         read(csv(tmp_path, {"t": np.arange(30) / 2, "y": VALUES}))
 
 

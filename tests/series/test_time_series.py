@@ -210,7 +210,7 @@ def test_parquet_is_read_and_its_missing_reader_named(long, tmp_path, monkeypatc
         (pd.DataFrame({"y": np.ones(50)}, range(1970, 2020)), "may be dates or row numbers"),
         (
             pd.DataFrame({"date": 1960 + np.arange(24) / 12, "y": np.ones(24)}),
-            "the column 'date' holds plain numbers",
+            "the column 'date' contains plain numbers",
         ),
         (
             pd.Series(

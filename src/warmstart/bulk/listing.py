@@ -106,7 +106,7 @@ def _files(path: str, input_kind: InputKind) -> Iterator[ListedRow]:
             yield ListedRow("files", value=url)
         if empty:
             raise UsageError(
-                f"{path} holds no {input_kind.noun} ({', '.join(sorted(input_kind.suffixes))})."
+                f"{path} contains no {input_kind.noun} ({', '.join(sorted(input_kind.suffixes))})."
             )
     elif items.is_single(path):
         yield ListedRow("files", value=path)
@@ -139,7 +139,7 @@ def _tables(path: str) -> Iterator[str]:
             if isinstance(item.value, str)
         ]
     if not paths:
-        raise UsageError(f"{path} holds no table ({', '.join(tables.SUFFIXES)}).")
+        raise UsageError(f"{path} contains no table ({', '.join(tables.SUFFIXES)}).")
     yield from paths
 
 

@@ -30,7 +30,7 @@ def read(folder: Folder) -> dict[str, Any] | None:
         others = sorted(name for name in folder.names() if not name.startswith("."))
         if others:
             raise UsageError(
-                f"{folder.path} is not empty and holds no batch run (it contains "
+                f"{folder.path} is not empty and has no batch run (it contains "
                 f"{others[0]}); choose a new output folder."
             )
         return None
@@ -38,7 +38,7 @@ def read(folder: Folder) -> dict[str, Any] | None:
         manifest: dict[str, Any] = json.loads(data)
         if manifest["format"] != FORMAT:
             raise BatchError(
-                f"{folder.path} holds a run of another version of warmstart (format "
+                f"{folder.path} contains a run of another version of warmstart (format "
                 f"{manifest['format']}); finish it with that version, or choose a new output "
                 "folder."
             )

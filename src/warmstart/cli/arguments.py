@@ -24,7 +24,7 @@ _WILD = re.compile(r"[*?\[]")
 class Arguments:
     """The inputs of a command, lazily.
 
-    "-" stands for standard input: its non-empty lines, or, if it holds no text, such as the
+    "-" stands for standard input: its non-empty lines, or, if it contains no text, such as the
     bytes of a photo, one input.
 
     Args:

@@ -175,7 +175,7 @@ def unknown_option(
     """
     message = option.unknown_option(owner, name, _long_flags(known), _long_flags(listed))
     return UsageError(
-        f"{message[:-1]}, and those of --help. A text or file that begins with a dash goes after `--`."
+        f"{message[:-1]}, and those of --help. Put texts and files that begin with a dash after `--`."
     )
 
 

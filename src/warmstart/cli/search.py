@@ -134,7 +134,7 @@ def _inputs(model: Model[Any, Any, Any], corpus: str, column: str | None) -> Any
         return corpus
     if not (files := _texts(corpus)):
         raise UsageError(
-            f"{corpus} holds no .txt file; {model.name} searches {input_kind.plural}, one per line, or in a "
+            f"{corpus} contains no .txt file; {model.name} searches {input_kind.plural}, one per line, or in a "
             "column of a table."
         )
     return chain.from_iterable(map(input_kind.stream, files))

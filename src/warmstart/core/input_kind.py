@@ -278,7 +278,7 @@ class FileKind(InputKind):
             return f"cannot take {self.plural} from {what}; pass a path, URL, bytes, file or array."
         if isinstance(value, tuple | set | frozenset):
             return f"Several {self.plural} are a list: model(list(x))."
-        return f"An iterator holds several {self.plural}; use model.stream(x) or model(list(x))."
+        return f"An iterator contains several {self.plural}; use model.stream(x) or model(list(x))."
 
     @documented_in("inputs.md#one-several-a-stream")
     def stream(self, inputs: Any) -> Iterator[Item]:

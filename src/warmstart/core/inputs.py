@@ -141,7 +141,7 @@ def _expanded(path: str, suffixes: Collection[str] | None, what: str) -> Iterato
     if os.path.isdir(path):
         paths = _search(path, ("**", "*"), suffixes)
         names = "" if suffixes is None else f" ({', '.join(sorted(suffixes))})"
-        nothing = f"the folder {printable(path)} holds no {what}{names}"
+        nothing = f"the folder {printable(path)} contains no {what}{names}"
     else:
         parts = PurePath(path).parts
         anchor = PurePath(path).anchor

@@ -202,7 +202,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         Raises:
             InputError: the row holds none.
         """
-        raise InputError(f"{source}: holds no {self.input_kind.noun}", source)
+        raise InputError(f"{source}: contains no {self.input_kind.noun}", source)
 
     # The flow
 

@@ -193,8 +193,8 @@ def find_folder(
     refuse_damaged(folder)
     if not bundle.is_bundle(folder) and not repository.is_repository(folder):
         raise UsageError(
-            f"{text} holds no warmstart.json, so it is not a bundle, and no config.json of Hugging Face. "
-            "If it holds a checkpoint, name its network from `warmstart list`, and set weights= in "
+            f"{text} contains no warmstart.json, so it is not a bundle, and no config.json of Hugging Face. "
+            "If it contains a checkpoint, name its network from `warmstart list`, and set weights= in "
             "Python or --weights on the command line to its file."
         )
     return folder

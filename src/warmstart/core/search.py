@@ -138,7 +138,7 @@ class Index:
             raise UsageError(f"top_k must be 1 or more, not {top_k}.")
         if queries.ndim != 2 or queries.shape[1] != self.vectors.shape[1]:
             raise UsageError(
-                f"The index holds vectors of {self.vectors.shape[1]} numbers; queries are "
+                f"The index contains vectors of {self.vectors.shape[1]} numbers; queries are "
                 f"(Q, {self.vectors.shape[1]}), not {queries.shape}."
             )
         queries = unit(queries)
@@ -191,7 +191,7 @@ class Index:
 
         path = Path(folder)
         if not is_index(path):
-            raise BundleError(f"{path} holds no {MANIFEST}, so it is not an index.")
+            raise BundleError(f"{path} contains no {MANIFEST}, so it is not an index.")
         try:
             manifest = json.loads((path / MANIFEST).read_text("utf-8"))
             if manifest["format"] != FORMAT:

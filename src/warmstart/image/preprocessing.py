@@ -117,10 +117,10 @@ def _resized(image: Image.Image, rules: ImagePreprocessing) -> Image.Image:
         )
     resample = _FILTERS.get(rules.interpolation)
     if resample is None:
-        raise UsageError(f"interpolation {rules.interpolation!r} is none of {', '.join(_FILTERS)}")
+        raise UsageError(f"interpolation must be one of {', '.join(_FILTERS)}, not {rules.interpolation!r}")
     height, width = rules.size
     if rules.resize not in ("crop", "squash", "pad"):
-        raise UsageError(f"resize {rules.resize!r} is none of 'crop', 'squash', 'pad'")
+        raise UsageError(f"resize must be 'crop', 'squash' or 'pad', not {rules.resize!r}")
     if image.size == (width, height):  # it was cropped before
         return image
     if rules.resize == "squash":

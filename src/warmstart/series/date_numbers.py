@@ -98,7 +98,7 @@ class NumberReader:
         if is_whole and (lower in COUNTERS or lower not in CALENDAR):
             return self._steps(values, is_whole)
         raise self.refuse(
-            "holds plain numbers, not timestamps; turn them into dates with "
+            "contains plain numbers, not timestamps; turn them into dates with "
             "pandas.to_datetime (which takes a unit), or pass another column as timestamp=."
         )
 
@@ -136,7 +136,7 @@ class NumberReader:
         if wrong.any():
             row = int(np.argmax(wrong))
             raise self.refuse(
-                f"holds numbers such as {form}, but {self.column.values.iloc[row]} in row "
+                f"contains numbers such as {form}, but {self.column.values.iloc[row]} in row "
                 f"{row + 1} is not such a date; pass the format as date_format=."
             )
         note = f"dates in {self.name!r} are {'years' if form == 'years' else f'such as {form}'}"

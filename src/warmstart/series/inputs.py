@@ -237,7 +237,7 @@ def _refusal(value: Any) -> str:
         return "Several series are a list: model(list(x))."
     if hasattr(value, "__iter__") and not isinstance(value, bytes):
         return (
-            "An iterator holds several series; iterate over model.stream(x), or call "
+            "An iterator contains several series; iterate over model.stream(x), or call "
             "model(list(x))."
         )
     return refusal(value)

@@ -193,7 +193,7 @@ def _without_text(
     if time.times is None and time.steps is None:
         value = table[texts[0]].dropna().iloc[0]
         raise UsageError(
-            f"{where} has no timestamps, and its column {texts[0]!r} holds text ({value!r}); "
+            f"{where} has no timestamps, and its column {texts[0]!r} contains text ({value!r}); "
             "pass it as timestamp= with date_format=, or as item=, or remove it."
         )
     notes.append(f"ignored, because they contain text: {listed(texts)}")

@@ -184,7 +184,7 @@ async def completions(request: Request) -> Response:
             raise invalid("A stream takes neither logprobs nor max_tokens=0.")
         return await _streamed(request, served, payload, prompts[0], options[0], deadline)
     if payload.stream_options:
-        raise invalid("stream_options goes with stream.")
+        raise invalid("stream_options requires stream.")
     if payload.max_tokens == 0 and not payload.echo:
         raise invalid("max_tokens=0 generates nothing; with echo=true it returns the prompt.")
     if len(prompts) * count > state.settings.max_inputs:

@@ -228,7 +228,7 @@ def _check(
             )
     if array.dtype.kind == "f":
         if not np.isfinite(array).all():
-            raise invalid(f"The input {spec.name!r} holds numbers that are not finite.")
+            raise invalid(f"The input {spec.name!r} contains numbers that are not finite.")
     elif (
         is_bounded
         and array.dtype.kind in "iu"

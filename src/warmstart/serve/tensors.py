@@ -95,7 +95,7 @@ def _described(tensor: Any) -> tuple[str, str, tuple[int, ...], int | None]:
         )
     if math.prod(shape) >= 2**31:
         raise invalid(
-            f"The input {name!r} has a shape of {math.prod(shape)} elements, which no body holds."
+            f"The input {name!r} has a shape of {math.prod(shape)} elements, more than any body can contain."
         )
     parameters = tensor.get("parameters", {})
     if not isinstance(parameters, dict):
@@ -130,7 +130,7 @@ def _of_bytes(name: str, dtype: str, shape: tuple[int, ...], data: memoryview) -
         )
     array = np.frombuffer(data, DTYPES[dtype]).reshape(shape)
     if dtype == "BOOL" and (array.view("u1") > 1).any():
-        raise invalid(f"The input {name!r} holds bytes that are neither 0 nor 1.")
+        raise invalid(f"The input {name!r} contains bytes that are neither 0 nor 1.")
     return array
 
 
@@ -250,7 +250,7 @@ def encode(
         else:
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise invalid(
-                    f"The output {name!r} holds numbers that are not finite; ask for it with binary_data."
+                    f"The output {name!r} contains numbers that are not finite; request it with binary_data."
                 )
             description["data"] = array.ravel().tolist()
         described.append(description)
@@ -262,5 +262,5 @@ def _readable(name: str, value: bytes) -> str:
         return value.decode()
     except UnicodeDecodeError:
         raise invalid(
-            f"The output {name!r} holds bytes that are not text; ask for it with binary_data."
+            f"The output {name!r} contains bytes that are not text; request it with binary_data."
         ) from None

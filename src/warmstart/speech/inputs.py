@@ -112,7 +112,7 @@ class UtteranceKind(InputKind):
             raise UsageError("Several utterances are a list: model(list(x)).")
         if hasattr(value, "__iter__") and not isinstance(value, Mapping):
             raise UsageError(
-                "An iterator holds several utterances; iterate over model.stream(x), or call "
+                "An iterator contains several utterances; iterate over model.stream(x), or call "
                 "model(list(x))."
             )
         what = "None" if value is None else f"an object of type {type(value).__name__}"

@@ -69,7 +69,7 @@ def sentences(data: Any, **keywords: Any) -> list[Sentence]:
         path = Path(os.fsdecode(data))
         rows = list(_read(path, reading))
         if not rows:
-            raise UsageError(f"{path} holds no tagged sentences{_first(reading.problems)}.")
+            raise UsageError(f"{path} contains no tagged sentences{_first(reading.problems)}.")
         tag_columns.check_order(rows, path)
         tag_columns.check_single(rows, path)
         word = 1 if all(map(_is_numbered, rows)) and max(map(len, rows)) > 1 else 0

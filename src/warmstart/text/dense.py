@@ -53,7 +53,7 @@ class Dense:
         with open_checkpoint(path) as checkpoint:
             names = set(checkpoint.names())
             if not {KERNEL} <= names <= {KERNEL, BIAS} or len(checkpoint.shape(KERNEL)) != 2:
-                raise BundleError(f"{path} is not a Dense module: it holds {sorted(names)}.")
+                raise BundleError(f"{path} is not a Dense module: it contains {sorted(names)}.")
             kernel = checkpoint.read(KERNEL).astype(np.float32)
             bias = checkpoint.read(BIAS) if BIAS in names else np.zeros(len(kernel))
         return cls(

@@ -98,7 +98,7 @@ def _refusal(folder: Path) -> str:
     if tables:
         return f"{folder} is a folder; pass the path of the table to read: {few(tables)}."
     return (
-        f"{folder} holds no class folders: put the texts of each class into a folder of its name, one .txt "
+        f"{folder} contains no class folders: put the texts of each class into a folder of its name, one .txt "
         f"file each, or name a table ({', '.join(SUFFIXES)})."
     )
 

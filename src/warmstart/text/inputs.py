@@ -85,7 +85,7 @@ class TextKind(InputKind):
             return table_inputs.refusal(value, self)
         if value is not None and hasattr(value, "__iter__") and not isinstance(value, list):
             return (
-                f"An iterator holds several {self.plural}; iterate over model.stream(x), or "
+                f"An iterator contains several {self.plural}; iterate over model.stream(x), or "
                 "call model(list(x))."
             )
         what = "None" if value is None else f"an object of type {type(value).__name__}"

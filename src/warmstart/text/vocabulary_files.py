@@ -88,7 +88,7 @@ def read_object(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{path} cannot be read: {error}") from error
     if not isinstance(data, dict):
-        raise BundleError(f"{path} holds no JSON object; it is damaged, fetch it again.")
+        raise BundleError(f"{path} contains no JSON object; it is damaged, fetch it again.")
     return data
 
 

@@ -46,7 +46,7 @@ def layout(
     if device == "gpu" and not on_gpu:
         needed = f"{_counted(workers or 1)} with one each"
         raise UsageError(
-            f"The cluster has {gpus} GPUs, too few for {needed}: ask for fewer workers, or leave out "
+            f"The cluster has {gpus} GPUs, too few for {needed}: request fewer workers, or leave out "
             "device='gpu'."
         )
 
@@ -67,7 +67,7 @@ def layout(
         available = " + ".join(str(machine.cpus) for machine in machines) or "no"
         needed = f"{_counted(max(workers, 1))} of {cpus or 1}"
         raise UsageError(
-            f"The cluster has {available} processors, too few for {needed}: ask for fewer workers, or "
+            f"The cluster has {available} processors, too few for {needed}: request fewer workers, or "
             "fewer cpus."
         )
     return Layout(workers, fitting, int(on_gpu))

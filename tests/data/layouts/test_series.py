@@ -410,7 +410,7 @@ REFUSED = {
     ),
     "days of the week by year": (
         "Day,2018,2019,2020\nMon,1,2,3\nTue,2,3,4\nWed,3,4,5\n",
-        r"has no timestamps, and its column .Day. holds text|is not a timestamp",
+        r"has no timestamps, and its column .Day. contains text|is not a timestamp",
     ),
     "numbers of stores by year": (
         "store,2018,2019,2020\n7,1.5,2,3\n9,2.5,3,4\n",
@@ -418,7 +418,7 @@ REFUSED = {
     ),
     "measurements in numbered columns": (
         "name,weight,x1,x2,x3,x4,x5,x6\na,1,2,3,4,5,6,7\nb,1,2,3,4,5,6,7\n",
-        "its column 'name' holds text",
+        "its column 'name' contains text",
     ),
     "a shampoo of years 1 to 3": (
         table('"Month","Sales"', months(year=1), lambda m, n: f'"{m}",{value(n)}'),

@@ -154,7 +154,7 @@ def _closed(rows: Iterator[Row], shape: RowShape, name: str) -> Iterator[Row]:
         if ends and shape.has_records(row):
             where = f"{name}:{number}"
             raise RecordError(
-                f"{where}: a quoted cell goes on to line {number + ends}, and its lines look like records, so "
+                f"{where}: a quoted cell continues to line {number + ends}, and its lines look like records, so "
                 'a quotation mark is not closed; close it, or write "" where it is text (if the lines are one '
                 "cell, save the file as JSON lines)",
                 where,

@@ -342,7 +342,7 @@ def table_of_mappings(
     if not usable:
         raise next(
             (row for row in first if isinstance(row, RecordError)),
-            UsageError(f"{name} holds no records."),
+            UsageError(f"{name} contains no records."),
         )
     columns = tuple(dict.fromkeys(column for row in usable for column in row.values))
     return Table(name, columns, chain(first, rows), folder, class_names or {})

@@ -188,7 +188,7 @@ class Collector:
         self.beyond += is_beyond
         if clipped[2] <= clipped[0] or clipped[3] <= clipped[1]:
             self.problems.append(
-                f"{what}: lies outside the photo of {size[0]}x{size[1]} pixels ({_numbers(box)})"
+                f"{what}: is outside the photo of {size[0]}x{size[1]} pixels ({_numbers(box)})"
             )
             return None
         if is_beyond:

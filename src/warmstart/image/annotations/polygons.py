@@ -51,7 +51,7 @@ def refuse_outside(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -
             "size, but this format has pixels"
         )
     if (points.max(0) <= 0).any() or (points.min(0) >= np.array(size)).any():
-        raise UsageError(f"its polygon lies outside of the photo of {size[0]}x{size[1]} pixels")
+        raise UsageError(f"its polygon is outside the photo of {size[0]}x{size[1]} pixels")
 
 
 def _filled(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:

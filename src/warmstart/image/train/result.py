@@ -206,7 +206,7 @@ def _calibration(trainer: ClassificationBase) -> Section:
     note = (
         "Of the predictions with a confidence of 80 %, 80 % should be correct. Temperature "
         "scaling divides the logits by "
-        f"{trainer.config['temperature']:.3f}: the expected calibration error goes from "
+        f"{trainer.config['temperature']:.3f}: the expected calibration error changes from "
         f"{figures['calibration_error_before']:.3f} to {figures['calibration_error']:.3f}, measured on folds to "
         "which the temperature was not fitted. The model returns the calibrated probabilities."
     )

@@ -88,7 +88,7 @@ class LanguageModel:
                     f"{name}: line {number} is no {order}-gram ({error})", name
                 ) from error
         if not ngrams:
-            raise InputError(f"{name}: holds no n-grams", name)
+            raise InputError(f"{name}: contains no n-grams", name)
         return cls({k[0] for k in ngrams if len(k) == 1} - {"<s>", "</s>", "<unk>"}, ngrams)
 
     def begins(self, beginning: str) -> bool:
