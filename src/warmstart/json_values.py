@@ -11,11 +11,11 @@ because each step into a recursive type would need a cast.
 """
 
 
-def is_integer(value: object, least: float = -inf, most: float = inf) -> TypeGuard[int]:
-    """Whether it is an int (and not a bool) from `least` to `most`."""
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+def is_integer(value: object, minimum: float = -inf, maximum: float = inf) -> TypeGuard[int]:
+    """Whether it is an int (and not a bool) from `minimum` to `maximum`."""
+    return isinstance(value, int) and not isinstance(value, bool) and minimum <= value <= maximum
 
 
-def is_number(value: object, least: float = -inf, most: float = inf) -> TypeGuard[float]:
-    """Whether it is an int or float (and not a bool) from `least` to `most`."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+def is_number(value: object, minimum: float = -inf, maximum: float = inf) -> TypeGuard[float]:
+    """Whether it is an int or float (and not a bool) from `minimum` to `maximum`."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and minimum <= value <= maximum

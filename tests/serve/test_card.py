@@ -28,6 +28,6 @@ def test_the_memory_of_weights_of_8_bits():
 
     app = create_app({"lite": ws.load("efficientnet_lite0", engine="litert")})
     state = app.state.warmstart
-    about = card.about(state.registry["lite"], state.settings)
+    about = card.description(state.registry["lite"], state.settings)
     state.registry.close(5)
     assert 4e6 < about["bytes"] < 8e6  # and not four bytes for each of 4.7 million numbers

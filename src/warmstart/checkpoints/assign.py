@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.checkpoints.base import Checkpoint, few
+from warmstart.checkpoints.base import Checkpoint, abbreviated
 from warmstart.checkpoints.legacy_layers import pair_by_layers
 from warmstart.checkpoints.naming import (
     Slot,
@@ -200,9 +200,9 @@ def incomplete(
     """The error for arrays without a variable and variables without an array."""
     parts = []
     if unused:
-        parts.append(f"{len(unused)} of its arrays do not belong to the model ({few(unused)})")
+        parts.append(f"{len(unused)} of its arrays do not belong to the model ({abbreviated(unused)})")
     if missing:
-        parts.append(f"{len(missing)} weights of the model are not in the file ({few(missing)})")
+        parts.append(f"{len(missing)} weights of the model are not in the file ({abbreviated(missing)})")
     advice = "take the weights or the model of the same variant"
     if unused and not missing:
         advice += ", or pass ignore=[...] with name patterns of the arrays that are not needed"

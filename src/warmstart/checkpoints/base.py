@@ -207,8 +207,8 @@ def decoded(raw: np.ndarray, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
     return raw.view(np.dtype(dtype).newbyteorder("<")).reshape(shape).astype(dtype, copy=False)
 
 
-def few(names: Sequence[str], limit: int = 5) -> str:
-    """A list of names for an error message: the first few, then how many more."""
+def abbreviated(names: Sequence[str], limit: int = 5) -> str:
+    """A list of names for an error message: the first ones, and the number of the others."""
     shown = ", ".join(names[:limit])
     return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
 

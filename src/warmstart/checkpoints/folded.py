@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.checkpoints.base import few, squeezed
+from warmstart.checkpoints.base import abbreviated, squeezed
 from warmstart.checkpoints.tflite import Kernel, TFLiteCheckpoint
 from warmstart.errors import MismatchError
 
@@ -53,7 +53,7 @@ def fill_folded(model: Any, checkpoint: TFLiteCheckpoint) -> None:
     if len(layers) != len(kernels):
         raise MismatchError(
             f"{checkpoint.path} has {len(kernels)} operations with a kernel, the model {model.name} has {len(layers)} "
-            f"layers with one ({few([layer.name for layer in layers])}). Take the weights or the model of the same "
+            f"layers with one ({abbreviated([layer.name for layer in layers])}). Take the weights or the model of the same "
             "variant."
         )
     own = any(type(layer).__name__ in SCALING for layer in model.layers)
@@ -70,7 +70,7 @@ def fill_folded(model: Any, checkpoint: TFLiteCheckpoint) -> None:
     assigned = {id(variable) for variable, _ in values}
     if missing := [variable.path for variable in model.weights if id(variable) not in assigned]:
         raise MismatchError(
-            f"{checkpoint.path} has no arrays for {few(missing)} of the model {model.name}."
+            f"{checkpoint.path} has no arrays for {abbreviated(missing)} of the model {model.name}."
         )
     for variable, value in values:
         variable.assign(value)
@@ -93,7 +93,7 @@ def _paired(
         if len(candidates) > 1:
             raise MismatchError(
                 f"{checkpoint.path}: the kernel {kernel.kernel[:100]!r} may be that of "
-                f"{few([layer.name for layer in candidates])} of {model.name}; the file does "
+                f"{abbreviated([layer.name for layer in candidates])} of {model.name}; the file does "
                 "not show which."
             )
         # where none follows the same layers: the next one, whose shape shows what is wrong

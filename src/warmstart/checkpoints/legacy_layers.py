@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from warmstart.checkpoints.base import Checkpoint, few, squeezed
+from warmstart.checkpoints.base import Checkpoint, abbreviated, squeezed
 from warmstart.checkpoints.hdf5 import TOP_LEVEL
 from warmstart.checkpoints.naming import Slot, automatic_stems, canonical, inner_layers, snake_case
 from warmstart.errors import MismatchError
@@ -120,9 +120,9 @@ def _no_match(
         f"the model {len(layers)}"
     )
     if unused:
-        text += f"; {len(unused)} arrays have no layer of their name in the model ({few(unused)})"
+        text += f"; {len(unused)} arrays have no layer of their name in the model ({abbreviated(unused)})"
     if missing:
-        text += f"; {len(missing)} weights have no layer of their name in the file ({few(missing)})"
+        text += f"; {len(missing)} weights have no layer of their name in the file ({abbreviated(missing)})"
     advice = "Take the weights or the model of the same variant"
     if unused and not missing:
         advice += ", or pass ignore=[...] with name patterns of the arrays that are not needed"
@@ -137,9 +137,9 @@ def _pair_layers(
     for group, names, layer, mine in rows:
         if len(names) != len(mine):
             raise MismatchError(
-                f"{checkpoint.path}: layer {group!r} has {len(names)} arrays ({few(names)}), "
+                f"{checkpoint.path}: layer {group!r} has {len(names)} arrays ({abbreviated(names)}), "
                 f"but {layer!r} of {model.name} has {len(mine)} weights "
-                f"({few([slot.name for slot in mine])}). Take the weights or the model of "
+                f"({abbreviated([slot.name for slot in mine])}). Take the weights or the model of "
                 "the same variant."
             )
         pairs += _pair_inside(group, names, layer, mine, stems, checkpoint)

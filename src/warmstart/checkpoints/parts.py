@@ -12,7 +12,7 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from warmstart.checkpoints.assign import is_weight
-from warmstart.checkpoints.base import Checkpoint, JoinedCheckpoint, few, squeezed
+from warmstart.checkpoints.base import Checkpoint, JoinedCheckpoint, abbreviated, squeezed
 from warmstart.checkpoints.naming import (
     automatic_stems,
     canonical,
@@ -80,7 +80,7 @@ def part_for(model: Any, checkpoint: Checkpoint) -> Checkpoint:
         groups = [repr(part.group) for part in fitting.values()]
         raise CheckpointError(
             f"{checkpoint.path} contains the network {model.name} {len(groups)} times: "
-            f"{few(groups)}. Save the one to be loaded with its own save_weights(…)."
+            f"{abbreviated(groups)}. Save the one to be loaded with its own save_weights(…)."
         )
     return next(iter(fitting.values()), checkpoint)
 

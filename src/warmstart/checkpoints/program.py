@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from warmstart.checkpoints.base import ByteSource, Checkpoint, few, squeezed
+from warmstart.checkpoints.base import ByteSource, Checkpoint, abbreviated, squeezed
 from warmstart.checkpoints.file_names import PROGRAM, REST
 from warmstart.checkpoints.safetensors import SafetensorsCheckpoint, is_counts, save_safetensors
 from warmstart.checkpoints.tflite import TFLiteCheckpoint
@@ -86,7 +86,7 @@ class ProgramCheckpoint(Checkpoint):
             source.tensor for source in self._sources.values() if source.tensor not in tensors
         ]:
             raise CorruptCheckpointError(
-                f"{self.path} names tensors that the program lacks: {few(missing)}."
+                f"{self.path} names tensors that the program lacks: {abbreviated(missing)}."
             )
         for name, source in self._sources.items():
             if math.prod(source.shape) != math.prod(self._program.shape(source.tensor)):

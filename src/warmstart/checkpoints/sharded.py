@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from warmstart.checkpoints.base import ByteSource, Checkpoint, JoinedCheckpoint, few
+from warmstart.checkpoints.base import ByteSource, Checkpoint, JoinedCheckpoint, abbreviated
 from warmstart.checkpoints.safetensors import MAX_HEADER, SafetensorsCheckpoint
 from warmstart.errors import CorruptCheckpointError, UnsafeCheckpointError
 
@@ -43,7 +43,7 @@ class ShardedCheckpoint(JoinedCheckpoint):
                 self._sources[name] = (shard, name)
         if missing := [name for name in weight_map if name not in self._sources]:
             raise CorruptCheckpointError(
-                f"{self.path} lists arrays that its files lack: {few(missing)}."
+                f"{self.path} lists arrays that its files lack: {abbreviated(missing)}."
             )
 
     def files(self) -> list[Path]:

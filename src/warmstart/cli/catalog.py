@@ -122,7 +122,7 @@ def info_command(name: str, as_json: bool) -> None:
 
 
 def _facts(entry: Entry, classes: Sequence[str]) -> Iterator[tuple[str, str]]:
-    from warmstart.core.records import few
+    from warmstart.core.records import abbreviated
 
     yield "name", f"{entry.name} ({entry.title})"
     if entry.aliases:
@@ -141,7 +141,7 @@ def _facts(entry: Entry, classes: Sequence[str]) -> Iterator[tuple[str, str]]:
     if entry.labels:
         yield "labels", f"{entry.labels} ({counted(len(classes), 'class', 'classes')})"
     elif classes:
-        yield "classes", f"{few(classes, LISTED)} ({len(classes):,})"
+        yield "classes", f"{abbreviated(classes, LISTED)} ({len(classes):,})"
     for metric in entry.metrics:
         yield metric.name, f"{metric.value:.1%} on {metric.dataset} (source: {metric.source})"
     for key, file in entry.weights.items():

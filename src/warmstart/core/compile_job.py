@@ -93,7 +93,7 @@ def main() -> int:
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints goes with the noise, not between our lines
 
-    def say(**message: Any) -> None:
+    def send(**message: Any) -> None:
         print(json.dumps(message), file=lines, flush=True)
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -104,19 +104,19 @@ def main() -> int:
         weights = Weights(Path(job["weights"]) if job["weights"] else None, job["digest"])
 
         def build() -> Any:
-            say(stage="building the Keras model")
+            send(stage="building the Keras model")
             return build_keras(entry, weights)
 
         run = _export if "format" in job else _calibrate if "calibration" in job else _compile
         if run is _compile:
             modules: dict[str, Any] = sys.modules
             modules.update(dict.fromkeys(NOT_NEEDED))  # importing them is an ImportError
-        say(record=run(job, entry, weights, build, lambda stage: say(stage=stage)))
+        send(record=run(job, entry, weights, build, lambda stage: send(stage=stage)))
     except WarmstartError as error:
-        say(error=type(error).__name__, message=str(error))
+        send(error=type(error).__name__, message=str(error))
         return 1
     except OSError as error:
-        say(
+        send(
             error="CacheError",
             message=f"{error.filename or 'A file'} cannot be written: {error.strerror or error}.",
         )

@@ -39,8 +39,8 @@ def areas(boxes: np.ndarray) -> np.ndarray:
     return result
 
 
-def suppress(boxes: np.ndarray, scores: np.ndarray, limit: float, most: int) -> np.ndarray:
-    """Non-maximum suppression: the indices of at most `most` selected boxes, highest score first.
+def suppress(boxes: np.ndarray, scores: np.ndarray, limit: float, max_boxes: int) -> np.ndarray:
+    """Non-maximum suppression: the indices of at most `max_boxes` selected boxes, highest score first.
 
     A box is dropped if a selected box with a higher score overlaps it by more than `limit`
     (intersection over union).
@@ -48,7 +48,7 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, limit: float, most: int) -> 
     indices = best(scores, SUPPRESSION_CANDIDATES)
     candidates = np.vstack([boxes[indices].T, areas(boxes[indices])])  # sides and areas (5, N)
     selected: list[int] = []
-    while len(indices) and len(selected) < most:
+    while len(indices) and len(selected) < max_boxes:
         selected.append(indices[0])
         remaining = _overlaps(*candidates[:, 0], *candidates[:, 1:]) <= limit
         indices, candidates = indices[1:][remaining], candidates[:, 1:][:, remaining]
@@ -56,7 +56,7 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, limit: float, most: int) -> 
 
 
 def choose(
-    boxes: np.ndarray, scores: np.ndarray, threshold: float, most: int, suppression: float | None
+    boxes: np.ndarray, scores: np.ndarray, threshold: float, max_boxes: int, suppression: float | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Select the boxes of a result, highest score first.
 
@@ -65,7 +65,7 @@ def choose(
         scores: (N, classes), 0 to 1; a box may be selected for several classes, as in the reference
             implementations.
         threshold: the lowest score.
-        most: the largest number of boxes.
+        max_boxes: the largest number of boxes.
         suppression: the overlap above which the box with the lower score of two boxes of a class is
             dropped; None: no box is dropped.
 
@@ -76,10 +76,10 @@ def choose(
     score = scores[index, label]
     if suppression is not None and len(index):
         selected = [
-            members[suppress(boxes[index[members]], score[members], suppression, most)]
+            members[suppress(boxes[index[members]], score[members], suppression, max_boxes)]
             for members in (np.nonzero(label == value)[0] for value in np.unique(label))
         ]
         remaining = np.sort(np.concatenate(selected))
         index, label, score = index[remaining], label[remaining], score[remaining]
-    order = best(score, most)
+    order = best(score, max_boxes)
     return index[order], label[order], score[order]

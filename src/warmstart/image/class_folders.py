@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from warmstart.core.records import Labelled, few
+from warmstart.core.records import Labelled, abbreviated
 from warmstart.core.records.columns import listed
 from warmstart.core.records.part_names import part_of_name, parts_of_names
 from warmstart.core.task import TASKS
@@ -81,7 +81,7 @@ def class_folders(
         problems.append(f"{folder}: {counted(loose, 'photo')} not used, in no class folder")
     if empty := [name for name, files in photos.items() if not files]:
         raise UsageError(
-            f"{folder} has class folders without a photo ({few(empty)}): fill or remove them."
+            f"{folder} has class folders without a photo ({abbreviated(empty)}): fill or remove them."
             + (f" {unread[0]}." if unread else "")
         )
     parts: Mapping[Path, str] = _parts_within(folder, photos)
@@ -251,6 +251,6 @@ def _by_name(folder: Path) -> str:
     if len(names) < 2 or sum(names.values()) < len(matches) or max(names.values()) < 2:
         return ""
     return (
-        f" If the names of the photos begin with the classes ({few([*names], 3)}), pass a "
+        f" If the names of the photos begin with the classes ({abbreviated([*names], 3)}), pass a "
         "table, or, in Python, a list of (photo, label)."
     )

@@ -26,37 +26,37 @@ class Values:
         """The value of a key, or the default."""
         return self.config.get(key, default)
 
-    def integer(self, key: str, default: int, least: int, most: int) -> int:
+    def integer(self, key: str, default: int, minimum: int, maximum: int) -> int:
         """A whole number within bounds."""
         value = self.get(key, default)
-        if not is_integer(value, least, most):
+        if not is_integer(value, minimum, maximum):
             raise UsageError(
-                f"{self.path}: {key} must be a whole number from {least} to {most}, not {value!r}."
+                f"{self.path}: {key} must be a whole number from {minimum} to {maximum}, not {value!r}."
             )
         return value
 
     def integers(
-        self, key: str, default: Sequence[int], least: int, most: int, count: int
+        self, key: str, default: Sequence[int], minimum: int, maximum: int, count: int
     ) -> list[int]:
         """A list of `count` whole numbers within bounds."""
         values = self.get(key, default)
         if (
             not isinstance(values, list | tuple)
             or len(values) != count
-            or not all(is_integer(value, least, most) for value in values)
+            or not all(is_integer(value, minimum, maximum) for value in values)
         ):
             raise UsageError(
-                f"{self.path}: {key} must be {count} whole numbers from {least} to {most}, not "
+                f"{self.path}: {key} must be {count} whole numbers from {minimum} to {maximum}, not "
                 f"{values!r}."
             )
         return list(values)
 
-    def number(self, key: str, default: float, least: float, most: float) -> float:
+    def number(self, key: str, default: float, minimum: float, maximum: float) -> float:
         """A number within bounds."""
         value = self.get(key, default)
-        if not is_number(value, least, most):
+        if not is_number(value, minimum, maximum):
             raise UsageError(
-                f"{self.path}: {key} must be a number from {least:g} to {most:g}, not {value!r}."
+                f"{self.path}: {key} must be a number from {minimum:g} to {maximum:g}, not {value!r}."
             )
         return float(value)
 

@@ -148,7 +148,7 @@ def slug(folder: Path, default: str = "model") -> str:
     return name if NAME.fullmatch(name) else f"{default}_{name}"
 
 
-def check_parameters(count: int, folder: Path, most: int) -> None:
+def check_parameters(count: int, folder: Path, maximum: int) -> None:
     """Refuse a config with more parameters than its files can contain, before memory is allocated.
 
     Raises:
@@ -157,8 +157,8 @@ def check_parameters(count: int, folder: Path, most: int) -> None:
     stored = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     if stored and count > stored:  # a parameter takes at least one byte
         reason = f"but its weights have {stored:,} bytes: they do not belong to the same model."
-    elif count > most:
-        reason = f"more than the {most:,} that are supported."
+    elif count > maximum:
+        reason = f"more than the {maximum:,} that are supported."
     else:
         return
     raise BundleError(f"{folder / CONFIG} describes a network of {count:,} parameters, {reason}")

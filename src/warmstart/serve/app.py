@@ -15,7 +15,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from warmstart.serve import v2
-from warmstart.serve.card import PAGE, PAGE_HEADERS, about
+from warmstart.serve.card import PAGE, PAGE_HEADERS, description
 from warmstart.serve.errors import Refused, error_body
 from warmstart.serve.metrics import CONTENT_TYPE, Metrics
 from warmstart.serve.middleware import RequestMiddleware
@@ -138,7 +138,7 @@ async def _metrics(request: Request) -> Response:
 async def models_list(request: Request) -> Response:
     """The models, in the form of OpenAI's list, each with its inputs, options and results."""
     state = state_of(request)
-    data = [about(served, state.settings) for served in state.registry.values()]
+    data = [description(served, state.settings) for served in state.registry.values()]
     return json_response({"object": "list", "data": data})
 
 
@@ -146,7 +146,7 @@ async def model_info(request: Request) -> Response:
     """One model."""
     state = state_of(request)
     served = state.registry.find(request.path_params["model"])
-    return json_response(about(served, state.settings))
+    return json_response(description(served, state.settings))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

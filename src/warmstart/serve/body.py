@@ -132,12 +132,12 @@ def _check_counts(data: bytes) -> int:
     strings count, too.
     """
     containers = data.count(b"[") + data.count(b"{")
-    for count, most, what in (
+    for count, limit, what in (
         (data.count(b","), MOST_VALUES, "values"),
         (data.count(b'"'), 2 * MOST_STRINGS, "strings"),
         (containers, MOST_CONTAINERS, "arrays and objects"),
     ):
-        if count > most:
+        if count > limit:
             raise too_large(f"The JSON has too many {what}.")
     return containers
 

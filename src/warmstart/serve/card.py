@@ -48,7 +48,7 @@ STREAM = {
 those of them that a request must set, because their defaults differ there."""
 
 
-def about(served: Served, settings: Settings) -> dict[str, Any]:
+def description(served: Served, settings: Settings) -> dict[str, Any]:
     """A model as JSON values: JSON Schemas of its inputs, options and results, and its card."""
     model, input_kind, task = served.model, served.input_kind, task_of(served.task)
     return {

@@ -103,10 +103,10 @@ def check_generated(
 
 
 def _check_total(model: Model[Any, Any, Any], count: int, settings: Settings) -> None:
-    most = settings.max_tokens if model.generates == "tokens" else settings.max_generated
-    if count > most:
+    limit = settings.max_tokens if model.generates == "tokens" else settings.max_generated
+    if count > limit:
         raise TooLargeError(
-            f"The request may generate {count:,} {model.generates}; {most:,} at most. Request less."
+            f"The request may generate {count:,} {model.generates}; {limit:,} at most. Request less."
         )
 
 

@@ -27,7 +27,7 @@ from warmstart.serve.options import HIGHEST_SEED, check
 from warmstart.serve.predict import freeze
 from warmstart.serve.registry import Served
 from warmstart.serve.settings import Settings
-from warmstart.serve.state import GONE, State, json_response, state_of
+from warmstart.serve.state import DISCONNECTED, State, json_response, state_of
 from warmstart.serve.streaming import Stream
 from warmstart.text.results import Generation
 
@@ -231,7 +231,7 @@ async def _streamed(
     options: dict[str, Any],
     deadline: float,
 ) -> Response:
-    stream = Stream(served, prompt, options, deadline, request.scope.get(GONE))
+    stream = Stream(served, prompt, options, deadline, request.scope.get(DISCONNECTED))
     first = await stream.first()  # raises here what is wrong with the prompt
     head = _head(served)
 

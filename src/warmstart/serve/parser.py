@@ -46,7 +46,7 @@ class Parser:
     async def run(
         self,
         deadline: float,
-        gone: asyncio.Future[None] | None,
+        disconnected: asyncio.Future[None] | None,
         function: Callable[[bytes, *ArgumentsT], T],
         data: bytes,
         *arguments: *ArgumentsT,
@@ -55,7 +55,7 @@ class Parser:
 
         Args:
             deadline: a time of `time.monotonic`.
-            gone: done when the client has closed its connection.
+            disconnected: done when the client has closed its connection.
             function: a function at the top level of a module.
             data: a body, or a part of one.
             arguments: the others.
@@ -67,7 +67,7 @@ class Parser:
         """
         work = asyncio.ensure_future(self._run((function, arguments), data))
         del data
-        ends: set[asyncio.Future[Any]] = {work} if gone is None else {work, gone}
+        ends: set[asyncio.Future[Any]] = {work} if disconnected is None else {work, disconnected}
         left = max(deadline - time.monotonic(), 0)
         await asyncio.wait(ends, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         if work.done():
@@ -76,7 +76,7 @@ class Parser:
             finally:
                 del work, ends  # a cycle of exception and frame would keep the body
         work.cancel()
-        if gone is not None and gone.done():
+        if disconnected is not None and disconnected.done():
             raise Refused(499, "disconnected", "The client left.")
         raise TimeoutError
 

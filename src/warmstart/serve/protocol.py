@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from warmstart.serve.access_log import Request
 from warmstart.serve.connections import Connections
 from warmstart.serve.metrics import Metrics
-from warmstart.serve.state import CROWDED, GONE, TOO_MANY
+from warmstart.serve.state import CROWDED, DISCONNECTED, TOO_MANY
 
 MAX_HEAD = 65536
 """Maximum bytes of the URL and the headers of a request, and of its trailers; and of the framing of
@@ -136,7 +136,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        cast("dict[str, Any]", self.scope)[GONE] = self._gone
+        cast("dict[str, Any]", self.scope)[DISCONNECTED] = self._gone
         self._stage, self._message_began = HEAD, True
         self._host_headers = self._head_bytes = self._frame_bytes = self._content_bytes = 0
 

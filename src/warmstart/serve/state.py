@@ -27,7 +27,7 @@ from warmstart.serve.settings import Settings
 ResultT = TypeVar("ResultT")
 ArgumentsT = TypeVarTuple("ArgumentsT")
 
-GONE = "warmstart.gone"
+DISCONNECTED = "warmstart.disconnected"
 """The key of an ASGI scope whose value is a future that is done when the client has gone."""
 CROWDED = "warmstart.crowded"
 """The key of a scope that says whether there are too many connections; see `connections`."""
@@ -95,11 +95,11 @@ class State:
         data = await body.receive(request, self.settings)
         if not (encoding := body.content_encoding(request)):
             return data
-        most = self.settings.max_body
+        max_body = self.settings.max_body
         if len(data) * EXPANSION <= body.INLINE:
-            return body.decompressed(data, encoding, most)
-        gone = request.scope.get(GONE)
-        return await self.parser.run(deadline, gone, body.decompressed, data, encoding, most)
+            return body.decompressed(data, encoding, max_body)
+        disconnected = request.scope.get(DISCONNECTED)
+        return await self.parser.run(deadline, disconnected, body.decompressed, data, encoding, max_body)
 
     async def parse(
         self,
@@ -114,7 +114,7 @@ class State:
         """
         if len(data) <= body.INLINE:
             return function(data, *arguments)
-        return await self.parser.run(deadline, request.scope.get(GONE), function, data, *arguments)
+        return await self.parser.run(deadline, request.scope.get(DISCONNECTED), function, data, *arguments)
 
     async def ask(
         self,
@@ -147,7 +147,7 @@ class State:
                 if newer is served:
                     raise
                 served = newer
-        await all_done(pending, deadline, request.scope.get(GONE))
+        await all_done(pending, deadline, request.scope.get(DISCONNECTED))
         answers, outcomes = [], []
         for future in pending:
             error = future.exception()
@@ -166,14 +166,14 @@ class State:
 
 
 async def all_done(
-    answers: Sequence[Answer], deadline: float, gone: asyncio.Future[None] | None = None
+    answers: Sequence[Answer], deadline: float, disconnected: asyncio.Future[None] | None = None
 ) -> None:
     """Wait for results of other threads, with a single wake-up of the event loop.
 
     Args:
         answers: of the queue.
         deadline: of `time.monotonic`.
-        gone: is done when the client has closed its connection.
+        disconnected: is done when the client has closed its connection.
 
     Raises:
         TimeoutError: the deadline passed; all answers are abandoned.
@@ -188,7 +188,7 @@ async def all_done(
         if not done.done():
             done.set_result(error)
 
-    def leave(gone: asyncio.Future[None]) -> None:
+    def leave(disconnected: asyncio.Future[None]) -> None:
         finish(partial(Refused, 499, "disconnected", "The client left."))
 
     def one_done(future: Any) -> None:
@@ -198,8 +198,8 @@ async def all_done(
     for answer in answers:
         answer.add_done_callback(one_done)
     timer = loop.call_later(max(deadline - time.monotonic(), 0), finish, TimeoutError)
-    if gone is not None:
-        gone.add_done_callback(leave)
+    if disconnected is not None:
+        disconnected.add_done_callback(leave)
     try:
         error = await done
         if error is not None:
@@ -210,8 +210,8 @@ async def all_done(
         raise
     finally:
         timer.cancel()
-        if gone is not None:
-            gone.remove_done_callback(leave)
+        if disconnected is not None:
+            disconnected.remove_done_callback(leave)
 
 
 def note(request: Request, outcomes: Sequence[Outcome]) -> None:

@@ -57,7 +57,7 @@ class _Member:
     prepared: Prepared
     size: int
     joined: float = 0.0
-    most: int = 0
+    largest_batch: int = 0
     has_begun: bool = False
 
 
@@ -203,7 +203,7 @@ class StepBatcher(Queue):
         waited, self._joined = self._joined, []
         self._observer.stepped(rows, time.monotonic() - start, waited)
         for member in self._members.values():
-            member.most = max(member.most, rows)
+            member.largest_batch = max(member.largest_batch, rows)
             if piece := self._batch.piece(member.prepared):
                 if not member.has_begun:
                     member.has_begun = True
@@ -234,5 +234,5 @@ class StepBatcher(Queue):
         if is_failure:
             job.future.set_exception(result)
         else:
-            most = member.most if member else 1
-            job.future.set_result(Outcome(result, joined - job.since, now - joined, most))
+            batch_size = member.largest_batch if member else 1
+            job.future.set_result(Outcome(result, joined - job.since, now - joined, batch_size))

@@ -27,7 +27,7 @@ class Stream:
         prompt: to continue.
         options: of the generator.
         deadline: of `time.monotonic`, for all of it.
-        gone: is done when the client has closed its connection; the work stops then.
+        disconnected: is done when the client has closed its connection; the work stops then.
 
     Attributes:
         result: the complete result, once the iteration has ended.
@@ -42,7 +42,7 @@ class Stream:
         prompt: str,
         options: dict[str, Any],
         deadline: float,
-        gone: asyncio.Future[None] | None = None,
+        disconnected: asyncio.Future[None] | None = None,
     ):
         self.result: Generation | None = None
         self._deadline = deadline
@@ -50,9 +50,9 @@ class Stream:
         self._pieces: asyncio.Queue[str | None] = asyncio.Queue()
         self._future = served.stream(prompt, options, self._put, deadline)
         self._future.add_done_callback(self._done)
-        self._gone = gone
-        if gone is not None:
-            gone.add_done_callback(self.cancel)
+        self._disconnected = disconnected
+        if disconnected is not None:
+            disconnected.add_done_callback(self.cancel)
 
     async def first(self) -> str:
         """The first piece; raises what is wrong with the prompt, or that there is no room."""
@@ -65,8 +65,8 @@ class Stream:
     def cancel(self, _: object = None) -> None:
         """Stop generating at the next token."""
         self._future.abandon()
-        if self._gone is not None:
-            self._gone.remove_done_callback(self.cancel)
+        if self._disconnected is not None:
+            self._disconnected.remove_done_callback(self.cancel)
 
     async def _next(self) -> str | None:
         """The next piece; None at the end.
@@ -83,7 +83,7 @@ class Stream:
         except TimeoutError:
             self.cancel()
             raise
-        if self._gone is not None and self._gone.done():
+        if self._disconnected is not None and self._disconnected.done():
             raise Refused(499, "disconnected", "The client left.")
         if piece is None:
             self.result = self._future.result().value

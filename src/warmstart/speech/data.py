@@ -140,7 +140,7 @@ def _refusal(folder: Path) -> str:
         path.name for path in folder.iterdir() if path.suffix.lower() in records.SUFFIXES
     )
     if tables:
-        return f"{folder} is a folder; pass the path of the table to read: {records.few(tables)}."
+        return f"{folder} is a folder; pass the path of the table to read: {records.abbreviated(tables)}."
     return (
         f"{folder} contains no recordings with texts. Texts may be in a table "
         f"({', '.join(TABLES)}), in a .txt file for each recording, or in one with the name "

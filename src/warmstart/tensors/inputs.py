@@ -198,13 +198,13 @@ def rows(arrays: Mapping[str, NDArray[Any]], name: str) -> Iterator[dict[str, ND
         yield {key: array[index] for key, array in arrays.items()}
 
 
-def read_npz(data: bytes, name: str, most: int) -> dict[str, NDArray[Any]]:
+def read_npz(data: bytes, name: str, max_values: int) -> dict[str, NDArray[Any]]:
     """The arrays of an `.npz` file; pickles are refused.
 
     Args:
         data: the file.
         name: for messages.
-        most: numbers in all.
+        max_values: numbers in all.
 
     Raises:
         InputError: it is damaged, or contains something other than numbers.
@@ -212,8 +212,8 @@ def read_npz(data: bytes, name: str, most: int) -> dict[str, NDArray[Any]]:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if sum(info.file_size for info in archive.infolist()) > 8 * most:
-                raise TooLargeError(f"{name}: has more than {most:,} numbers", name)
+            if sum(info.file_size for info in archive.infolist()) > 8 * max_values:
+                raise TooLargeError(f"{name}: has more than {max_values:,} numbers", name)
             NpzCheckpoint(Path(name), archive, name).close()  # compares headers with sizes
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from warmstart.core.inputs import natural
-from warmstart.core.records import SUFFIXES, few
+from warmstart.core.records import SUFFIXES, abbreviated
 from warmstart.core.records.encodings import decoded_lines
 from warmstart.core.records.part_names import parts_of_names, require_single
 from warmstart.core.records.record import Record
@@ -46,7 +46,7 @@ def read(folder: Path, problems: list[str] | None, encoding: str | None) -> Tabl
     if others:
         raise UsageError(
             f"{folder} has the splits {', '.join(f'{name}/' for name in parts)} and also "
-            f"{few(others)}: rename splits to train/, val/ or test/, and move everything "
+            f"{abbreviated(others)}: rename splits to train/, val/ or test/, and move everything "
             "else elsewhere."
         )
     return _table(folder, {part: folder / name for name, part in parts.items()}, problems, encoding)
@@ -69,7 +69,7 @@ def _table(
                 )
         if (loose := _texts(parent)) and problems is not None:
             problems.append(
-                f"{parent}: {few([file.name for file in loose])} not used, in no class folder"
+                f"{parent}: {abbreviated([file.name for file in loose])} not used, in no class folder"
             )
     if len({name for _, name, _ in files}) < 2:
         raise UsageError(_refusal(folder))
@@ -96,7 +96,7 @@ def _records(
 def _refusal(folder: Path) -> str:
     tables = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     if tables:
-        return f"{folder} is a folder; pass the path of the table to read: {few(tables)}."
+        return f"{folder} is a folder; pass the path of the table to read: {abbreviated(tables)}."
     return (
         f"{folder} contains no class folders: put the texts of each class into a folder of its name, one .txt "
         f"file each, or name a table ({', '.join(SUFFIXES)})."

@@ -214,13 +214,13 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
 
 
 def _spans(
-    start: NDArray[np.float32], end: NDArray[np.float32], most: int
+    start: NDArray[np.float32], end: NDArray[np.float32], max_tokens: int
 ) -> Iterator[tuple[int, int]]:
     """The spans of a window, as indices of their first and last token, best first."""
     count = len(start)
     sums = start[:, None] + end[None, :]
     length = np.arange(count)[None, :] - np.arange(count)[:, None]
-    sums[(length < 0) | (length >= most)] = -np.inf
+    sums[(length < 0) | (length >= max_tokens)] = -np.inf
     for index in np.argsort(-sums, axis=None, kind="stable"):
         first, last = divmod(int(index), count)
         if sums[first, last] == -np.inf:

@@ -212,7 +212,7 @@ class EpochCheckpoints(keras.callbacks.Callback):
     def _warn_undefined(self) -> None:
         if not self.undefined:
             self.undefined = True
-            self.bar.terminal.say(
+            self.bar.terminal.write_lines(
                 f"warning: {self.monitor.removeprefix('val_')} is undefined on the "
                 "validation data; the best epoch is selected by the loss"
             )

@@ -23,7 +23,7 @@ class Terminal:
     def __init__(self, verbose: bool):
         self.verbose = verbose
 
-    def say(self, *lines: str) -> None:
+    def write_lines(self, *lines: str) -> None:
         """Write lines."""
         for line in lines if self.verbose else ():
             print(line, file=sys.stderr, flush=True)
@@ -94,6 +94,6 @@ class Bar:
         self.validation = " ".join(f"{key} {value:.4g}" for key, value in validation)
         if self.progress is None:
             shown = ", ".join(f"{key} {value:.4g}" for key, value in metrics.items())
-            self.terminal.say(
+            self.terminal.write_lines(
                 f"{self.name}: epoch {self.epoch}/{self.epochs}, {shown} ({record['seconds']:.1f} s)"
             )

@@ -112,7 +112,7 @@ def distributed(trainer: Any, learner: keras.Model, batches: Batches) -> Iterato
     learner.train_function = step
     try:
         if missing := pool.missing(PATIENCE):
-            trainer.terminal.say(
+            trainer.terminal.write_lines(
                 f"waiting for {missing} of {workers.workers} workers of the Ray cluster"
             )
         yield _Positions(len(batches))

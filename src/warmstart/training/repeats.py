@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from warmstart.core.records import few
+from warmstart.core.records import abbreviated
 from warmstart.core.terminal import counted
 
 T = TypeVar("T")
@@ -56,10 +56,10 @@ def repeats(examples: Iterable[Content]) -> Iterator[str]:
     if across:
         yield (
             f"{counted(len(across), 'example')} in two splits, which makes the metrics look "
-            f"better than they are: {few(across)}"
+            f"better than they are: {abbreviated(across)}"
         )
     if conflicting:
         yield (
             f"{counted(len(conflicting), 'example')} repeated with different labels: "
-            f"{few(conflicting)}"
+            f"{abbreviated(conflicting)}"
         )

@@ -79,10 +79,10 @@ class Trainer(TrainerHooks[OptionsT]):
             self.verify()
         with open_run(self.options.output, self.settings()) as self.run, self.resumable():
             if self.run.finished:
-                self.terminal.say(f"{self.run.folder} is finished; nothing was trained.")
+                self.terminal.write_lines(f"{self.run.folder} is finished; nothing was trained.")
                 model = load(self.run.folder)
             else:
-                self.terminal.say(*self.summary.lines())
+                self.terminal.write_lines(*self.summary.lines())
                 self.trackers = Trackers(
                     self.options.track, self.run, self.options.name or self.base_name
                 )
@@ -91,14 +91,14 @@ class Trainer(TrainerHooks[OptionsT]):
                 self.calibrate()
                 self.entry = self.describe()
                 lines = (*self.results(), *self.result_warnings())
-                self.terminal.say(*lines)
+                self.terminal.write_lines(*lines)
                 report = self.report()
                 self.refit()
-                self.terminal.say("compiling and checking the result")
+                self.terminal.write_lines("compiling and checking the result")
                 model = self.bundle(report)
                 figures = {metric.name: metric.value for metric in self.entry.metrics}
                 self.trackers.finish(figures, self.run.folder / bundle.REPORT)
-            self.terminal.say(*self.usage())
+            self.terminal.write_lines(*self.usage())
             return model
 
     @contextmanager
@@ -108,7 +108,7 @@ class Trainer(TrainerHooks[OptionsT]):
             yield
         except KeyboardInterrupt:
             if self.run.resumable:
-                self.terminal.say(
+                self.terminal.write_lines(
                     f"stopped; the same call with output={str(self.run.folder)!r} resumes"
                 )
             raise
@@ -166,7 +166,7 @@ class Trainer(TrainerHooks[OptionsT]):
                 self.before = self.measured_before()
                 baseline = f"{in_words(self.before)}, before training"
                 self.summary = replace(self.summary, baseline=baseline, figures=self.before)
-                self.terminal.say(f"baseline: {baseline}")
+                self.terminal.write_lines(f"baseline: {baseline}")
             self.fits[self.fit_name] = self.fitted(
                 learner,
                 batches,

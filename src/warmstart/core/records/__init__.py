@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from warmstart.core.records.labels import Label
     from warmstart.core.records.readers import (
         Labelled,
-        few,
+        abbreviated,
         is_table,
         measured,
         read_photos,
@@ -35,7 +35,7 @@ else:
     _COLUMNS = ("LABEL", "PAIR", "PHOTO", "TEXT", "Field")
     _READERS = (
         "Labelled",
-        "few",
+        "abbreviated",
         "is_table",
         "measured",
         "read_photos",
@@ -60,6 +60,6 @@ else:
 
 __all__ = [
     "LABEL", "PAIR", "PHOTO", "SUFFIXES", "TEXT", "Field", "Label", "Labelled", "Reading",
-    "Record", "RecordError", "Table", "answered", "few", "is_table", "measured", "read_photos",
+    "Record", "RecordError", "Table", "answered", "abbreviated", "is_table", "measured", "read_photos",
     "read_table", "read_texts", "report", "require_most", "require_usable", "text_column",
 ]  # fmt: skip

@@ -317,11 +317,11 @@ def plural(name: str) -> str:
     )
 
 
-def listed(names: Iterable[Any], most: int = 20) -> str:
+def listed(names: Iterable[Any], limit: int = 20) -> str:
     """Names with commas, the first of many; "none" if there are none."""
     shown = [str(name) for name in names]
-    more = f" and {len(shown) - most:,} more" if len(shown) > most else ""
-    return (", ".join(shown[:most]) or "none") + more
+    more = f" and {len(shown) - limit:,} more" if len(shown) > limit else ""
+    return (", ".join(shown[:limit]) or "none") + more
 
 
 def unique_columns(names: Sequence[str], name: str) -> tuple[str, ...]:

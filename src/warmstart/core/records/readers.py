@@ -263,6 +263,6 @@ def is_table(data: Any) -> bool:
     )
 
 
-def few(names: Iterable[str], most: int = 5) -> str:
+def abbreviated(names: Iterable[str], limit: int = 5) -> str:
     """The first names, quoted, and how many more there are."""
-    return listed(map(repr, names), most)
+    return listed(map(repr, names), limit)

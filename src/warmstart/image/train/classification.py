@@ -34,7 +34,7 @@ class ImageClassificationTrainer(ClassificationBase):
         vectors = {name: head.usable(part) for name, part in features.items()}
         with self.timed("head"):
             self.head, self.fits["head"], self.logits = head.train(self, vectors)
-        self.terminal.say(f"head: {self._accuracy_in_words('head')}")
+        self.terminal.write_lines(f"head: {self._accuracy_in_words('head')}")
         if self.options.freeze not in ("backbone", "encoder") and self.options.epochs:
             self.train_network()
         else:
@@ -44,7 +44,7 @@ class ImageClassificationTrainer(ClassificationBase):
         before = len(self.dataset.problems)
         remaining = without(self.dataset, failed)
         problems = remaining.problems[before:]
-        self.terminal.say(*(f"left out: {problem}" for problem in problems))
+        self.terminal.write_lines(*(f"left out: {problem}" for problem in problems))
         try:
             self.dataset = checked(remaining)
         except UsageError as error:
@@ -53,7 +53,7 @@ class ImageClassificationTrainer(ClassificationBase):
             ) from error
         self.summary = self.dataset.summary()
         if problems:
-            self.terminal.say(f"baseline without them: {self.summary.baseline}")
+            self.terminal.write_lines(f"baseline without them: {self.summary.baseline}")
 
     def train_network(self) -> None:
         """Train head and base together; the result is never worse than that of phase 1."""
@@ -68,7 +68,7 @@ class ImageClassificationTrainer(ClassificationBase):
                 for name, part in self.dataset.parts()
                 if name != "train"
             }
-        self.terminal.say(f"network: {self._accuracy_in_words('network')}")
+        self.terminal.write_lines(f"network: {self._accuracy_in_words('network')}")
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:

@@ -106,7 +106,7 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
     def own_entry(self, module: str) -> dict[str, Any]:
         """The name, family, title and processing of the result."""
 
-    def trivial(self) -> str:
+    def baseline_sentence(self) -> str:
         """The scores of a trivial model; "" if they are measured."""
         return ""
 
@@ -146,7 +146,7 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
         classes = class_counts(parts["train"].labels, labels)
         name, columns = data_name(data), everything.columns
         return Summary(
-            name, self.unit, counts, classes, self.trivial(), warnings, problems, columns
+            name, self.unit, counts, classes, self.baseline_sentence(), warnings, problems, columns
         )
 
     def read_validation(self, source: Any, training: DataT) -> DataT:

@@ -98,7 +98,7 @@ class DFineTrainer(DetectionTrainer):
         max_boxes = max(1, *(len(photo.boxes) for photo in data.photos))
         queries: int = self.training_network.output[0]["logits"].shape[1]
         if max_boxes > queries:
-            self.terminal.say(
+            self.terminal.write_lines(
                 f"warning: a photo has {max_boxes} boxes, but the network detects at most {queries}, one "
                 "per query; cut such photos into parts"
             )

@@ -81,7 +81,7 @@ class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
         pixels = self.masks[photo.name][1]
         return [self.names[label] for label in sorted(pixels) if label != NOT_COUNTED]
 
-    def trivial(self) -> str:
+    def baseline_sentence(self) -> str:
         train, validation = (
             sum((self.masks[photo.name][1] for photo in data.photos), Counter[int]())
             for data in (self.training, self.validation)

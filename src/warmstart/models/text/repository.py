@@ -88,15 +88,15 @@ def size(repo: Values, key: str, *, limit: str = "", default: int | None = None)
     return value
 
 
-def number(repo: Values, key: str, default: float, *, most: float = 1.0) -> float:
-    """A number of 0 to `most` from the config; `default` if it is missing or null. BundleError
+def number(repo: Values, key: str, default: float, *, maximum: float = 1.0) -> float:
+    """A number of 0 to `maximum` from the config; `default` if it is missing or null. BundleError
     for others.
     """
     value = repo.get(key)
     value = default if value is None else value
-    if not is_number(value, 0, most):
+    if not is_number(value, 0, maximum):
         raise BundleError(
-            f"{repo.path}: {key} is {str(value)[:40]}, but must be a number of 0 to {most:g}."
+            f"{repo.path}: {key} is {str(value)[:40]}, but must be a number of 0 to {maximum:g}."
         )
     return float(value)
 

@@ -112,7 +112,7 @@ class WhisperTrainer(RecognitionTrainer):
             logits = self.decoder.logits(start, self.decoder.cross(encoded))[0, 0]
             votes[max(languages, key=lambda code: float(logits[languages[code]]))] += 1
         language, count = votes.most_common(1)[0]
-        self.terminal.say(
+        self.terminal.write_lines(
             f"language: {language}, detected in {count} of {len(clips)} recordings; set "
             "another with language="
         )

@@ -93,20 +93,20 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
     def epochs(self, batches: Batches) -> int:
         return refit.few_epochs(batches) if refit.is_few(self) else super().epochs(batches)
 
-    def trivial(self) -> str:
+    def baseline_sentence(self) -> str:
         if not self.validation_examples:
             return ""
         if self.problem == "regression":
             mean = np.mean([float(example.labels[0]) for example in self.train_examples])
             truth = np.array([float(example.labels[0]) for example in self.validation_examples])
             return f"always {mean:.3f}, the mean: root mean squared error {np.sqrt(np.mean((truth - mean) ** 2)):.4g}"
-        right = self.trivial_figures()["accuracy"]
+        right = self.baseline_metrics()["accuracy"]
         return (
             f"always {self._most_frequent()!r}, the most frequent class: {right:.1%} of the "
             "validation texts correct"
         )
 
-    def trivial_figures(self) -> dict[str, float]:
+    def baseline_metrics(self) -> dict[str, float]:
         if not self.validation_examples or self.problem == "regression":
             return {}
         labels = (self._most_frequent(),)
@@ -163,7 +163,7 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
         self.probe, self.keep_start = known, True
         if not self.starts_at_probe:
             self.restart = lambda: head.set_weights(start)
-        self.terminal.say(f"linear probe: {in_words(known)}")
+        self.terminal.write_lines(f"linear probe: {in_words(known)}")
 
     @property
     def is_probed(self) -> bool:

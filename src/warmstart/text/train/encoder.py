@@ -169,11 +169,11 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
             self.unit,
             counts,
             class_counts(names, labels),
-            self.trivial(),
+            self.baseline_sentence(),
             (*chosen.warnings, *repeats(contents(parts, self.content_of, self.labels_of))),
             self.problems,
             columns,
-            self.trivial_figures(),
+            self.baseline_metrics(),
         )
 
     def epochs(self, batches: Batches) -> int:
@@ -181,11 +181,11 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
             return self.options.epochs
         return min(MOST_EPOCHS, max(FEWEST_EPOCHS, -(-FEWEST_STEPS // len(batches))))
 
-    def trivial(self) -> str:
+    def baseline_sentence(self) -> str:
         """A sentence on the metrics of a trivial model on the validation examples."""
         return ""
 
-    def trivial_figures(self) -> dict[str, float]:
+    def baseline_metrics(self) -> dict[str, float]:
         """The metrics of a trivial model, by name."""
         return {}
 
@@ -225,7 +225,7 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
         network = architecture(self.result_entry.architecture).build(config)
         self.has_head = self._copy_weights(network)
         if not self.has_head:
-            self.terminal.say(f"{base.name} has no head for these labels; a new one is trained.")
+            self.terminal.write_lines(f"{base.name} has no head for these labels; a new one is trained.")
         if options.lora is not None:
             lora.adapt(network, self.result_entry, options.lora, options.seed)
         predictor: Any = task_class(self.task)(

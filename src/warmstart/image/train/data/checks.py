@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from warmstart.core.records import few
+from warmstart.core.records import abbreviated
 from warmstart.errors import UsageError
 from warmstart.image.train.data.examples import Dataset
 from warmstart.training.repeats import Content, repeats
@@ -22,7 +22,7 @@ def checked(dataset: Dataset) -> Dataset:
     counts = dataset.counts(dataset.train)
     if empty := [name for name, count in zip(dataset.classes, counts, strict=True) if not count]:
         raise UsageError(
-            f"There are no training examples of {few(empty)}: add some, or remove the class."
+            f"There are no training examples of {abbreviated(empty)}: add some, or remove the class."
         )
     if not len(dataset.validation):
         raise UsageError("The validation split is empty; pass other data, or validation=0.2.")
@@ -32,7 +32,7 @@ def checked(dataset: Dataset) -> Dataset:
     ]
     if missing:
         warnings.append(
-            f"validation has no example of {few(missing)}, so its accuracy is not measured"
+            f"validation has no example of {abbreviated(missing)}, so its accuracy is not measured"
         )
     if not dataset.multi_label and counts.max() > 10 * counts.min():
         names = dataset.classes[int(counts.argmax())], dataset.classes[int(counts.argmin())]

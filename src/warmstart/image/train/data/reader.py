@@ -14,7 +14,7 @@ import numpy as np
 
 from warmstart.core import inputs as items
 from warmstart.core import records
-from warmstart.core.records import LABEL, PHOTO, Label, few
+from warmstart.core.records import LABEL, PHOTO, Label, abbreviated
 from warmstart.core.records.dialects import is_number
 from warmstart.core.records.labels import label_reader, unique_names
 from warmstart.core.records.values import class_name, one_of
@@ -228,22 +228,22 @@ def _classes(
         and any(float(name) % 1 for name in known)
     ):
         raise UsageError(
-            f"The labels are numbers with fractions ({few(sorted(known))}), which image "
+            f"The labels are numbers with fractions ({abbreviated(sorted(known))}), which image "
             "classification cannot predict. If they are classes, list them with class_names."
         )
     if class_names is not None:
         if unknown := sorted(set().union(*map(names, parts.values())) - set(class_names)):
-            raise UsageError(f"The data has classes that class_names lacks: {few(unknown)}.")
+            raise UsageError(f"The data has classes that class_names lacks: {abbreviated(unknown)}.")
         return tuple(class_names)
     for part, examples in parts.items():
         if unknown := sorted(names(examples) - known):
             raise UsageError(
                 f"The {part} split has classes that are missing from the training data: "
-                f"{few(unknown)}.{_similar(unknown, known)}"
+                f"{abbreviated(unknown)}.{_similar(unknown, known)}"
             )
     if len(known) < (1 if several else 2):
         raise UsageError(
-            f"There is only one class ({few(sorted(known))}): a classifier needs two or more."
+            f"There is only one class ({abbreviated(sorted(known))}): a classifier needs two or more."
         )
     return tuple(sorted(known, key=items.natural))
 

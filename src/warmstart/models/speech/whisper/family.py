@@ -100,11 +100,11 @@ def read(repo: Repository) -> Described:
     repo.check_task(TASK)
     config, folder, path = repo.config, repo.folder, repo.path
     sizes = {}
-    for key, (name, most) in SIZES.items():
+    for key, (name, maximum) in SIZES.items():
         value = config.get(key)
-        if not is_integer(value, 1, most):
+        if not is_integer(value, 1, maximum):
             raise BundleError(
-                f"{path}: {key} must be a whole number from 1 to {most:,}, not {value!r}."
+                f"{path}: {key} must be a whole number from 1 to {maximum:,}, not {value!r}."
             )
         sizes[name] = value
     for key, supported in OPTIONS.items():
