@@ -159,7 +159,9 @@ def wrapped(options: argparse.Namespace) -> list[Figure]:
         answers = [own(photo.astype(np.uint8), top_k=len(own.labels)) for photo in photos]
         actual = np.zeros_like(expected)
         for row, answer in zip(actual, answers, strict=True):
-            row[[prediction.index for prediction in answer]] = [prediction.score for prediction in answer]
+            row[[prediction.index for prediction in answer]] = [
+                prediction.score for prediction in answer
+            ]
         log("one image is timed")
         one, batch = photos[0].astype(np.uint8), photos[:1]
         best = {"wrapped": float("inf"), "predict": float("inf")}

@@ -92,7 +92,9 @@ def closed_loop(address: str, data: bytes, clients: int, seconds: float) -> floa
     return tally.count(200) / seconds
 
 
-def open_loop(address: str, data: bytes, rate: float, seconds: float, max_connections: int = 400) -> Tally:
+def open_loop(
+    address: str, data: bytes, rate: float, seconds: float, max_connections: int = 400
+) -> Tally:
     """Requests at a fixed rate, independent of the answers, on up to `max_connections` connections.
     The time of an answer counts from when its request was due. If all connections are busy, a
     request is not sent, and counted as skipped.
@@ -100,7 +102,9 @@ def open_loop(address: str, data: bytes, rate: float, seconds: float, max_connec
     return _loop(address, data, max_connections, seconds, rate)
 
 
-def _loop(address: str, data: bytes, max_connections: int, seconds: float, rate: float | None) -> Tally:
+def _loop(
+    address: str, data: bytes, max_connections: int, seconds: float, rate: float | None
+) -> Tally:
     tally, selector = Tally(), selectors.DefaultSelector()
     idle: deque[Connection] = deque()
     opened = 0

@@ -128,7 +128,8 @@ def texts(options: argparse.Namespace) -> list[Figure]:
                     tokens = sum(
                         count
                         for count, _ in pool.map(
-                            lambda pair: pair[0].write(pair[1]), zip(clients, selected_prompts, strict=True)
+                            lambda pair: pair[0].write(pair[1]),
+                            zip(clients, selected_prompts, strict=True),
                         )
                     )
                     return tokens / (time.perf_counter() - start)
@@ -183,7 +184,9 @@ def texts(options: argparse.Namespace) -> list[Figure]:
     ]
 
 
-def steady(clients: list[Client], selected_prompts: list[str], seconds: float) -> tuple[float, list[float]]:
+def steady(
+    clients: list[Client], selected_prompts: list[str], seconds: float
+) -> tuple[float, list[float]]:
     """Clients that start one after the other and send requests continuously: tokens per second, and
     the seconds to the first token, in ascending order, without the first text of each client.
     """

@@ -86,7 +86,9 @@ def columns(text: str) -> tuple[list[str], list[str]]:
 
 def count(lines: list[str]) -> str:
     """How many commands and lines of code there are."""
-    code = sum(len([x for x in block.splitlines() if x.strip()]) for block in lines if "\n" in block)
+    code = sum(
+        len([x for x in block.splitlines() if x.strip()]) for block in lines if "\n" in block
+    )
     commands = sum("\n" not in block for block in lines)
     parts = {f"{commands} command{'s' * (commands > 1)}": commands, f"{code} lines": code}
     return ", ".join(text for text, number in parts.items() if number)

@@ -18,4 +18,8 @@ def is_integer(value: object, minimum: float = -inf, maximum: float = inf) -> Ty
 
 def is_number(value: object, minimum: float = -inf, maximum: float = inf) -> TypeGuard[float]:
     """Whether it is an int or float (and not a bool) from `minimum` to `maximum`."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and minimum <= value <= maximum
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and minimum <= value <= maximum
+    )

@@ -592,7 +592,9 @@ FILMS = [(f"film {number} is fine", LABELS[number % 7]) for number in range(24)]
 def test_an_unclosed_quotation_mark_is_an_error(file):
     lines = [f"{text},{label}" for text, label in FILMS]
     lines[5], lines[15] = '"great movie,spam', 'awful movie",ham'
-    words = r'a.csv:7: a quoted cell continues to line 17, and its lines look like records.*write ""'
+    words = (
+        r'a.csv:7: a quoted cell continues to line 17, and its lines look like records.*write ""'
+    )
     for header, swap in (("text,label", False), ("label,text", True)):
         rows = [",".join(reversed(line.split(","))) if swap else line for line in lines]
         if swap:

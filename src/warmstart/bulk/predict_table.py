@@ -190,10 +190,6 @@ def write_table(table: PredictedTable, path: Path) -> Iterator[dict[str, Any]]:
 
 def write_lines(table: PredictedTable, file: Any, suffix: str) -> Iterator[dict[str, Any]]:
     """Write a table as `.csv`, `.tsv` or `.jsonl` to an open text file; yields its rows."""
-@@@*serve/registry.py
-            Full, Closed: the queue takes no more.
-=>
-            Full, Closed: the queue accepts no more inputs.
     if suffix == ".jsonl":
         for row in table.rows:
             file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")

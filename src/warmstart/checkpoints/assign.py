@@ -200,9 +200,13 @@ def incomplete(
     """The error for arrays without a variable and variables without an array."""
     parts = []
     if unused:
-        parts.append(f"{len(unused)} of its arrays do not belong to the model ({abbreviated(unused)})")
+        parts.append(
+            f"{len(unused)} of its arrays do not belong to the model ({abbreviated(unused)})"
+        )
     if missing:
-        parts.append(f"{len(missing)} weights of the model are not in the file ({abbreviated(missing)})")
+        parts.append(
+            f"{len(missing)} weights of the model are not in the file ({abbreviated(missing)})"
+        )
     advice = "take the weights or the model of the same variant"
     if unused and not missing:
         advice += ", or pass ignore=[...] with name patterns of the arrays that are not needed"

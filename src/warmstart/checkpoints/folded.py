@@ -53,8 +53,8 @@ def fill_folded(model: Any, checkpoint: TFLiteCheckpoint) -> None:
     if len(layers) != len(kernels):
         raise MismatchError(
             f"{checkpoint.path} has {len(kernels)} operations with a kernel, the model {model.name} has {len(layers)} "
-            f"layers with one ({abbreviated([layer.name for layer in layers])}). Take the weights or the model of the same "
-            "variant."
+            f"layers with one ({abbreviated([layer.name for layer in layers])}). Take the weights or the "
+            "model of the same variant."
         )
     own = any(type(layer).__name__ in SCALING for layer in model.layers)
     if not own and (scaling := checkpoint.scaling()):

@@ -226,7 +226,9 @@ class Command(click.Command):
             raise unknown_option(error.option_name, owner, self.params, listed) from None
 
     def get_help(self, ctx: click.Context) -> str:
-        rare = [parameter for parameter in self.get_params(ctx) if getattr(parameter, "rare", False)]
+        rare = [
+            parameter for parameter in self.get_params(ctx) if getattr(parameter, "rare", False)
+        ]
         if rare and not ctx.meta.get(LONG):
             more = f"{HELP_ALL} lists {counted(len(rare), 'more option')}."
             self.epilog = f"{self.epilog} {more}" if self.epilog else more

@@ -127,7 +127,9 @@ def typed_options(declared: type, values: Mapping[str, Any]) -> dict[str, Any]:
         value = values.get(name)
         if not field.option.cli or value is None or value == ():
             continue
-        chosen[name] = tuple(item for part in value for item in part) if field.is_sequence else value
+        chosen[name] = (
+            tuple(item for part in value for item in part) if field.is_sequence else value
+        )
     return chosen
 
 

@@ -114,7 +114,9 @@ def compile_int8(
         threshold=calibration.threshold,
         measure=calibration.rule.words,
         agreement={attempt.engine.name: round(attempt.agreement, 6) for attempt in usable},
-        engine=choose.ranked({attempt.engine.name: times[attempt.engine.name] for attempt in usable})[0],
+        engine=choose.ranked(
+            {attempt.engine.name: times[attempt.engine.name] for attempt in usable}
+        )[0],
         float_layers=usable[0].float_layers,
         milliseconds=times,
         float32=FloatRecord(floats["float32"].name),

@@ -191,7 +191,9 @@ def _head(mixed: Any) -> _Head | None:
     if scores.get_type_name() == "Add":
         bias = (scores.input_value(1),)
         scores = scores.input_value(0).get_node()
-    if not _is_product(scores, transposed=True) or any(len(_shape(output)) != AXES for output in bias):
+    if not _is_product(scores, transposed=True) or any(
+        len(_shape(output)) != AXES for output in bias
+    ):
         return None
     slices = [
         _slice(each)

@@ -56,7 +56,11 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, limit: float, max_boxes: int
 
 
 def choose(
-    boxes: np.ndarray, scores: np.ndarray, threshold: float, max_boxes: int, suppression: float | None
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    threshold: float,
+    max_boxes: int,
+    suppression: float | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Select the boxes of a result, highest score first.
 

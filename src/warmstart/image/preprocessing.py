@@ -117,7 +117,9 @@ def _resized(image: Image.Image, rules: ImagePreprocessing) -> Image.Image:
         )
     resample = _FILTERS.get(rules.interpolation)
     if resample is None:
-        raise UsageError(f"interpolation must be one of {', '.join(_FILTERS)}, not {rules.interpolation!r}")
+        raise UsageError(
+            f"interpolation must be one of {', '.join(_FILTERS)}, not {rules.interpolation!r}"
+        )
     height, width = rules.size
     if rules.resize not in ("crop", "squash", "pad"):
         raise UsageError(f"resize must be 'crop', 'squash' or 'pad', not {rules.resize!r}")

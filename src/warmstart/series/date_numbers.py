@@ -64,7 +64,7 @@ class NumberReader:
     def read(self, values: NDArray[np.float64]) -> Dates:
         """Years, 20240131, 202401, times since 1970, serial numbers of Excel, or steps."""
         present = values[np.isfinite(values)]
-        if not len(there):
+        if not len(present):
             raise self.refuse("is empty; pass another one as timestamp=.")
         low, high = present.min(), present.max()
         is_whole = bool((present == np.rint(present)).all())
@@ -86,10 +86,10 @@ class NumberReader:
             return self._joined(values // 100, values % 100, np.ones_like(values), "202401")
         if EXCEL[0] <= low and high <= EXCEL[1]:
             if is_whole and lower in COUNTERS:
-                day = self._excel(there[:1]).times
+                day = self._excel(present[:1]).times
                 assert day is not None
                 raise self.refuse(
-                    f"may contain Excel serial numbers ({there[0]:.0f} is {day[0].date()}) "
+                    f"may contain Excel serial numbers ({present[0]:.0f} is {day[0].date()}) "
                     "or step numbers; pass date_format='excel' or 'steps'."
                 )
             return self._excel(values)

@@ -104,7 +104,7 @@ def _steps(table: pd.DataFrame) -> tuple[Mapping[Any, Any], str]:
     for prefix, numbers in groups.items():
         differences = {after - before for before, after in itertools.pairwise(numbers.values())}
         is_year = not prefix and all(YEARS[0] <= year <= YEARS[1] for year in numbers.values())
-        if is_year and len(between) == 1 and min(between) > 0:
+        if is_year and len(differences) == 1 and min(differences) > 0:
             return {column: f"{year}-01-01" for column, year in numbers.items()}, "years"
         if differences == {1} and len(numbers) >= LEAST_NUMBERED:
             return numbers, "numbers"

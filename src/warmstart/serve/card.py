@@ -130,7 +130,12 @@ def _facts(served: Served) -> dict[str, Any]:
         "context": getattr(model, "max_length", None),
         "paper": entry.paper,
         "metrics": [
-            {"name": metric.name, "value": metric.value, "dataset": metric.dataset, "source": metric.source}
+            {
+                "name": metric.name,
+                "value": metric.value,
+                "dataset": metric.dataset,
+                "source": metric.source,
+            }
             for metric in entry.metrics
         ],
     }

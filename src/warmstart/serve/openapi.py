@@ -163,7 +163,12 @@ def _predict(served: Served, settings: Settings) -> Document:
     inputs: Document = {
         "anyOf": [
             input_schema,
-            {"type": "array", "items": input_schema, "minItems": 1, "maxItems": settings.max_inputs},
+            {
+                "type": "array",
+                "items": input_schema,
+                "minItems": 1,
+                "maxItems": settings.max_inputs,
+            },
         ]
     }
     options_schema = {"type": "object", "properties": known, "additionalProperties": False}

@@ -49,7 +49,9 @@ def _form_fields(struct: type[msgspec.Struct]) -> Document:
     properties: Document = schema["properties"]
     for name, schema in properties.items():
         if "anyOf" in schema:
-            (properties[name],) = (member for member in schema["anyOf"] if member != {"type": "null"})
+            (properties[name],) = (
+                member for member in schema["anyOf"] if member != {"type": "null"}
+            )
     return properties
 
 

@@ -49,7 +49,9 @@ async def predict(request: Request) -> Response:
     key = (Served.answer, freeze(request_options))
     # Random numbers depend on the index of an input in a call: all inputs of a request are one call.
     grouped = (
-        served.model.seeded_by_index and is_list and not any(map(served.input_kind.is_several, values))
+        served.model.seeded_by_index
+        and is_list
+        and not any(map(served.input_kind.is_several, values))
     )
     answers = await state.ask(request, served, key, [values] if grouped else values, deadline)
     if grouped:
@@ -159,7 +161,8 @@ def _of_bytes(data: bytes, input_kind: InputKind, settings: Settings) -> _Inputs
 def _takes(input_kind: InputKind, media: str) -> bool:
     """Whether a body of this media type is an input; "image/" stands for all images."""
     return any(
-        media.startswith(prefix) if prefix.endswith("/") else media == prefix for prefix in input_kind.media
+        media.startswith(prefix) if prefix.endswith("/") else media == prefix
+        for prefix in input_kind.media
     )
 
 

@@ -71,7 +71,7 @@ class Protocol(HttpToolsProtocol):
         self._head_bytes = self._frame_bytes = self._content_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self._gone: asyncio.Future[None] = self.loop.create_future()
+        self._disconnected: asyncio.Future[None] = self.loop.create_future()
         super().connection_made(JoiningTransport(transport))  # type: ignore[arg-type]
         self.pool.add(self)
         self._start_header_timer()
@@ -80,8 +80,8 @@ class Protocol(HttpToolsProtocol):
         self._stop_header_timer()
         self._stop_write_timer()
         self.pool.remove(self)
-        if not self._gone.done():
-            self._gone.set_result(None)
+        if not self._disconnected.done():
+            self._disconnected.set_result(None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -136,7 +136,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        cast("dict[str, Any]", self.scope)[DISCONNECTED] = self._gone
+        cast("dict[str, Any]", self.scope)[DISCONNECTED] = self._disconnected
         self._stage, self._message_began = HEAD, True
         self._host_headers = self._head_bytes = self._frame_bytes = self._content_bytes = 0
 

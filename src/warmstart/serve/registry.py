@@ -122,7 +122,7 @@ class Served:
 
         Raises:
             UsageError: an option is wrong.
-            Full, Closed: the queue takes no more.
+            Full, Closed: the queue accepts no more inputs.
         """
         model = self.model
         if self.texts and isinstance(model, JoinableModel) and key[0] is Served.answer:
@@ -138,7 +138,7 @@ class Served:
 
         Raises:
             UsageError: an option is wrong, or the text cannot be streamed.
-            Full, Closed: the queue takes no more.
+            Full, Closed: the queue accepts no more inputs.
         """
         model = self.model
         if self.texts is None or not isinstance(model, JoinableModel):

@@ -113,7 +113,9 @@ class Server(uvicorn.Server):
         `_idle_until`.
         """
         now = time.monotonic()
-        cycles = [getattr(connection, "cycle", None) for connection in self.server_state.connections]
+        cycles = [
+            getattr(connection, "cycle", None) for connection in self.server_state.connections
+        ]
         return (now < end and None in cycles) or (
             now < self._idle_until and any(cycle and cycle.response_complete for cycle in cycles)
         )
@@ -129,8 +131,8 @@ class Server(uvicorn.Server):
         if running := [task for task in self.server_state.tasks if not task.done()]:
             why = "interrupted" if self.force_exit else f"they ran longer than {grace:g} s"
             log.error("requests that are ended: %d; %s", len(running), why)
-            for connection in cast("set[Protocol]", self.server_state.connections):
-                connection.cut_response()
+            for protocol in cast("set[Protocol]", self.server_state.connections):
+                protocol.cut_response()
             for task in running:
                 task.cancel()
             await asyncio.wait(running, timeout=LAST_REQUEST_SECONDS)

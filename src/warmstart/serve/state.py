@@ -99,7 +99,9 @@ class State:
         if len(data) * EXPANSION <= body.INLINE:
             return body.decompressed(data, encoding, max_body)
         disconnected = request.scope.get(DISCONNECTED)
-        return await self.parser.run(deadline, disconnected, body.decompressed, data, encoding, max_body)
+        return await self.parser.run(
+            deadline, disconnected, body.decompressed, data, encoding, max_body
+        )
 
     async def parse(
         self,
@@ -114,7 +116,9 @@ class State:
         """
         if len(data) <= body.INLINE:
             return function(data, *arguments)
-        return await self.parser.run(deadline, request.scope.get(DISCONNECTED), function, data, *arguments)
+        return await self.parser.run(
+            deadline, request.scope.get(DISCONNECTED), function, data, *arguments
+        )
 
     async def ask(
         self,

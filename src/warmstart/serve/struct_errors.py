@@ -70,7 +70,9 @@ def _required(info: inspect.Type) -> str:
     """The description of valid values of a field of this type."""
     match info:
         case inspect.UnionType(types):
-            return _any([_required(member) for member in types if not isinstance(member, inspect.NoneType)])
+            return _any(
+                [_required(member) for member in types if not isinstance(member, inspect.NoneType)]
+            )
         case inspect.LiteralType(values):
             return _any(values)
         case inspect.BoolType():

@@ -228,7 +228,11 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
     ) -> Generator[None, None, Sequence[Any]]:
         """Features (D,) or an `InputError` for each recording; yields between windows."""
         features, rate = self.recognizer.features, options.sample_rate
-        return (yield from _each(inputs, lambda recording: features(recording.name, recording.context, rate)))
+        return (
+            yield from _each(
+                inputs, lambda recording: features(recording.name, recording.context, rate)
+            )
+        )
 
     def decode(self, prepared: Prepared, outputs: Any, options: TranscribeOptions) -> Transcript:
         transcript: Transcript = outputs
@@ -277,7 +281,9 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
             **{name: getattr(options, name) for name in fields_of(TranscribeOptions)}
         )
         results = self.predict_stream((example.recording for example in examples), call)
-        for example, result in records.answered(self.name, examples, results, errors, options.progress):
+        for example, result in records.answered(
+            self.name, examples, results, errors, options.progress
+        ):
             rates.add(example.text, result.text, "en" if options.translate else result.language)
             count += 1
         records.require_usable("recording", count, errors)

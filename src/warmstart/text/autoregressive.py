@@ -198,7 +198,10 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
         }
         return {
             **self.tokenizer.files(),
-            **{name: (json.dumps(config, indent=2) + "\n").encode() for name, config in configs.items()},
+            **{
+                name: (json.dumps(config, indent=2) + "\n").encode()
+                for name, config in configs.items()
+            },
         }
 
     def _open_engine(self) -> Engine:

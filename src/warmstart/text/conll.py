@@ -74,7 +74,10 @@ def sentences(data: Any, **keywords: Any) -> list[Sentence]:
         tag_columns.check_single(rows, path)
         word = 1 if all(map(_is_numbered, rows)) and max(map(len, rows)) > 1 else 0
         return [
-            Sentence(tuple(_visible(row[word]) for row in sentence_rows), tuple(row[-1] for row in sentence_rows))
+            Sentence(
+                tuple(_visible(row[word]) for row in sentence_rows),
+                tuple(row[-1] for row in sentence_rows),
+            )
             for sentence_rows in rows
         ]
     table = records.read_table(data, (TOKENS, TAGS), reading=reading, example_rank=1)

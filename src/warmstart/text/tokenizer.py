@@ -147,8 +147,7 @@ class Tokenizer:
 
     @cached_property
     def continuing(self) -> str:
-        """The prefix of tokens that continue a word (`"##"`); `""` if a space begins a word instead.
-        """
+        """The prefix of tokens that continue a word (`"##"`); `""` if a space begins a word instead."""
         return getattr(self._backend.model, "continuing_subword_prefix", None) or ""
 
     def id(self, token: str) -> int | None:
@@ -344,5 +343,6 @@ def padded(encoded: Sequence[Encoded], pad: int, *, to: int | None = None) -> di
     ids = np.full((len(encoded), length), pad, np.int32)
     mask, types = np.zeros_like(ids), np.zeros_like(ids)
     for row, sequence in enumerate(encoded):
-        ids[row, : len(sequence)], mask[row, : len(sequence)], types[row, : len(sequence)] = sequence.ids, 1, sequence.types
+        size = len(sequence)
+        ids[row, :size], mask[row, :size], types[row, :size] = sequence.ids, 1, sequence.types
     return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}

@@ -285,7 +285,9 @@ def choose_texts(
     there = {column.casefold(): column for column in free}
     if len(there) < len(free):
         names = first.usual_names | (frozenset() if second is None else second.usual_names)
-        alike = [column for column in free if column.casefold() in names and column not in there.values()]
+        alike = [
+            column for column in free if column.casefold() in names and column not in there.values()
+        ]
         if alike:
             raise UsageError(
                 f"{name}: the text may be in {alike[0]!r} or {there[alike[0].casefold()]!r}; "

@@ -153,7 +153,8 @@ def _of_tf(dataset: Any, fields: Sequence[Field], example_rank: int) -> Table:
     # Keys of mappings are in alphabetical order, so the first field may be any of them.
     candidates = specs[:1] if isinstance(spec, tuple) else specs
     batched = [
-        _rank(candidate) == (string_rank if _is_string(candidate) else example_rank) + 1 for candidate in candidates
+        _rank(candidate) == (string_rank if _is_string(candidate) else example_rank) + 1
+        for candidate in candidates
     ]
     if any(batched) and all(rank is None or rank > 0 for rank in ranks):
         dataset = dataset.unbatch()

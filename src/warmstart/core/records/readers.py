@@ -246,7 +246,10 @@ def _text_or_pair(table: Table, record: Record, column: str) -> Any:
 def measured(examples: Iterable[PartT]) -> list[PartT]:
     """The test examples if the data has any, else the validation examples, else all."""
     all_examples = list(examples)
-    parts = ([example for example in all_examples if example.part == part] for part in ("test", "validation"))
+    parts = (
+        [example for example in all_examples if example.part == part]
+        for part in ("test", "validation")
+    )
     return next(filter(None, parts), all_examples)
 
 

@@ -278,7 +278,9 @@ def _subfolders(folder: Path) -> tuple[Path, ...]:
 def _folders_in(folder: Path, changed: int) -> tuple[Path, ...]:
     """The folders in a folder; `changed`: when it was."""
     with os.scandir(folder) as entries:
-        return tuple(Path(entry) for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        return tuple(
+            Path(entry) for entry in entries if entry.is_dir() and not entry.name.startswith(".")
+        )
 
 
 def file_value(value: Any, folder: Path | None) -> Any:

@@ -235,8 +235,8 @@ def refill(batches: WindowBatches, parameters: Any, distribution: str, seed: int
     )  # so that the result depends on the network and the seed only
     width = batches.recipe.context + batches.horizon
     for index, length in enumerate(batches.lengths):
-        here = slice(batches.starts[index], batches.starts[index] + length)
-        if batches.observed[here].all():
+        cells = slice(batches.starts[index], batches.starts[index] + length)
+        if batches.observed[cells].all():
             continue
         for origin in range(batches.horizon, length + batches.horizon, width):
             origin = min(max(origin, 1), int(length))

@@ -102,7 +102,9 @@ def align(log_probs: np.ndarray, alphabet: str, text: str) -> list[Piece]:
     steps = np.zeros((len(log_probs), len(states)), np.int8)
     for t in range(1, len(log_probs)):
         previous = np.concatenate([[NEVER], score[:-1]])
-        skipped = np.where(skips, np.concatenate([[NEVER, NEVER], score[:-2]])[: len(states)], NEVER)
+        skipped = np.where(
+            skips, np.concatenate([[NEVER, NEVER], score[:-2]])[: len(states)], NEVER
+        )
         scores = np.stack([score, previous, skipped])
         steps[t] = scores.argmax(0)
         score = scores.max(0) + emitted[t]

@@ -141,8 +141,12 @@ class Transcript(Result):
             channels[0],
             text="\n".join(texts) if any(texts) else "",
             language=languages.pop() if len(languages) == 1 else "",
-            words=tuple(sorted((w for transcript in channels for w in transcript.words), key=_start)),
-            segments=tuple(sorted((s for transcript in channels for s in transcript.segments), key=_start)),
+            words=tuple(
+                sorted((w for transcript in channels for w in transcript.words), key=_start)
+            ),
+            segments=tuple(
+                sorted((s for transcript in channels for s in transcript.segments), key=_start)
+            ),
             duration=max(transcript.duration for transcript in channels),
             channel=None,
             channels=channels,
@@ -242,7 +246,11 @@ class Transcript(Result):
     def cues(self) -> Iterator[Segment]:
         """The lines of a subtitle file: the segments, or else words in groups of a few seconds."""
         if self.channels:
-            return iter(sorted((cue for transcript in self.channels for cue in transcript.cues()), key=_start))
+            return iter(
+                sorted(
+                    (cue for transcript in self.channels for cue in transcript.cues()), key=_start
+                )
+            )
         return iter(self.segments) if self.segments else _grouped(self.words)
 
 

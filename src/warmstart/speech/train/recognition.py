@@ -113,7 +113,9 @@ class RecognitionTrainer(Trainer[RecognitionOptions]):
         all_examples = examples(data)
         summary_columns = tuple(columns)
         others = examples(options.validation) if own else []
-        self.learn_texts(example.text for example in [*all_examples, *others] if example.part != "test")
+        self.learn_texts(
+            example.text for example in [*all_examples, *others] if example.part != "test"
+        )
         self.left_out = []
         first = list(self.clips(example for example in all_examples if example.part != "test"))
         second = list(self.clips(others))

@@ -60,7 +60,9 @@ class PagedDecoder(Decoder):
 
     def extend(self, tokens: Sequence[int], *, only_last: bool = False) -> NDArray[np.float32]:
         text = 0 if self._tables else self._open()
-        logits: NDArray[np.float32] = self._run([text], [tokens], all_tokens=not only_last)["logits"]
+        logits: NDArray[np.float32] = self._run([text], [tokens], all_tokens=not only_last)[
+            "logits"
+        ]
         return logits
 
     def state(self, tokens: Sequence[int]) -> NDArray[np.float32]:

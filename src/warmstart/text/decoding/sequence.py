@@ -130,8 +130,7 @@ class Continuation:
             self._window_start = len(self.tokens) - self._model.max_length // 2
 
     def extend(self, logits: NDArray[np.float32]) -> None:
-        """Choose the next token from the model's logits (V,), and check whether it ends the text.
-        """
+        """Choose the next token from the model's logits (V,), and check whether it ends the text."""
         scores = self.constraints.apply(logits, self.tokens)
         token = next_token(scores, self.options, self._random)
         self._add(token, float(logits[token]) - log_sum_exp(logits))

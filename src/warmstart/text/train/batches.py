@@ -53,7 +53,10 @@ class TextBatches(SortedBatches):
         seed: int = 0,
     ):
         super().__init__(
-            [len(sequence) for sequence in encoded], batch_size=batch_size, shuffle=shuffle, seed=seed
+            [len(sequence) for sequence in encoded],
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
         )
         self.encoded, self.targets, self.pad = encoded, targets, pad
 

@@ -169,7 +169,9 @@ class PairBatches(SortedBatches):
         lengths = [max(map(len, group)) for group in encoded]
         super().__init__(lengths, batch_size=batch_size, shuffle=shuffle, seed=seed)
         numbers: dict[str, int] = {}
-        self.numbers = [[numbers.setdefault(text, len(numbers)) for text in group] for group in texts]
+        self.numbers = [
+            [numbers.setdefault(text, len(numbers)) for text in group] for group in texts
+        ]
         self.encoded, self.pad = encoded, pad
 
     def padded(self, epoch: int, index: int, more: int) -> tuple[Any, ...]:

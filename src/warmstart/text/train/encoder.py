@@ -155,7 +155,8 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
         )
         self.train_examples, self.validation_examples = chosen.train, chosen.validation
         self.set_aside = bool(validation_fraction(options.validation)) and not (
-            options.validation == "auto" and any(example.part == "validation" for example in examples)
+            options.validation == "auto"
+            and any(example.part == "validation" for example in examples)
         )
         self.check()
         parts = {"train": chosen.train, "validation": chosen.validation}
@@ -225,7 +226,9 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
         network = architecture(self.result_entry.architecture).build(config)
         self.has_head = self._copy_weights(network)
         if not self.has_head:
-            self.terminal.write_lines(f"{base.name} has no head for these labels; a new one is trained.")
+            self.terminal.write_lines(
+                f"{base.name} has no head for these labels; a new one is trained."
+            )
         if options.lora is not None:
             lora.adapt(network, self.result_entry, options.lora, options.seed)
         predictor: Any = task_class(self.task)(

@@ -53,7 +53,9 @@ class FillMaskTrainer(EncoderTrainer[FillMaskOptions, TextExample, FillMask]):
         windows = [
             window
             for example in examples
-            for window in tokenizer.windows(example.texts[0], limit=limit, stride=0, name=example.name)
+            for window in tokenizer.windows(
+                example.texts[0], limit=limit, stride=0, name=example.name
+            )
         ]
         options = self.options
         return MaskedBatches(

@@ -76,7 +76,9 @@ def classes(
                 f"There are no training examples of {missing[0]!r}: add some, or remove it "
                 "from class_names."
             )
-        return tuple(Label(index, label, names.get(label, label)) for index, label in enumerate(order))
+        return tuple(
+            Label(index, label, names.get(label, label)) for index, label in enumerate(order)
+        )
     numbers = {str(number) for number in range(len(labels) - 1)}
     if labels == {"-1", *numbers} and len(numbers) > 2:  # two may be -1, 0 and 1
         raise UsageError(

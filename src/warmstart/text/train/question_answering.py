@@ -72,7 +72,9 @@ class QuestionAnsweringTrainer(
             self.validation_windows = cut
         encoded = [window for windows in cut for window in windows]
         pairs = zip(examples, cut, strict=True)
-        spans = np.array([span(question, window) for question, windows in pairs for window in windows])
+        spans = np.array(
+            [span(question, window) for question, windows in pairs for window in windows]
+        )
 
         def targets(rows: np.ndarray, length: int) -> dict[str, np.ndarray]:
             return {end: spans[rows, side] for side, end in enumerate(ENDS)}
@@ -86,7 +88,9 @@ class QuestionAnsweringTrainer(
         """The answers to the validation questions."""
         rows = self.predict()
         answers, first = [], 0
-        for question, windows in zip(self.validation_examples, self.validation_windows, strict=True):
+        for question, windows in zip(
+            self.validation_examples, self.validation_windows, strict=True
+        ):
             numbers = range(first, first + len(windows))
             first += len(windows)
             logits = [{end: rows[end][number] for end in ENDS} for number in numbers]

@@ -127,7 +127,9 @@ class TokenClassificationTrainer(
         by_type: dict[str, list[tuple[Sequence[str], Sequence[str]]]] = {}
         predicted_tags = self.predicted_tags(self.predict()["logits"])
         for sentence, tags in zip(self.validation_examples, predicted_tags, strict=True):
-            true, predicted = (set(self.scheme.entities(sequence)) for sequence in (sentence.tags, tags))
+            true, predicted = (
+                set(self.scheme.entities(sequence)) for sequence in (sentence.tags, tags)
+            )
             for entity, _, _ in true | predicted:
                 by_type.setdefault(entity, []).append((sentence.tags, tags))
             if true != predicted:

@@ -233,7 +233,9 @@ def _classes(
         )
     if class_names is not None:
         if unknown := sorted(set().union(*map(names, parts.values())) - set(class_names)):
-            raise UsageError(f"The data has classes that class_names lacks: {abbreviated(unknown)}.")
+            raise UsageError(
+                f"The data has classes that class_names lacks: {abbreviated(unknown)}."
+            )
         return tuple(class_names)
     for part, examples in parts.items():
         if unknown := sorted(names(examples) - known):

@@ -108,7 +108,10 @@ def convolution(op: Operation) -> Any:
     else:
         parts = zip(tf.split(x, groups, -1), tf.split(filters, groups, -1), strict=True)
         result = tf.concat(
-            [tf.nn.conv2d(group, kernels, strides, padding, dilations=dilations) for group, kernels in parts],
+            [
+                tf.nn.conv2d(group, kernels, strides, padding, dilations=dilations)
+                for group, kernels in parts
+            ],
             -1,
         )
     bias = op.optional(2)
