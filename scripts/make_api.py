@@ -171,7 +171,7 @@ if TYPE_CHECKING:
 MODULES = {{
 {modules}
 }}
-"""Where each name is defined; it is imported when it is first used."""
+"""Public name -> the module that defines it; imported when the name is first used."""
 
 __all__ = [
 {public}

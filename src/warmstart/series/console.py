@@ -66,7 +66,7 @@ def written(results: Iterable[Any], plot: str | None, output: str | None) -> Ite
         for result in results:
             if result and table is not None:
                 is_first = writer is None
-                if is_first:  # an existing file is kept until there is a result
+                if is_first:  # an existing file is not replaced before there is a result
                     file = TextIOWrapper(
                         stack.enter_context(table.opened()), "utf-8", newline="", write_through=True
                     )

@@ -282,32 +282,30 @@ def choose_texts(
             columns, second, pair, name
         )
     free = [column for column in columns if column not in taken]
-    there = {column.casefold(): column for column in free}
-    if len(there) < len(free):
+    by_name = {column.casefold(): column for column in free}
+    if len(by_name) < len(free):
         names = first.usual_names | (frozenset() if second is None else second.usual_names)
-        alike = [
-            column for column in free if column.casefold() in names and column not in there.values()
-        ]
-        if alike:
+        other = next((c for c in free if c.casefold() in names and c not in by_name.values()), None)
+        if other is not None:
             raise UsageError(
-                f"{name}: the text may be in {alike[0]!r} or {there[alike[0].casefold()]!r}; "
+                f"{name}: the text may be in {other!r} or {by_name[other.casefold()]!r}; "
                 f"name it with {options}."
             )
-    couples = [(there[a], there[b]) for a, b in TEXT_PAIRS if a in there and b in there]
-    if couples:
+    pairs = [(by_name[a], by_name[b]) for a, b in TEXT_PAIRS if a in by_name and b in by_name]
+    if pairs:
         usual = first.tiers[0] if second is None else (*first.tiers[0], *second.tiers[0])
         others = [
-            column for key, column in there.items() if column not in couples[0] and key in usual
+            column for key, column in by_name.items() if column not in pairs[0] and key in usual
         ]
-        if len(couples) > 1 or others:
-            ways = [
-                *(" and ".join(couple) for couple in couples),
-                *(others if len(couples) == 1 else ()),
+        if len(pairs) > 1 or others:
+            readings = [
+                *(" and ".join(pair) for pair in pairs),
+                *(others if len(pairs) == 1 else ()),
             ]
             raise UsageError(
-                f"{name}: the text may be in {' or '.join(ways)}; name it with {options}."
+                f"{name}: the text may be in {' or '.join(readings)}; name it with {options}."
             )
-        return couples[0]
+        return pairs[0]
     column = require_column(free, first, None, name)
     return column, None if second is None else choose_column(free, second, None, name)
 

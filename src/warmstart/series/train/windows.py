@@ -220,7 +220,7 @@ def refill(batches: WindowBatches, parameters: Any, distribution: str, seed: int
     """Replace missing values by samples of the model; returns their number.
 
     Consecutive windows cover every series with gaps. Each missing value is sampled from the
-    distribution that the network predicts, given the values that were filled in before.
+    distribution that the network predicts after the values that were filled in before.
 
     Args:
         batches: the batches whose values are changed.

@@ -154,10 +154,9 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
             part=lambda example: example.part,
         )
         self.train_examples, self.validation_examples = chosen.train, chosen.validation
-        self.set_aside = bool(validation_fraction(options.validation)) and not (
-            options.validation == "auto"
-            and any(example.part == "validation" for example in examples)
-        )
+        has_split = any(example.part == "validation" for example in examples)
+        uses_split = options.validation == "auto" and has_split
+        self.set_aside = bool(validation_fraction(options.validation)) and not uses_split
         self.check()
         parts = {"train": chosen.train, "validation": chosen.validation}
         if chosen.test:
@@ -202,7 +201,7 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
         return {}
 
     def build(self) -> keras.Model:
-        """The base's encoder, with the base's head if it fits the task and labels, else a new one."""
+        """The base's encoder, with the base's head if it fits task and labels, else a new one."""
         base, options = self.model, self.options
         config = {**base.entry.config, "head": self.task, "pooler": False, **self.head_config()}
         if self.labels:
