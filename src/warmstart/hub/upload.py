@@ -98,8 +98,8 @@ def _refused(error: Any, name: str) -> SourceError:
     owner = name.partition("/")[0]
     detail = str(getattr(error, "server_message", "") or "").strip().rstrip(".")
     reasons = {
-        401: f"the token is not valid; take {WRITE} from {hub_endpoint()}/settings/tokens",
-        403: f"the token may not write to {owner!r}; take {WRITE} for {owner!r}, or your own name",
+        401: f"the token is not valid; use {WRITE} from {hub_endpoint()}/settings/tokens",
+        403: f"the token may not write to {owner!r}; use {WRITE} for {owner!r}, or your own name",
         404: f"there is no user or organisation {owner!r}, or the token does not see it",
         409: "another upload is in progress; try again later",
     }
