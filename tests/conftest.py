@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from tests import warm_compiler
 from tests.faults.table import BY_TEST
 
-pytest_plugins = ["tests.fixtures"]
+pytest_plugins = ["tests.fixtures", "tests.ray_cluster"]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Tests run side by side already, a process on each processor.
 for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -30,10 +31,6 @@ settings.load_profile("without deadlines")
 SHARED = Path(
     os.environ.get("WARMSTART_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data")
 )
-
-WARM_COMPILER = Path(__file__).with_name("warm_compiler.py")
-COMPILER = "WARMSTART_TEST_COMPILER"
-"""The variable with the address of the compiler of this run."""
 
 SLOW = (
     "tests/bulk/test_ray.py",
@@ -58,32 +55,70 @@ SLOW = (
 """What `make fast` leaves out besides TensorFlow: more than two seconds of processor time, or many
 processes.
 """
-LONGEST = (
-    "tests/speech/test_real_whisper.py",
-    "tests/bulk/test_ray.py",
-    "tests/bulk/test_ray_nodes.py",
-)
-"""Files with a test of more than 20 seconds, besides those of training. In one row, so that one
-process runs them and no two clusters of Ray start at a time.
+RAY = ("tests/training/test_ray.py", "tests/bulk/test_ray.py", "tests/bulk/test_ray_nodes.py")
+"""Run by one process, in this order: clusters of Ray disturb each other, and the first two share
+one.
 """
+LONGEST = {
+    RAY: 500,
+    ("tests/test_how_tos.py",): 200,
+    ("tests/speech/test_real_whisper.py",): 160,
+    ("tests/test_tutorials.py",): 110,
+    ("tests/image/train/test_detection_segmentation.py",): 100,
+    ("tests/image/train/test_dfine.py",): 75,
+    ("tests/text/train/test_encoder.py",): 70,
+    ("tests/speech/train/test_whisper.py",): 60,
+    ("tests/models/image/test_keras_applications.py",): 60,
+    ("tests/core/test_exporting.py",): 40,
+    ("tests/series/train/test_forecasting.py",): 40,
+    ("tests/training/test_trainers.py",): 40,
+    ("tests/typing/test_typing.py",): 30,
+    ("tests/image/train/test_classification.py",): 30,
+    ("tests/image/train/test_network.py",): 30,
+    ("tests/image/test_detection_segmentation.py",): 30,
+    ("tests/speech/train/test_recognition.py",): 25,
+    ("tests/core/test_int8.py",): 25,
+    ("tests/checkpoints/test_folded.py",): 20,
+    ("tests/text/train/test_refit.py",): 20,
+}
+"""Files -> roughly how many seconds they take in a run of all tests."""
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Mark slow tests. The longest first, then training: long tests must not begin when the other
-    process has nothing left to do.
-    """
+def pytest_collection_modifyitems(config, items):
+    """Mark slow tests, and order all of them."""
     for item in items:
         if item.nodeid.startswith(SLOW):
             item.add_marker("slow")
         if fault := BY_TEST.get(item.nodeid.partition("[")[0]):
             item.add_marker(pytest.mark.fault(fault.surface, fault.injected, fault.expected))
-    items.sort(
-        key=lambda item: (
-            not item.nodeid.startswith(LONGEST),
-            "train" not in item.nodeid.split("::")[0],
-        )
-    )
+    processes = getattr(config, "workerinput", {}).get("workercount", 1)
+    items[:] = longest_first(items, processes)
+
+
+def longest_first(items, processes):
+    """The items in an order in which each process begins with some of the longest files, so that
+    only short tests are left at the end.
+
+    xdist gives each process an equal part of the list, and what one has not begun later to those
+    that have nothing left to do.
+    """
+    rest = {}
+    for item in items:
+        rest.setdefault(item.nodeid.partition("::")[0], []).append(item)
+    parts, seconds = [[] for _ in range(processes)], [0] * processes
+    for files, duration in LONGEST.items():
+        index = seconds.index(min(seconds))
+        seconds[index] += duration
+        parts[index] += [item for file in files for item in rest.pop(file, ())]
+    short = [item for file in rest.values() for item in file]
+    ordered = []
+    for number, part in enumerate(parts):
+        size = (len(items) - len(ordered)) // (processes - number)
+        count = max(0, size - len(part))
+        ordered += part + short[:count]
+        del short[:count]
+    return ordered + short
 
 
 @pytest.hookimpl(wrapper=True)
@@ -148,11 +183,7 @@ def _own_cache(_homes, monkeypatch):
 def _warm_compiler():
     """Compiling takes half as long where TensorFlow need not be imported for it, and no time where
     it was done before; see `warm_compiler`."""
-    with pytest.MonkeyPatch.context() as patch:
-        if socket := os.environ.get(COMPILER):
-            command = (sys.executable, "-S", str(WARM_COMPILER), socket)
-            patch.setattr("warmstart.core.compiling.COMPILER", command)
-        yield
+    warm_compiler.use()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -203,19 +234,19 @@ def pytest_sessionstart(session):
     socket, results = folder / "socket", folder / "results"
     results.mkdir()
     server = subprocess.Popen(
-        [sys.executable, WARM_COMPILER, socket, results],
+        [sys.executable, warm_compiler.__file__, socket, results],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         env={**os.environ, "KERAS_BACKEND": "tensorflow"},
     )
     while not socket.exists() and server.poll() is None:
         time.sleep(0.01)
-    os.environ[COMPILER] = str(socket)
+    os.environ[warm_compiler.ADDRESS] = str(socket)
 
     def stop():
         server.terminate()
         server.wait()
-        del os.environ[COMPILER]
+        del os.environ[warm_compiler.ADDRESS]
         shutil.rmtree(folder)
 
     session.config.add_cleanup(stop)

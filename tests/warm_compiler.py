@@ -11,6 +11,7 @@ RESULTS. Whether compiling works was seen then, and what is made of its files is
 
 import contextlib
 import fcntl
+import gc
 import hashlib
 import json
 import os
@@ -23,6 +24,8 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+ADDRESS = "WARMSTART_TEST_COMPILER"
+"""The variable with the address of the server of this run."""
 PRELOADED = (
     "keras",
     "ai_edge_litert.interpreter",
@@ -34,6 +37,16 @@ PRELOADED = (
     "warmstart.text.classification",
 )
 """What a job would import otherwise, each anew."""
+
+
+def use():
+    """Compile with the server of this run, if there is one. A process that a test starts may call it,
+    too.
+    """
+    from warmstart.core import compiling
+
+    if path := os.environ.get(ADDRESS):
+        compiling.COMPILER = (sys.executable, "-S", __file__, path)
 
 
 def client(path):
@@ -63,6 +76,7 @@ def serve(path, results):
             if "keras" not in sys.modules:  # only now: many sessions compile nothing
                 for module in PRELOADED:
                     import_module(module)
+                gc.freeze()  # what is shared with the forks is neither scanned nor copied
 
             with connection:
                 if os.fork() == 0:

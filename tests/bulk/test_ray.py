@@ -1,6 +1,4 @@
-"""A batch on Ray: the same files as on one machine, whoever dies on the way. One small cluster for
-all tests here.
-"""
+"""A batch on Ray: the same files as on one machine, whoever dies on the way."""
 
 import os
 import signal
@@ -25,13 +23,6 @@ pytestmark = [
 OPTIONS = {"shard_rows": 10, "top_k": 2, "on": "ray", "workers": 2}
 ONE = {**OPTIONS, "workers": 1}
 """Half of the time where it does not matter how many there are: a worker takes seconds to start."""
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """A cluster of two processors; its address."""
-    with ray_cluster.running(100 * 2**20) as address:
-        yield address
 
 
 def workers() -> list[int]:

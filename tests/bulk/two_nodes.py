@@ -63,7 +63,13 @@ def main(photos: str, output: str) -> None:
 
     import warmstart as ws
 
-    head = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 100 * 2**20}
+    head = {
+        "num_cpus": 1,
+        "object_store_memory": 100 * 2**20,
+        "include_dashboard": False,
+        "include_log_monitor": False,
+        "no_monitor": True,
+    }
     nodes = Cluster(initialize_head=True, head_node_args=head)
     try:
         nodes.add_node(num_cpus=1, object_store_memory=100 * 2**20)

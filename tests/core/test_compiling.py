@@ -46,6 +46,7 @@ def test_bfloat16_runs_on_openvino_and_is_close(model):
 
 def test_processes_compile_the_same_model_once():
     code = (
+        "from tests.warm_compiler import use; use()\n"
         f"import warmstart as ws, numpy as np; m = ws.load({str(CIFAR)!r}, weights=None); stages = []\n"
         "m.on_stage = stages.append; m(np.zeros((32, 32, 3), np.uint8)); print(len(stages))"
     )

@@ -73,6 +73,7 @@ def test_keras_cannot_hold_layers_of_ours(tmp_path):
 def test_saved_model_without_tensorflow_here(images, want, tmp_path):
     code = (
         "import sys, warmstart as ws\n"
+        "from tests.warm_compiler import use; use()\n"
         f"path = ws.load({str(CIFAR)!r}).export(sys.argv[1])\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )
@@ -126,6 +127,7 @@ def test_the_command(run, tmp_path):
 
 def test_a_kill_in_the_middle_leaves_nothing(tmp_path):
     code = (
+        "from tests.warm_compiler import use; use()\n"
         f"import sys, warmstart as ws; m = ws.load({str(CIFAR)!r})\n"
         "m.on_stage = lambda stage: print(stage, flush=True); m.export(sys.argv[1])"
     )

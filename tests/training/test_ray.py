@@ -14,6 +14,7 @@ from tests import ray_cluster
 
 import warmstart as ws
 from warmstart.errors import BatchError, UsageError
+from warmstart.training.result import record
 
 pytest.importorskip("ray")
 pytestmark = [
@@ -23,13 +24,6 @@ pytestmark = [
 ]
 TEXT = Path(__file__).parents[1] / "golden" / "text" / "bert_fill_mask"
 WORDS = ("red", "blue", "green", "yes", "no", "up")
-
-
-@pytest.fixture
-def cluster():
-    """A cluster of two processors."""
-    with ray_cluster.running(200 * 2**20):
-        yield
 
 
 def kill_worker() -> int:
@@ -59,28 +53,6 @@ class Disturbance(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-def test_a_worker_is_killed_and_the_run_resumes_in_one_process(cluster, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    draw = random.Random(0)
-    texts = [
-        (" ".join(draw.choices(WORDS, k=6)) + (" good" if n % 2 else " bad"), "ab"[n % 2])
-        for n in range(50)
-    ]
-    options = {"task": "text-classification", "epochs": 2, "batch_size": 10, "verbose": False}
-    one = ws.finetune(TEXT, texts, output="one", **options)
-    disturbance = Disturbance()
-    with pytest.raises(KeyboardInterrupt):
-        ws.finetune(
-            TEXT, texts, output="two", callbacks=[disturbance], **options, on="ray", workers=2
-        )
-    assert disturbance.killed
-    two = ws.finetune(TEXT, texts, output="two", **options)
-    assert len(one.history) == len(two.history) == 3
-    for expected, record in zip(one.history, two.history, strict=True):
-        for name in expected.keys() & {"loss", "val_loss", "val_accuracy"}:
-            assert record[name] == pytest.approx(expected[name], rel=0.01)
-
-
 def test_no_cluster_at_the_address():
     options = {"task": "text-classification", "on": "ray", "address": "127.0.0.1:1"}
     with pytest.raises(
@@ -105,3 +77,30 @@ def test_options_of_ray(options, message):
 def test_a_task_without_ray():
     with pytest.raises(UsageError, match="has no option 'on'"):
         ws.finetune("deepar", [], on="ray")
+
+
+def test_a_worker_is_killed_and_the_run_resumes_in_one_process(
+    cluster, tmp_path, monkeypatch, unwritten
+):
+    """The bundle is left out: it is made in the same way wherever the gradients come from."""
+    monkeypatch.chdir(tmp_path)
+    draw = random.Random(0)
+    texts = [
+        (" ".join(draw.choices(WORDS, k=6)) + (" good" if n % 2 else " bad"), "ab"[n % 2])
+        for n in range(50)
+    ]
+    options = {"task": "text-classification", "epochs": 2, "batch_size": 10, "verbose": False}
+    ws.finetune(TEXT, texts, output="one", **options)
+    one = record(unwritten.run, unwritten.fits)["history"]
+    disturbance = Disturbance()
+    with pytest.raises(KeyboardInterrupt):
+        ws.finetune(
+            TEXT, texts, output="two", callbacks=[disturbance], **options, on="ray", workers=2
+        )
+    assert disturbance.killed
+    ws.finetune(TEXT, texts, output="two", **options)
+    two = record(unwritten.run, unwritten.fits)["history"]
+    assert len(one) == len(two) == 3
+    for expected, actual in zip(one, two, strict=True):
+        for name in expected.keys() & {"loss", "val_loss", "val_accuracy"}:
+            assert actual[name] == pytest.approx(expected[name], rel=0.01)
