@@ -16,6 +16,7 @@ import warmstart as ws
 from warmstart import errors
 from warmstart.cli import main
 from warmstart.cli.app import app
+from warmstart.core.search import Index
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "warmstart"
@@ -49,6 +50,57 @@ def test_sections_exist(section):
     assert not anchor or anchor in map(slug, re.findall(r"^#+ (.+)$", text, re.MULTILINE))
 
 
+EXPLAINED = {
+    "WarmstartError": "derive from",
+    "UsageError": "derive from",
+    "UnknownModelError": "models",
+    "MissingPackageError": "pip install",
+    "SourceError": "hf://",
+    "OfflineError": "OfflineError",
+    "DownloadError": "retried",
+    "ChecksumError": "ChecksumError",
+    "CacheError": "WARMSTART_HOME",
+    "CheckpointError": "layout",
+    "CorruptCheckpointError": "layout",
+    "UnsafeCheckpointError": "refused",
+    "MismatchError": "MismatchError",
+    "InputError": "InputError",
+    "TooLargeError": "413",
+    "RecordError": "row",
+    "EngineError": "engine",
+    "EngineUnavailableError": "installed by",
+    "CompileError": "CompileError",
+    "BundleError": "bundle",
+    "CancelledError": "nobody waits",
+    "BatchError": "full disk",
+    "TrainingError": "full disk",
+}
+"""What the section that an error points to says about it."""
+
+
+def text_of(section: str) -> str:
+    """A section up to the next heading."""
+    page, _, anchor = section.partition("#")
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    parts = re.split(r"^#+ (.+)$", text, flags=re.MULTILINE)[1:]
+    texts = {
+        slug(heading): content for heading, content in zip(parts[::2], parts[1::2], strict=True)
+    }
+    return texts[anchor] if anchor else text
+
+
+@pytest.mark.parametrize(("name", "words"), EXPLAINED.items())
+def test_the_section_of_an_error_explains_it(name, words):
+    assert words in text_of(getattr(errors, name)("wrong").section)
+
+
+def test_every_error_has_a_section_that_explains_it():
+    classes = [value for value in vars(errors).values() if inspect.isclass(value)]
+    assert {one.__name__ for one in classes if issubclass(one, errors.WarmstartError)} == {
+        *EXPLAINED
+    }
+
+
 def test_every_error_but_the_most_general_has_a_section_of_its_own():
     classes = [value for value in vars(errors).values() if inspect.isclass(value)]
     public = [one for one in classes if issubclass(one, errors.WarmstartError)]
@@ -76,11 +128,11 @@ def test_every_error_but_the_most_general_has_a_section_of_its_own():
         ),
         (
             lambda folder: ws.load("deepar")(folder / "dates.csv", horizon=2),
-            "forecasting.md#inputs",
+            "forecasting.md#dates-and-numbers",
         ),
         (
             lambda folder: raise_error(ws.load("deepar")(folder / "numbers.csv")),
-            "forecasting.md#inputs",
+            "forecasting.md#dates-and-numbers",
         ),
         (
             lambda folder: ws.load("efficientnet_lite0")(("cat.jpg", "dog.jpg")),
@@ -91,7 +143,22 @@ def test_every_error_but_the_most_general_has_a_section_of_its_own():
             "inputs.md#unusable-inputs",
         ),
         (lambda folder: ws.load(folder / "texts.csv"), "weights.md#sources"),
-        (lambda folder: ws.load("deepar", engine="tpu"), "engines.md#precisions"),
+        (lambda folder: ws.load("deepar", engine="tpu"), "engines.md"),
+        (lambda folder: ws.load("deepar", precision="int4"), "engines.md#precisions"),
+        (
+            lambda folder: ws.load("sst2_bert_tiny", calibration=["a"]),
+            "engines.md#calibrated-int8",
+        ),
+        (lambda folder: ws.load("sst2_bert_tiny", precision="auto"), "engines.md#automatic"),
+        (lambda folder: ws.load("deepar", task="fill-mask"), "models.md"),
+        (lambda folder: ws.load(folder), "bundles.md"),
+        (lambda folder: ws.load(f"./{folder.name}-x"), "bundles.md"),
+        (lambda folder: Index.load(folder), "text.md#embeddings"),
+        (
+            lambda folder: raise_error(ws.load("deepar")(folder / "twice.csv")),
+            "forecasting.md#timestamps",
+        ),
+        (lambda folder: ws.load("deepar")(folder / "nowhere.csv"), "forecasting.md#inputs"),
         (lambda folder: ws.finetune("default", folder / "nowhere"), "fine-tuning.md#data"),
         (
             lambda folder: ws.load("bccd_fcos").evaluate(folder / "nowhere"),
@@ -113,6 +180,15 @@ def test_every_error_but_the_most_general_has_a_section_of_its_own():
         "input",
         "source",
         "engine",
+        "precision",
+        "calibration",
+        "auto",
+        "task",
+        "folder",
+        "no_folder",
+        "index",
+        "timestamps",
+        "no_table",
         "data",
         "boxes",
         "export",
@@ -124,6 +200,7 @@ def test_errors_point_to_their_section(tmp_path, act, section):
     (tmp_path / "texts.csv").write_text("text,sentence,label\na,b,positive\nc,d,negative\n")
     (tmp_path / "dates.csv").write_text("date,y\n02/01/2024,1\n04/03/2024,2\n09/07/2024,3\n")
     (tmp_path / "numbers.csv").write_text('date,y\n2024-01-01,"1,234"\n2024-01-02,"2,345"\n')
+    (tmp_path / "twice.csv").write_text("date,y\n2024-01-01,1\n2024-01-01,2\n2024-01-02,3\n")
     with pytest.raises(errors.WarmstartError) as caught:
         act(tmp_path)
     assert caught.value.section == section
@@ -158,7 +235,11 @@ def test_the_closest_section_counts(error, section):
     [
         ("evaluate nowhere/ -m efficientnet_lite0", "fine-tuning.md#data"),
         ("export efficientnet_lite0 here/model.xyz", "cli.md#export"),
-        ("classify cat.jpg --engine tpu", "engines.md#precisions"),
+        ("classify cat.jpg --engine tpu", "engines.md"),
+        ("compile nothing --agreement 0.9", "cli.md#compile"),
+        ("compile nothing", "models.md"),
+        ("pull odd:thing", "cli.md#pull"),
+        ("detect cat.jpg --draw cat.txt", "cli.md#detect"),
     ],
 )
 def test_refusals_on_the_command_line_point_to_their_section(

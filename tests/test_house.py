@@ -11,7 +11,17 @@ import warmstart
 ROOT = Path(warmstart.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 FLOORS = [
-    ("atomic", "digests", "errors", "json_values", "lazy", "log", "suggestions", "version"),
+    (
+        "atomic",
+        "counts",
+        "digests",
+        "errors",
+        "json_values",
+        "lazy",
+        "log",
+        "suggestions",
+        "version",
+    ),
     ("checkpoints", "hub", "catalog"),
     ("engines", "models"),
     ("core",),

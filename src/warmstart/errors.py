@@ -146,7 +146,7 @@ class InputError(WarmstartError):
 class TooLargeError(InputError):
     """One input is larger than a server accepts."""
 
-    usual_section = "serving.md#load"
+    usual_section = "serving.md#limits"
 
 
 class RecordError(InputError, UsageError):
@@ -198,7 +198,7 @@ class BundleError(WarmstartError):
 class CancelledError(WarmstartError):
     """The work was stopped between two steps, because nobody waits for its result."""
 
-    usual_section = "serving.md#load"
+    usual_section = "serving.md#limits"
 
 
 class BatchError(WarmstartError):

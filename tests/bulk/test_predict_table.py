@@ -121,7 +121,8 @@ def test_one_column_is_the_input(tmp_path, run):
 
 
 def test_a_missing_table_is_named_where_the_output_exists(reviews, run):
-    code, output, messages = run("classify", str(reviews) + "x.csv", "-o", str(reviews))
+    missing = str(reviews) + "x.csv"
+    code, output, messages = run("classify", missing, "-o", str(reviews), "--overwrite")
     assert (code, output) == (2, "")
     assert "reviews.csvx.csv" in messages
 

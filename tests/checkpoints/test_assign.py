@@ -401,7 +401,7 @@ def test_rename_and_transform(tmp_path):
         ({"rename": lambda name: "out/kernel"}, "both belong"),
         ({"rename": table.get}, r"\(2, 3\).*\(3, 2\)"),
         ({"rename": table.get, "transform": lambda name, array: array[:1]}, r"\(1, 3\)"),
-        ({}, "do not belong to the model"),
+        ({}, "the model lacks"),
     ]:
         with pytest.raises(MismatchError, match=message):
             fill(model, tmp_path / "m", **options)

@@ -143,6 +143,36 @@ def test_standard_input_may_hold_a_photo(run):
         assert json.loads(done.out)["input"] == "standard input"
 
 
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_standard_input_may_hold_a_table_of_series(run, ends):
+    text = (DATA / "hourly.csv").read_text()
+    expected = run("forecast", DATA / "hourly.csv", "--horizon", 2, "--csv")
+    for arguments in (("forecast", "-"), ("predict", "--task", "forecasting", "-")):
+        done = run(*arguments, "--horizon", 2, "--csv", stdin=text.replace("\n", ends))
+        assert (done.code, done.out) == (0, expected.out)
+
+
+def test_standard_input_may_hold_json_lines_of_series(run):
+    lines = [json.dumps({"item_id": name, "target": [1, 2, 3] * 20}) for name in "ab"]
+    done = run("forecast", "-", "--horizon", 2, "--json", stdin="\n".join(lines))
+    assert [json.loads(line)["input"] for line in done.out.splitlines()] == ["a", "b"]
+
+
+def test_standard_input_may_hold_the_names_of_tables_of_series(run):
+    expected = run("forecast", DATA / "hourly.csv", "--horizon", 2, "--csv")
+    for name in (DATA / "hourly.csv", DATA / "hour*.csv"):
+        done = run("forecast", "-", "--horizon", 2, "--csv", stdin=f"{name}\n")
+        assert done.out == expected.out
+    missing = run("forecast", "-", stdin="nowhere.csv\n")
+    assert "nowhere.csv: there is no such file" in missing.err
+
+
+def test_an_unusable_table_on_standard_input_is_named(run):
+    done = run("forecast", "-", stdin="date,y\n2024-01-01,1\n2024-01-02,2,3\n")
+    assert done.code == 1
+    assert "standard input: line 3 has 3 cells" in done.err
+
+
 def test_a_line_of_standard_input_that_is_not_utf8_fails_by_itself(run):
     done = run("classify", "-", "--json", *TEXT_MODEL, stdin=b"fine\n\xff\nbad\n")
     first, second, third = map(json.loads, done.out.splitlines())
@@ -158,6 +188,7 @@ def test_a_line_of_standard_input_that_is_not_utf8_fails_by_itself(run):
     (("classify", "-", "--column", "a"), "a,b\n1,2\n", 2, "is read as one input per line"),
     (("classify", "-"), b"caf\xe9\n", 2, "Line 1 of standard input is not UTF-8 at byte 3"),
     (("classify", "-"), b"fine\n\xff\n", 1, "line 2 of standard input: is not UTF-8"),
+    (("forecast", "-", "--on", "local", "-o", "x"), "day,y\n1,2\n", 2, "not the content of a file"),
 ], ids=str)  # fmt: skip
 def test_unusable_standard_input_is_said_in_one_sentence(run, arguments, stdin, code, expected):
     done = run(*arguments, stdin=stdin)

@@ -3,8 +3,12 @@
 import json
 
 import numpy as np
+import pytest
 from PIL import Image
 from tests.photos import CIFAR
+
+import warmstart as ws
+from warmstart.errors import UsageError
 
 
 def test_evaluate_prints_the_accuracy_and_names_bad_photos(run, tmp_path):
@@ -57,3 +61,20 @@ def test_options_of_tables_reach_evaluate(run, tmp_path):
     done = run("evaluate", table, "-m", "sst2_bert_tiny", "--path-column", "x")
     assert done.code == 2
     assert "no option --path-column" in done.err
+
+
+@pytest.mark.parametrize(
+    "model",
+    [CIFAR, "sst2_bert_tiny", "bccd_fcos", "leaf_deeplabv3", "digits_wavenet_asr", "deepar"],
+)
+def test_data_that_does_not_exist_is_said_so(run, model):
+    done = run("evaluate", "nowhere", "-m", model)
+    assert done.code == 2
+    assert "The file or folder nowhere does not exist." in done.err
+
+
+@pytest.mark.parametrize("model", ["sst2_bert_tiny", "digits_wavenet_asr"])
+@pytest.mark.parametrize("name", ["nowhere", "nowhere.txt", "nowhere.csv"])
+def test_a_table_that_does_not_exist_is_said_so(model, name):
+    with pytest.raises(UsageError, match=f"The file or folder {name} does not exist"):
+        ws.load(model).evaluate(name)

@@ -114,7 +114,7 @@ def test_the_default_model_is_that_of_the_task(handed):
 
 def photos(folder, *classes):
     for name in classes:
-        (folder / name).mkdir(parents=True)
+        (folder / name).mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8)).save(folder / name / "a.png")
     return folder
 
@@ -138,7 +138,6 @@ def test_the_data_says_what_it_is_for(handed, tmp_path):
     ("classes", "tasks"),
     [
         (("images", "masks"), "object-detection, image-segmentation."),
-        (("cats",), "image-classification, object-detection"),
         (("images", "labels", "x"), "object-detection, image-segmentation."),
     ],
 )
@@ -146,6 +145,25 @@ def test_data_that_may_be_for_several_tasks_needs_a_task(classes, tasks, run, tm
     done = run("finetune", photos(tmp_path / "photos", *classes), "-o", tmp_path / "x")
     assert done.code == 2
     assert f"name one with --task: {tasks}" in done.err
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"),
+    [
+        (
+            ("cats",),
+            "photos has one class folder, cats: for two or more classes, put the photos of",
+        ),
+        (("train/cats", "val/cats"), "train has one class folder, cats"),
+        (("inner/cats", "inner/dogs"), "inner has: pass that folder."),
+        (("",), "photos has no class folders: for two or more classes"),
+    ],
+)
+def test_photos_of_fewer_than_two_classes_are_refused(classes, expected, run, tmp_path):
+    done = run("finetune", photos(tmp_path / "photos", *classes), "-o", tmp_path / "x")
+    assert done.code == 2
+    assert expected in done.err
+    assert "object-detection" not in done.err
 
 
 def test_the_output_is_a_new_folder_named_after_the_data(run, handed, tmp_path, monkeypatch):

@@ -52,6 +52,7 @@ MISTAKES = {
     "search": {
         "notes.txt good": "Searching texts needs a --model, such as all_minilm_l6_v2",
         "nowhere.txt good --model sst2_bert_tiny": "nowhere.txt: cannot be opened",
+        "nowhere good --model sst2_bert_tiny": "The file or folder nowhere does not exist",
         "photos good": "good: there is no such file",
     },
     "transcribe": {

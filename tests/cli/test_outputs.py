@@ -15,16 +15,19 @@ SERIES = "load\n" + "".join(f"{n}\n" for n in range(1, 31))
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
-    for name in ("a.png", "b.png", "folder/a.png"):
+    (tmp_path / "both").mkdir()
+    for name in ("a.png", "b.png", "folder/a.png", "both/a.png", "both/b.png"):
         shutil.copy(PHOTO, tmp_path / name)
     (tmp_path / "t.csv").write_text(SERIES)
+    (tmp_path / "reviews.csv").write_text("review\ngood\nbad\n")
     return tmp_path
 
 
 @pytest.mark.parametrize("arguments", [
     ("forecast", "t.csv", "--output", "t.csv"), ("forecast", "t.csv", "--output", "./folder/../t.csv"),
     ("forecast", "t.csv", "--plot", "t.csv"), ("segment", "a.png", "--masks", "a.png"),
-    ("detect", "b.png", "a.png", "--draw", "a.png"), ("segment", "folder", "--masks", "folder"),
+    ("detect", "b.png", "a.png", "--draw", "a.png"),
+    ("forecast", "t.csv", "--output", "t.csv", "--overwrite"),
 ], ids=" ".join)  # fmt: skip
 def test_an_input_is_never_overwritten(run, here, arguments):
     before = {path: path.read_bytes() for path in here.rglob("*.*")}
@@ -36,6 +39,7 @@ def test_an_input_is_never_overwritten(run, here, arguments):
 
 @pytest.mark.parametrize("arguments", [
     ("detect", "a.png", "b.png", "--draw", "c.png"), ("synthesize", "one", "two", "--output", "c.wav"),
+    ("segment", "both", "--masks", "c.png"), ("detect", "both/*.png", "--draw", "c.png"),
 ], ids=" ".join)  # fmt: skip
 def test_one_file_for_several_inputs_is_refused_before_the_first(run, here, arguments):
     done = run(*arguments)
@@ -52,6 +56,8 @@ def test_one_file_for_several_inputs_is_refused_before_the_first(run, here, argu
     (("forecast", "t.csv", "--output", "x.jpg"), "forecasts are written as .csv."),
     (("synthesize", "one", "--output", "one.txt"), "sounds are written as .wav, .flac, .ogg or .mp3"),
     (("detect", "a.png", "--draw", "t.csv/x"), "t.csv is not a folder"),
+    (("segment", "a.png", "--draw", "c.png", "--masks", "./c.png"), "--draw and --masks both name"),
+    (("classify", "a.png", "--overwrite", "--on", "local", "-o", "out"), "cannot be combined with --on"),
     (("transcribe", "a.wav", "--format", "srt", "--json"), "--format and --json both set"),
     (("transcribe", "a.wav", "--format", "srt", "-o", "a.vtt"), "--format srt contradict each other"),
 ], ids=str)  # fmt: skip
@@ -60,6 +66,55 @@ def test_what_cannot_be_written_is_refused_before_a_model_is_opened(run, here, a
     assert (done.code, done.out) == (2, "")
     assert expected in done.err
     assert "Model:" not in done.err
+
+
+@pytest.mark.parametrize("arguments", [
+    ("segment", "folder", "--masks", "folder"), ("detect", "folder", "--draw", "folder/drawn"),
+    ("detect", "a.png", "folder", "--draw", "./folder/new/drawn"),
+    ("segment", "**/*.png", "--draw", "drawn"), ("detect", "folder", "--draw", "folder/c.png"),
+    ("forecast", ".", "--output", "both/forecast.csv"),
+], ids=" ".join)  # fmt: skip
+def test_an_output_that_would_be_an_input_is_refused_before_the_first(run, here, arguments):
+    before = sorted(here.rglob("*"))
+    done = run(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert "would be inputs, too; choose another folder" in done.err
+    assert "Model:" not in done.err
+    assert sorted(here.rglob("*")) == before
+
+
+def test_files_next_to_an_input_never_overwrite_it(run, here):
+    before = (here / "folder" / "a.png").read_bytes()
+    assert run("detect", "folder/a.png", "--draw", "folder").code == 0
+    assert (here / "folder" / "a.png").read_bytes() == before
+    assert (here / "folder" / "a-2.png").exists()
+
+
+@pytest.mark.parametrize("arguments", [
+    ("detect", "a.png", "--draw", "old.png"), ("segment", "a.png", "--masks", "old.png"),
+    ("synthesize", "one", "--output", "old.wav"), ("transcribe", "a.wav", "--output", "old.srt"),
+    ("forecast", "t.csv", "--output", "old.csv"), ("forecast", "t.csv", "--plot", "old.png"),
+    ("classify", "reviews.csv", "--output", "old.csv"),
+], ids=" ".join)  # fmt: skip
+def test_a_file_that_exists_is_refused_before_a_model_is_opened(run, here, arguments):
+    old = here / arguments[-1]
+    old.write_bytes(b"precious")
+    done = run(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert f"{old.name} exists; choose another name, or replace the file with --ov" in done.err
+    assert "Model:" not in done.err
+    assert old.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("arguments", [
+    ("detect", "a.png", "--draw", "old.png"), ("forecast", "t.csv", "--output", "old.csv"),
+    ("classify", "reviews.csv", "--output", "old.csv"),
+], ids=" ".join)  # fmt: skip
+def test_overwrite_replaces_a_file_that_exists(run, here, arguments):
+    old = here / arguments[-1]
+    old.write_bytes(b"precious")
+    assert run(*arguments, "--overwrite").code == 0
+    assert b"precious" not in old.read_bytes()
 
 
 def test_files_of_an_earlier_run_stay(run, here):
@@ -80,7 +135,7 @@ def test_files_are_named_when_they_are_written(run, here):
 
 def test_an_output_stays_where_there_is_no_result(run, here):
     (here / "old.csv").write_text("precious")
-    assert run("forecast", "gone.csv", "--output", "old.csv").code == 1
+    assert run("forecast", "gone.csv", "--output", "old.csv", "--overwrite").code == 1
     assert (here / "old.csv").read_text() == "precious"
 
 

@@ -87,6 +87,7 @@ def test_bad_photos_are_listed_at_the_end_and_the_exit_code_says_so(run, photos)
     only_bad = run("predict", photos / "b.jpg", *MODEL)
     assert only_bad.code == 1
     assert only_bad.out == ""
+    assert "1 of 1 input failed" in only_bad.err
     nothing = run("predict", "nowhere/*.png", *MODEL)
     assert nothing.code == 1
     assert "no photo matches the pattern nowhere" in nothing.err

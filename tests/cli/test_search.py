@@ -56,7 +56,8 @@ def test_photos(tmp_path):
     ("arguments", "message"),
     [
         (["nowhere.txt", "a"], "needs a --model"),
-        (["nowhere", "a", "-m", "sst2_bert_tiny"], "contains no .txt file"),
+        (["nowhere", "a", "-m", "sst2_bert_tiny"], "nowhere does not exist"),
+        ([str(DATA / "segmentation"), "a", "-m", "sst2_bert_tiny"], "contains no .txt file"),
         (["nowhere.txt", "a", "-m", "sst2_bert_tiny"], "nowhere.txt"),
     ],
 )
@@ -65,3 +66,9 @@ def test_what_cannot_be_searched(tmp_path, monkeypatch, arguments, message):
     done = run(*arguments)
     assert done.exit_code != 0
     assert message in str(done.exception) + done.output
+
+
+def test_a_folder_that_is_not_empty_is_refused_before_the_corpus_is_read(photos):
+    done = run(photos, photos / "photo0.png", "--output", photos)
+    assert "is not empty; choose a new folder" in str(done.exception)
+    assert "searching" not in done.stderr

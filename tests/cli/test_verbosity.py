@@ -35,7 +35,7 @@ def test_quiet_leaves_out_what_was_written(run, tmp_path):
     table.write_text("text\ngood\n")
     command = ("classify", table, "--model", "sst2_bert_tiny", "-o", tmp_path / "b.csv")
     assert "written: " in run(*command).err
-    assert run(*command, "-q").err == ""
+    assert run(*command, "--overwrite", "-q").err == ""
 
 
 def test_verbose_shows_the_log(run):

@@ -12,7 +12,7 @@ from warmstart.core.task import TASKS
 
 COMMON = {"-q", "-v", "--device",
     "-m", "--model", "--weights", "--engine", "--precision", "--offline", "--json", "--csv", "-o", "--output",
-    "--on", "--column",
+    "--overwrite", "--on", "--column",
 }  # fmt: skip
 BATCH = {
     "--encoding",

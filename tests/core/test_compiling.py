@@ -104,6 +104,31 @@ def test_compile_command(run, photos):
     assert "of the float32 time" in done.out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("mobilnet",), "did you mean mobilenet"),
+        (("mobilnet", "nonsense"), "no model named 'nonsense'"),
+        (("mobilenet_v2", "--engine", "nope"), "no engine 'nope'"),
+        (("mobilenet_v2", "--precision", "nope"), "no precision 'nope'"),
+        (("mobilenet_v2", "--agreement", "2"), "--agreement"),
+        (("mobilenet_v2",), "cannot be fetched"),
+    ],
+    ids=" ".join,
+)
+def test_where_nothing_was_compiled_the_exit_code_is_2(run, arguments, message):
+    done = run("compile", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+
+
+def test_a_model_that_cannot_be_compiled_is_exit_code_1(run, monkeypatch):
+    monkeypatch.setattr("warmstart.core.compiling.COMPILER", ("/bin/false",))
+    done = run("compile", CIFAR, "--weights", "random")
+    assert done.code == 1
+    assert "it left no message" in done.err
+
+
 def test_artifact_records_what_made_it(model):
     untrained = ws.load(CIFAR, weights=None)
     record = json.loads((untrained.artifact.folder / "artifact.json").read_text())
@@ -117,5 +142,5 @@ def test_artifact_records_what_made_it(model):
 def test_only_int8_and_auto_take_calibration_options(option, run):
     for precision in ("float32", "bfloat16"):
         done = run("compile", CIFAR, "--precision", precision, option, "0.9")
-        assert done.code == 1
+        assert done.code == 2
         assert f"{option} needs --precision int8 or auto." in done.err

@@ -39,6 +39,7 @@ def test_it_is_the_dict_of_before():
     [
         (BY_CLASS, "m: accuracy 0.750 on 4 texts"),
         (PLAIN, "m: exact 0.500, f1 0.750 on 2 texts"),
+        ({**PLAIN, "count": 1}, "m: exact 0.500, f1 0.750 on 1 text"),
         (FORECASTS, "m: mean_wQL 0.100, MASE 0.800, coverage_80 0.790 on 12 texts"),
     ],
 )

@@ -70,7 +70,9 @@ def test_ranges_are_of_some_inputs_and_the_agreement_is_of_the_others(program, a
 
 
 def test_an_agreement_out_of_reach_is_an_error(program, artifact, tmp_path):
-    with pytest.raises(CompileError, match=r"on the 12 inputs that were.*requested 100.0%"):
+    with pytest.raises(
+        CompileError, match=r"on the 12 inputs of the calibration.*requested 100.0%"
+    ):
         quantised(program, artifact, tmp_path / "int8", 1.0)
 
 

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,9 @@ def test_a_program_of_openvino_alone(tmp_path):
         "which were too few to set some aside; 2.00 ms per input on openvino, float32 4.00 ms on "
         "litert (a processor)."
     )
+    single = replace(artifact.calibration, inputs=1, validation=1)
+    assert str(single).startswith("Calibrated on 1 input; ")
+    assert "on 1 other; " in str(single)
     details = artifact.copy_to(tmp_path)
     store.write_record(tmp_path, "int8", details)
     assert store.Artifact.load(tmp_path).record == artifact.record

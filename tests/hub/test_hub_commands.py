@@ -37,7 +37,7 @@ def test_pull_a_model(mirror, site, content):
     assert hub.fetch(mirror, offline=True).read_bytes() == content
     assert path == str(hub.fetch(mirror, offline=True))
     missing = run("pull", "vgg16")
-    assert missing.exit_code == 1
+    assert missing.exit_code == 2
     assert "no 'top' weights" in missing.stderr
 
 

@@ -221,7 +221,7 @@ def test_shares_among_pixels_are_refused_or_left_out(folder):
     text = header + "0.jpg,cat,.1,.2,.5,.8\n1.jpg,cat,4,5,20,25\n"
     root = folder({"0.jpg": None, "1.jpg": None, "t.csv": text})
     with pytest.raises(
-        UsageError, match=r"1 boxes are fractions .* in .*csv:2, and 1 are pixels, .*csv:3"
+        UsageError, match=r"1 box in fractions .* in .*csv:2, and 1 in pixels, .*csv:3"
     ):
         read_boxes(root / "t.csv")
     (root / "0.xml").write_text(xml("", ("cat", (0.1, 0.2, 0.5, 0.8))))

@@ -212,7 +212,7 @@ def test_coco(tmp_path, photo):
     )
     for words in (
         "'3.png' of image 3 is missing",
-        "1 annotations belong to the image 9",
+        "1 annotation of the image 9, which is not among",
         "annotation 4 has the category 99, which is not among the categories; its photo is left out",
         "annotation 5 has no bbox",
     ):
@@ -320,10 +320,11 @@ def test_yolo(tmp_path, photo, names):
 
 
 @pytest.mark.parametrize(("line", "words"), [
+    ("0 0.1", "has 1 number after its class"),
     ("0 0.1 0.1 0.1", "has 3 numbers after its class"),
     ("0 .5 .5 .1 .1 .93", r"has 5 numbers .* a confidence\?"),
     ("0 .1 .1 .2 .1 .2 .2 .1", "has 7 numbers after its class"),
-    ("5 .5 .5 .1 .1", "has the class 5, but there are 2 classes"),
+    ("5 .5 .5 .1 .1", "has the class 5, and the data has 2 class names"),
     ("-1 .5 .5 .1 .1", "has the class -1"),
     ("cat .5 .5 .1 .1", "is not a class number and numbers"),
     ("0 50 50 10 10", "outside 0 to 1; YOLO's are fractions"),
@@ -367,7 +368,7 @@ def test_parts_of_yolo_are_those_of_data_yaml(tmp_path, photo):
         ("train: gone\nnames: [a]", "train is 'gone', which is not in"),
         ("train: train/images\nnames: {a: b}", "must be class numbers"),
         ("train: train/images\nnames: [a, a]", "'a' occurs twice"),
-        ("train: train/images\nnames: [a]\nnc: 2", "nc is '2', but there are 1 names"),
+        ("train: train/images\nnames: [a]\nnc: 2", "nc is '2', and the data has 1 name"),
         ("train: train/images\nnames: 3", "`names` must be a list"),
         ("train: [\n", "cannot be read as YAML"),
         ("train: train/images", "has no `names`"),
@@ -409,7 +410,7 @@ def test_labelme(tmp_path, photo):
     np.testing.assert_allclose(data.photos[0].boxes, expected, atol=1e-4)
     shapes.append({"label": "cat", "points": [[1, 2]], "shape_type": "point"})
     file.write_text(json.dumps({"shapes": shapes, "imagePath": "a.png"}))
-    with pytest.raises(UsageError, match=r"a.json: shape 7 \('cat'\) is a 'point' of 1 points"):
+    with pytest.raises(UsageError, match=r"a.json: shape 7 \('cat'\) is a 'point' of 1 point;"):
         read_boxes(tmp_path / "l")
 
 
@@ -537,7 +538,9 @@ def test_numbers_that_can_be_read_in_two_ways_are_refused(tmp_path, photo):
     data = read_boxes(path, path_column="ImageID", label_column="LabelName")
     assert data.photos[0].boxes.tolist() == [[20, 0, 30, 30]]  # fractions of the photo's size
     path.write_text("image,label,xmin,ymin,xmax,ymax\ngone.png,cat,20,15,30,25\n")
-    with pytest.raises(UsageError, match=r"none of its 1 photos exist; the first is .*gone.png"):
+    with pytest.raises(
+        UsageError, match=r"none of its photos \(1\) exists; the first is .*gone.png"
+    ):
         read_boxes(path)
 
 
@@ -581,7 +584,7 @@ def test_shares_of_the_photo_are_recognised_or_refused(tmp_path, photo):
     assert data.photos[0].boxes.tolist() == [[10, 15, 30, 30]]
     assert data.columns == ("boxes: fractions of the photo's size",)
     assert read_boxes([(path, [HALF, ("cat", 0, 0, 1, 1)])]).photos[0].boxes[1, 2] == 40
-    with pytest.raises(UsageError, match=r"1 boxes are fractions .* in item 1, and 1 are pixels"):
+    with pytest.raises(UsageError, match=r"1 box in fractions .* in item 1, and 1 in pixels"):
         read_boxes([(path, [HALF, ("cat", 1, 1, 2, 2)])])
     record = {"image_id": 1, "category_id": 1, "bbox": [0.25, 0.5, 0.5, 0.5]}
     images, categories = [{"id": 1, "file_name": "a.png"}], [{"id": 1, "name": "cat"}]

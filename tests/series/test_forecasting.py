@@ -13,6 +13,7 @@ import pytest
 import warmstart as ws
 from warmstart.catalog import Entry
 from warmstart.core import cancellation
+from warmstart.core.output_files import CommandInputs
 from warmstart.core.results import Failed
 from warmstart.core.weights import Weights
 from warmstart.core.wire import wire_of
@@ -598,8 +599,9 @@ def test_the_console_writes_a_table_and_a_plot(model, table, tmp_path, capsys):
     assert len(written) == 24
     assert (tmp_path / "x.svg").stat().st_size > 5000
     assert console.columns() == tuple(written.columns)
+    inputs = CommandInputs([], SERIES)
     with pytest.raises(UsageError, match="plots are written as"):
-        ForecastConsole.check(ForecastFlags(plot=str(tmp_path / "x.nothing")), [])
+        ForecastConsole.check(ForecastFlags(plot=str(tmp_path / "x.nothing")), inputs)
 
 
 def test_a_missing_pandas_is_one_sentence(model, monkeypatch):

@@ -290,6 +290,30 @@ def test_other_files(tmp_path):
             read(file(tmp_path, text))
 
 
+LINES = {
+    'date,note,y\n2024-01-01,"a\nb",1\n2024-01-02,c,2,3\n2024-01-03,d,3\n': "line 4 has 4 cells",
+    'date,"y\nz"\n2024-01-01,1,2\n2024-01-02,2\n2024-01-03,3\n': "line 3 has 3 cells",
+    'date,note,y\n2024-01-01,"a\r\nb",1\r\n2024-01-02,"c,2\n2024-01-03,d,3\n': "row in line 4 has",
+    '"A title\nof two lines"\n\nday,"y\nz",w\n2024-01-01,1,2,3\n2024-01-02,2,3,4\n2024-01-03,3,4,5\n': (
+        "line 6 has 4 cells, and the header in line 4"
+    ),
+    "date,a,b,c\n\n2024-01-01,1,2\n2024-01-02,3,4\n2024-01-03,5,6\n": "line 1 has 4 cells",
+}
+
+
+@pytest.mark.parametrize(("text", "words"), LINES.items())
+def test_messages_name_the_line_where_cells_have_several_lines(tmp_path, text, words):
+    with pytest.raises(InputError, match=words):
+        read(file(tmp_path, text))
+
+
+def test_the_lines_above_a_table_are_counted_also_where_a_cell_has_several(tmp_path):
+    text = '"A title\nof two lines"\n\ndate,y\n' + "".join(f"{day:%F},{day.day}\n" for day in DAYS)
+    (series,) = read(file(tmp_path, text)).values()
+    assert len(series) == 30
+    assert "ignored, because above the table: 3 lines" in series.notes
+
+
 DAMAGED = {"gz": gzip, "bz2": bz2, "xz": lzma}
 
 

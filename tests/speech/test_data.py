@@ -96,8 +96,8 @@ def test_folders_with_texts_beside_or_as_librispeech_has_them(tmp_path):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ("nowhere.csv", "nowhere.csv cannot be opened"),
-        ("nowhere.txt", "not a file of labelled data"),
+        ("nowhere.csv", "nowhere.csv does not exist"),
+        ("nowhere.txt", "nowhere.txt does not exist"),
         ([], "no records"),
         ([("a.wav",)], r"row 1: is not a \(recording, text\) pair"),
         (7, "type int"),

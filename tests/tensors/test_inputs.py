@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 from types import SimpleNamespace
 
@@ -31,6 +32,28 @@ def test_files_of_every_form_hold_the_same(tmp_path):
             {k: np.asarray(v).tolist() for k, v in row.items()} for row in values(tmp_path / name)
         ]
         assert plain == rows
+
+
+def test_an_open_file_holds_what_a_named_one_does(tmp_path):
+    np.savez(tmp_path / "a.npz", a=[1.0, 2.0], b=[[3, 4], [5, 6]])
+    rows = [{"a": 1.0, "b": [3, 4]}, {"a": 2.0, "b": [5, 6]}]
+    contents = [
+        (tmp_path / "a.npz").read_bytes(),
+        json.dumps(rows, indent=1).encode(),
+        json.dumps(rows).encode(),
+        "".join(json.dumps(row) + "\n" for row in rows).encode(),
+    ]
+    for content in contents:
+        items = ARRAYS.stream(ARRAYS.from_arguments([io.BytesIO(content)]), ("a", "b"))
+        plain = [{k: np.asarray(v).tolist() for k, v in item.value.items()} for item in items]
+        assert plain == rows
+    (item,) = ARRAYS.stream([io.BytesIO(b"{not JSON")])
+    assert isinstance(item.value, InputError)
+
+
+def test_the_first_line_of_standard_input_tells_json_from_names():
+    assert ARRAYS.is_content('{"a": [1, 2]}')
+    assert not ARRAYS.is_content("arrays.npz")
 
 
 def test_a_table_has_numbers_as_texts(tmp_path):

@@ -172,6 +172,34 @@ def test_a_resumed_run_averages_the_same_weights(tmp_path):
     assert trained(tmp_path / "cut", []) == expected
 
 
+@pytest.mark.parametrize(
+    ("losses", "best"),
+    [([0.5, 0.3, 0.4, 0.6], 2), ([0.5, 0.4, 0.3, 0.3], 3), ([0.2, 0.3, 0.4, 0.5], 1)],
+)
+def test_among_equal_epochs_the_lowest_loss_decides_and_then_the_earliest(losses, best, tmp_path):
+    """Also where the run was stopped after its second epoch."""
+    from warmstart.training.fit import fit
+    from warmstart.training.run import open_run
+
+    class Stopped(Exception):
+        """As a kill would."""
+
+    def trained(folder, values):
+        def measure():
+            if not values:
+                raise Stopped
+            return {"accuracy": 0.9, "loss": values.pop(0)}
+
+        with open_run(folder, {}) as run:
+            return fit(net(), data(), epochs=4, measure=measure, monitor="val_accuracy", run=run)
+
+    fitted = trained(tmp_path / "whole", [*losses])
+    with pytest.raises(Stopped):
+        trained(tmp_path / "cut", losses[:2])
+    assert trained(tmp_path / "cut", losses[2:]).best == fitted.best == best
+    assert fitted.metrics["val_loss"] == min(losses)
+
+
 def test_where_the_metric_is_undefined_the_loss_decides(capsys):
     from warmstart.training.fit import fit
     from warmstart.training.progress import Terminal
@@ -315,3 +343,22 @@ def test_which_way_a_metric_goes(metric, up):
     from warmstart.training.checkpointing import higher_is_better
 
     assert higher_is_better(metric) is up
+
+
+@pytest.mark.parametrize(
+    ("scores", "best"), [([0.9, 0.9, 0.9], 1), ([0.9, 0.8, 0.7], 0), ([0.9, 0.8, 0.9], 2)]
+)
+def test_an_epoch_as_good_as_the_start_may_count_as_better(scores, best):
+    from warmstart.training.fit import fit
+
+    def fitted(**options):
+        values, losses = iter(scores), iter([0.1, 0.3, 0.4])
+
+        def measure():
+            return {"accuracy": next(values), "loss": next(losses)}
+
+        options |= {"measure": measure, "monitor": "val_accuracy", "keep_start": True}
+        return fit(net(), data(), epochs=2, **options).best
+
+    assert fitted(prefer_trained=True) == best
+    assert fitted() == 0

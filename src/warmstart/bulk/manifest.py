@@ -11,6 +11,7 @@ from warmstart.bulk.plan import Plan
 from warmstart.bulk.shards import Job
 from warmstart.bulk.storage import Folder
 from warmstart.core.model import Model
+from warmstart.counts import counted
 from warmstart.errors import BatchError, UsageError
 
 NAME = "_manifest.json"
@@ -104,7 +105,7 @@ def check(known: Mapping[str, Any], now: Mapping[str, Any], folder: Folder) -> N
     if known["inputs"]["sha256"] != now["inputs"]["sha256"]:
         before, after = known["inputs"]["rows"], now["inputs"]["rows"]
         changes.append(
-            f"the inputs (before: {before:,} rows, now: {after:,})"
+            f"the inputs (before: {counted(before, 'row')}, now: {after:,})"
             if before != after
             else f"the inputs ({after:,} rows, but not the same ones)"
         )

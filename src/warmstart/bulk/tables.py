@@ -18,7 +18,7 @@ from warmstart.core.records.dialects import Dialect, detect_dialect
 from warmstart.core.records.encodings import detect_encoding
 from warmstart.core.records.json_lines import json_value
 from warmstart.core.records.parquet import open_parquet
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import InputError, UsageError
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from warmstart.checkpoints.naming import (
     saved_paths,
     slots,
 )
+from warmstart.counts import counted
 from warmstart.errors import MismatchError
 
 # State in Keras files other than weights: optimizers and random generators.
@@ -201,11 +202,11 @@ def incomplete(
     parts = []
     if unused:
         parts.append(
-            f"{len(unused)} of its arrays do not belong to the model ({abbreviated(unused)})"
+            f"the model lacks {counted(len(unused), 'array')} of the file ({abbreviated(unused)})"
         )
     if missing:
         parts.append(
-            f"{len(missing)} weights of the model are not in the file ({abbreviated(missing)})"
+            f"the file lacks {counted(len(missing), 'weight')} of the model ({abbreviated(missing)})"
         )
     advice = "take the weights or the model of the same variant"
     if unused and not missing:
@@ -220,7 +221,8 @@ def _check_shapes(items: list[tuple[Slot, str, tuple[int, ...]]], checkpoint: Ch
     wrong = [item for item in items if not _fits(item[0], item[2])]
     if wrong:
         slot, name, shape = wrong[0]
-        more = f" ({len(wrong) - 1} more arrays differ, too)" if len(wrong) > 1 else ""
+        others = counted(len(wrong) - 1, "more array")
+        more = f" (and {others} of other shapes)" if len(wrong) > 1 else ""
         raise MismatchError(
             f"{checkpoint.path}: the array {name!r} has shape {shape}, but {slot.name!r} of the model "
             f"has shape {slot.shape}{more}. Take the weights or the model of the same variant."

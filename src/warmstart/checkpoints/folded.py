@@ -20,6 +20,7 @@ import numpy as np
 
 from warmstart.checkpoints.base import abbreviated, squeezed
 from warmstart.checkpoints.tflite import Kernel, TFLiteCheckpoint
+from warmstart.counts import counted
 from warmstart.errors import MismatchError
 
 LAYERS = {
@@ -52,9 +53,9 @@ def fill_folded(model: Any, checkpoint: TFLiteCheckpoint) -> None:
     kernels = checkpoint.kernels()
     if len(layers) != len(kernels):
         raise MismatchError(
-            f"{checkpoint.path} has {len(kernels)} operations with a kernel, the model {model.name} has {len(layers)} "
-            f"layers with one ({abbreviated([layer.name for layer in layers])}). Take the weights or the "
-            "model of the same variant."
+            f"{checkpoint.path} has {counted(len(kernels), 'operation')} with a kernel, the model {model.name} has "
+            f"{counted(len(layers), 'layer')} with one ({abbreviated([layer.name for layer in layers])}). "
+            "Take the weights or the model of the same variant."
         )
     own = any(type(layer).__name__ in SCALING for layer in model.layers)
     if not own and (scaling := checkpoint.scaling()):

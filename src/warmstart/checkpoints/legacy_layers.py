@@ -13,6 +13,7 @@ from typing import Any
 from warmstart.checkpoints.base import Checkpoint, abbreviated, squeezed
 from warmstart.checkpoints.hdf5 import TOP_LEVEL
 from warmstart.checkpoints.naming import Slot, automatic_stems, canonical, inner_layers, snake_case
+from warmstart.counts import counted
 from warmstart.errors import MismatchError
 
 Pairs = list[tuple[Slot, str]]
@@ -116,13 +117,13 @@ def _no_match(
     unused = [name for group in groups if group not in layers for name in groups[group]]
     missing = [slot.name for name in layers if name not in groups for slot in layers[name]]
     text = (
-        f"{checkpoint.path} does not fit the model {model.name}: the file has {len(groups)} layers with weights, "
-        f"the model {len(layers)}"
+        f"{checkpoint.path} does not fit the model {model.name}: the file has {counted(len(groups), 'layer')} with "
+        f"weights, the model {len(layers)}"
     )
     if unused:
-        text += f"; {len(unused)} arrays have no layer of their name in the model ({abbreviated(unused)})"
+        text += f"; no layer of the model has the name of {counted(len(unused), 'array')} ({abbreviated(unused)})"
     if missing:
-        text += f"; {len(missing)} weights have no layer of their name in the file ({abbreviated(missing)})"
+        text += f"; no layer of the file has the name of {counted(len(missing), 'weight')} ({abbreviated(missing)})"
     advice = "Take the weights or the model of the same variant"
     if unused and not missing:
         advice += ", or pass ignore=[...] with name patterns of the arrays that are not needed"
@@ -137,8 +138,8 @@ def _pair_layers(
     for group, names, layer, mine in rows:
         if len(names) != len(mine):
             raise MismatchError(
-                f"{checkpoint.path}: layer {group!r} has {len(names)} arrays ({abbreviated(names)}), "
-                f"but {layer!r} of {model.name} has {len(mine)} weights "
+                f"{checkpoint.path}: layer {group!r} has {counted(len(names), 'array')} ({abbreviated(names)}), "
+                f"but {layer!r} of {model.name} has {counted(len(mine), 'weight')} "
                 f"({abbreviated([slot.name for slot in mine])}). Take the weights or the model of "
                 "the same variant."
             )

@@ -24,16 +24,21 @@ _WILD = re.compile(r"[*?\[]")
 class Arguments:
     """The inputs of a command, lazily.
 
-    "-" stands for standard input: its non-empty lines, or, if it contains no text, such as the
-    bytes of a photo, one input.
+    "-" stands for standard input: its non-empty lines, or one input: if it contains no text, such as
+    the bytes of a photo, and where `input_kind` says that it is a file, such as a table of series.
 
     Args:
         typed: as on the command line.
+
+    Attributes:
+        input_kind: of the task, once it is known.
     """
 
     def __init__(self, typed: Sequence[str]):
         self.typed = tuple(typed)
-        self._stdin = _standard_input() if STDIN in self.typed else iter(())
+        self.input_kind: InputKind | None = None
+        self._stdin = _StandardInput()
+        self._lines = self._stdin.lines() if STDIN in self.typed else iter(())
         self._first: list[Argument] = []
 
     def __iter__(self) -> Iterator[Argument]:
@@ -43,8 +48,12 @@ class Arguments:
                 continue
             self.samples()
             while self._first:
-                yield self._first.pop()
-            yield from self._stdin
+                first, reader = self._first.pop(), self.input_kind
+                if reader and isinstance(first, Line) and reader.is_content(first):
+                    yield self._stdin.whole()
+                else:
+                    yield first
+            yield from self._lines
 
     def samples(self) -> list[Argument]:
         """The arguments as typed, with the first line of standard input instead of "-".
@@ -53,7 +62,7 @@ class Arguments:
             UsageError: standard input is empty.
         """
         if STDIN in self.typed and not self._first:
-            self._first += [line for line in [next(self._stdin, None)] if line is not None]
+            self._first += [line for line in [next(self._lines, None)] if line is not None]
         return [*(text for text in self.typed if text != STDIN), *self._first]
 
 
@@ -65,32 +74,45 @@ class StandardInput(BytesIO):
         self.name = name
 
 
-def _standard_input() -> Iterator[Argument]:
-    """The non-empty lines of standard input, or all of it if it is not text.
+class _StandardInput:
+    """Standard input, as lines or as one file."""
 
-    Raises:
-        UsageError: it is empty, or its first line is neither UTF-8 nor the beginning of a file.
-    """
-    file: BinaryIO = getattr(sys.stdin, "buffer", BytesIO())
-    empty = True
-    for number, line in enumerate(file, 1):
-        if number == 1 and _is_binary(line, file):
-            yield StandardInput(line + file.read())
-            return
-        try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-        except UnicodeDecodeError as error:
+    def __init__(self) -> None:
+        self._file: BinaryIO = getattr(sys.stdin, "buffer", BytesIO())
+        self._head = b""
+        """What was read up to the first line that is not blank."""
+
+    def lines(self) -> Iterator[Argument]:
+        """The non-empty lines, or all of it where it is not text.
+
+        Raises:
+            UsageError: it is empty, or its first line is neither UTF-8 nor the beginning of a file.
+        """
+        empty = True
+        for number, line in enumerate(self._file, 1):
             if empty:
-                raise UsageError(
-                    f"Line {number} of standard input is not UTF-8 at byte {error.start}."
-                ) from None
-            yield StandardInput(line, f"line {number} of standard input")
-            continue
-        if text.strip():
-            empty = False
-            yield Line(text)
-    if empty:
-        raise UsageError("Standard input is empty; `-` reads inputs from it, one per line.")
+                self._head += line
+            if number == 1 and _is_binary(line, self._file):
+                yield self.whole()
+                return
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                if empty:
+                    raise UsageError(
+                        f"Line {number} of standard input is not UTF-8 at byte {error.start}."
+                    ) from None
+                yield StandardInput(line, f"line {number} of standard input")
+                continue
+            if text.strip():
+                empty = False
+                yield Line(text)
+        if empty:
+            raise UsageError("Standard input is empty; `-` reads inputs from it, one per line.")
+
+    def whole(self) -> StandardInput:
+        """All of it, if no line after the first one was read."""
+        return StandardInput(self._head + self._file.read())
 
 
 def _is_binary(line: bytes, file: BinaryIO) -> bool:

@@ -36,6 +36,11 @@ def run(request: Request) -> None:
     from warmstart.cli.predict import opened
 
     folder, options = _options(request)
+    inputs = list(request.arguments)
+    if not all(isinstance(one, str) for one in inputs):
+        raise UsageError(
+            "With --on, `-` reads a name or text from each line, not the content of a file."
+        )
     model, hint = opened(request)
     open_engine(model, hint)
     last: list[Progress] = []
@@ -48,7 +53,7 @@ def run(request: Request) -> None:
 
             result = batch(
                 model,
-                list(request.arguments),
+                inputs,
                 folder,
                 progress=progress,
                 **options,
@@ -90,6 +95,8 @@ def _options(request: Request) -> tuple[str, dict[str, Any]]:
     for name in request.flags:
         if name != "output":
             raise UsageError(f"--{name.replace('_', '-')} cannot be combined with --on.")
+    if request.overwrite:
+        raise UsageError("--overwrite cannot be combined with --on, whose runs resume.")
     if "cpus" in options:
         options["worker"] = {"num_cpus": options.pop("cpus")}
     return request.output, options

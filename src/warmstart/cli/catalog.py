@@ -13,7 +13,8 @@ import click
 from warmstart.catalog.words import config_in_words, preprocessing_in_words
 from warmstart.cli.help import Argument, Command, Option
 from warmstart.cli.parameters import json_option
-from warmstart.core.terminal import complain, counted
+from warmstart.core.terminal import complain
+from warmstart.counts import counted
 
 if TYPE_CHECKING:
     from warmstart.catalog import Entry, Label, WeightFile

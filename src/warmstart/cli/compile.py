@@ -15,6 +15,7 @@ from warmstart.cli.parameters import (
     precision_option,
     weights_or_random_option,
 )
+from warmstart.counts import counted
 
 if TYPE_CHECKING:
     from warmstart.core.model import Model
@@ -66,53 +67,60 @@ def command(
 
     For a precision other than float32 it also prints the agreement with float32 and the speed.
     """
-    from warmstart.cli.models import task_of_model
+    from warmstart.cli.models import open_model, task_of_model
     from warmstart.core.task import task_of
     from warmstart.core.terminal import complain, say
-    from warmstart.errors import WarmstartError, explained
+    from warmstart.engines.choose import check_options
+    from warmstart.errors import (
+        SourceError,
+        UsageError,
+        WarmstartError,
+        documented_in,
+        explained,
+    )
 
-    failed = 0
+    check_options(engine, precision)
+    for option, value in (("calibration", calibration), ("agreement", agreement)):
+        if value is not None and precision not in ("int8", "auto"):
+            raise UsageError(f"--{option} needs --precision int8 or auto.")
+    errors: list[WarmstartError] = []
     for name in names:
         try:
-            model, exact = _opened(name, precision, weights, engine, calibration, agreement)
-            is_timed = precision == "auto"  # the lines of the choice have the times
-            _compile(model, engine, calibration, is_timed)
-            if exact is not None:
-                _compare(model, exact, check, is_timed)
+            with documented_in("cli.md#compile"):
+                float32 = open_model(
+                    name, weights=None if weights == "random" else weights, engine=engine
+                )
+                model, exact = _in_precision(float32, precision, calibration, agreement)
+                is_timed = precision == "auto"  # the lines of the choice have the times
+                _compile(model, engine, calibration, is_timed)
+                if exact is not None:
+                    _compare(model, exact, check, is_timed)
         except WarmstartError as error:
             reason = in_flags(explained(error), click.get_current_context().command.params)
             complain(f"{name}: {reason}")
-            failed += 1
-    if names and not failed:
+            errors.append(error)
+    if not errors:
         precise = "" if precision == "float32" else f" --precision {precision}"
         verb = task_of(task_of_model(names[0])).verb
         say(
             f"next: warmstart {verb} INPUT --model {names[0]}{precise}",
             f"      warmstart serve {' '.join(names)}{precise}",
         )
-    if failed:
-        click.get_current_context().exit(1)
+    if errors:
+        untried = [error for error in errors if isinstance(error, UsageError | SourceError)]
+        click.get_current_context().exit(2 if len(untried) == len(names) else 1)
 
 
-def _opened(
-    name: str,
+def _in_precision(
+    exact: Model[Any, Any, Any],
     precision: str,
-    weights: str,
-    engine: str,
     calibration: str | None,
     agreement: float | None,
 ) -> tuple[Model[Any, Any, Any], Model[Any, Any, Any] | None]:
     """The model in the requested precision, and in float32 if the two are to be compared."""
-    from warmstart.cli.models import calibration_request, compiling, open_engine, open_model
+    from warmstart.cli.models import calibration_request, compiling, open_engine
     from warmstart.core.precision import fastest
-    from warmstart.engines.choose import check_options
-    from warmstart.errors import UsageError
 
-    check_options(engine, precision)
-    for option, value in (("calibration", calibration), ("agreement", agreement)):
-        if value is not None and precision not in ("int8", "auto"):
-            raise UsageError(f"--{option} needs --precision int8 or auto.")
-    exact = open_model(name, weights=None if weights == "random" else weights, engine=engine)
     request = calibration_request(exact, calibration, agreement)
     if precision == "float32":
         return exact, None
@@ -169,9 +177,11 @@ def _compare(
         return
     figures = compare_precisions(model, exact, typed_inputs(model, check))
     input_kind = model.input_kind
-    inputs = input_kind.plural if figures.real else "synthetic inputs (use --check for your own)"
+    inputs = counted(figures.count, input_kind.noun, input_kind.plural)
+    if not figures.real:
+        inputs = f"{figures.count} synthetic inputs (use --check for your own)"
     print(
-        f"  agreement with float32: {figures.agreement:.1%} ({figures.measure}) on {figures.count} "
+        f"  agreement with float32: {figures.agreement:.1%} ({figures.measure}) on "
         f"{inputs}; outputs differ by up to {figures.difference:.2g}"
     )
     if is_timed or measured_here(model.artifact) is not None:

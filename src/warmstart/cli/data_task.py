@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 import click
 
 from warmstart.cli.parameters import options_with_values
+from warmstart.core.reading import check_exists
 from warmstart.core.records import LABEL, PHOTO, SUFFIXES, TEXT, Table, content, read_table
 from warmstart.core.records.columns import CONTEXT, QUESTION, RECORDING, SIDES, TAGS, TOKENS, Field
 from warmstart.core.records.options import (
@@ -57,12 +58,14 @@ def task_of_data(data: str) -> Task:
     """The task that this data is for.
 
     Raises:
-        UsageError: it does not exist, or fits several tasks; the message lists them.
+        UsageError: it does not exist, lacks class folders, or fits several tasks, which the message
+            lists.
     """
+    check_exists(data)
     path = Path(data).expanduser()
-    if not path.exists():
-        raise UsageError(f"The file or folder {data} does not exist.")
     reads = _of_folder(path) if path.is_dir() else _of_file(path)
+    if reads is None and path.is_dir():
+        _check_classes(path, data)
     if reads is None:
         tables = (BoxTable, MaskTable) if _is_annotated(path) else (object,)
         names = ", ".join(
@@ -102,7 +105,7 @@ def _of_folder(folder: Path) -> type[TableOptions] | None:
     """Photos or texts with classes, if all files in class folders are pictures, or all are .txt files;
     else None.
     """
-    children = [child for child in folder.iterdir() if child.is_dir() and child.name[0] != "."]
+    children = _folders(folder)
     names = {child.name.lower() for child in children}
     parts = parts_of_names([child.name for child in children])
     if parts and len(parts) == len(children):
@@ -110,11 +113,50 @@ def _of_folder(folder: Path) -> type[TableOptions] | None:
         return reads.pop() if len(reads) == 1 else None
     if len(children) < 2 or names & NOT_CLASSES:
         return None
-    files = [file for child in children for file in islice(_files(child), LOOKED_AT)]
-    suffixes = {Path(file).suffix.lower() for file in files}
+    return _of_files(file for child in children for file in islice(_files(child), LOOKED_AT))
+
+
+def _of_files(names: Iterable[str]) -> type[TableOptions] | None:
+    """Photos, if all files are pictures; texts, if all are .txt files; else None."""
+    suffixes = {Path(name).suffix.lower() for name in names}
     if suffixes and suffixes <= _task_that_reads(PhotoTable).input_kind().suffixes:
         return PhotoTable
     return TextTable if suffixes == {".txt"} else None
+
+
+def _check_classes(folder: Path, name: str) -> None:
+    """Refuse photos or texts of one class, or without class folders.
+
+    Args:
+        folder: of data that fits no task by itself.
+        name: of the folder, for messages.
+
+    Raises:
+        UsageError: the folder has only such files.
+    """
+    children = _folders(folder)
+    parts = parts_of_names([child.name for child in children])
+    if parts and len(parts) == len(children):
+        for child in children:
+            _check_classes(child, str(child))
+        return
+    if len(children) > 1 or any(child.name.lower() in NOT_CLASSES for child in children):
+        return
+    reads = _of_files(islice(_files(folder), LOOKED_AT))
+    if reads is None:
+        return
+    if children and _of_folder(children[0]) is not None:
+        raise UsageError(f"{name} has no class folders, but {children[0]} has: pass that folder.")
+    plural = _task_that_reads(reads).input_kind().plural
+    what = f"one class folder, {children[0].name}" if children else "no class folders"
+    raise UsageError(
+        f"{name} has {what}: for two or more classes, put the {plural} of each class into a folder of "
+        "its name; for another task, name it with --task."
+    )
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(one for one in folder.iterdir() if one.is_dir() and one.name[0] != ".")
 
 
 def _files(folder: Path) -> Iterator[str]:

@@ -22,7 +22,7 @@ from warmstart.cli.parameters import (
     weights_option,
 )
 from warmstart.cli.tasks import task_of_arguments
-from warmstart.core.task import Task
+from warmstart.core.task import Task, task_of
 
 DATA = "Data and evaluation"
 
@@ -105,11 +105,15 @@ def evaluate(
     from warmstart.cli.models import open_engine, open_model
     from warmstart.cli.progress import counting
     from warmstart.core.evaluation import example_unit
+    from warmstart.core.reading import check_exists
     from warmstart.core.terminal import complain
+    from warmstart.errors import documented_in
 
     opened = open_model(
         model, task=task, weights=weights, engine=engine, precision=precision, device=device
     )
+    with documented_in(task_of(opened.task).guide):
+        check_exists(data)
     open_engine(opened)
     chosen = typed_options(type(opened).evaluate_options, options)
     with counting(example_unit(opened)) as progress:

@@ -149,8 +149,9 @@ def _scratch(args: list[str]) -> Task | None:
 def _run(task: Task, values: dict[str, Any]) -> None:
     """Train, and print how to use the result."""
     from warmstart.cli.models import open_model
+    from warmstart.core.reading import check_exists
     from warmstart.core.terminal import is_quiet
-    from warmstart.training import SCRATCH, check_exists, finetune
+    from warmstart.training import SCRATCH, finetune
 
     model, data = values["model"], values["data"]
     if model == DEFAULT:

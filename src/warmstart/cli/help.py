@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from warmstart.core import option
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import UsageError, WarmstartError
 from warmstart.suggestions import near
 

@@ -11,8 +11,15 @@ import click
 from warmstart.cli.help import Argument, Command, Group, Option
 from warmstart.cli.parameters import json_option
 from warmstart.cli.progress import downloads
-from warmstart.core.terminal import complain, counted, say
-from warmstart.errors import UnknownModelError, UsageError, WarmstartError, explained
+from warmstart.core.terminal import complain, say
+from warmstart.counts import counted
+from warmstart.errors import (
+    UnknownModelError,
+    UsageError,
+    WarmstartError,
+    documented_in,
+    explained,
+)
 from warmstart.hub.progress import Progress
 
 # Of a repository: arrays, JSON and text. No pickles, and no other framework's copy of the weights.
@@ -46,25 +53,22 @@ def pull_command(
     names: tuple[str, ...], no_top: bool, revision: str | None, files: tuple[str, ...]
 ) -> None:
     """Fetch the weights of models before they are needed; prints their paths."""
-    failed = 0
+    errors: list[WarmstartError] = []
+    key, patterns = "notop" if no_top else "top", files or REPOSITORY_FILES
     with downloads() as progress:
         for name in names:
             try:
-                for path in _pull(
-                    name,
-                    "notop" if no_top else "top",
-                    revision,
-                    files or REPOSITORY_FILES,
-                    progress,
-                ):
-                    print(f"{name}\t{path}")
+                with documented_in("cli.md#pull"):
+                    for path in _pull(name, key, revision, patterns, progress):
+                        print(f"{name}\t{path}")
             except WarmstartError as error:
-                failed += 1
+                errors.append(error)
                 _complain(name, error)
-    if failed:
+    if errors:
         if len(names) > 1:
-            complain(f"{failed} of {len(names)} could not be fetched")
-        click.get_current_context().exit(1)
+            complain(f"{len(errors)} of {len(names)} could not be fetched")
+        untried = [error for error in errors if isinstance(error, UsageError)]
+        click.get_current_context().exit(2 if len(untried) == len(names) else 1)
 
 
 def _pull(

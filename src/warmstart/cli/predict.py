@@ -15,6 +15,7 @@ from warmstart.cli.progress import counting, is_shown
 from warmstart.cli.streams import warn_of_escapes
 from warmstart.core.results import Failed
 from warmstart.core.task import TASKS
+from warmstart.counts import counted
 from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def run(request: Request) -> None:
     """The body of the command; its exit code is 1 if an input was unusable."""
     from warmstart.cli.models import open_engine
     from warmstart.core.options import make
+    from warmstart.core.output_files import CommandInputs
     from warmstart.core.terminal import complain
 
     if request.as_json and request.as_csv:
@@ -43,7 +45,8 @@ def run(request: Request) -> None:
         if getattr(flags, form) is not None and (request.as_json or request.as_csv):
             other = "--json" if request.as_json else "--csv"
             raise UsageError(f"--{form} and {other} both set the output format; choose one.")
-    console_class.check(flags, request.arguments.typed)
+    inputs = CommandInputs(request.arguments.typed, request.task.input_kind())
+    console_class.check(flags, inputs, overwrite=request.overwrite)
     model, hint = opened(request)
     console = console_class(model, flags)
     is_silent = (request.as_json or request.as_csv) and request.model is not None
@@ -66,7 +69,7 @@ def run(request: Request) -> None:
             if not sys.stdout.isatty():  # else the results themselves show how far it is
                 progress(model.name, done, total)
     if failed:
-        complain(f"\n{len(failed)} of {len(failed) + usable} inputs failed:")
+        complain(f"\n{len(failed)} of {counted(len(failed) + usable, 'input')} failed:")
         context = click.get_current_context()
         text = possible_text(request.arguments)
         if text and not _may_be_text(request):  # in this order: the latter imports other wings

@@ -13,6 +13,7 @@ from warmstart.cli.completion import model_names
 from warmstart.cli.help import Argument, Command, Option
 from warmstart.cli.parameters import engine_option, json_option, weights_option
 from warmstart.cli.table import column_flag
+from warmstart.core.reading import check_exists
 from warmstart.core.records.suffixes import names_table
 from warmstart.core.task import TASKS
 from warmstart.errors import UsageError
@@ -76,11 +77,15 @@ def command(
 ) -> None:
     """Find the texts or photos most similar to a query, by the cosine similarity of their features."""
     from warmstart.cli.models import open_engine
+    from warmstart.core.output_files import check_new_folder
     from warmstart.core.search import Index, is_index
-    from warmstart.core.terminal import complain, counted, say
+    from warmstart.core.terminal import complain, say
+    from warmstart.counts import counted
 
     if column is not None and not names_table(corpus):
         raise UsageError(f"--column names a column of a table, and {corpus} is not a table.")
+    if output is not None:
+        check_new_folder(Path(output))
     saved = Index.load(corpus) if is_index(Path(corpus)) else None
     opened = _opened(corpus, queries[0], model, saved, weights=weights, engine=engine)
     open_engine(opened)
@@ -133,6 +138,7 @@ def _inputs(model: Model[Any, Any, Any], corpus: str, column: str | None) -> Any
     if input_kind.suffixes:
         return corpus
     if not (files := _texts(corpus)):
+        check_exists(corpus)
         raise UsageError(
             f"{corpus} contains no .txt file; {model.name} searches {input_kind.plural}, one per line, or in a "
             "column of a table."

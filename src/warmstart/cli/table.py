@@ -14,6 +14,7 @@ import click
 from warmstart.cli.progress import counting
 from warmstart.cli.streams import warn_of_escapes
 from warmstart.core.records.suffixes import names_table
+from warmstart.counts import counted
 from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,9 +77,9 @@ def run(request: Request) -> None:
             if target or not sys.stdout.isatty():  # else the rows themselves show how far it is
                 progress(model.name, count, None)
     if target:
-        say(f"written: {target}, {count:,} row{'s' * (count != 1)}")
+        say(f"written: {target}, {counted(count, 'row')}")
     if failures:
-        complain(f"\n{len(failures):,} of {count:,} rows failed:")
+        complain(f"\n{len(failures):,} of {counted(count, 'row')} failed:")
         for failure in failures:
             complain(f"  {failure}")
         click.get_current_context().exit(1)
@@ -96,7 +97,7 @@ def column_flag() -> Iterator[None]:
 def _target(request: Request) -> Path | None:
     """The file that is written; None is standard output."""
     from warmstart.bulk.predict_table import WRITTEN
-    from warmstart.core.output_files import refuse_same_file
+    from warmstart.core.output_files import refuse_existing, refuse_same_file
 
     output = request.output or request.flags.get("output")
     if output is None:
@@ -109,6 +110,7 @@ def _target(request: Request) -> Path | None:
         raise UsageError(
             "The suffix of --output determines the format; leave out --json and --csv."
         )
+    refuse_existing(path, "--output", overwrite=request.overwrite)
     return path
 
 

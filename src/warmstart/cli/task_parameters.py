@@ -63,7 +63,7 @@ def _inputs(tasks: Sequence[Task]) -> Argument:
         parts.append("Files, folders, patterns or URLs.")
     if len(files) < len(accepted) or not accepted:
         parts.append("Texts, or .txt files with one per line.")
-    parts.append("`-` reads standard input, one per line.")
+    parts.append("`-` reads standard input: one input per line, or one file.")
     return Argument(["inputs"], nargs=-1, required=True, help=" ".join(parts))
 
 
@@ -110,6 +110,12 @@ def _output_options() -> list[click.Parameter]:
                 "For a table: the file for the table with the results as further columns (.csv, "
                 ".tsv, .jsonl, .parquet). With --on: a folder."
             ),
+            panel=OUTPUT,
+        ),
+        Option(
+            ["--overwrite"],
+            is_flag=True,
+            help="Replace an output file that exists.",
             panel=OUTPUT,
         ),
         Option(

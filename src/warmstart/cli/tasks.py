@@ -43,6 +43,7 @@ class Request:
         load: options of `ws.load`.
         as_json, as_csv: the form of the output.
         output: the folder of a batch.
+        overwrite: whether output files that exist are replaced.
         batch: options of `ws.batch`, those that were typed.
         reading: how a table is read, as far as it was typed.
     """
@@ -57,6 +58,7 @@ class Request:
     as_json: bool
     as_csv: bool
     output: str | None
+    overwrite: bool = False
     batch: dict[str, Any] = field(default_factory=dict)
     reading: dict[str, str] = field(default_factory=dict)
 
@@ -192,6 +194,7 @@ class TaskCommand(Command):
     def _request(self, ctx: click.Context, task: Task) -> Request:
         values = ctx.params
         arguments = ctx.meta.get(_ARGUMENTS) or Arguments(_unescaped(values["inputs"]))
+        arguments.input_kind = task.input_kind()
         command = f"warmstart {task.verb}" if self.any_task else ctx.command_path
         check_texts(arguments, task.input_kind(), command)
         flags = typed_options(task.console_class().options, values)
@@ -211,6 +214,7 @@ class TaskCommand(Command):
             as_json=values["as_json"],
             as_csv=values["as_csv"],
             output=values["output"],
+            overwrite=values["overwrite"],
             batch={name: value for name, value in batch.items() if value not in (None, ())},
             reading={
                 name: values[name] for name in ("encoding", "delimiter") if values[name] is not None

@@ -23,12 +23,12 @@ from warmstart.catalog import Entry
 from warmstart.core import bundle
 from warmstart.core.compiling import artifact_key, job_of, run_process
 from warmstart.core.inputs import Item, Row
-from warmstart.core.terminal import counted
 from warmstart.core.types import Data
 from warmstart.core.weights import Weights
+from warmstart.counts import counted
 from warmstart.engines import store
 from warmstart.engines.calibration import FORWARD, Calibration
-from warmstart.errors import InputError, UsageError, is_installed, require
+from warmstart.errors import InputError, UsageError, documented_in, is_installed, require
 from warmstart.hub.json_file import JsonFile
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ agreement on.
 """
 MEMORY = 2**29
 """Maximum bytes of the arrays of a calibration."""
+SECTION = "engines.md#calibrated-int8"
+"""The section of the documentation on calibration."""
 LATEST = JsonFile("calibrated.json")
 
 
@@ -65,7 +67,8 @@ class Request:
         is_number = isinstance(self.threshold, int | float) and not isinstance(self.threshold, bool)
         if not is_number or not 0 < self.threshold <= 1:
             raise UsageError(
-                f"agreement must be above 0 and at most 1, such as 0.99, not {self.threshold!r}."
+                f"agreement must be above 0 and at most 1, such as 0.99, not {self.threshold!r}.",
+                section=SECTION,
             )
 
     @cached_property
@@ -98,7 +101,8 @@ def collect(
     if rule is None:
         raise UsageError(
             f"Precisions cannot be calibrated or compared for {model.task}: agreement is not "
-            "defined for it. Leave calibration out; precision='int8' then quantises the weights only."
+            "defined for it. Leave calibration out; precision='int8' then quantises the weights only.",
+            section=SECTION,
         )
     options = model.options()
 
@@ -113,7 +117,8 @@ def collect(
     if len(items) < least:
         raise UsageError(
             f"Calibration needs {least} inputs or more, preferably 100 to 300 similar to "
-            f"those that the model will see; got {counted(len(items), 'input')}."
+            f"those that the model will see; got {counted(len(items), 'input')}.",
+            section=SECTION,
         )
     size = sum(array.nbytes for row in rows(items[0]) for array in row.values())
     if len(items) > (most := max(least, MEMORY // size)):
@@ -126,7 +131,8 @@ def collect(
         if len(different) < least:
             raise UsageError(
                 f"Calibration needs {least} different inputs or more; of these "
-                f"{counted(len(prepared), 'input')} only {len(different)} are different."
+                f"{counted(len(prepared), 'input')} only {len(different)} are different.",
+                section=SECTION,
             )
         prepared = different
     count = len(prepared)
@@ -183,7 +189,8 @@ def artifact(model: Any, request: Request) -> store.Artifact:
             raise UsageError(
                 f"The program of {model.name} has the functions "
                 f"{', '.join(exact.signatures)}; only programs with one function can be "
-                "calibrated. Leave calibration out."
+                "calibrated. Leave calibration out.",
+                section=SECTION,
             )
 
         def fill(folder: Path) -> Mapping[str, Any]:
@@ -216,6 +223,7 @@ def latest(entry: Entry, weights: Weights | None) -> store.Artifact | None:
     return store.find(key) if isinstance(key, str) and key.isalnum() else None
 
 
+@documented_in(SECTION)
 def check_agreement(name: str, program: store.Artifact | None, least: float) -> None:
     """Refuse a stored int8 program of a model if its agreement with float32 is less than requested.
 
@@ -233,6 +241,14 @@ def check_agreement(name: str, program: store.Artifact | None, least: float) -> 
             f"The int8 program of {name} has an agreement of {reached:.1%}, requested {least:.1%}. "
             "Pass calibration=DATA to calibrate again, or leave agreement out."
         )
+
+
+@documented_in(SECTION)
+def check_precision(precision: str, **options: Any) -> None:
+    """Raise `UsageError` where an option of calibration is set for another precision."""
+    for name, value in options.items():
+        if value is not None and precision not in ("int8", "auto"):
+            raise UsageError(f"{name} is for precision='int8' and 'auto', not for {precision!r}.")
 
 
 def has_published_weights(model: Model[Any, Any, Any]) -> bool:

@@ -7,13 +7,15 @@ console and declares their flags in an options class.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from warmstart.core.output_files import Output
+from warmstart.core.output_files import CommandInputs, Output
 from warmstart.core.results import Failed
+from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
     from warmstart.core.input_kind import Argument
@@ -47,19 +49,24 @@ class Console:
         self.written: dict[str, str] = {}
 
     @classmethod
-    def check(cls, flags: Any, inputs: Sequence[str]) -> None:
-        """Refuse outputs that cannot be written or would overwrite an input, before anything else.
+    def check(cls, flags: Any, inputs: CommandInputs, *, overwrite: bool = False) -> None:
+        """Refuse outputs that cannot be written or would overwrite a file, before anything else.
 
         Args:
             flags: as typed, an object of `options`.
-            inputs: the arguments as typed.
+            inputs: of the command.
+            overwrite: whether a file that exists is replaced; an input never is.
 
         Raises:
-            UsageError: one is refused; see `Output.check`.
+            UsageError: one is refused, see `Output.check`, or two are the same.
         """
+        flag_of: dict[Path, str] = {}
         for name, output in cls.outputs.items():
             if (target := getattr(flags, name)) is not None:
-                output.check(target, f"--{name}", inputs)
+                output.check(target, f"--{name}", inputs, overwrite=overwrite)
+                other = flag_of.setdefault(Path(target).expanduser().resolve(), name)
+                if other != name:
+                    raise UsageError(f"--{other} and --{name} both name {target}; choose two.")
 
     def results(self, arguments: Iterable[Argument], options: Mapping[str, Any]) -> Iterable[Any]:
         """Results and `Failed`s for the arguments of the command, in order and lazily.

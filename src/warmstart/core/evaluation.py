@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from warmstart.core import html
 from warmstart.core.task import task_of
 from warmstart.core.terminal import table
+from warmstart.counts import counted, singular
 from warmstart.errors import UsageError, require
 from warmstart.json_values import JSON
 
@@ -93,7 +94,8 @@ class Evaluation(dict[str, Any]):
             figures = ", ".join(
                 f"{name} {value:.3f}" for name, value in self.items() if isinstance(value, float)
             )
-        return f"{figures} on {self['count']:,} {self.unit}"
+        count = counted(self["count"], singular(self.unit), self.unit)
+        return f"{figures} on {count}"
 
     @property
     def class_title(self) -> str:

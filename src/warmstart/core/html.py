@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from warmstart.counts import counted
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -60,7 +62,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         for row in rows[:MAX_ROWS]
     )
     more = len(rows) - MAX_ROWS
-    note = f"<div>… {more:,} more rows</div>" if more > 0 else ""
+    note = f"<div>… {counted(more, 'more row')}</div>" if more > 0 else ""
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
 
 

@@ -1,8 +1,7 @@
 """Types of input: photos, texts, recordings, series, … in Python, in requests and on the command line.
 
-An input kind defines how many inputs a Python object holds, and reads an input from the bytes or the
-JSON of a request, or from an argument of the command line. No path or URL of a request is ever opened
-here: a string in JSON is a text, or the base64 of a file.
+An input kind defines how many inputs a Python object holds, and reads one from a request or an
+argument. No path or URL of a request is opened here: a string in JSON is a text, or base64.
 """
 
 from __future__ import annotations
@@ -34,9 +33,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class ListOf(Protocol[T_co]):
-    """A list, covariantly: `list[str]` is `ListOf[str | Path]`. No str, bytes, tuple, mapping or
-    array is one.
-    """
+    """A list, covariantly: `list[str]` is `ListOf[str | Path]`; no str, tuple or array is one."""
 
     def __iter__(self) -> Iterator[T_co]: ...
     def __len__(self) -> int: ...
@@ -244,6 +241,10 @@ class InputKind(ABC):
     def from_arguments(self, arguments: Iterable[Argument]) -> Any:
         """What `stream` takes, for the arguments of a command."""
         return iter(arguments)
+
+    def is_content(self, line: str) -> bool:
+        """Whether standard input that begins with this line is one file; else each line is an input."""
+        return False
 
 
 class FileKind(InputKind):

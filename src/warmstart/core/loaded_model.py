@@ -20,6 +20,7 @@ from warmstart.core.inputs import Row, stacked
 from warmstart.core.programs import CompiledModel
 from warmstart.core.task import task_of
 from warmstart.core.weights import Weights
+from warmstart.counts import counted
 from warmstart.engines import choose
 from warmstart.engines.base import Engine, Runner, Signature
 from warmstart.errors import BundleError, UsageError
@@ -196,8 +197,8 @@ class LoadedModel(CompiledModel, ABC):
         if len(self.labels) != classes:
             where = f"{self._folder}: " if self._folder else ""
             raise BundleError(
-                f"{where}{self.name} has {classes} classes and {len(self.labels)} labels; "
-                "take all of its files from one copy, or save the model again."
+                f"{where}{self.name} has {counted(classes, 'class', 'classes')} and "
+                f"{counted(len(self.labels), 'label')}; take all of its files from one copy, or save the model again."
             )
 
     def save(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from warmstart import catalog, hub
 from warmstart.catalog import Entry
 from warmstart.core import bundle
-from warmstart.core.calibration import AGREEMENT, Request
+from warmstart.core.calibration import AGREEMENT, Request, check_precision
 from warmstart.core.channels import RGB, inflated
 from warmstart.core.compiling import build_keras
 from warmstart.core.keywords import refuse_unknown
@@ -26,9 +26,9 @@ from warmstart.core.resolver import (
     open_source,
 )
 from warmstart.core.task import task_class, task_of
-from warmstart.core.terminal import counted
 from warmstart.core.types import Data
 from warmstart.core.weights import Weights
+from warmstart.counts import counted
 from warmstart.engines import choose
 from warmstart.errors import DownloadError, MismatchError, OfflineError, UsageError, documented_in
 from warmstart.suggestions import unknown_name
@@ -118,13 +118,11 @@ def load(
     choose.check_options(engine, precision)
     least = AGREEMENT if agreement is None else agreement
     request = None if calibration is None else Request(calibration, least)
-    if request is not None and precision not in ("int8", "auto"):
-        raise UsageError(f"calibration is for precision='int8' and 'auto', not for {precision!r}.")
-    if agreement is not None and precision not in ("int8", "auto"):
-        raise UsageError(f"agreement is for precision='int8' and 'auto', not for {precision!r}.")
+    check_precision(precision, calibration=calibration, agreement=agreement)
     if not isinstance(name, str | PathLike):
         raise UsageError(
-            f"ws.load takes the name, folder or source of a single model, not {name!r}."
+            f"ws.load takes the name, folder or source of a single model, not {name!r}.",
+            section="models.md",
         )
     name = name if isinstance(name, str) else Path(name)
     weights = weights if weights is None or isinstance(weights, str) else Path(weights)

@@ -6,12 +6,50 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from warmstart.atomic import atomic_file
 from warmstart.core.terminal import say
+from warmstart.counts import counted, singular
 from warmstart.errors import UsageError
+
+if TYPE_CHECKING:
+    from warmstart.core.input_kind import InputKind
+
+
+class CommandInputs:
+    """The inputs of a command, before any is read.
+
+    Args:
+        names: as typed.
+        input_kind: how they are read.
+    """
+
+    def __init__(self, names: Sequence[str], input_kind: InputKind):
+        self.names, self.input_kind = tuple(names), input_kind
+
+    @cached_property
+    def are_several(self) -> bool:
+        """Whether there are two or more; standard input counts as one, as it is not read."""
+        if len(self.names) != 1:
+            return len(self.names) > 1
+        items = self.input_kind.stream(self.input_kind.from_arguments(self.names))
+        return len(list(islice(items, 2))) > 1
+
+    def folder_around(self, path: Path) -> str | None:
+        """The input folder, or pattern with `**`, whose search would find files written to a folder."""
+        for name in self.names:
+            root = name.partition("**")[0] if "**" in name else name
+            try:
+                folder = Path(root).expanduser()
+                if folder.is_dir() and path.resolve().is_relative_to(folder.resolve()):
+                    return name
+            except (OSError, ValueError, RuntimeError):  # the input is not a path
+                continue
+        return None
 
 
 @dataclass(frozen=True)
@@ -34,39 +72,52 @@ class Output:
         """Whether a target is one file and not a folder."""
         return target.suffix.lower() in self.suffixes and not target.is_dir()
 
-    def check(self, target: str, flag: str, inputs: Sequence[str]) -> None:
+    def check(self, target: str, flag: str, inputs: CommandInputs, *, overwrite: bool) -> None:
         """Refuse a target that cannot be written, before anything is read.
 
         Args:
             target: as typed.
             flag: such as "--draw".
-            inputs: the arguments as typed.
+            inputs: of the command.
+            overwrite: whether a file that exists is replaced.
 
         Raises:
-            UsageError: its suffix is another, it is an input, it is one file although there are
-                several inputs, or a folder where a file is needed.
+            UsageError: its suffix is another; it is an input, or a folder in which inputs are
+                searched for; it is one file although there are several inputs, or a folder where a
+                file is needed; or the file exists.
         """
         path = Path(target).expanduser()
-        for name in inputs:
+        for name in inputs.names:
             refuse_same_file(path, name)
-        *first, last = self.suffixes
-        suffixes = f"{', '.join(first)} or {last}" if first else last
-        if not self.is_file(path):
-            has_suffix = re.fullmatch(r"\.[A-Za-z]\w{0,5}", path.suffix) and not target.endswith(
-                "/"
+        is_file = self.is_file(path)
+        if not is_file:
+            self._check_folder_name(path, target, flag)
+        written = {path.suffix.lower()} if is_file else {*self.suffixes}
+        around = inputs.folder_around(path) if inputs.input_kind.suffixes & written else None
+        if around is not None:
+            raise UsageError(
+                f"{flag} {target} is in {around}, so the {self.noun} would be inputs, too; choose "
+                "another folder."
             )
-            if not self.folder or (has_suffix and not path.is_dir()):
-                ending = " or into a folder, whose name has no suffix" if self.folder else ""
-                raise UsageError(f"{flag} {target}: {self.noun} are written as {suffixes}{ending}.")
-        elif len(inputs) > 1 and not self.collects:
+        if is_file and not self.collects and inputs.are_several:
             raise UsageError(
                 f"{flag} {target} is one file, but there are several inputs; choose a folder."
             )
-        for parent in (path, *path.parents) if not self.is_file(path) else path.parents:
+        for parent in path.parents if is_file else (path, *path.parents):
             if parent.exists():
                 if not parent.is_dir():
                     raise UsageError(f"{flag} {target}: {parent} is not a folder.")
                 break
+        if is_file:
+            refuse_existing(path, flag, overwrite=overwrite)
+
+    def _check_folder_name(self, path: Path, target: str, flag: str) -> None:
+        has_suffix = re.fullmatch(r"\.[A-Za-z]\w{0,5}", path.suffix) and not target.endswith("/")
+        if not self.folder or (has_suffix and not path.is_dir()):
+            *first, last = self.suffixes
+            suffixes = f"{', '.join(first)} or {last}" if first else last
+            ending = " or into a folder, whose name has no suffix" if self.folder else ""
+            raise UsageError(f"{flag} {target}: {self.noun} are written as {suffixes}{ending}.")
 
 
 class OutputFiles:
@@ -97,13 +148,14 @@ class OutputFiles:
         Args:
             stem: of its name in a folder.
             content: from the suffix to the bytes.
-            source: the input, which is not overwritten.
+            source: the input, which is never overwritten.
 
         Raises:
             UsageError: the target is one file and this is the second, it is the input, or it
                 cannot be written.
         """
-        refuse_same_file(self._unnumbered(stem), source)
+        if self.is_file:
+            refuse_same_file(self.target, source)
         path = self._path(stem)
         with self._opened(path) as file:
             file.write(content(path.suffix.lower()))
@@ -120,8 +172,9 @@ class OutputFiles:
     def report(self) -> None:
         """Print on standard error what was written."""
         if self.count:
-            noun = self.output.noun.removesuffix("s") if self.count == 1 else self.output.noun
-            what = "" if self.is_file else f"{self.count:,} {noun} in "
+            noun = self.output.noun
+            count = counted(self.count, singular(noun), noun)
+            what = "" if self.is_file else f"{count} in "
             say(f"written: {what}{self.target}")
 
     @contextmanager
@@ -138,14 +191,12 @@ class OutputFiles:
                     f"folder for the {self.output.noun}."
                 )
             return self.target
-        path, number = self._unnumbered(stem), 1
+        suffix = self.output.suffixes[0]
+        path, number = self.target / f"{stem}{suffix}", 1
         while path.exists():
             number += 1
-            path = self.target / f"{stem}-{number}{path.suffix}"
+            path = self.target / f"{stem}-{number}{suffix}"
         return path
-
-    def _unnumbered(self, stem: str) -> Path:
-        return self.target if self.is_file else self.target / f"{stem}{self.output.suffixes[0]}"
 
 
 @contextmanager
@@ -189,3 +240,23 @@ def refuse_same_file(output: Path, name: str) -> None:
         raise UsageError(
             f"{output} is an input, which would be overwritten; choose another output."
         )
+
+
+def refuse_existing(path: Path, flag: str, *, overwrite: bool) -> None:
+    """Raise `UsageError` where an output is a file that exists.
+
+    Args:
+        path: of the output.
+        flag: that named it, for the message.
+        overwrite: whether the file is replaced.
+    """
+    if path.exists() and not overwrite:
+        raise UsageError(
+            f"{flag} {path} exists; choose another name, or replace the file with --overwrite."
+        )
+
+
+def check_new_folder(folder: Path) -> None:
+    """Raise `UsageError` where an output folder is a file, or not empty."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is not empty; choose a new folder; nothing was overwritten.")

@@ -12,11 +12,12 @@ from warmstart.core.calibration import AGREEMENT, Request, has_published_weights
 from warmstart.core.compiling import artifact_key
 from warmstart.core.model import Model
 from warmstart.core.weights import Weights
+from warmstart.counts import counted
 from warmstart.engines import choose, machine
 from warmstart.engines.base import Engine
 from warmstart.engines.calibration_record import FloatRecord
 from warmstart.engines.store import Artifact
-from warmstart.errors import EngineError, UsageError
+from warmstart.errors import EngineError, UsageError, documented_in
 from warmstart.hub.json_file import JsonFile
 
 ModelT = TypeVar("ModelT", bound=Model[Any, Any, Any])
@@ -78,9 +79,9 @@ class Choice:
     def lines(self) -> tuple[str, ...]:
         """The chosen precision and the reason, as a sentence."""
         compared = (
-            f"{self.validation} inputs set aside"
+            f"on {counted(self.validation, 'input')} set aside"
             if self.validation
-            else f"on the {self.inputs} calibration inputs, too few to set some aside"
+            else f"on the {counted(self.inputs, 'calibration input')}, too few to set some aside"
         )
         requirement = f"an agreement of {self.threshold:.1%} ({self.measure}, {compared})"
         return (
@@ -99,6 +100,7 @@ class Choice:
         return cls(**{**data, "candidates": candidates})
 
 
+@documented_in("engines.md#automatic")
 def fastest(
     exact: ModelT, request: Request | None, threshold: float | None = None
 ) -> tuple[ModelT, Choice]:

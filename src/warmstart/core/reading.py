@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from warmstart.errors import InputError
+from warmstart.errors import InputError, UsageError
 
 MAX_DOWNLOAD = 64 * 2**20
 """Largest body of a URL, in bytes."""
@@ -122,6 +122,18 @@ def exists(text: str) -> bool:
         return os.path.lexists(os.path.expanduser(text))
     except ValueError:  # a NUL
         return False
+
+
+def check_exists(data: Any) -> None:
+    """Refuse the path of data that does not exist.
+
+    Raises:
+        UsageError: the file or folder does not exist.
+    """
+    if isinstance(data, str | os.PathLike) and scheme(data) is None:
+        path = os.path.expanduser(os.fsdecode(data))
+        if not os.path.exists(path):
+            raise UsageError(f"The file or folder {printable(path)} does not exist.")
 
 
 def is_file_name(text: str) -> bool:

@@ -123,7 +123,9 @@ def for_task(opened: ModelSource, task: str | None) -> ModelSource:
     adapt = getattr(family(entry.architecture), "as_task", None)
     adapted = adapt(entry, task) if adapt else None
     if adapted is None:
-        raise UsageError(f"{entry.name} is a model for {entry.task}, not {task}.")
+        raise UsageError(
+            f"{entry.name} is a model for {entry.task}, not {task}.", section="models.md"
+        )
     return replace(opened, entry=adapted, labels=())
 
 
@@ -180,7 +182,7 @@ def find_folder(
     elif isinstance(name, Path) or os.sep in text or (text and Path(text).exists()):
         folder = Path(text).expanduser()
         if not folder.exists():
-            raise UsageError(f"The folder {text} does not exist.")
+            raise UsageError(f"The folder {text} does not exist.", section="bundles.md")
         if folder.is_file():
             raise UsageError(
                 f"{text} is a file, not a model folder. If it is a weight file, name its network "
@@ -195,7 +197,8 @@ def find_folder(
         raise UsageError(
             f"{text} contains no warmstart.json, so it is not a bundle, and no config.json of Hugging Face. "
             "If it contains a checkpoint, name its network from `warmstart list`, and set weights= in "
-            "Python or --weights on the command line to its file."
+            "Python or --weights on the command line to its file.",
+            section="bundles.md",
         )
     return folder
 

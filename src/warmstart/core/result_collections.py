@@ -14,6 +14,7 @@ from warmstart.core.progress import reported
 from warmstart.core.results import Failed, raise_failed
 from warmstart.core.table_inputs import is_column
 from warmstart.core.wire import Result
+from warmstart.counts import counted
 from warmstart.errors import UsageError, require
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ class ResultStream(Iterator[T_co]):
 
     def __repr__(self) -> str:
         name = str(self._inputs) if isinstance(self._inputs, str | PathLike) else "an iterator"
-        count = f"{len(self):,} results" if self.is_counted else "results"
+        count = counted(len(self), "result") if self.is_counted else "results"
         of = "" if isinstance(self._inputs, list) else f" of {name}"
         return f"<ResultStream: {count}{of}, {self._consumed:,} of them taken>"
 
@@ -207,7 +208,7 @@ class ResultStream(Iterator[T_co]):
 
     def _all_consumed(self) -> str:
         return (
-            f"All {self._consumed:,} results of this stream were consumed; store them in a "
+            f"All results of this stream ({self._consumed:,}) were consumed; store them in a "
             "list, or call model.stream(…) again."
         )
 
@@ -271,7 +272,7 @@ def _table(results: Sequence[Any], count: int | None) -> str:
     """The first of `count` results as a table; None: their number is unknown."""
     rows = list(_rows(results))
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    more = "" if count is None else f"{count:,} results"
+    more = "" if count is None else counted(count, "result")
     if count is None and len(results) == SHOWN:
         more = f"The first {SHOWN} results"
     shown = [[_cell(row.get(name, "")) for name in columns] for row in rows]

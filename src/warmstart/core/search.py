@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from warmstart.atomic import new_folder
+from warmstart.core.output_files import check_new_folder
 from warmstart.core.results import Failed, best
 from warmstart.core.wire import Record, Result, Score
+from warmstart.counts import counted
 from warmstart.digests import sha256_of
 from warmstart.errors import BundleError, UsageError
 
@@ -36,6 +38,8 @@ MANIFEST, VECTORS, ITEMS = "index.json", "vectors.safetensors", "items.jsonl"
 BLOCK = 2**25
 """Scores that are in memory at once."""
 DEFAULT_TOP_K = 5
+SECTION = "text.md#embeddings"
+"""The section of the documentation on indices."""
 
 
 @dataclass(frozen=True)
@@ -118,9 +122,7 @@ class Index:
         return len(self.items)
 
     def __repr__(self) -> str:
-        return (
-            f"<Index of {len(self):,} inputs by {self.model}, {self.vectors.shape[1]} numbers each>"
-        )
+        return f"<Index of {counted(len(self), 'input')} by {self.model}, {self.vectors.shape[1]} numbers each>"
 
     def matches(
         self, queries: NDArray[np.float32], top_k: int = DEFAULT_TOP_K
@@ -135,11 +137,12 @@ class Index:
             UsageError: the vectors have another length, or `top_k` is below 1.
         """
         if top_k < 1:
-            raise UsageError(f"top_k must be 1 or more, not {top_k}.")
+            raise UsageError(f"top_k must be 1 or more, not {top_k}.", section=SECTION)
         if queries.ndim != 2 or queries.shape[1] != self.vectors.shape[1]:
             raise UsageError(
                 f"The index contains vectors of {self.vectors.shape[1]} numbers; queries are "
-                f"(Q, {self.vectors.shape[1]}), not {queries.shape}."
+                f"(Q, {self.vectors.shape[1]}), not {queries.shape}.",
+                section=SECTION,
             )
         queries = unit(queries)
         size = max(1, BLOCK // max(len(self), 1))
@@ -163,10 +166,7 @@ class Index:
         from warmstart.checkpoints.safetensors import save_safetensors
 
         target = Path(folder)
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise UsageError(
-                f"{target} is not empty; choose a new folder; nothing was overwritten."
-            )
+        check_new_folder(target)
         with new_folder(target, ".saving-") as temporary:
             save_safetensors(temporary / VECTORS, {"vectors": self.vectors})
             with (temporary / ITEMS).open("w", encoding="utf-8") as file:
@@ -191,18 +191,22 @@ class Index:
 
         path = Path(folder)
         if not is_index(path):
-            raise BundleError(f"{path} contains no {MANIFEST}, so it is not an index.")
+            raise BundleError(
+                f"{path} contains no {MANIFEST}, so it is not an index.", section=SECTION
+            )
         try:
             manifest = json.loads((path / MANIFEST).read_text("utf-8"))
             if manifest["format"] != FORMAT:
                 raise BundleError(
-                    f"{path} has index format {manifest['format']}; this version reads {FORMAT}."
+                    f"{path} has index format {manifest['format']}; this version reads {FORMAT}.",
+                    section=SECTION,
                 )
             for name, expected in manifest.get("sha256", {}).items():
                 if name in (VECTORS, ITEMS) and sha256_of(path / name) != expected:
                     raise BundleError(
                         f"{path} is a damaged index: {name} is not the file that was saved; "
-                        "build it again."
+                        "build it again.",
+                        section=SECTION,
                     )
             with (path / ITEMS).open(encoding="utf-8", newline="\n") as file:
                 items = [json.loads(line) for line in file]
@@ -210,11 +214,14 @@ class Index:
             with open_checkpoint(path / VECTORS) as checkpoint:
                 vectors = checkpoint.read("vectors")
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BundleError(f"{path} is a damaged index ({error}); build it again.") from error
+            raise BundleError(
+                f"{path} is a damaged index ({error}); build it again.", section=SECTION
+            ) from error
         if vectors.ndim != 2 or vectors.dtype != np.float32 or len(vectors) != len(items):
             raise BundleError(
                 f"{path} is a damaged index: {len(items):,} items and vectors "
-                f"{vectors.shape} of {vectors.dtype}; build it again."
+                f"{vectors.shape} of {vectors.dtype}; build it again.",
+                section=SECTION,
             )
         return cls(model, digest, items, vectors)
 
@@ -262,7 +269,8 @@ def make_index(
             names.append(item_name(model, item))
             usable.append(vector)
     if not usable:
-        raise UsageError(f"The corpus contains no usable input. {' '.join(errors[:1])}".strip())
+        reason = " ".join(errors[:1])
+        raise UsageError(f"The corpus contains no usable input. {reason}".strip(), section=SECTION)
     return Index(model.name, model.features_digest, names, unit(np.stack(usable)), tuple(errors))
 
 

@@ -13,7 +13,15 @@ from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
 from warmstart.core.loaded_model import LoadedModel
 from warmstart.core.results import Failed, raise_failed
-from warmstart.core.search import DEFAULT_TOP_K, Index, Matches, item_name, make_index, similarity
+from warmstart.core.search import (
+    DEFAULT_TOP_K,
+    SECTION,
+    Index,
+    Matches,
+    item_name,
+    make_index,
+    similarity,
+)
 from warmstart.core.wire import Result
 from warmstart.errors import UsageError
 
@@ -84,7 +92,8 @@ class SearchableModel(LoadedModel):
         if is_text and isinstance(inputs, np.ndarray) and np.issubdtype(inputs.dtype, np.floating):
             if inputs.ndim not in (1, 2) or inputs.shape[-1] != size:
                 raise UsageError(
-                    f"Vectors of {self.name} are arrays ({size},) or (N, {size}), not {inputs.shape}."
+                    f"Vectors of {self.name} are arrays ({size},) or (N, {size}), not {inputs.shape}.",
+                    section=SECTION,
                 )
             return inputs.astype(np.float32)
         features: NDArray[np.float32] = model.features(inputs)
@@ -106,7 +115,8 @@ class SearchableModel(LoadedModel):
         if isinstance(corpus, str | bytes) and not model.input_kind.suffixes:
             raise UsageError(
                 f"A corpus of {model.input_kind.plural} is a list, an iterator, or the Path of a file "
-                "with one per line; this is a single string."
+                "with one per line; this is a single string.",
+                section=SECTION,
             )
         items, again = tee(model.stream_items(corpus, model.options()))
         return make_index(model, again, self.corpus_vectors(items))
@@ -146,7 +156,8 @@ class SearchableModel(LoadedModel):
         if index.digest != self.features_digest:
             raise UsageError(
                 f"The index was made by {index.model} with other weights or settings than "
-                f"those of {self.name}; build it again with model.index(…)."
+                f"those of {self.name}; build it again with model.index(…).",
+                section=SECTION,
             )
         inputs = model.input_kind
         several = inputs.is_several(queries)

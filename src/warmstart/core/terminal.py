@@ -35,16 +35,6 @@ def complain(*lines: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
-def counted(count: int, noun: str, plural: str = "") -> str:
-    """A count with its noun: "1 token", "2,000 tokens"; `plural` if it is not the noun and s."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
-
-
-def singular(plural: str) -> str:
-    """The singular of a noun with a regular plural, or of "series"."""
-    return plural if plural == "series" else plural.removesuffix("s")
-
-
 def bar(share: float, cells: int = 24) -> str:
     """A bar in steps of an eighth of a cell if the output's encoding allows; `share` is 0 to 1."""
     eighths = round(share * cells * 8)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from warmstart.counts import counted
 from warmstart.engines.agreement import Decisions, Rule, joined
 from warmstart.engines.base import Engine
 
@@ -58,8 +59,8 @@ class Calibration:
     def compared_in_words(self) -> str:
         """Where the agreement is measured."""
         if self.validation:
-            return f"{self.validation} inputs that were set aside"
-        return f"the {len(self)} inputs that were calibrated on"
+            return f"{counted(self.validation, 'input')} set aside"
+        return f"the {counted(len(self), 'input')} of the calibration"
 
     @cached_property
     def digest(self) -> str:

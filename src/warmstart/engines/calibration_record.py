@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+from warmstart.counts import counted
+
 
 class FloatRecord(NamedTuple):
     """How a program runs in a floating-point precision.
@@ -99,12 +101,12 @@ class CalibrationRecord:
     def in_words(self, engine: str) -> str:
         """A sentence on the agreement and the speed on one of its engines."""
         compared = (
-            f"on {self.validation} others"
+            f"on {counted(self.validation, 'other')}"
             if self.validation
             else "on the same inputs, which were too few to set some aside"
         )
         return (
-            f"Calibrated on {self.inputs} inputs; agreement with float32 "
+            f"Calibrated on {counted(self.inputs, 'input')}; agreement with float32 "
             f"{self.agreement[engine]:.1%} ({self.measure}) {compared}; "
             f"{self.milliseconds[engine]:.2f} ms per input on {engine}, float32 "
             f"{self.milliseconds['float32']:.2f} ms on {self.float32.engine} "

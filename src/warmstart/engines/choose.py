@@ -52,11 +52,11 @@ may go on with them in the next call.
 def check_options(engine: str, precision: str) -> None:
     """Raise `UsageError` unless both exist and can be combined."""
     if engine not in ENGINES:
-        raise UsageError(f"There is no engine {engine!r}; choose one of {', '.join(ENGINES)}.")
+        known = ", ".join(ENGINES)
+        raise UsageError(f"There is no engine {engine!r}; there are {known}.", section="engines.md")
     if precision not in PRECISIONS:
-        raise UsageError(
-            f"There is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}."
-        )
+        known = ", ".join(PRECISIONS)
+        raise UsageError(f"There is no precision {precision!r}; there are {known}.")
     if engine == "keras" and precision != "float32":
         raise UsageError(
             "The keras engine is the float32 reference; choose another engine for other precisions."

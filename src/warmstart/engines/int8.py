@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from warmstart import log
+from warmstart.counts import counted
 from warmstart.engines import choose, machine
 from warmstart.engines.agreement import Decisions
 from warmstart.engines.base import Engine
@@ -155,7 +156,8 @@ def _by_litert(
                 layers = noisiest_layers(quantizer.float_program, samples)
             count = round(share * len(layers))
             chosen = [name for names in layers[:count] for name in names]
-            report(f"quantising, {count} layers in float32" if count else "quantising")
+            in_float32 = counted(count, "layer")
+            report(f"quantising, {in_float32} in float32" if count else "quantising")
             path.write_bytes(quantizer.quantized(chosen))
             named = with_tensor_names(path, FORWARD, exact.signatures[FORWARD])
             engine = LiteRTEngine(path, {FORWARD: named})
@@ -196,7 +198,8 @@ def _by_nncf(
 
 def _refusal(attempts: Sequence[Attempt], calibration: Calibration) -> str:
     best = max(attempts, key=lambda attempt: attempt.agreement)
-    rest = f", with {best.float_layers} layers in float32" if best.float_layers else ""
+    layers = best.float_layers
+    rest = f", with {counted(layers, 'layer')} in float32" if layers else ""
     return (
         f"The agreement of int8 with float32 is too low: {calibration.rule.words} "
         f"{best.agreement:.1%} on {calibration.compared_in_words}{rest}, requested "

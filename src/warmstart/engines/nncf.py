@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from warmstart.counts import counted
 from warmstart.engines.agreement import joined
 from warmstart.engines.base import Engine
 from warmstart.engines.calibration import FORWARD, Calibration
@@ -68,7 +69,7 @@ def quantize(
             correct.append(expected[number])
         return rule.agreement(joined(actual), joined(correct))
 
-    report(f"quantising for OpenVINO on {len(ranges)} inputs")
+    report(f"quantising for OpenVINO on {counted(len(ranges), 'input')}")
     per_token = any("tokens" in spec.shape for spec in signature.inputs)
     try:
         quantized = nncf.quantize_with_accuracy_control(

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from warmstart.counts import counted
 from warmstart.engines.calibration import FORWARD, Calibration
 from warmstart.engines.compile import Report, converter_errors, save_module
 from warmstart.engines.keras import Program
@@ -51,7 +52,7 @@ def quantizing(
         CompileError: the converter failed, or nothing in the program can be quantised.
     """
     with _calibrated_converter(program, calibration, folder, report) as converter:
-        report(f"calibrating on {len(calibration)} inputs")
+        report(f"calibrating on {counted(len(calibration), 'input')}")
         yield Quantizer(converter, calibration)
 
 
@@ -66,7 +67,7 @@ def convert_integer(program: Program, calibration: Calibration, path: Path, repo
     with _calibrated_converter(program, calibration, path.parent, report) as converter:
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
-        report(f"calibrating on {len(calibration)} inputs")
+        report(f"calibrating on {counted(len(calibration), 'input')}")
         path.write_bytes(converter.convert())
 
 

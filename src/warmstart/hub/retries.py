@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from warmstart.counts import counted
 from warmstart.errors import DownloadError
 
 T = TypeVar("T")
@@ -99,7 +100,7 @@ def retry(
             late = time.monotonic() + wait > start + policy.deadline
             if failures >= allowed or number == policy.total_attempts or late:
                 note = "what has arrived is kept, " if position() else ""
-                attempts = "1 attempt" if number == 1 else f"{number} attempts"
+                attempts = counted(number, "attempt")
                 raise DownloadError(
                     f"{name}: {error} ({attempts}); {note}try again later"
                 ) from error

@@ -12,7 +12,7 @@ from warmstart.core.records import Labelled, abbreviated
 from warmstart.core.records.columns import listed
 from warmstart.core.records.part_names import part_of_name, parts_of_names
 from warmstart.core.task import TASKS
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import UsageError
 from warmstart.image.annotations.part_lists import part_lists
 from warmstart.image.photo_files import folders_of, has_photos, photos_in, photos_of

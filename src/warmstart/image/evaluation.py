@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from warmstart.core import records
+from warmstart.counts import counted
 from warmstart.image.annotations.box_data import BoxedPhoto
 from warmstart.image.annotations.boxes import read_boxes
 from warmstart.image.annotations.masks import read_masks
@@ -32,7 +33,7 @@ def evaluate_detection(model: Any, data: Any, options: Any) -> dict[str, Any]:
     records.require_usable("photo", len(evaluation.photos), errors)
     if not any(photo.counted.any() for photo in photos):
         errors.append(
-            f"None of the {len(photos):,} photos has a box that counts, so ap and the other figures are "
+            f"None of the {counted(len(photos), 'photo')} has a box that counts, so ap and the other figures are "
             "undefined"
         )
     figures = evaluation.result()

@@ -12,7 +12,7 @@ from typing import Any
 from warmstart.core import records
 from warmstart.core.records import LABEL, PHOTO, Labelled, Reading
 from warmstart.core.records.columns import PHOTO_ID, listed
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import UsageError
 from warmstart.image.annotations import coco, labelme
 from warmstart.image.annotations.box_formats import columns_of

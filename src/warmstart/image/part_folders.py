@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from warmstart.core.records.part_names import parts_of_names, require_single
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import UsageError
 from warmstart.image.photo_files import folders_of, photos_in, photos_of
 

@@ -10,7 +10,7 @@ from typing import Any
 from warmstart.core.inputs import iter_items, natural
 from warmstart.core.records import SUFFIXES as TABLES
 from warmstart.core.records.columns import listed
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import InputError, UsageError
 from warmstart.image import formats
 

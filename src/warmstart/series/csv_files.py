@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from warmstart.core.records.values import MISSING_WORDS, UNCLEAR_WORDS
-from warmstart.errors import InputError
+from warmstart.errors import InputError, documented_in
 from warmstart.series import first_lines, name_columns
 from warmstart.series.column_types import holds_numbers
 from warmstart.series.layout import Layout
@@ -23,6 +23,7 @@ MISSING = frozenset({"", *MISSING_WORDS, *UNCLEAR_WORDS})
 """Cells of missing values; among names, NA is a name."""
 
 
+@documented_in("forecasting.md#dates-and-numbers")
 def read(
     opened: Callable[[], BinaryIO], csv_format: first_lines.CsvFormat, name: str, layout: Layout
 ) -> pd.DataFrame:
@@ -68,7 +69,12 @@ def read(
             warnings.simplefilter("error", pd.errors.ParserWarning)  # of cells that are lost
             table: pd.DataFrame = parse(file, dtype=types, na_values=missing)
     except (ValueError, OverflowError, pd.errors.ParserWarning) as error:
-        raise InputError(_reason(error, name), name) from None
+
+        def line_of(index: int) -> int:
+            with opened() as file:
+                return first_lines.line_of_row(file, index, csv_format.delimiter, name)
+
+        raise InputError(_reason(error, name, line_of), name) from None
     if is_text:
         table = table.apply(lambda c: c if c.name in names else _integers(c))
     for column in names:
@@ -84,12 +90,15 @@ def read(
     return table
 
 
-def _reason(error: Exception, name: str) -> str:
-    """The message of pandas, reworded where a clearer one is known."""
+def _reason(error: Exception, name: str, line_of: Callable[[int], int]) -> str:
+    """What pandas says, in other words where they are better; it counts rows, and `line_of` is the
+    line of a row.
+    """
     text = str(error).splitlines()[0][:200]
     match = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", text)
     if match:
-        return first_lines.too_many_cells(name, match[2], match[3], match[1])
+        columns, row, cells = map(int, match.groups())
+        return first_lines.too_many_cells(name, line_of(row - 1), cells, columns)
     if "does not match length of data" in text:
         return (
             f"{name}: rows have more cells than there are columns; add a first line that "
@@ -97,7 +106,8 @@ def _reason(error: Exception, name: str) -> str:
         )
     unclosed = re.search(r"EOF inside string starting at row (\d+)", text)
     if unclosed:
-        return f"{name}: a quotation mark in line {int(unclosed[1]) + 1} of the CSV is not closed."
+        line = line_of(int(unclosed[1]))
+        return f"{name}: the row in line {line} has a quotation mark that is not closed."
     if "No columns" in text:
         return f"{name}: it is empty."
     return f"{name}: it cannot be read as a table: {text}"

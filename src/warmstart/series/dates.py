@@ -49,7 +49,7 @@ def holds_days(column: pd.Series) -> bool:
     return not column.dropna().astype(str).str.contains(TIME_OF_DAY).any()
 
 
-@documented_in("forecasting.md#inputs")
+@documented_in("forecasting.md#dates-and-numbers")
 def read(values: pd.Series, name: str, where: str, date_format: str | None = None) -> Dates:
     """The timestamps of a column.
 

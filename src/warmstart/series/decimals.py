@@ -128,7 +128,7 @@ def is_numeric(column: pd.Series) -> bool:
     return not values or any(NUMBER.fullmatch(_without(value, unit)) for value in values)
 
 
-@documented_in("forecasting.md#inputs")
+@documented_in("forecasting.md#dates-and-numbers")
 def numbers(values: Any, name: str, decimal: str | None = None) -> Numbers:
     """A column of numbers.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from warmstart.catalog import Entry
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.engines.base import Engine, TensorSpec
 from warmstart.errors import InputError
 from warmstart.models.series.deepar.family import PARAMETERS, DeepARConfig, state_names

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.core.results import Failed
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import InputError, UsageError
 from warmstart.series.comparison import Comparison, best
 from warmstart.series.results import Forecast

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from warmstart.errors import InputError, UsageError
+from warmstart.counts import counted
+from warmstart.errors import InputError, UsageError, documented_in
 from warmstart.series import frequency
 from warmstart.series.scaling import SCALINGS, Scaling
 from warmstart.series.time_series import TimeSeries
@@ -140,6 +141,7 @@ class Recipe:
         """The names of the calendar features."""
         return frequency.feature_names(self.freq) if self.calendar else ()
 
+    @documented_in("forecasting.md#values")
     def check(self, series: TimeSeries, future: int) -> None:
         """Raise `InputError` unless the series has this frequency and all covariates."""
         if self.universal:
@@ -164,7 +166,7 @@ class Recipe:
             if len(series.known[name]) < len(series) + future:
                 short = len(series) + future - len(series.known[name])
                 raise InputError(
-                    f"{series.name}: the covariate {name!r} is not known for the last {short} steps of "
+                    f"{series.name}: the covariate {name!r} is not known for the last {counted(short, 'step')} of "
                     "the forecast; add rows with it and an empty target.",
                     series.name,
                 )

@@ -12,12 +12,12 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from warmstart.core.records.dialects import Dialect, is_blank, sample_of, separator_line
 from warmstart.core.records.encodings import decoded_lines, detect_encoding
-from warmstart.core.terminal import counted
-from warmstart.errors import InputError
+from warmstart.counts import counted
+from warmstart.errors import InputError, documented_in
 from warmstart.series import dates, decimals
 from warmstart.series.tables import TIMES
 
@@ -34,6 +34,16 @@ LEAST_NUMBERED = 3
 Row = Sequence[str]
 
 
+class NumberedRow(NamedTuple):
+    """A row: its number among all rows of the file, from 0, the line on which it begins, from 1, and
+    its cells.
+    """
+
+    number: int
+    line: int
+    cells: list[str]
+
+
 @dataclass(frozen=True)
 class CsvFormat:
     """The format of a file, recognised from its first lines.
@@ -41,7 +51,7 @@ class CsvFormat:
     Attributes:
         encoding: of the file.
         delimiter: between cells.
-        skipped: lines before the first row.
+        skipped: rows before the first one of the table.
         names: of the columns, if the first row does not have them; else ().
         notes: sentences about the decisions, for the user.
     """
@@ -53,6 +63,7 @@ class CsvFormat:
     notes: tuple[str, ...] = ()
 
 
+@documented_in("forecasting.md#dates-and-numbers")
 def detect_format(file: BinaryIO, name: str) -> CsvFormat:
     """The format of a file, recognised from its first lines.
 
@@ -73,36 +84,37 @@ def detect_format(file: BinaryIO, name: str) -> CsvFormat:
     while first < len(lines) and lines[first].startswith(MARKER):
         first += 1
     delimiter = delimiter or _delimiter(lines[first:])
-    numbered = _numbered(lines[first:], delimiter)
-    numbers = [first + number for number, _ in numbered]
-    rows = [row for _, row in numbered]
+    numbered = _numbered(lines[first:], delimiter, first)
+    rows = [row.cells for row in numbered]
     width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
     top = next((index for index, row in enumerate(rows) if _is_row(row, width)), 0)
     top = _first_of_short(rows, top, width)
     header = without_blank_end(rows[top - 1]) if top else []
     has_values = any(_is_value(cell) for row in rows[top : top + 1] for cell in row)
     is_short = has_values and len(header) == width - 1 > 1  # one name fewer than cells
+    header_line = numbered[top - 1].line if top else 0
     top -= is_short
-    numbers, rows = numbers[top:], rows[top:]
-    skipped = numbers[0] if numbers else len(lines)
+    numbered, rows = numbered[top:], rows[top:]
+    skipped = numbered[0].number if numbered else len(lines)
     notes: list[str] = []
     if top:
-        notes.append(f"ignored, because they are above the table: the first {skipped} lines")
+        above = counted(numbered[0].line - 1, "line")
+        notes.append(f"ignored, because above the table: {above}")
     names, height = _names_in_levels(rows)
     if names:
-        skipped = numbers[height]
+        skipped = numbered[height].number
     elif is_short:
-        _check_short_header(header, rows[1:], numbers[1:], delimiter, skipped + 1, name)
-        skipped = numbers[1]
+        _check_short_header(header, numbered[1:], delimiter, numbered[0].line, name)
+        skipped = numbered[1].number
         names = _completed(header, rows[1:])
     elif (names := _names(rows, name)) and len(header) > 1 and not any(map(_is_value, header)):
         notes.clear()  # a header with more or fewer cells than the rows
-        _check_header(header, rows[0], delimiter, skipped, name)
+        _check_header(header, rows[0], delimiter, header_line, name)
         names = tuple(header)
     elif names:
         notes.append("the first line has values: columns are numbered")
     elif len(rows) > 1 and len(without_blank_end(rows[1])) > len(rows[0]):
-        raise InputError(too_many_cells(name, numbers[1] + 1, len(rows[1]), len(rows[0])), name)
+        raise InputError(too_many_cells(name, numbered[1].line, len(rows[1]), len(rows[0])), name)
     return CsvFormat(encoding, delimiter, skipped, names, tuple(notes))
 
 
@@ -114,25 +126,46 @@ def without_blank_end(row: Row) -> list[str]:
     return cells
 
 
-def too_many_cells(name: str, line: int | str, cells: int | str, columns: int | str) -> str:
+def too_many_cells(name: str, line: int, cells: int, columns: int) -> str:
     """The message on a row that is longer than the others."""
+    verb = "is" if columns == 1 else "are"
     return (
-        f"{name}: line {line} has {cells} cells where there are {columns} columns; enclose cells that "
-        "hold a delimiter in quotation marks."
+        f"{name}: line {line} has {cells} cells where there {verb} {counted(columns, 'column')}; enclose "
+        "cells that hold a delimiter in quotation marks."
     )
 
 
-def _numbered(lines: Sequence[str], delimiter: str) -> list[tuple[int, list[str]]]:
-    """The rows that are not blank, with their indices."""
+def line_of_row(file: BinaryIO, index: int, delimiter: str, name: str) -> int:
+    """The number of the line, from 1, on which a row begins: a quoted cell may have several lines.
+
+    Args:
+        file: at its start.
+        index: of the row, from 0; blank lines are rows, too.
+        delimiter: between cells.
+        name: of the file, for messages.
+    """
+    reader = Dialect(delimiter).reader(decoded_lines(file, name), strict=False)
+    for _ in itertools.islice(reader, index):
+        pass
+    return reader.line_num + 1
+
+
+def _numbered(lines: Sequence[str], delimiter: str, first: int = 0) -> list[NumberedRow]:
+    """The rows that are not blank; `first` lines are above these."""
     reader = Dialect(delimiter).reader(lines, strict=False)
-    return [(index, row) for index, row in enumerate(reader) if not is_blank(row)]
+    numbered, line = [], first + 1
+    for index, cells in enumerate(reader, first):
+        if not is_blank(cells):
+            numbered.append(NumberedRow(index, line, cells))
+        line = first + reader.line_num + 1
+    return numbered
 
 
 def _delimiter(lines: Sequence[str]) -> str:
     """The first of `DELIMITERS` that gives most rows the same number of cells, two or more."""
     best, best_share = ",", 0.0
     for delimiter in DELIMITERS:
-        widths = Counter(len(row) for _, row in _numbered(lines, delimiter))
+        widths = Counter(len(row.cells) for row in _numbered(lines, delimiter))
         share = max((n / widths.total() for width, n in widths.items() if width > 1), default=0.0)
         if share > best_share:
             best, best_share = delimiter, share
@@ -232,19 +265,14 @@ def _is_value(cell: str) -> bool:
 
 
 def _check_short_header(
-    header: Row,
-    rows: Sequence[Row],
-    numbers: Sequence[int],
-    delimiter: str,
-    line: int,
-    name: str,
+    header: Row, rows: Sequence[NumberedRow], delimiter: str, line: int, name: str
 ) -> None:
     """Check that a header with one name fewer than the rows have cells lacks that of the row names,
     or that the last cells are empty.
 
     Args:
         header: its names.
-        rows, numbers: the rows below it, and the indices of their lines.
+        rows: below it.
         delimiter: between cells.
         line: of the header.
         name: of the file, for messages.
@@ -253,9 +281,9 @@ def _check_short_header(
         InputError: a delimiter may be part of a cell.
     """
     full = [
-        (number, [cell.strip() for cell in row])
-        for number, row in zip(numbers, rows, strict=True)
-        if len(row) > len(header)
+        (row.line, [cell.strip() for cell in row.cells])
+        for row in rows
+        if len(row.cells) > len(header)
     ]
     cells = [row for _, row in full]
     if not any(row[-1] for row in cells) or _numbers_rows(cells):
@@ -267,7 +295,7 @@ def _check_short_header(
     number, row = (splits if has_splits else full)[0]
     text = delimiter.join(_split(row) if has_splits else row[1:])
     raise InputError(
-        f"{name}: line {number + 1} has {counted(len(row), 'cell')}, and the header in line {line} has "
+        f"{name}: line {number} has {counted(len(row), 'cell')}, and the header in line {line} has "
         f"{len(header)}: {text!r} may be one cell (enclose such cells in quotation marks), or "
         f"{row[0]!r} is the name of the row (add a name for the first column, too).",
         name,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from warmstart.core import terminal
-from warmstart.errors import InputError
+from warmstart import counts
+from warmstart.errors import InputError, documented_in
 from warmstart.series import frequency
 from warmstart.series.layout import Layout
 
@@ -54,6 +54,7 @@ _grids: dict[tuple[Any, ...], Grid] = {}
 """
 
 
+@documented_in("forecasting.md#timestamps")
 def dated(
     name: str, times: pd.DatetimeIndex, arrays: Arrays, layout: Layout
 ) -> tuple[Arrays, Grid]:
@@ -82,6 +83,7 @@ def dated(
     return _on_grid(arrays, grid.steps), grid
 
 
+@documented_in("forecasting.md#timestamps")
 def counted(
     name: str, steps: NDArray[np.int64], arrays: Arrays, layout: Layout
 ) -> tuple[Arrays, int]:
@@ -187,7 +189,7 @@ def _regular_grid(name: str, times: pd.DatetimeIndex, layout: Layout) -> Grid:
         raise error
     if len(times) < 3:
         raise InputError(
-            f"{name}: it has {terminal.counted(len(times), 'timestamp')}, too few to infer "
+            f"{name}: it has {counts.counted(len(times), 'timestamp')}, too few to infer "
             "its frequency; pass freq=.",
             name,
         )
@@ -285,5 +287,7 @@ def finished(name: str, arrays: Arrays) -> tuple[NDArray[np.float64], Arrays, Se
             )
     size = int(observed[-1]) + 1
     empty = len(target) - size
-    notes = [f"{empty} empty steps at the end are the future"] if empty and not arrays else []
+    verb = "is" if empty == 1 else "are"
+    note = f"{counts.counted(empty, 'empty step')} at the end {verb} the future"
+    notes = [note] if empty and not arrays else []
     return target[:size], arrays, notes

@@ -19,12 +19,13 @@ from warmstart.core.input_kind import (
     SeriesColumn,
 )
 from warmstart.core.inputs import Item, is_single, iter_items
-from warmstart.core.reading import printable
+from warmstart.core.reading import exists, file_suffix, looks_like_path, printable, scheme
 from warmstart.core.records import columns
 from warmstart.core.types import ArrowTable
 from warmstart.errors import InputError, UsageError, documented_in
 from warmstart.series import json_series, table_files, tables
 from warmstart.series.column_types import holds_numbers
+from warmstart.series.first_lines import DELIMITERS
 from warmstart.series.layout import Layout
 from warmstart.series.time_series import (
     TimeSeries,
@@ -158,6 +159,14 @@ class SeriesKind(InputKind):
             InputError: it is none.
         """
         return read_series(*json_series.series_of(record, name, layout), layout)
+
+    # The command line
+
+    def is_content(self, line: str) -> bool:
+        """Whether this is a line of a table, not the name of one."""
+        is_name = exists(line) or scheme(line) is not None or bool(file_suffix(line))
+        is_row = any(delimiter in line for delimiter in DELIMITERS)
+        return not is_name and (is_row or not looks_like_path(line))
 
     # Requests
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from warmstart.core import html
-from warmstart.core.terminal import counted
 from warmstart.core.wire import Record, Result, Value, Wire, wire_of
+from warmstart.counts import counted
 from warmstart.errors import UsageError, is_installed, require
 from warmstart.json_values import JSON
 from warmstart.series.baselines import SeasonalNaive, best_season
@@ -183,7 +183,7 @@ class Forecast(Result):
             raise UsageError("actual must be numbers, one per step of the forecast.") from None
         if values.ndim != 1 or not 1 <= len(values) <= self.horizon:
             raise UsageError(
-                f"actual must be up to {self.horizon} numbers, one per step of the forecast, not an "
+                f"actual must be up to {counted(self.horizon, 'number')}, one per step of the forecast, not an "
                 f"array of the shape {values.shape}."
             )
         return values

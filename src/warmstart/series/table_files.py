@@ -7,17 +7,19 @@ import io
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
+from io import IOBase
 from lzma import LZMAError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
-from warmstart.core.records.encodings import file_lines
+from warmstart.core.reading import input_name, opened
+from warmstart.core.records.encodings import decoded_lines, file_lines
 from warmstart.core.records.json_lines import json_lines
 from warmstart.core.records.parquet import open_parquet
 from warmstart.core.records.suffixes import (
@@ -33,6 +35,7 @@ from warmstart.errors import (
     RecordError,
     TooLargeError,
     UsageError,
+    documented_in,
 )
 from warmstart.series import csv_files
 from warmstart.series.arrow_tables import to_pandas
@@ -48,26 +51,38 @@ SUFFIXES = frozenset({*DELIMITED, *PARQUET})
 may also hold other inputs."""
 COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}
 """Suffixes of compressed files, and the modules that open them."""
+PARQUET_MARK = b"PAR1"
+HEAD = 64
+"""Bytes of an open file in which JSON begins."""
 NOT_READ = (".json", ".tsf", ".xml", ".html")
 _QUOTED = r'(?:\A|([{}\r\n])) *+"[^"]*+(?:""[^"]*+)*+"'
 """A quoted field after its separator, which is inserted into the braces."""
 
 
+def name_of(source: str | os.PathLike[str] | IOBase) -> str:
+    """The name of a file, for messages."""
+    return input_name(source) or "the table"
+
+
+@documented_in("forecasting.md#inputs")
 def read(
-    path: str | os.PathLike[str], layout: Layout | None = None
+    source: str | os.PathLike[str] | IOBase, layout: Layout | None = None
 ) -> pd.DataFrame | list[tuple[str, Any]]:
     """The table in a `.csv` (also compressed, also `.tsv`), `.parquet` or `.jsonl` file; of JSON lines
-    that are series, the records with their names, `FILE:LINE`.
+    that are series, the records with their names, `FILE:LINE`. In an open file the first bytes tell
+    Parquet, JSON lines and CSV apart.
 
     Args:
-        path: of the file.
+        source: the path, or an open binary file.
         layout: names the columns of a CSV file whose cells are names, which stay as they are written.
 
     Raises:
         InputError: there is no such file, or it cannot be read.
         MissingPackageError: it is a Parquet file, and pyarrow is not installed.
     """
-    name = os.fspath(path)
+    if isinstance(source, IOBase):
+        return _read_content(source, layout or Layout())
+    name = os.fspath(source)
     suffix = Path(name).suffix.lower()
     if not Path(name).is_file():
         raise InputError(f"{name}: there is no such file.", name)
@@ -83,11 +98,27 @@ def read(
             table: pd.DataFrame = to_pandas(open_parquet(Path(name), name).read())
             return table
         if suffix in JSON_LINES:
-            return _json_lines(name)
-        opened = partial(_opened, name)
-        with opened() as file:
-            csv_format = detect_format(file, name)
-        return csv_files.read(opened, csv_format, name, layout or Layout())
+            return _json_lines(file_lines(Path(name)), name)
+        return _csv(partial(_opened, name), name, layout or Layout())
+
+
+def _read_content(source: IOBase, layout: Layout) -> pd.DataFrame | list[tuple[str, Any]]:
+    name = name_of(source)
+    with opened(source, name) as file:
+        data = file.read()
+    with _input_errors(name):
+        if data.startswith(PARQUET_MARK):
+            table: pd.DataFrame = to_pandas(open_parquet(io.BytesIO(data), name).read())
+            return table
+        if data[:HEAD].lstrip().startswith((b"{", b"[")):
+            return _json_lines(decoded_lines(io.BytesIO(data), name), name)
+        return _csv(partial(io.BytesIO, data), name, layout)
+
+
+def _csv(open_file: Callable[[], BinaryIO], name: str, layout: Layout) -> pd.DataFrame:
+    with open_file() as file:
+        csv_format = detect_format(file, name)
+    return csv_files.read(open_file, csv_format, name, layout)
 
 
 @contextmanager
@@ -111,11 +142,11 @@ def _opened(name: str) -> BinaryIO:
     return cast(BinaryIO, import_module(module or "io").open(name, "rb"))
 
 
-def _json_lines(name: str) -> list[tuple[str, Any]] | pd.DataFrame:
+def _json_lines(lines: Iterable[str], name: str) -> list[tuple[str, Any]] | pd.DataFrame:
     import pandas as pd
 
     records: list[tuple[str, Any]] = []
-    for where, record in json_lines(file_lines(Path(name)), name):
+    for where, record in json_lines(lines, name):
         if isinstance(record, RecordError):
             raise record
         records.append((where, record))

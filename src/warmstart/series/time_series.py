@@ -8,10 +8,9 @@ How a table is read:
 | wide | timestamps as index or as a column, numbers in the others | a series per column |
 | no timestamps | numbers only, or a column that counts steps | a series per column; steps are numbers |
 
-Rows may come in any order. A step without a row, and NaN, is a missing value. Two rows of one
-series at one time are an error unless `duplicates` says what to do. Timestamps with a time zone
-keep it: steps of seconds to hours are those of absolute time, days and longer ones those of the
-zone's calendar.
+Rows may come in any order. A step without a row, and NaN, is missing. Two rows of one series at one
+time are an error unless `duplicates` says what to do. Timestamps keep their time zone: steps of up
+to hours are those of absolute time, longer ones those of the zone's calendar.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from io import IOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -124,9 +124,9 @@ def _has_levels(value: Any) -> bool:
 
 def is_table(value: Any) -> bool:
     """Whether this may hold several series: a table of pandas, polars or pyarrow, a pandas Series
-    with an index of (item, timestamp), the path of a table, or a mapping from names to series.
+    with an index of (item, timestamp), a file or its path, or a mapping from names to series.
     """
-    is_source = isinstance(value, str | os.PathLike | Mapping)
+    is_source = isinstance(value, str | os.PathLike | Mapping | IOBase)
     return is_source or _has_levels(value) or table_inputs.is_table(value)
 
 
@@ -178,13 +178,13 @@ def iter_table(data: Any, layout: Layout) -> Iterator[NamedSeries]:
     if isinstance(data, Mapping):
         for name, value in data.items():
             yield _read_or_error(str(name), value, layout)
-    elif isinstance(data, str | os.PathLike):
+    elif isinstance(data, str | os.PathLike | IOBase):
         table = table_files.read(data, layout)
         if isinstance(table, list):
             for name, record in table:
                 yield _record_or_error(name, record, layout)
         else:
-            yield from _frame_series(table, layout, Path(data).name)
+            yield from _frame_series(table, layout, Path(table_files.name_of(data)).name)
     else:
         data = arrow_tables.to_pandas(data)
         if data.ndim == 1:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.catalog import Entry
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.engines.base import Engine, TensorSpec
 from warmstart.errors import InputError, UsageError
 from warmstart.series.time_series import TimeSeries

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from warmstart.counts import counted
 from warmstart.serve.errors import invalid
 
 DTYPES = {
@@ -64,13 +65,14 @@ def decode(inputs: Any, binary: memoryview) -> dict[str, np.ndarray]:
         else:
             if size > len(binary) - offset:
                 raise invalid(
-                    f"The input {name!r} has binary_data_size {size}; only {len(binary) - offset} bytes are "
+                    f"The input {name!r} has binary_data_size {size}; only {counted(len(binary) - offset, 'byte')} "
                     "left."
                 )
             arrays[name] = _of_bytes(name, dtype, shape, binary[offset : offset + size])
             offset += size
     if offset != len(binary):
-        raise invalid(f"{len(binary) - offset} bytes follow the last binary tensor.")
+        after = counted(len(binary) - offset, "byte")
+        raise invalid(f"There is more after the last binary tensor: {after}.")
     return arrays
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from warmstart.core.reading import input_name
+from warmstart.counts import counted
 from warmstart.errors import InputError
 from warmstart.speech import containers, sound_files
 
@@ -133,8 +134,9 @@ def _checked(parts: Iterator[np.ndarray], name: str, channel: int | None) -> Ite
 def _mono(part: np.ndarray, name: str, channel: int | None) -> np.ndarray:
     channels = part.shape[1] if part.ndim == 2 else 1
     if channel is not None and channel > channels:
-        few = "1 channel" if channels == 1 else f"{channels} channels"
-        raise InputError(f"{name}: has {few}, and no channel {channel}", name)
+        raise InputError(
+            f"{name}: has {counted(channels, 'channel')}, and no channel {channel}", name
+        )
     if part.ndim == 1:
         return part
     mono: np.ndarray = part.mean(1, dtype=np.float32) if channel is None else part[:, channel - 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from warmstart.core.console import Console, ConsoleOptions
 from warmstart.core.input_kind import Argument
 from warmstart.core.options import Option
-from warmstart.core.output_files import Output, OutputFiles
+from warmstart.core.output_files import CommandInputs, Output, OutputFiles
 from warmstart.core.results import Failed
 from warmstart.errors import UsageError
 from warmstart.speech.results.audio import SUFFIXES, SavedAudio
@@ -69,8 +69,8 @@ class TranscriptConsole(Console):
     forms: ClassVar = ("format",)
 
     @classmethod
-    def check(cls, flags: Any, inputs: Sequence[str]) -> None:
-        super().check(flags, inputs)
+    def check(cls, flags: Any, inputs: CommandInputs, *, overwrite: bool = False) -> None:
+        super().check(flags, inputs, overwrite=overwrite)
         if flags.output is None or flags.format is None:
             return
         target = Path(flags.output)

@@ -16,7 +16,7 @@ from pathlib import Path
 from warmstart.core.records.columns import RECORDING
 from warmstart.core.records.encodings import file_lines
 from warmstart.core.records.usable import report
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import RecordError, UsageError
 from warmstart.speech.audio import SUFFIXES
 

@@ -15,11 +15,19 @@ import numpy as np
 from warmstart.checkpoints.npz import NpzCheckpoint
 from warmstart.core.input_kind import InputKind, Limits
 from warmstart.core.inputs import Item
-from warmstart.core.reading import opened, printable
+from warmstart.core.reading import input_name, opened, printable
 from warmstart.core.records import SUFFIXES, Record, read_table
 from warmstart.core.records.columns import Field
+from warmstart.core.records.json_lines import json_lines
 from warmstart.core.table_inputs import is_table
-from warmstart.errors import CheckpointError, InputError, TooLargeError, UsageError, documented_in
+from warmstart.errors import (
+    CheckpointError,
+    InputError,
+    RecordError,
+    TooLargeError,
+    UsageError,
+    documented_in,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -100,12 +108,23 @@ class ArrayKind(InputKind):
                     yield from items_of_file(os.fspath(value), names)
                 except InputError as error:
                     yield Item(printable(str(value)), error)
-            elif hasattr(value, "read"):
-                yield from _items(_json(value.read(), "standard input"), "standard input")
+            elif isinstance(value, io.IOBase):
+                name = input_name(value) or f"item {number}"
+                try:
+                    with opened(value, name) as file:
+                        yield from _items_of_content(file.read(), name)
+                except InputError as error:
+                    yield Item(name, error)
             else:
                 (item,) = self.elements([value])
                 named = item.name != "item 1"
                 yield Item(item.name if named else f"item {number}", item.value)
+
+    # The command line
+
+    def is_content(self, line: str) -> bool:
+        """Whether this is a line of JSON, not the name of a file."""
+        return line.lstrip().startswith(("{", "["))
 
     # Requests
 
@@ -165,6 +184,23 @@ def items_of_file(path: str, names: Sequence[str] = ()) -> Iterator[Item]:
     raise UsageError(
         f"{name}: arrays are read from {NPZ}, .json and tables ({', '.join(sorted(SUFFIXES))})."
     )
+
+
+def _items_of_content(data: bytes, name: str) -> Iterator[Item]:
+    """The inputs of an open file: an `.npz` file, a JSON value, or one in each line."""
+    if data.startswith(ZIP):
+        arrays = read_npz(data, name, MAX_VALUES)
+        yield from (Item(f"{name}:{n}", row) for n, row in enumerate(rows(arrays, name), 1))
+        return
+    lines = list(json_lines(data.decode("utf-8-sig", "replace").splitlines(), name))
+    if any(isinstance(value, RecordError) for _, value in lines[:1]):
+        yield from _items(_json(data, name), name)
+        return
+    for where, value in lines:
+        if isinstance(value, RecordError):
+            yield Item(where, value)
+        else:
+            yield from _items(value, where if len(lines) > 1 else name)
 
 
 def _items(value: Any, name: str) -> Iterator[Item]:

@@ -23,7 +23,7 @@ from warmstart.core.records.record import Record
 from warmstart.core.records.split import Assigned
 from warmstart.core.records.table import Table
 from warmstart.core.records.values import as_list, class_name, structure
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import RecordError, UsageError
 from warmstart.text import tag_columns, word_rows
 from warmstart.text.tags import OUTSIDE, Scheme, scheme_of

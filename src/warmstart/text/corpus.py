@@ -11,9 +11,11 @@ from typing import Any
 
 from warmstart.core import records
 from warmstart.core.inputs import Item
+from warmstart.core.reading import check_exists
 from warmstart.core.records.columns import ANCHOR, NEGATIVE, POSITIVE, TEXT, Field
 from warmstart.core.records.record import Record
 from warmstart.core.records.split import Assigned
+from warmstart.counts import counted
 from warmstart.errors import RecordError, UsageError
 from warmstart.text import files
 from warmstart.text.pair_labels import is_match, pair_label
@@ -126,7 +128,8 @@ def _with_negatives(
     if columns is not None:
         count = len(labelled) - len(examples)
         use = "the negatives of the same anchors" if complete else "left out"
-        columns.append(f"{count:,} pairs do not match and are {use}")
+        verb = ("does", "is") if count == 1 else ("do", "are")
+        columns.append(f"{counted(count, 'pair')} {verb[0]} not match and {verb[1]} {use}")
     if not complete:
         return examples
     uses: Counter[str] = Counter()
@@ -142,6 +145,7 @@ def _with_negatives(
 
 
 def _lines(path: Path) -> Iterator[Item]:
+    check_exists(path)
     if not path.is_file() or path.suffix.lower() != ".txt":
         raise UsageError(
             f"{path} is not a .txt file with one text per line, nor a table ({', '.join(records.SUFFIXES)})."

@@ -16,7 +16,7 @@ from warmstart.core.records.encodings import decoded_lines
 from warmstart.core.records.part_names import parts_of_names, require_single
 from warmstart.core.records.record import Record
 from warmstart.core.records.table import Table
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import RecordError, UsageError
 
 UNLABELLED = frozenset({"unsup", "unsupervised", "unlabeled", "unlabelled"})

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from inspect import signature
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from warmstart.core.option import unknown_option
 from warmstart.core.options import fields_of, make
-from warmstart.core.reading import scheme
+from warmstart.core.reading import check_exists
 from warmstart.core.task import TASKS, Task, task_of
 from warmstart.errors import UsageError, documented_in, require
 
@@ -113,18 +112,6 @@ def _check_names(options: Collection[str], tasks: Iterable[Task], owner: str) ->
             )
         if name not in known and len(classes) > 1:
             raise UsageError(unknown_option(owner, name, known), section="fine-tuning.md#options")
-
-
-def check_exists(data: Any) -> None:
-    """Refuse the path of data that does not exist.
-
-    Raises:
-        UsageError: the file or folder does not exist.
-    """
-    if isinstance(data, str | PathLike) and scheme(data) is None:
-        path = Path(data).expanduser()
-        if not path.exists():
-            raise UsageError(f"The file or folder {path} does not exist.")
 
 
 def _default_base(task: str) -> str:

@@ -53,7 +53,7 @@ class EpochCheckpoints(keras.callbacks.Callback):
         monitor: str,
         mode: str,
         patience: int | None,
-        prefer_later: bool,
+        prefer_trained: bool,
         shares: Sequence[float],
     ):
         super().__init__()
@@ -65,7 +65,7 @@ class EpochCheckpoints(keras.callbacks.Callback):
         self.files: dict[str, str] = {}
         self.started = time.monotonic()
         self.undefined = False
-        self.prefer_later, self.shares = prefer_later, shares
+        self.prefer_trained, self.shares = prefer_trained, shares
         self.first_arrays: dict[str, np.ndarray] | None = None
         self.averages: list[dict[str, float]] = []
         self.share: float | None = None
@@ -192,7 +192,9 @@ class EpochCheckpoints(keras.callbacks.Callback):
             return True
         best = self.best_record
         rank, best_rank = self._rank(record), self._rank(best)
-        return rank[:2] >= best_rank[:2] if self.prefer_later else rank > best_rank
+        if self.prefer_trained and best.get("epoch") == 0:
+            return rank[:2] >= best_rank[:2]
+        return rank > best_rank
 
     @property
     def best_record(self) -> Mapping[str, float]:

@@ -69,7 +69,7 @@ def fit(
     clip_norm: float | None = None,
     keep_start: bool = False,
     restart: Callable[[], None] | None = None,
-    prefer_later: bool = False,
+    prefer_trained: bool = False,
     averages: Sequence[float] = (),
     callbacks: Sequence[keras.callbacks.Callback] = (),
     run: Run | None = None,
@@ -96,9 +96,8 @@ def fit(
             result is never worse than those.
         restart: called before the first epoch, after the weights before training were measured;
             may set those from which training starts.
-        prefer_later: whether the later one of equal epochs is better, whatever its loss: that of an
-            overconfident classifier rises while its decisions improve (Guo et al. 2017,
-            arXiv:1706.04599, section 3).
+        prefer_trained: whether an epoch whose metric equals that before training is better, whatever
+            its loss: that of a linear probe is at its minimum, also where it generalises worse.
         averages: shares of the last weights in averages of those before and after training, which
             are candidates after the last epoch (Wortsman et al., "Robust fine-tuning of zero-shot
             models" (2022), arXiv:2109.01903); needs `keep_start`.
@@ -131,7 +130,7 @@ def fit(
         monitor,
         mode,
         patience,
-        prefer_later,
+        prefer_trained,
         averages,
     )
     checkpoints.resume()

@@ -46,7 +46,7 @@ class TrainerHooks(ABC, Generic[OptionsT]):
         averages: shares of the trained weights in averages of those before and after training,
             which are candidates too, with `keep_start`.
         restart: sets the weights from which training starts, if they are not the base's.
-        prefer_later: whether the later one of equal epochs counts as better.
+        prefer_trained: whether an epoch whose metric equals that before training is better.
         measures: whether `measure` is called after each epoch.
         is_prepared: whether the network is built and frozen.
         derived: options that `identity` covers.
@@ -69,7 +69,7 @@ class TrainerHooks(ABC, Generic[OptionsT]):
     keep_start: bool = False
     averages: Sequence[float] = ()
     restart: Callable[[], None] | None = None
-    prefer_later: ClassVar[bool] = False
+    prefer_trained: ClassVar[bool] = False
     measures: bool = True
     is_prepared: bool = False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from warmstart.counts import counted
 from warmstart.errors import UsageError
 
 
@@ -44,9 +45,9 @@ def layout(
     gpus = sum(machine.gpus for machine in machines)
     on_gpu = device != "cpu" and gpus >= (workers or 1)
     if device == "gpu" and not on_gpu:
-        needed = f"{_counted(workers or 1)} with one each"
+        needed = f"{counted(workers or 1, 'worker')} with one each"
         raise UsageError(
-            f"The cluster has {gpus} GPUs, too few for {needed}: request fewer workers, or leave out "
+            f"The cluster has {counted(gpus, 'GPU')}, too few for {needed}: request fewer workers, or leave out "
             "device='gpu'."
         )
 
@@ -65,13 +66,9 @@ def layout(
     fitting = next((size for size in sizes if capacity(size) >= max(workers, 1)), None)
     if fitting is None:
         available = " + ".join(str(machine.cpus) for machine in machines) or "no"
-        needed = f"{_counted(max(workers, 1))} of {cpus or 1}"
+        needed = f"{counted(max(workers, 1), 'worker')} of {cpus or 1}"
         raise UsageError(
             f"The cluster has {available} processors, too few for {needed}: request fewer workers, or "
             "fewer cpus."
         )
     return Layout(workers, fitting, int(on_gpu))
-
-
-def _counted(workers: int) -> str:
-    return "1 worker" if workers == 1 else f"{workers} workers"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from warmstart.core.records import abbreviated
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 
 T = TypeVar("T")
 

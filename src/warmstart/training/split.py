@@ -9,7 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import UsageError
 from warmstart.training.options import validation_fraction
 
@@ -69,8 +69,11 @@ def split(
         return Split(train, own, parts["test"])
     warnings: tuple[str, ...] = ()
     if own:
-        count = f"{len(own):,} validation examples from the data"
-        warnings = (f"the {count} are not used, because validation is {validation!r}",)
+        count = counted(len(own), "validation example")
+        verb = "is" if len(own) == 1 else "are"
+        warnings = (
+            f"the {count} from the data {verb} not used, because validation is {validation!r}",
+        )
     if fraction == 0:
         return Split(train, [], parts["test"], warnings)
     groups = None if group is None else group_keys(list(map(group, train)))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.training.report import table, text
 
 _SEPARATORS = re.compile(r"(?<=\w)[\s_-]+(?=\w)")

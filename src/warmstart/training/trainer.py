@@ -19,7 +19,7 @@ from warmstart.core import bundle
 from warmstart.core.loading import load
 from warmstart.core.model import Model
 from warmstart.core.task import task_of
-from warmstart.core.terminal import counted, singular
+from warmstart.counts import counted, singular
 from warmstart.engines.keras import use_device
 from warmstart.hub.huggingface import repository_of
 from warmstart.training import result
@@ -178,7 +178,7 @@ class Trainer(TrainerHooks[OptionsT]):
                 keep_start=keep_start,
                 averages=self.averages if keep_start else (),
                 restart=self.restart,
-                prefer_later=self.prefer_later,
+                prefer_trained=self.prefer_trained,
                 workers=self.workers,
             )
 

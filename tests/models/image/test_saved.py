@@ -283,7 +283,7 @@ def grey(base, keras):
     (before(lambda keras: keras.layers.Cropping2D(0)), r"\(Cropping2D\) before the network"),
     (after(lambda keras: keras.layers.Lambda(lambda x: x * 2)), r"\(Lambda\) between the network"),
     (after(lambda keras: keras.layers.Activation("tanh")), r"\(Activation\) between the network"),
-    (grey, "its input has 1 channels, and photos have 3"),
+    (grey, "the number of channels of its input is 1, and photos have 3"),
     (with_code, r"the layer 'lambda.*' \(Lambda\)"),
     (with_two_outputs, "a model with 2 outputs"),
     (regression, "ends with a linear layer"),

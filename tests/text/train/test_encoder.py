@@ -64,6 +64,28 @@ def test_classes_are_learned_and_a_stopped_run_goes_on(tmp_path, as_killed, begu
         ws.finetune(BERT, file, output=tmp_path / "run", **{**options, "seed": 2})
 
 
+def test_at_equal_accuracy_the_epoch_with_the_lowest_loss_is_selected(tmp_path):
+    model = ws.finetune(
+        BERT,
+        reviews(96, 0),
+        task="text-classification",
+        epochs=6,
+        batch_size=8,
+        learning_rate=1e-2,
+        seed=0,
+        refit=0,
+        validation=[*reviews(20, 1), ("the film ann is good", "neg")],
+        output=tmp_path / "out",
+    )
+    accuracy = max(one["val_accuracy"] for one in model.history)
+    trained = [one for one in model.history if one["epoch"]]  # without the linear probe
+    equal = [one for one in trained if one["val_accuracy"] == accuracy]
+    assert len(equal) > 1
+    training = json.loads((tmp_path / "out" / "training.json").read_text())
+    lowest = min(equal, key=lambda one: one["val_loss"])
+    assert training["best"]["fit"]["epoch"] == lowest["epoch"]
+
+
 PEOPLE = [
     ((name, "lives", "in", *place), ("B-PER", "O", "O", "B-LOC", *["I-LOC"] * (len(place) - 1)))
     for name in ("ann", "bob", "bobby", "annx")

@@ -35,7 +35,7 @@ from warmstart.core.records.dialects import (
 from warmstart.core.records.record import Record
 from warmstart.core.records.row_shape import RowShape
 from warmstart.core.records.table import PEEK, Table
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import RecordError, UsageError
 
 TEXTS = frozenset((TEXT, PAIR, ANCHOR, POSITIVE, NEGATIVE))
@@ -177,9 +177,10 @@ def _records(
             if len(row) < width:
                 advice = "write a delimiter for each missing cell, too"
             cells = [*row[: width - 1], delimiter.join(row[width - 1 :])]
+            verb = "is" if width == 1 else "are"
             yield RecordError(
-                f"{where}: has {counted(len(row), 'cell')} where there are {width} columns ({listed(columns, 8)}); "
-                f"{advice}",
+                f"{where}: has {counted(len(row), 'cell')} where there {verb} {counted(width, 'column')} "
+                f"({listed(columns, 8)}); {advice}",
                 where,
                 dict(zip(columns, cells, strict=False)),
             )

@@ -8,6 +8,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from warmstart.core.reading import check_exists
 from warmstart.core.records import delimited
 from warmstart.core.records.columns import Field, unique_columns
 from warmstart.core.records.encodings import file_lines
@@ -54,6 +55,7 @@ def read_file(
         UsageError: the file cannot be opened, holds no records, or can be read in two ways.
         RecordError: no record of it can be read.
     """
+    check_exists(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UsageError(

@@ -23,7 +23,7 @@ from warmstart.core.records.reading import Reading
 from warmstart.core.records.record import Record
 from warmstart.core.records.split import Membership, SplitColumns
 from warmstart.core.records.usable import report, require_most
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import RecordError, UsageError
 
 PEEK = 1000

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from warmstart.core.inputs import natural
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.image.decoder import SUFFIXES
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from warmstart.counts import counted
 from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder
 from warmstart.image.annotations.numbers import FRACTION_SLACK, are_fractions, must_be_fractions
@@ -166,8 +167,8 @@ def uses_fractions(rows: Sequence[RowBox], name: str) -> bool:
     fractions = [row for row in rows if must_be_fractions(row.numbers)]
     if pixels and fractions:
         raise UsageError(
-            f"{name}: {len(fractions):,} boxes are fractions of the photo's size, such as "
-            f"{_example(fractions[0])}, and {len(pixels):,} are pixels, such as "
+            f"{name}: the boxes are in two units: {counted(len(fractions), 'box', 'boxes')} in fractions of the "
+            f"photo's size, such as {_example(fractions[0])}, and {len(pixels):,} in pixels, such as "
             f"{_example(pixels[0])}; write all of them in the same unit."
         )
     return bool(rows) and not pixels

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.core.records.part_names import split_name
+from warmstart.counts import counted
 from warmstart.errors import UsageError
 from warmstart.image.annotations.box_data import LabelledBox
 from warmstart.image.annotations.collector import Collector
@@ -140,7 +141,7 @@ def list_unmatched(data: Mapping[str, Any], path: Path, problems: list[str]) -> 
             )
         unmatched[key] += 1
     problems += [
-        f"{path}: {unmatched[key]:,} annotations belong to the image {key!r:.40}, which is not among "
+        f"{path}: {counted(unmatched[key], 'annotation')} of the image {key!r:.40}, which is not among "
         "the images"
         for key in sorted(unmatched, key=str)
     ]

@@ -12,7 +12,7 @@ import numpy as np
 from warmstart.core.records.columns import listed
 from warmstart.core.records.usable import require_most
 from warmstart.core.records.values import one_of
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder
 from warmstart.image.annotations.box_data import BoxData, BoxedPhoto, LabelledBox

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.core.inputs import natural
+from warmstart.counts import counted
 from warmstart.errors import UsageError
 from warmstart.image.annotations.annotated_photos import AnnotatedPhotos, files_in
 from warmstart.image.annotations.box_data import LabelledBox
@@ -147,7 +148,7 @@ def _shape(record: Any) -> Shape:
         points = _circle(*points)
     elif form not in ("polygon", "rectangle", "rotation") or len(points) < 3:
         raise ValueError(
-            f"({label!r:.40}) is a {form!r:.40} of {len(points)} points; polygons, rectangles, rotated "
+            f"({label!r:.40}) is a {form!r:.40} of {counted(len(points), 'point')}; polygons, rectangles, rotated "
             "rectangles (rotation) and circles are read"
         )
     return Shape(label, points, record.get("group_id"))

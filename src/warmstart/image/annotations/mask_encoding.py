@@ -12,7 +12,7 @@ import numpy as np
 
 from warmstart.core.records.columns import listed
 from warmstart.core.records.values import one_of
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import UsageError
 from warmstart.image.annotations.collector import unknown_classes
 from warmstart.image.annotations.mask_values import NOT_COUNTED

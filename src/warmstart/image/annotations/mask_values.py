@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from warmstart.core.reading import opened, scheme
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import InputError, UsageError
 
 NOT_COUNTED = 255

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from warmstart.core.records.part_names import part_of_name, require_single
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import UsageError
 from warmstart.image.decoder import SUFFIXES
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from warmstart.core.records.part_names import parts_of_names, require_single
 from warmstart.core.records.readers import PartT
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import UsageError
 
 

@@ -216,7 +216,7 @@ def _collect(
     missing = [name for name, path in paths.items() if path is None]
     if missing and len(missing) == len(paths):
         raise UsageError(
-            f"{table.name}: none of its {len(missing):,} photos exist; the first is "
+            f"{table.name}: none of its photos ({len(missing):,}) exists; the first is "
             f"{missing[0]}; paths are relative to the table, or to images/ next to it."
         )
     located = [

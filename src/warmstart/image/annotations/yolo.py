@@ -1,6 +1,4 @@
-"""YOLO: one text file per photo. A line has a class number and centre x, centre y, width, height,
-or the corners of a polygon, as fractions of the photo.
-"""
+"""YOLO: a text file per photo; each line is a class and a box or polygon in fractions of the photo."""
 
 from __future__ import annotations
 
@@ -9,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from warmstart.core.records.part_names import part_of_name
+from warmstart.counts import counted
 from warmstart.errors import UsageError
 from warmstart.image.annotations.annotated_photos import count_of, files_in
 from warmstart.image.annotations.box_data import LabelledBox
@@ -248,7 +247,7 @@ def shapes_of(
     if photos and not files.used:
         folder = _label_folder(photos[0][0].parent)
         raise UsageError(
-            f"None of the {len(photos):,} photos has a .txt file with its boxes or polygons; "
+            f"None of the {counted(len(photos), 'photo')} has a .txt file with its boxes or polygons; "
             f"that of {photos[0][0]} would be {folder / photos[0][0].stem}.txt."
         )
     notes += count_of(without, "photo", "without a .txt file and so without objects")
@@ -330,12 +329,13 @@ def _shape(words: list[str], config: Config) -> Shape:
     except ValueError:
         raise ValueError(f"is not a class number and numbers ({' '.join(words):.60})") from None
     if label not in config.names:
-        raise ValueError(f"has the class {label}, but there are {len(config.names)} classes")
+        names = counted(len(config.names), "class name")
+        raise ValueError(f"has the class {label}, and the data has {names}")
     if config.keypoints and len(numbers) == BOX + config.keypoints:
         numbers = numbers[:BOX]
     if len(numbers) != BOX and (len(numbers) < LEAST_POLYGON or len(numbers) % 2):
         raise ValueError(
-            f"has {len(numbers)} numbers after its class, not 4 (centre, width, height) or pairs of "
+            f"has {counted(len(numbers), 'number')} after its class, not 4 (centre, width, height) or pairs of "
             f"x and y of a polygon{' (is the last one a confidence?)' if len(numbers) == 5 else ''}"
         )
     if not are_fractions(numbers):

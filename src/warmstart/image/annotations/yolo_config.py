@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.core.records.part_names import part_of_name
+from warmstart.counts import counted
 from warmstart.errors import UsageError, require
 from warmstart.image.annotations.name_files import read_names, refuse_two_lists
 
@@ -62,7 +63,9 @@ def read_config(file: Path) -> Config:
     names = _names(content["names"], file)
     count = content.get("nc")
     if count is not None and count != str(len(names)):
-        raise UsageError(f"{file}: nc is {count!r:.40}, but there are {len(names)} names.")
+        raise UsageError(
+            f"{file}: nc is {count!r:.40}, and the data has {counted(len(names), 'name')}."
+        )
     parts, problems = _parts(content, file)
     return Config(names, parts, _keypoints(content, file), problems)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import keras
 
 from warmstart.core.metrics import calibration
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import UsageError
 from warmstart.image.train import head, network, result
 from warmstart.image.train.classification_base import ClassificationBase

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from warmstart.catalog import Entry, ImagePreprocessing, Label, Metric
+from warmstart.counts import counted
 from warmstart.errors import UsageError
 from warmstart.image.annotations.parts import of_part
 from warmstart.image.arrays import require_same_range
@@ -131,9 +132,8 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
         self.training = replace(everything, photos=photos)
         warnings = [] if self.is_measurable() else [self._monitor_loss()]
         if test := of_part(everything.photos, "test"):
-            warnings.append(
-                f"{len(test):,} test photos are not used; `evaluate` with the same data uses them"
-            )
+            left = counted(len(test), "test photo")
+            warnings.append(f"{left} left for `evaluate` with the same data")
         self.module, self.config = self.network_config(self.training)
         self.photos = Photos()
         parts: dict[str, Any] = {"train": self.training, "validation": self.validation}
@@ -262,7 +262,7 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
 
     def describe(self) -> Entry:
         self.result_figures = self.evaluate()
-        data = f"{self.summary.counts['validation']} validation photos"
+        data = counted(self.summary.counts["validation"], "validation photo")
         metrics = [
             Metric(key, round(self.result_figures[key], 4), data, SOURCE)
             for key in self.figures

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from warmstart.counts import counted
 from warmstart.image import decoder
 from warmstart.image.annotations.box_data import BoxedPhoto
 from warmstart.image.boxes import overlaps
@@ -84,7 +85,7 @@ def _worst_photos(
         ]
         picture = draw_boxes(decoder.decode(photo.photo), marks)
         picture.thumbnail((720, 720))
-        yield picture, f"{photo.name.rsplit('/', 1)[-1]}: {mistakes} mistakes"
+        yield picture, f"{photo.name.rsplit('/', 1)[-1]}: {counted(mistakes, 'mistake')}"
 
 
 def matched(

@@ -19,6 +19,7 @@ from warmstart import catalog, hub
 from warmstart.core.loading import load
 from warmstart.core.model import Model
 from warmstart.core.types import Data
+from warmstart.counts import counted
 from warmstart.engines import choose
 from warmstart.errors import UsageError, WarmstartError, documented_in
 from warmstart.hub.progress import Progress
@@ -125,7 +126,8 @@ class Ranking:
 
     def lines(self) -> Iterator[str]:
         """The table and the warnings."""
-        yield f"{self.photos:,} photos, {len(self.classes)} classes; always the most frequent one: {self.majority:.1%}"
+        classes = counted(len(self.classes), "class", "classes")
+        yield f"{counted(self.photos, 'photo')}, {classes}; always the most frequent one: {self.majority:.1%}"
         yield ""
         names = [
             c.name if c.weights is None else f"{c.name} ({Path(c.weights).name})" for c in self
@@ -133,9 +135,7 @@ class Ranking:
         width = max(len(name) for name in ("model", *names))
         yield f"{'model':<{width}}  {'accuracy':>14}  {'LogME':>7}  {'ms':>6}  {'MB':>6}  {'input':>9}  familiarity"
         for name, c in zip(names, self, strict=True):
-            familiarity = (
-                "" if c.familiarity is None else f"{c.familiarity:.2f}{' (far)' if c.far else ''}"
-            )
+            familiarity = "" if c.familiarity is None else f"{c.familiarity:.2f}{' (far)' * c.far}"
             size = f"{c.input[1]}x{c.input[0]}"
             yield (
                 f"{name:<{width}}  {c.accuracy:>6.1%} ± {c.error:>5.1%}  {c.logme:>7.3f}  {c.milliseconds:>6.2f}  "
@@ -209,9 +209,8 @@ def pick(
     if len(part) > MOST:
         rows = np.flatnonzero(stratified_folds(targets, digests, -(-len(part) // MOST), seed) == 0)
     if len({digests[row] for row in rows}) < 2 * FOLDS:
-        raise UsageError(
-            f"{dataset.name} has {len(rows)} training photos; ranking needs {2 * FOLDS} or more."
-        )
+        photos = counted(len(rows), "training photo")
+        raise UsageError(f"{dataset.name} has {photos}; ranking needs {2 * FOLDS} or more.")
     sample = _Sample(part.subset(rows), targets[rows], dataset.multi_label, seed)
     evaluated: list[Candidate] = []
     failed: dict[str, str] = {}

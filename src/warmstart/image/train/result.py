@@ -11,7 +11,7 @@ import numpy as np
 from warmstart.catalog import Entry, Metric
 from warmstart.core import bundle
 from warmstart.core.metrics import calibration
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.image import decoder
 from warmstart.image.train.classification_base import ClassificationBase
 from warmstart.training import charts
@@ -78,7 +78,7 @@ def entry(trainer: ClassificationBase) -> Entry:
         Metric(
             "accuracy" if several else "top1",
             round(figures["accuracy"], 4),
-            f"{dataset.name}, {part} split ({figures['examples']} examples)",
+            f"{dataset.name}, {part} split ({counted(int(figures['examples']), 'example')})",
             SOURCE,
         )
         for part, figures in trainer.figures.items()

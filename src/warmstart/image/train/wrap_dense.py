@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from warmstart.catalog import Label
 from warmstart.core.options import Option
+from warmstart.counts import counted
 from warmstart.errors import UsageError
 from warmstart.image.train.scaling_check import Quality
 from warmstart.image.train.wrap_photos import PhotoRuleOptions, PhotoWrapper
@@ -232,13 +233,13 @@ class DetectorWrapper(PhotoWrapper[WrapDetectorOptions]):
         ]
         if len(fits) > 1:
             raise UsageError(
-                f"Either axis of the output {shape} may have the 4 numbers of a box and {count} "
-                "class scores. Return boxes (None, N, 4) and scores (None, N, classes) separately."
+                f"Either axis of the output {shape} may have the 4 numbers of a box and "
+                f"{counted(count, 'class score')}. Return boxes (None, N, 4) and scores (None, N, classes) separately."
             )
         if fits:
             return fits[0], count
         raise UsageError(
-            f"No axis of the output {shape} has the 4 numbers of a box and {count} class scores, "
+            f"No axis of the output {shape} has the 4 numbers of a box and {counted(count, 'class score')}, "
             "with or without an objectness score; check the labels."
         )
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from warmstart import catalog
 from warmstart.catalog.entry import ImagePreprocessing, Label
+from warmstart.counts import counted
 from warmstart.errors import BundleError, UsageError
 from warmstart.json_values import is_integer
 from warmstart.models.checks import Described, Repository
@@ -102,7 +103,7 @@ def labels_of(config: Mapping[str, Any], path: Path) -> tuple[Label, ...]:
         names = [names.get(str(index)) for index in range(len(names))]
     if not isinstance(names, list) or len(names) != count or None in names:
         raise BundleError(
-            f"{path}: label_names must number num_classes={count} classes from 0 without gaps."
+            f"{path}: label_names must number the classes (num_classes={count}) from 0 without gaps."
         )
     described = known.get("label_descriptions") or {}
     return tuple(
@@ -156,7 +157,9 @@ def read(
     shapes = array_shapes(repo.folder)
     rows = shapes.get(head, (0,))[0]
     if rows != len(labels):
-        raise BundleError(f"{path}: num_classes is {len(labels)}, but {head!r} has {rows} rows.")
+        raise BundleError(
+            f"{path}: num_classes is {len(labels)}, but {head!r} has {counted(rows, 'row')}."
+        )
     try:
         network_config = config_of(repo, shapes, classes=len(labels), input_size=rules.size)
     except UsageError:

@@ -19,7 +19,7 @@ import numpy as np
 from warmstart.catalog import Entry, Metric
 from warmstart.core.loading import load
 from warmstart.core.model import Model
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import InputError, UsageError
 from warmstart.models.series.deepar import network as deepar
 from warmstart.models.series.deepar.family import DeepARConfig

@@ -12,7 +12,7 @@ from PIL import Image
 
 from warmstart.catalog import Entry
 from warmstart.core.cancellation import drive
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.engines.keras import KerasEngine
 from warmstart.errors import MissingPackageError, require
 from warmstart.series.comparison import Best, Comparison, best
@@ -218,8 +218,8 @@ pipeline_tag: time-series-forecasting
 |---|---|
 | architecture | DeepAR, {entry.parameters:,} parameters, {entry.config["distribution"]} |
 | frequency | {recipe.freq} |
-| reads | {recipe.context} steps, and values at lags up to {max(recipe.lags)} |
-| forecasts | {recipe.horizon} steps, or as many as requested |
+| reads | {counted(recipe.context, "step")}, and values at lags up to {max(recipe.lags)} |
+| forecasts | {counted(recipe.horizon, "step")}, or as many as requested |
 | covariates known in advance | {known} |
 | paper | {entry.paper} |
 {rows}

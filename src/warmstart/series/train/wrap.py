@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
 from warmstart.core.options import Option
+from warmstart.counts import counted
 from warmstart.errors import UsageError
 from warmstart.series.window_model import MEDIAN
 from warmstart.training.wrap.wrapper import WrapOptions, Wrapper
@@ -63,7 +64,7 @@ class ForecasterWrapper(Wrapper[WrapForecasterOptions]):
         if isinstance(steps, int):
             if context not in (None, steps):
                 raise UsageError(
-                    f"The model takes {steps} steps, not context={context}; leave context out."
+                    f"The model takes {counted(steps, 'step')}, not context={context}; leave context out."
                 )
             return steps
         if context is None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from warmstart.catalog import Entry
 from warmstart.core.compiling import build_keras
+from warmstart.counts import counted
 from warmstart.errors import UsageError
 from warmstart.models.speech.ctc import ctc_loss
 from warmstart.models.speech.wavenet_asr import network as wavenet_asr
@@ -65,7 +66,7 @@ class CtcTrainer(RecognitionTrainer):
     def misfit(self, samples: int, symbols: np.ndarray) -> str | None:
         """Why a recording cannot belong to its text; None if it can."""
         seconds = samples / self.features.sample_rate
-        lengths = f"{seconds:.2f} s for {len(symbols)} characters"
+        lengths = f"{seconds:.2f} s for {counted(len(symbols), 'character')}"
         if not len(symbols):
             return "has no text"
         if self.features.count(samples) < frames_needed(symbols):

@@ -21,6 +21,7 @@ from warmstart.core.loading import load
 from warmstart.core.model import Model
 from warmstart.core.reading import input_name
 from warmstart.core.task_record import resolve
+from warmstart.counts import counted
 from warmstart.errors import InputError, UsageError
 from warmstart.models import runner
 from warmstart.speech import audio
@@ -180,7 +181,8 @@ class RecognitionTrainer(Trainer[RecognitionOptions]):
         self.recognitions: list[tuple[Clip, str]] = []
         if self.validation_clips:
             rates, self.recognitions = self.recognized()
-            data = f"{len(self.validation_clips):,} validation recordings, {self.decoding}"
+            clips = counted(len(self.validation_clips), "validation recording")
+            data = f"{clips}, {self.decoding}"
             metrics = [
                 Metric(key, round(rates[key], 4), data, SOURCE)
                 for key in ("wer", "wer_normalized", "cer")

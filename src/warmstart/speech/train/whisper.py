@@ -18,6 +18,7 @@ from keras import ops
 
 from warmstart.catalog import Entry
 from warmstart.core.compiling import build_keras
+from warmstart.counts import counted
 from warmstart.errors import BundleError
 from warmstart.models.speech.whisper.network import Whisper
 from warmstart.speech.error_rates import ErrorRates
@@ -87,8 +88,8 @@ class WhisperTrainer(RecognitionTrainer):
         shown = ", ".join(map(repr, list(filter(None, words))[:5])) or "spaces"
         return [
             (
-                f"{len(texts):,} texts have characters that suppress_tokens of "
-                f"generation_config.json excludes: {shown}; they are trained, but never "
+                f"{counted(len(texts), 'text')} with characters that suppress_tokens of "
+                f"generation_config.json excludes: {shown}; these are trained, but never "
                 "transcribed"
             )
         ]

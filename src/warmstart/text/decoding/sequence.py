@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from warmstart.core import cancellation
 from warmstart.core.inputs import Item
 from warmstart.core.probabilities import log_sum_exp
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import InputError
 from warmstart.text.decoding.beam_search import Beam
 from warmstart.text.decoding.constraints import constraints

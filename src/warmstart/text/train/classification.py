@@ -45,7 +45,7 @@ class TextClassificationTrainer(EncoderTrainer[TextClassificationOptions, Exampl
     """
 
     task = "text-classification"
-    prefer_later = True
+    prefer_trained = True
 
     def examples(self, data: Any) -> list[Example]:
         problem = self.options.problem

@@ -18,6 +18,7 @@ from keras import ops
 
 from warmstart.core.probabilities import log_softmax
 from warmstart.core.search import unit
+from warmstart.counts import counted
 from warmstart.errors import UsageError
 from warmstart.models.text import sentence_modules
 from warmstart.models.text.outputs import with_features
@@ -70,8 +71,8 @@ class EmbeddingTrainer(EncoderTrainer[EmbeddingOptions, TextExample, TextEmbedde
         repeated = len(partners) * LABEL_REPEATS <= len(self.train_examples)
         if repeated and all(len(text.split()) <= LABEL_WORDS for text in partners):
             raise UsageError(
-                f"The second texts of {len(self.train_examples)} pairs have only "
-                f"{len(partners)} different values, such as {min(partners)[:40]!r}: they "
+                f"The second texts of {counted(len(self.train_examples), 'pair')} have only "
+                f"{counted(len(partners), 'different value')}, such as {min(partners)[:40]!r}: they "
                 "look like labels. Pairs are two matching texts; use labels to train a "
                 "classifier (task='text-classification')."
             )

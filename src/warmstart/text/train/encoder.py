@@ -18,7 +18,7 @@ import numpy as np
 from warmstart.catalog import Entry, Metric
 from warmstart.core.records import require_usable
 from warmstart.core.task import task_class
-from warmstart.core.terminal import counted, singular
+from warmstart.counts import counted, singular
 from warmstart.errors import UsageError
 from warmstart.models import architecture, family
 from warmstart.models.text.encoder_config import is_body, is_head

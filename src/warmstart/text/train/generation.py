@@ -20,7 +20,7 @@ import numpy as np
 from warmstart.catalog import Entry, Metric
 from warmstart.core.compiling import build_keras
 from warmstart.core.inputs import Item
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import InputError, UsageError
 from warmstart.text.generation import TextGenerator
 from warmstart.text.inputs import PROMPT

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, Ty
 
 from warmstart.catalog import Label
 from warmstart.core.options import Option
+from warmstart.counts import counted
 from warmstart.errors import UsageError
 from warmstart.text.encoder import INPUTS
 from warmstart.text.tokenizer import Tokenizer
@@ -134,7 +135,7 @@ class TextWrapper(Wrapper[TokensT], Generic[TokensT]):
             return None, length or DEFAULT_LENGTH
         if length not in (None, fixed):
             raise UsageError(
-                f"The model takes texts of {fixed} tokens, not max_length={length}; leave max_length out."
+                f"The model takes texts of {counted(fixed, 'token')}, not max_length={length}; leave max_length out."
             )
         return int(fixed), int(fixed)
 

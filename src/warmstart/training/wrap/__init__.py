@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from warmstart.core.options import make
+from warmstart.core.output_files import check_new_folder
 from warmstart.core.task import wrapper_class
-from warmstart.errors import UsageError, documented_in, require
+from warmstart.errors import documented_in, require
 
 if TYPE_CHECKING:
     from warmstart.core.model import Model
@@ -55,20 +56,10 @@ def wrap(model: KerasSource, *, task: str, **options: Any) -> Model[Any, Any, An
     wrapper = wrapper_class(task)
     checked = make(wrapper.options_class, options, f"Wrapping for {task}")
     if checked.output is not None:
-        check_output(Path(checked.output).expanduser())
+        check_new_folder(Path(checked.output).expanduser())
     require("tensorflow", extra="tensorflow", purpose="to wrap a Keras model")
     from warmstart.engines.noise import quiet_import
 
     with quiet_import():
         from warmstart.training.wrap.opened_model import open_model
     return wrapper(open_model(model), checked).wrap()
-
-
-def check_output(folder: Path) -> None:
-    """Refuse a folder that is not new or empty.
-
-    Raises:
-        UsageError: it is a file, or not empty.
-    """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} is not empty; choose a new folder; nothing was overwritten.")

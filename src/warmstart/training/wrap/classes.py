@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from warmstart.catalog import Label
-from warmstart.core.terminal import counted
+from warmstart.counts import counted
 from warmstart.errors import UsageError
 from warmstart.training.wrap.wrapper import LabelOptions
 

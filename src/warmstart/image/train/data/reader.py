@@ -18,6 +18,7 @@ from warmstart.core.records import LABEL, PHOTO, Label, abbreviated
 from warmstart.core.records.dialects import is_number
 from warmstart.core.records.labels import label_reader, unique_names
 from warmstart.core.records.values import class_name, one_of
+from warmstart.counts import counted
 from warmstart.errors import InputError, UsageError
 from warmstart.image.arrays import PIXELS, as_uint8, labels_of_rows
 from warmstart.image.labelled_photos import labelled_photos
@@ -110,8 +111,8 @@ def read(
         problems += bad
         if bad and not len(examples[name]):
             raise UsageError(
-                f"{data_name(data)}: none of the {len(part.inputs):,} photos of the {name} "
-                f"split can be used; the first: {bad[0]}."
+                f"{data_name(data)}: no photo of the {name} split ({len(part.inputs):,}) "
+                f"can be used; the first: {bad[0]}."
             )
         records.require_most(f"photos of the {name} split", len(examples[name]), bad)
     try:
@@ -134,7 +135,7 @@ def read(
             raise
         count = sum(len(part.inputs) for part in parts.values())
         raise UsageError(
-            f"{error} Of {count:,} photos {len(problems):,} cannot be used; the first: {problems[0]}."
+            f"{error} Of {counted(count, 'photo')} {len(problems):,} cannot be used; the first: {problems[0]}."
         ) from error
 
 

@@ -298,7 +298,7 @@ def _input_size(graph: Graph, label: str) -> tuple[int, int] | None:
     height, width, channels = shape[1:]
     if channels != 3:
         raise UsageError(
-            f"{label}: its input has {channels!r} channels, and photos have 3: red, green and blue."
+            f"{label}: the number of channels of its input is {channels!r}, and photos have 3: red, green and blue."
         )
     if not all(isinstance(side, int) and 1 <= side <= LARGEST_SIDE for side in (height, width)):
         raise UsageError(f"{label}: its input has the shape {str(shape)[:100]}.")

@@ -10,6 +10,7 @@ from pathlib import Path
 from warmstart.catalog import Entry, ImagePreprocessing, Label
 from warmstart.checkpoints.assign import is_weight
 from warmstart.checkpoints.formats import open_checkpoint
+from warmstart.counts import counted
 from warmstart.errors import InputError
 from warmstart.models import family
 from warmstart.models.image.transfer import saved
@@ -113,7 +114,8 @@ def names_of_file(path: Path, classes: int | None = None) -> tuple[list[str], bo
         ) from error
     if len(lines) != (len(lines) if classes is None else classes):
         raise InputError(
-            f"{path} names {len(lines)} classes, but the model has {classes}.", str(path)
+            f"{path} names {counted(len(lines), 'class', 'classes')}, but the model has {classes}.",
+            str(path),
         )
     numbers = [line.split(" ", 1)[0] for line in lines]
     ordered = [str(index) for index in range(len(lines))]
