@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from warmstart.core.options import fields_of
+from warmstart.core.output_files import CommandInputs
 from warmstart.core.results import Failed
 from warmstart.core.wire import wire_of
 from warmstart.errors import InputError, UsageError
@@ -201,5 +202,6 @@ def test_a_file_for_each_recording(tmp_path, capsys):
     short = TranscriptFlags(output=str(tmp_path / "a.srt"), line_length=4, cue_seconds=1.0)
     list(TranscriptConsole(Recorder(TRANSCRIPT), short).results([], {}))  # type: ignore[arg-type]
     assert (tmp_path / "a.srt").read_text() == TRANSCRIPT.to_srt(line_length=4, seconds=1.0)
+    inputs = CommandInputs(["a.wav"], RECORDING)
     with pytest.raises(UsageError, match=r"written as \.srt, \.vtt, \.txt or \.json"):
-        TranscriptConsole.check(TranscriptFlags(output="a.doc"), ["a.wav"])
+        TranscriptConsole.check(TranscriptFlags(output="a.doc"), inputs)
