@@ -6,6 +6,7 @@ Lines: `{"stage": text}` while it works; last `{"record": …}` or `{"error": cl
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -98,6 +99,7 @@ def main() -> int:
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    gc.set_threshold(100_000, 50, 100)  # graphs stay until the end, and scanning them takes long
     job = json.loads(sys.stdin.read())
     try:
         entry = Entry.from_dict(job["entry"])

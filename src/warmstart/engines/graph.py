@@ -18,8 +18,10 @@ program.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -71,17 +73,29 @@ class Network:
         if isinstance(name, str):
             value = self.numbers[name.removeprefix("1/")]
             return np.array([1 / value if name.startswith("1/") else value], np.float32)
-        norm = self.norms[name]
-        gamma = 1.0 if norm.gamma is None else self.arrays[norm.gamma].astype(np.float64)
-        scale = gamma / np.sqrt(self.arrays[norm.variance].astype(np.float64) + norm.epsilon)
-        return np.asarray(scale, np.float32)
+        return self._scales[name]
 
     def shift(self, name: int) -> Array:
         """The shift of a normalisation, (C,)."""
-        norm = self.norms[name]
-        mean, scale = self.arrays[norm.mean].astype(np.float64), self.scale(name).astype(np.float64)
-        beta = 0.0 if norm.beta is None else self.arrays[norm.beta].astype(np.float64)
-        return np.asarray(beta - mean * scale, np.float32)
+        return self._shifts[name]
+
+    @cached_property
+    def _scales(self) -> list[Array]:
+        scales = []
+        for norm in self.norms:
+            gamma = 1.0 if norm.gamma is None else self.arrays[norm.gamma].astype(np.float64)
+            scale = gamma / np.sqrt(self.arrays[norm.variance].astype(np.float64) + norm.epsilon)
+            scales.append(np.asarray(scale, np.float32))
+        return scales
+
+    @cached_property
+    def _shifts(self) -> list[Array]:
+        shifts = []
+        for norm, scale in zip(self.norms, self._scales, strict=True):
+            mean = self.arrays[norm.mean].astype(np.float64)
+            beta = 0.0 if norm.beta is None else self.arrays[norm.beta].astype(np.float64)
+            shifts.append(np.asarray(beta - mean * scale.astype(np.float64), np.float32))
+        return shifts
 
 
 @dataclass(frozen=True)
@@ -184,37 +198,59 @@ def filled(program: bytes, formulas: Sequence[Formula], network: Network) -> byt
 
 def _matches(constant: Array, network: Network) -> Iterator[Formula]:
     """All formulas that give a constant."""
-    flat = constant.reshape(-1)
+    shape, flat = constant.shape, constant.reshape(-1)
     probed = np.unique(np.linspace(0, constant.size - 1, PROBED).astype(int))
     limit = ROUNDING * max(float(np.abs(flat).max()), 1e-30)
+
+    def probably(values: NDArray[Any]) -> NDArray[np.intp]:
+        """The rows of values, (formulas, probed numbers), that fit."""
+        return np.flatnonzero(np.abs(values - flat[probed]).max(axis=-1) <= limit)
 
     def fits(formula: Formula) -> bool:
         return bool(np.abs(formula.value(network).reshape(-1) - flat).max() <= limit)
 
-    vectors = [axis for axis, side in enumerate(constant.shape) if side == constant.size]
+    scales = list(_scales(shape, network))
+    factors, shifts = _probed_scales(scales, shape, probed, network)
     for array, axes, turned in _turned(constant, network):
-        plain = Formula(0, constant.shape, array, axes)
-        probed_values = turned[probed]
-        if np.abs(probed_values - flat[probed]).max() <= limit and fits(plain):
-            yield plain
-        for scale, axis in _scales(constant.shape, network):
-            factors = network.scale(scale)
-            along = np.unravel_index(probed, constant.shape)[axis] if len(factors) > 1 else 0
-            scaled = probed_values * factors[along]
-            formula = Formula(0, constant.shape, array, axes, scale, axis)
-            if np.abs(scaled - flat[probed]).max() <= limit and fits(formula):
-                yield formula
-            if vectors and isinstance(scale, int):
-                moved = Formula(0, constant.shape, array, axes, scale, axis, is_shifted=True)
-                if fits(moved):
-                    yield moved
-    if vectors:
-        for scale, axis in _scales(constant.shape, network):
-            if isinstance(scale, int) and axis == vectors[0]:
-                for is_shifted in (False, True):
-                    vector = Formula(0, constant.shape, None, (), scale, axis, is_shifted)
-                    if fits(vector):
-                        yield vector
+        plain = Formula(0, shape, array, axes)
+        values = turned[probed]
+        scaled = values * factors
+        candidates = [
+            *(plain for _ in probably(values[np.newaxis])),
+            *(replace(plain, scale=scales[n][0], axis=scales[n][1]) for n in probably(scaled)),
+            *(
+                replace(plain, scale=scales[n][0], axis=scales[n][1], is_shifted=True)
+                for n in probably(scaled + shifts)
+            ),
+        ]
+        yield from filter(fits, candidates)
+    if constant.size in shape:
+        first = shape.index(constant.size)
+        for is_shifted, vectors in enumerate((factors, shifts)):
+            for scale, axis in (scales[n] for n in probably(vectors)):
+                vector = Formula(0, shape, None, (), scale, axis, bool(is_shifted))
+                if isinstance(scale, int) and axis == first and fits(vector):
+                    yield vector
+
+
+def _probed_scales(
+    scales: Sequence[tuple[int | str, int]],
+    shape: tuple[int, ...],
+    probed: NDArray[np.intp],
+    network: Network,
+) -> tuple[Array, Array]:
+    """The scales and shifts of the probed numbers of a constant, (scales, probed numbers); shifts are
+    NaN where the constant is not a vector of the normalisation.
+    """
+    coordinates = np.unravel_index(probed, shape or (1,))
+    factors = np.empty((len(scales), len(probed)), np.float32)
+    shifts = np.full_like(factors, np.nan)
+    for row, (name, axis) in enumerate(scales):
+        scale = network.scale(name)
+        factors[row] = scale[coordinates[axis]] if len(scale) > 1 else scale
+        if isinstance(name, int) and len(scale) == math.prod(shape):
+            shifts[row] = network.shift(name)[probed]
+    return factors, shifts
 
 
 def _turned(
@@ -225,7 +261,9 @@ def _turned(
     """
     shape = _long(constant.shape)
     for index, array in enumerate(network.arrays):
-        if array.dtype != np.float32 or sorted(_long(array.shape)) != sorted(shape):
+        if array.size != constant.size or array.dtype != np.float32:
+            continue
+        if sorted(_long(array.shape)) != sorted(shape):
             continue
         seen: set[tuple[int, ...]] = set()
         for axes in itertools.permutations(range(array.ndim)):
