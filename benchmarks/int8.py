@@ -77,7 +77,7 @@ def sst2(split: str) -> list[tuple[str, str]]:
 def figures_of(case: Case, rounds: int, seconds: float) -> Iterator[Figure]:
     """Accuracy, agreement and time of one model."""
     import warmstart as ws
-    from warmstart.core.calibration import collect
+    from warmstart.core.calibration_inputs import collect
 
     log(f"{case.name}: compiling and calibrating")
     exact = ws.load(case.name, **case.options)

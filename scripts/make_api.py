@@ -15,7 +15,8 @@ from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 
-from warmstart.core.loading import LoadOptions, load
+from warmstart.core.load_options import LoadOptions
+from warmstart.core.loading import load
 from warmstart.core.options import fields_of
 from warmstart.core.task import TASKS, wrapper_class
 from warmstart.training import finetune

@@ -420,11 +420,13 @@ def load(
         engine: `"auto"`, `"litert"`, `"openvino"`, `"onnxruntime"` or `"keras"`.
         precision: `"float32"`, `"bfloat16"`, `"int8"`, or `"auto"`: the fastest on this machine
             that reaches the requested agreement with float32. This is measured once, with
-            `calibration`, before `load` returns; later calls need no `calibration`.
+            `calibration`, before `load` returns; later calls need no `calibration`, also with
+            another `agreement` or `engine`.
         calibration: real inputs for `"int8"` and `"auto"`, about 100 to 300, without labels: a
-            list, or what the model's `stream` takes, such as a folder of photos. With them, ranges
-            are calibrated in advance, which is faster. Without them, `"int8"` uses the program of
-            the bundle, or the one that was calibrated last, or quantises activations at run time.
+            list, the path of a file of texts or of a table of inputs, or what the model's `stream`
+            takes, such as a folder of photos. With them, ranges are calibrated in advance, which is
+            faster. Without them, `"int8"` uses the program of the bundle, or the one that was
+            calibrated last, or quantises activations at run time.
         agreement: the minimum agreement with float32, 0 to 1: for classifiers the fraction of
             inputs with the same best class; default: 0.99. It is measured on half of the inputs,
             on which ranges are not calibrated; if there are fewer than 40, on all. Layers stay in

@@ -16,9 +16,10 @@ from warmstart.core.compiling import run_job
 from warmstart.core.precision_comparison import compare_precisions
 from warmstart.core.weights import Weights
 from warmstart.engines import openvino, store
-from warmstart.errors import CompileError, UsageError
+from warmstart.errors import CacheError, CompileError, UsageError
 
 pytestmark = pytest.mark.tensorflow
+OWN_PROCESS = (sys.executable, "-m", "warmstart.core.compile_job")
 PHOTO = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
 
 
@@ -144,3 +145,43 @@ def test_only_int8_and_auto_take_calibration_options(option, run):
         done = run("compile", CIFAR, "--precision", precision, option, "0.9")
         assert done.code == 2
         assert f"{option} needs --precision int8 or auto." in done.err
+
+
+@pytest.fixture
+def no_home(tmp_path, monkeypatch):
+    """A cache that cannot be written, also by root: a file is where its folder should be."""
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("WARMSTART_HOME", str(tmp_path / "file" / "home"))
+
+
+@pytest.mark.usefixtures("no_home")
+def test_without_a_cache_keras_answers_everything(capsys):
+    untrained = ws.load(CIFAR, weights=None)
+    first, second = untrained(PHOTO), untrained(PHOTO)
+    assert first == second
+    assert len(list(untrained.stream([PHOTO, PHOTO]))) == 2
+    assert untrained.features(PHOTO).shape == (untrained.feature_size,)
+    assert untrained.engine.name == "keras"
+    assert capsys.readouterr().err.count("Keras predicts") == 1
+    with pytest.raises(CacheError, match="WARMSTART_HOME"):
+        untrained.artifact  # noqa: B018 (compiles)
+    with pytest.raises(CacheError, match="WARMSTART_HOME"):
+        ws.load(CIFAR, weights=None, engine="litert")(PHOTO)
+
+
+def test_a_full_disk_is_one_sentence(monkeypatch):
+    """Files may have 10 kB, in this process and in the one that compiles."""
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr("warmstart.core.compiling.COMPILER", OWN_PROCESS)
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limit[1]))
+    try:
+        with pytest.raises(CacheError) as caught:
+            ws.load(CIFAR, weights=None).artifact  # noqa: B018 (compiles)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    message = str(caught.value)
+    assert message.startswith(f"no space is left for {store.root()}")
+    assert "WARMSTART_HOME" in message
+    assert len(message.splitlines()) == 1
+    assert not [path for path in store.root().iterdir() if path.is_dir()]

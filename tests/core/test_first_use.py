@@ -14,7 +14,7 @@ import warmstart as ws
 from warmstart.core import first_use
 from warmstart.core.first_use import FirstUse, model_for_call
 from warmstart.engines import store
-from warmstart.errors import CompileError, UsageError
+from warmstart.errors import CacheError, CompileError, UsageError
 
 SLEEPS = (sys.executable, "-c", "import time; time.sleep(60)")
 
@@ -191,3 +191,19 @@ def test_the_end_of_a_process(end, seconds, fails, tmp_path):
         pid = int(note.read_text())
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_keras_goes_on_where_the_cache_cannot_be_written(monkeypatch, capsys):
+    def fails(*arguments, started):
+        raise CacheError("the cache folder cannot be written: set WARMSTART_HOME")
+
+    monkeypatch.setattr(first_use, "compiled", fails)
+    nets = [Net(), Net()]
+    for net in nets:
+        for _ in range(3):
+            with model_for_call(net) as model:
+                assert model == "on keras"
+            until(lambda net=net: not first_use._first_use(net).is_alive)
+    warned = [line for line in capsys.readouterr().err.splitlines() if "Keras predicts" in line]
+    assert len(warned) == 1
+    assert "WARMSTART_HOME" in warned[0]

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from warmstart.cli import main
 from warmstart.core.calibration import Request
 from warmstart.core.precision import Choice
 from warmstart.errors import BundleError, InputError, MissingPackageError, UsageError
+from warmstart.hub.json_file import JsonFile
 
 pytestmark = pytest.mark.tensorflow
 ASKED = 0.8
@@ -96,6 +98,14 @@ def test_a_mistyped_path_is_its_own_error():
         Request("nowhere").calibration(ws.load(CIFAR))
 
 
+def test_tasks_without_a_measure_of_agreement_get_advice_that_works():
+    with pytest.raises(
+        UsageError, match=r"not defined for text-generation.*Leave calibration and"
+    ) as e:
+        ws.load("shakespeare_gpt2", precision="int8", agreement=0.9)
+    assert "calibration=DATA" not in str(e.value)
+
+
 def test_auto_is_refused_where_agreement_is_not_defined():
     with pytest.raises(UsageError, match="agreement is not defined for text-generation"):
         ws.load("shakespeare_gpt2", precision="auto")
@@ -172,7 +182,7 @@ def test_a_choice_of_int8_holds_for_its_own_program_only(compiled):
 
 def test_auto_is_found_out_once_and_says_why(compiled, photos, printed):
     with pytest.raises(UsageError, match=r"calibration=DATA.*warmstart compile"):
-        ws.load(CIFAR, precision="auto")
+        ws.load("sst2_bert_tiny", precision="auto")  # nothing is stored
     chosen = ws.load(CIFAR, precision="auto", calibration=photos, agreement=ASKED)
     assert chosen.precision in ("float32", "bfloat16", "int8")
     assert ws.load(CIFAR, precision="auto").precision == chosen.precision
@@ -219,16 +229,116 @@ def test_integers_only(calibrated, photos, tmp_path):
 def test_what_cannot_be_calibrated_says_so(photos, monkeypatch):
     with pytest.raises(UsageError, match=r"10 inputs or more.*got 9 inputs"):
         ws.load(CIFAR, precision="int8", calibration=sorted(photos.iterdir())[:9]).artifact  # noqa: B018
-    with pytest.raises(UsageError, match="agreement must be above 0"):
-        ws.load(CIFAR, precision="int8", calibration=photos, agreement=99)
+    for wrong in (99, 0, "0.9", True, [0.9], float("nan")):
+        with pytest.raises(UsageError, match="agreement must be a number above 0 and at most 1"):
+            ws.load(CIFAR, precision="int8", calibration=photos, agreement=wrong)
+        with pytest.raises(UsageError, match="agreement must be a number above 0 and at most 1"):
+            ws.load(CIFAR, precision="auto", agreement=wrong)
     with pytest.raises(UsageError, match="not for 'float32'"):
         ws.load(CIFAR, calibration=photos)
-    writer = ws.load("shakespeare_gpt2", precision="int8", calibration=["text"] * 20)
-    with pytest.raises(UsageError, match="text-generation"):
-        writer.artifact  # noqa: B018
+    with pytest.raises(UsageError, match="not defined for text-generation"):
+        ws.load("shakespeare_gpt2", precision="int8", calibration=["text"] * 20)
     with pytest.raises(UsageError, match="integer_io needs the format litert"):
         ws.load(CIFAR, precision="int8").export("x.tflite", integer_io=True)
     monkeypatch.setattr("warmstart.errors.is_installed", lambda package: package != "tensorflow")
     fresh = ws.load(CIFAR, precision="int8", calibration=photos, agreement=0.5)
     with pytest.raises(MissingPackageError, match="to calibrate cifar10_resnet20"):
         fresh.artifact  # noqa: B018
+
+
+def test_recorded_figures_answer_for_another_agreement_or_engine(compiled, photos):
+    ws.load(CIFAR, precision="auto", calibration=photos, agreement=ASKED)
+    record = compiled.artifact.calibration
+    for agreement in (0.5, ASKED, 0.999999, 1.0):
+        chosen = ws.load(CIFAR, precision="auto", agreement=agreement)
+        if chosen.precision == "int8":
+            assert record.agreement[chosen.engine.name] >= agreement
+    for engine in ("litert", "openvino"):
+        try:
+            ws.load(CIFAR, engine=engine).engine  # noqa: B018 (is it installed?)
+        except MissingPackageError:
+            continue
+        chosen = ws.load(CIFAR, precision="auto", engine=engine, agreement=ASKED)
+        assert chosen.engine.name == engine
+
+
+def test_the_record_of_a_calibrated_program_is_enough_for_auto(compiled, monkeypatch, tmp_path):
+    monkeypatch.setattr("warmstart.core.precision.CHOSEN", JsonFile("empty.json"))
+    assert ws.load(CIFAR, precision="auto").precision in ("float32", "bfloat16", "int8")
+
+
+def test_an_engine_that_agrees_enough_is_named(compiled, monkeypatch):
+    record = compiled.artifact.calibration
+    figures = replace(record, engine="litert", agreement={"litert": 0.9, "openvino": 0.98})
+    monkeypatch.setattr("warmstart.engines.store.Artifact.calibration", figures)
+    with pytest.raises(
+        UsageError, match=r"90.0% on litert.*On openvino it is 98.0%: use engine='openvino'"
+    ):
+        ws.load(CIFAR, precision="int8", agreement=0.95)
+    ws.load(CIFAR, precision="int8", agreement=0.95, engine="openvino")
+    with pytest.raises(UsageError, match="calibration=DATA to calibrate again"):
+        ws.load(CIFAR, precision="int8", agreement=0.99)
+
+
+@pytest.fixture
+def texts(tmp_path):
+    """A file of 12 texts, one per line."""
+    path = tmp_path / "texts.txt"
+    path.write_text("\n".join(f"film number {n}" for n in range(12)))
+    return path
+
+
+def test_a_string_is_the_path_of_a_file_of_texts(texts, tmp_path, monkeypatch):
+    model = ws.load("sst2_bert_tiny")
+    monkeypatch.chdir(tmp_path)
+    for data in (texts, str(texts), "texts.txt"):
+        assert len(Request(data).calibration(model)) == 12
+    table = tmp_path / "texts.csv"
+    table.write_text("text\n" + texts.read_text())
+    assert len(Request(str(table)).calibration(model)) == 12
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("missing.txt", r"The file or folder missing\.txt does not exist"),
+        (Path("missing"), "The file or folder missing does not exist"),
+        ("a good film", "'a good film' is a single text: pass a list of texts, or the path"),
+    ],
+)
+def test_a_string_that_is_no_path_is_refused_before_any_work(data, message):
+    with pytest.raises(UsageError, match=message):
+        ws.load("sst2_bert_tiny", precision="int8", calibration=data)
+
+
+def test_the_column_of_a_table_is_named(texts, run):
+    table = texts.with_suffix(".csv")
+    lines = texts.read_text().splitlines()
+    table.write_text("\n".join(["first,second", *(f"{line},{line}!" for line in lines)]))
+    with pytest.raises(UsageError, match=r"pandas.read_csv\('.*texts.csv'\)\['COLUMN'\]"):
+        Request(str(table)).calibration(ws.load("sst2_bert_tiny"))
+    command = ("compile", "sst2_bert_tiny", "--precision", "int8", "--check", table)
+    done = run(*command)
+    assert done.code == 2
+    assert "--column" in done.err
+    done = run(*command, "--column", "second")
+    assert done.code == 0, done.err
+    assert "on 12 texts" in done.out
+
+
+def test_what_comes_next_has_the_options_of_the_command(run, tmp_path):
+    weights = ws.load(CIFAR).save(tmp_path / "bundle") / "model.safetensors"
+    done = run("compile", CIFAR, "--weights", weights, "--engine", "litert")
+    assert f"--model {CIFAR} --weights {weights} --engine litert" in done.err
+    assert f"warmstart serve {CIFAR} --weights {weights} --engine litert" in done.err
+    done = run("compile", CIFAR, "--weights", "random")
+    assert "warmstart classify" not in done.err
+    assert f"next: warmstart serve {CIFAR} --weights random" in done.err
+
+
+def test_options_of_compile_that_do_not_go_together(run, photos):
+    done = run("compile", "shakespeare_gpt2", "--precision", "int8", "--check", "texts.txt")
+    assert "not defined for text-generation" in done.err
+    assert "warmstart evaluate" in done.err
+    assert "needs another --precision" in run("compile", CIFAR, "--check", photos).err
+    assert "--calibration or --check" in run("compile", CIFAR, "--column", "a").err

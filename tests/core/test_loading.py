@@ -91,6 +91,28 @@ def test_unknown_options_tasks_and_families_are_answered_with_near_ones(call, me
         call()
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"agreement": "0.9", "precision": "int8"}, "agreement must be a number above 0.*'0.9'"),
+        ({"agreement": True, "precision": "auto"}, "agreement must be a number above 0.*True"),
+        ({"agreement": 0.9}, "agreement is for precision='int8'"),
+        ({"engine": None}, "no engine None; choose one of auto, litert"),
+        ({"precision": ["int8"]}, r"no precision \['int8'\]; choose one of float32"),
+        ({"device": 0}, "no device 0; choose one of auto, cpu, gpu"),
+        ({"offline": "no"}, "offline must be True or False, or None, not 'no'"),
+        ({"revision": 3}, "revision must be a branch, tag or commit, or None, not 3"),
+        ({"weights": 3}, "weights must be 'pretrained', or the path"),
+        ({"weights": False}, "weights must be 'pretrained', or the path"),
+        ({"task": 3}, "task must be the name of a task"),
+        ({"progress": True}, "progress must be a function"),
+    ],
+)
+def test_options_are_checked_before_any_work(options, message):
+    with pytest.raises(UsageError, match=message):
+        ws.load("not a model at all", **options)
+
+
 def test_wrong_options():
     with pytest.raises(UsageError, match="no engine 'tpu'"):
         ws.load(CIFAR, engine="tpu")
@@ -102,6 +124,9 @@ def test_wrong_options():
         ws.backbone(CIFAR, pooling="mean")
     with pytest.raises(UsageError, match="8 or more"):
         ws.backbone(CIFAR, input_shape=(4, 4, 3))
+    for shape in (32, (32, 32), ("32", 32, 3), (32, 32, 0)):
+        with pytest.raises(UsageError, match=r"takes input_shape \(H, W, channels\)"):
+            ws.backbone(CIFAR, input_shape=shape)
 
 
 def test_folders_that_are_no_bundles(tmp_path, folder):

@@ -3,6 +3,9 @@
 import json
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -100,7 +103,7 @@ def test_full_disk_is_told(monkeypatch):
     def full(folder):
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(CacheError, match="No space left on device"):
+    with pytest.raises(CacheError, match=r"no space is left for .*artifacts.* WARMSTART_HOME"):
         store.make("key", "float32", full)
 
 
@@ -195,3 +198,68 @@ def test_a_damaged_calibration_is_refused(tmp_path, calibration):
     store.write_record(tmp_path, "int8", _calibrated(tmp_path, calibration))
     with pytest.raises(EngineError, match="damaged"):
         store.Artifact.load(tmp_path)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from warmstart.engines import store
+
+def fill(folder):
+    (folder / "program.tflite").write_bytes(bytes(1000))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+store.make("killed", "float32", fill)
+"""
+
+
+def unfinished() -> list[str]:
+    return sorted(path.name for path in store.root().glob("*.making-*"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_what_a_killed_process_left_is_removed_by_the_next():
+    done = subprocess.run([sys.executable, "-c", KILLED], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(unfinished()) == 2  # a folder and its lock
+    store.make("another key", "float32", _fill)
+    assert unfinished() == []
+    assert store.find("another key") is not None
+
+
+def test_what_another_process_is_making_is_not_removed():
+    def fill(folder):
+        inside = _fill(folder)
+        store.make("other", "float32", _fill)  # as another process would
+        assert (folder / "program.tflite").is_file()
+        return inside
+
+    store.make("key", "float32", fill)
+    assert unfinished() == []
+
+
+@pytest.mark.parametrize(("age", "is_left"), [(60, True), (2 * 86_400, False)])
+def test_leftovers_of_earlier_versions_have_no_lock(age, is_left):
+    folder = store.root() / ".making-0123456789ab"
+    folder.mkdir(parents=True)
+    os.utime(folder, (time.time() - age,) * 2)
+    store.make("key", "float32", _fill)
+    assert folder.is_dir() is is_left
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"signatures": None}, "signatures must be an object, not null"),
+        ({"signatures": {"forward": {"inputs": []}}}, "the key 'outputs' is missing"),
+        ({"signatures": {"forward": {"inputs": [], "outputs": []}}}, "no inputs"),
+        ({"sha256": ["program.tflite"]}, "sha256 must be an object, not a list"),
+        ({"differences": {"probabilities": "none"}}, "must be a number, not the string 'none'"),
+    ],
+)
+def test_a_damaged_record_names_the_file_and_the_field(record, message):
+    folder = store.make("key", "float32", _fill).folder
+    content = json.loads((folder / "artifact.json").read_text())
+    (folder / "artifact.json").write_text(json.dumps({**content, **record}))
+    with pytest.raises(EngineError, match=f"damaged: artifact.json: .*{message}"):
+        store.Artifact.load(folder)

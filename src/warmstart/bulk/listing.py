@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from warmstart.bulk import storage, tables
@@ -13,7 +12,7 @@ from warmstart.bulk.plan import IN_MEMORY, ListedRow
 from warmstart.core import inputs as items
 from warmstart.core.input_kind import InputKind
 from warmstart.core.reading import printable, scheme
-from warmstart.core.records.columns import choose_texts, require_column
+from warmstart.core.table_rows import input_columns
 from warmstart.digests import sha256_of
 from warmstart.errors import InputError, UsageError
 
@@ -174,30 +173,3 @@ def _check(path: str, reader: RowReader) -> None:
         input_columns(first, reader.input_kind, columns, path)
     elif first is not None and columns:
         raise UsageError(f"{path} has no columns, so column={'+'.join(columns)} does not apply.")
-
-
-def input_columns(
-    row: Mapping[str, Any], input_kind: InputKind, columns: tuple[str, ...], where: str
-) -> tuple[str, ...]:
-    """The columns of a row that hold its input: the requested ones, or those with usual names.
-
-    Raises:
-        UsageError: they are not there.
-    """
-    if columns:
-        for column in columns:
-            if column not in row:
-                raise UsageError(
-                    f"{where} has no column {column!r}; it has: {', '.join(map(str, row)) or 'none'}."
-                )
-        return columns
-    names = list(map(str, row))
-    field = replace(input_kind.field, option="column")
-    if input_kind.is_file:
-        return (require_column(names, field, None, where),)
-    first, second = (
-        ("text", "text_pair")
-        if "text" in row
-        else choose_texts(names, None, None, where, fields=(field, None))
-    )
-    return (first,) if second is None or row.get(second) is None else (first, second)

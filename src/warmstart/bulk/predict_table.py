@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warmstart.bulk import listing
 from warmstart.core.inputs import Item
 from warmstart.core.model import Model
 from warmstart.core.output_files import opened_whole
 from warmstart.core.reading import printable
-from warmstart.core.records import Reading, Record, read_table
+from warmstart.core.records import Reading, Record
 from warmstart.core.records.table import Table
 from warmstart.core.results import Failed
+from warmstart.core.table_rows import COLUMN, columns_of_inputs, open_table, row_input
 from warmstart.core.wire import wire_of
-from warmstart.errors import InputError, UsageError, require
+from warmstart.errors import UsageError, require
 
 WRITTEN = (".csv", ".tsv", ".jsonl", ".parquet")
 ERROR = "error"
@@ -52,6 +52,7 @@ def predict_table(
     *,
     encoding: str | None = None,
     delimiter: str | None = None,
+    option: str = COLUMN,
 ) -> PredictedTable:
     """Predict each row of a table.
 
@@ -61,6 +62,7 @@ def predict_table(
         options: of the model's call.
         columns: that hold the input; default: by their names or their content.
         encoding, delimiter: of a text file, where they are not recognised.
+        option: how messages call the option that names columns.
 
     Raises:
         UsageError: the model's results do not fit a row, or the columns are not there or ambiguous.
@@ -69,8 +71,8 @@ def predict_table(
     if input_kind.table_suffixes or model.result.is_file:
         raise UsageError(f"{model.name} does not predict row by row; see its task's own options.")
     reading = Reading(encoding=encoding, delimiter=delimiter)
-    table = read_table(path, (input_kind.field,), reading=reading, named=tuple(columns))
-    inputs = _input_columns(model, table, columns)
+    table = open_table(model, path, columns, reading=reading, option=option)
+    inputs = columns_of_inputs(model, table, columns, option=option)
     names = model.result.summary or tuple(
         name for name, _ in wire_of(model.result).fields if name not in ("input", "model")
     )
@@ -80,44 +82,12 @@ def predict_table(
     return PredictedTable(inputs, (*table.columns, *added.values()), rows, added[ERROR])
 
 
-def table_inputs(model: Model[Any, Any, Any], path: str, columns: Sequence[str] = ()) -> list[Any]:
-    """The inputs in the rows of a table; arguments as for `predict_table`.
-
-    Raises:
-        UsageError: the columns are not there or ambiguous.
-        InputError: a row is damaged.
-    """
-    field = model.input_kind.field
-    table = read_table(path, (field,), named=tuple(columns))
-    inputs = _input_columns(model, table, columns)
-    values = []
-    for record in table.records:
-        if not isinstance(record, Record):
-            raise record
-        values.append(_value(model, table, record, inputs))
-    return values
-
-
 def _free_name(name: str, used: set[str]) -> str:
     """The name of a new column; the prefix `predicted_` is added until it is unique."""
     while name in used:
         name = f"predicted_{name}"
     used.add(name)
     return name
-
-
-def _input_columns(
-    model: Model[Any, Any, Any], table: Table, columns: Sequence[str]
-) -> tuple[str, ...]:
-    input_kind = model.input_kind
-    if len(columns) > (2 if input_kind.pairs else 1):
-        raise UsageError(
-            f"{model.name} takes its input from one column{' or two' * input_kind.pairs}."
-        )
-    if table.positional:
-        return table.columns
-    names = dict.fromkeys(table.columns, "")
-    return listing.input_columns(names, input_kind, tuple(columns), table.name)
 
 
 def _rows(
@@ -136,7 +106,7 @@ def _rows(
                 name, cell = record.name, record.values.get(inputs[0])
                 if model.input_kind.is_file and isinstance(cell, str):
                     name = f"{name}: {printable(cell)}"
-                yield Item(name, _value(model, table, record, inputs))
+                yield Item(name, row_input(model, table, record, inputs))
             else:
                 yield Item(record.item, record)
 
@@ -147,21 +117,6 @@ def _rows(
             continue
         (values,) = result.table_rows()
         yield row | {added[name]: value for name, value in values.items() if name in added}
-
-
-def _value(
-    model: Model[Any, Any, Any], table: Table, record: Record, inputs: tuple[str, ...]
-) -> Any:
-    input_kind = model.input_kind
-    try:
-        if input_kind.is_file:
-            return table.file(record, inputs[0], input_kind.noun)
-        first, *rest = inputs
-        texts = [table.text(record, first)]
-        texts += [table.text(record, column) for column in rest if record.values.get(column)]
-    except InputError as error:
-        return error
-    return texts[0] if len(texts) == 1 else tuple(texts)
 
 
 def write_table(table: PredictedTable, path: Path) -> Iterator[dict[str, Any]]:

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from warmstart.bulk import listing, storage, tables
+from warmstart.bulk import storage, tables
 from warmstart.bulk.plan import IN_MEMORY, Part, Shard
 from warmstart.core import inputs
 from warmstart.core.input_kind import InputKind
 from warmstart.core.model import Model
 from warmstart.core.options import make
 from warmstart.core.reading import printable, scheme
+from warmstart.core.table_rows import input_columns
 from warmstart.errors import InputError, UsageError
 
 
@@ -155,7 +156,7 @@ def _in_table(
 ) -> tuple[str, Any]:
     """(source, input of the model) of a row that names a file, or holds its bytes."""
     if isinstance(value, Mapping):
-        value = value[listing.input_columns(value, input_kind, columns, source)[0]]
+        value = value[input_columns(value, input_kind, columns, source)[0]]
     if isinstance(
         value, Mapping
     ):  # {"bytes": …, "path": …}, as the datasets of Hugging Face have it
@@ -179,9 +180,7 @@ def _in_table(
 
 def _text(value: Any, input_kind: InputKind, columns: tuple[str, ...], source: str) -> Any:
     if isinstance(value, Mapping):
-        value = [
-            value[column] for column in listing.input_columns(value, input_kind, columns, source)
-        ]
+        value = [value[column] for column in input_columns(value, input_kind, columns, source)]
         if any(not isinstance(text, str) for text in value):
             raise InputError(
                 f"{source}: {next(text for text in value if not isinstance(text, str))!r} is not a text",

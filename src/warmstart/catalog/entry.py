@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 from warmstart.errors import UsageError
-from warmstart.json_values import JSON
+from warmstart.json_values import JSON, check
 
 SCALINGS = ("tf", "caffe", "torch", "raw", "standard")
 RESIZES = ("crop", "squash", "pad")
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "area")
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9.]+)*")
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -81,6 +79,8 @@ class ImagePreprocessing:
                 raise UsageError(
                     f"preprocessing: {key} belongs to the scaling 'standard', and to it only"
                 )
+            if (values := getattr(self, key)) is not None and len(values) != 3:
+                raise UsageError(f"preprocessing: {key} must have 3 numbers, not {len(values)}")
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,17 @@ class Label:
     index: int
     id: str
     name: str
+
+
+class _Settings(dict[str, JSON]):
+    """Settings in which a missing key is a `UsageError` that names them."""
+
+    def __init__(self, values: Mapping[str, JSON], name: str):
+        super().__init__(values)
+        self._name = name
+
+    def __missing__(self, key: str) -> JSON:
+        raise UsageError(f"{self._name} lacks the key {key!r}.")
 
 
 @dataclass(frozen=True)
@@ -169,9 +180,10 @@ class Entry:
             if not NAME.fullmatch(name):
                 raise UsageError(f"entry {self.name!r}: the name {name!r} is not lower snake case")
         # Read-only, because all callers share an entry.
-        object.__setattr__(self, "config", MappingProxyType(dict(self.config)))
         object.__setattr__(self, "weights", MappingProxyType(dict(self.weights)))
-        object.__setattr__(self, "processing", MappingProxyType(dict(self.processing)))
+        for key in ("config", "processing"):
+            settings = _Settings(getattr(self, key), f"entry {self.name!r}: its {key}")
+            object.__setattr__(self, key, MappingProxyType(settings))
 
     def __hash__(self) -> int:
         return hash((self.name, self.task, self.family))
@@ -187,35 +199,23 @@ class Entry:
             UsageError: a key is missing or unknown, or a value is invalid; the message names key
             and entry.
         """
-        if not isinstance(data, Mapping):
-            raise UsageError(
-                f"an entry must be a table of keys and values, not {type(data).__name__}"
-            )
-        where = f"entry {data.get('name', '(no name)')!r}"
-        values = _checked(cls, data, where)
+        name = data.get("name", "(no name)") if isinstance(data, Mapping) else "(no name)"
+        where = f"entry {name!r:.60}"
         try:
-            values["weights"] = {
-                key: WeightFile(**_checked(WeightFile, file, f"{where}, weights.{key}"))
-                for key, file in dict(values["weights"]).items()
-            }
-            if values["preprocessing"] is not None:
-                rules = _checked(
-                    ImagePreprocessing, values["preprocessing"], f"{where}, preprocessing"
-                )
-                for key in ("size", "mean", "std"):
-                    if rules.get(key) is not None:
-                        rules[key] = tuple(rules[key])
-                values["preprocessing"] = ImagePreprocessing(**rules)
-            values["metrics"] = tuple(
-                Metric(**_checked(Metric, metric, f"{where}, metrics"))
-                for metric in values["metrics"]
-            )
-            values["aliases"] = tuple(values.get("aliases", ()))
+            check(data, cls)
+            values = dict(data)
+            values["weights"] = {key: WeightFile(**file) for key, file in data["weights"].items()}
+            if (rules := data["preprocessing"]) is not None:
+                lists = {key: rules.get(key) for key in ("size", "mean", "std")}
+                tuples = {key: tuple(one) for key, one in lists.items() if one is not None}
+                values["preprocessing"] = ImagePreprocessing(**{**rules, **tuples})
+            values["metrics"] = tuple(Metric(**metric) for metric in data["metrics"])
+            values["aliases"] = tuple(data.get("aliases", ()))
             return cls(**values)
         except UsageError as error:
             raise error if where in str(error) else UsageError(f"{where}: {error}") from None
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"{where}: a value has the wrong type: {error}") from None
+        except ValueError as error:
+            raise UsageError(f"{where}, {error}") from None
 
     def to_dict(self) -> dict[str, JSON]:
         """The entry as JSON values; `Entry.from_dict(entry.to_dict()) == entry`."""
@@ -230,22 +230,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (WeightFile, ImagePreprocessing, Metric)):
         return {key.name: _plain(getattr(value, key.name)) for key in fields(value)}
     return value
-
-
-def _checked(cls: Any, data: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """`data` as a dict, checked to have exactly the fields of `cls` as keys."""
-    if not isinstance(data, Mapping):
-        raise UsageError(f"{where}: expected a table of keys and values, not {type(data).__name__}")
-    known = {
-        key.name: key.default is MISSING and key.default_factory is MISSING for key in fields(cls)
-    }
-    for key in data:
-        if key not in known:
-            raise UsageError(f"{where}: unknown key {key!r}")
-    for key, required in known.items():
-        if required and key not in data:
-            raise UsageError(f"{where}: the key {key!r} is missing")
-    return dict(data)
 
 
 def _one_of(where: str, key: str, value: Any, allowed: tuple[str, ...]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -11,6 +13,7 @@ from warmstart.cli.parameters import (
     COMPILED,
     agreement_option,
     calibration_option,
+    column_option,
     engine_option,
     precision_option,
     weights_or_random_option,
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
                 "Further inputs on which to compare with float32: a folder, pattern, table or file."
             ),
         ),
+        column_option(),
     ],
 )
 def command(
@@ -62,13 +66,13 @@ def command(
     weights: str,
     engine: str,
     check: str | None,
+    column: tuple[str, ...],
 ) -> None:
     """Compile models, so that predicting starts at once and without TensorFlow.
 
     For a precision other than float32 it also prints the agreement with float32 and the speed.
     """
-    from warmstart.cli.models import open_model, task_of_model
-    from warmstart.core.task import task_of
+    from warmstart.cli.models import open_model
     from warmstart.core.terminal import complain, say
     from warmstart.engines.choose import check_options
     from warmstart.errors import (
@@ -79,10 +83,9 @@ def command(
         explained,
     )
 
+    inputs = Inputs(calibration, agreement, check, column)
     check_options(engine, precision)
-    for option, value in (("calibration", calibration), ("agreement", agreement)):
-        if value is not None and precision not in ("int8", "auto"):
-            raise UsageError(f"--{option} needs --precision int8 or auto.")
+    _check_inputs(inputs, precision)
     errors: list[WarmstartError] = []
     for name in names:
         try:
@@ -90,40 +93,83 @@ def command(
                 float32 = open_model(
                     name, weights=None if weights == "random" else weights, engine=engine
                 )
-                model, exact = _in_precision(float32, precision, calibration, agreement)
+                model, exact = _in_precision(float32, precision, inputs)
                 is_timed = precision == "auto"  # the lines of the choice have the times
                 _compile(model, engine, calibration, is_timed)
                 if exact is not None:
-                    _compare(model, exact, check, is_timed)
+                    _compare(model, exact, inputs, is_timed)
         except WarmstartError as error:
             reason = in_flags(explained(error), click.get_current_context().command.params)
             complain(f"{name}: {reason}")
             errors.append(error)
-    if not errors:
-        precise = "" if precision == "float32" else f" --precision {precision}"
-        verb = task_of(task_of_model(names[0])).verb
-        say(
-            f"next: warmstart {verb} INPUT --model {names[0]}{precise}",
-            f"      warmstart serve {' '.join(names)}{precise}",
-        )
     if errors:
         untried = [error for error in errors if isinstance(error, UsageError | SourceError)]
         click.get_current_context().exit(2 if len(untried) == len(names) else 1)
+    say(*_next_commands(names, precision, weights, engine))
+
+
+class Inputs(NamedTuple):
+    """Real inputs of the command line; see the options of the command."""
+
+    calibration: str | None
+    agreement: float | None
+    check: str | None
+    column: tuple[str, ...]
+
+
+def _check_inputs(inputs: Inputs, precision: str) -> None:
+    """Raise `UsageError` unless the options fit the precision and each other."""
+    from warmstart.errors import UsageError
+
+    for option in ("calibration", "agreement"):
+        if getattr(inputs, option) is not None and precision not in ("int8", "auto"):
+            raise UsageError(f"--{option} needs --precision int8 or auto.")
+    if inputs.check is not None and precision == "float32":
+        raise UsageError("--check compares with float32, so it needs another --precision.")
+    if inputs.column and inputs.calibration is None and inputs.check is None:
+        raise UsageError("--column needs --calibration or --check.")
+
+
+def _next_commands(names: Sequence[str], precision: str, weights: str, engine: str) -> list[str]:
+    """Commands that use what was compiled, with the options that it was compiled with."""
+    from warmstart.cli.models import task_of_model
+    from warmstart.core.task import task_of
+
+    typed = (
+        ("precision", precision, "float32"),
+        ("weights", weights, "pretrained"),
+        ("engine", engine, "auto"),
+    )
+    options = "".join(
+        f" --{name} {shlex.quote(value)}" for name, value, default in typed if value != default
+    )
+    models = [shlex.quote(name) for name in names]
+    commands = [f"warmstart serve {' '.join(models)}{options}"]
+    if weights != "random":  # random weights predict nothing
+        verb = task_of(task_of_model(names[0])).verb
+        commands.insert(0, f"warmstart {verb} INPUT --model {models[0]}{options}")
+    return [f"{' ' * 6 if number else 'next: '}{text}" for number, text in enumerate(commands)]
 
 
 def _in_precision(
-    exact: Model[Any, Any, Any],
-    precision: str,
-    calibration: str | None,
-    agreement: float | None,
+    exact: Model[Any, Any, Any], precision: str, inputs: Inputs
 ) -> tuple[Model[Any, Any, Any], Model[Any, Any, Any] | None]:
     """The model in the requested precision, and in float32 if the two are to be compared."""
     from warmstart.cli.models import calibration_request, compiling, open_engine
     from warmstart.core.precision import fastest
+    from warmstart.errors import UsageError
 
-    request = calibration_request(exact, calibration, agreement)
+    calibration, agreement = inputs.calibration, inputs.agreement
+    if inputs.check is not None and exact.agreement_rule is None:
+        raise UsageError(
+            f"--check compares precisions by their agreement, which is not defined for {exact.task}; "
+            "use `warmstart evaluate` with each --precision."
+        )
+    request = calibration_request(exact, calibration, agreement, inputs.column)
     if precision == "float32":
         return exact, None
+    if request is not None:
+        request.check(exact)
     open_engine(exact)
     with compiling(exact, _verb(calibration)):
         if precision != "auto":
@@ -160,29 +206,30 @@ def _compile(
             if times[name] > times["float32"]:
                 _say_slower(model)
     if model.precision == "float32":
-        worst = max(artifact.record["differences"].values())
+        worst = max(artifact.record.get("differences", {}).values(), default=0.0)
         print(f"  largest difference from Keras on the probe: {worst:.1g}")
 
 
 def _compare(
-    model: Model[Any, Any, Any], exact: Model[Any, Any, Any], check: str | None, is_timed: bool
+    model: Model[Any, Any, Any], exact: Model[Any, Any, Any], inputs: Inputs, is_timed: bool
 ) -> None:
     """Print what a precision costs and brings; its times only if they are not printed already."""
-    from warmstart.cli.models import typed_inputs
     from warmstart.core.precision_comparison import compare_precisions
     from warmstart.engines.choose import measured_here
 
     is_comparable = model.agreement_rule is not None
-    if check is None and (is_timed or model.artifact.calibration or not is_comparable):
+    if inputs.check is None and (is_timed or model.artifact.calibration or not is_comparable):
         return
-    figures = compare_precisions(model, exact, typed_inputs(model, check))
+    figures = compare_precisions(
+        model, exact, inputs.check, columns=inputs.column, column_option="--column"
+    )
     input_kind = model.input_kind
-    inputs = counted(figures.count, input_kind.noun, input_kind.plural)
+    compared = counted(figures.count, input_kind.noun, input_kind.plural)
     if not figures.real:
-        inputs = f"{figures.count} synthetic inputs (use --check for your own)"
+        compared = f"{figures.count} synthetic inputs (use --check for your own)"
     print(
         f"  agreement with float32: {figures.agreement:.1%} ({figures.measure}) on "
-        f"{inputs}; outputs differ by up to {figures.difference:.2g}"
+        f"{compared}; outputs differ by up to {figures.difference:.2g}"
     )
     if is_timed or measured_here(model.artifact) is not None:
         return

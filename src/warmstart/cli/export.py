@@ -7,7 +7,12 @@ import json
 import click
 
 from warmstart.cli.help import Argument, Command, Option
-from warmstart.cli.parameters import agreement_option, calibration_option, weights_option
+from warmstart.cli.parameters import (
+    agreement_option,
+    calibration_option,
+    column_option,
+    weights_option,
+)
 
 
 @click.command(
@@ -35,6 +40,7 @@ from warmstart.cli.parameters import agreement_option, calibration_option, weigh
         ),
         calibration_option(),
         agreement_option(),
+        column_option(),
         Option(
             ["--integer-io"],
             is_flag=True,
@@ -53,6 +59,7 @@ def command(
     precision: str,
     calibration: str | None,
     agreement: float | None,
+    column: tuple[str, ...],
     integer_io: bool,
 ) -> None:
     """Write a model for TensorFlow Serving, LiteRT, ONNX Runtime, OpenVINO or Keras.
@@ -66,11 +73,14 @@ def command(
     from warmstart.errors import UsageError
 
     checked_format(path, format)
-    if calibration is not None and precision != "int8":
-        raise UsageError("--calibration needs --precision int8.")
+    for option, value in (("calibration", calibration), ("agreement", agreement)):
+        if value is not None and precision != "int8":
+            raise UsageError(f"--{option} needs --precision int8.")
+    if column and calibration is None:
+        raise UsageError("--column needs --calibration.")
     opened = open_model(model, weights=weights, precision=precision)
-    request = calibration_request(opened, calibration, agreement)
-    opened = opened.in_precision(precision, request)
+    request = calibration_request(opened, calibration, agreement, column)
+    opened = opened.in_precision(precision, request, agreement)
     if not integer_io:
         with compiling(opened):
             opened.artifact  # noqa: B018 (compile now, with its progress shown)

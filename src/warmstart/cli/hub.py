@@ -26,7 +26,7 @@ from warmstart.hub.progress import Progress
 REPOSITORY_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.md", "*.jinja", "LICENSE*")
 
 PATTERN = "A source, a file name, a model, or a shell pattern of those."
-cache_group = Group("cache", help="List, remove or verify downloaded files.")
+cache_group = Group("cache", help="List, remove or verify files of the cache.")
 
 
 @click.command(
@@ -117,8 +117,9 @@ def _pull_entry(entry: Any, key: str, progress: Progress) -> Iterator[str]:
     ],
 )
 def ls(pattern: str, as_json: bool) -> None:
-    """List the fetched files."""
+    """List the fetched files, and the size of the programs compiled from them."""
     from warmstart import hub
+    from warmstart.core.stored_programs import stored_programs
 
     files = _unique(file for source in _sources(pattern) for file in hub.cache.ls(source))
     if as_json:
@@ -129,6 +130,8 @@ def ls(pattern: str, as_json: bool) -> None:
     print(
         f"{_size(sum(file.size for file in files)):>9}  in {counted(len(files), 'file')} in {hub.home()}"
     )
+    if programs := stored_programs(pattern, [file.sha256 for file in files]):
+        print(f"{_size(programs.size):>9}  in {programs}")
 
 
 @cache_group.command(
@@ -144,20 +147,30 @@ def ls(pattern: str, as_json: bool) -> None:
     ],
 )
 def rm(pattern: str, pins: bool) -> None:
-    """Remove fetched files, and unfinished downloads of them."""
+    """Remove fetched files, unfinished downloads of them, and the programs compiled from them.
+
+    For the name of a model or the folder of a bundle, also the programs of that model; for '*', all.
+    """
     from warmstart import hub
+    from warmstart.core.stored_programs import remove_unfinished, stored_programs
 
     try:
         removed = _unique(
             file for source in _sources(pattern) for file in hub.cache.rm(source, pins=pins)
         )
+        programs = stored_programs(pattern, [file.sha256 for file in removed])
+        size = programs.size
+        programs.remove()
+        remove_unfinished()
     except WarmstartError as error:
         _complain("", error)
         click.get_current_context().exit(1)
     for file in removed:
         print(f"removed {file.source}")
     print(f"{counted(len(removed), 'file')}, {_size(sum(file.size for file in removed))}")
-    if not removed and not pins and pattern != "*":
+    if programs:
+        print(f"{programs}, {_size(size)}")
+    if not removed and not programs and not pins and pattern != "*":
         complain(f"warmstart: nothing in the cache matches {pattern!r}; see `warmstart cache ls`")
         click.get_current_context().exit(1)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,33 +24,20 @@ def open_model(name: str, **options: Any) -> Model[Any, Any, Any]:
         return load(name, progress=progress, **options)
 
 
-def typed_inputs(model: Model[Any, Any, Any], typed: str | None) -> Any:
-    """The inputs that an option names, as a model's `stream` takes them: the rows of a table, the
-    lines of a file, or the files of a folder or pattern.
-    """
-    from warmstart.bulk.predict_table import table_inputs
-    from warmstart.core.records.suffixes import names_table
-    from warmstart.errors import UsageError
+def calibration_request(
+    model: Model[Any, Any, Any],
+    typed: str | None,
+    agreement: float | None,
+    columns: Sequence[str] = (),
+) -> Request | None:
+    """The request of `--calibration`, `--agreement` and `--column`; None without `--calibration`."""
+    from warmstart.core.calibration import Request
+    from warmstart.core.calibration_inputs import AGREEMENT
 
     if typed is None:
         return None
-    if names_table(typed) and not model.input_kind.table_suffixes:
-        try:
-            return table_inputs(model, typed)
-        except UsageError as error:  # there is no option that names columns
-            reason = re.sub(r"Name the columns with \w+, or add", "Add", str(error))
-            raise UsageError(reason) from None
-    return typed if model.input_kind.is_file else Path(typed)
-
-
-def calibration_request(
-    model: Model[Any, Any, Any], typed: str | None, agreement: float | None
-) -> Request | None:
-    """The request of `--calibration` and `--agreement`; None without `--calibration`."""
-    from warmstart.core.calibration import AGREEMENT, Request
-
     least = AGREEMENT if agreement is None else agreement
-    return None if typed is None else Request(typed_inputs(model, typed), least)
+    return Request(typed, least, columns, "--column")
 
 
 def open_default(task: str, **options: Any) -> tuple[Model[Any, Any, Any], str]:

@@ -200,6 +200,19 @@ def agreement_option(panel: str = OPTIONS) -> Option:
     )
 
 
+def column_option(panel: str = OPTIONS) -> Option:
+    """`--column` of calibration inputs."""
+    return Option(
+        ["--column"],
+        metavar="NAME",
+        multiple=True,
+        help="Of a table of calibration inputs: the column with the input; twice for pairs of texts. "
+        "Default: recognised by its name.",
+        panel=panel,
+        rare=True,
+    )
+
+
 def device_option(panel: str = OPTIONS) -> Option:
     """`--device`."""
     return Option(

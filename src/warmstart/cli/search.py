@@ -12,7 +12,6 @@ import click
 from warmstart.cli.completion import model_names
 from warmstart.cli.help import Argument, Command, Option
 from warmstart.cli.parameters import engine_option, json_option, weights_option
-from warmstart.cli.table import column_flag
 from warmstart.core.reading import check_exists
 from warmstart.core.records.suffixes import names_table
 from warmstart.core.task import TASKS
@@ -129,12 +128,12 @@ def _texts(corpus: str) -> list[Path]:
 
 
 def _inputs(model: Model[Any, Any, Any], corpus: str, column: str | None) -> Any:
-    from warmstart.bulk.predict_table import table_inputs
+    from warmstart.core.table_rows import table_inputs
 
     input_kind = model.input_kind
     if names_table(corpus):
-        with column_flag():
-            return table_inputs(model, corpus, () if column is None else (column,))
+        columns = () if column is None else (column,)
+        return table_inputs(model, corpus, columns, option="--column")
     if input_kind.suffixes:
         return corpus
     if not (files := _texts(corpus)):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,9 +61,8 @@ def run(request: Request) -> None:
     model, hint = opened(request)
     open_engine(model, hint)
     source = request.arguments.typed[0]
-    with column_flag():
-        columns = request.batch.get("column", ())
-        table = predict_table(model, source, options, columns, **request.reading)
+    columns = request.batch.get("column", ())
+    table = predict_table(model, source, options, columns, option="--column", **request.reading)
     say(f"Input: {' and '.join(table.inputs)} of {source}")
     failures: list[str] = []
     count = 0
@@ -83,15 +80,6 @@ def run(request: Request) -> None:
         for failure in failures:
             complain(f"  {failure}")
         click.get_current_context().exit(1)
-
-
-@contextmanager
-def column_flag() -> Iterator[None]:
-    """Name the flag `--column` in errors about the options of the reader of tables."""
-    try:
-        yield
-    except UsageError as error:
-        raise UsageError(re.sub(r"\b(text|path)_column\b", "--column", str(error))) from None
 
 
 def _target(request: Request) -> Path | None:

@@ -23,7 +23,7 @@ import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -33,7 +33,8 @@ from warmstart.catalog.words import preprocessing_in_words
 from warmstart.checkpoints.file_names import IN_PROGRAM
 from warmstart.digests import sha256_of
 from warmstart.engines import store
-from warmstart.errors import BundleError
+from warmstart.errors import BundleError, UsageError
+from warmstart.json_values import JSON, check
 
 FORMAT = 1
 MANIFEST = "warmstart.json"
@@ -46,6 +47,14 @@ STATE = "training"
 FILE_NAME = re.compile(r"(\w[\w.-]*/)?[\w.][\w.-]*")
 """Names of the task's own files: in the folder itself, or in one of it."""
 LARGEST_JSON = 64 * 2**20
+
+
+class Manifest(TypedDict):
+    """The content of `warmstart.json`."""
+
+    format: int
+    entry: Mapping[str, JSON]
+    sha256: Mapping[str, str]
 
 
 def is_bundle(folder: Path) -> bool:
@@ -71,31 +80,27 @@ def read(folder: Path) -> Contents:
     """Read and check a bundle's JSON files.
 
     Raises:
-        BundleError: a file is missing, damaged, or of a newer format.
+        BundleError: a file is missing, damaged, or of a newer format; the message names the field.
     """
-    manifest = _read_json(folder / MANIFEST)
-    try:
-        if manifest["format"] != FORMAT:
-            raise BundleError(
-                f"{folder} has bundle format {manifest['format']}; this version reads {FORMAT}. "
-                "Update warmstart, or save the model again."
-            )
-        entry = Entry.from_dict(manifest["entry"])
-        weights = next(
-            (name for name in (ADAPTER, IN_PROGRAM) if name in manifest["sha256"]), WEIGHTS
-        )
-        digest = str(manifest["sha256"][weights])
-        others = {
-            str(name): str(sha256) for name, sha256 in manifest["sha256"].items() if name != weights
-        }
-        labels = tuple(
-            Label(int(d["index"]), str(d["id"]), str(d["name"]))
-            for d in _read_json(folder / LABELS)
-        )
-    except (KeyError, TypeError, ValueError) as error:
+    manifest = read_json(folder / MANIFEST, Mapping[str, JSON])
+    if manifest.get("format") != FORMAT:
         raise BundleError(
-            f"{folder / MANIFEST} or {LABELS} is damaged ({error}); save the model again."
-        ) from error
+            f"{folder} has bundle format {manifest.get('format')}; this version reads {FORMAT}. "
+            "Update warmstart, or save the model again."
+        )
+    _check(manifest, Manifest, folder / MANIFEST)
+    try:
+        entry = Entry.from_dict(manifest["entry"])
+    except UsageError as error:
+        reason = str(error).rstrip(".")
+        raise BundleError(f"{folder / MANIFEST}: {reason}; save the model again.") from error
+    hashes = manifest["sha256"]
+    weights = next((name for name in (ADAPTER, IN_PROGRAM) if name in hashes), WEIGHTS)
+    if weights not in hashes:
+        raise BundleError(
+            f"{folder / MANIFEST}: sha256 names no file of weights; save the model again."
+        )
+    labels = tuple(Label(**label) for label in read_json(folder / LABELS, list[Label]))
     _check_statistics(folder, manifest["entry"])
     if [label.index for label in labels] != list(range(len(labels))):
         raise BundleError(
@@ -105,7 +110,9 @@ def read(folder: Path) -> Contents:
     for path in (folder / weights, *(folder / "artifacts").glob("*/*")):
         if path.exists() and not path.is_file():
             raise BundleError(f"{path} is not a regular file; copy the bundle again.")
-    for name, sha256 in others.items():
+    for name, sha256 in hashes.items():
+        if name == weights:
+            continue
         if not FILE_NAME.fullmatch(name):
             raise BundleError(
                 f"{folder / MANIFEST} names the file {name!r}, which does not belong to a bundle."
@@ -116,7 +123,7 @@ def read(folder: Path) -> Contents:
             raise BundleError(
                 f"{folder / name} is not the file that was saved (its sha256 differs); copy it again."
             )
-    return Contents(folder, entry, labels, digest, folder / weights)
+    return Contents(folder, entry, labels, hashes[weights], folder / weights)
 
 
 def write(
@@ -274,7 +281,17 @@ def _check_statistics(folder: Path, values: Any, name: str = "") -> None:
         raise BundleError(f"{folder / MANIFEST}: a standard deviation is {values}, not above 0.")
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path, hint: Any, *, finite: bool = True) -> Any:
+    """The content of a JSON file of a bundle.
+
+    Args:
+        path: of the file.
+        hint: its type; see `json_values.check`.
+        finite: whether NaN and infinity are refused.
+
+    Raises:
+        BundleError: the file is missing, cannot be read, or has another type.
+    """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise BundleError(f"{path} is not a regular file; copy the bundle again.")
@@ -282,8 +299,19 @@ def _read_json(path: Path) -> Any:
             raise BundleError(
                 f"{path} is larger than {LARGEST_JSON >> 20} MiB; this is not a bundle's file."
             )
-        return json.loads(path.read_text("utf-8"), parse_constant=_not_finite)
+        refuse = _not_finite if finite else None
+        content = json.loads(path.read_text("utf-8"), parse_constant=refuse)
     except FileNotFoundError as error:
         raise BundleError(f"{path} is missing; {path.parent} is not a complete bundle.") from error
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{path} cannot be read: {error}") from error
+    _check(content, hint, path)
+    return content
+
+
+def _check(content: Any, hint: Any, path: Path) -> None:
+    """Raise `BundleError` unless the content of a file has a type."""
+    try:
+        check(content, hint)
+    except ValueError as error:
+        raise BundleError(f"{path}: {error}; save the model again.") from error

@@ -1,4 +1,4 @@
-"""Calibrated int8 of a model: converts real inputs to arrays, and compiles a program with them.
+"""Calibrated int8 of a model: the request, the programs that are stored, and compiling one.
 
 A program is stored by the digest of its calibration inputs. The latest one of each model is
 recorded, so that `precision="int8"` without calibration data opens it.
@@ -6,48 +6,34 @@ recorded, so that `precision="int8"` without calibration data opens it.
 
 from __future__ import annotations
 
-import hashlib
-import random
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from warmstart import log
 from warmstart.catalog import Entry
 from warmstart.core import bundle
+from warmstart.core.calibration_inputs import (
+    AGREEMENT,
+    SECTION,
+    check_data,
+    checked_agreement,
+    collect,
+    undefined,
+)
 from warmstart.core.compiling import artifact_key, job_of, run_process
-from warmstart.core.inputs import Item, Row
 from warmstart.core.types import Data
 from warmstart.core.weights import Weights
-from warmstart.counts import counted
 from warmstart.engines import store
 from warmstart.engines.calibration import FORWARD, Calibration
-from warmstart.errors import InputError, UsageError, documented_in, is_installed, require
+from warmstart.errors import UsageError, documented_in, is_installed, require
 from warmstart.hub.json_file import JsonFile
 
 if TYPE_CHECKING:
     from warmstart.core.model import Model
 
-AGREEMENT = 0.99
-"""The default minimum agreement."""
-LEAST, MOST = 10, 300
-"""Minimum and maximum number of calibration inputs; of more, `MOST` are sampled, the same ones
-every time.
-"""
-SPLIT = 40
-"""The number of inputs from which on half of them are set aside in a calibration, to measure the
-agreement on.
-"""
-MEMORY = 2**29
-"""Maximum bytes of the arrays of a calibration."""
-SECTION = "engines.md#calibrated-int8"
-"""The section of the documentation on calibration."""
 LATEST = JsonFile("calibrated.json")
 
 
@@ -56,117 +42,45 @@ class Request:
     """The user's request: data to calibrate on, and the minimum agreement with float32.
 
     Attributes:
-        data: inputs of the model: a list, or what its `stream` takes. They need no labels.
+        data: inputs of the model, without labels; see `collect`.
         threshold: the minimum agreement, above 0 and at most 1.
+        columns, column_option: of a table of inputs; see `collect`.
     """
 
     data: Data
     threshold: float = AGREEMENT
+    columns: Sequence[str] = ()
+    column_option: str | None = None
 
     def __post_init__(self) -> None:
-        is_number = isinstance(self.threshold, int | float) and not isinstance(self.threshold, bool)
-        if not is_number or not 0 < self.threshold <= 1:
-            raise UsageError(
-                f"agreement must be above 0 and at most 1, such as 0.99, not {self.threshold!r}.",
-                section=SECTION,
-            )
+        checked_agreement(self.threshold)
 
     @cached_property
     def _collected(self) -> dict[str, Calibration]:
         return {}
 
+    @documented_in(SECTION)
+    def check(self, model: Any) -> None:
+        """Check what is known before any input is read.
+
+        Raises:
+            UsageError: agreement is not defined for the task, or the data does not exist.
+        """
+        if model.agreement_rule is None:
+            raise UsageError(undefined(model.task))
+        check_data(model, self.data)
+
     def calibration(self, model: Model[Any, Any, Any]) -> Calibration:
         """The data as inputs of a model's program; it is read once."""
         if model.task not in self._collected:
-            self._collected[model.task] = collect(model, self.data, self.threshold)
-        return self._collected[model.task]
-
-
-def collect(
-    model: Model[Any, Any, Any], data: Data, threshold: float = AGREEMENT, *, least: int = LEAST
-) -> Calibration:
-    """Convert real inputs to inputs of a model's program.
-
-    Args:
-        model: prepares them.
-        data: see `Request`.
-        threshold: of the calibration.
-        least: the minimum number of inputs.
-
-    Raises:
-        UsageError: agreement is not defined for the task, or these are too few inputs.
-        InputError: an input is unusable.
-    """
-    rule = model.agreement_rule
-    if rule is None:
-        raise UsageError(
-            f"Precisions cannot be calibrated or compared for {model.task}: agreement is not "
-            "defined for it. Leave calibration out; precision='int8' then quantises the weights only.",
-            section=SECTION,
-        )
-    options = model.options()
-
-    def rows(item: Item) -> Sequence[Row]:
-        if isinstance(item.value, InputError):
-            raise item.value
-        return model.prepare(item, options).rows
-
-    items = _chosen(model.stream_items(data, options), MOST)
-    if len(items) == 1 and least > 1 and isinstance(data, str | PathLike):
-        rows(items[0])  # a mistyped path is its own error
-    if len(items) < least:
-        raise UsageError(
-            f"Calibration needs {least} inputs or more, preferably 100 to 300 similar to "
-            f"those that the model will see; got {counted(len(items), 'input')}.",
-            section=SECTION,
-        )
-    size = sum(array.nbytes for row in rows(items[0]) for array in row.values())
-    if len(items) > (most := max(least, MEMORY // size)):
-        log.info("calibration: %d of %d inputs, for the memory", most, len(items))
-        items = [items[number * len(items) // most] for number in range(most)]
-    random.Random(0).shuffle(items)  # sorted ones would leave classes out of a half
-    prepared = [rows(one) for one in items]
-    if least > 1 and len(different := _different(prepared)) < len(prepared):
-        log.info("calibration: %d of %d inputs are different", len(different), len(prepared))
-        if len(different) < least:
-            raise UsageError(
-                f"Calibration needs {least} different inputs or more; of these "
-                f"{counted(len(prepared), 'input')} only {len(different)} are different.",
-                section=SECTION,
+            self._collected[model.task] = collect(
+                model,
+                self.data,
+                self.threshold,
+                columns=self.columns,
+                column_option=self.column_option,
             )
-        prepared = different
-    count = len(prepared)
-    first = count - count // 2 if count >= SPLIT else count
-    validation = sum(map(len, prepared[first:]))
-    inputs = model.batch([row for each in prepared for row in each])
-    return Calibration(inputs, rule, threshold, validation)
-
-
-def _different(prepared: Sequence[Sequence[Row]]) -> list[Sequence[Row]]:
-    """The inputs without those that are equal to an earlier one: an input that is calibrated on and
-    set aside as well would overstate the agreement.
-    """
-    by_digest: dict[bytes, Sequence[Row]] = {}
-    for rows in prepared:
-        digest = hashlib.sha256()
-        for row in rows:
-            for name, array in row.items():
-                digest.update(f"{name} {array.shape} ".encode())
-                digest.update(np.ascontiguousarray(array).data)
-        by_digest.setdefault(digest.digest(), rows)
-    return list(by_digest.values())
-
-
-def _chosen(items: Iterator[Item], most: int) -> list[Item]:
-    """A uniform sample of at most `most` items, in their order (reservoir sampling)."""
-    chosen: list[tuple[int, Item]] = []
-    generator = random.Random(0)
-    for index, item in enumerate(items):
-        if len(chosen) < most:
-            chosen.append((index, item))
-        elif (replaced := generator.randrange(index + 1)) < most:
-            chosen[replaced] = (index, item)
-    return [item for _, item in sorted(chosen, key=lambda pair: pair[0])]
+        return self._collected[model.task]
 
 
 def artifact(model: Any, request: Request) -> store.Artifact:
@@ -224,31 +138,34 @@ def latest(entry: Entry, weights: Weights | None) -> store.Artifact | None:
 
 
 @documented_in(SECTION)
-def check_agreement(name: str, program: store.Artifact | None, least: float) -> None:
-    """Refuse a stored int8 program of a model if its agreement with float32 is less than requested.
+def check_agreement(model: Any, least: float) -> None:
+    """Refuse the stored int8 program of a model if its agreement with float32 is less than requested.
 
     Raises:
-        UsageError: it is, or was not measured.
+        UsageError: it is, on the engine that runs it; it was not measured; or agreement is not
+            defined for the task.
     """
+    if model.agreement_rule is None:
+        raise UsageError(undefined(model.task))
+    program = model.calibrated_artifact()
     record = None if program is None else program.calibration
     if record is None:
         raise UsageError(
-            f"There is no calibrated int8 program of {name} whose agreement is known. Pass "
+            f"There is no calibrated int8 program of {model.name} whose agreement is known. Pass "
             "calibration=DATA, or leave agreement out."
         )
-    if (reached := record.agreement[record.engine]) < least:
-        raise UsageError(
-            f"The int8 program of {name} has an agreement of {reached:.1%}, requested {least:.1%}. "
-            "Pass calibration=DATA to calibrate again, or leave agreement out."
-        )
-
-
-@documented_in(SECTION)
-def check_precision(precision: str, **options: Any) -> None:
-    """Raise `UsageError` where an option of calibration is set for another precision."""
-    for name, value in options.items():
-        if value is not None and precision not in ("int8", "auto"):
-            raise UsageError(f"{name} is for precision='int8' and 'auto', not for {precision!r}.")
+    engine = record.engine if model.requested_engine == "auto" else model.requested_engine
+    reached = record.agreement.get(engine)  # None: the error of opening the engine says why
+    if reached is None or reached >= least:
+        return
+    remedy = "Pass calibration=DATA to calibrate again, or leave agreement out."
+    for other, better in record.agreement.items():
+        if better >= least:
+            remedy = f"On {other} it is {better:.1%}: use engine={other!r}."
+    raise UsageError(
+        f"The int8 program of {model.name} has an agreement of {reached:.1%} on {engine}, requested "
+        f"{least:.1%}. {remedy}"
+    )
 
 
 def has_published_weights(model: Model[Any, Any, Any]) -> bool:
@@ -258,7 +175,7 @@ def has_published_weights(model: Model[Any, Any, Any]) -> bool:
 
 
 def _run_job(model: Any, calibration: Calibration, job: Mapping[str, Any]) -> Mapping[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="warmstart-") as folder:
+    with tempfile.TemporaryDirectory(dir=job["folder"]) as folder:
         saved = calibration.save(Path(folder) / "inputs.npz")
         exact = job["artifact"]
         return run_process(

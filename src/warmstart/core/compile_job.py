@@ -6,6 +6,7 @@ Lines: `{"stage": text}` while it works; last `{"record": …}` or `{"error": cl
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -18,7 +19,9 @@ from warmstart.catalog import Entry
 from warmstart.core.compiling import Report, build_keras, fill_graph, numbers, origin
 from warmstart.core.task import task_class
 from warmstart.core.weights import Weights
-from warmstart.errors import WarmstartError
+from warmstart.errors import CacheError, WarmstartError
+from warmstart.hub import home
+from warmstart.hub.files import cache_error, is_full
 
 Job = Mapping[str, Any]
 Build = Callable[[], Any]
@@ -114,16 +117,28 @@ def main() -> int:
             modules: dict[str, Any] = sys.modules
             modules.update(dict.fromkeys(NOT_NEEDED))  # importing them is an ImportError
         send(record=run(job, entry, weights, build, lambda stage: send(stage=stage)))
-    except WarmstartError as error:
-        send(error=type(error).__name__, message=str(error))
-        return 1
-    except OSError as error:
-        send(
-            error="CacheError",
-            message=f"{error.filename or 'A file'} cannot be written: {error.strerror or error}.",
-        )
+    except Exception as error:
+        if (explained := _explained(error, job)) is None:
+            raise
+        send(error=type(explained).__name__, message=str(explained))
         return 1
     return 0
+
+
+def _explained(error: Exception, job: Job) -> WarmstartError | None:
+    """The error that the job ends with; None if it was not foreseen."""
+    if not isinstance(error, CacheError) and is_full(error):  # of TensorFlow, of its converter, ...
+        folder = Path(job["folder"]).parent if "folder" in job else Path(job["path"]).parents[1]
+        folder = folder.absolute()
+        if folder.is_relative_to(home()):
+            return cache_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), folder)
+        return CacheError(
+            f"{folder} cannot be written: no space is left. Free some, or choose another folder."
+        )
+    if isinstance(error, OSError):
+        name = error.filename or "A file"
+        return CacheError(f"{name} cannot be written: {error.strerror or error}.")
+    return error if isinstance(error, WarmstartError) else None
 
 
 if __name__ == "__main__":

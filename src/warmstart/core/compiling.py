@@ -20,7 +20,14 @@ from warmstart.core.task import task_class
 from warmstart.core.weights import Weights, checkpoint_digest
 from warmstart.engines import store
 from warmstart.engines.noise import quiet_import
-from warmstart.errors import CompileError, CorruptCheckpointError, require
+from warmstart.errors import (
+    CompileError,
+    CorruptCheckpointError,
+    UsageError,
+    WarmstartError,
+    first_line,
+    require,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -46,6 +53,7 @@ def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
 
     Raises:
         CheckpointError: the weights do not fit, or are unusable.
+        UsageError: the config or an option does not fit the architecture.
         MissingPackageError: TensorFlow is not installed.
     """
     require("tensorflow", extra="tensorflow", purpose=f"to build the Keras model of {entry.name}")
@@ -57,6 +65,13 @@ def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
     random.seed(0)  # Keras draws the seeds of its initialisers from here
     try:
         model = module.build(entry.config, **options)
+    except WarmstartError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # of an edited config
+        raise UsageError(
+            f"The config of {entry.name} does not describe a network of {entry.architecture}: "
+            f"{first_line(error)}"
+        ) from error
     finally:
         random.setstate(state)
     if weights.path is not None:

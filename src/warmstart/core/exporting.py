@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
+from warmstart.atomic import scratch_folder
 from warmstart.core.compiling import job_of, run_process
 from warmstart.engines.export import FORMATS
 from warmstart.errors import CacheError, UsageError, documented_in, require
@@ -79,11 +80,8 @@ def export(
     note = path.with_name(path.name + NOTE) if is_file else path / FOLDER_NOTE
     _require_new(note)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=".exporting-", dir=path.parent, ignore_cleanup_errors=True
-        ) as temporary:
-            exported = Path(temporary, path.name)
+        with scratch_folder(path.parent, ".exporting-") as temporary:
+            exported = temporary / path.name
             record = write(model, format, exported, calibration)
             facts = describe(model, artifact, format, record)
             written = exported.parent / note.name if is_file else exported / note.name
@@ -119,7 +117,7 @@ def write(
         "path": str(path),
         "artifact": str(exact.artifact.folder.absolute()),
     }
-    with tempfile.TemporaryDirectory(prefix="warmstart-") as folder:
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         if calibration is not None:
             job["calibration"] = calibration.save(Path(folder) / "inputs.npz")
         return run_process(job, f"Exporting {model.name}", model.on_stage)

@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 
 from warmstart import log
 from warmstart.core.compiling import compiled
+from warmstart.core.programs import warn_of_cache
 from warmstart.core.terminal import say
 from warmstart.errors import CacheError, UsageError, WarmstartError, is_installed
 
@@ -44,7 +45,8 @@ class FirstUse:
         model: not compiled yet, with `engine="auto"`.
 
     Attributes:
-        stand_in: the same model on Keras; None once the program is ready, or compiling failed.
+        stand_in: the same model on Keras; None once the program is ready, or compiling failed for
+            another reason than that the cache cannot be written.
     """
 
     def __init__(self, model: LoadedModel):
@@ -97,18 +99,21 @@ class FirstUse:
             self._ended.wait(CANCEL_SECONDS)
 
     def _compile(self, model: LoadedModel) -> None:
+        is_stored = True
         try:
             compiled(
                 model.entry, model.weights, model.precision, self._report, started=self._started
             )
             engine = model.engine  # opened and timed here, not during a call
             _print(f"{self._name} is compiled and now runs on {engine.name}.")
+        except CacheError as error:
+            is_stored = False
+            warn_of_cache(self._name, error)
         except WarmstartError as error:  # the next call compiles, and raises it
             log.info("%s: not compiled in the background: %s", self._name, error)
-            if isinstance(error, CacheError):
-                _print(f"{self._name} cannot be stored, so Keras predicts in every run: {error}")
         finally:
-            self.stand_in = None
+            if is_stored:
+                self.stand_in = None
             _running.discard(self)
             self._ended.set()
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypedDict
 
 from warmstart import log
 from warmstart.catalog import Entry, Label
@@ -24,6 +24,7 @@ from warmstart.counts import counted
 from warmstart.engines import choose
 from warmstart.engines.base import Engine, Runner, Signature
 from warmstart.errors import BundleError, UsageError
+from warmstart.json_values import JSON, check
 
 if TYPE_CHECKING:
     from keras import Model as KerasModel
@@ -31,8 +32,15 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from warmstart.core.input_kind import InputKind
-    from warmstart.core.loading import LoadOptions
+    from warmstart.core.load_options import LoadOptions
     from warmstart.engines.keras import Program
+
+
+class Settings(TypedDict, total=False):
+    """The parts of an entry of which tasks declare the keys that they read."""
+
+    config: Mapping[str, JSON]
+    processing: Mapping[str, JSON]
 
 
 def _silent(stage: str) -> None: ...
@@ -54,6 +62,8 @@ class LoadedModel(CompiledModel, ABC):
     """The output of the program whose last dimension is the number of labels, if there is one."""
     has_stand_in: ClassVar[bool] = True
     """Whether Keras may answer while the program is compiled."""
+    settings_type: ClassVar[type] = Settings
+    """A typed dictionary of what the task reads of `Entry.config` and `Entry.processing`."""
     output_notes: ClassVar[Mapping[str, str]] = {}
     """Output name of the program -> its meaning; for the JSON file of an export."""
 
@@ -175,11 +185,21 @@ class LoadedModel(CompiledModel, ABC):
         Raises:
             BundleError: two of them do not belong together.
         """
+        settings = {"config": self.entry.config, "processing": self.entry.processing}
+        try:
+            check(settings, self.settings_type, "entry")
+        except ValueError as error:
+            raise BundleError(f"{self._manifest}: {error}; save the model again.") from error
         count = self.entry.config.get("classes", self.entry.config.get("num_labels"))
         if self.class_output and isinstance(count, int):
             self._check_labels(count)
         if (artifact := self._recorded_artifact()) is not None:
             self.check_program(artifact.signatures)
+
+    @property
+    def _manifest(self) -> str:
+        """The file that describes the model, for messages; its name where there is no folder."""
+        return str(self._folder / bundle.MANIFEST) if self._folder else self.name
 
     def check_program(self, signatures: Mapping[str, Signature]) -> None:
         """Compare the program with the labels; subclasses compare more.
@@ -187,9 +207,11 @@ class LoadedModel(CompiledModel, ABC):
         Raises:
             BundleError: they do not belong together.
         """
+        if not signatures:
+            raise BundleError(f"{self._folder or self.name}: the program has no function.")
         outputs = [output for signature in signatures.values() for output in signature.outputs]
         for spec in outputs:
-            size = spec.shape[-1] if spec.name == self.class_output else None
+            size = spec.shape[-1] if spec.shape and spec.name == self.class_output else None
             if isinstance(size, int):
                 self._check_labels(size)
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from warmstart import catalog, hub
 from warmstart.catalog import Entry
 from warmstart.core import bundle
-from warmstart.core.calibration import AGREEMENT, Request, check_precision
+from warmstart.core.calibration import Request
+from warmstart.core.calibration_inputs import AGREEMENT
 from warmstart.core.channels import RGB, inflated
 from warmstart.core.compiling import build_keras
 from warmstart.core.keywords import refuse_unknown
 from warmstart.core.listing import Entries
+from warmstart.core.load_options import check_load_options
 from warmstart.core.model import Model
 from warmstart.core.precision import fastest
 from warmstart.core.resolver import (
@@ -31,6 +33,7 @@ from warmstart.core.weights import Weights
 from warmstart.counts import counted
 from warmstart.engines import choose
 from warmstart.errors import DownloadError, MismatchError, OfflineError, UsageError, documented_in
+from warmstart.json_values import is_integer
 from warmstart.suggestions import unknown_name
 
 if TYPE_CHECKING:
@@ -39,20 +42,6 @@ if TYPE_CHECKING:
 
 FEW_CLASSES = 5
 """Classes that the line about a default model names."""
-
-
-class LoadOptions(TypedDict, total=False):
-    """The keywords of `load` besides `task`."""
-
-    weights: str | PathLike[str] | None
-    engine: Literal["auto", "litert", "openvino", "onnxruntime", "keras"]
-    precision: Literal["float32", "bfloat16", "int8", "auto"]
-    calibration: Data | None
-    agreement: float | None
-    device: Literal["auto", "cpu", "gpu"]
-    revision: str | None
-    offline: bool | None
-    progress: hub.Progress | None
 
 
 @documented_in("weights.md#sources")
@@ -82,11 +71,13 @@ def load(
         engine: `"auto"`, `"litert"`, `"openvino"`, `"onnxruntime"` or `"keras"`.
         precision: `"float32"`, `"bfloat16"`, `"int8"`, or `"auto"`: the fastest on this machine
             that reaches the requested agreement with float32. This is measured once, with
-            `calibration`, before `load` returns; later calls need no `calibration`.
+            `calibration`, before `load` returns; later calls need no `calibration`, also with
+            another `agreement` or `engine`.
         calibration: real inputs for `"int8"` and `"auto"`, about 100 to 300, without labels: a
-            list, or what the model's `stream` takes, such as a folder of photos. With them, ranges
-            are calibrated in advance, which is faster. Without them, `"int8"` uses the program of
-            the bundle, or the one that was calibrated last, or quantises activations at run time.
+            list, the path of a file of texts or of a table of inputs, or what the model's `stream`
+            takes, such as a folder of photos. With them, ranges are calibrated in advance, which is
+            faster. Without them, `"int8"` uses the program of the bundle, or the one that was
+            calibrated last, or quantises activations at run time.
         agreement: the minimum agreement with float32, 0 to 1: for classifiers the fraction of
             inputs with the same best class; default: 0.99. It is measured on half of the inputs,
             on which ranges are not calibrated; if there are fewer than 40, on all. Layers stay in
@@ -116,9 +107,18 @@ def load(
     """
     engine = choose.for_device(engine, device)
     choose.check_options(engine, precision)
+    check_load_options(
+        task=task,
+        weights=weights,
+        precision=precision,
+        calibration=calibration,
+        agreement=agreement,
+        revision=revision,
+        offline=offline,
+        progress=progress,
+    )
     least = AGREEMENT if agreement is None else agreement
     request = None if calibration is None else Request(calibration, least)
-    check_precision(precision, calibration=calibration, agreement=agreement)
     if not isinstance(name, str | PathLike):
         raise UsageError(
             f"ws.load takes the name, folder or source of a single model, not {name!r}.",
@@ -195,12 +195,7 @@ def backbone(
             "ws.finetune trains models for the other tasks."
         )
     shape = input_shape or (*entry.preprocessing.size, 3)
-    if (
-        len(shape) != 3
-        or any(side is not None and side < entry.min_size for side in shape[:2])
-        or not isinstance(shape[2], int)
-        or shape[2] < 1
-    ):
+    if not _is_shape(shape, entry.min_size):
         raise UsageError(
             f"{entry.name} takes input_shape (H, W, channels), H and W of {entry.min_size} or more, "
             f"not {shape}."
@@ -320,6 +315,16 @@ def _inside_the_package(task: str) -> str:
         if all(file.source.startswith("embedded:") for file in entry.weights.values())
     ]
     return f" Without a network there is {' or '.join(entries)}." if entries else ""
+
+
+def _is_shape(shape: Any, least: int) -> bool:
+    """Whether this is (H, W, channels), with None for any H or W."""
+    return (
+        isinstance(shape, tuple | list)
+        and len(shape) == 3
+        and all(side is None or is_integer(side, least) for side in shape[:2])
+        and is_integer(shape[2], 1)
+    )
 
 
 def _only_with_top(entry: Entry) -> bool:

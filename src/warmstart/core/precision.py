@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 from warmstart import log
 from warmstart.catalog import Entry
-from warmstart.core.calibration import AGREEMENT, Request, has_published_weights
+from warmstart.core.calibration import Request, has_published_weights
+from warmstart.core.calibration_inputs import AGREEMENT
 from warmstart.core.compiling import artifact_key
 from warmstart.core.model import Model
 from warmstart.core.weights import Weights
@@ -17,7 +18,7 @@ from warmstart.engines import choose, machine
 from warmstart.engines.base import Engine
 from warmstart.engines.calibration_record import FloatRecord
 from warmstart.engines.store import Artifact
-from warmstart.errors import EngineError, UsageError, documented_in
+from warmstart.errors import EngineError, EngineUnavailableError, UsageError, documented_in
 from warmstart.hub.json_file import JsonFile
 
 ModelT = TypeVar("ModelT", bound=Model[Any, Any, Any])
@@ -89,6 +90,10 @@ class Choice:
             *(candidate.words for candidate in self.candidates),
         )
 
+    def at(self, threshold: float) -> Choice:
+        """The choice for another requested agreement, by the same figures."""
+        return replace(self, threshold=threshold, precision=_best(self.candidates, threshold))
+
     def is_current(self, int8: Artifact | None) -> bool:
         """Whether the choice was made with this int8 program; another may have replaced it."""
         record = int8.calibration if int8 else None
@@ -97,6 +102,8 @@ class Choice:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Choice:
         candidates = tuple(Candidate(**candidate) for candidate in data["candidates"])
+        if not candidates:
+            raise ValueError("a choice without candidates")
         return cls(**{**data, "candidates": candidates})
 
 
@@ -108,12 +115,13 @@ def fastest(
 
     Args:
         exact: in float32.
-        request: real inputs, and the requested agreement; None: use the choice recorded on this
-            machine, or choose among the programs of the bundle.
-        threshold: the agreement, if there is no request; None: that of the recorded choice.
+        request: real inputs, and the requested agreement; None: use the figures that are stored on
+            this machine or in the bundle.
+        threshold: the agreement, if there is no request; None: that of the recorded choice, or the
+            default.
 
     Raises:
-        UsageError: nothing was chosen before, and there is no request.
+        UsageError: nothing was calibrated before, and there is no request.
     """
     if exact.agreement_rule is None:
         raise UsageError(
@@ -123,7 +131,7 @@ def fastest(
     choice = _recorded(exact, request, threshold)
     if choice is None:
         least = AGREEMENT if threshold is None else threshold
-        choice = choose_precision(exact, request) if request else _of_bundle(exact, least)
+        choice = choose_precision(exact, request) if request else _of_record(exact, least)
     if choice is None:
         raise UsageError(
             f"precision='auto' compares precisions of {exact.name} on real inputs: pass "
@@ -140,20 +148,9 @@ def choose_precision(exact: Model[Any, Any, Any], request: Request) -> Choice:
     calibration = request.calibration(exact)
     inputs = calibration.to_compare
     expected = inputs.decisions(exact.engine)
-    opened, agreements, refused = {"float32": exact}, {"float32": 1.0}, []
-    for precision in ("bfloat16", "int8"):
-        try:
-            choose.check_options(exact.requested_engine, precision)
-            other = exact.in_precision(precision, request if precision == "int8" else None)
-            agreement = inputs.agreement(other.engine, expected)
-        except (EngineError, UsageError) as error:
-            refused.append(Candidate(precision, reason=str(error)))
-            continue
-        opened[precision], agreements[precision] = other, agreement
-    candidates = recorded_candidates(exact, opened["int8"].artifact) if "int8" in opened else None
-    if candidates is None:
-        engines = {name: model.engine for name, model in opened.items()}
-        candidates = (*_measured(engines, agreements), *refused)
+    candidates = _candidates(
+        exact, request, lambda precision, engine: inputs.agreement(engine, expected)
+    )
     choice = Choice(
         _best(candidates, calibration.threshold),
         candidates,
@@ -166,22 +163,57 @@ def choose_precision(exact: Model[Any, Any, Any], request: Request) -> Choice:
     return _record(exact, choice)
 
 
-def _of_bundle(exact: Model[Any, Any, Any], threshold: float) -> Choice | None:
-    """Choose between float32 and the calibrated program of a bundle, by its recorded agreement."""
-    other = exact.in_precision("int8")
-    artifact = other.own_artifact()
+def _of_record(exact: Model[Any, Any, Any], threshold: float) -> Choice | None:
+    """Choose by the figures in the record of the calibrated program, of the bundle or of this
+    machine; None if there is no such program.
+    """
+    artifact = exact.calibrated_artifact()
     record = artifact.calibration if artifact else None
     if artifact is None or record is None:
         return None
-    if (candidates := recorded_candidates(exact, artifact)) is None:
-        engines = {"float32": exact.engine, "int8": other.engine}
-        agreements = {"float32": 1.0, "int8": record.agreement[other.engine.name]}
-        candidates = _measured(engines, agreements)
+
+    def agreement(precision: str, engine: Engine) -> float:
+        if precision == "int8":
+            return record.agreement[engine.name]
+        if not record.bfloat16.engine:
+            reason = record.bfloat16.reason or "Its agreement with float32 was not measured."
+            raise EngineUnavailableError(reason)
+        return record.bfloat16.agreement
+
+    candidates = recorded_candidates(exact, artifact) or _candidates(exact, None, agreement)
     best = _best(candidates, threshold)
     choice = Choice(
         best, candidates, threshold, record.inputs, record.digest, record.measure, record.validation
     )
     return _record(exact, choice)
+
+
+def _candidates(
+    exact: Model[Any, Any, Any],
+    request: Request | None,
+    agreement: Callable[[str, Engine], float],
+) -> tuple[Candidate, ...]:
+    """All precisions, as recorded when int8 was calibrated on this machine, or measured now.
+
+    Args:
+        exact: in float32.
+        request: calibrates int8.
+        agreement: that of an engine in a precision; raises `EngineError` if it is not known.
+    """
+    opened, agreements, refused = {"float32": exact}, {"float32": 1.0}, []
+    for precision in ("bfloat16", "int8"):
+        try:
+            choose.check_options(exact.requested_engine, precision)
+            other = exact.in_precision(precision, request if precision == "int8" else None)
+            agreements[precision] = agreement(precision, other.engine)
+        except (EngineError, UsageError) as error:
+            refused.append(Candidate(precision, reason=str(error)))
+        else:
+            opened[precision] = other
+    if "int8" in opened and (recorded := recorded_candidates(exact, opened["int8"].artifact)):
+        return recorded
+    engines = {name: model.engine for name, model in opened.items()}
+    return (*_measured(engines, agreements), *refused)
 
 
 def recorded_candidates(
@@ -266,13 +298,13 @@ def _recorded(
     choice = _choice(_key(exact.entry, exact.weights, exact.requested_engine))
     if choice is None:
         return None
+    if (least := request.threshold if request else threshold) is not None:
+        choice = choice.at(least)
     if request is not None:
         is_same = choice.digest == request.calibration(exact).digest
         is_usable = choice.precision != "int8" or exact.in_precision("int8", request).is_compiled()
         return choice if is_same and is_usable else None
-    if not choice.is_current(exact.calibrated_artifact()):
-        return None
-    return choice if threshold is None or choice.threshold >= threshold else None
+    return choice if choice.is_current(exact.calibrated_artifact()) else None
 
 
 def _key(entry: Entry, weights: Weights, engine: str) -> str:

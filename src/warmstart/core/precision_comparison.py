@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.core.calibration import AGREEMENT, collect
+from warmstart.core.calibration_inputs import AGREEMENT, collect
 from warmstart.core.model import Model
 from warmstart.core.precision import recorded_candidates
 from warmstart.engines import choose
@@ -47,15 +47,21 @@ class Comparison:
 
 
 def compare_precisions(
-    model: Model[Any, Any, Any], exact: Model[Any, Any, Any], data: Any = None
+    model: Model[Any, Any, Any],
+    exact: Model[Any, Any, Any],
+    data: Any = None,
+    *,
+    columns: Sequence[str] = (),
+    column_option: str | None = None,
 ) -> Comparison:
     """Run both on the same inputs.
 
     Args:
         model: in the other precision.
         exact: the same model in float32.
-        data: inputs to compare on, as for `Request`; default: synthetic ones, which are less
+        data: inputs to compare on, as for `collect`; default: synthetic ones, which are less
             meaningful.
+        columns, column_option: of a table of inputs, as for `collect`.
 
     Raises:
         InputError: an input is unusable.
@@ -63,7 +69,10 @@ def compare_precisions(
     """
     if model.name != exact.name or model.weights != exact.weights:
         raise UsageError("Only the same model in two precisions can be compared.")
-    inputs = _probes(exact) if data is None else collect(exact, data, least=1)
+    if data is None:
+        inputs = _probes(exact)
+    else:
+        inputs = collect(exact, data, columns=columns, column_option=column_option, least=1)
     names = inputs.rule.outputs
     difference = max(
         float(

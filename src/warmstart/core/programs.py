@@ -6,22 +6,37 @@ import threading
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from warmstart.catalog import Entry, Label
 from warmstart.core import calibration
 from warmstart.core.compiling import artifact_key, compiled
+from warmstart.core.terminal import complain
 from warmstart.core.training_files import TrainingFiles
 from warmstart.core.weights import Weights
 from warmstart.engines import choose, store
 from warmstart.engines.agreement import Rule
 from warmstart.engines.base import Engine
-from warmstart.errors import BundleError, EngineError
+from warmstart.errors import BundleError, CacheError, EngineError
+from warmstart.hub import home
 
 if TYPE_CHECKING:
     from keras import Model as KerasModel
 
     from warmstart.engines.keras import Program
+
+_warned: set[Path] = set()
+"""Folders of the cache with a printed warning."""
+
+
+def warn_of_cache(name: str, error: CacheError) -> None:
+    """Print a warning, once for each folder of the cache, that a program cannot be stored there."""
+    if home() not in _warned:
+        _warned.add(home())
+        reason = str(error).rstrip(".")
+        complain(
+            f"warmstart: {name} is not compiled, so Keras predicts, which is slower: {reason}."
+        )
 
 
 class CompiledModel(TrainingFiles):
@@ -31,6 +46,7 @@ class CompiledModel(TrainingFiles):
     weights: Weights
     labels: tuple[Label, ...]
     precision: str
+    has_stand_in: ClassVar[bool]
     on_stage: Callable[[str], None]
     program: Callable[[Entry, KerasModel], Program]
     _engine_name: str
@@ -73,10 +89,13 @@ class CompiledModel(TrainingFiles):
             agreement: the minimum agreement of a stored int8 program, if there is no request.
 
         Raises:
-            UsageError: no int8 program is stored, or it agrees too little.
+            UsageError: no int8 program is stored, it agrees too little, or the request does not fit
+                the model.
         """
-        if precision == "int8" and request is None and agreement is not None:
-            calibration.check_agreement(self.entry.name, self.calibrated_artifact(), agreement)
+        if request is not None:
+            request.check(self)
+        elif precision == "int8" and agreement is not None:
+            calibration.check_agreement(self, agreement)
         if precision == self.precision and request is None:
             return self
         return self._reopened(self._engine_name, precision, request)
@@ -128,10 +147,22 @@ class CompiledModel(TrainingFiles):
 
     def _open_engine(self) -> Engine:
         if self._engine_name == "keras":
-            from warmstart.engines.keras import KerasEngine
+            return self._keras_engine()
+        try:
+            artifact = self.artifact
+        except CacheError as error:
+            if not (
+                self.has_stand_in and self._engine_name == "auto" and self.precision == "float32"
+            ):
+                raise
+            warn_of_cache(self.entry.name, error)
+            return self._keras_engine()
+        return choose.open_engine(artifact, self._engine_name, self.precision, self._onnx)
 
-            return KerasEngine(self.program(self.entry, self.keras))
-        return choose.open_engine(self.artifact, self._engine_name, self.precision, self._onnx)
+    def _keras_engine(self) -> Engine:
+        from warmstart.engines.keras import KerasEngine
+
+        return KerasEngine(self.program(self.entry, self.keras))
 
     def _onnx(self, path: Path) -> object:
         return import_module("warmstart.core.exporting").write(self, "onnx", path)

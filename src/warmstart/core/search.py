@@ -213,7 +213,7 @@ class Index:
             model, digest = str(manifest["model"]), str(manifest["digest"])
             with open_checkpoint(path / VECTORS) as checkpoint:
                 vectors = checkpoint.read("vectors")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise BundleError(
                 f"{path} is a damaged index ({error}); build it again.", section=SECTION
             ) from error

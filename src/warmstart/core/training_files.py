@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import TypedDict
 
 from warmstart.core import bundle
 from warmstart.errors import UsageError
 from warmstart.json_values import JSON
+
+
+class TrainingRecord(TypedDict):
+    """The content of `training.json`, as far as it is read here."""
+
+    history: list[dict[str, JSON]]
 
 
 class TrainingFiles:
@@ -18,9 +24,15 @@ class TrainingFiles:
 
     @property
     def history(self) -> list[dict[str, JSON]]:
-        """The epochs of its fine-tuning, one record each; empty if it was not fine-tuned."""
-        path = self._training_files().get(bundle.TRAINING)
-        return json.loads(path.read_text("utf-8"))["history"] if path else []
+        """The epochs of its fine-tuning, one record each; empty if it was not fine-tuned.
+
+        Raises:
+            BundleError: `training.json` is damaged.
+        """
+        if (path := self._training_files().get(bundle.TRAINING)) is None:
+            return []
+        record: TrainingRecord = bundle.read_json(path, TrainingRecord, finite=False)
+        return record["history"]
 
     def report(self) -> Path:
         """The path of `report.html`, which shows its fine-tuning and its metrics.

@@ -85,6 +85,15 @@ class Signature:
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    def check_specs(self) -> None:
+        """Raise `ValueError` or `TypeError` unless there are inputs and outputs of known dtypes."""
+        if not self.inputs or not self.outputs:
+            raise ValueError("a function has no inputs or no outputs")
+        for spec in (*self.inputs, *self.outputs):
+            if any(isinstance(side, int) and side < 0 for side in spec.shape):
+                raise ValueError(f"the shape of {spec.name!r} is {spec.shape}")
+            spec.numpy_dtype  # noqa: B018 (is it known?)
+
     @cached_property
     def specs(self) -> Mapping[str, TensorSpec]:
         """The inputs by name."""
@@ -130,6 +139,15 @@ class Signature:
                 )
 
 
+class Signatures(dict[str, Signature]):
+    """The functions of a program by name; one that is missing is an `EngineError`."""
+
+    def __missing__(self, function: str) -> Signature:
+        raise EngineError(
+            f"The program has no function {function!r}; it has {', '.join(self) or 'none'}."
+        )
+
+
 Runner: TypeAlias = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 """Runs one function: arrays by name to outputs by name."""
 
@@ -141,7 +159,7 @@ class Engine(ABC):
     signatures: Mapping[str, Signature]
 
     def __init__(self, signatures: Mapping[str, Signature]):
-        self.signatures = signatures
+        self.signatures = Signatures(signatures)
         self._lock = threading.Lock()
 
     def run(self, function: str, **arrays: np.ndarray) -> dict[str, np.ndarray]:
@@ -150,10 +168,6 @@ class Engine(ABC):
         Raises:
             EngineError: there is no such function, or an array does not match its spec.
         """
-        if function not in self.signatures:
-            raise EngineError(
-                f"The program has no function {function!r}; it has {', '.join(self.signatures)}."
-            )
         self.signatures[function].check(function, arrays)
         with self._lock:
             return self._run(function, arrays)

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from warmstart.counts import counted
+from warmstart.errors import CompileError, EngineError, EngineUnavailableError
+from warmstart.json_values import check
 
 
 class FloatRecord(NamedTuple):
@@ -40,6 +42,8 @@ class CalibrationRecord:
         threshold: the requested agreement with float32, 0 to 1.
         measure: what the agreement is, such as "same best class".
         agreement: the agreement reached, by engine; these engines may run the program.
+        too_low: the agreement of the programs that reached less than requested, by engine; they
+            were not stored.
         engine: the best of them.
         float_layers: the number of layers that TensorFlow Lite left in float32; None: it made no
             program that is good enough.
@@ -55,6 +59,7 @@ class CalibrationRecord:
     threshold: float
     measure: str
     agreement: Mapping[str, float]
+    too_low: Mapping[str, float]
     engine: str
     float_layers: int | None
     milliseconds: Mapping[str, float]
@@ -70,6 +75,8 @@ class CalibrationRecord:
         Raises:
             KeyError, TypeError, ValueError: they are damaged.
         """
+        for key in ("float32", "bfloat16"):
+            check(data.get(key, {}), FloatRecord, key)
         record = cls(
             inputs=int(data["inputs"]),
             validation=int(data["validation"]),
@@ -77,6 +84,7 @@ class CalibrationRecord:
             threshold=float(data["threshold"]),
             measure=str(data["measure"]),
             agreement=_numbers(data["agreement"]),
+            too_low=_numbers(data.get("too_low", {})),
             engine=str(data["engine"]),
             float_layers=data.get("float_layers"),
             milliseconds=_numbers(data["milliseconds"]),
@@ -85,7 +93,8 @@ class CalibrationRecord:
             processor=str(data["processor"]),
             machine=str(data.get("machine", "")),
         )
-        str(record)  # raises if a figure is missing
+        for engine in {record.engine, *record.agreement}:
+            record.in_words(engine)  # raises if a figure is missing
         return record
 
     def to_dict(self) -> dict[str, Any]:
@@ -111,6 +120,23 @@ class CalibrationRecord:
             f"{self.milliseconds[engine]:.2f} ms per input on {engine}, float32 "
             f"{self.milliseconds['float32']:.2f} ms on {self.float32.engine} "
             f"({self.processor or 'a processor'})."
+        )
+
+    def refusal(self, engine: str) -> EngineError:
+        """Why an engine may not run the program, and what to do."""
+        usable = " and ".join(self.agreement)
+        remedy = f"Use engine={next(iter(self.agreement))!r}, or leave engine out"
+        reached = self.too_low.get(engine)
+        if reached is None:
+            return EngineUnavailableError(
+                f"This int8 program is for {usable}: on {engine} its agreement with float32 was too "
+                f"low, or was not measured. {remedy}."
+            )
+        others = ", ".join(f"{value:.1%} on {name}" for name, value in self.agreement.items())
+        return CompileError(
+            f"The agreement of int8 with float32 on {engine} is too low: {self.measure} "
+            f"{reached:.1%}, requested {self.threshold:.1%}. It is {others}. {remedy}, or request "
+            "less agreement when you calibrate."
         )
 
 

@@ -123,17 +123,14 @@ def open_engine(
 
     Raises:
         EngineUnavailableError: the engine is not installed or cannot run here.
+        CompileError: the agreement of a calibrated program was too low on this engine.
         UsageError: there is no such engine, it runs no artifacts, or does not know the precision.
     """
     check_options(engine, precision)
     if engine == "keras":
         raise UsageError("The keras engine runs Keras models, not artifacts.")
     if artifact.calibration is not None and engine not in ("auto", *artifact.engines):
-        raise EngineUnavailableError(
-            f"This int8 program is for {' and '.join(artifact.engines)}: on {engine} its "
-            "agreement with float32 was too low, or was not measured. Leave engine= out, or "
-            "calibrate again."
-        )
+        raise artifact.calibration.refusal(engine)
     if engine == "litert":
         return LiteRTEngine(artifact.path, artifact.signatures)
     if engine == "openvino" or (engine == "auto" and precision == "bfloat16"):

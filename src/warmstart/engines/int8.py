@@ -115,6 +115,11 @@ def compile_int8(
         threshold=calibration.threshold,
         measure=calibration.rule.words,
         agreement={attempt.engine.name: round(attempt.agreement, 6) for attempt in usable},
+        too_low={
+            attempt.engine.name: round(attempt.agreement, 6)
+            for attempt in attempts
+            if attempt not in usable
+        },
         engine=choose.ranked(
             {attempt.engine.name: times[attempt.engine.name] for attempt in usable}
         )[0],

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from warmstart.atomic import scratch_folder
 from warmstart.digests import sha256_of
 from warmstart.engines.base import Engine, Signature
 from warmstart.engines.machine import usable_cpus
 from warmstart.engines.parity import TOLERANCE, compare
-from warmstart.engines.store import Artifact
-from warmstart.errors import CacheError, EngineError, EngineUnavailableError, require
+from warmstart.engines.store import UNFINISHED, Artifact
+from warmstart.errors import EngineError, EngineUnavailableError, require
 from warmstart.hub import home
+from warmstart.hub.files import writing
 
 Write = Callable[[Path], object]
 """Converts a program to ONNX, verifies it, and writes it to a path."""
@@ -216,29 +217,34 @@ def make(artifact: Artifact, write: Write | None) -> Path:
     from filelock import FileLock
 
     path = _path(artifact)
-    try:
+    with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         with (
             FileLock(path.with_suffix(".lock")),
-            tempfile.TemporaryDirectory(prefix=".making-", dir=path.parent) as folder,
+            scratch_folder(path.parent, UNFINISHED) as scratch,
         ):
             if (other := stored(artifact)) is not None:
                 return other
-            made = Path(folder) / path.name
+            made = scratch / path.name
             write(made)
             record = {"sha256": sha256_of(made)}
             os.replace(made, path)
             _record(path).write_text(json.dumps(record) + "\n", "utf-8")
-    except OSError as error:
-        raise CacheError(
-            f"{path.parent} cannot be written ({error.strerror or error}); free some space or set "
-            "WARMSTART_HOME to another folder."
-        ) from error
     return path
 
 
+def folder() -> Path:
+    """The folder of all programs that were converted."""
+    return home() / "onnx"
+
+
+def path_of(sha256: str) -> Path:
+    """Where the ONNX file of a program is, if it was converted."""
+    return folder() / f"{sha256[:40]}.onnx"
+
+
 def _path(artifact: Artifact) -> Path:
-    return home() / "onnx" / f"{artifact.sha256[:40]}.onnx"
+    return path_of(artifact.sha256)
 
 
 def _record(path: Path) -> Path:

@@ -3,7 +3,8 @@ program again.
 
     $WARMSTART_HOME/openvino/<key>.blob   a network, as OpenVINO exports it, or a graph, see
                                           `mapped_constants`
-    $WARMSTART_HOME/openvino/<key>.json   its record: the key, and the sha256 of the network
+    $WARMSTART_HOME/openvino/<key>.json   its record: the key, the sha256 of the network, and that of
+                                          the program
 
 The key is the sha256 of everything that determines a network: the program, the shapes of its
 inputs, the settings, the version of OpenVINO, the instruction sets of the processor, and the source that
@@ -33,6 +34,7 @@ from warmstart.digests import sha256_of
 from warmstart.engines import machine
 from warmstart.engines.mapped_files import map_file
 from warmstart.hub import home
+from warmstart.hub.files import read_json
 from warmstart.hub.known_digests import known_sha256_of
 
 SIZE = struct.Struct("<Q")
@@ -117,7 +119,7 @@ class NetworkCache:
         """
         path = self._path(shapes)
         record = json.loads(path.with_suffix(".json").read_text("utf-8"))
-        if record != {"key": path.stem, "sha256": known_sha256_of(path)}:
+        if record != self._record(path, known_sha256_of(path)):
             raise ValueError("it does not match its record")
         return map_file(path)
 
@@ -127,13 +129,16 @@ class NetworkCache:
         try:
             with atomic_file(path, sync=False) as file:
                 file.writelines(parts)
-            record = {"key": path.stem, "sha256": sha256_of(path)}
+            record = self._record(path, sha256_of(path))
             with atomic_file(path.with_suffix(".json"), sync=False) as file:
                 file.write(json.dumps(record).encode())
         except OSError as error:
             log.info("%s cannot be stored: %s", path, error)
             return False
         return True
+
+    def _record(self, path: Path, sha256: str) -> dict[str, str]:
+        return {"key": path.stem, "sha256": sha256, "program": self.program}
 
     def _path(self, shapes: Mapping[str, Any] | str) -> Path:
         parts = {
@@ -146,4 +151,15 @@ class NetworkCache:
             "rewrite": [sha256_of(source) for source in REWRITE],
         }
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
-        return home() / "openvino" / f"{key}.blob"
+        return folder() / f"{key}.blob"
+
+
+def folder() -> Path:
+    """The folder of all networks."""
+    return home() / "openvino"
+
+
+def program_of(network: Path) -> str | None:
+    """The sha256 of the program of a network; None if its record does not name it."""
+    program = (read_json(network.with_suffix(".json")) or {}).get("program")
+    return program if isinstance(program, str) else None

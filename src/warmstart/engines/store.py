@@ -26,24 +26,46 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from warmstart.atomic import atomic_file, new_folder
 from warmstart.checkpoints.file_names import RECORD, REST
 from warmstart.digests import sha256_of
-from warmstart.engines.base import Signature
+from warmstart.engines.base import Signature, Signatures
 from warmstart.engines.calibration_record import CalibrationRecord
 from warmstart.engines.machine import version
-from warmstart.errors import CacheError, EngineError
+from warmstart.errors import EngineError
 from warmstart.hub import home
+from warmstart.hub.files import writing
 from warmstart.hub.known_digests import known_sha256_of
+from warmstart.json_values import JSON, check
 
 FORMAT = 1  # increment it when the meaning of programs changes: older artifacts are then rebuilt
+UNFINISHED = ".making-"
+"""Prefix of the folders in which programs are made."""
 
 PROGRAM, PROBE = "program.tflite", "probe.npz"
 OPENVINO = ("program.xml", "program.bin")
+
+
+class _Required(TypedDict):
+    format: int
+    precision: str
+    sha256: Mapping[str, str]
+    signatures: Mapping[str, Signature]
+
+
+class Record(_Required, total=False):
+    """The content of `artifact.json`, as far as it is read here."""
+
+    differences: Mapping[str, float]
+    made_with: Mapping[str, str]
+    calibration: Mapping[str, JSON] | None
+    constants: list[Mapping[str, JSON]]
+    model: str
+    weights: str
 
 
 @dataclass(frozen=True)
@@ -81,14 +103,17 @@ class Artifact:
         """
         try:
             record = json.loads((folder / RECORD).read_text("utf-8"))
+            check(record, Record)
             hashes = record["sha256"]
             for name in (PROBE, *((PROGRAM,) if PROGRAM in hashes else OPENVINO)):
                 hashes[name]
             artifact = cls(folder, record)
-            artifact.signatures, artifact.calibration  # noqa: B018 (are they whole?)
+            artifact.calibration  # noqa: B018 (is it whole?)
+            for signature in artifact.signatures.values():
+                signature.check_specs()
             same = record["format"] == FORMAT
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise EngineError(f"The artifact {folder} is damaged: {error}") from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise EngineError(f"The artifact {folder} is damaged: {RECORD}: {error}") from error
         if not same:
             raise EngineError(f"The artifact {folder} is damaged or has an unsupported format.")
         return artifact
@@ -148,7 +173,8 @@ class Artifact:
 
     @cached_property
     def signatures(self) -> Mapping[str, Signature]:
-        return {name: Signature.from_dict(data) for name, data in self.record["signatures"].items()}
+        recorded = self.record["signatures"]
+        return Signatures({name: Signature.from_dict(data) for name, data in recorded.items()})
 
     def copy_to(self, folder: Path) -> dict[str, Any]:
         """Copy the program and its reference outputs; returns their part of the new record."""
@@ -190,6 +216,11 @@ def content_key(weights: str, config: Mapping[str, Any], precision: str) -> str:
 
 def root() -> Path:
     return home() / "artifacts"
+
+
+def folders() -> list[Path]:
+    """The folders of all artifacts."""
+    return sorted(path for path in root().glob("*-tf*") if path.is_dir())
 
 
 def find(key: str) -> Artifact | None:
@@ -246,20 +277,15 @@ def make(key: str, precision: str, fill: Callable[[Path], Mapping[str, Any]]) ->
     from filelock import FileLock
 
     folder = _folder(key)
-    try:
+    with writing(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(folder.name + ".lock")):
             if (artifact := find(key)) is not None:
                 return artifact
-            with new_folder(folder, ".making-") as temporary:
+            with new_folder(folder, UNFINISHED) as temporary:
                 write_record(temporary, precision, fill(temporary))
                 shutil.rmtree(folder, ignore_errors=True)  # a damaged one
-            return Artifact.load(folder)
-    except OSError as error:
-        raise CacheError(
-            f"The artifact store {folder.parent} cannot be written ({error.strerror or error}); "
-            "free some space or set WARMSTART_HOME to another folder."
-        ) from error
+    return Artifact.load(folder)
 
 
 def write_record(folder: Path, precision: str, details: Mapping[str, Any]) -> None:

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.digests import sha256_of
-from warmstart.hub import files
+from warmstart.hub import files, known_digests
 from warmstart.hub.home import home
 from warmstart.hub.progress import Progress
 from warmstart.hub.slots import Slot, is_record
@@ -139,6 +139,7 @@ def rm(pattern: str, *, pins: bool = False) -> list[CachedFile]:
         removed.append(file)
     _remove_notes(pattern, pins)
     _forget_repositories()
+    known_digests.forget_missing()
     return sorted(removed, key=lambda file: file.source)
 
 

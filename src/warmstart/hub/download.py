@@ -67,9 +67,7 @@ def download(
         log.info("%s: fetched from %s", source, url)
     except BaseException as error:
         # Partial data is kept for the next attempt, unless it has filled the disk.
-        if partial.size == 0 or (
-            isinstance(error.__cause__, OSError) and files.is_full(error.__cause__)
-        ):
+        if partial.size == 0 or files.is_full(error):
             slot.discard_partial()
             slot.clean()
         raise

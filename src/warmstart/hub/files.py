@@ -47,9 +47,19 @@ def cache_error(error: OSError, folder: Path) -> CacheError:
     return CacheError(f"the cache folder {folder} cannot be written ({error}): {elsewhere}")
 
 
-def is_full(error: OSError) -> bool:
-    """Whether `error` means that the disk, a quota or a limit is used up."""
-    return error.errno in _FULL
+def is_full(error: BaseException) -> bool:
+    """Whether an error or one of its causes means that the disk, a quota or a limit is used up.
+
+    Other libraries have types of their own for it, with the message of the system.
+    """
+    one: BaseException | None = error
+    while one is not None:
+        if isinstance(one, OSError) and one.errno in _FULL:
+            return True
+        if any(os.strerror(number) in str(one) for number in _FULL):
+            return True
+        one = one.__cause__ or one.__context__
+    return False
 
 
 def write_all(descriptor: int, data: bytes) -> None:

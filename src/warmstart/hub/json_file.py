@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,21 @@ class JsonFile:
 
     def update(self, key: str, value: Any) -> None:
         """Set one key. If the cache cannot be written, the value is only lost."""
+        self.change(lambda values: {**values, key: value})
+
+    def filter(self, condition: Callable[[str], bool]) -> None:
+        """Remove the keys that do not meet a condition. If the cache cannot be written, they stay."""
+        if not all(map(condition, self.read())):
+            self.change(lambda values: {key: values[key] for key in values if condition(key)})
+
+    def change(self, make: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Replace the object by what `make` returns for it, if the cache can be written."""
         with contextlib.suppress(OSError):
             from filelock import FileLock
 
             path = self.path
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(path.with_suffix(".lock")):
-                write_json(path, {**self.read(), key: value})
+                for partial in path.parent.glob(f".{path.name}.*.part"):  # of a killed process
+                    partial.unlink(missing_ok=True)
+                write_json(path, make(self.read()))

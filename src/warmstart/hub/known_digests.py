@@ -5,6 +5,7 @@ Reading a program of 90 MB takes a fifth of the time in which a process starts a
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -35,5 +36,15 @@ def known_sha256_of(path: str | Path) -> str:
         return str(known[1])
     digest = sha256_of(path)
     if time.time() - max(status.st_mtime, status.st_ctime) > SETTLED:
-        KNOWN.update(key, [facts, digest])
+        KNOWN.change(
+            lambda known: {
+                **{p: known[p] for p in known if os.path.exists(p)},
+                key: [facts, digest],
+            }
+        )
     return digest
+
+
+def forget_missing() -> None:
+    """Remove the digests of files that no longer exist."""
+    KNOWN.filter(os.path.exists)

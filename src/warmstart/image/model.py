@@ -19,6 +19,7 @@ from warmstart.errors import BundleError, InputError
 from warmstart.image import decoder, preprocessing
 from warmstart.image.geometry import Frame
 from warmstart.image.inputs import PHOTO, Photo
+from warmstart.image.settings import PhotoSettings
 
 if TYPE_CHECKING:
     import keras
@@ -88,12 +89,18 @@ class PhotoModel(Model[Photo, ResultT, OptionsT], Generic[ResultT, OptionsT]):
     """A model of photos; subclasses interpret the outputs of the engine."""
 
     batch_size = 4  # on CPUs larger batches bring little speed and delay results
+    settings_type = PhotoSettings
 
     @property
     def preprocessing(self) -> ImagePreprocessing:
         """The rules that convert a photo into the model's input."""
-        assert self.entry.preprocessing is not None
+        if self.entry.preprocessing is None:
+            raise BundleError(f"{self._manifest}: {self.name} needs entry.preprocessing, not null.")
         return self.entry.preprocessing
+
+    def check_parts(self) -> None:
+        self.preprocessing  # noqa: B018 (is it there?)
+        super().check_parts()
 
     def check_program(self, signatures: Mapping[str, Signature]) -> None:
         super().check_program(signatures)
@@ -103,10 +110,12 @@ class PhotoModel(Model[Photo, ResultT, OptionsT], Generic[ResultT, OptionsT]):
 
     def _check_size(self, shape: Sequence[int | str]) -> None:
         size = self.preprocessing.size
-        if any(isinstance(n, int) and n != own for n, own in zip(shape, size, strict=True)):
+        sides = list(zip(shape, size, strict=False))
+        if len(shape) != len(size) or any(isinstance(n, int) and n != own for n, own in sides):
             raise BundleError(
-                f"{self._folder or self.name}: the program takes pictures of {shape[0]} x {shape[1]}, "
-                f"and the preprocessing makes {size[0]} x {size[1]}; save the model again."
+                f"{self._folder or self.name}: the program takes pictures of "
+                f"{' x '.join(map(str, shape)) or 'another rank'}, and the preprocessing makes "
+                f"{size[0]} x {size[1]}; save the model again."
             )
 
     @takes(PhotoOptions)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from warmstart.errors import UsageError
+from warmstart.json_values import check
 
 
 @dataclass(frozen=True)
@@ -31,18 +32,18 @@ class Config:
         """From itself, or from the JSON values of an entry.
 
         Raises:
-            UsageError: a key is unknown or missing, or the sizes are impossible.
+            UsageError: a key is unknown or missing, a value has another type, or the sizes are
+                impossible.
         """
         if isinstance(config, cls):
             return config
         values: Any = config
         family = cls.__module__.split(".")[-2]
-        if unknown := values.keys() - {field.name for field in fields(cls)}:
-            raise UsageError(f"{family}: unknown key {min(unknown)!r}")
         try:
-            return cls(**values)
-        except TypeError as error:
-            raise UsageError(f"{family}: {error}") from None
+            check(values, cls, family)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        return cls(**values)
 
     @property
     def architecture(self) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from warmstart.catalog import Entry
 from warmstart.counts import counted
 from warmstart.engines.base import Engine, TensorSpec
-from warmstart.errors import InputError
+from warmstart.errors import InputError, UsageError
 from warmstart.models.series.deepar.family import PARAMETERS, DeepARConfig, state_names
 from warmstart.series import frequency, universal
 from warmstart.series.adjustment import Adjustment
@@ -38,8 +38,12 @@ class DeepAR:
 
     def __init__(self, entry: Entry):
         self.recipe = Recipe.from_dict(entry.processing)
-        self.shortcut = int(entry.config.get("shortcut", 0))
-        self.names = PARAMETERS[entry.config.get("distribution", "student_t")]
+        if self.recipe.universal and (others := set(self.recipe.known) - set(universal.INPUTS)):
+            raise UsageError(
+                f"processing.known has {min(others)!r}, which no universal network takes."
+            )
+        config = DeepARConfig.of(entry.config)
+        self.shortcut, self.names = config.shortcut, PARAMETERS[config.distribution]
         self.horizon, self.freq, self.known = (
             self.recipe.horizon,
             self.recipe.freq,

@@ -11,6 +11,7 @@ import numpy as np
 
 from warmstart.counts import counted
 from warmstart.errors import InputError, UsageError, documented_in
+from warmstart.json_values import check
 from warmstart.series import frequency
 from warmstart.series.scaling import SCALINGS, Scaling
 from warmstart.series.time_series import TimeSeries
@@ -80,19 +81,29 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Recipe:
-        names = ("lags", "known", "holidays", "log_scale")
-        tuples = {key: tuple(data[key]) for key in names if key in data}
         try:
-            recipe = cls(**{**data, **tuples})
-        except TypeError as error:
+            check(data, cls, "processing")
+        except ValueError as error:
             raise UsageError(
-                f"the model's processing does not describe a forecaster: {error}"
+                f"The model's processing does not describe a forecaster: {error}."
             ) from None
+        names = ("lags", "known", "holidays", "log_scale")
+        recipe = cls(**{**data, **{key: tuple(data[key]) for key in names if key in data}})
+        recipe.check_ranges()
         if recipe.scaling not in SCALINGS:
             raise UsageError(
                 f"scaling must be one of {', '.join(SCALINGS)}, not {recipe.scaling!r}."
             )
         return recipe
+
+    def check_ranges(self) -> None:
+        """Raise `UsageError` unless all numbers are possible."""
+        for key in ("horizon", "context", "pooled", "smoothing"):
+            low, high = (1, 1_000_000) if key in ("horizon", "context") else (0, 1)
+            if not low <= getattr(self, key) <= high:
+                raise UsageError(f"processing.{key} must be from {low} to {high}.")
+        if not self.lags or min(self.lags) < 1:
+            raise UsageError("processing.lags must be numbers of 1 or more.")
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = {

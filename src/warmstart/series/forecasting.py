@@ -30,6 +30,7 @@ from warmstart.series.layout import Layout
 from warmstart.series.method import Method
 from warmstart.series.options import SAMPLES, EvaluateOptions, ForecastOptions, TableOptions
 from warmstart.series.results import Forecast
+from warmstart.series.settings import SeriesSettings
 from warmstart.series.time_series import TimeSeries, iter_series
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
     options = ForecastOptions
     evaluate_options = EvaluateOptions
     result = Forecast
+    settings_type = SeriesSettings
     batched = False
     seeded_by_index = True
     decodes_ahead = False
@@ -76,6 +78,10 @@ class Forecaster(Model[Series, Forecast, ForecastOptions]):
     ):
         require("pandas", extra="series", purpose="to forecast")
         super().__init__(entry, weights, labels, engine=engine, precision=precision, folder=folder)
+
+    def check_parts(self) -> None:
+        super().check_parts()
+        self.method  # noqa: B018 (is the recipe whole?)
 
     @cached_property
     def method(self) -> Method:

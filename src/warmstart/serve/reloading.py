@@ -7,20 +7,17 @@ and not copied if the bundle has a program, since predicting does not read them.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import shutil
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
+from warmstart.atomic import scratch_folder
 from warmstart.core import bundle
 from warmstart.core.model_files import model_files
 from warmstart.engines import heap
@@ -35,9 +32,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("warmstart.serve")
 Fingerprint = tuple[tuple[str, int, int, int], ...]
 PREFIX = "warmstart-serve-"
-LOCK = ".lock"
-NEW_SECONDS = 60.0
-"""Age in seconds up to which a folder of copies may have no lock yet."""
 DRAIN_SECONDS = 120.0
 """Seconds in which a replaced model may finish its queue, before its files are removed."""
 STOP_SECONDS = 10.0
@@ -128,25 +122,8 @@ def copies() -> Iterator[Path]:
             "No folder for temporary files can be written; set TMPDIR to one, which copies of the "
             "served models need."
         ) from None
-    for old in parent.glob(f"{PREFIX}*"):
-        _remove_abandoned(old)
-    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as root:
-        lock = FileLock(Path(root, LOCK), timeout=0)
-        with lock:
-            yield Path(root)
-
-
-def _remove_abandoned(folder: Path) -> None:
-    with contextlib.suppress(OSError, Timeout):
-        is_new = time.time() - folder.stat().st_mtime < NEW_SECONDS
-        if (
-            folder.is_symlink()
-            or not os.access(folder, os.W_OK)
-            or (is_new and not (folder / LOCK).exists())
-        ):
-            return
-        with FileLock(folder / LOCK, timeout=0):
-            shutil.rmtree(folder, ignore_errors=True)
+    with scratch_folder(parent, PREFIX, mode=0o700) as root:
+        yield root
 
 
 def describe(error: Exception, copy: Path | None, folder: Path) -> str:

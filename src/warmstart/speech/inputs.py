@@ -41,6 +41,8 @@ integers of full scale; such an array with its rate in Hz, as `(array, rate)` or
 
 Utterance: TypeAlias = str | bytes | int
 """The names or numbers of words, separated by spaces or commas; one number as an int."""
+Sound: TypeAlias = Utterance | Recording
+"""Words by name or number; for a vocoder a recording, or mel frames (F, size)."""
 
 
 class RecordingKind(FileKind):

@@ -30,6 +30,7 @@ from warmstart.speech.options import (
 )
 from warmstart.speech.recognizer import Recognizer
 from warmstart.speech.results.transcript import Transcript
+from warmstart.speech.settings import SpeechSettings
 
 if TYPE_CHECKING:
     import os
@@ -76,6 +77,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
     options = TranscribeOptions
     evaluate_options = EvaluateRecordingsOptions
     result = Transcript
+    settings_type = SpeechSettings
     batch_size = 1  # a recording is many windows
     batched = False
     decodes_ahead = False

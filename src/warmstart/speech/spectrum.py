@@ -12,13 +12,14 @@ Frame t is centred at sample t * hop; outside the recording there are zeros, or 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from warmstart.errors import UsageError
+from warmstart.json_values import check
 from warmstart.speech import mu_law
 
 FLOOR = 1e-10  # of power: 100 dB below a full-scale sine, so that digital silence has a logarithm
@@ -132,9 +133,10 @@ class Features:
         Raises:
             UsageError: a key is unknown, or a value not possible.
         """
-        for key in data:
-            if key not in {known.name for known in fields(cls)}:
-                raise UsageError(f"features: unknown key {key!r}")
+        try:
+            check(data, cls, "features")
+        except ValueError as error:
+            raise UsageError(str(error)) from None
         known: dict[str, Any] = {
             k: tuple(v) if k in ("mean", "std") else v for k, v in data.items()
         }

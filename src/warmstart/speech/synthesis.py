@@ -6,7 +6,7 @@ import math
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Annotated, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,10 @@ from warmstart.core.types import Data, Progress
 from warmstart.engines.base import Engine
 from warmstart.errors import InputError, UsageError
 from warmstart.speech import audio, sound_files
-from warmstart.speech.inputs import RECORDING, UTTERANCE, Recording, Utterance
+from warmstart.speech.inputs import RECORDING, UTTERANCE, Sound
 from warmstart.speech.options import RecordingOptions
 from warmstart.speech.results.audio import Audio
+from warmstart.speech.settings import SpeechSettings
 from warmstart.speech.spectrum import Features
 from warmstart.speech.wavenet_sampler import Part, generate, position_frames, wavenet_program
 
@@ -40,9 +41,6 @@ LONGEST_DEVIATION = 1.5
 """Standard deviations by which a word is longer or shorter than usual, at most."""
 LONGEST = 60.0
 """Seconds of one word at most."""
-
-Sound: TypeAlias = Utterance | Recording
-"""Words by name or number; for a vocoder a recording, or mel frames (F, size)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +85,7 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
         (True, 8000, ('george', 'jackson'))
     """
 
+    settings_type = SpeechSettings
     has_stand_in = False  # as slow in Keras as compiling
     task = "audio-generation"
     options = SynthesizeOptions

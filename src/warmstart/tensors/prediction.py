@@ -23,6 +23,7 @@ from warmstart.engines.base import TensorSpec
 from warmstart.errors import InputError, UsageError, documented_in
 from warmstart.tensors.inputs import ARRAYS, ArrayInput, items_of_file
 from warmstart.tensors.results import Arrays, NamedArray
+from warmstart.tensors.settings import ArraySettings
 
 if TYPE_CHECKING:
     import keras
@@ -54,6 +55,7 @@ class ArrayModel(Model[ArrayInput, Arrays, ArrayOptions]):
     options = ArrayOptions
     evaluate_options = EvaluateOptions
     result = Arrays
+    settings_type = ArraySettings
     batch_size = 32
     decodes_ahead = False
     output_notes: ClassVar = {}

@@ -33,6 +33,7 @@ from warmstart.text.decoding.options import DEFAULT_NEW_TOKENS, GenerateOptions
 from warmstart.text.decoding.sequence import prompt_tokens
 from warmstart.text.inputs import PROMPT, Text
 from warmstart.text.results import Generation, TextScore
+from warmstart.text.settings import TextSettings
 from warmstart.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ TRIAL_TEXTS, TRIAL_TOKENS = 8, 64
 class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
     """A model that continues and scores texts, token by token."""
 
+    settings_type = TextSettings
     has_stand_in = False  # as slow in Keras as compiling
 
     @cached_property

@@ -22,6 +22,7 @@ from warmstart.core.options import BatchOptions, takes
 from warmstart.engines.base import TensorSpec
 from warmstart.models import family
 from warmstart.text.inputs import Pair, TextKind, display_text
+from warmstart.text.settings import TextSettings
 from warmstart.text.tokenizer import Encoded, Tokenizer
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Windows:
 class TextModel(Model[InputT, ResultT, OptionsT], Generic[InputT, ResultT, OptionsT]):
     """A model of texts; subclasses turn the outputs of a text into a result."""
 
+    settings_type = TextSettings
     decodes_ahead = False  # encoding a text is faster than passing it to a thread
 
     @cached_property

@@ -29,6 +29,10 @@ def lines(path: str) -> Iterator[Item]:
                 if line.strip():
                     text = line.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf")
                     yield Item(f"{name}:{number}", text)
+    except IsADirectoryError as error:
+        raise InputError(
+            f"{name}: is a folder; pass a file with one text per line", name
+        ) from error
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"{name}: cannot be opened ({reason})", name) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from warmstart.errors import UsageError, documented_in
@@ -16,14 +16,14 @@ class Field:
 
     Attributes:
         name: for messages, and of the column if the records are tuples.
-        option: the keyword that names its column.
+        option: the keyword that names its column; not compared.
         tiers: usual names of its column, in lower case. A name of a later tier counts if there
             is none of an earlier one: it often means something else.
         numeric: whether its cells are numbers.
     """
 
     name: str
-    option: str
+    option: str = field(compare=False)
     tiers: tuple[tuple[str, ...], ...]
     numeric: bool = False
 
