@@ -130,7 +130,7 @@ def test_what_cannot_be_honoured_is_named(change, name, changes, words):
 
 
 @pytest.mark.parametrize(("changes", "words"), [
-    ({"num_classes": 6}, "label_names must number num_classes=6"),
+    ({"num_classes": 6}, r"label_names must number the classes \(num_classes=6\)"),
     ({"num_classes": 6, "label_names": None}, "num_classes is 6, but 'head.weight' has 5 rows"),
     ({"num_classes": -1}, "num_classes must be"),
     ({"architecture": "resnet18", "model_args": {}, "num_classes": 0, "label_names": None}, "not those of resnet18"),

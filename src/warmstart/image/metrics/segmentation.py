@@ -34,7 +34,7 @@ class Confusion:
             if values.size and (values.min() < 0 or values.max() >= self.classes):
                 raise ValueError(
                     f"the value {values[(values < 0) | (values >= self.classes)][0]} is none of the "
-                    f"{counted(self.classes, 'class', 'classes')}"
+                    f"{self.classes} classes"
                 )
         self.counts += np.bincount(true * self.classes + other, minlength=self.classes**2).reshape(
             self.counts.shape
