@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 LOCK = ".lock"
-"""The suffix of the lock file of a scratch folder."""
+"""The suffix of the lock file of a scratch folder, which is hidden."""
 UNLOCKED_SECONDS = 86_400.0
 """Age in seconds up to which a scratch folder without a lock file may be in use."""
 
@@ -99,8 +99,10 @@ def scratch_folder(parent: Path, prefix: str, *, mode: int = 0o777) -> Iterator[
 
 def remove_abandoned(parent: Path, prefix: str) -> None:
     """Remove scratch folders that no process uses, and their lock files."""
-    names = {path.name for path in parent.glob(f"{prefix}*")}
-    names |= {path.name[1 : -len(LOCK)] for path in parent.glob(f".{prefix}*{LOCK}")}
+    visible = prefix.lstrip(".")
+    dot = prefix.removesuffix(visible)
+    names = {path.name for path in parent.glob(f"{prefix}*") if path.suffix != LOCK}
+    names |= {dot + path.name[1 : -len(LOCK)] for path in parent.glob(f".{visible}*{LOCK}")}
     for name in names:
         _remove_unless_used(parent / name)
 
@@ -122,7 +124,7 @@ def _remove_unless_used(folder: Path) -> None:
 
 
 def _lock_file(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}{LOCK}")
+    return folder.with_name(f".{folder.name.lstrip('.')}{LOCK}")
 
 
 def sync_folder(folder: Path) -> None:
