@@ -13,6 +13,9 @@ PYTEST := $(TEST)/bin/python -m pytest -n $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 FAST := -m "not tensorflow and not slow"
 
+# Tests start hundreds of processes, which need not compile the same files each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo fast test suite lowest lint types format generated docs coverage faults fuzz benchmarks peers release clean
 
 demo: $(DEMO)/installed

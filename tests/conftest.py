@@ -201,6 +201,17 @@ def _no_stack_for_each_operation():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _graphs_run_as_they_are():
+    """Before a graph runs for the first time, TensorFlow optimises it. That takes a quarter of a
+    small training, and only changes how results are rounded. Processes that tests start do it.
+    """
+    if "tensorflow" in sys.modules:
+        import tensorflow as tf
+
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _engines_are_timed_once():
     """A program is timed once in a run, not in the empty cache of each test, and by three calls a
     round, not for a fifth of a second: which engine is the fastest depends on the machine, so no

@@ -8,6 +8,7 @@ import sys
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from warmstart.errors import TrainingError
 from warmstart.training.batches import ArrayBatches
@@ -15,6 +16,8 @@ from warmstart.training.fit import fit, seeded
 from warmstart.training.run import open_run
 from warmstart.training.schedules import warmup_cosine
 
+# as in conftest.py: optimised graphs round in another way
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 x = np.random.default_rng(1).normal(size=(90, 6)).astype("float32")
 y = (x[:, 0] * x[:, 1] > 0).astype("int64")
 
