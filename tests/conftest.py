@@ -60,9 +60,9 @@ RAY = ("tests/training/test_ray.py", "tests/bulk/test_ray.py", "tests/bulk/test_
 one.
 """
 LONGEST = {
-    RAY: 500,
+    RAY: 190,
     ("tests/test_how_tos.py",): 200,
-    ("tests/speech/test_real_whisper.py",): 160,
+    ("tests/speech/test_real_whisper.py",): 150,
     ("tests/test_tutorials.py",): 110,
     ("tests/image/train/test_detection_segmentation.py",): 100,
     ("tests/image/train/test_dfine.py",): 75,
