@@ -101,10 +101,11 @@ def test_baselines_repeat_seasons_and_know_their_errors():
 
 
 def test_a_model_without_enough_history_forecasts_a_named_baseline():
+    config = {"lags": [1, 24], "features": 3, "shortcut": 24}
     recipe = Recipe("h", 6, 12, (1, 24), baseline=True)
-    entry = SimpleNamespace(processing=recipe.to_dict(), config={"shortcut": 24})
+    entry = SimpleNamespace(processing=recipe.to_dict(), config=config)
     short = Recipe("h", 6, 12, (1, 24))
-    other = SimpleNamespace(processing=short.to_dict(), config={"shortcut": 24})
+    other = SimpleNamespace(processing=short.to_dict(), config=config)
     index = pd.date_range("2024-01-01", periods=20, freq="h")
     ((_, series),) = iter_series(pd.Series(WAVE[:20], index))
     for one in (entry, other):

@@ -146,8 +146,11 @@ def pictures(tmp_path_factory):
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     """A repository of a D-FINE with few layers and random numbers, for three classes."""
+    import keras
+
     from warmstart.models.image.dfine import network
 
+    keras.utils.set_random_seed(0)
     folder = tmp_path_factory.mktemp("base")
     config = json.loads((GOLDEN / "dfine_a" / "config.json").read_text())
     config["decoder_layers"] = 2
