@@ -54,6 +54,13 @@ def test_a_copied_bundle_is_the_same_model(folder, model):
     assert scores(ws.load(folder)) == scores(ws.load(str(folder))) == scores(model)
 
 
+def _run(code):
+    """A Python process that has run this code without an error."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
 def test_predicting_never_imports_tensorflow(photos):
     code = (
         "import sys, warmstart as ws\n"
@@ -61,9 +68,7 @@ def test_predicting_never_imports_tensorflow(photos):
         "heavy = {'tensorflow', 'keras', 'h5py', 'pandas', 'torch'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    assert _run(code).stderr == ""
 
 
 def test_importing_is_lazy():
@@ -344,5 +349,4 @@ def test_predicting_imports_no_reader_of_labelled_data(name, value):
         "readers = {'warmstart.core.records.readers', 'warmstart.core.records.table'}\n"
         "assert not readers & sys.modules.keys()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    _run(code)

@@ -110,6 +110,11 @@ def test_a_graph_with_another_attention_is_refused(model):
         PagedEngine(model.artifact.path, {"step": other})
 
 
+def test_a_file_that_is_missing_is_an_error_of_the_engine(model, tmp_path):
+    with pytest.raises(EngineError, match="absent"):
+        PagedEngine(tmp_path / "absent.tflite", model.artifact.signatures)
+
+
 def test_only_programs_that_write_texts_are_changed(model):
     assert is_decoder(model.artifact.signatures)
     assert not is_decoder(ws.load("efficientnet_lite0").artifact.signatures)

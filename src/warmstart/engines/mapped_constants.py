@@ -92,13 +92,20 @@ def _offsets(
     if not constants:
         return
     largest = max((values for _, values in constants), key=lambda values: values.nbytes)
-    begin = memory.find(largest.tobytes()[:SEARCHED])
+    begin = memory.find(_bytes(largest)[:SEARCHED].tobytes())
+    if begin < 0:
+        return
     content = np.frombuffer(memory, np.uint8)
     for node, values in constants:
         offset = begin + values.ctypes.data - largest.ctypes.data
-        stored = content[max(offset, 0) : max(offset, 0) + values.nbytes]
-        if begin >= 0 and offset >= 0 and np.array_equal(stored, values.reshape(-1).view(np.uint8)):
+        stored = content[max(offset, 0) :][: values.nbytes]
+        if offset >= 0 and np.array_equal(stored, _bytes(values)):
             yield node, offset
+
+
+def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """The bytes of an array, without a copy."""
+    return values.reshape(-1).view(np.uint8)
 
 
 def _attach(graph: Any, memory: mmap.mmap) -> None:

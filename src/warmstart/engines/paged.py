@@ -101,7 +101,7 @@ class PagedEngine(FileEngine):
                 self.signatures = {"step": _signature(compiled, step)}
                 for tokens in (1, 2):
                     self._run("step", self._first(tokens))
-        except (AttributeError, ImportError, RuntimeError) as error:
+        except (AttributeError, ImportError, OSError, RuntimeError, ValueError) as error:
             # paged attention is not part of OpenVINO's stable interface
             raise EngineError(
                 f"OpenVINO {machine.version('openvino')} cannot run {self._path} with paged "

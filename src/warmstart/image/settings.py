@@ -20,7 +20,7 @@ class Processing(TypedDict, total=False):
 
 
 class PhotoSettings(TypedDict):
-    """Both."""
+    """The keys of both."""
 
     config: Config
     processing: Processing

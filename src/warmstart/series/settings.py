@@ -26,7 +26,7 @@ class Processing(TypedDict, total=False):
 
 
 class SeriesSettings(TypedDict):
-    """Both."""
+    """The keys of both."""
 
     config: Config
     processing: Processing

@@ -46,7 +46,7 @@ class Processing(TypedDict, total=False):
 
 
 class SpeechSettings(TypedDict):
-    """Both."""
+    """The keys of both."""
 
     config: Config
     processing: Processing

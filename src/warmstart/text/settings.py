@@ -44,7 +44,7 @@ class Processing(TypedDict, total=False):
 
 
 class TextSettings(TypedDict):
-    """Both."""
+    """The keys of both."""
 
     config: Config
     processing: Processing
