@@ -237,9 +237,13 @@ def test_bad_prompts(model):
         ({"top_k": 0}, "top_k"),
         ({"top_p": 1.5}, "top_p"),
         ({"temperature": -1}, "temperature"),
+        ({"temperature": 1e40}, "temperature"),
         ({"temperature": float("nan")}, "temperature"),
         ({"min_p": -0.1}, "min_p"),
         ({"repetition_penalty": 0}, "repetition_penalty"),
+        ({"repetition_penalty": 1e300}, "repetition_penalty"),
+        ({"num_beams": 2, "length_penalty": 1e6}, "length_penalty"),
+        ({"num_beams": 2, "length_penalty": -11}, "length_penalty"),
         ({"num_beams": 2, "seed": 1}, "num_beams"),
         ({"stop": ""}, "stop"),
         ({"overflow": "wrap"}, "overflow"),
@@ -251,6 +255,26 @@ def test_bad_prompts(model):
 def test_wrong_options(model, options, words):
     with pytest.raises(UsageError, match=words):
         model("a", **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temperature": 5e-324, "seed": 1},
+        {"temperature": 100, "top_p": 1e-300, "min_p": 1e-300},
+        {"temperature": 0, "repetition_penalty": 0.01},
+        {"temperature": 0, "repetition_penalty": 100, "no_repeat_ngram_size": 10**9},
+        {"num_beams": 3, "length_penalty": 10},
+        {"num_beams": 3, "length_penalty": -10},
+        {"temperature": 0, "logit_bias": {"a": -1e6, "b": float("-inf")}, "bad_words": ["c"]},
+    ],
+    ids=str,
+)
+def test_extreme_options(model, options):
+    result = model("a", max_new_tokens=6, **options)
+    assert np.isfinite(result.logprobs).all()
+    if "seed" in options:  # so low a temperature takes the most likely token
+        assert result.tokens == model("a", max_new_tokens=6).tokens
 
 
 def test_engines(model):

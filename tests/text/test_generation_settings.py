@@ -1,6 +1,7 @@
 """`generation_config.json` and the options of generation, against transformers' `generate`."""
 
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -117,6 +118,10 @@ def test_a_sampling_checkpoint_samples(tmp_path):
         ({"forced_bos_token_id": 3}, "forced_bos_token_id=3"),
         ({"do_sample": True, "num_beams": 4}, "beam search with sampling"),
         ({"temperature": "hot"}, "temperature must be a number"),
+        ({"temperature": 1e40}, "temperature must be a number from 0 to 100, not 1e.40"),
+        ({"repetition_penalty": 0}, "repetition_penalty must be a number from 0.01 to 100, not 0"),
+        ({"length_penalty": 1e6}, "length_penalty must be a number from -10 to 10, not 1000000"),
+        ({"max_new_tokens": float("inf")}, "max_new_tokens must be a number of 1 or more, not inf"),
         ({"suppress_tokens": [-5]}, "suppress_tokens must be the id of a token"),
     ],
 )
@@ -147,6 +152,9 @@ def test_options_that_do_not_go_together(home):
         model("a", num_return_sequences=2)
     with pytest.raises(UsageError, match="logit_bias of 'a' must be a number"):
         model("a", logit_bias={"a": "much"})
+    for bias in (True, math.inf, math.nan, 1e7):
+        with pytest.raises(UsageError, match=r"logit_bias of 'a' must be a number from -1e\+06"):
+            model("a", logit_bias={"a": bias})
     for biases in (5, 0, [("a", 1.0)], {5: 1.0}):
         with pytest.raises(UsageError, match="logit_bias must map words to numbers, such as"):
             model("a", logit_bias=biases)

@@ -61,7 +61,11 @@ SeveralSeries: TypeAlias = Table | ListOf[Series] | ListOf[Table] | ListOf[Serie
 """A table, or a list of series and tables."""
 
 NUMBERS_SCHEMA = {"type": "array", "minItems": 1, "items": {"type": ["number", "null"]}}
-COLUMN_SCHEMA = {"type": "array", "minItems": 1, "items": {"type": ["number", "string", "null"]}}
+COLUMN_SCHEMA = {
+    "type": "array",
+    "minItems": 1,
+    "items": {"type": ["number", "string", "boolean", "null"]},
+}
 LARGE = 500_000
 """Values; a forecast takes several copies of them."""
 FIRST = 1000

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import logging
 import math
+import select
 import signal
 import socket
 import sys
@@ -23,6 +24,7 @@ from warmstart.engines import heap
 from warmstart.errors import UsageError
 from warmstart.serve import garbage
 from warmstart.serve.connections import Connections
+from warmstart.serve.listening import refuse_new_connections
 from warmstart.serve.origins import is_loopback
 from warmstart.serve.protocol import Protocol
 from warmstart.serve.state import State
@@ -38,6 +40,8 @@ BACKLOG = 2048
 """Maximum number of connections that are not accepted yet."""
 ACCEPTED = 16
 """Connections that the event loop accepts at a time, so that it also reads requests in between."""
+HANDSHAKE_SECONDS = 0.2
+"""Seconds in which the handshake of a new connection ends, over a slow network, too."""
 LAST_REQUEST_SECONDS = 1.0
 """Seconds in which a connected client may still send a request when the server stops."""
 STOP_SECONDS = 5.0
@@ -93,12 +97,18 @@ class Server(uvicorn.Server):
         self.on_start(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening. Connections in the backlog are served if they send a request within a
-        second; idle ones if they do so within a second of the signal.
+        """Stop listening. New connections are served if they send a request within a second; idle
+        ones if they do so within a second of the signal.
         """
-        for connection in self._stop_listening():
-            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+        listening = [one for server in self.servers for one in server.sockets]
+        for one in listening:
+            refuse_new_connections(one)
+        await asyncio.sleep(HANDSHAKE_SECONDS)
         end = time.monotonic() + LAST_REQUEST_SECONDS
+        while time.monotonic() < end and select.select(listening, [], [], 0)[0]:
+            await asyncio.sleep(0)  # the loop accepts them
+        for server in self.servers:
+            server.close()
         while not self.force_exit and self._expects_requests(end):
             await asyncio.sleep(0.02)
         refusing = asyncio.create_task(self._refuse_late())
@@ -138,34 +148,6 @@ class Server(uvicorn.Server):
             await asyncio.wait(running, timeout=LAST_REQUEST_SECONDS)
         for connection in list(self.server_state.connections):
             connection.transport.close()
-
-    def _stop_listening(self) -> list[socket.socket]:
-        """Close the listening sockets; returns the connections that waited in their backlog.
-
-        Closing the sockets would reset them, although their clients are connected. Few can arrive
-        between the last accept and the close: there is no `await` in between, and the interpreter
-        switches threads quickly.
-        """
-        waiting: list[socket.socket] = []
-        duplicates = [listening.dup() for server in self.servers for listening in server.sockets]
-        for server in self.servers:
-            server.close()  # the duplicates still listen
-        interval = sys.getswitchinterval()
-        sys.setswitchinterval(1e-6)
-        try:
-            for duplicate in duplicates:
-                with duplicate, contextlib.suppress(BlockingIOError):
-                    duplicate.setblocking(False)
-                    while True:
-                        waiting.append(duplicate.accept()[0])
-        finally:
-            sys.setswitchinterval(interval)
-        return waiting
-
-    def _protocol(self) -> asyncio.Protocol:
-        return self.config.http_protocol_class(  # type: ignore[call-arg]
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
-        )
 
     async def on_tick(self, counter: int) -> bool:
         if counter % TRIM_TICKS == TRIM_TICKS - 1:

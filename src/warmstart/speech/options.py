@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -126,14 +125,15 @@ class TranscribeOptions(RecordingOptions):
         """The temperatures to try, in order.
 
         Raises:
-            UsageError: there is none, or one is negative.
+            UsageError: there is none, or one is not from 0 to 100.
         """
         is_single = isinstance(self.temperature, int | float)
         values: Sequence[float] = (self.temperature,) if is_single else self.temperature  # type: ignore[assignment]
         temperatures = tuple(map(float, values))
-        if not temperatures or not all(0 <= value < math.inf for value in temperatures):
+        if not temperatures or not all(0 <= value <= 100 for value in temperatures):
             raise UsageError(
-                f"temperature must be one or several numbers of 0 or more, not {self.temperature!r}."
+                "temperature must be one or several numbers from 0 to 100, not "
+                f"{self.temperature!r}."
             )
         return temperatures
 

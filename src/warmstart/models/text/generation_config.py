@@ -6,6 +6,7 @@ defaults are those of Hugging Face transformers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,20 +16,22 @@ from warmstart.json_values import is_integer
 from warmstart.models.repository import CONFIG, read_json
 
 FILE = "generation_config.json"
-NUMBERS: dict[str, tuple[type, float]] = {
-    "max_new_tokens": (int, 1),
-    "max_length": (int, 1),
-    "min_new_tokens": (int, 0),
-    "temperature": (float, 0),
-    "top_k": (int, 0),
-    "top_p": (float, 0),
-    "min_p": (float, 0),
-    "repetition_penalty": (float, 0),
-    "no_repeat_ngram_size": (int, 0),
-    "num_beams": (int, 1),
-    "length_penalty": (float, -1e6),
+NUMBERS: dict[str, tuple[type, float, float]] = {
+    "max_new_tokens": (int, 1, math.inf),
+    "max_length": (int, 1, math.inf),
+    "min_new_tokens": (int, 0, math.inf),
+    "temperature": (float, 0, 100),
+    "top_k": (int, 0, math.inf),
+    "top_p": (float, 0, 1),
+    "min_p": (float, 0, 1),
+    "repetition_penalty": (float, 0.01, 100),
+    "no_repeat_ngram_size": (int, 0, math.inf),
+    "num_beams": (int, 1, math.inf),
+    "length_penalty": (float, -10, 10),
 }
-"""Key -> its type, and the least value."""
+"""Key -> its type, and the least and the largest value, which are those of `GenerateOptions`; a
+`top_k` of 0 is the default.
+"""
 DEFAULT_LENGTH, DEFAULT_TOP_K = 20, 50
 """Defaults of transformers without meaning here: a length, and the truncation of samples."""
 NEUTRAL: dict[str, Any] = {
@@ -97,15 +100,15 @@ def read(config: Mapping[str, Any], folder: Path, vocabulary: int) -> dict[str, 
 
 def _defaults(keys: Mapping[str, Any], path: Path) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for key, (cls, least) in NUMBERS.items():
+    for key, (cls, least, most) in NUMBERS.items():
         value = keys.get(key)
         if value is None:
             continue
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or (cls is int and value != int(value)) or value < least:
-            raise BundleError(
-                f"{path}: {key} must be a number of {least:g} or more, not {value!r}."
-            )
+        is_allowed = is_number and least <= value <= most and math.isfinite(value)
+        if not is_allowed or (cls is int and value != int(value)):
+            allowed = f"of {least:g} or more" if math.isinf(most) else f"from {least:g} to {most:g}"
+            raise BundleError(f"{path}: {key} must be a number {allowed}, not {value!r}.")
         values[key] = cls(value)
     is_sampled = keys.get("do_sample") is True
     if is_sampled and values.get("num_beams", 1) > 1:

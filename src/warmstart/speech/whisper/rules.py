@@ -14,6 +14,9 @@ import numpy as np
 from warmstart.core.probabilities import log_sum_exp, softmax
 from warmstart.speech.whisper.tokens import WhisperTokens
 
+MIN_TEMPERATURE = 1e-6
+"""Lower temperatures are as greedy, but quotients would overflow."""
+
 
 class Rules:
     """Excludes tokens.
@@ -76,6 +79,7 @@ def choose(
     """
     token = int(logits.argmax())
     if temperature > 0:
-        probabilities = softmax((logits - logits[token]).astype(np.float64) / temperature)
+        differences = (logits - logits[token]).astype(np.float64)
+        probabilities = softmax(differences / max(temperature, MIN_TEMPERATURE))
         token = int(random.choice(len(probabilities), p=probabilities))
     return token, float(logits[token] - log_sum_exp(logits))

@@ -18,6 +18,8 @@ from warmstart.core.options import BatchOptions, ColumnOptions, Option
 from warmstart.errors import UsageError
 
 DEFAULT_NEW_TOKENS = 100
+MAX_BIAS = 1e6
+"""Scores are float32, and their sums must be finite."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,7 @@ class GenerateOptions(BatchOptions, ColumnOptions):
             "Sampling temperature: 0 always takes the most likely token; higher values are "
             "more random; default: 0, or 1 with top_k, top_p, min_p or seed.",
             ge=0,
+            le=100,
         ),
     ] = None
     top_k: Annotated[
@@ -66,7 +69,11 @@ class GenerateOptions(BatchOptions, ColumnOptions):
     ] = None
     repetition_penalty: Annotated[
         float | None,
-        Option("Values above 1 make tokens that occurred before less likely; default: 1.", gt=0),
+        Option(
+            "Values above 1 make tokens that occurred before less likely; default: 1.",
+            ge=0.01,
+            le=100,
+        ),
     ] = None
     no_repeat_ngram_size: Annotated[
         int | None,
@@ -86,6 +93,8 @@ class GenerateOptions(BatchOptions, ColumnOptions):
         Option(
             "Length penalty of a beam search: above 0 favours long texts, below 0 short "
             "ones; default: 1.",
+            ge=-10,
+            le=10,
             rare=True,
         ),
     ] = None
@@ -130,8 +139,12 @@ class GenerateOptions(BatchOptions, ColumnOptions):
                 f"not {describe(biases)}."
             )
         for word, bias in biases.items():
-            if not isinstance(bias, numbers.Real) or math.isnan(bias):
-                raise UsageError(f"logit_bias of {word!r} must be a number, not {bias!r}.")
+            is_number = isinstance(bias, numbers.Real) and not isinstance(bias, bool)
+            if not is_number or not (bias == -math.inf or abs(bias) <= MAX_BIAS):
+                raise UsageError(
+                    f"logit_bias of {word!r} must be a number from {-MAX_BIAS:g} to {MAX_BIAS:g}, or "
+                    f"-inf, which excludes the word; not {bias!r}."
+                )
         if self.is_search and self.num_return_sequences > (self.num_beams or 1):
             raise UsageError(
                 f"num_return_sequences must be at most num_beams ({self.num_beams}), "

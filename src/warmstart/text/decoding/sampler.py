@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from warmstart.core.probabilities import log_softmax
 from warmstart.text.decoding.options import GenerateOptions
 
+MIN_TEMPERATURE = 1e-6
+"""Lower temperatures are as greedy, but quotients would overflow float32."""
+
 
 def next_token(scores: NDArray[Any], options: GenerateOptions, random: np.random.Generator) -> int:
     """The next token.
@@ -26,7 +29,7 @@ def next_token(scores: NDArray[Any], options: GenerateOptions, random: np.random
     if not options.is_sampled:
         return int(scores.argmax())
     temperature = 1.0 if options.temperature is None else options.temperature
-    scores = truncate(scores / np.float32(temperature), options)
+    scores = truncate(scores / np.float32(max(temperature, MIN_TEMPERATURE)), options)
     candidates = np.flatnonzero(scores > -np.inf)
     exponents = (scores[candidates] - scores[candidates].max()).astype(np.float64)
     weights = np.cumsum(np.exp(exponents))
