@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -30,8 +30,12 @@ from results import Session
 from workers import Worker
 
 SCRIPT = Path(__file__).with_name("generation_peers.py")
-PRECISIONS = ("float32", "int8")
-BARS = {"float32": {"transformers": 1.6, "KerasHub": 1.6}, "int8": {"transformers": 3.5}}
+PRECISIONS = ("float32", "bfloat16", "int8")
+BARS: Mapping[str, Mapping[str, float]] = {
+    "float32": {"transformers": 1.6, "KerasHub": 1.6},
+    "bfloat16": {},
+    "int8": {"transformers": 3.5},
+}
 PROMPT = 16
 
 
@@ -56,11 +60,11 @@ def measure(options: argparse.Namespace, session: Session) -> list[Figure]:
         race.add("transformers", worker("transformers", "pytorch"))  # writes the weights
         for precision in PRECISIONS:
             more = {"precision": precision}
-            for tool, start in (
-                ("warmstart", worker("warmstart", **more)),
-                ("CTranslate2", worker("ctranslate2", "ctranslate2", **more)),
-                ("OpenVINO GenAI", worker("openvino_genai", "openvino-genai", **more)),
-            ):
+            tools = {"warmstart": worker("warmstart", **more)}
+            if precision != "bfloat16":  # it computes in it on GPUs only
+                tools["CTranslate2"] = worker("ctranslate2", "ctranslate2", **more)
+            tools["OpenVINO GenAI"] = worker("openvino_genai", "openvino-genai", **more)
+            for tool, start in tools.items():
                 race.add(f"{tool}, {precision}", start, converts=True)
         if not options.no_keras_hub:
             race.add("KerasHub", worker("keras_hub"))
@@ -73,10 +77,15 @@ def measure(options: argparse.Namespace, session: Session) -> list[Figure]:
     return figures
 
 
+def _precisions(race: Race) -> list[str]:
+    """The precisions that this processor computes in."""
+    return [each for each in PRECISIONS if f"warmstart, {each}" in race.workers]
+
+
 def _tools(race: Race, precision: str) -> list[str]:
     """The tools that are compared in a precision, ours first; some have float32 only."""
-    other = next(each for each in PRECISIONS if each != precision)
-    names = [name for name in race.workers if not name.endswith(f", {other}")]
+    others = tuple(f", {each}" for each in PRECISIONS if each != precision)
+    names = [name for name in race.workers if not name.endswith(others)]
     return sorted(names, key=lambda name: not name.startswith("warmstart"))
 
 
@@ -84,7 +93,7 @@ def _speed(race: Race, options: argparse.Namespace) -> Sequence[Figure]:
     figures = []
     for part, (what, count) in enumerate(COUNTS.items(), 1):
         times = race.times(what, options.rounds)
-        for precision in PRECISIONS:
+        for precision in _precisions(race):
             tools = [name for name in _tools(race, precision) if name in times]
             prompts = "" if count == 1 else f"{count} prompts, "
             engine = race.workers[tools[0]].info["engine"]
@@ -102,7 +111,7 @@ def _speed(race: Race, options: argparse.Namespace) -> Sequence[Figure]:
 def _memory(race: Race) -> Sequence[Figure]:
     return [
         memory(3, f"GPT-2 small, {precision}", race, _tools(race, precision))
-        for precision in PRECISIONS
+        for precision in _precisions(race)
     ]
 
 

@@ -191,14 +191,16 @@ def openvino_genai(job: Job) -> tuple[dict, dict]:
 
     is_int8 = job["precision"] == "int8"
     folder = Path(job["folder"])
-    if not (converted := folder.with_name(f"gpt2-openvino-{job['precision']}")).is_dir():
+    converted = folder.with_name("gpt2-openvino-int8" if is_int8 else "gpt2-openvino")
+    if not converted.is_dir():
         from optimum.intel import OVModelForCausalLM
 
         model = OVModelForCausalLM.from_pretrained(
             folder, export=True, compile=False, load_in_8bit=is_int8
         )
         model.save_pretrained(converted)
-    hints = {} if is_int8 else {"INFERENCE_PRECISION_HINT": "f32"}
+    hint = {"float32": "f32", "bfloat16": "bf16"}.get(job["precision"])
+    hints = {"INFERENCE_PRECISION_HINT": hint} if hint else {}
     pipeline = openvino_genai.LLMPipeline(str(converted), "CPU", **hints)
 
     def write(texts: list[list[int]], count: int) -> list[list[int]]:

@@ -1,5 +1,5 @@
-"""Whisper base, real weights: up to half a minute of speech to text, in float32 and int8, against
-faster-whisper and transformers.
+"""Whisper base, real weights: up to half a minute of speech to text, in float32, bfloat16 and int8,
+against faster-whisper and transformers.
 
     pip install -e '.[all]' -r benchmarks/requirements.txt
     python benchmarks/peers.py .venv-peers
@@ -7,7 +7,8 @@ faster-whisper and transformers.
 
 `whisper-base` is a folder in the layout of `hf://openai/whisper-base`. All are given the same
 samples, compute the features, encode, and decode greedily with the rules of Whisper, without
-timestamps; they are measured in turns. Parts: 1 time, 2 the same text as transformers, 3 memory.
+timestamps; they are measured in turns. In bfloat16, which faster-whisper does not compute in on CPUs,
+the peers and warmstart itself are in float32. Parts: 1 time, 2 the same text as transformers, 3 memory.
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ import results
 from figures import Figure
 from measure import usable_cpus
 from peers import python_of
-from race import Race, memory, speeds
+from race import Race, Times, memory, speeds
 from results import Session
 from warmstart.speech import audio
 from workers import Worker
 
 SCRIPT = Path(__file__).with_name("whisper_peers.py")
 PRECISIONS = ("float32", "int8")
+OURS = ("float32", "bfloat16", "int8")
 BARS = {"transformers": 1.6}
 RATE, LONGEST = 16_000, 30
 
@@ -50,7 +52,7 @@ def measure(options: argparse.Namespace, session: Session) -> list[Figure]:
 
     with ExitStack() as stack:
         race = Race(stack)
-        for precision in PRECISIONS:
+        for precision in OURS:
             ours = worker("warmstart", precision=precision)
             race.add(f"warmstart, {precision}", ours, converts=True)
         race.add("transformers", worker("transformers", "pytorch"))
@@ -64,10 +66,10 @@ def measure(options: argparse.Namespace, session: Session) -> list[Figure]:
         }
         info = {name: each.info for name, each in race.workers.items()}
         figures = []
-        for precision in PRECISIONS:
-            tools = [name for name in times if name.endswith(f", {precision}")]
-            if "transformers" in times and precision == "float32":
-                tools.append("transformers")
+        for precision in OURS:
+            if f"warmstart, {precision}" not in times:
+                continue  # the processor does not compute in it
+            tools = _tools(times, precision)
             note = f"{usable_cpus()} threads; {options.rounds} rounds{race.left_out}"
             if precision == "float32":
                 note += f"; features {parts['features']:.3f} s, encoder {parts['encode']:.2f} s"
@@ -85,6 +87,15 @@ def measure(options: argparse.Namespace, session: Session) -> list[Figure]:
     for each in info.values():
         session.versions.update(each["versions"])
     return figures
+
+
+def _tools(times: Times, precision: str) -> list[str]:
+    """The tools that are compared in a precision, ours first."""
+    compared = "int8" if precision == "int8" else "float32"
+    others = [name for name in times if name.endswith(f", {compared}")]
+    if compared == "float32" and "transformers" in times:
+        others.append("transformers")
+    return list(dict.fromkeys([f"warmstart, {precision}", *others]))
 
 
 def _same_texts(info: dict[str, dict[str, Any]]) -> list[Figure]:

@@ -91,7 +91,7 @@ HOOKS_OF_MODELS = """
 prepare decode compute compute_features forward group_size vector generated selected
 elements stream_items input_kind check_options read_table from_row predict predict_stream
 predict_features run results batch check_parts check_program compare_saved_model files program ready
-option_names option_examples samples agreement_rule artifact own_artifact calibrated_artifact
+option_names option_examples samples agreement_rule trial artifact own_artifact calibrated_artifact
 stored_precision requested_engine is_compiled is_open on_engine in_precision with_engine features_digest
 query_features corpus_vectors
 

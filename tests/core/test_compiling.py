@@ -9,13 +9,14 @@ import time
 
 import numpy as np
 import pytest
+from tests.optional import require_bfloat16
 from tests.photos import CIFAR
 
 import warmstart as ws
 from warmstart.core.compiling import run_job
 from warmstart.core.precision_comparison import compare_precisions
 from warmstart.core.weights import Weights
-from warmstart.engines import openvino, store
+from warmstart.engines import store
 from warmstart.errors import CacheError, CompileError, UsageError
 
 pytestmark = pytest.mark.tensorflow
@@ -37,8 +38,7 @@ def test_int8_is_compared_with_float32(model, photos):
 
 
 def test_bfloat16_runs_on_openvino_and_is_close(model):
-    if not openvino.computes_in_bfloat16():
-        pytest.skip("this processor has no bfloat16")
+    require_bfloat16()
     rough = ws.load(CIFAR, precision="bfloat16")
     assert rough.engine.name == "openvino"
     want = {p.index: p.score for p in model(PHOTO, top_k=10)}

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
+from tests.optional import require_bfloat16
 from tests.photos import CIFAR, write_photos
 
 import warmstart as ws
@@ -100,15 +101,44 @@ def test_a_mistyped_path_is_its_own_error():
 
 def test_tasks_without_a_measure_of_agreement_get_advice_that_works():
     with pytest.raises(
-        UsageError, match=r"not defined for text-generation.*Leave calibration and"
+        UsageError, match=r"not defined for audio-generation.*Leave calibration and"
     ) as e:
-        ws.load("shakespeare_gpt2", precision="int8", agreement=0.9)
+        ws.load("digits_wavenet", precision="int8", agreement=0.9)
     assert "calibration=DATA" not in str(e.value)
 
 
 def test_auto_is_refused_where_agreement_is_not_defined():
-    with pytest.raises(UsageError, match="agreement is not defined for text-generation"):
-        ws.load("shakespeare_gpt2", precision="auto")
+    with pytest.raises(UsageError, match="agreement is not defined for audio-generation"):
+        ws.load("digits_wavenet", precision="auto")
+
+
+def test_generators_are_compared_by_their_next_tokens(texts, run, monkeypatch):
+    """Each precision is made of the weights only, so that all texts are compared."""
+    texts.write_text("\n".join(f"ROMEO: She is the {word} sun." for word in "abcdefghijkl"))
+    options = ("--precision", "auto", "--calibration", texts)
+    done = run("compile", "shakespeare_gpt2", *options, "--agreement", 0.5)
+    assert done.code == 0, done.err
+    assert "(same next tokens, on 12 inputs)" in done.out
+    assert "ms per step of 8 texts" in done.out
+    assert re.search(r"int8: .* agreement \d", done.out)
+    shown = run("info", "shakespeare_gpt2").out
+    assert "same next tokens" in shown
+    monkeypatch.setattr("warmstart.engines.choose.measure", None)  # the choice is recorded
+    chosen = ws.load("shakespeare_gpt2", precision="auto")
+    assert f"{chosen.precision}: the fastest here" in shown
+    strict = ws.load("shakespeare_gpt2", precision="auto", calibration=texts, agreement=1.0)
+    assert strict.precision in ("float32", "bfloat16", "int8")
+    with pytest.raises(UsageError, match="int8 is not calibrated for text-generation"):
+        ws.load("shakespeare_gpt2", precision="int8", agreement=0.9)
+
+
+def test_bfloat16_writes_almost_the_same_tokens(texts, run):
+    require_bfloat16()
+    done = run("compile", "shakespeare_gpt2", "--precision", "bfloat16", "--check", texts)
+    assert done.code == 0, done.err
+    (agreement,) = re.findall(r"agreement with float32: ([\d.]+)% \(same next tokens\)", done.out)
+    assert float(agreement) > 95
+    assert "ms per step of 8 texts, float32" in done.out
 
 
 def test_half_of_enough_inputs_are_set_aside(photos, tmp_path):
@@ -236,7 +266,7 @@ def test_what_cannot_be_calibrated_says_so(photos, monkeypatch):
             ws.load(CIFAR, precision="auto", agreement=wrong)
     with pytest.raises(UsageError, match="not for 'float32'"):
         ws.load(CIFAR, calibration=photos)
-    with pytest.raises(UsageError, match="not defined for text-generation"):
+    with pytest.raises(UsageError, match="int8 is not calibrated for text-generation"):
         ws.load("shakespeare_gpt2", precision="int8", calibration=["text"] * 20)
     with pytest.raises(UsageError, match="integer_io needs the format litert"):
         ws.load(CIFAR, precision="int8").export("x.tflite", integer_io=True)
@@ -337,8 +367,8 @@ def test_what_comes_next_has_the_options_of_the_command(run, tmp_path):
 
 
 def test_options_of_compile_that_do_not_go_together(run, photos):
-    done = run("compile", "shakespeare_gpt2", "--precision", "int8", "--check", "texts.txt")
-    assert "not defined for text-generation" in done.err
+    done = run("compile", "digits_wavenet", "--precision", "int8", "--check", "texts.txt")
+    assert "not defined for audio-generation" in done.err
     assert "warmstart evaluate" in done.err
     assert "needs another --precision" in run("compile", CIFAR, "--check", photos).err
     assert "--calibration or --check" in run("compile", CIFAR, "--column", "a").err

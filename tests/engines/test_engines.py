@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+import warmstart as ws
 from warmstart.engines import choose, openvino
 from warmstart.engines.keras import KerasEngine
 from warmstart.engines.litert import LiteRTEngine
@@ -145,10 +146,21 @@ def test_bfloat16_says_why_it_is_not_used(artifact, monkeypatch):
     monkeypatch.setattr(openvino, "computes_in_bfloat16", lambda: False)
     with pytest.raises(EngineUnavailableError, match="This processor does not compute in bfloat16"):
         choose.open_engine(artifact, "auto", "bfloat16")
-    signatures = {name: artifact.signatures["forward"].to_dict() for name in ("encode", "decode")}
-    two = Artifact(artifact.folder, {**artifact.record, "signatures": signatures})
-    with pytest.raises(EngineUnavailableError, match=r"has encode, decode\. Use precision='int8'"):
-        choose.open_engine(two, "openvino", "bfloat16")
+    monkeypatch.setattr(choose, "openvino_runs", lambda: False)
+    with pytest.raises(EngineUnavailableError, match=r"on this CPU; use precision='float32'"):
+        choose.open_engine(artifact, "auto", "bfloat16")
+
+
+@pytest.mark.parametrize("name", ["digits_wavenet", "deepar"])
+def test_openvino_runs_several_functions_only_without_loops(name, tmp_path):
+    pytest.importorskip("openvino")
+    with pytest.raises(EngineError, match=r"without loops; use engine='litert' with"):
+        ws.load(name, engine="openvino").engine  # noqa: B018
+    broken = tmp_path / "x.tflite"
+    broken.write_bytes(b"hello")
+    signatures = ws.load(name).artifact.signatures
+    with pytest.raises(EngineError, match=r"x\.tflite is not a program"):
+        openvino.OpenVINOEngine(broken, signatures)
 
 
 def test_litert_refuses_a_file_that_is_no_program(tmp_path, artifact):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.optional import require_paged_attention
+from tests.optional import require_bfloat16, require_paged_attention
 
 import warmstart as ws
 from warmstart.engines import choose
@@ -34,15 +34,18 @@ def _logits(engine, model):
     return np.concatenate(rows)
 
 
-@pytest.mark.parametrize(("precision", "limit"), [("float32", 1e-4), ("int8", 0.05)])
-def test_logits_are_those_of_litert(model, precision, limit):
+@pytest.mark.parametrize(
+    ("precision", "limit", "dtype"),
+    [("float32", 1e-4, "float32"), ("bfloat16", 0.02, "uint16"), ("int8", 0.05, "uint8")],
+)
+def test_logits_are_those_of_litert(model, precision, limit, dtype):
+    if precision == "bfloat16":
+        require_bfloat16()
     artifact = model.artifact
     engine = PagedEngine(artifact.path, artifact.signatures, precision=precision)
     logits, expected = _logits(engine, model), _logits(model.engine, model)
     assert np.abs(logits - expected).max() <= limit * np.abs(expected).max()
-    assert engine.signatures["step"].specs["values_3"].dtype == (
-        "float32" if precision == "float32" else "uint8"
-    )
+    assert engine.signatures["step"].specs["values_3"].dtype == dtype
     with pytest.raises(EngineError, match="step takes"):
         engine.run("step", ids=np.zeros(1, np.int32))
 
@@ -96,6 +99,9 @@ def test_auto_does_without_it(model, monkeypatch, fault):
     if fault == "another OpenVINO":
         with pytest.raises(EngineError, match=r"with paged attention, .* use engine='litert'"):
             ws.load("shakespeare_gpt2", engine="openvino").engine  # noqa: B018
+        require_bfloat16()
+        with pytest.raises(EngineError, match=r"paged attention, .* use precision='float32'"):
+            ws.load("shakespeare_gpt2", precision="bfloat16").engine  # noqa: B018
 
 
 def test_a_graph_with_another_attention_is_refused(model):

@@ -11,13 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from tests.optional import require_bfloat16
 
 import warmstart as ws
 from warmstart.core import cancellation
 from warmstart.core.model import drive
+from warmstart.core.precision_comparison import compare_precisions
 from warmstart.engines.keras import KerasEngine
 from warmstart.engines.litert import LiteRTEngine
-from warmstart.errors import BundleError, CancelledError, InputError, UsageError
+from warmstart.engines.openvino import OpenVINOEngine
+from warmstart.errors import BundleError, CancelledError, InputError, UsageError, is_installed
 from warmstart.models import repository
 from warmstart.speech.mel_windows import RATE, Windows
 from warmstart.speech.options import TranscribeOptions
@@ -57,7 +60,10 @@ def engines(bundle, entry):
 
     artifact = Artifact.load(bundle / "artifacts" / "float32")
     reference = KerasEngine(whisper_program(entry, build_keras(entry, Weights.of(GOLDEN))))
-    return {"keras": reference, "litert": LiteRTEngine(artifact.path, artifact.signatures)}
+    engines = {"keras": reference, "litert": LiteRTEngine(artifact.path, artifact.signatures)}
+    if is_installed("openvino"):
+        engines["openvino"] = OpenVINOEngine(artifact.path, artifact.signatures)
+    return engines
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +92,10 @@ def blocks(seconds: float):
     return lambda: np.array_split(samples, 7)
 
 
-@pytest.mark.parametrize("name", ["keras", "litert"])
+@pytest.mark.parametrize("name", ["keras", "litert", "openvino"])
 def test_cached_steps_equal_the_uncached_reference(name, engines, entry, expected):
+    if name == "openvino":
+        pytest.importorskip("openvino")
     decoder = WhisperDecoder(engines[name], entry)
     encoded = decoder.encode(expected["features"])
     np.testing.assert_allclose(encoded, expected["encoded"], atol=1e-4)
@@ -294,6 +302,31 @@ def test_words_keep_their_punctuation(tokens):
     assert words(' ask not, my "Grüße": 1 …') == [" ask", " not,", " my", ' "Grüße":', " 1", " …"]
     assert words("zyx", "ja") == list("zyx")
     assert words("zyx", "en") == ["zyx"]
+
+
+def test_bfloat16(bundle):
+    require_bfloat16()
+    model, rough = ws.load(bundle), ws.load(bundle, precision="bfloat16")
+    sound = (recording(4.2), RATE)
+    assert rough.engine.name == "openvino"
+    options = {"language": "en", "temperature": 0.0, "word_timestamps": True}
+    assert rough(sound, **options) == rough(sound, **options)
+    features, expected = rough.features(sound), model.features(sound)
+    assert 0 < np.abs(features - expected).max() < 0.05 * np.abs(expected).max()
+
+
+def test_precisions_are_compared_by_the_words(bundle, monkeypatch, run):
+    recordings = [(recording(seconds / 8), RATE) for seconds in range(8, 20)]
+    model = ws.load(bundle)
+    compared = compare_precisions(model, model.on_engine("litert"), recordings)
+    assert (compared.agreement, compared.measure, compared.count) == (1.0, "same words", 12)
+    assert compared.unit == "window with 32 tokens"
+    chosen = ws.load(bundle, precision="auto", calibration=recordings, agreement=1e-6)
+    again = ws.load(bundle, precision="auto")
+    assert again.precision == chosen.precision
+    assert "same words, on 12 inputs" in run("info", bundle).out
+    with pytest.raises(UsageError, match="int8 is not calibrated for speech-recognition"):
+        ws.load(bundle, precision="int8", calibration=recordings)
 
 
 def test_a_bundle_hears_files_arrays_and_lists(bundle, tmp_path):

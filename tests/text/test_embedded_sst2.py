@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.optional import require_bfloat16
 
 import warmstart as ws
 from warmstart.core.precision_comparison import compare_precisions
-from warmstart.engines.openvino import computes_in_bfloat16
 
 
 def test_it_is_small_and_answers_without_tensorflow():
@@ -37,9 +37,7 @@ def test_evaluation_takes_the_part_to_test():
 
 
 def test_bfloat16_agrees_with_float32():
-    pytest.importorskip("openvino")
-    if not computes_in_bfloat16():
-        pytest.skip("this processor has no bfloat16")
+    require_bfloat16()
     exact = ws.load("sst2_bert_tiny")
     rough = ws.load("sst2_bert_tiny", precision="bfloat16")
     nouns = ("film", "plot", "cast", "score", "script")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.fixtures import as_repository
-from tests.optional import require_paged_attention
+from tests.optional import require_bfloat16, require_paged_attention
 
 import warmstart as ws
 from warmstart.errors import BundleError, InputError, UsageError
@@ -280,12 +280,8 @@ def test_extreme_options(model, options):
 def test_engines(model):
     reference = ws.load(GOLDEN / "plain", engine="keras")
     assert reference("a", max_new_tokens=8).tokens == model("a", max_new_tokens=8).tokens
-    for options, way_out in (
-        ({"engine": "onnxruntime"}, "use engine='litert'"),
-        ({"precision": "bfloat16"}, "Use precision='int8' or precision='float32'"),
-    ):
-        with pytest.raises(UsageError, match=way_out):
-            ws.load(GOLDEN / "plain", **options)("a")
+    with pytest.raises(UsageError, match="use engine='litert'"):
+        ws.load(GOLDEN / "plain", engine="onnxruntime")("a")
 
 
 def test_openvino_writes_the_same(model, expected):
@@ -298,6 +294,17 @@ def test_openvino_writes_the_same(model, expected):
     np.testing.assert_allclose(other.features(PROMPTS), model.features(PROMPTS), atol=1e-4)
     scores = [one.score(" ".join(PROMPTS) * 8).logprobs for one in (other, model)]
     np.testing.assert_allclose(*scores, atol=1e-4)
+
+
+def test_bfloat16(model):
+    require_bfloat16()
+    require_paged_attention()
+    rough = ws.load(GOLDEN / "plain", precision="bfloat16")
+    assert rough.engine.name == "openvino"
+    options = {"max_new_tokens": 24, "num_beams": 3}
+    assert rough(PROMPTS, **options) == rough(PROMPTS, **options)
+    states, expected = rough.features(PROMPTS), model.features(PROMPTS)
+    assert 0 < np.abs(states - expected).max() < 0.05 * np.abs(expected).max()
 
 
 def test_features(model):

@@ -63,14 +63,9 @@ class TFLiteCheckpoint(Checkpoint):
     layout = "tflite"
 
     def __init__(self, path: Path):
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
         self.path = path
         try:
-            self._interpreter: Any = Interpreter(
-                str(path),
-                experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-            )
+            self._interpreter: Any = open_interpreter(path)
         except (ValueError, RuntimeError) as error:
             raise CorruptCheckpointError(
                 f"{path} is damaged or not a program of LiteRT ({error}); fetch it again."
@@ -129,6 +124,18 @@ class TFLiteCheckpoint(Checkpoint):
 
     def close(self) -> None:
         self._interpreter = None
+
+
+def open_interpreter(path: Path) -> Any:
+    """LiteRT's interpreter of a `.tflite` file, to read it: it runs nothing.
+
+    Raises:
+        RuntimeError, ValueError: LiteRT does not open the file.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    return Interpreter(str(path), experimental_op_resolver_type=plain)
 
 
 def dequantised(stored: np.ndarray, constant: Constant) -> np.ndarray:

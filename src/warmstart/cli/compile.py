@@ -169,7 +169,7 @@ def _in_precision(
     if precision == "float32":
         return exact, None
     if request is not None:
-        request.check(exact)
+        request.check(exact, precision)
     open_engine(exact)
     with compiling(exact, _verb(calibration)):
         if precision != "auto":
@@ -215,9 +215,10 @@ def _compare(
 ) -> None:
     """Print what a precision costs and brings; its times only if they are not printed already."""
     from warmstart.core.precision_comparison import compare_precisions
+    from warmstart.engines.agreement import Rule
     from warmstart.engines.choose import measured_here
 
-    is_comparable = model.agreement_rule is not None
+    is_comparable = isinstance(model.agreement_rule, Rule)  # on synthetic inputs
     if inputs.check is None and (is_timed or model.artifact.calibration or not is_comparable):
         return
     figures = compare_precisions(
@@ -227,14 +228,16 @@ def _compare(
     compared = counted(figures.count, input_kind.noun, input_kind.plural)
     if not figures.real:
         compared = f"{figures.count} synthetic inputs (use --check for your own)"
+    differ = (
+        "" if figures.difference is None else f"; outputs differ by up to {figures.difference:.2g}"
+    )
     print(
-        f"  agreement with float32: {figures.agreement:.1%} ({figures.measure}) on "
-        f"{compared}; outputs differ by up to {figures.difference:.2g}"
+        f"  agreement with float32: {figures.agreement:.1%} ({figures.measure}) on {compared}{differ}"
     )
     if is_timed or measured_here(model.artifact) is not None:
         return
     print(
-        f"  {figures.milliseconds:.1f} ms per {input_kind.noun}, float32 "
+        f"  {figures.milliseconds:.1f} ms per {figures.unit}, float32 "
         f"{figures.float32_milliseconds:.1f} ms: {figures.ratio:.2f} of the float32 time"
     )
     if figures.ratio > 1:

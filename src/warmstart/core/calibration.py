@@ -18,12 +18,14 @@ from warmstart.core import bundle
 from warmstart.core.calibration_inputs import (
     AGREEMENT,
     SECTION,
+    check_calibrates,
     check_data,
     checked_agreement,
     collect,
     undefined,
 )
 from warmstart.core.compiling import artifact_key, job_of, run_process
+from warmstart.core.result_agreement import ComparedInputs
 from warmstart.core.types import Data
 from warmstart.core.weights import Weights
 from warmstart.engines import store
@@ -56,22 +58,29 @@ class Request:
         checked_agreement(self.threshold)
 
     @cached_property
-    def _collected(self) -> dict[str, Calibration]:
+    def _collected(self) -> dict[str, Calibration | ComparedInputs]:
         return {}
 
     @documented_in(SECTION)
-    def check(self, model: Any) -> None:
+    def check(self, model: Any, precision: str) -> None:
         """Check what is known before any input is read.
 
+        Args:
+            model: the model.
+            precision: `"int8"`, which is calibrated, or `"auto"`, for which precisions are compared.
+
         Raises:
-            UsageError: agreement is not defined for the task, or the data does not exist.
+            UsageError: agreement is not defined for the task, int8 of the task is not calibrated, or
+                the data does not exist.
         """
-        if model.agreement_rule is None:
+        if precision == "int8":
+            check_calibrates(model)
+        elif model.agreement_rule is None:
             raise UsageError(undefined(model.task))
         check_data(model, self.data)
 
-    def calibration(self, model: Model[Any, Any, Any]) -> Calibration:
-        """The data as inputs of a model's program; it is read once."""
+    def inputs(self, model: Model[Any, Any, Any]) -> Calibration | ComparedInputs:
+        """The data as inputs on which precisions of a model are compared; it is read once."""
         if model.task not in self._collected:
             self._collected[model.task] = collect(
                 model,
@@ -81,6 +90,17 @@ class Request:
                 column_option=self.column_option,
             )
         return self._collected[model.task]
+
+    def calibration(self, model: Model[Any, Any, Any]) -> Calibration:
+        """The data as inputs of a model's program, to calibrate it.
+
+        Raises:
+            UsageError: the program is not calibrated.
+        """
+        check_calibrates(model)
+        inputs = self.inputs(model)
+        assert isinstance(inputs, Calibration)
+        return inputs
 
 
 def artifact(model: Any, request: Request) -> store.Artifact:
@@ -142,11 +162,10 @@ def check_agreement(model: Any, least: float) -> None:
     """Refuse the stored int8 program of a model if its agreement with float32 is less than requested.
 
     Raises:
-        UsageError: it is, on the engine that runs it; it was not measured; or agreement is not
-            defined for the task.
+        UsageError: it is, on the engine that runs it; it was not measured; or int8 of the task is
+            not calibrated.
     """
-    if model.agreement_rule is None:
-        raise UsageError(undefined(model.task))
+    check_calibrates(model)
     program = model.calibrated_artifact()
     record = None if program is None else program.calibration
     if record is None:

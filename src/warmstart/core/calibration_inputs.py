@@ -16,6 +16,7 @@ from warmstart import log
 from warmstart.core.inputs import Item, Row
 from warmstart.core.reading import check_exists, is_file_name
 from warmstart.core.records.suffixes import names_table
+from warmstart.core.result_agreement import ComparedInputs, ResultRule
 from warmstart.core.types import Data
 from warmstart.counts import counted
 from warmstart.engines.calibration import Calibration
@@ -64,6 +65,18 @@ def undefined(task: str) -> str:
     )
 
 
+def check_calibrates(model: Any) -> None:
+    """Raise `UsageError` if int8 of a model is not calibrated."""
+    if (rule := model.agreement_rule) is None:
+        raise UsageError(undefined(model.task))
+    if isinstance(rule, ResultRule):
+        raise UsageError(
+            f"int8 is not calibrated for {model.task}: precision='int8' quantises the weights only. "
+            "Leave calibration and agreement out, or use precision='auto', which compares the "
+            "precisions on calibration=DATA."
+        )
+
+
 def check_data(model: Model[Any, Any, Any], data: Data) -> None:
     """Check that a path of inputs leads to a file or folder; nothing is read.
 
@@ -93,8 +106,8 @@ def collect(
     columns: Sequence[str] = (),
     column_option: str | None = None,
     least: int = LEAST,
-) -> Calibration:
-    """Convert real inputs to inputs of a model's program.
+) -> Calibration | ComparedInputs:
+    """Convert real inputs to inputs of a model's program, or read them to compare its results.
 
     Args:
         model: prepares them.
@@ -116,6 +129,8 @@ def collect(
     def rows(item: Item) -> Sequence[Row]:
         if isinstance(item.value, InputError):
             raise item.value
+        if isinstance(rule, ResultRule):
+            return [rule.read(model, item)]
         return model.prepare(item, options).rows
 
     inputs = _opened(model, data, columns, column_option)
@@ -141,6 +156,8 @@ def collect(
                 f"{counted(len(prepared), 'input')} only {len(different)} are different."
             )
         prepared = different
+    if isinstance(rule, ResultRule):
+        return ComparedInputs(model, [row for each in prepared for row in each], rule, threshold)
     count = len(prepared)
     first = count - count // 2 if count >= SPLIT else count
     validation = sum(map(len, prepared[first:]))

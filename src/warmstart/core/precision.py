@@ -33,7 +33,7 @@ class Candidate:
     Attributes:
         precision: its name.
         engine: the fastest engine for it here; "" if there is none.
-        milliseconds: of one input.
+        milliseconds: of one input, or of what else was timed.
         agreement: with float32, 0 to 1.
         reason: why it was not measured.
     """
@@ -44,13 +44,12 @@ class Candidate:
     agreement: float = 0.0
     reason: str = ""
 
-    @property
-    def words(self) -> str:
-        """One line."""
+    def in_words(self, unit: str) -> str:
+        """One line; `unit` is what was timed."""
         if self.reason:
             return f"{self.precision}: {self.reason}"
         agreement = "" if self.precision == "float32" else f", agreement {self.agreement:.1%}"
-        return f"{self.precision}: {self.milliseconds:.2f} ms per input ({self.engine}){agreement}"
+        return f"{self.precision}: {self.milliseconds:.2f} ms per {unit} ({self.engine}){agreement}"
 
 
 @dataclass(frozen=True)
@@ -61,11 +60,12 @@ class Choice:
         precision: its name.
         candidates: those that were considered, float32 first.
         threshold: the requested agreement.
-        inputs: the number of inputs that int8 was calibrated on.
-        digest: of the calibration.
+        inputs: the number of inputs that int8 was calibrated on; 0: it was not calibrated.
+        digest: of the inputs.
         measure: what the agreement is.
         validation: the number of other inputs that the agreement was measured on; 0: it was measured
             on `inputs`.
+        unit: what was timed, such as "input".
     """
 
     precision: str
@@ -75,19 +75,21 @@ class Choice:
     digest: str
     measure: str
     validation: int = 0
+    unit: str = "input"
 
     @property
     def lines(self) -> tuple[str, ...]:
         """The chosen precision and the reason, as a sentence."""
-        compared = (
-            f"on {counted(self.validation, 'input')} set aside"
-            if self.validation
-            else f"on the {counted(self.inputs, 'calibration input')}, too few to set some aside"
-        )
+        if not self.validation:
+            inputs = counted(self.inputs, "calibration input")
+            compared = f"on the {inputs}, too few to set some aside"
+        else:
+            set_aside = " set aside" if self.inputs else ""
+            compared = f"on {counted(self.validation, 'input')}{set_aside}"
         requirement = f"an agreement of {self.threshold:.1%} ({self.measure}, {compared})"
         return (
             f"{self.precision}: the fastest here with {requirement}",
-            *(candidate.words for candidate in self.candidates),
+            *(candidate.in_words(self.unit) for candidate in self.candidates),
         )
 
     def at(self, threshold: float) -> Choice:
@@ -96,6 +98,8 @@ class Choice:
 
     def is_current(self, int8: Artifact | None) -> bool:
         """Whether the choice was made with this int8 program; another may have replaced it."""
+        if not self.inputs:
+            return True  # it is made of the weights only
         record = int8.calibration if int8 else None
         return self.precision != "int8" or (record is not None and record.digest == self.digest)
 
@@ -139,26 +143,29 @@ def fastest(
             "FOLDER` once."
         )
     log.info("%s: %s", exact.name, "; ".join(choice.lines))
-    chosen = request if choice.precision == "int8" else None
+    chosen = request if choice.precision == "int8" and choice.inputs else None
     return exact.in_precision(choice.precision, chosen), choice
 
 
 def choose_precision(exact: Model[Any, Any, Any], request: Request) -> Choice:
     """Compile, compare and measure each precision, and record the choice for this machine."""
-    calibration = request.calibration(exact)
-    inputs = calibration.to_compare
-    expected = inputs.decisions(exact.engine)
+    inputs = request.inputs(exact)
+    compared = inputs.to_compare
+    expected: Any = compared.decisions(exact.engine)
     candidates = _candidates(
-        exact, request, lambda precision, engine: inputs.agreement(engine, expected)
+        exact,
+        request if inputs.calibrated else None,
+        lambda precision, engine: compared.agreement(engine, expected),
     )
     choice = Choice(
-        _best(candidates, calibration.threshold),
+        _best(candidates, inputs.threshold),
         candidates,
-        calibration.threshold,
-        len(calibration.to_calibrate),
-        calibration.digest,
-        calibration.rule.words,
-        calibration.validation,
+        inputs.threshold,
+        inputs.calibrated,
+        inputs.digest,
+        inputs.rule.words,
+        inputs.validation,
+        "input" if exact.trial is None else exact.trial.words,
     )
     return _record(exact, choice)
 
@@ -197,7 +204,7 @@ def _candidates(
 
     Args:
         exact: in float32.
-        request: calibrates int8.
+        request: calibrates int8; None: it is stored, or made of the weights only.
         agreement: that of an engine in a precision; raises `EngineError` if it is not known.
     """
     opened, agreements, refused = {"float32": exact}, {"float32": 1.0}, []
@@ -213,7 +220,7 @@ def _candidates(
     if "int8" in opened and (recorded := recorded_candidates(exact, opened["int8"].artifact)):
         return recorded
     engines = {name: model.engine for name, model in opened.items()}
-    return (*_measured(engines, agreements), *refused)
+    return (*_measured(engines, agreements, exact.trial), *refused)
 
 
 def recorded_candidates(
@@ -243,9 +250,9 @@ def recorded_candidates(
 
 
 def _measured(
-    engines: Mapping[str, Engine], agreements: Mapping[str, float]
+    engines: Mapping[str, Engine], agreements: Mapping[str, float], trial: choose.Trial | None
 ) -> tuple[Candidate, ...]:
-    times = choose.measure(list(engines.values()))
+    times = choose.measure(list(engines.values()), trial=trial)
     return tuple(
         Candidate(name, engine.name, round(time, 3), round(agreements[name], 6))
         for (name, engine), time in zip(engines.items(), times, strict=True)
@@ -301,8 +308,10 @@ def _recorded(
     if (least := request.threshold if request else threshold) is not None:
         choice = choice.at(least)
     if request is not None:
-        is_same = choice.digest == request.calibration(exact).digest
-        is_usable = choice.precision != "int8" or exact.in_precision("int8", request).is_compiled()
+        inputs = request.inputs(exact)
+        int8 = exact.in_precision("int8", request if inputs.calibrated else None)
+        is_same = choice.digest == inputs.digest
+        is_usable = choice.precision != "int8" or int8.is_compiled()
         return choice if is_same and is_usable else None
     return choice if choice.is_current(exact.calibrated_artifact()) else None
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from warmstart.catalog import Entry, Label
 from warmstart.core import calibration
 from warmstart.core.compiling import artifact_key, compiled
+from warmstart.core.result_agreement import ResultRule
 from warmstart.core.terminal import complain
 from warmstart.core.training_files import TrainingFiles
 from warmstart.core.weights import Weights
@@ -60,8 +61,13 @@ class CompiledModel(TrainingFiles):
         raise NotImplementedError
 
     @property
-    def agreement_rule(self) -> Rule | None:
+    def agreement_rule(self) -> Rule | ResultRule | None:
         """How agreement between precisions is measured; None if it is not defined for the task."""
+        return None
+
+    @property
+    def trial(self) -> choose.Trial | None:
+        """What engines are timed with; None: the functions of the program on probe inputs."""
         return None
 
     @property
@@ -93,7 +99,7 @@ class CompiledModel(TrainingFiles):
                 the model.
         """
         if request is not None:
-            request.check(self)
+            request.check(self, "int8")
         elif precision == "int8" and agreement is not None:
             calibration.check_agreement(self, agreement)
         if precision == self.precision and request is None:

@@ -56,6 +56,11 @@ class Calibration:
         return Calibration(inputs, self.rule, self.threshold)
 
     @property
+    def calibrated(self) -> int:
+        """The number of rows that are calibrated on."""
+        return len(self) - self.validation
+
+    @property
     def compared_in_words(self) -> str:
         """Where the agreement is measured."""
         if self.validation:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,10 +43,19 @@ LIMITS = {"float32": TOLERANCE, "int8": 0.1}
 TRIED = 3  # calls of a trial in which engines are compared
 MEASURED = JsonFile("engines.json")
 Opener = Callable[[], Engine]
-Trial = Callable[[Engine], Callable[[], Mapping[str, np.ndarray]]]
-"""Prepares inputs that are the same for every engine; what it returns computes their outputs, and
-may go on with them in the next call.
-"""
+
+
+class Trial(NamedTuple):
+    """Calls with which engines are timed and compared.
+
+    Attributes:
+        words: what a call computes, such as "step of 8 texts".
+        prepare: prepares inputs that are the same for every engine; what it returns computes their
+            outputs, and may go on with them in the next call.
+    """
+
+    words: str
+    prepare: Callable[[Engine], Callable[[], Mapping[str, np.ndarray]]]
 
 
 @documented_in("engines.md#precisions")
@@ -155,7 +165,8 @@ def measure(
     median of the best round. Two rounds are enough if the fastest takes less than `clear_ratio` of
     the time of the next, and three calls if all of them take less than `clear_ms`.
     """
-    calls = [(trial or _on_probe)(engine) for engine in engines]
+    prepare = trial.prepare if trial else _on_probe
+    calls = [prepare(engine) for engine in engines]
 
     def once(index: int) -> float:
         start = time.perf_counter()
@@ -284,7 +295,7 @@ def _usable(
 
 def _largest_difference(trial: Trial, engine: Engine, reference: Engine) -> float:
     """The largest difference of any output in a few calls of a trial."""
-    calls, expected = trial(engine), trial(reference)
+    calls, expected = trial.prepare(engine), trial.prepare(reference)
     return max(max(differences(calls(), expected()).values()) for _ in range(TRIED))
 
 
@@ -306,28 +317,16 @@ def _openvino(artifact: Artifact, precision: str) -> Engine:
 
     require("openvino", extra="openvino", purpose="for engine='openvino' and for bfloat16")
     if not openvino_runs():
-        raise EngineUnavailableError("OpenVINO does not run on this CPU; use engine='litert'.")
-    options = {"precision": precision, "sha256": artifact.sha256}
-    if paged.is_decoder(artifact.signatures):
-        return paged.PagedEngine(artifact.path, artifact.signatures, **options)
-    if precision == "bfloat16":
-        _check_bfloat16(artifact)
-    return openvino.OpenVINOEngine(artifact.openvino_path, artifact.signatures, **options)
-
-
-def _check_bfloat16(artifact: Artifact) -> None:
-    """Raise `EngineUnavailableError` unless the program and this processor can use bfloat16."""
-    from warmstart.engines import openvino
-
-    if len(artifact.signatures) > 1:
-        raise EngineUnavailableError(
-            "bfloat16 needs OpenVINO, which reads programs of one function; this one has "
-            f"{', '.join(artifact.signatures)}. Use precision='int8' or precision='float32'."
-        )
-    if not openvino.computes_in_bfloat16():
+        remedy = "precision='float32'" if precision == "bfloat16" else "engine='litert'"
+        raise EngineUnavailableError(f"OpenVINO does not run on this CPU; use {remedy}.")
+    if precision == "bfloat16" and not openvino.computes_in_bfloat16():
         raise EngineUnavailableError(
             "This processor does not compute in bfloat16; use precision='int8' or precision='float32'."
         )
+    options = {"precision": precision, "sha256": artifact.sha256}
+    if paged.is_decoder(artifact.signatures):
+        return paged.PagedEngine(artifact.path, artifact.signatures, **options)
+    return openvino.OpenVINOEngine(artifact.openvino_path, artifact.signatures, **options)
 
 
 def _key(artifact: Artifact, names: Iterable[str]) -> str:

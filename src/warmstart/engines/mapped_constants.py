@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from warmstart.checkpoints.tflite import open_interpreter
 from warmstart.engines import heap
 from warmstart.engines.mapped_files import map_file
 from warmstart.engines.openvino_cache import NetworkCache
+from warmstart.engines.tflite_functions import file_of
 
 LARGE = 2**16
 """Bytes of a constant; smaller ones need not be mapped."""
@@ -26,12 +28,16 @@ SEARCHED = 4096
 """Bytes of the largest constant that are searched for in the file."""
 
 
-def read_mapped(core: Any, path: Path, cache: NetworkCache | None) -> tuple[Any, mmap.mmap]:
-    """The network of a `.tflite` file.
+def read_mapped(
+    core: Any, path: Path, function: str, count: int, cache: NetworkCache | None
+) -> tuple[Any, mmap.mmap]:
+    """The network of a function of a `.tflite` file.
 
     Args:
         core: of OpenVINO.
         path: the file.
+        function: its name.
+        count: the number of functions of the file.
         cache: of the program; None: nothing is stored.
 
     Returns:
@@ -39,16 +45,17 @@ def read_mapped(core: Any, path: Path, cache: NetworkCache | None) -> tuple[Any,
 
     Raises:
         OSError: the file cannot be read.
-        RuntimeError: OpenVINO cannot read it.
+        RuntimeError, ValueError: OpenVINO or LiteRT cannot read it.
     """
     memory = map_file(path)
-    graph = cache.load_graph(core) if cache else None
+    graph = cache.load_graph(core, function) if cache else None
     if graph is None:
-        graph = core.read_model(str(path))
-        _detach(graph, path, memory)
+        with file_of(path, function, count) as file:
+            graph = core.read_model(str(file))
+            _detach(graph, file, memory)
         heap.trim()
         if cache:
-            cache.save_graph(graph)
+            cache.save_graph(graph, function)
     _attach(graph, memory)
     return graph, memory
 
@@ -68,10 +75,7 @@ def _detach(graph: Any, path: Path, memory: mmap.mmap) -> None:
 
 def _constants(graph: Any, path: Path) -> Iterator[tuple[Any, NDArray[Any]]]:
     """The nodes of large constants, and their values as LiteRT maps them."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    file = Interpreter(str(path), experimental_op_resolver_type=plain)
+    file = open_interpreter(path)
     indices = {tensor["name"]: tensor["index"] for tensor in file.get_tensor_details()}
     for node in graph.get_ops():
         index = indices.get(node.get_friendly_name())

@@ -19,17 +19,22 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.engines.base import Signature
+from warmstart.engines.base import Session, Signature
+from warmstart.engines.bfloat16 import BITS, BFloat16Session, with_bfloat16_inputs
 from warmstart.engines.file_engine import FileEngine
 from warmstart.engines.machine import usable_cpus
-from warmstart.engines.mapped_files import release
+from warmstart.engines.mapped_constants import read_mapped
+from warmstart.engines.mapped_files import release, releasing
 from warmstart.engines.openvino_cache import NetworkCache
+from warmstart.engines.tflite_functions import check_functions
 from warmstart.errors import EngineError, require
 
-Shapes = tuple[tuple[int, ...], ...]
+Inputs = tuple[tuple[tuple[int, ...], ...], tuple[str, ...]]
+"""The shapes of the inputs of a network, and the names of those of bfloat16."""
 EXACT = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
 """Inputs of products with 8-bit weights are not quantised."""
-MAX_COMPILED = 2  # compiled networks in memory: for one image, and for the batch of a stream
+MAX_COMPILED = 2
+"""Compiled networks of a function in memory: for one image, and for the batch of a stream."""
 RELEASED = 1.0
 """Seconds between calls that release the memory of a stored network's file."""
 PROBE = """
@@ -91,9 +96,11 @@ class Network:
 
         if time.monotonic() - self._released > RELEASED:
             self._release()
-        for name, array in arrays.items():
-            tensor = openvino.Tensor(np.ascontiguousarray(array), shared_memory=True)
-            self._request.set_tensor(self._inputs[name], tensor)
+        # Tensors do not keep the arrays alive whose memory they share.
+        contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        for name, array in contiguous.items():
+            port = self._inputs[name]
+            self._request.set_tensor(port, openvino.Tensor(array, array.shape, port.element_type))
         self._request.infer(share_outputs=True)
         return {
             name: self._request.get_tensor(port).data.copy() for name, port in self._outputs.items()
@@ -109,11 +116,11 @@ class Network:
 
 
 class OpenVINOEngine(FileEngine):
-    """Runs one `.tflite` file that has a single function.
+    """Runs one `.tflite` file, each of its functions as a network of its own.
 
     Args:
         path: the file.
-        signatures: its one function.
+        signatures: of its functions.
         precision: `"float32"`, `"int8"` or `"bfloat16"`; see `computes_in_bfloat16`.
         sha256: of the program's files; with it, compiled networks are stored, see
             `openvino_cache`.
@@ -134,54 +141,65 @@ class OpenVINOEngine(FileEngine):
         sha256: str | None = None,
     ):
         super().__init__(path, signatures)
-        if len(signatures) != 1:
-            raise EngineError(
-                "OpenVINO supports only programs with one function; use engine='litert'."
-            )
         require("openvino", extra="openvino", purpose="for engine='openvino'")
         from warmstart.engines.openvino_package import openvino
 
-        (self._signature,) = signatures.values()
-        self._varies = any(
-            isinstance(d, str) and d != "batch"
-            for spec in self._signature.inputs
-            for d in spec.shape
-        )
+        if len(signatures) > 1:
+            check_functions(path, len(signatures))
+        self._varies = {name: _varies(signature) for name, signature in signatures.items()}
         self._core = openvino.Core()
         self._settings = settings(precision)
         self._cache = NetworkCache(sha256, self._settings) if sha256 else None
-        self._networks: OrderedDict[Shapes, Network] = OrderedDict()
+        self._networks: dict[str, OrderedDict[Inputs, Network]] = {
+            name: OrderedDict() for name in signatures
+        }
 
-    def _network(self, arrays: Mapping[str, np.ndarray]) -> Network:
-        """The network compiled for these shapes, which is faster than with dynamic ones.
+    def _network(self, function: str, arrays: Mapping[str, np.ndarray]) -> Network:
+        """The network of a function for these shapes, which is faster than one for all shapes.
 
         Where more than the batch varies between calls, such as the lengths of texts, it is compiled
         once for all shapes.
         """
-        signature, varies = self._signature, self._varies
-        key = () if varies else tuple(arrays[spec.name].shape for spec in signature.inputs)
-        if (network := self._networks.get(key)) is not None:
-            self._networks.move_to_end(key)
+        signature, varies = self.signatures[function], self._varies[function]
+        networks = self._networks[function]
+        shapes = () if varies else tuple(arrays[spec.name].shape for spec in signature.inputs)
+        halves = tuple(spec.tensor for spec in signature.inputs if arrays[spec.name].dtype == BITS)
+        if (network := networks.get(key := (shapes, halves))) is not None:
+            networks.move_to_end(key)
             return network
-        shapes = {
+        sizes = {
             spec.tensor: [-1] * len(spec.shape) if varies else list(arrays[spec.name].shape)
             for spec in signature.inputs
         }
         try:
-            self._networks[key] = network = Network(signature, *self._compiled(shapes))
-        except RuntimeError as error:
+            networks[key] = network = Network(signature, *self._compiled(function, sizes, halves))
+        except (OSError, RuntimeError, ValueError) as error:
             raise EngineError(f"OpenVINO could not compile {self._path}: {error}") from error
-        while len(self._networks) > MAX_COMPILED:
-            self._networks.popitem(last=False)
+        while len(networks) > MAX_COMPILED:
+            networks.popitem(last=False)
         return network
 
-    def _compiled(self, shapes: Mapping[str, list[int]]) -> tuple[Any, mmap.mmap | None]:
-        """A compiled network, and the mapped file that has its weights if it was stored."""
-        cache, core = self._cache, self._core
-        if cache and (stored := cache.load(core, shapes)):
-            return stored
+    def _compiled(
+        self, function: str, shapes: Mapping[str, list[int]], halves: tuple[str, ...]
+    ) -> tuple[Any, mmap.mmap | None]:
+        """A compiled network, and the mapped file that has its weights if it was stored.
+
+        Args:
+            function: its name.
+            shapes: of the inputs, by the names of their tensors.
+            halves: the names of inputs of bfloat16.
+        """
         from warmstart.engines.openvino_graph import rewrite
 
+        cache, core = self._cache, self._core
+        if (count := len(self.signatures)) > 1:  # they share weights, which are not stored for each
+            network, memory = read_mapped(core, self._path, function, count, cache)
+            network.reshape(shapes)
+            network = with_bfloat16_inputs(rewrite(network), halves)
+            with releasing(memory):
+                return core.compile_model(network, "CPU", self._settings), memory
+        if cache and (stored := cache.load(core, shapes)):
+            return stored
         network = rewrite(core.read_model(str(self._path)))
         network.reshape(shapes)
         compiled = core.compile_model(network, "CPU", self._settings)
@@ -189,8 +207,19 @@ class OpenVINOEngine(FileEngine):
             return stored  # which needs less memory
         return compiled, None
 
+    def session(self, function: str, state: tuple[str, ...]) -> Session:
+        if self._settings["INFERENCE_PRECISION_HINT"] == "bf16":
+            return BFloat16Session(self, function, state)
+        return super().session(function, state)
+
     def _run(self, function: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         try:
-            return self._network(arrays).run(arrays)
+            return self._network(function, arrays).run(arrays)
         except RuntimeError as error:
             raise EngineError(f"OpenVINO could not run {function}: {error}") from error
+
+
+def _varies(signature: Signature) -> bool:
+    """Whether more than the batch varies between the inputs of calls."""
+    sizes = {size for spec in signature.inputs for size in spec.shape if isinstance(size, str)}
+    return bool(sizes - {"batch"})

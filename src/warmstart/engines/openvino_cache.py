@@ -39,10 +39,10 @@ from warmstart.hub.known_digests import known_sha256_of
 
 SIZE = struct.Struct("<Q")
 FORMAT = 1  # increment it when the meaning of a file changes
-REWRITE = tuple(map(Path(__file__).with_name, ("openvino_graph.py", "mapped_constants.py")))
+REWRITE = tuple(
+    map(Path(__file__).with_name, ("bfloat16.py", "mapped_constants.py", "openvino_graph.py"))
+)
 """The source that rewrites networks."""
-GRAPH = "graph"
-"""In place of the shapes, in the key of a graph."""
 
 
 @dataclass(frozen=True)
@@ -87,18 +87,18 @@ class NetworkCache:
             return False
         return self._write(shapes, [stream.getbuffer()])
 
-    def load_graph(self, core: Any) -> Any:
-        """A network that is not compiled; None if none is valid."""
+    def load_graph(self, core: Any, function: str) -> Any:
+        """The network of a function, not compiled; None if none is valid."""
         try:
-            memory = self._read(GRAPH)
+            memory = self._read(function)
             end = SIZE.size + SIZE.unpack_from(memory)[0]
             return core.read_model(memory[SIZE.size : end], memory[end:])
         except (OSError, ValueError, RuntimeError, struct.error) as error:
             log.info("%s is read, because no graph of it can be loaded: %s", self.program, error)
             return None
 
-    def save_graph(self, network: Any) -> bool:
-        """Store a network that is not compiled; returns whether that was possible."""
+    def save_graph(self, network: Any, function: str) -> bool:
+        """Store the network of a function, not compiled; returns whether that was possible."""
         from warmstart.engines.openvino_package import openvino
 
         try:
@@ -109,7 +109,7 @@ class NetworkCache:
         except (OSError, RuntimeError) as error:
             log.info("the graph of %s cannot be written: %s", self.program, error)
             return False
-        return self._write(GRAPH, [SIZE.pack(len(parts[0])), *parts])
+        return self._write(function, [SIZE.pack(len(parts[0])), *parts])
 
     def _read(self, shapes: Mapping[str, Any] | str) -> mmap.mmap:
         """A stored file, mapped into memory.
@@ -141,6 +141,7 @@ class NetworkCache:
         return {"key": path.stem, "sha256": sha256, "program": self.program}
 
     def _path(self, shapes: Mapping[str, Any] | str) -> Path:
+        """The file of a compiled network by its shapes, or of a graph by the name of its function."""
         parts = {
             "format": FORMAT,
             "program": self.program,

@@ -24,6 +24,7 @@ from warmstart.errors import EngineError, require
 
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "float32": {"KV_CACHE_PRECISION": "f32"},
+    "bfloat16": {"KV_CACHE_PRECISION": "bf16"},
     "int8": {"KV_CACHE_PRECISION": "u8", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 128},
 }
 """In int8, activations are quantised in groups of 128: a step of eight texts takes 0.85 of the time
@@ -46,13 +47,13 @@ class PagedEngine(FileEngine):
     - `begins` (B + 1,): where the new tokens of each text begin; the last is their number.
     - `blocks`, `block_begins` (B + 1,): the blocks of all texts, and where those of each begin.
     - `longest` (1,): tokens of the longest text, with the new ones.
-    - `keys_0`, `values_0`, … (blocks, H, …): the cache, of float32, or in int8 of bytes; the third
-      size of values is that of a block in tokens.
+    - `keys_0`, `values_0`, … (blocks, H, …): the cache, of float32, in int8 of bytes, or in bfloat16 of
+      uint16, which are the bits of its numbers; the third size of values is that of a block in tokens.
 
     Args:
         path: the file.
         signatures: its function.
-        precision: `"float32"` or `"int8"`, for which the cache has 8 bits, too.
+        precision: `"float32"`, `"bfloat16"` or `"int8"`; the numbers of the cache have as many bits.
         sha256: of the program's files; with it, the graph is stored, see `mapped_constants`.
 
     Raises:
@@ -71,10 +72,7 @@ class PagedEngine(FileEngine):
         sha256: str | None = None,
     ):
         require("openvino", extra="openvino", purpose="for engine='openvino'")
-        from warmstart.engines.openvino_package import openvino
-
         super().__init__(path, signatures)
-        self._tensor = openvino.Tensor
         self._set: dict[str, np.ndarray] = {}  # inputs that the request has
         with self._loading():
             self._open(precision, sha256)
@@ -90,22 +88,24 @@ class PagedEngine(FileEngine):
 
         core = openvino.Core()
         step = self.signatures["step"]
-        options = {**settings("float32"), **OPTIONS[precision]}
+        options = {**settings(precision), **OPTIONS[precision]}
         try:
             cache = NetworkCache(sha256, options) if sha256 else None
-            network, self._memory = read_mapped(core, self._path, cache)
+            network, self._memory = read_mapped(core, self._path, "step", 1, cache)
             network = with_paged_attention(network, step)
             with releasing(self._memory):
                 compiled = core.compile_model(network, "CPU", options)
                 self._request = compiled.create_infer_request()
+                self._types = {port.any_name: port.element_type for port in compiled.inputs}
                 self.signatures = {"step": _signature(compiled, step)}
                 for tokens in (1, 2):
                     self._run("step", self._first(tokens))
         except (AttributeError, ImportError, OSError, RuntimeError, ValueError) as error:
             # paged attention is not part of OpenVINO's stable interface
+            remedy = "precision='float32'" if precision == "bfloat16" else "engine='litert'"
             raise EngineError(
                 f"OpenVINO {machine.version('openvino')} cannot run {self._path} with paged "
-                "attention, which was tested with OpenVINO 2026.4; use engine='litert'."
+                f"attention, which was tested with OpenVINO 2026.4; use {remedy}."
             ) from error
 
     def _first(self, tokens: int) -> dict[str, np.ndarray]:
@@ -121,11 +121,14 @@ class PagedEngine(FileEngine):
         return arrays | {"begins": begins, "block_begins": block_begins, "longest": begins[1:]}
 
     def _run(self, function: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        from warmstart.engines.openvino_package import openvino
+
         try:
             for name, array in arrays.items():
                 if self._set.get(name) is not array:  # the cache stays from step to step
                     array = np.ascontiguousarray(array)
-                    self._request.set_tensor(name, self._tensor(array, shared_memory=True))
+                    tensor = openvino.Tensor(array, array.shape, self._types[name])
+                    self._request.set_tensor(name, tensor)
                     self._set[name] = array
             self._request.infer()
             return {
@@ -142,7 +145,8 @@ def _signature(compiled: Any, step: Signature) -> Signature:
     caches = []
     for port in compiled.inputs[len(TOKENS) + len(TABLES) :]:
         sizes = [size.get_length() for size in list(port.partial_shape)[1:]]
-        dtype = np.dtype(port.element_type.to_dtype()).name
+        is_bfloat16 = port.element_type.get_type_name() == "bf16"  # numpy has none
+        dtype = "uint16" if is_bfloat16 else np.dtype(port.element_type.to_dtype()).name
         caches.append(TensorSpec(port.any_name, dtype, ("blocks", *sizes)))
     outputs = tuple(spec for spec in step.outputs if spec.name in OUTPUTS)
     return Signature((*(step.specs[name] for name in TOKENS), *tables, *caches), outputs)

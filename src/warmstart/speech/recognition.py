@@ -14,10 +14,12 @@ from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
 from warmstart.core.model import Model, Prepared
 from warmstart.core.options import fields_of, make, takes
+from warmstart.core.result_agreement import ResultRule
 from warmstart.core.result_collections import Results, ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.task import task_of
 from warmstart.core.types import Data
+from warmstart.engines.choose import Trial
 from warmstart.errors import InputError, UsageError, documented_in
 from warmstart.models import runner
 from warmstart.speech import data as speech_data
@@ -30,6 +32,7 @@ from warmstart.speech.options import (
 )
 from warmstart.speech.recognizer import Recognizer
 from warmstart.speech.results.transcript import Transcript
+from warmstart.speech.same_words import SAME_WORDS
 from warmstart.speech.settings import SpeechSettings
 
 if TYPE_CHECKING:
@@ -182,6 +185,14 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
     @property
     def option_names(self) -> tuple[str, ...]:
         return _recognizer_class(self.entry).option_names
+
+    @property
+    def agreement_rule(self) -> ResultRule:
+        return SAME_WORDS
+
+    @property
+    def trial(self) -> Trial | None:
+        return _recognizer_class(self.entry).trial(self.entry)
 
     @property
     def recognizer(self) -> Recognizer:

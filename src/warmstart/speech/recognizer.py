@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from warmstart.catalog import Entry
 from warmstart.engines.base import Engine
+from warmstart.engines.choose import Trial
 from warmstart.speech.options import TranscribeOptions
 from warmstart.speech.results.transcript import Transcript
 
@@ -33,6 +34,11 @@ class Recognizer(ABC):
 
     def __init__(self, engine: Engine, entry: Entry, folder: Path | None = None):
         self.engine, self.entry, self.folder = engine, entry, folder
+
+    @staticmethod
+    def trial(entry: Entry) -> Trial | None:
+        """What engines are timed with; see `CompiledModel.trial`."""
+        return None
 
     @abstractmethod
     def check(self, options: TranscribeOptions) -> None:

@@ -20,6 +20,7 @@ from warmstart.core.input_kind import Several
 from warmstart.core.inputs import Item
 from warmstart.core.model import Model
 from warmstart.core.progress import progress_of
+from warmstart.core.result_agreement import ResultRule
 from warmstart.core.results import Failed, raise_failed
 from warmstart.core.types import Progress
 from warmstart.engines import choose
@@ -32,6 +33,7 @@ from warmstart.text.decoding.decoders import open_decoder
 from warmstart.text.decoding.options import DEFAULT_NEW_TOKENS, GenerateOptions
 from warmstart.text.decoding.sequence import prompt_tokens
 from warmstart.text.inputs import PROMPT, Text
+from warmstart.text.next_tokens import NEXT_TOKENS
 from warmstart.text.results import Generation, TextScore
 from warmstart.text.settings import TextSettings
 from warmstart.text.tokenizer import Tokenizer
@@ -207,11 +209,6 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
         }
 
     def _open_engine(self) -> Engine:
-        if self.precision == "bfloat16":
-            raise UsageError(
-                "Text generation does not run in bfloat16. Use precision='int8' or "
-                "precision='float32'."
-            )
         if self._engine_name == "onnxruntime":
             raise UsageError(
                 "ONNX Runtime would copy the cache of a text for every token; use engine='litert'."
@@ -226,10 +223,18 @@ class AutoregressiveModel(Model[Text, Generation, GenerateOptions]):
         if self._engine_name == "keras":
             return super()._open_engine()
         return choose.open_engine(
-            self.artifact, self._engine_name, self.precision, trial=self._trial
+            self.artifact, self._engine_name, self.precision, trial=self.trial
         )
 
-    def _trial(self, engine: Engine) -> Callable[[], Mapping[str, NDArray[np.float32]]]:
+    @property
+    def agreement_rule(self) -> ResultRule:
+        return NEXT_TOKENS
+
+    @property
+    def trial(self) -> choose.Trial:
+        return choose.Trial(f"step of {TRIAL_TEXTS} texts", self._steps)
+
+    def _steps(self, engine: Engine) -> Callable[[], Mapping[str, NDArray[np.float32]]]:
         """Steps of several texts in one batch, with which engines are timed."""
         decoder = open_decoder(engine, self.max_length)
         length = min(TRIAL_TOKENS, max(self.max_length // 2, 1))

@@ -11,16 +11,20 @@ is copied between steps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from warmstart.catalog import Entry
 from warmstart.engines.base import Engine, TensorSpec
+from warmstart.engines.choose import Trial
 
 if TYPE_CHECKING:
     from warmstart.engines.keras import Program
+
+TRIAL_TOKENS = 32
+"""Tokens of the window with which engines are timed."""
 
 
 def whisper_program(entry: Entry, model: Any) -> Program:
@@ -81,6 +85,25 @@ def whisper_program(entry: Entry, model: Any) -> Program:
     if chosen:
         functions["align"] = Function(align, (token_row, *cross))
     return Program(functions, model)
+
+
+def whisper_trial(entry: Entry) -> Trial:
+    """A window of sound and its first tokens."""
+
+    def prepare(engine: Engine) -> Callable[[], dict[str, np.ndarray]]:
+        decoder = WhisperDecoder(engine, entry)
+        features = engine.signatures["encode"].probe()["features"][0]
+        count = min(TRIAL_TOKENS, decoder.remaining)
+
+        def call() -> dict[str, np.ndarray]:
+            decoder.encode(features)
+            logits = [decoder.start([0])[-1]]
+            logits += [decoder.step(token) for token in range(1, count)]
+            return {"logits": np.stack(logits)}
+
+        return call
+
+    return Trial(f"window with {TRIAL_TOKENS} tokens", prepare)
 
 
 class WhisperDecoder:

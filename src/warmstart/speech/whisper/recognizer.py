@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from warmstart.catalog import Entry
 from warmstart.engines.base import Engine
+from warmstart.engines.choose import Trial
 from warmstart.errors import BundleError
 from warmstart.speech import audio
 from warmstart.speech.channels import repeatable
@@ -18,6 +19,7 @@ from warmstart.speech.recognizer import Recognizer
 from warmstart.speech.results.transcript import Transcript
 from warmstart.speech.whisper.decoder import WhisperTranscriber
 from warmstart.speech.whisper.program import whisper_program as program
+from warmstart.speech.whisper.program import whisper_trial
 from warmstart.speech.whisper.tokens import WhisperTokens
 from warmstart.speech.whisper.tokens import own_files as files
 
@@ -60,6 +62,10 @@ class WhisperRecognizer(Recognizer):
         multilingual = bool(entry.processing.get("multilingual", True))
         tokens = WhisperTokens.open(folder, int(entry.config["vocabulary"]), multilingual)
         self._transcriber = WhisperTranscriber(engine, entry, tokens)
+
+    @staticmethod
+    def trial(entry: Entry) -> Trial:
+        return whisper_trial(entry)
 
     @property
     def languages(self) -> tuple[str, ...]:

@@ -59,6 +59,13 @@ def _log_probabilities(
         start += model.max_length // 2
 
 
+def best_tokens(model: LanguageModel, engine: Engine, tokens: Sequence[int]) -> NDArray[np.intp]:
+    """The most probable token after each of a text, (T,); the text must fit into the context."""
+    decoder = open_decoder(engine, model.max_length)
+    parts = [tokens[start : start + CHUNK] for start in range(0, len(tokens), CHUNK)]
+    return np.concatenate([decoder.extend(part).argmax(axis=-1) for part in parts])
+
+
 def alternatives(
     model: LanguageModel, engine: Engine, tokens: Sequence[int], first: int, count: int
 ) -> list[dict[int, float]]:
