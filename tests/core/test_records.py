@@ -202,29 +202,29 @@ def test_labels_without_consensus_are_missing(file):
 def test_splits_and_groups(file):
     rows = "a,x,train,1\nb,y,Valid,3\nc,x,test,\nd,y,,2\n"
     found = list(read_texts(file("a.csv", f"text,label,split,who\n{rows}"), group_column="who"))
-    assert [one.part for one in found] == ["train", "validation", "test", None]
+    assert [one.split for one in found] == ["train", "validation", "test", None]
     assert [one.group for one in found] == ["1", "3", None, "2"]
     (one, *_) = read_texts(file("a.csv", f"text,label,x,who\n{rows}"), split_column="x")
-    assert one.part == "train"
+    assert one.split == "train"
     with pytest.raises(UsageError, match=r"a.csv:2: 'one' in the column 'split' must be train"):
         texts(file("a.csv", "text,label,split\na,x,one\n"))
     # a column that is called `set`, and says something else, is none of splits
     assert texts(file("a.csv", "text,label,set\na,x,one\n")) == [("a", "x")]
 
 
-def test_empty_parts_and_groups_are_counted(file):
+def test_empty_splits_and_groups_are_counted(file):
     path = file("a.csv", "text,label,split,who\na,x,train,1\nb,y,,\nc,x,test,\n")
     problems: list[str] = []
     found = list(read_texts(path, group_column="who", problems=problems))
-    assert [one.part for one in found] == ["train", None, "test"]
+    assert [one.split for one in found] == ["train", None, "test"]
     assert [one.partition(": ")[2] for one in problems] == [
-        "1 record with no part, used for training",
+        "1 record with no split, used for training",
         "2 records with no group, not grouped with others",
     ]
 
 
 @pytest.mark.parametrize(
-    ("column", "cells", "parts"),
+    ("column", "cells", "splits"),
     [
         ("data set", ("train", "test", "valid"), ["train", "test", "validation"]),
         ("Usage", ("Training", "PublicTest", "PrivateTest"), ["train", "test", "test"]),
@@ -236,18 +236,18 @@ def test_empty_parts_and_groups_are_counted(file):
         ("is_train", ("1", "0", "4"), [None] * 3),
     ],
 )
-def test_parts_are_recognised_by_their_content(file, column, cells, parts):
+def test_splits_are_recognised_by_their_content(file, column, cells, splits):
     rows = "".join(f"{text},{text}x,{cell}\n" for text, cell in zip("abc", cells, strict=True))
     columns: list[str] = []
     data = read_texts(file("a.csv", f"text,label,{column}\n{rows}"), columns=columns)
-    assert [one.part for one in data] == parts
-    assert (f"split: {column}" in columns) == any(parts)
+    assert [one.split for one in data] == splits
+    assert (f"split: {column}" in columns) == any(splits)
 
 
-def test_a_table_that_is_sorted_by_parts(file):
+def test_a_table_that_is_sorted_by_splits(file):
     rows = ["a,x,train"] * 1200 + ["b,y,test"] * 3
     content = "\n".join(["text,label,{}", *rows])
-    parts = [one.part for one in read_texts(file("a.csv", content.format("phase")))]
+    parts = [one.split for one in read_texts(file("a.csv", content.format("phase")))]
     assert parts == ["train"] * 1200 + ["test"] * 3
     with pytest.raises(UsageError, match=r"a.csv:1202: the column 'why' says test here, and train"):
         texts(file("a.csv", content.format("why")))
@@ -264,7 +264,7 @@ def test_contents_of_files_are_not_searched_for_parts():
         {"image": Content(b"x"), "label": label, "stage": part}
         for label, part in (("a", "train"), ("b", "test"))
     ]
-    assert [one.part for one in read_photos(rows)] == ["train", "test"]
+    assert [one.split for one in read_photos(rows)] == ["train", "test"]
 
 
 def test_a_column_serves_one_purpose(file):
@@ -535,7 +535,7 @@ def test_ids_of_photos_are_file_names_without_their_suffix(file, tmp_path):
 def test_columns_may_be_named_in_any_table(file):
     path = file("a.csv", "a;b;text;label;set\nx.png;cat;t;l;test\n")
     (one,) = read_photos(path, path_column="a", label_column="b")
-    assert (one.label, one.part) == ("cat", "test")
+    assert (one.label, one.split) == ("cat", "test")
     assert texts(path, text_column="a", pair_column="text", label_column="b") == [
         (("x.png", "t"), "cat")
     ]

@@ -83,7 +83,7 @@ def test_photos_in_two_lists_of_voc_and_names_with_a_suffix(folder):
     lists = {"train.txt": "0\n1.jpg\n", "val.txt": "1\n2.xml\n9\n"}
     files = voc(0, 1, 2) | {f"ImageSets/Main/{name}": text for name, text in lists.items()}
     data = read_boxes(folder(files))
-    assert [photo.part for photo in data.photos] == ["train", "train", "validation"]
+    assert [photo.split for photo in data.photos] == ["train", "train", "validation"]
     assert any("1 photo in two of the lists" in line for line in data.problems)
     assert any(
         "1 file missing, named in a list" in line and "9.xml" in line for line in data.problems

@@ -129,7 +129,7 @@ def test_parts_of_voc_are_those_of_its_lists(voc):
     (lists / "val.txt").write_text("p1\n")
     (lists / "trainval.txt").write_text("p0\np1\n")
     data = read_boxes(voc)
-    assert [(photo.name[-6:], photo.part) for photo in data.photos] == [
+    assert [(photo.name[-6:], photo.split) for photo in data.photos] == [
         ("p0.png", "train"),
         ("p1.png", "validation"),
     ]
@@ -144,7 +144,7 @@ def test_xml_next_to_the_photos_in_train_and_valid(tmp_path, photo):
                 xml(f"C:\\photos\\{name}.jpg", ("cat", 1, 2, 11, 12))
             )
     data = read_boxes(tmp_path / "r")
-    assert [photo.part for photo in data.photos] == ["test", "train", "validation"]
+    assert [photo.split for photo in data.photos] == ["test", "train", "validation"]
     assert data.problems == (
         f"{tmp_path}/r/train/b.jpg: has no .xml with its name, so it is left out",
     )
@@ -361,9 +361,9 @@ def test_parts_of_yolo_are_those_of_data_yaml(tmp_path, photo):
     for source in (yaml, tmp_path / "r"):
         data = read_boxes(source)
         assert data.labels == ("no", "007")
-        assert [photo.part for photo in data.photos] == ["train"] * 2 + ["validation"] * 2
+        assert [photo.split for photo in data.photos] == ["train"] * 2 + ["validation"] * 2
         np.testing.assert_allclose(data.photos[0].boxes, [[40, 15, 60, 35]], atol=1e-4)
-    assert {photo.part for photo in read_boxes(tmp_path / "r/train").photos} == {None}
+    assert {photo.split for photo in read_boxes(tmp_path / "r/train").photos} == {None}
     for text, words in (
         ("train: gone\nnames: [a]", "train is 'gone', which is not in"),
         ("train: train/images\nnames: {a: b}", "must be class numbers"),
@@ -385,7 +385,7 @@ def test_images_train_and_images_val_are_two_parts(tmp_path, photo):
         (tmp_path / f"y/labels/{part}/{part}.txt").write_text("0 .5 .5 .1 .1\n")
     (tmp_path / "y/data.yaml").write_text("names: [cat]")
     data = read_boxes(tmp_path / "y")
-    assert [photo.part for photo in data.photos] == ["train", "validation"]
+    assert [photo.split for photo in data.photos] == ["train", "validation"]
     (tmp_path / "y/labels/train/train.txt").unlink()
     (tmp_path / "y/labels/val/val.txt").unlink()
     with pytest.raises(UsageError, match=r"None of the 2 photos has a \.txt file"):
@@ -551,7 +551,7 @@ def test_a_table_with_a_column_of_splits(tmp_path, photo):
         "image,label,xmin,ymin,xmax,ymax,split\na.png,cat,1,2,3,4,train\nb.png,cat,1,2,3,4,valid\n"
     )
     data = read_boxes(tmp_path / "t.csv")
-    assert [photo.part for photo in data.photos] == ["train", "validation"]
+    assert [photo.split for photo in data.photos] == ["train", "validation"]
 
 
 def test_pairs_and_what_is_nothing(tmp_path, photo):
@@ -639,7 +639,7 @@ def test_photos_of_one_group_stay_together(tmp_path, photo):
     head = "image,label,xmin,ymin,xmax,ymax,fold,patient\n"
     path.write_text(head + "a.png,cat,1,2,3,4,train,7\na.png,dog,1,2,9,9,train,7\n")
     (one,) = read_boxes(path, split_column="fold", group_column="patient").photos
-    assert (one.part, one.group) == ("train", "7")
+    assert (one.split, one.group) == ("train", "7")
     path.write_text(head + "a.png,cat,1,2,3,4,train,7\na.png,dog,1,2,9,9,train,8\n")
     with pytest.raises(UsageError, match=r"a\.png is in two groups: 7 and 8"):
         read_boxes(path, group_column="patient")

@@ -233,7 +233,7 @@ def test_names_and_parts_of_masks(tmp_path, photo):
             write_mask(tmp_path / layout / masks.format(name), values, "L")
         data = read_masks(tmp_path / layout)
         part = "train" if "train" in photos else None
-        assert [photo.part for photo in data.photos] == [part] * 2, layout
+        assert [photo.split for photo in data.photos] == [part] * 2, layout
         assert not data.problems
         assert data.photos[0].mask().sum() == 200
 
@@ -249,7 +249,7 @@ def test_cityscapes(tmp_path, photo):
         write_mask(folder / "ulm_0_gtFine_instanceIds.png", values, "L")
     data = read_masks(tmp_path / "c")
     assert (len(data.labels), data.labels[0], data.problems) == (19, "road", ())
-    assert [photo.part for photo in data.photos] == ["train", "validation"]
+    assert [photo.split for photo in data.photos] == ["train", "validation"]
     mask = data.photos[0].mask()
     assert (data.labels[mask[0, 0]], mask[5, 0], data.labels[mask[9, 0]]) == ("car", 255, "road")
 
@@ -284,7 +284,7 @@ def test_polygons_of_yolo(polygons):
     for source in (polygons, polygons / "data.yaml"):
         data = read_masks(source)
         assert data.labels == ("background", "cat", "dog")
-        assert [photo.part for photo in data.photos] == ["train", "validation"]
+        assert [photo.split for photo in data.photos] == ["train", "validation"]
         expected = np.zeros((30, 40), np.uint8)
         expected[:, 10:30] = 1
         expected[15:, 20:30] = 2  # the later one lies above
@@ -292,7 +292,7 @@ def test_polygons_of_yolo(polygons):
     train = polygons / "labels" / "train" / "a.txt"
     train.write_text(train.read_text() + "0 .5 .5 .1 .1\n")
     data = read_masks(polygons)
-    assert [photo.part for photo in data.photos] == ["validation"]
+    assert [photo.split for photo in data.photos] == ["validation"]
     assert "has a box but no outline of 'cat'" in data.problems[0]
     for part in ("train", "val"):
         (polygons / "labels" / part / "a.txt").write_text("0 .5 .5 .1 .1\n")
@@ -309,7 +309,7 @@ def test_a_table_of_photos_and_masks(tmp_path, photo):
     path.write_text("image;outline;fold;site\na.png;m.png;train;x\na.png;m.png;test;y\n")
     options = {"mask_column": "outline", "split_column": "fold", "group_column": "site"}
     data = read_masks(path, **options)
-    assert [(one.part, one.group) for one in data.photos] == [("train", "x"), ("test", "y")]
+    assert [(one.split, one.group) for one in data.photos] == [("train", "x"), ("test", "y")]
     np.testing.assert_array_equal(data.photos[0].mask(), mask)
     assert data.columns == ("photo: image", "mask: outline", "split: fold", "group: site")
     picture = Image.open(tmp_path / "a.png")

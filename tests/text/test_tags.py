@@ -156,8 +156,8 @@ def test_sentences_and_questions_have_parts_and_groups():
     ]
     columns: list[str] = []
     found = conll.sentences(rows, group_column="author", columns=columns)
-    assert [(one.part, one.group) for one in found] == [("test", "7"), ("train", None)]
+    assert [(one.split, one.group) for one in found] == [("test", "7"), ("train", None)]
     assert columns == ["tokens: tokens", "tags: tags", "split: split", "group: author"]
     question = {"question": "Who?", "context": CONTEXT, "answers": "Bob", "fold": "valid"}
     (one,) = squad.questions([question], split_column="fold")
-    assert (one.part, one.group) == ("validation", None)
+    assert (one.split, one.group) == ("validation", None)

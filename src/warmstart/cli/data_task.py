@@ -23,7 +23,7 @@ from warmstart.core.records.options import (
     TextTable,
     TokenTable,
 )
-from warmstart.core.records.part_names import parts_of_names
+from warmstart.core.records.split_names import splits_of_names
 from warmstart.core.records.values import is_missing
 from warmstart.core.task import TASKS, Task
 from warmstart.errors import UsageError
@@ -107,8 +107,8 @@ def _of_folder(folder: Path) -> type[TableOptions] | None:
     """
     children = _folders(folder)
     names = {child.name.lower() for child in children}
-    parts = parts_of_names([child.name for child in children])
-    if parts and len(parts) == len(children):
+    splits = splits_of_names([child.name for child in children])
+    if splits and len(splits) == len(children):
         reads = {_of_folder(child) for child in children}
         return reads.pop() if len(reads) == 1 else None
     if len(children) < 2 or names & NOT_CLASSES:
@@ -135,8 +135,8 @@ def _check_classes(folder: Path, name: str) -> None:
         UsageError: the folder has only such files.
     """
     children = _folders(folder)
-    parts = parts_of_names([child.name for child in children])
-    if parts and len(parts) == len(children):
+    splits = splits_of_names([child.name for child in children])
+    if splits and len(splits) == len(children):
         for child in children:
             _check_classes(child, str(child))
         return

@@ -25,7 +25,7 @@ def are_arrays(data: Any) -> bool:
     """Whether the data is (x, y): arrays or lists of pictures and of labels, as Keras takes them."""
     if not isinstance(data, tuple) or len(data) != 2:
         return False
-    if not all(isinstance(part, list) or _is_array(part) for part in data):
+    if not all(isinstance(column, list) or _is_array(column) for column in data):
         return False
     x, y = data
     if len(getattr(x, "shape", ())) >= 3:
@@ -81,15 +81,15 @@ def labels_of_rows(rows: Sequence[Any]) -> list[Any]:
     return [tuple(np.flatnonzero(row).tolist()) for row in rows]
 
 
-def as_uint8(parts: Mapping[str, list[Any]]) -> str:
+def as_uint8(splits: Mapping[str, list[Any]]) -> str:
     """Convert the arrays among the inputs to uint8, in the lists, and describe their type and
     range.
 
     Floats are 0 to 1, 0 to 255 or -1 to 1; integers are 0 to 255, or have as many bits as the
-    highest one needs. All parts have the same range; nothing is clipped.
+    highest one needs. All splits have the same range; nothing is clipped.
 
     Args:
-        parts: inputs by the name of their part: paths, PIL images or arrays.
+        splits: inputs by the name of their split: paths, PIL images or arrays.
 
     Returns:
         The description, "" if no input is an array.
@@ -99,7 +99,7 @@ def as_uint8(parts: Mapping[str, list[Any]]) -> str:
             several types.
     """
     types = sorted(
-        {str(np.asarray(value).dtype) for part in parts.values() for value in _arrays(part)}
+        {str(np.asarray(value).dtype) for split in splits.values() for value in _arrays(split)}
     )
     if not types:
         return ""
@@ -107,18 +107,18 @@ def as_uint8(parts: Mapping[str, list[Any]]) -> str:
         raise UsageError(f"The images are arrays of {' and '.join(types)}; use one type for all.")
     dtype = np.dtype(types[0])
     extremes_of = {
-        name: _extremes(part) for name, part in parts.items() if any(map(_is_array, part))
+        name: _extremes(split) for name, split in splits.items() if any(map(_is_array, split))
     }
     lows, highs = zip(*extremes_of.values(), strict=True)
     low, high = min(lows), max(highs)
     black, white = _range(low, high, dtype)
     if np.issubdtype(dtype, np.floating):
-        _require_one_range(parts, extremes_of, (black, white), dtype)
+        _require_one_range(splits, extremes_of, (black, white), dtype)
     if dtype != np.uint8:
-        for part in parts.values():
-            for row, value in enumerate(part):
+        for split in splits.values():
+            for row, value in enumerate(split):
                 if _is_array(value):
-                    part[row] = scaled(np.asarray(value), (black, white), "the picture")
+                    split[row] = scaled(np.asarray(value), (black, white), "the picture")
     dark = f"; the highest is {high:g}, so all are dark" if high < DARK <= white else ""
     return f"{dtype} from {black:g} (black) to {white:g} (white){dark}"
 
@@ -145,12 +145,12 @@ def require_same_range(train: Sequence[str], validation: Sequence[str]) -> None:
 
 
 def _require_one_range(
-    parts: Mapping[str, list[Any]],
+    splits: Mapping[str, list[Any]],
     extremes_of: Mapping[str, Range],
     common: Range,
     dtype: np.dtype[Any],
 ) -> None:
-    """Refuse floats of several ranges, between the parts or within one.
+    """Refuse floats of several ranges, between the splits or within one.
 
     Raises:
         UsageError: the ranges differ; the message names both.
@@ -158,7 +158,7 @@ def _require_one_range(
     for name, (low, high) in extremes_of.items():
         try:
             own = _range(low, high, dtype)
-        except UsageError:  # the part is too dark to tell
+        except UsageError:  # the split is too dark to tell
             continue
         if _range_class(own) != _range_class(common):
             raise UsageError(
@@ -168,8 +168,8 @@ def _require_one_range(
             )
     if _range_class(common) != _range_class((0.0, 255.0)):
         return
-    for name, part in parts.items():
-        for number, value in enumerate(_arrays(part), 1):
+    for name, split in splits.items():
+        for number, value in enumerate(_arrays(split), 1):
             array = np.asarray(value)
             high = float(array.max())
             if LEAST_CONTRAST < high <= 1 + ROUNDING and np.any(array % 1):
@@ -202,13 +202,13 @@ def _is_array(value: Any) -> bool:
     return hasattr(value, "__array__") and not hasattr(value, "getbands")
 
 
-def _arrays(part: Sequence[Any]) -> Iterator[Any]:
-    return (value for value in part if _is_array(value))
+def _arrays(inputs: Sequence[Any]) -> Iterator[Any]:
+    return (value for value in inputs if _is_array(value))
 
 
-def _extremes(part: Sequence[Any]) -> Range:
+def _extremes(inputs: Sequence[Any]) -> Range:
     low, high = np.inf, -np.inf
-    for number, value in enumerate(_arrays(part), 1):
+    for number, value in enumerate(_arrays(inputs), 1):
         array = np.asarray(value)
         types = (np.floating, np.integer, np.bool_)
         if not any(np.issubdtype(array.dtype, each) for each in types) or not array.size:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from warmstart.core.records import Labelled, abbreviated
 from warmstart.core.records.columns import listed
-from warmstart.core.records.part_names import part_of_name, parts_of_names
+from warmstart.core.records.split_names import split_of_name, splits_of_names
 from warmstart.core.task import TASKS
 from warmstart.counts import counted
 from warmstart.errors import UsageError
-from warmstart.image.annotations.part_lists import part_lists
+from warmstart.image.annotations.split_lists import split_lists
 from warmstart.image.photo_files import folders_of, has_photos, photos_in, photos_of
 
 PHOTOS = ("images", "jpegimages", "img", "imgs", "image", "photos", "leftimg8bit")
@@ -38,7 +38,7 @@ def class_folders(
 ) -> Iterator[Labelled]:
     """The photos of a folder with one folder per class.
 
-    Photos have parts if all class folders are divided into `train/`, `test/` and so on, or if lists
+    Photos have splits if all class folders are divided into `train/`, `test/` and so on, or if lists
     such as `train.txt` and `test.txt` contain them.
 
     Args:
@@ -59,7 +59,7 @@ def class_folders(
             f"{folder} contains no class folders: put the photos of each class into a folder of its "
             f"name, or pass a CSV file of paths and labels.{_by_name(folder)}"
         )
-    if len(children) > 1 and len(_part_names(children)) == len(children):
+    if len(children) > 1 and len(_split_names(children)) == len(children):
         names = " and ".join(f"{child.name}/" for child in children)
         raise UsageError(
             f"{folder} has the splits {names}, which contain no class folders: put the photos "
@@ -84,17 +84,17 @@ def class_folders(
             f"{folder} has class folders without a photo ({abbreviated(empty)}): fill or remove them."
             + (f" {unread[0]}." if unread else "")
         )
-    parts: Mapping[Path, str] = _parts_within(folder, photos)
-    if not parts:
+    splits: Mapping[Path, str] = _splits_within(folder, photos)
+    if not splits:
         others = [] if outer is None else [outer, *folders_of(outer)]
-        parts = _parts_of_lists(folder, [folder, *others], photos, problems)
-    if columns is not None and not parts and _are_deeper(folder, photos):
+        splits = _splits_of_lists(folder, [folder, *others], photos, problems)
+    if columns is not None and not splits and _are_deeper(folder, photos):
         columns.append(f"classes: the folders of {folder}; folders in them are not classes")
     for name, files in photos.items():
         for photo in files:
-            if not parts or photo in parts:
+            if not splits or photo in splits:
                 label = unicodedata.normalize("NFC", name)  # macOS writes NFD
-                yield Labelled(str(photo), photo, label, parts.get(photo))
+                yield Labelled(str(photo), photo, label, splits.get(photo))
 
 
 def has_classes(folder: Path, *, several: bool = False) -> bool:
@@ -107,10 +107,10 @@ def has_classes(folder: Path, *, several: bool = False) -> bool:
     children = folders_of(folder)
     if len(children) == 1 and children[0].name.lower() in PHOTOS:
         return not several and has_classes(children[0])
-    parts = _part_names(children)
+    splits = _split_names(children)
     others = False
     for count, child in enumerate(filter(has_photos, children), 1):
-        others = others or child.name not in parts
+        others = others or child.name not in splits
         if not several or (count > 1 and others):
             return True
     return False
@@ -139,9 +139,9 @@ def is_numbered(folder: Path) -> bool:
     return len(names) > 1 and len(stems) == 1 and stems != {""}
 
 
-def _part_names(folders: Sequence[Path]) -> dict[str, str]:
-    """The parts of folders by name, for the folders that are named after a part."""
-    return parts_of_names([folder.name for folder in folders])
+def _split_names(folders: Sequence[Path]) -> dict[str, str]:
+    """The splits of folders by name, for the folders that are named after a split."""
+    return splits_of_names([folder.name for folder in folders])
 
 
 def task_name(verb: str) -> str:
@@ -154,9 +154,9 @@ def _are_deeper(folder: Path, photos: Mapping[str, Sequence[Path]]) -> bool:
     return any(photo.parent.parent != folder for files in photos.values() for photo in files)
 
 
-def _parts_within(folder: Path, photos: Mapping[str, Sequence[Path]]) -> dict[Path, str]:
-    """The part of each photo by the folders in its class folder, such as `cat/train/`; empty unless
-    all of these are parts.
+def _splits_within(folder: Path, photos: Mapping[str, Sequence[Path]]) -> dict[Path, str]:
+    """The split of each photo by the folders in its class folder, such as `cat/train/`; empty unless
+    all of these are splits.
 
     Args:
         folder: of the class folders.
@@ -175,10 +175,10 @@ def _parts_within(folder: Path, photos: Mapping[str, Sequence[Path]]) -> dict[Pa
         name: {deep[photo] for photo in files if photo in deep} for name, files in photos.items()
     }
     counts = Counter(name for names in inner.values() for name in names)
-    parts = {name: part for name in counts if (part := part_of_name(name)) is not None}
-    are_all = len(parts) == len(counts) and len(deep) == sum(map(len, photos.values()))
-    if are_all and "train" in parts.values() and len({*parts.values()}) > 1 < len(photos):
-        return {photo: parts[name] for photo, name in deep.items()}
+    splits = {name: split for name in counts if (split := split_of_name(name)) is not None}
+    are_all = len(splits) == len(counts) and len(deep) == sum(map(len, photos.values()))
+    if are_all and "train" in splits.values() and len({*splits.values()}) > 1 < len(photos):
+        return {photo: splits[name] for photo, name in deep.items()}
     shared = [name for name in counts if counts[name] > len(inner) / 2]
     if len(shared) > 1 < len(photos):
         raise UsageError(
@@ -190,13 +190,13 @@ def _parts_within(folder: Path, photos: Mapping[str, Sequence[Path]]) -> dict[Pa
     return {}
 
 
-def _parts_of_lists(
+def _splits_of_lists(
     folder: Path,
     list_folders: Sequence[Path],
     photos: Mapping[str, Sequence[Path]],
     problems: list[str],
 ) -> Mapping[Path, str]:
-    """The part of each photo by lists of paths; empty if there are none.
+    """The split of each photo by lists of paths; empty if there are none.
 
     Args:
         folder: of the class folders.
@@ -205,14 +205,14 @@ def _parts_of_lists(
         problems: receives the numbers of photos in two lists or none.
     """
     every = [photo for files in photos.values() for photo in files]
-    lists = part_lists(list_folders, every, folder.parent, problems)
+    lists = split_lists(list_folders, every, folder.parent, problems)
     if lists is None:
         return {}
-    if others := len(every) - len(lists.parts):
+    if others := len(every) - len(lists.splits):
         problems.append(
             f"{folder}: {counted(others, 'photo')} not used, in none of the lists of {lists.folder}"
         )
-    return lists.parts
+    return lists.splits
 
 
 def _refuse_annotations(folder: Path, children: Sequence[Path]) -> None:

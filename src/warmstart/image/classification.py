@@ -18,7 +18,7 @@ from warmstart.core.metrics.classification import ClassificationFigures, Decisio
 from warmstart.core.model import Prepared
 from warmstart.core.options import Option, takes
 from warmstart.core.records.classes import ClassIndex
-from warmstart.core.records.options import EvaluateOptions, PartTable, PhotoTable
+from warmstart.core.records.options import EvaluateOptions, PhotoTable, SplitTable
 from warmstart.core.result_collections import Results, ResultStream
 from warmstart.core.results import Classification, Failed
 from warmstart.core.task import task_of
@@ -46,7 +46,7 @@ class ClassifyOptions(PhotoOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluatePhotosOptions(PhotoTable, PartTable, EvaluateOptions):
+class EvaluatePhotosOptions(PhotoTable, SplitTable, EvaluateOptions):
     """Options of evaluating an image classifier."""
 
 

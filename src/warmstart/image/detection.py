@@ -14,7 +14,7 @@ from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared
 from warmstart.core.options import Option, takes
-from warmstart.core.records.options import BoxTable, EvaluateOptions, PartTable
+from warmstart.core.records.options import BoxTable, EvaluateOptions, SplitTable
 from warmstart.core.result_collections import Results, ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.task import task_of
@@ -48,7 +48,7 @@ class DetectOptions(PhotoOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateBoxesOptions(BoxTable, PartTable, EvaluateOptions):
+class EvaluateBoxesOptions(BoxTable, SplitTable, EvaluateOptions):
     """Options of evaluating a detector."""
 
 

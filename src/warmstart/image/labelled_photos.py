@@ -18,9 +18,9 @@ from warmstart.image.annotations import coco, labelme
 from warmstart.image.annotations.box_formats import columns_of
 from warmstart.image.arrays import are_arrays, pairs
 from warmstart.image.class_folders import class_folders, has_classes, is_numbered, task_name
-from warmstart.image.part_folders import part_folders
-from warmstart.image.part_tables import CLASSES, part_tables, tables_in
 from warmstart.image.photo_files import existing, folders_of, has_photos, photos_in
+from warmstart.image.split_folders import split_folders
+from warmstart.image.split_tables import CLASSES, split_tables, tables_in
 
 COMPARED = 500
 """Rows of a table that are compared with the class folders next to it."""
@@ -30,8 +30,8 @@ def labelled_photos(data: Any, **keywords: Any) -> Iterator[Labelled]:
     """The labelled photos of a source.
 
     Args:
-        data: a folder of class folders; a folder of photos with a table, or a table per part; a
-            folder of parts, such as `train/` and `val/`, each of which is one of these; a table,
+        data: a folder of class folders; a folder of photos with a table, or a table per split; a
+            folder of splits, such as `train/` and `val/`, each of which is one of these; a table,
             dataset or pairs (photo, label), see `core.records.read_table`; or arrays (x, y).
         **keywords: see `core.records.Reading`; `problems` also receives what is not read.
 
@@ -52,12 +52,12 @@ def _of_folder(folder: Path, reading: Reading, outer: Path | None = None) -> Ite
     """The photos of a folder; `outer`: the user's folder, if it is another."""
     assert reading.problems is not None
     problems = reading.problems
-    parts = part_folders(folder, _is_labelled, "class folders", problems)
-    if parts:
-        _list_unread(folder, "folders of parts", problems)
-        for part, child in parts.items():
+    splits = split_folders(folder, _is_labelled, "class folders", problems)
+    if splits:
+        _list_unread(folder, "folders of splits", problems)
+        for split, child in splits.items():
             for example in _of_folder(child, reading):
-                yield replace(example, part=part)
+                yield replace(example, split=split)
     elif not _tables(folder) and (inner := _inner_folder(folder)) is not None:
         if reading.columns is not None:
             reading.columns.append(f"folder: {inner}")
@@ -65,7 +65,7 @@ def _of_folder(folder: Path, reading: Reading, outer: Path | None = None) -> Ite
             problems.append(f"{folder}: {counted(loose, 'photo')} not used, next to {inner.name}/")
         yield from _of_folder(inner, reading, folder)
     else:
-        yield from _of_part(folder, reading, problems, outer)
+        yield from _of_split(folder, reading, problems, outer)
 
 
 def _inner_folder(folder: Path) -> Path | None:
@@ -79,7 +79,7 @@ def _inner_folder(folder: Path) -> Path | None:
     is_data_set = (
         bool(_tables(child))
         or has_classes(child, several=True)
-        or bool(part_folders(child, _is_labelled, "class folders", []))
+        or bool(split_folders(child, _is_labelled, "class folders", []))
         or _inner_folder(child) is not None
     )
     return child if is_data_set else None
@@ -120,10 +120,10 @@ def _list_unread(folder: Path, what: str, problems: list[str]) -> None:
         )
 
 
-def _of_part(
+def _of_split(
     folder: Path, reading: Reading, problems: list[str], outer: Path | None = None
 ) -> Iterator[Labelled]:
-    """The photos of a folder that has no folders of parts."""
+    """The photos of a folder that has no folders of splits."""
     tables = _tables(folder)
     of_files = [name for name in ("encoding", "delimiter") if getattr(reading, name) is not None]
     named = [*reading.named, *of_files]  # options for tables
@@ -137,16 +137,16 @@ def _of_part(
         _list_unread(folder, "class folders", problems)
         yield from class_folders(folder, problems, reading.columns, outer=outer)
         return
-    by_part = part_tables(folder, problems)
-    if not by_part:
+    by_split = split_tables(folder, problems)
+    if not by_split:
         names = " and ".join(table.name for table in tables_in(folder)[:3])
         raise UsageError(
             f"{folder} contains the tables {names} and no class folders; pass the path of the "
             "one to read."
         )
-    for part, table in by_part.items():
+    for split, table in by_split.items():
         for example in _of_table(table, reading):
-            yield example if part is None else replace(example, part=part)
+            yield example if split is None else replace(example, split=split)
 
 
 def _refuse_other_labels(folder: Path, table: Path, reading: Reading) -> None:

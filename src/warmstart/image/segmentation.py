@@ -11,7 +11,7 @@ from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared
 from warmstart.core.options import takes
-from warmstart.core.records.options import EvaluateOptions, MaskTable, PartTable
+from warmstart.core.records.options import EvaluateOptions, MaskTable, SplitTable
 from warmstart.core.result_collections import Results, ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.task import task_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateMasksOptions(MaskTable, PartTable, EvaluateOptions):
+class EvaluateMasksOptions(MaskTable, SplitTable, EvaluateOptions):
     """Options of evaluating a segmenter."""
 
 

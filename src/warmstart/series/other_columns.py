@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from warmstart.core.records import part_columns
+from warmstart.core.records import split_columns
 from warmstart.core.records.columns import listed
 from warmstart.errors import UsageError
 from warmstart.series import calendar_columns, decimals, row_numbers
@@ -14,8 +14,8 @@ from warmstart.series.column_types import has_type
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_PARTS = 8
-"""Distinct cells of a column that names parts: three parts, and several spellings of each."""
+MOST_NAMES = 8
+"""Maximum number of distinct cells in a column of splits: three splits, in several spellings."""
 
 
 def without_empty(table: pd.DataFrame, others: list[Any], notes: list[str]) -> list[Any]:
@@ -51,7 +51,7 @@ def _without(others: list[Any], ignored: list[Any], reason: str, notes: list[str
     return left
 
 
-def check_parts(table: pd.DataFrame, taken: Sequence[Any], where: str) -> None:
+def refuse_splits(table: pd.DataFrame, taken: Sequence[Any], where: str) -> None:
     """Refuse a table for training in which a column marks rows for testing or validation.
 
     Args:
@@ -66,19 +66,19 @@ def check_parts(table: pd.DataFrame, taken: Sequence[Any], where: str) -> None:
         column
         for column in table.columns
         if column not in taken
-        and (not has_type(table[column], "iufcM") or part_columns.part_of_flag(str(column)))
-        and table[column].nunique() <= MOST_PARTS
+        and (not has_type(table[column], "iufcM") or split_columns.split_of_flag(str(column)))
+        and table[column].nunique() <= MOST_NAMES
     ]
     distinct = table[few].drop_duplicates()
     cells = {str(column): distinct[column].tolist() for column in few}
-    column = part_columns.part_column(cells, None, where, whole=True) if cells else None
+    column = split_columns.find_split_column(cells, None, where, whole=True) if cells else None
     if column is None:
         return
-    parts = {part_columns.part_of_cell(column, cell) for cell in cells[column]} - {None, "train"}
-    if parts:
+    splits = {split_columns.split_of_cell(column, cell) for cell in cells[column]} - {None, "train"}
+    if splits:
         raise UsageError(
             f"{where}: the column {column!r} splits the data "
-            f"({' and '.join(sorted(map(str, parts)))}); keep only the rows to train on, and "
+            f"({' and '.join(sorted(map(str, splits)))}); keep only the rows to train on, and "
             "remove the column: the last steps of each series are used for validation. If it "
             f"names series, pass item={column!r}."
         )

@@ -85,7 +85,7 @@ def columns(table: pd.DataFrame, layout: Layout, where: str) -> Columns:
         if column is not None and column not in table.columns:
             raise UsageError(f"{where} has no column {column!r}; it has: {listed(table.columns)}.")
     if layout.is_training:
-        other_columns.check_parts(table, named, where)
+        other_columns.refuse_splits(table, named, where)
     by_name = {str(column).lower(): column for column in table.columns}
     notes = list(table.attrs.get("notes", ()))
     items = layout.items or tuple(

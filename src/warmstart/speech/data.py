@@ -51,13 +51,13 @@ class Example(NamedTuple):
     Attributes:
         recording: as the models take it.
         text: the transcript.
-        part: "train", "validation" or "test", as a column of splits says; None without one.
-        group: examples of the same group stay in one part.
+        split: "train", "validation" or "test", as a column of splits says; None without one.
+        group: examples of the same group stay in one split.
     """
 
     recording: Any
     text: str
-    part: str | None = None
+    split: str | None = None
     group: str | None = None
 
 

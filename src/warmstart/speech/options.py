@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from warmstart.core.options import ColumnOptions, Option, ProgressOptions
-from warmstart.core.records.options import PartTable, RecordingTable
+from warmstart.core.records.options import RecordingTable, SplitTable
 from warmstart.errors import UsageError
 from warmstart.speech.ctc.language_model import LanguageModel
 
@@ -139,5 +139,5 @@ class TranscribeOptions(RecordingOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateRecordingsOptions(RecordingTable, PartTable, TranscribeOptions):
+class EvaluateRecordingsOptions(RecordingTable, SplitTable, TranscribeOptions):
     """Options of evaluating a recogniser."""

@@ -19,8 +19,8 @@ from typing import Any
 from warmstart.core import records
 from warmstart.core.records.columns import TAGS, TOKENS
 from warmstart.core.records.encodings import file_lines
+from warmstart.core.records.membership import Assigned
 from warmstart.core.records.record import Record
-from warmstart.core.records.split import Assigned
 from warmstart.core.records.table import Table
 from warmstart.core.records.values import as_list, class_name, structure
 from warmstart.counts import counted

@@ -13,8 +13,8 @@ from warmstart.core import records
 from warmstart.core.inputs import Item
 from warmstart.core.reading import check_exists
 from warmstart.core.records.columns import ANCHOR, NEGATIVE, POSITIVE, TEXT, Field
+from warmstart.core.records.membership import Assigned
 from warmstart.core.records.record import Record
-from warmstart.core.records.split import Assigned
 from warmstart.counts import counted
 from warmstart.errors import RecordError, UsageError
 from warmstart.text import files

@@ -9,14 +9,14 @@ from typing import Any
 
 from warmstart.core import records
 from warmstart.core.inputs import Item
-from warmstart.core.records.options import EvaluateOptions, PartTable, TextTable
-from warmstart.core.records.split import Assigned
+from warmstart.core.records.membership import Assigned
+from warmstart.core.records.options import EvaluateOptions, SplitTable, TextTable
 from warmstart.errors import InputError, RecordError
 from warmstart.text.inputs import Pair, text_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateTextsOptions(TextTable, PartTable, EvaluateOptions):
+class EvaluateTextsOptions(TextTable, SplitTable, EvaluateOptions):
     """Options of evaluating on labelled texts."""
 
 
@@ -77,7 +77,9 @@ def examples(
             records.report(RecordError(str(error), record.name), problems)
             unusable.append(str(error))
         else:
-            usable.append(Example(record.name, text, labels, part=record.part, group=record.group))
+            usable.append(
+                Example(record.name, text, labels, split=record.split, group=record.group)
+            )
     records.require_usable("text", len(usable), problems or ())
     records.require_most("texts", len(usable), unusable)
     return usable

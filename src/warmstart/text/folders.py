@@ -1,6 +1,6 @@
 """Class folders of texts: a folder for each class, with one text per file.
 
-aclImdb/train/pos/0_9.txt    parts, classes, texts (Maas et al. 2011)
+aclImdb/train/pos/0_9.txt    splits, classes, texts (Maas et al. 2011)
 20_newsgroup/sci.space/59848 classes and texts; where no file is a .txt file, those without a
                              suffix
 """
@@ -13,8 +13,8 @@ from pathlib import Path
 from warmstart.core.inputs import natural
 from warmstart.core.records import SUFFIXES, abbreviated
 from warmstart.core.records.encodings import decoded_lines
-from warmstart.core.records.part_names import parts_of_names, require_single
 from warmstart.core.records.record import Record
+from warmstart.core.records.split_names import require_single, splits_of_names
 from warmstart.core.records.table import Table
 from warmstart.counts import counted
 from warmstart.errors import RecordError, UsageError
@@ -29,40 +29,42 @@ def read(folder: Path, problems: list[str] | None, encoding: str | None) -> Tabl
     """The texts of a folder as a table.
 
     Args:
-        folder: with a folder for each class, or for each part with its classes.
+        folder: with a folder for each class, or for each split with its classes.
         problems: takes texts that are not used, counted.
         encoding: of the files; default: UTF-8, or what a byte order mark says.
 
     Raises:
         UsageError: there are no class folders with texts, or it is not clear which folders are the
-            parts.
+            splits.
     """
-    names = parts_of_names([child.name for child in _folders(folder)])
-    parts = {name: part for name, part in names.items() if _classes(folder / name)}
-    if not parts:
+    names = splits_of_names([child.name for child in _folders(folder)])
+    splits = {name: split for name, split in names.items() if _classes(folder / name)}
+    if not splits:
         return _table(folder, {None: folder}, problems, encoding)
-    require_single({f"{name}/": part for name, part in parts.items()}, str(folder))
-    others = [child.name for child in _folders(folder) if child.name not in parts]
+    require_single({f"{name}/": split for name, split in splits.items()}, str(folder))
+    others = [child.name for child in _folders(folder) if child.name not in splits]
     if others:
         raise UsageError(
-            f"{folder} has the splits {', '.join(f'{name}/' for name in parts)} and also "
+            f"{folder} has the splits {', '.join(f'{name}/' for name in splits)} and also "
             f"{abbreviated(others)}: rename splits to train/, val/ or test/, and move everything "
             "else elsewhere."
         )
-    return _table(folder, {part: folder / name for name, part in parts.items()}, problems, encoding)
+    return _table(
+        folder, {split: folder / name for name, split in splits.items()}, problems, encoding
+    )
 
 
 def _table(
     folder: Path,
-    parts: dict[str | None, Path],
+    splits: dict[str | None, Path],
     problems: list[str] | None,
     encoding: str | None,
 ) -> Table:
     files: list[tuple[Path, str, str | None]] = []
-    for part, parent in parts.items():
+    for split, parent in splits.items():
         for name, texts in _classes(parent).items():
             if name.casefold() not in UNLABELLED:
-                files += [(file, name, part) for file in texts]
+                files += [(file, name, split) for file in texts]
             elif problems is not None:
                 problems.append(
                     f"{parent / name}: {counted(len(texts), 'text')} not used, without a class"
@@ -73,14 +75,14 @@ def _table(
             )
     if len({name for _, name, _ in files}) < 2:
         raise UsageError(_refusal(folder))
-    columns = (TEXT, LABEL) if [*parts] == [None] else (TEXT, LABEL, SPLIT)
+    columns = (TEXT, LABEL) if [*splits] == [None] else (TEXT, LABEL, SPLIT)
     return Table(str(folder), columns, _records(files, columns, encoding), folder)
 
 
 def _records(
     files: Sequence[tuple[Path, str, str | None]], columns: Sequence[str], encoding: str | None
 ) -> Iterator[Record | RecordError]:
-    for path, label, part in files:
+    for path, label, split in files:
         name = str(path)
         try:
             with path.open("rb") as file:
@@ -90,7 +92,7 @@ def _records(
         except OSError as error:
             yield RecordError(f"{name}: cannot be opened ({error.strerror or error})", name)
         else:
-            yield Record(name, dict(zip(columns, (text, label, part), strict=False)))
+            yield Record(name, dict(zip(columns, (text, label, split), strict=False)))
 
 
 def _refusal(folder: Path) -> str:

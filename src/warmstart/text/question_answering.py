@@ -22,7 +22,7 @@ from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared, Row
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.probabilities import log_sum_exp
-from warmstart.core.records.options import EvaluateOptions, PartTable, QuestionTable
+from warmstart.core.records.options import EvaluateOptions, QuestionTable, SplitTable
 from warmstart.core.result_collections import Results, ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.task import task_of
@@ -62,7 +62,7 @@ class AnswerOptions(BatchOptions, ColumnOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateAnswersOptions(QuestionTable, PartTable, EvaluateOptions):
+class EvaluateAnswersOptions(QuestionTable, SplitTable, EvaluateOptions):
     """Options of evaluating on labelled questions."""
 
 

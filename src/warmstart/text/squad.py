@@ -24,8 +24,8 @@ from warmstart.core.records.columns import (
 )
 from warmstart.core.records.encodings import file_lines
 from warmstart.core.records.json_lines import json_value
+from warmstart.core.records.membership import Assigned
 from warmstart.core.records.record import Record
-from warmstart.core.records.split import Assigned
 from warmstart.core.records.table import Table
 from warmstart.core.records.values import as_list, is_missing, structure
 from warmstart.errors import RecordError, UsageError

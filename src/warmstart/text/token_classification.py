@@ -17,7 +17,7 @@ from warmstart.core.input_kind import Several
 from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.probabilities import softmax
-from warmstart.core.records.options import EvaluateOptions, PartTable, TokenTable
+from warmstart.core.records.options import EvaluateOptions, SplitTable, TokenTable
 from warmstart.core.result_collections import Results, ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.task import task_of
@@ -84,7 +84,7 @@ class _Tagged:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateTagsOptions(TokenTable, PartTable, EvaluateOptions):
+class EvaluateTagsOptions(TokenTable, SplitTable, EvaluateOptions):
     """Options of evaluating on labelled sentences."""
 
 

@@ -17,39 +17,39 @@ class Content(NamedTuple):
     """An example, for the comparison with others.
 
     Attributes:
-        part: "train", "validation" or "test".
+        split: "train", "validation" or "test".
         name: of the example, for warnings.
         content: equal for equal inputs.
         target: its label or labels.
     """
 
-    part: str
+    split: str
     name: str
     content: Hashable
     target: Any
 
 
 def contents(
-    parts: Mapping[str, Sequence[T]],
+    splits: Mapping[str, Sequence[T]],
     content_of: Callable[[T], Hashable],
     labels_of: Callable[[T], Iterable[str]],
 ) -> Iterator[Content]:
-    """The contents of examples by part; examples without content (None) are left out."""
-    for part, examples in parts.items():
+    """The contents of examples by split; examples without content (None) are left out."""
+    for split, examples in splits.items():
         for row, example in enumerate(examples, 1):
             if (content := content_of(example)) is not None:
-                name = getattr(example, "name", f"{part} {row}")
-                yield Content(part, name, content, sorted(labels_of(example)))
+                name = getattr(example, "name", f"{split} {row}")
+                yield Content(split, name, content, sorted(labels_of(example)))
 
 
 def repeats(examples: Iterable[Content]) -> Iterator[str]:
-    """Warnings about contents that are in two parts, or have different labels."""
+    """Warnings about contents that are in two splits, or have different labels."""
     seen: dict[Hashable, Content] = {}
     across: list[str] = []
     conflicting: list[str] = []
     for example in examples:
         first = seen.setdefault(example.content, example)
-        if first.part != example.part:
+        if first.split != example.split:
             across.append(example.name)
         if not np.array_equal(first.target, example.target):
             conflicting.append(example.name)

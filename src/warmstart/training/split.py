@@ -35,7 +35,7 @@ def split(
     *,
     labels: Callable[[T], Collection[str]] | None = None,
     group: Callable[[T], Hashable] | None = None,
-    part: Callable[[T], str | None] | None = None,
+    split_of: Callable[[T], str | None] | None = None,
 ) -> Split[T]:
     """Training, validation and test examples.
 
@@ -46,13 +46,13 @@ def split(
         read: reads the examples of other data.
         labels: of an example; the split is stratified by its rarest one.
         group: of an example; examples of a group stay together; None: no group.
-        part: of an example in the data: "train", "validation", "test", or None.
+        split_of: the split of an example in the data: "train", "validation", "test", or None.
 
     Raises:
         UsageError: there are too few examples.
     """
-    parts = by_part(examples, part)
-    train, own = parts["train"], parts["validation"]
+    splits = by_split(examples, split_of)
+    train, own = splits["train"], splits["validation"]
     if not examples:
         raise UsageError("The data contains no examples.")
     if not train:
@@ -61,12 +61,12 @@ def split(
         )
     fraction = validation_fraction(validation)
     if fraction is None:
-        others = by_part(read(validation), part)
+        others = by_split(read(validation), split_of)
         return Split(
-            train, others["validation"] or others["train"] or others["test"], parts["test"]
+            train, others["validation"] or others["train"] or others["test"], splits["test"]
         )
     if own and validation == "auto":
-        return Split(train, own, parts["test"])
+        return Split(train, own, splits["test"])
     warnings: tuple[str, ...] = ()
     if own:
         count = counted(len(own), "validation example")
@@ -75,7 +75,7 @@ def split(
             f"the {count} from the data {verb} not used, because validation is {validation!r}",
         )
     if fraction == 0:
-        return Split(train, [], parts["test"], warnings)
+        return Split(train, [], splits["test"], warnings)
     groups = None if group is None else group_keys(list(map(group, train)))
     rows = split_rows(
         len(train),
@@ -91,15 +91,17 @@ def split(
             f"{len(second):,} of {len(train):,} examples ({len(second) / len(train):.0%}) are set aside for "
             f"validation, not {fraction:.0%}: they stay together in {counted(units, 'group')}",
         )
-    return Split(first, second, parts["test"], warnings)
+    return Split(first, second, splits["test"], warnings)
 
 
-def by_part(examples: Sequence[T], part: Callable[[T], str | None] | None) -> dict[str, list[T]]:
-    """The examples for training, validation and test; those without a part are for training."""
-    parts: dict[str, list[T]] = {"train": [], "validation": [], "test": []}
+def by_split(
+    examples: Sequence[T], split_of: Callable[[T], str | None] | None
+) -> dict[str, list[T]]:
+    """The examples for training, validation and test; those without a split are for training."""
+    splits: dict[str, list[T]] = {"train": [], "validation": [], "test": []}
     for example in examples:
-        parts[(part(example) if part else None) or "train"].append(example)
-    return parts
+        splits[(split_of(example) if split_of else None) or "train"].append(example)
+    return splits
 
 
 def group_keys(groups: Sequence[Hashable]) -> list[Hashable]:

@@ -32,8 +32,8 @@ class Summary:
     Attributes:
         name: of the folder or file.
         unit: the plural of an example's name.
-        counts: examples by part: "train", "validation", "test".
-        classes: examples of each class by part; empty if there are no classes.
+        counts: examples by split: "train", "validation", "test".
+        classes: examples of each class by split; empty if there are no classes.
         baseline: the scores of a trivial model, as a sentence; "" if they are measured instead.
         warnings: about the data as a whole.
         problems: of single examples, such as those left out and boxes that were clipped.
@@ -57,7 +57,7 @@ class Summary:
 
     def lines(self) -> Iterator[str]:
         """For the terminal: counts, classes, baseline, warnings, and what is left out."""
-        uses = ", ".join(f"{count:,} {USE[part]}" for part, count in self.counts.items())
+        uses = ", ".join(f"{count:,} {USE[split]}" for split, count in self.counts.items())
         what = counted(len(self.classes), "class", "classes") if self.classes else self.unit
         yield f"{self.name}: {what}; {uses}"
         if self.columns:
@@ -65,7 +65,7 @@ class Summary:
         order = sorted(self.classes, key=lambda name: -self.classes[name].get("train", 0))
         width = max(map(len, order), default=0)
         for name in order[:CLASSES]:
-            counts = (f"{self.classes[name].get(part, 0):>6,} {part}" for part in self.counts)
+            counts = (f"{self.classes[name].get(split, 0):>6,} {split}" for split in self.counts)
             yield f"  {name:<{width}}  {'  '.join(counts)}"
         if len(order) > CLASSES:
             yield f"  … and {counted(len(order) - CLASSES, 'more class', 'more classes')}"
@@ -92,12 +92,12 @@ class Summary:
             parts.append(text(f"Read as: {', '.join(self.columns)}."))
         if self.classes:
             rows = [
-                [name, *(counts.get(part, 0) for part in self.counts)]
+                [name, *(counts.get(split, 0) for split in self.counts)]
                 for name, counts in self.classes.items()
             ]
             parts.append(table(("class", *self.counts), rows))
         else:
-            parts.append(table(("part", self.unit), list(self.counts.items())))
+            parts.append(table(("split", self.unit), list(self.counts.items())))
         if self.baseline:
             parts.append(text(f"Baseline: {self.baseline}."))
         if self.problems:
@@ -108,14 +108,14 @@ class Summary:
 
 
 def class_counts(
-    names: Iterable[str], parts: Mapping[str, Iterable[Iterable[str]]]
+    names: Iterable[str], splits: Mapping[str, Iterable[Iterable[str]]]
 ) -> dict[str, dict[str, int]]:
-    """The number of examples by class and part; `parts` has the classes of every example."""
+    """The number of examples by class and split; `splits` has the classes of every example."""
     counts_of = {
-        part: Counter(name for classes in labels for name in classes)
-        for part, labels in parts.items()
+        split: Counter(name for classes in labels for name in classes)
+        for split, labels in splits.items()
     }
-    return {name: {part: counts[name] for part, counts in counts_of.items()} for name in names}
+    return {name: {split: counts[name] for split, counts in counts_of.items()} for name in names}
 
 
 def data_name(data: Any) -> str:
@@ -128,8 +128,8 @@ def data_name(data: Any) -> str:
 
 def hub_dataset(data: Any) -> str | None:
     """The repository of a `datasets.Dataset`, or of a mapping of them, that came from the hub."""
-    for part in data.values() if isinstance(data, Mapping) else (data,):
-        addresses = getattr(getattr(part, "info", None), "download_checksums", None) or ()
+    for split in data.values() if isinstance(data, Mapping) else (data,):
+        addresses = getattr(getattr(split, "info", None), "download_checksums", None) or ()
         for address in addresses:
             if match := _HUB_DATASET.match(str(address)):
                 return match[1]

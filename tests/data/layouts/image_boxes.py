@@ -15,14 +15,14 @@ from tests.data.layouts.image_files import (
 )
 
 ANT = ("ant",)
-_PARTS = ("train", "valid", "test")
+_SPLITS = ("train", "valid", "test")
 _EACH = {"train": 1, "validation": 1, "test": 1}
 _PHOTOS = photos("train/1.jpg", "valid/2.jpg", "test/3.jpg")
 _ROBOFLOW = {**_PHOTOS, "README.roboflow.txt": "ants", "README.dataset.txt": "ants"}
 _NAMES = {"train/1": "1", "valid/2": "2", "test/3": "3"}
 _YOLO = {
-    **photos(*(f"{part}/images/{part}.jpg" for part in _PARTS)),
-    **{f"{part}/labels/{part}.txt": YOLO for part in _PARTS},
+    **photos(*(f"{split}/images/{split}.jpg" for split in _SPLITS)),
+    **{f"{split}/labels/{split}.txt": YOLO for split in _SPLITS},
     "data.yaml": "train: ../train/images\nval: ../valid/images\ntest: ../test/images\n\nnc: 1\n"
     "names: ['ant']\n\nroboflow:\n  workspace: x\n  version: 1\n",
     "README.roboflow.txt": "ants",
@@ -91,7 +91,7 @@ BOXES: tuple[Layout | Refused, ...] = (
         {
             **_ROBOFLOW,
             **{f"{path}.txt": YOLO for path in _NAMES},
-            **{f"{part}/_darknet.labels": "ant\n" for part in _PARTS},
+            **{f"{split}/_darknet.labels": "ant\n" for split in _SPLITS},
         },
         ANT,
         _EACH,
@@ -116,7 +116,7 @@ BOXES: tuple[Layout | Refused, ...] = (
                 f"{path.split('/')[0]}/_annotations.csv": f"{name}.jpg,2,3,20,15,ant\n{name}.jpg,9,8,39,29,ant\n"
                 for path, name in _NAMES.items()
             },
-            **{f"{part}/_classes.csv": "ant,0\n" for part in _PARTS},
+            **{f"{split}/_classes.csv": "ant,0\n" for split in _SPLITS},
         },
         ANT,
         _EACH,
@@ -269,11 +269,11 @@ BOXES: tuple[Layout | Refused, ...] = (
         {
             **photos("train/0a.jpg", "validation/0b.jpg"),
             **{
-                f"{part}-annotations-bbox.csv": "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,"
+                f"{split}-annotations-bbox.csv": "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,"
                 "IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside\n"
                 f"{name},xclick,/m/0k4j,1,0.1,0.5,0.2,0.6,0,0,0,0,0\n"
                 f"{name},xclick,/m/0k4j,1,0.1,0.9,0.2,0.9,0,0,1,0,0\n"
-                for part, name in (("train", "0a"), ("validation", "0b"))
+                for split, name in (("train", "0a"), ("validation", "0b"))
             },
             "class-descriptions-boxable.csv": "/m/0k4j,Car\n/m/01g317,Person\n",
         },
@@ -285,16 +285,16 @@ BOXES: tuple[Layout | Refused, ...] = (
         {
             **photos("train/1.jpg", "validation/2.jpg"),
             **{
-                f"{part}/metadata.jsonl": f'{{"file_name": "{name}.jpg", "objects": {{"bbox": '
+                f"{split}/metadata.jsonl": f'{{"file_name": "{name}.jpg", "objects": {{"bbox": '
                 '[[2, 3, 18, 12], [20, 9, 15, 6]], "categories": ["ant", "ant"]}}\n'
-                for part, name in (("train", "1"), ("validation", "2"))
+                for split, name in (("train", "1"), ("validation", "2"))
             },
         },
         ANT,
         {"train": 1, "validation": 1},
     ),
     Layout(
-        "tables of two parts",
+        "tables of two splits",
         {
             **photos("images/1.jpg", "images/2.jpg"),
             "train_labels.csv": f"{_HEADER}1.jpg,40,30,ant,2,3,20,15\n",
@@ -304,7 +304,7 @@ BOXES: tuple[Layout | Refused, ...] = (
         {"train": 1, "test": 1},
     ),
     Layout(
-        "a table with its parts in a column of another name",
+        "a table with its splits in a column of another name",
         {
             **photos("1.jpg", "2.jpg"),
             "boxes.csv": "filename,dataset,class,xmin,ymin,xmax,ymax\n"

@@ -12,7 +12,7 @@ _JSONL = (
     '{{"file_name": "{0}1.jpg", "label": "daisy"}}\n{{"file_name": "{0}2.jpg", "label": "rose"}}\n'
 )
 _ROBOFLOW = {"README.roboflow.txt": "flowers", "README.dataset.txt": "flowers"}
-_PARTS = ("train", "valid", "test")
+_SPLITS = ("train", "valid", "test")
 _FOOD = folders("images", classes=FLOWERS, number=3)
 _KAGGLE = {
     "train.csv": "image_id,label\na1,daisy\na2,rose\na3,rose\n",
@@ -47,17 +47,17 @@ CLASSES: tuple[Layout | Refused, ...] = (
     ),
     Layout(
         "Roboflow, folders",
-        {**folders(*_PARTS, classes=FLOWERS), **_ROBOFLOW},
+        {**folders(*_SPLITS, classes=FLOWERS), **_ROBOFLOW},
         FLOWERS,
         {"train": 4, "validation": 4, "test": 4},
     ),
     Layout(
         "Roboflow, several classes",
         {
-            **photos(*(f"{part}/{n}.jpg" for part in _PARTS for n in (1, 2))),
+            **photos(*(f"{split}/{n}.jpg" for split in _SPLITS for n in (1, 2))),
             **{
-                f"{part}/_classes.csv": "filename, daisy, rose\n1.jpg, 1, 0\n2.jpg, 1, 1\n"
-                for part in _PARTS
+                f"{split}/_classes.csv": "filename, daisy, rose\n1.jpg, 1, 0\n2.jpg, 1, 1\n"
+                for split in _SPLITS
             },
             **_ROBOFLOW,
         },
@@ -71,19 +71,19 @@ CLASSES: tuple[Layout | Refused, ...] = (
         {None: 2},
     ),
     Layout(
-        "Hugging Face, metadata.csv of each part",
+        "Hugging Face, metadata.csv of each split",
         {
-            **photos(*(f"{part}/{n}.jpg" for part in ("train", "validation") for n in (1, 2))),
-            **{f"{part}/metadata.csv": _CSV.format("") for part in ("train", "validation")},
+            **photos(*(f"{split}/{n}.jpg" for split in ("train", "validation") for n in (1, 2))),
+            **{f"{split}/metadata.csv": _CSV.format("") for split in ("train", "validation")},
         },
         FLOWERS,
         {"train": 2, "validation": 2},
     ),
     Layout(
-        "Hugging Face, metadata.jsonl of each part",
+        "Hugging Face, metadata.jsonl of each split",
         {
-            **photos(*(f"{part}/images/{n}.jpg" for part in ("train", "test") for n in (1, 2))),
-            **{f"{part}/metadata.jsonl": _JSONL.format("images/") for part in ("train", "test")},
+            **photos(*(f"{split}/images/{n}.jpg" for split in ("train", "test") for n in (1, 2))),
+            **{f"{split}/metadata.jsonl": _JSONL.format("images/") for split in ("train", "test")},
         },
         FLOWERS,
         {"train": 2, "test": 2},
@@ -246,9 +246,13 @@ CLASSES: tuple[Layout | Refused, ...] = (
         {None: 4},
     ),
     Layout(
-        "parts in the class folders",
+        "splits in the class folders",
         photos(
-            *(f"{name}/{part}/{name}{part}.jpg" for name in FLOWERS for part in ("train", "test"))
+            *(
+                f"{name}/{split}/{name}{split}.jpg"
+                for name in FLOWERS
+                for split in ("train", "test")
+            )
         ),
         FLOWERS,
         {"train": 2, "test": 2},
@@ -270,7 +274,7 @@ CLASSES: tuple[Layout | Refused, ...] = (
         {"train": 4, "test": 4},
     ),
     Refused(
-        "parts with other data in a folder of the same name",
+        "splits with other data in a folder of the same name",
         {
             **folders("x/train", "x/test", classes=FLOWERS),
             **folders("x/x/train", "x/x/test", classes=FLOWERS),
@@ -298,7 +302,7 @@ CLASSES: tuple[Layout | Refused, ...] = (
         {"train": 4, "validation": 4},
     ),
     Layout(
-        "BIRDS-525, a label a row and a part in a column of its own name",
+        "BIRDS-525, a label a row and a split in a column of its own name",
         {
             **photos(*(f"{n}.jpg" for n in range(6))),
             "birds.csv": "filepaths,labels,data set\n0.jpg,DAISY,train\n1.jpg,ROSE,train\n2.jpg,ROSE,train\n"
@@ -308,7 +312,7 @@ CLASSES: tuple[Layout | Refused, ...] = (
         {"train": 3, "validation": 1, "test": 2},
     ),
     Layout(
-        "class names as macOS writes them in one part",
+        "class names as macOS writes them in one split",
         photos(
             *(f"train/{name}/{n}.jpg" for name in ("\u00e9t\u00e9", "hiver") for n in "12"),
             *(f"val/{name}/{n}.jpg" for name in ("e\u0301te\u0301", "hiver") for n in "34"),

@@ -30,14 +30,14 @@ class Layout:
         name: of the tool or data set.
         files: of the data set.
         classes: in order.
-        parts: photos by part; None: of no part.
+        splits: photos by split; None: of no split.
         path: below the folder of the files, of what is read.
     """
 
     name: str
     files: Files
     classes: tuple[str, ...]
-    parts: Mapping[str | None, int]
+    splits: Mapping[str | None, int]
     path: str = "."
 
 
@@ -82,10 +82,10 @@ def photos(*names: str) -> dict[str, str | np.ndarray | None]:
 
 
 def folders(
-    *parts: str, classes: Sequence[str], number: int = 2
+    *splits: str, classes: Sequence[str], number: int = 2
 ) -> dict[str, str | np.ndarray | None]:
     """Class folders in each of these folders."""
-    return photos(*(f"{part}/{name}/{part.replace('/', '_')}{name}{n}.jpg" for part in parts
+    return photos(*(f"{split}/{name}/{split.replace('/', '_')}{name}{n}.jpg" for split in splits
                     for name in classes for n in range(number)))  # fmt: skip
 
 

@@ -30,11 +30,11 @@ MASKS: tuple[Layout | Refused, ...] = (
         "Cityscapes",
         {
             **photos(
-                *(f"leftImg8bit/{part}/bonn/bonn_0_leftImg8bit.png" for part in ("train", "val"))
+                *(f"leftImg8bit/{split}/bonn/bonn_0_leftImg8bit.png" for split in ("train", "val"))
             ),
             **{
-                f"gtFine/{part}/bonn/bonn_0_gtFine_{kind}": content
-                for part in ("train", "val")
+                f"gtFine/{split}/bonn/bonn_0_gtFine_{kind}": content
+                for split in ("train", "val")
                 for kind, content in (
                     ("labelIds.png", mask(7, 11)),
                     ("color.png", colours(_SKY)),
@@ -112,8 +112,8 @@ MASKS: tuple[Layout | Refused, ...] = (
             "train/1_mask.png": mask(0, 1),
             "valid/2_mask.png": mask(1, 0),
             **{
-                f"{part}/_classes.csv": "Pixel Value, Class\n0, background\n1, leaf\n"
-                for part in ("train", "valid")
+                f"{split}/_classes.csv": "Pixel Value, Class\n0, background\n1, leaf\n"
+                for split in ("train", "valid")
             },
         },
         LEAF,
@@ -124,8 +124,8 @@ MASKS: tuple[Layout | Refused, ...] = (
         {
             **photos("train/1.jpg", "valid/2.jpg"),
             **{
-                f"{part}/_annotations.coco.json": coco(name, polygons=True, grouped=True)
-                for part, name in (("train", "1.jpg"), ("valid", "2.jpg"))
+                f"{split}/_annotations.coco.json": coco(name, polygons=True, grouped=True)
+                for split, name in (("train", "1.jpg"), ("valid", "2.jpg"))
             },
         },
         ("background", "ant"),
@@ -138,7 +138,7 @@ MASKS: tuple[Layout | Refused, ...] = (
         {None: 2},
     ),
     Layout(
-        "labelme in parts",
+        "labelme in splits",
         {
             **photos("train/1.jpg", "val/2.jpg"),
             "train/1.json": labelme("1.jpg"),

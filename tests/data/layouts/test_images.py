@@ -19,19 +19,19 @@ from warmstart.image.annotations.masks import read_masks
 from warmstart.image.labelled_photos import labelled_photos
 
 Reading = tuple[tuple[str, ...], list[str | None]]
-"""The classes, and the part of each photo."""
+"""The classes, and the split of each photo."""
 
 
 def classes_of(path: Path) -> Reading:
     photos = list(labelled_photos(path, problems=[]))
     labels = (one.label if isinstance(one.label, tuple) else (one.label,) for one in photos)
-    return tuple(sorted({name for some in labels for name in some})), [one.part for one in photos]
+    return tuple(sorted({name for some in labels for name in some})), [one.split for one in photos]
 
 
 def annotated(read: Callable[[Path], Any]) -> Callable[[Path], Reading]:
     def reading(path: Path) -> Reading:
         data = read(path)
-        return data.labels, [photo.part for photo in data.photos]
+        return data.labels, [photo.split for photo in data.photos]
 
     return reading
 
@@ -54,6 +54,6 @@ def test_public_layouts(tmp_path, read, layout):
             read(tmp_path / layout.path)
         return
     assert isinstance(layout, Layout)
-    classes, parts = read(tmp_path / layout.path)
+    classes, splits = read(tmp_path / layout.path)
     assert classes == layout.classes
-    assert Counter(parts) == layout.parts
+    assert Counter(splits) == layout.splits

@@ -356,8 +356,8 @@ def test_texts_with_classes(tmp_path, name):
     text = found[0].text
     assert (text if isinstance(text, str) else (text.text, text.pair)) == first
     assert sorted({label for one in found for label in one.labels}) == labels
-    parts = {one.part for one in found}
-    assert parts == ({"train", "test"} if name == "aclImdb" else {None})
+    splits = {one.split for one in found}
+    assert splits == ({"train", "test"} if name == "aclImdb" else {None})
     assert (name == "aclImdb") == any(
         "train/unsup: 1 text not used, without a class" in one for one in problems
     )

@@ -62,7 +62,7 @@ def test_train_val_test_folders(flowers, tmp_path):
                     target,
                 )
     data = read(tmp_path / "parts")
-    assert [(name, len(part)) for name, part in data.parts()] == [
+    assert [(name, len(part)) for name, part in data.splits()] == [
         ("train", 6),
         ("validation", 2),
         ("test", 2),
@@ -94,7 +94,7 @@ def test_tables(flowers, suffix):
     table.write_text(text)
     data = read(table)
     assert data.classes == ("rose", "tulip")
-    assert [(name, len(part)) for name, part in data.parts()] == [
+    assert [(name, len(part)) for name, part in data.splits()] == [
         ("train", 6),
         ("validation", 2),
         ("test", 2),

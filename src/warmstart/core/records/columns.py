@@ -127,7 +127,7 @@ LABEL = Field(
 BOX_LABEL = Field(
     "label", "label_column", (_LABELS, ("name",), ("label_name", "labelname", "class_name"))
 )
-PART = Field(
+SPLIT = Field(
     "split",
     "split_column",
     (
@@ -139,7 +139,7 @@ PART = Field(
          "split_name", "train_or_test", "train_test"),
     ),
 )  # fmt: skip
-"""Only `split` counts whatever its cells are; see `part_columns.part_column`."""
+"""Only `split` counts whatever its cells are; see `split_columns.find_split_column`."""
 GROUP = Field("group", "group_column", ())
 COLA = (
     Field("source", "", ()),

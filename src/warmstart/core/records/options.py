@@ -167,7 +167,7 @@ class MaskTable(TableOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PartTable(TableOptions):
+class SplitTable(TableOptions):
     """Options of a table whose examples may be assigned to splits."""
 
     split_column: Annotated[
@@ -181,7 +181,7 @@ class PartTable(TableOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SplitTable(PartTable):
+class GroupTable(SplitTable):
     """Options of a table that is split into training and validation examples."""
 
     group_column: Annotated[

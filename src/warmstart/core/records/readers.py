@@ -42,25 +42,25 @@ class Labelled:
         name: of its record, for messages.
         value: the photo or text; a tuple of two texts is a pair.
         label: the name of its class; a tuple of names if it may have several.
-        part: "train", "validation" or "test", from the split column; None without one.
+        split: "train", "validation" or "test", from the split column; None without one.
         group: examples of the same group stay together; None: it has none.
     """
 
     name: str
     value: Any
     label: Label
-    part: str | None = None
+    split: str | None = None
     group: str | None = None
 
 
-class HasPart(Protocol):
-    """An example that may belong to a part: "train", "validation" or "test", else None."""
+class HasSplit(Protocol):
+    """An example that may belong to a split: "train", "validation" or "test", else None."""
 
     @property
-    def part(self) -> str | None: ...
+    def split(self) -> str | None: ...
 
 
-PartT = TypeVar("PartT", bound=HasPart)
+SplitT = TypeVar("SplitT", bound=HasSplit)
 
 
 @documented_in("fine-tuning.md#tables")
@@ -233,8 +233,8 @@ def _check_order(table: Table) -> None:
 
 def _understood(table: Table, inputs: Mapping[str, str], label_of: LabelReader) -> None:
     """Note how each column of the table was interpreted."""
-    part = table.split_columns.part
-    table.require_distinct({**inputs, "label": label_of.column, "split": part})
+    split = table.split_columns.split
+    table.require_distinct({**inputs, "label": label_of.column, "split": split})
     table.describe(inputs, label_of.describe())
 
 
@@ -243,14 +243,14 @@ def _text_or_pair(table: Table, record: Record, column: str) -> Any:
     return value if isinstance(value, tuple | list) else table.text(record, column)
 
 
-def measured(examples: Iterable[PartT]) -> list[PartT]:
+def measured(examples: Iterable[SplitT]) -> list[SplitT]:
     """The test examples if the data has any, else the validation examples, else all."""
     all_examples = list(examples)
-    parts = (
-        [example for example in all_examples if example.part == part]
-        for part in ("test", "validation")
+    splits = (
+        [example for example in all_examples if example.split == split]
+        for split in ("test", "validation")
     )
-    return next(filter(None, parts), all_examples)
+    return next(filter(None, splits), all_examples)
 
 
 def is_table(data: Any) -> bool:

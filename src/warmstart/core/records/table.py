@@ -12,16 +12,16 @@ from typing import Any
 from warmstart.core.records import values
 from warmstart.core.records.columns import (
     GROUP,
-    PART,
+    SPLIT,
     Field,
     choose_column,
     listed,
     require_column,
 )
-from warmstart.core.records.part_columns import constant_parts, part_column, part_of_cell
+from warmstart.core.records.membership import Membership, SplitColumns
 from warmstart.core.records.reading import Reading
 from warmstart.core.records.record import Record
-from warmstart.core.records.split import Membership, SplitColumns
+from warmstart.core.records.split_columns import constant_splits, find_split_column, split_of_cell
 from warmstart.core.records.usable import report, require_most
 from warmstart.counts import counted
 from warmstart.errors import RecordError, UsageError
@@ -44,10 +44,10 @@ class Table:
         class_names: of columns whose whole numbers are indices of classes.
         positional: whether the records are tuples, whose columns are named after the fields.
         reading: the caller's options for it.
-        split_columns: those of parts and groups; see `find_split`.
-        part_of_group: of the groups that were read.
-        without: how many records have no "part" or no "group", if there is a column of them.
-        constant_parts: columns that may name splits, though the first records have only one.
+        split_columns: those of splits and groups; see `find_split`.
+        split_of_group: of the groups that were read.
+        without: how many records have no "split" or no "group", if there is a column of them.
+        constant_splits: columns that may name splits, though the first records have only one.
         single_precision: columns of float32, whose cells are Python's floats.
     """
 
@@ -59,9 +59,9 @@ class Table:
     positional: bool = False
     reading: Reading = Reading()  # noqa: RUF009 (it is immutable)
     split_columns: SplitColumns = SplitColumns(None, None)  # noqa: RUF009 (it is immutable)
-    part_of_group: dict[str, str] = field(default_factory=dict, init=False)
+    split_of_group: dict[str, str] = field(default_factory=dict, init=False)
     without: Counter[str] = field(default_factory=Counter, init=False)
-    constant_parts: dict[str, str] = field(default_factory=dict, init=False)
+    constant_splits: dict[str, str] = field(default_factory=dict, init=False)
     single_precision: frozenset[str] = frozenset()
 
     def column(self, field: Field) -> str:
@@ -99,12 +99,12 @@ class Table:
         Raises:
             UsageError: a column was taken for two things.
         """
-        part, group = self.split_columns
-        self.require_distinct({**fields, "split": part})
+        split, group = self.split_columns
+        self.require_distinct({**fields, "split": split})
         if (notes := self.reading.columns) is not None and self.has_columns:
             notes += self._notes(fields)
             notes += [] if labels is None else [labels]
-            notes += self._notes({"split": part, "group": group})
+            notes += self._notes({"split": split, "group": group})
 
     def _notes(self, fields: Mapping[str, str | None]) -> list[str]:
         return [f"{name}: {self.column_name(c)}" for name, c in fields.items() if c is not None]
@@ -162,40 +162,40 @@ class Table:
         the caller names it.
 
         Raises:
-            UsageError: a named column is not there, or two columns of parts disagree.
+            UsageError: a named column is not there, or two columns of splits disagree.
         """
-        part = self._part_column()
+        split = self._split_column()
         group = None if self.reading.group_column is None else self.column(GROUP)
-        self.split_columns = SplitColumns(part, group)
+        self.split_columns = SplitColumns(split, group)
 
-    def _part_column(self) -> str | None:
+    def _split_column(self) -> str | None:
         if self.positional:
-            self.check_names(PART)
+            self.check_names(SPLIT)
             return None
-        split = (PART.option, GROUP.option)
+        split = (SPLIT.option, GROUP.option)
         taken = [name for option, name in self.reading.named.items() if option not in split]
         cells = self.cells()
         whole = all(len(some) < PEEK for some in cells.values())
         named = self.reading.split_column
-        column = part_column(cells, named, self.name, taken=taken, whole=whole)
+        column = find_split_column(cells, named, self.name, taken=taken, whole=whole)
         if column is None and not whole:
-            self.constant_parts = constant_parts(cells, taken)
+            self.constant_splits = constant_splits(cells, taken)
         return column
 
-    def _refuse_parts(self, record: Record) -> None:
-        """Refuse a further part in a column that had only one in the first records.
+    def _refuse_splits(self, record: Record) -> None:
+        """Refuse a further split in a column that had only one in the first records.
 
         Raises:
             UsageError: there is one.
         """
-        for column, before in [*self.constant_parts.items()]:
-            part = part_of_cell(column, record.values.get(column))
-            if part is None:  # the column is about something else
-                del self.constant_parts[column]
-            elif part != before:
+        for column, before in [*self.constant_splits.items()]:
+            split = split_of_cell(column, record.values.get(column))
+            if split is None:  # the column is about something else
+                del self.constant_splits[column]
+            elif split != before:
                 raise UsageError(
-                    f"{record.name}: the column {column!r} says {part} here, and {before} above. If "
-                    f"it assigns rows to splits, pass it as {PART.option}; if not, remove it."
+                    f"{record.name}: the column {column!r} says {split} here, and {before} above. If "
+                    f"it assigns rows to splits, pass it as {SPLIT.option}; if not, remove it."
                 )
 
     def read(self) -> Iterator[Record]:
@@ -211,14 +211,14 @@ class Table:
         for record in self.records:
             count += 1
             if isinstance(record, Record):
-                self._refuse_parts(record)
+                self._refuse_splits(record)
                 yield record
             else:
                 report(record, problems)
                 damaged, first = damaged + 1, first or record
         for what, some in self.without.items():
             if some and problems is not None:
-                use = "used for training" if what == "part" else "not grouped with others"
+                use = "used for training" if what == "split" else "not grouped with others"
                 problems.append(f"{self.name}: {counted(some, 'record')} with no {what}, {use}")
         if damaged > max(MOST_DAMAGED * count, 1):
             raise UsageError(
@@ -226,37 +226,37 @@ class Table:
             )
 
     def membership(self, record: Record) -> Membership:
-        """The part and the group of a record.
+        """The split and the group of a record.
 
         Raises:
-            UsageError: its part is not one of train, validation and test, or its group is in two
-                parts.
+            UsageError: its split is not one of train, validation and test, or its group is in two
+                splits.
         """
         columns = self.split_columns
-        own = None if columns.part is None else self._part(record, columns.part)
+        own = None if columns.split is None else self._split(record, columns.split)
         group = None if columns.group is None else record.values.get(columns.group)
         if values.is_missing(group):
             self.without["group"] += columns.group is not None
             return Membership(own, None)
-        before = self.part_of_group.setdefault(str(group), own or "train")
+        before = self.split_of_group.setdefault(str(group), own or "train")
         if before != (own or "train"):
             raise UsageError(
                 f"{record.name}: the group {str(group)!r:.60} of the column {columns.group!r} is in "
                 f"two splits, {before} and {own or 'train'}, according to the column "
-                f"{columns.part!r}. Correct that column, or leave out {GROUP.option}."
+                f"{columns.split!r}. Correct that column, or leave out {GROUP.option}."
             )
         return Membership(own, str(group))
 
-    def _part(self, record: Record, column: str) -> str | None:
+    def _split(self, record: Record, column: str) -> str | None:
         value = record.values.get(column)
         if values.is_missing(value):
-            self.without["part"] += 1
+            self.without["split"] += 1
             return None
-        own = part_of_cell(column, value)
+        own = split_of_cell(column, value)
         if own is None:
             raise UsageError(
                 f"{record.name}: {str(value).strip()!r} in the column {column!r} must be train, "
-                f"validation or test; name another column with {PART.option}."
+                f"validation or test; name another column with {SPLIT.option}."
             )
         return own
 

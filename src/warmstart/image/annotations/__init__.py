@@ -8,6 +8,6 @@ mask_layouts   detects the layout
 mask_files   matches masks with photos
 mask_classes   files with the names or colours of the classes of masks
 mask_values   the meaning of the values of masks
-parts, part_lists   the photos for training, validation and testing
+splits, split_lists   the photos for training, validation and testing
 polygons   masks from polygons and run lengths
 """

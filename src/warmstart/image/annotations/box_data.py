@@ -40,8 +40,8 @@ class BoxedPhoto:
         labels: int (N,), indices of classes.
         crowd, difficult: bool (N,).
         area: (N,) in square pixels; of the outlines in the file, or else of the boxes.
-        part: "train", "validation" or "test", if the data has parts.
-        group: photos of a group stay in one part.
+        split: "train", "validation" or "test", if the data has splits.
+        group: photos of a group stay in one split.
     """
 
     photo: Any
@@ -52,7 +52,7 @@ class BoxedPhoto:
     crowd: np.ndarray
     difficult: np.ndarray
     area: np.ndarray
-    part: str | None = None
+    split: str | None = None
     group: str | None = None
 
     @property

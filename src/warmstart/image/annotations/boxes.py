@@ -15,9 +15,9 @@ from warmstart.image.annotations.box_data import BoxData, LabelledBox
 from warmstart.image.annotations.box_formats import RowBox, corners_of, uses_fractions
 from warmstart.image.annotations.collector import Collector, name_of
 from warmstart.image.arrays import PIXELS, as_uint8
-from warmstart.image.part_folders import inner_folders, part_folders
-from warmstart.image.part_tables import part_tables, tables_in
 from warmstart.image.photo_files import existing
+from warmstart.image.split_folders import inner_folders, split_folders
+from warmstart.image.split_tables import split_tables, tables_in
 
 Reader = Callable[[Path, Collector, str | None], None]
 LAYOUTS: tuple[tuple[str, Callable[[Path], bool], Reader], ...] = (
@@ -50,9 +50,9 @@ def read_boxes(
     Args:
         source: a Pascal VOC folder (`Annotations/`, `JPEGImages/`), one of its lists
             (`ImageSets/Main/train.txt`), or XML files next to the photos; COCO's JSON, or its
-            folder; a YOLO folder (`images/`, `labels/`, `data.yaml` or `classes.txt`), a part of it
+            folder; a YOLO folder (`images/`, `labels/`, `data.yaml` or `classes.txt`), a split of it
             (`images/train`) or its `data.yaml`; labelme's JSON files next to the photos; a folder
-            of parts (`train/`, `valid/`, `test/`), each of which is one of these; a CSV, TSV, JSONL
+            of splits (`train/`, `valid/`, `test/`), each of which is one of these; a CSV, TSV, JSONL
             or Parquet file, or a table in memory, with the columns image, label, xmin, ymin, xmax,
             ymax (or x, y, width, height); or a list of (photo, [(label, xmin, ymin, xmax, ymax),
             …]). Sides in a table or list are fractions of the photo if none is above 1.
@@ -75,12 +75,12 @@ def read_boxes(
         _refuse(columns)
         _read_pairs(source, collector)
         return collector.data("The list")
-    for reader, folder, part in _sources(path, collector):
+    for reader, folder, split in _sources(path, collector):
         if reader is table.read:
-            table.read(folder, collector, part, **columns)
+            table.read(folder, collector, split, **columns)
         else:
             _refuse(columns)
-            reader(folder, collector, part)
+            reader(folder, collector, split)
     return collector.data(str(path))
 
 
@@ -125,14 +125,14 @@ def _row(name: str, label: Any, *numbers: Any) -> RowBox:
 
 
 def _sources(
-    path: Path, collector: Collector, part: str | None = None
+    path: Path, collector: Collector, split: str | None = None
 ) -> Iterator[tuple[Reader, Path, str | None]]:
-    """The layouts in a file or folder: (reader, path, part).
+    """The layouts in a file or folder: (reader, path, split).
 
     Args:
         path: of the data.
         collector: receives the photos outside the layouts, and the folders that are read.
-        part: of the folder, if it is known.
+        split: of the folder, if it is known.
 
     Raises:
         UsageError: there is no layout, or several are possible.
@@ -152,18 +152,18 @@ def _sources(
             f"{path} matches {len(layouts)} layouts: {names}. Keep the files of one and move the rest."
         )
     if layouts and layouts[0][0] in NEXT_TO_PHOTOS:
-        _refuse_parts(path)
+        _refuse_splits(path)
     if layouts:
-        yield layouts[0][1], path, part
-    elif parts := part_folders(path, _is_labelled, "boxes", problems):
+        yield layouts[0][1], path, split
+    elif splits := split_folders(path, _is_labelled, "boxes", problems):
         if tables := tables_in(path):
             names = listed([file.name for file in tables], 3)
             problems.append(f"{path}: {names} not read, because there are split folders")
-        for name, child in parts.items():
+        for name, child in splits.items():
             yield from _sources(child, collector, name)
-    elif tables_by_part := part_tables(path, problems):
-        for own, file in tables_by_part.items():
-            yield table.read, file, part or own
+    elif tables_by_split := split_tables(path, problems):
+        for own, file in tables_by_split.items():
+            yield table.read, file, split or own
     else:
         yield from _inner_sources(path, collector)
 
@@ -179,22 +179,22 @@ def _inner_sources(path: Path, collector: Collector) -> Iterator[tuple[Reader, P
 
 
 def _is_labelled(folder: Path) -> bool:
-    return bool(_layouts(folder)) or bool(part_tables(folder, []))
+    return bool(_layouts(folder)) or bool(split_tables(folder, []))
 
 
 def _is_data_set(folder: Path) -> bool:
-    return _is_labelled(folder) or bool(part_folders(folder, _is_labelled, "boxes", []))
+    return _is_labelled(folder) or bool(split_folders(folder, _is_labelled, "boxes", []))
 
 
-def _refuse_parts(folder: Path) -> None:
-    """Refuse annotations next to photos together with annotated folders of parts.
+def _refuse_splits(folder: Path) -> None:
+    """Refuse annotations next to photos together with annotated folders of splits.
 
     Raises:
         UsageError: the folder has both.
     """
-    parts = part_folders(folder, _is_labelled, "boxes", [])
-    if parts:
-        names = ", ".join(f"{child.name}/" for child in parts.values())
+    splits = split_folders(folder, _is_labelled, "boxes", [])
+    if splits:
+        names = ", ".join(f"{child.name}/" for child in splits.values())
         raise UsageError(
             f"{folder} has the splits {names} and annotated photos next to them; move these "
             "into a split, or elsewhere."

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warmstart.core.records.part_names import split_name
+from warmstart.core.records.split_names import split_and_rest
 from warmstart.counts import counted
 from warmstart.errors import UsageError
 from warmstart.image.annotations.box_data import LabelledBox
@@ -34,30 +34,31 @@ def is_coco(path: Path) -> bool:
 
 
 def files_of(path: Path) -> list[tuple[Path, str | None]]:
-    """COCO's files in a folder, with the parts at the end of their names; empty if there are none.
+    """COCO's files in a folder, with the splits at the end of their names; empty if there are none.
 
     Raises:
-        UsageError: there are several, and they are not different parts.
+        UsageError: there are several, and they are not different splits.
     """
     if path.is_file():
         return [(path, None)]
     files = sorted((path / "annotations").glob("instances*.json"))
     files = files or sorted(path.glob("instances*.json")) or sorted(path.glob("*coco*.json"))
     files = files or _by_content(path / "annotations") or _by_content(path)
-    parts = [_part(file) for file in files]
-    if len(files) > 1 and (None in parts or len({*parts}) < len(parts)):
+    splits = [_split(file) for file in files]
+    if len(files) > 1 and (None in splits or len({*splits}) < len(splits)):
         named = ", ".join(
-            f"{file.name} ({part or 'no split'})" for file, part in zip(files, parts, strict=True)
+            f"{file.name} ({split or 'no split'})"
+            for file, split in zip(files, splits, strict=True)
         )
         raise UsageError(
             f"{files[0].parent} has several of COCO's files, but they are not different "
             f"splits: {named}. Move those that are not needed, or pass the path of one."
         )
-    return list(zip(files, parts, strict=True))
+    return list(zip(files, splits, strict=True))
 
 
 def _by_content(folder: Path) -> list[Path]:
-    """The JSON files of a folder, at most one per part, if all have COCO's three lists."""
+    """The JSON files of a folder, at most one per split, if all have COCO's three lists."""
     files = sorted(folder.glob("*.json"))
     few = 0 < len(files) <= MOST_PARTS
     return files if few and all(map(_has_lists, files)) else []
@@ -71,19 +72,19 @@ def _has_lists(file: Path) -> bool:
     return all(f'"{key}"'.encode() in content for key in _LISTS)
 
 
-def _part(file: Path) -> str | None:
-    """The part of a file such as `instances_train2017.json`."""
-    return split_name(file.stem)[0]
+def _split(file: Path) -> str | None:
+    """The split of a file such as `instances_train2017.json`."""
+    return split_and_rest(file.stem)[0]
 
 
-def read(path: Path, collector: Collector, part: str | None) -> None:
+def read(path: Path, collector: Collector, split: str | None) -> None:
     """Read all photos of a file or of the files of a folder, including those without boxes.
 
     Raises:
         UsageError: a file is not a COCO file.
     """
     for file, own in files_of(path):
-        _read_file(file, collector, part or own)
+        _read_file(file, collector, split or own)
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Image:
     size: tuple[int, int] | None
 
 
-def _read_file(path: Path, collector: Collector, part: str | None) -> None:
+def _read_file(path: Path, collector: Collector, split: str | None) -> None:
     data = load(path)
     names = category_names(data, path)
     if collector.labels is None:
@@ -113,7 +114,7 @@ def _read_file(path: Path, collector: Collector, part: str | None) -> None:
     _refuse_corners(path, images, boxes)
     for image in images:
         own, wrong = boxes[image.key], faults.pop(image.key, ())
-        collector.add(image.path, str(image.path), own, image.size, part=part, faults=wrong)
+        collector.add(image.path, str(image.path), own, image.size, split=split, faults=wrong)
     list_unmatched(data, path, collector.problems)
 
 

@@ -40,7 +40,7 @@ class _Row:
     name: str
     size: tuple[int, int]
     boxes: list[tuple[LabelledBox, np.ndarray]]
-    part: str | None
+    split: str | None
     group: str | None
     fault: str | None = None
 
@@ -67,9 +67,9 @@ class Collector:
     rows: list[_Row] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     """The fault of each photo that is left out."""
-    parts: dict[str, str | None] = field(default_factory=dict)
-    """The part of each photo by path."""
-    in_two_parts: list[str] = field(default_factory=list)
+    splits: dict[str, str | None] = field(default_factory=dict)
+    """The split of each photo by path."""
+    in_two_splits: list[str] = field(default_factory=list)
     rotated: int = 0
     """Photos that EXIF rotates, and whose annotations have no size."""
     boxes: int = 0
@@ -94,7 +94,7 @@ class Collector:
         size: tuple[int, int] | None = None,
         *,
         scale: bool = False,
-        part: str | None = None,
+        split: str | None = None,
         group: str | None = None,
         faults: Sequence[str] = (),
     ) -> None:
@@ -106,8 +106,8 @@ class Collector:
             boxes: on the photo.
             size: (width, height) of the photo in the annotation, to be compared, or None.
             scale: whether sides are fractions of the photo instead of pixels.
-            part: "train", "validation" or "test".
-            group: photos of a group stay in one part.
+            split: "train", "validation" or "test".
+            group: photos of a group stay in one split.
             faults: of its annotation; a photo with faults is left out.
         """
         if faults:
@@ -115,12 +115,12 @@ class Collector:
             return
         if not self.repeats and isinstance(photo, str | os.PathLike):
             path = os.fspath(photo)
-            if path in self.parts and self.parts[path] == part:
+            if path in self.splits and self.splits[path] == split:
                 self.problems.append(f"{name}: occurs twice; the second annotation is left out")
                 return
-            if path in self.parts:
-                self.in_two_parts.append(f"{name} ({self.parts[path]} and {part})")
-            self.parts[path] = part
+            if path in self.splits:
+                self.in_two_splits.append(f"{name} ({self.splits[path]} and {split})")
+            self.splits[path] = split
         try:
             true, is_rotated = decoder.upright_size(photo, name=name)
         except InputError as error:
@@ -158,7 +158,7 @@ class Collector:
             self.leave_out(f"{name}: none of its boxes can be used; the photo is left out")
             return
         self.rotated += is_rotated and size is None and bool(usable)
-        self.rows.append(_Row(photo, name, true, usable, part, group, late_fault))
+        self.rows.append(_Row(photo, name, true, usable, split, group, late_fault))
 
     def _renamed(self, box: LabelledBox, what: str) -> LabelledBox | None:
         """The box with the name of its class; None if the class is unknown."""
@@ -216,10 +216,10 @@ class Collector:
                 "instead of the second corner, or belong to photos of another "
                 f"size{few_of(self.problems)}."
             )
-        if self.in_two_parts:
+        if self.in_two_splits:
             self.problems.append(
-                f"{what}: {counted(len(self.in_two_parts), 'photo')} in two splits, such as "
-                f"{self.in_two_parts[0]}, so the metrics are not those of unseen photos"
+                f"{what}: {counted(len(self.in_two_splits), 'photo')} in two splits, such as "
+                f"{self.in_two_splits[0]}, so the metrics are not those of unseen photos"
             )
         if self.rotated:
             self.columns.append(
@@ -242,7 +242,7 @@ class Collector:
         check_names(names, what)
         index = {name: number for number, name in enumerate(names)}
         photos = tuple(_photo(row, index) for row in self.rows)
-        columns = tuple(dict.fromkeys(self.columns))  # most are the same for all parts
+        columns = tuple(dict.fromkeys(self.columns))  # most are the same for all splits
         return BoxData(photos, names, tuple(self.problems), columns)
 
     def _refuse_fractions(self, what: str) -> None:
@@ -286,7 +286,7 @@ def _photo(row: _Row, index: dict[str, int]) -> BoxedPhoto:
         np.array([box.crowd for box, _ in row.boxes], bool),
         np.array([box.difficult for box, _ in row.boxes], bool),
         np.array(area, np.float32),
-        row.part,
+        row.split,
         row.group,
     )
 

@@ -69,12 +69,12 @@ def _is_file(file: Path) -> bool:
         return False
 
 
-def read(path: Path, collector: Collector, part: str | None) -> None:
+def read(path: Path, collector: Collector, split: str | None) -> None:
     """Read all photos of a folder; the outlines of a group are one box."""
     for record in outlines(path, collector.problems):
         boxes = _boxes(record.shapes)
         collector.add(
-            record.photo, record.name, boxes, record.size, part=part, faults=record.faults
+            record.photo, record.name, boxes, record.size, split=split, faults=record.faults
         )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from warmstart.errors import UsageError
 from warmstart.image.annotations import name_files
 from warmstart.image.annotations.mask_values import Colours
-from warmstart.image.part_tables import CLASSES
+from warmstart.image.split_tables import CLASSES
 
 NAMES = ("labels.txt", "classes.txt", "codes.txt")
 COLOURS = ("class_dict.csv", "labelmap.txt")

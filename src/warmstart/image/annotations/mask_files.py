@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from warmstart.core.records.part_names import parts_of_names, require_single
+from warmstart.core.records.split_names import require_single, splits_of_names
 from warmstart.errors import UsageError
 from warmstart.image.annotations import cityscapes
 from warmstart.image.annotations.annotated_photos import count_of
-from warmstart.image.annotations.part_lists import part_lists
-from warmstart.image.annotations.parts import parts_of_photos
+from warmstart.image.annotations.split_lists import split_lists
+from warmstart.image.annotations.splits import splits_of_photos
 from warmstart.image.decoder import SUFFIXES
-from warmstart.image.part_folders import part_folders, require_labels
 from warmstart.image.photo_files import folders_called, folders_of, photos_in, photos_of
+from warmstart.image.split_folders import require_labels, split_folders
 
 PHOTOS = ("images", "JPEGImages", "img", "imgs", "image", cityscapes.PHOTOS)
 MASKS = (
@@ -57,7 +57,7 @@ class Pair:
 
     photo: Path
     mask: Path
-    part: str | None
+    split: str | None
 
 
 def pairs_of(root: Path, problems: list[str]) -> list[Pair]:
@@ -71,22 +71,22 @@ def pairs_of(root: Path, problems: list[str]) -> list[Pair]:
     if not folders:
         raise UsageError(f"{root} is not a known layout of masks: {HELP}.")
     if all(root not in (photos, masks) for photos, masks, _ in folders) and not any(
-        part for *_, part in folders
+        split for *_, split in folders
     ):
         problems += count_of(photos_in(root), "photo", f"next to {folders[0][0].name}/, not used")
     pairs = [
-        pair for photos, masks, part in folders for pair in _paired(photos, masks, part, problems)
+        pair for photos, masks, split in folders for pair in _paired(photos, masks, split, problems)
     ]
-    if any(pair.part for pair in pairs):
+    if any(pair.split for pair in pairs):
         return pairs
     photos = [pair.photo for pair in pairs]
-    lists = part_lists([root / LISTS, root], photos, root, problems)
+    lists = split_lists([root / LISTS, root], photos, root, problems)
     if lists is None:
         return pairs
-    listed = [replace(pair, part=lists.parts.get(pair.photo)) for pair in pairs]
-    unlisted = [pair.photo for pair in listed if pair.part is None]
+    listed = [replace(pair, split=lists.splits.get(pair.photo)) for pair in pairs]
+    unlisted = [pair.photo for pair in listed if pair.split is None]
     problems += count_of(unlisted, "photo", f"in none of the lists of {lists.folder}")
-    return [pair for pair in listed if pair.part is not None]
+    return [pair for pair in listed if pair.split is not None]
 
 
 def has_masks(root: Path) -> bool:
@@ -95,23 +95,23 @@ def has_masks(root: Path) -> bool:
 
 
 def _folders(root: Path, problems: list[str]) -> Iterator[tuple[Path, Path, str | None]]:
-    """(folder of photos, folder of masks, part); one folder may contain both.
+    """(folder of photos, folder of masks, split); one folder may contain both.
 
     Raises:
-        UsageError: there are photos with masks next to folders of parts.
+        UsageError: there are photos with masks next to folders of splits.
     """
-    parts = part_folders(root, has_masks, "masks", problems)
+    splits = split_folders(root, has_masks, "masks", problems)
     own = list(_own_folders(root, problems))
-    if parts and own:
-        names = ", ".join(f"{child.name}/" for child in parts.values())
+    if splits and own:
+        names = ", ".join(f"{child.name}/" for child in splits.values())
         raise UsageError(
             f"{root} has the splits {names} and {own[0][0]} with masks next to them; move it "
             "into a split, or elsewhere."
         )
     yield from own
-    for part, child in parts.items():
+    for split, child in splits.items():
         for photos, masks, _ in _folders(child, problems):
-            yield photos, masks, part
+            yield photos, masks, split
 
 
 def _own_folders(root: Path, problems: list[str]) -> Iterator[tuple[Path, Path, str | None]]:
@@ -125,8 +125,8 @@ def _own_folders(root: Path, problems: list[str]) -> Iterator[tuple[Path, Path, 
     pairs = {child: folder for child, folder in siblings.items() if folder is not None}
     if pairs:
         others = [child for child in siblings if child not in pairs.values()]
-        names = parts_of_names([child.name for child in others])
-        require_single({f"{name}/": part for name, part in names.items()}, str(root))
+        names = splits_of_names([child.name for child in others])
+        require_single({f"{name}/": split for name, split in names.items()}, str(root))
         for child in others:
             if child in pairs:
                 yield child, pairs[child], names.get(child.name)
@@ -166,7 +166,7 @@ def _photo_stem(stem: str, *, mixed: bool = True) -> str:
     return stem.removesuffix(next((ending for ending in endings if stem.endswith(ending)), ""))
 
 
-def _paired(photos: Path, masks: Path, part: str | None, problems: list[str]) -> Iterator[Pair]:
+def _paired(photos: Path, masks: Path, split: str | None, problems: list[str]) -> Iterator[Pair]:
     mixed = photos == masks
     pairs: list[tuple[Path, Path]] = []
     exact: dict[Path, Path] = {}
@@ -201,9 +201,9 @@ def _paired(photos: Path, masks: Path, part: str | None, problems: list[str]) ->
             pairs.append((files[0], mask))
     others = with_ending.values() if mixed else (*exact.values(), *with_ending.values())
     problems += [f"{mask}: has no photo in {photos}" for mask in others if mask.name[0] != "."]
-    own: Sequence[str | None] = [part] * len(pairs)
-    if part is None and photos.name.lower() in map(str.lower, PHOTOS):
-        own = parts_of_photos([photo for photo, _ in pairs], photos)
+    own: Sequence[str | None] = [split] * len(pairs)
+    if split is None and photos.name.lower() in map(str.lower, PHOTOS):
+        own = splits_of_photos([photo for photo, _ in pairs], photos)
     for (photo, mask), name in zip(pairs, own, strict=True):
         yield Pair(photo, mask, name)
 

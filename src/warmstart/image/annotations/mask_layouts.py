@@ -27,8 +27,8 @@ from warmstart.image.annotations.outlines import (
     of_yolo,
 )
 from warmstart.image.arrays import PIXELS, as_uint8
-from warmstart.image.part_folders import inner_folders, part_folders
 from warmstart.image.photo_files import existing
+from warmstart.image.split_folders import inner_folders, split_folders
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ def layout_of(
             notes.append(f"folders: {listed([str(folder) for folder, _ in sources])}")
     folders = [folder for folder, _ in sources]
     files = [
-        (file, own or part)
-        for folder, part in sources
+        (file, own or split)
+        for folder, split in sources
         if folder.is_dir() or is_json
         for file, own in coco.files_of(folder)
     ]
@@ -106,13 +106,13 @@ def layout_of(
 
 
 def _sources(path: Path, problems: list[str]) -> list[tuple[Path, str | None]]:
-    """The folders with outlines or masks, and their parts: the folder itself, its folders of parts
+    """The folders with outlines or masks, and their splits: the folder itself, its folders of splits
     with outlines, or inner folders.
     """
     if _has_outlines(path):
         return [(path, None)]
-    if parts := part_folders(path, _has_outlines, "outlines", problems):
-        return [(folder, part) for part, folder in parts.items()]
+    if splits := split_folders(path, _has_outlines, "outlines", problems):
+        return [(folder, split) for split, folder in splits.items()]
     inner = inner_folders(path, _is_data_set, "masks", problems)
     if len(inner) == 1 and not mask_files.has_masks(inner[0]) and not has_polygons(inner[0]):
         return _sources(inner[0], problems)
@@ -128,7 +128,7 @@ def _is_data_set(folder: Path) -> bool:
         _has_outlines(folder)
         or has_polygons(folder)
         or mask_files.has_masks(folder)
-        or bool(part_folders(folder, _has_outlines, "outlines", []))
+        or bool(split_folders(folder, _has_outlines, "outlines", []))
     )
 
 
@@ -193,7 +193,7 @@ def _of_folders(
     if colours is None and cityscapes.are_masks([pair.mask for pair in pairs]):
         raw_photos = [
             RawMaskedPhoto(
-                pair.photo, str(pair.photo), _cityscapes_reader(pair.mask), part=pair.part
+                pair.photo, str(pair.photo), _cityscapes_reader(pair.mask), split=pair.split
             )
             for pair in pairs
         ]
@@ -205,7 +205,7 @@ def _of_folders(
         if classes.colours is not None and pairs and has_colours(pairs[0].mask):
             colours = classes.colours
     raw_photos = [
-        RawMaskedPhoto(pair.photo, str(pair.photo), *_reading(pair.mask, colours), part=pair.part)
+        RawMaskedPhoto(pair.photo, str(pair.photo), *_reading(pair.mask, colours), split=pair.split)
         for pair in pairs
     ]
     return MaskLayout(str(path), raw_photos, classes.names, colours is not None, notes)

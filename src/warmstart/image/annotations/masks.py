@@ -38,14 +38,14 @@ class MaskedPhoto:
         photo: as for `decoder.decode`.
         name: for messages.
         mask: reads the classes, uint8 (H, W); `NOT_COUNTED` for pixels without a class.
-        part: "train", "validation" or "test", if the data has parts.
-        group: photos of a group stay in one part.
+        split: "train", "validation" or "test", if the data has splits.
+        group: photos of a group stay in one split.
     """
 
     photo: Any
     name: str
     mask: Callable[[], np.ndarray]
-    part: str | None = None
+    split: str | None = None
     group: str | None = None
 
 
@@ -83,7 +83,7 @@ def read_masks(
         source: a folder with `images/` and `masks/` (files pair by name: `x.jpg` and `x.png` or
             `x_mask.png`), also in `train/`, `val/` and `test/`, or as Cityscapes names them;
             COCO's JSON (polygons, run lengths; pixels of no annotation are "background") or
-            labelme's JSON files next to the photos, also in each part; a YOLO folder or
+            labelme's JSON files next to the photos, also in each split; a YOLO folder or
             `data.yaml` with polygons; a folder around one of these; a table with the columns image
             and mask; or a list of (photo, mask), a mask being a path, a PIL image or an array
             (H, W).
@@ -142,7 +142,9 @@ def _checked(
         )
     table = translation(encoding, labels, values, name)
     photos = tuple(
-        MaskedPhoto(raw.photo, raw.name, _indices(raw.values, encoding, table), raw.part, raw.group)
+        MaskedPhoto(
+            raw.photo, raw.name, _indices(raw.values, encoding, table), raw.split, raw.group
+        )
         for raw in usable
     )
     return MaskData(photos, tuple(labels), tuple(problems), encoding, tuple(layout.columns))

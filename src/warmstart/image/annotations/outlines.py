@@ -37,15 +37,15 @@ class RawMaskedPhoto:
         name: for messages.
         values: reads the mask, int (H, W).
         mask: the picture or file whose palette is compared, if there is one.
-        part: "train", "validation" or "test", if the data has parts.
-        group: photos of a group stay in one part.
+        split: "train", "validation" or "test", if the data has splits.
+        group: photos of a group stay in one split.
     """
 
     photo: Any
     name: str
     values: Callable[[], np.ndarray]
     mask: Any = None
-    part: str | None = None
+    split: str | None = None
     group: str | None = None
 
 
@@ -108,7 +108,7 @@ def of_coco(
     if not files:
         raise UsageError(f"{path} is not a file of masks; {mask_files.HELP}.")
     raw_photos: list[RawMaskedPhoto] = []
-    for file, part in files:
+    for file, split in files:
         data = coco.load(file)
         names = coco.category_names(data, file)
         classes.set_default([names[key] for key in sorted(names)])
@@ -127,7 +127,7 @@ def of_coco(
             problems += faults.get(image.key, ())
             if image.key not in faults:
                 own = shapes.get(image.key, [])
-                _add_painted(raw_photos, image.path, own, classes, problems, part, image.size)
+                _add_painted(raw_photos, image.path, own, classes, problems, split, image.size)
         coco.list_unmatched(data, file, problems)
     classes.refuse_unknown()
     return raw_photos
@@ -139,18 +139,20 @@ def of_labelme(
     """The photos of labelme's files; the classes are the background and the labels.
 
     Args:
-        folders: with their parts.
+        folders: with their splits.
         classes: of the data.
         problems: receives the faults of photos, which are left out.
     """
     records = [
-        (record, part) for folder, part in folders for record in labelme.outlines(folder, problems)
+        (record, split)
+        for folder, split in folders
+        for record in labelme.outlines(folder, problems)
     ]
     named = {shape.label for record, _ in records for shape in record.shapes}
     classes.set_default(sorted(named - {labelme.IGNORED, labelme.BACKGROUND}))
     special = {labelme.IGNORED: NOT_COUNTED, labelme.BACKGROUND: classes.background}
     raw_photos: list[RawMaskedPhoto] = []
-    for record, part in records:
+    for record, split in records:
         shapes: list[Shape] = []
         faults = list(record.faults)
         for shape in record.shapes:
@@ -165,7 +167,7 @@ def of_labelme(
         problems += faults
         if not faults:
             _add_painted(
-                raw_photos, record.photo, shapes, classes, problems, part, record.size, record.name
+                raw_photos, record.photo, shapes, classes, problems, split, record.size, record.name
             )
     classes.refuse_unknown()
     return raw_photos
@@ -183,7 +185,7 @@ def of_yolo(
     classes.set_default(list(config.names.values()))
     raw_photos: list[RawMaskedPhoto] = []
     boxes = polygons = 0
-    for photo, part, outlines, faults in yolo.shapes_of(photos, config, problems, notes):
+    for photo, split, outlines, faults in yolo.shapes_of(photos, config, problems, notes):
         shapes: list[Shape] = []
         for label, numbers in outlines:
             name = config.names[label]
@@ -197,7 +199,7 @@ def of_yolo(
                 shapes.append((value, numbers, str(photo)))
         problems += faults
         if not faults:
-            _add_painted(raw_photos, photo, shapes, classes, problems, part, scale=True)
+            _add_painted(raw_photos, photo, shapes, classes, problems, split, scale=True)
     if boxes and not polygons:
         raise UsageError(
             f"{path}: the text files contain boxes and no polygons; train a detector on them "
@@ -218,7 +220,7 @@ def _add_painted(
     shapes: Sequence[Shape],
     classes: Classes,
     problems: list[str],
-    part: str | None,
+    split: str | None,
     recorded: tuple[int, int] | None = None,
     name: str | None = None,
     *,
@@ -232,7 +234,7 @@ def _add_painted(
         shapes: on the photo.
         classes: of the data.
         problems: receives the fault of a photo that cannot be used.
-        part: of the photo.
+        split: of the photo.
         recorded: (width, height) of the photo in the annotation, or None.
         name: for messages; default: the path.
         scale: whether polygons are fractions of the photo.
@@ -248,7 +250,7 @@ def _add_painted(
     except (InputError, UsageError) as error:
         problems.append(str(error))
         return
-    raw_photos.append(RawMaskedPhoto(photo, name, lambda: mask, part=part))
+    raw_photos.append(RawMaskedPhoto(photo, name, lambda: mask, split=split))
 
 
 def _in_pixels(points: Sequence[float], size: tuple[int, int]) -> list[list[float]]:

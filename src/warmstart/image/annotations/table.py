@@ -18,7 +18,7 @@ from warmstart.core.records.columns import (
     listed,
 )
 from warmstart.core.records.file_columns import optional_file_column
-from warmstart.core.records.split import Membership
+from warmstart.core.records.membership import Membership
 from warmstart.core.records.values import class_name, is_missing
 from warmstart.errors import RecordError, UsageError
 from warmstart.image.annotations.box_data import LabelledBox
@@ -42,7 +42,7 @@ LAYOUTS = ((PHOTO, BOX_LABEL, *SIDES), (PHOTO, *SIDES, BOX_LABEL))
 """Columns of files without a header."""
 
 
-def read(data: Any, collector: Collector, part: str | None = None, **keywords: Any) -> None:
+def read(data: Any, collector: Collector, split: str | None = None, **keywords: Any) -> None:
     """Read all photos of a table.
 
     A row is a box, or a photo with all its boxes in a column `objects`, as in datasets of Hugging
@@ -52,7 +52,7 @@ def read(data: Any, collector: Collector, part: str | None = None, **keywords: A
         data: a CSV, TSV, JSONL or Parquet file, or a table in memory; see
             `core.records.read_table`. Paths are relative to the file, or to `images/` next to it.
         collector: receives the photos, and the problems of rows.
-        part: of all photos; default: that in a column of splits.
+        split: of all photos; default: that in a column of splits.
         **keywords: see `core.records.Reading`.
 
     Raises:
@@ -69,10 +69,10 @@ def read(data: Any, collector: Collector, part: str | None = None, **keywords: A
     named = reading.label_column
     label = None if objects else choose_column(columns, BOX_LABEL, named, table.name)
     table.describe({"photo": photo_column, "label": label, "objects": objects})
-    if part is not None:
-        table.split_columns = table.split_columns._replace(part=None)
+    if split is not None:
+        table.split_columns = table.split_columns._replace(split=None)
     if objects is not None and photo_column is not None:
-        photos = _Photos(part, photo_column, size_columns(table.columns, ()))
+        photos = _Photos(split, photo_column, size_columns(table.columns, ()))
         for record in table.read():
             if (name := photos.add(table, record)) is None:
                 continue
@@ -91,7 +91,7 @@ def read(data: Any, collector: Collector, part: str | None = None, **keywords: A
             f"{table.name}: the table has no {'column' if len(missing) == 1 else 'columns'} {listed(missing)}; it has "
             f"{listed(table.columns)}."
         )
-    photos = _Photos(part, photo_column, size_columns(table.columns, sides))
+    photos = _Photos(split, photo_column, size_columns(table.columns, sides))
     flags = [_flag_column(table, names) for names in (CROWD, DIFFICULT)]
     for record in table.read():
         if (name := photos.add(table, record)) is None:
@@ -109,16 +109,16 @@ class _Photos:
     """The photos of a table by name, with their rows.
 
     Args:
-        part: of all photos; None: as in the table.
+        split: of all photos; None: as in the table.
         column: of the photos.
         size_columns: of the width and height of a photo.
     """
 
-    def __init__(self, part: str | None, column: str, size_columns: tuple[str, str] | None):
-        self.part, self.column, self.size_columns = part, column, size_columns
+    def __init__(self, split: str | None, column: str, size_columns: tuple[str, str] | None):
+        self.split, self.column, self.size_columns = split, column, size_columns
         self.sizes: dict[str, list[tuple[int, int]]] = {}
         self.files: dict[str, Any] = {}
-        self.split: dict[str, Membership] = {}
+        self.memberships: dict[str, Membership] = {}
         self.boxes: dict[str, list[RowBox]] = {}
         self.faults: dict[str, list[str]] = {}
 
@@ -126,7 +126,7 @@ class _Photos:
         """Add the photo of a record, and return its name; None, and a problem, if it has no photo.
 
         Raises:
-            UsageError: the photo is in two parts or groups.
+            UsageError: the photo is in two splits or groups.
         """
         try:
             photo = table.file(record, self.column, "photo")
@@ -134,12 +134,14 @@ class _Photos:
             records.report(error, table.reading.problems)
             return None
         name = photo if isinstance(photo, str) else record.name
-        split = table.membership(record)
-        split = split._replace(part=self.part or split.part)
+        membership = table.membership(record)
+        membership = membership._replace(split=self.split or membership.split)
         if name not in self.files:
             self.files[name], self.boxes[name], self.faults[name] = photo, [], []
-            self.split[name] = split
-        for what, first, other in zip(("parts", "groups"), self.split[name], split, strict=True):
+            self.memberships[name] = membership
+        for what, first, other in zip(
+            ("splits", "groups"), self.memberships[name], membership, strict=True
+        ):
             if first != other:
                 raise UsageError(f"The photo {name} is in two {what}: {first} and {other}.")
         if self.size_columns is not None:
@@ -239,7 +241,7 @@ def _collect(
             boxes,
             photos.size_of(name, boxes),
             scale=scaled,
-            **photos.split[name]._asdict(),
+            **photos.memberships[name]._asdict(),
             faults=photos.faults[name],
         )
 

@@ -16,7 +16,7 @@ from warmstart.image.annotations.annotated_photos import AnnotatedPhotos, count_
 from warmstart.image.annotations.box_data import LabelledBox
 from warmstart.image.annotations.collector import Collector
 from warmstart.image.annotations.numbers import flag, size_of
-from warmstart.image.annotations.part_lists import names_in, part_lists
+from warmstart.image.annotations.split_lists import names_in, split_lists
 from warmstart.image.photo_files import folders_called
 
 LARGEST_XML = 16 * 2**20
@@ -60,8 +60,8 @@ def _files(folder: Path) -> Iterator[Path]:
                 yield from _files(child)
 
 
-def read(path: Path, collector: Collector, part: str | None) -> None:
-    """Read the annotations of a folder, with the parts of its lists, or those of one list."""
+def read(path: Path, collector: Collector, split: str | None) -> None:
+    """Read the annotations of a folder, with the splits of its lists, or those of one list."""
     root = _root(path)
     assert root is not None
     folder = _annotations(root)
@@ -75,15 +75,15 @@ def read(path: Path, collector: Collector, part: str | None) -> None:
     photos = folders_called(root, PHOTOS) or [root]
     if not path.is_dir():
         for name in names_in(path):
-            reader.read(files.get(name, folder / f"{name}.xml"), _below(photos, name), part)
+            reader.read(files.get(name, folder / f"{name}.xml"), _below(photos, name), split)
         return
     problems, annotations = collector.problems, list(files.values())
-    lists = part_lists([root / LISTS], annotations, folder, problems, required=True) or part_lists(
-        [folder, root], annotations, folder, problems
-    )
+    lists = split_lists(
+        [root / LISTS], annotations, folder, problems, required=True
+    ) or split_lists([folder, root], annotations, folder, problems)
     unlisted = []
     for name, file in files.items():
-        own = part if lists is None else lists.parts.get(file, part)
+        own = split if lists is None else lists.splits.get(file, split)
         if lists is not None and own is None:
             unlisted.append(file)
             reader.photos.mark(file.stem, _below(photos, name))
@@ -104,12 +104,12 @@ def _below(photos: Sequence[Path], name: str) -> list[Path]:
     return [folder for outer in photos for folder in dict.fromkeys((outer / inner, outer))]
 
 
-def read_folder(folder: Path, collector: Collector, part: str | None) -> None:
+def read_folder(folder: Path, collector: Collector, split: str | None) -> None:
     """Read XML files next to their photos."""
     files = sorted(files_in(folder, SUFFIXES), key=lambda file: natural(file.name))
     reader = _Reader(folder, collector, {file.stem for file in files})
     for file in files:
-        reader.read(file, [folder], part)
+        reader.read(file, [folder], split)
     for photo in reader.photos.unused():
         collector.problems.append(f"{photo}: has no .xml with its name, so it is left out")
 
@@ -121,7 +121,7 @@ class _Reader:
         self.root, self.collector, self.stems = root, collector, stems
         self.photos = AnnotatedPhotos()
 
-    def read(self, file: Path, folders: Sequence[Path], part: str | None) -> None:
+    def read(self, file: Path, folders: Sequence[Path], split: str | None) -> None:
         """Add the photo of a file."""
         problems = self.collector.problems
         try:
@@ -146,7 +146,7 @@ class _Reader:
                 boxes.append(_box(element))
             except ValueError as error:
                 faults.append(f"{file}: object {number} {error}; the photo is left out")
-        self.collector.add(photo, str(photo), boxes, size, part=part, faults=faults)
+        self.collector.add(photo, str(photo), boxes, size, split=split, faults=faults)
 
 
 def _box(element: ElementTree.Element) -> LabelledBox:

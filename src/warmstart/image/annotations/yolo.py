@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from warmstart.core.records.part_names import part_of_name
+from warmstart.core.records.split_names import split_of_name
 from warmstart.counts import counted
 from warmstart.errors import UsageError
 from warmstart.image.annotations.annotated_photos import count_of, files_in
@@ -14,8 +14,8 @@ from warmstart.image.annotations.box_data import LabelledBox
 from warmstart.image.annotations.box_formats import corners_of
 from warmstart.image.annotations.collector import Collector
 from warmstart.image.annotations.numbers import are_fractions
-from warmstart.image.annotations.part_lists import part_lists
-from warmstart.image.annotations.parts import parts_of_photos
+from warmstart.image.annotations.split_lists import split_lists
+from warmstart.image.annotations.splits import splits_of_photos
 from warmstart.image.annotations.yolo_config import (
     NAMES,
     SUFFIXES,
@@ -82,40 +82,40 @@ def _has_only_xml(folder: Path) -> bool:
     return any(folder.rglob("*.xml")) and not any(folder.rglob("*.txt"))
 
 
-def read(path: Path, collector: Collector, part: str | None) -> None:
+def read(path: Path, collector: Collector, split: str | None) -> None:
     """Read all photos with their boxes; a photo without a text file has none.
 
     Raises:
         UsageError: classes have no names, or a folder in `data.yaml` does not exist.
     """
-    config, photos = config_and_photos(path, collector.problems, part)
+    config, photos = config_and_photos(path, collector.problems, split)
     _read_photos(photos, config, collector)
 
 
 def config_and_photos(
-    path: Path, problems: list[str], part: str | None = None
+    path: Path, problems: list[str], split: str | None = None
 ) -> tuple[Config, list[tuple[Path, str | None]]]:
-    """The classes, and the photos with their parts from `data.yaml`, or else from the folders of
+    """The classes, and the photos with their splits from `data.yaml`, or else from the folders of
     `images/`.
 
     Args:
         path: the folder, or its `data.yaml`.
-        problems: receives the number of photos that are in none of the parts.
-        part: of all photos; default: the parts of the data.
+        problems: receives the number of photos that are in none of the splits.
+        split: of all photos; default: the splits of the data.
 
     Raises:
         UsageError: classes have no names, or a folder in `data.yaml` does not exist.
     """
     folders = None if path.is_file() else _folders(path)
     root = path.parent if path.is_file() else path if folders is None else folders[0]
-    above = root.parent if _is_part(root) else None
+    above = root.parent if _is_split(root) else None
     config = read_config(path) if path.is_file() else class_names(root, above)
-    if folders is not None and (path != root or not config.parts or _is_part(root)):
-        photos = _with_parts(_photos(folders[1], root, problems), folders[1], part, problems)
-    elif config.parts:
+    if folders is not None and (path != root or not config.splits or _is_split(root)):
+        photos = _with_splits(_photos(folders[1], root, problems), folders[1], split, problems)
+    elif config.splits:
         photos = [
-            (photo, part or name)
-            for name, sources in config.parts.items()
+            (photo, split or name)
+            for name, sources in config.splits.items()
             for source in sources
             for photo in _photos(source, root, problems)
         ]
@@ -129,45 +129,45 @@ def config_and_photos(
     return config, photos
 
 
-def read_folder(folder: Path, collector: Collector, part: str | None) -> None:
+def read_folder(folder: Path, collector: Collector, split: str | None) -> None:
     """Read text files next to their photos."""
     config = class_names(folder, folder.parent)
-    photos = [(photo, part) for photo in _photos(folder, folder, collector.problems)]
-    if part is None and not _has_names(folder):
+    photos = [(photo, split) for photo in _photos(folder, folder, collector.problems)]
+    if split is None and not _has_names(folder):
         paths = [photo for photo, _ in photos]
         photos = _with_lists(paths, folder.parent, collector.problems)
     _read_photos(photos, config, collector)
 
 
-def _is_part(root: Path) -> bool:
+def _is_split(root: Path) -> bool:
     """Whether a folder with `images/` and `labels/` is `train/`, `valid/` or `test/` of another."""
-    return part_of_name(root.name) is not None
+    return split_of_name(root.name) is not None
 
 
-def _with_parts(
-    photos: Sequence[Path], folder: Path, part: str | None, problems: list[str]
+def _with_splits(
+    photos: Sequence[Path], folder: Path, split: str | None, problems: list[str]
 ) -> list[tuple[Path, str | None]]:
-    """Photos with their parts: if `images/` was passed as a whole, from its folders, such as
+    """Photos with their splits: if `images/` was passed as a whole, from its folders, such as
     `images/train`, or from lists next to it.
     """
-    if part is not None or folder.name != "images":
-        return [(photo, part) for photo in photos]
-    parts = parts_of_photos(photos, folder)
-    if any(parts):
-        return list(zip(photos, parts, strict=True))
+    if split is not None or folder.name != "images":
+        return [(photo, split) for photo in photos]
+    splits = splits_of_photos(photos, folder)
+    if any(splits):
+        return list(zip(photos, splits, strict=True))
     return _with_lists(photos, folder.parent, problems)
 
 
 def _with_lists(
     photos: Sequence[Path], folder: Path, problems: list[str]
 ) -> list[tuple[Path, str | None]]:
-    """Photos with their parts from the lists of a folder, without those that are in no list."""
-    lists = part_lists([folder], photos, folder, problems)
+    """Photos with their splits from the lists of a folder, without those that are in no list."""
+    lists = split_lists([folder], photos, folder, problems)
     if lists is None:
         return [(photo, None) for photo in photos]
-    unlisted = [photo for photo in photos if photo not in lists.parts]
+    unlisted = [photo for photo in photos if photo not in lists.splits]
     problems += count_of(unlisted, "photo", f"in none of the lists of {lists.folder}")
-    return [(photo, lists.parts[photo]) for photo in photos if photo in lists.parts]
+    return [(photo, lists.splits[photo]) for photo in photos if photo in lists.splits]
 
 
 def _photos(source: Path, root: Path, problems: list[str]) -> list[Path]:
@@ -198,11 +198,11 @@ def _read_photos(
 ) -> None:
     if collector.labels is None:
         collector.labels = list(config.names.values())
-    for photo, part, shapes, faults in shapes_of(
+    for photo, split, shapes, faults in shapes_of(
         photos, config, collector.problems, collector.columns
     ):
         boxes = [LabelledBox(config.names[label], sides(numbers)) for label, numbers in shapes]
-        collector.add(photo, str(photo), boxes, scale=True, part=part, faults=faults)
+        collector.add(photo, str(photo), boxes, scale=True, split=split, faults=faults)
 
 
 def shapes_of(
@@ -211,10 +211,10 @@ def shapes_of(
     problems: list[str],
     notes: list[str],
 ) -> Iterator[tuple[Path, str | None, list[Shape], list[str]]]:
-    """(photo, part, shapes, faults of its text file) of each photo.
+    """(photo, split, shapes, faults of its text file) of each photo.
 
     Args:
-        photos: with their parts.
+        photos: with their splits.
         config: with the names of the classes.
         problems: receives missing photos and text files.
         notes: receives the number of photos without a text file.
@@ -224,7 +224,7 @@ def shapes_of(
     """
     files = _LabelFiles(photos)
     without = []
-    for photo, part in photos:
+    for photo, split in photos:
         if not photo.is_file():
             problems.append(f"{photo}: is missing")
             continue
@@ -243,7 +243,7 @@ def shapes_of(
                     shapes.append(_shape(line.split(), config))
             except ValueError as error:
                 faults.append(f"{file}: line {number} {error}; the photo is left out")
-        yield photo, part, shapes, faults
+        yield photo, split, shapes, faults
     if photos and not files.used:
         folder = _label_folder(photos[0][0].parent)
         raise UsageError(

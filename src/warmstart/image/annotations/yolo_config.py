@@ -1,4 +1,4 @@
-"""YOLO's `data.yaml`: the names of classes, and the paths of the photos of each part."""
+"""YOLO's `data.yaml`: the names of classes, and the paths of the photos of each split."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warmstart.core.records.part_names import part_of_name
+from warmstart.core.records.split_names import split_of_name
 from warmstart.counts import counted
 from warmstart.errors import UsageError, require
 from warmstart.image.annotations.name_files import read_names, refuse_two_lists
@@ -24,13 +24,13 @@ class Config:
 
     Attributes:
         names: of the classes by number.
-        parts: folders or lists of photos by "train", "validation" and "test".
+        splits: folders or lists of photos by "train", "validation" and "test".
         keypoints: the count of numbers of key points after the box in a line.
-        problems: missing folders of the test part.
+        problems: missing folders of the test split.
     """
 
     names: dict[int, str]
-    parts: dict[str, list[Path]]
+    splits: dict[str, list[Path]]
     keypoints: int = 0
     problems: tuple[str, ...] = ()
 
@@ -66,8 +66,8 @@ def read_config(file: Path) -> Config:
         raise UsageError(
             f"{file}: nc is {count!r:.40}, and the data has {counted(len(names), 'name')}."
         )
-    parts, problems = _parts(content, file)
-    return Config(names, parts, _keypoints(content, file), problems)
+    splits, problems = _splits(content, file)
+    return Config(names, splits, _keypoints(content, file), problems)
 
 
 def class_names(root: Path, above: Path | None = None) -> Config:
@@ -153,28 +153,28 @@ def _keypoints(content: dict[str, Any], file: Path) -> int:
     return points * numbers
 
 
-def _parts(content: dict[str, Any], file: Path) -> tuple[dict[str, list[Path]], tuple[str, ...]]:
-    """Folders and lists by part, and problems with `test`, which may not exist: many exports have
+def _splits(content: dict[str, Any], file: Path) -> tuple[dict[str, list[Path]], tuple[str, ...]]:
+    """Folders and lists by split, and problems with `test`, which may not exist: many exports have
     the key without the folder.
     """
-    parts: dict[str, list[Path]] = {}
+    splits: dict[str, list[Path]] = {}
     problems = []
     for key, value in content.items():
-        part = part_of_name(str(key))
-        if part is None or not value:
+        split = split_of_name(str(key))
+        if split is None or not value:
             continue
         paths = value if isinstance(value, list) else [value]
-        if part in parts or not all(isinstance(path, str) and "\0" not in path for path in paths):
+        if split in splits or not all(isinstance(path, str) and "\0" not in path for path in paths):
             raise UsageError(f"{file}: {key!r} must be one path or a list, and occur once.")
         existing = [_find(path, content.get("path"), file) for path in paths]
         if None not in existing:
-            parts[part] = [path for path in existing if path is not None]
+            splits[split] = [path for path in existing if path is not None]
             continue
         missing = f"{file}: {key} is {paths[existing.index(None)]!r}, which is not in {file.parent}"
-        if part != "test":
+        if split != "test":
             raise UsageError(f"{missing}; correct the path.")
         problems.append(f"{missing}, so there are no photos to test")
-    return parts, tuple(problems)
+    return splits, tuple(problems)
 
 
 def _find(path: str, root: Any, file: Path) -> Path | None:

@@ -24,10 +24,10 @@ class PhotoBatches:
 
     Args:
         photos: stores decoded photos.
-        part: of the data, such as "train".
+        split: of the data, such as "train".
         inputs: paths, PIL images or arrays.
         names: of the inputs, for messages; default: from the inputs.
-        keys: of the decoded photos; default: part and row.
+        keys: of the decoded photos; default: split and row.
         rules: of the network's input.
         batch_size: the largest batch.
         seed: of orders and augmentation.
@@ -37,7 +37,7 @@ class PhotoBatches:
     def __init__(
         self,
         photos: Photos,
-        part: str,
+        split: str,
         inputs: Sequence[Any],
         rules: ImagePreprocessing,
         *,
@@ -47,8 +47,8 @@ class PhotoBatches:
         names: Sequence[str] | None = None,
         keys: Sequence[Hashable] | None = None,
     ):
-        self.photos, self.part, self.inputs, self.names = photos, part, inputs, names
-        self.keys = [(part, row) for row in range(len(inputs))] if keys is None else keys
+        self.photos, self.split, self.inputs, self.names = photos, split, inputs, names
+        self.keys = [(split, row) for row in range(len(inputs))] if keys is None else keys
         self.rules, self.seed, self.shuffle = rules, seed, shuffle
         self.count, self.batch_size = len(inputs), batch_size
         self.parts = parts(self.count, batch_size)

@@ -30,8 +30,8 @@ class ImageClassificationTrainer(ClassificationBase):
     def train(self) -> None:
         with self.timed("features"):
             features = head.features(self)
-        self._leave_out({name: part.failed for name, part in features.items()})
-        vectors = {name: head.usable(part) for name, part in features.items()}
+        self._leave_out({name: split.failed for name, split in features.items()})
+        vectors = {name: head.usable(split) for name, split in features.items()}
         with self.timed("head"):
             self.head, self.fits["head"], self.logits = head.train(self, vectors)
         self.terminal.write_lines(f"head: {self._accuracy_in_words('head')}")
@@ -64,8 +64,8 @@ class ImageClassificationTrainer(ClassificationBase):
             self.fit_network()
             logits = keras.Model(model.input, model.get_layer("logits").output)
             self.logits = {
-                name: head.predicted(logits, self.evaluated(name, part))
-                for name, part in self.dataset.parts()
+                name: head.predicted(logits, self.evaluated(name, split))
+                for name, split in self.dataset.splits()
                 if name != "train"
             }
         self.terminal.write_lines(f"network: {self._accuracy_in_words('network')}")

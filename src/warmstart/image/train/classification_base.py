@@ -49,7 +49,7 @@ class ClassificationBase(Trainer[ImageClassificationOptions]):
         config: of `models.transfer`.
         learned: names of the layers of the base that were trained.
         logits: (N, classes) of validation and test, before the temperature.
-        figures: the metrics of each part except training.
+        figures: the metrics of each split except training.
         seconds: of each phase.
     """
 
@@ -201,24 +201,24 @@ class ClassificationBase(Trainer[ImageClassificationOptions]):
             metrics.append("accuracy")
         learner.compile(optimizer, self.loss(), metrics=metrics)
 
-    def evaluated(self, name: str, part: Examples) -> LabelledBatches:
-        """The photos of a part, in order and without augmentation."""
-        return self._photo_batches(name, part, batch_size=EVALUATED, shuffle=False)
+    def evaluated(self, name: str, split: Examples) -> LabelledBatches:
+        """The photos of a split, in order and without augmentation."""
+        return self._photo_batches(name, split, batch_size=EVALUATED, shuffle=False)
 
-    def _photo_batches(self, name: str, part: Examples, **options: Any) -> LabelledBatches:
-        base = self.photos, name, part.inputs, self.model.preprocessing
-        return LabelledBatches(*base, targets=self.targets(part), keys=part.digests, **options)
+    def _photo_batches(self, name: str, split: Examples, **options: Any) -> LabelledBatches:
+        base = self.photos, name, split.inputs, self.model.preprocessing
+        return LabelledBatches(*base, targets=self.targets(split), keys=split.digests, **options)
 
-    def vectors(self, part: Examples) -> np.ndarray:
+    def vectors(self, split: Examples) -> np.ndarray:
         """The targets as float32 (N, classes)."""
         if self.dataset.multi_label:
-            return part.targets
+            return split.targets
         identity = np.eye(len(self.dataset.classes), dtype=np.float32)
-        return np.asarray(identity[part.targets])
+        return np.asarray(identity[split.targets])
 
-    def targets(self, part: Examples) -> np.ndarray:
+    def targets(self, split: Examples) -> np.ndarray:
         """The targets as the loss takes them: class indices for a sparse loss, else vectors."""
-        return part.targets if is_sparse(self.options.loss) else self.vectors(part)
+        return split.targets if is_sparse(self.options.loss) else self.vectors(split)
 
     def weights(self) -> np.ndarray | None:
         """A weight per training example, or None."""
@@ -227,6 +227,6 @@ class ClassificationBase(Trainer[ImageClassificationOptions]):
             return None
         return example_weights(weights, dataset.train.targets, dataset.classes)
 
-    def truth(self, part: str) -> tuple[np.ndarray, bool]:
-        """The targets of a part, and whether an example may have several labels."""
-        return getattr(self.dataset, part).targets, self.dataset.multi_label
+    def truth(self, split: str) -> tuple[np.ndarray, bool]:
+        """The targets of a split, and whether an example may have several labels."""
+        return getattr(self.dataset, split).targets, self.dataset.multi_label

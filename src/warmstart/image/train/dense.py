@@ -15,7 +15,7 @@ import numpy as np
 from warmstart.catalog import Entry, ImagePreprocessing, Label, Metric
 from warmstart.counts import counted
 from warmstart.errors import UsageError
-from warmstart.image.annotations.parts import of_part
+from warmstart.image.annotations.splits import of_split
 from warmstart.image.arrays import require_same_range
 from warmstart.image.train.backbone import fill, is_added
 from warmstart.image.train.dense_augment import Variation
@@ -92,8 +92,8 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
         """A fingerprint of the photos and annotations."""
 
     @abstractmethod
-    def photo_batches(self, data: DataT, part: str) -> Any:
-        """The batches of a part's photos."""
+    def photo_batches(self, data: DataT, split: str) -> Any:
+        """The batches of a split's photos."""
 
     @abstractmethod
     def prediction(self) -> keras.Model:
@@ -117,8 +117,8 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
         if fraction == 0:
             raise UsageError(f"{self.task} needs validation data, or a fraction above 0.")
         everything: Any = self.read_photos(data, options.labels)
-        photos = of_part(everything.photos, "train")
-        validation = of_part(everything.photos, "validation")
+        photos = of_split(everything.photos, "train")
+        validation = of_split(everything.photos, "validation")
         if fraction is None:
             self.validation = self.read_validation(options.validation, everything)
         else:
@@ -131,26 +131,26 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
             )
         self.training = replace(everything, photos=photos)
         warnings = [] if self.is_measurable() else [self._monitor_loss()]
-        if test := of_part(everything.photos, "test"):
+        if test := of_split(everything.photos, "test"):
             left = counted(len(test), "test photo")
             warnings.append(f"{left} left for `evaluate` with the same data")
         self.module, self.config = self.network_config(self.training)
         self.photos = Photos()
-        parts: dict[str, Any] = {"train": self.training, "validation": self.validation}
-        counts = {part: len(data.photos) for part, data in parts.items()}
+        splits: dict[str, Any] = {"train": self.training, "validation": self.validation}
+        counts = {name: len(data.photos) for name, data in splits.items()}
         labels = {
-            part: [self.labels_of(photo) for photo in data.photos] for part, data in parts.items()
+            name: [self.labels_of(photo) for photo in data.photos] for name, data in splits.items()
         }
-        problems = [problem for data in parts.values() for problem in data.problems]
-        self.labels = [Label(index, name, name) for index, name in enumerate(parts["train"].labels)]
-        classes = class_counts(parts["train"].labels, labels)
+        problems = [problem for data in splits.values() for problem in data.problems]
+        self.labels = [Label(index, name, name) for index, name in enumerate(everything.labels)]
+        classes = class_counts(everything.labels, labels)
         name, columns = data_name(data), everything.columns
         return Summary(
             name, self.unit, counts, classes, self.baseline_sentence(), warnings, problems, columns
         )
 
     def read_validation(self, source: Any, training: DataT) -> DataT:
-        """Read separate validation data; if it has parts, the validation part.
+        """Read separate validation data; if it has splits, the validation split.
 
         Raises:
             UsageError: it has classes that the training data lacks.
@@ -159,7 +159,7 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
         data: Any = self.read_photos(source, cast("Any", training).labels, strict=strict)
         require_same_range(cast("Any", training).columns, data.columns)
         return cast(
-            "DataT", replace(data, photos=of_part(data.photos, "validation") or data.photos)
+            "DataT", replace(data, photos=of_split(data.photos, "validation") or data.photos)
         )
 
     def split(self, photos: Sequence[Any], fraction: float) -> tuple[tuple[Any, ...], ...]:
@@ -167,7 +167,7 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
         strata = rarest_shared([self.labels_of(photo) for photo in photos])
         groups = group_keys([photo.group for photo in photos])
         rows = split_rows(len(photos), fraction, self.options.seed, strata=strata, groups=groups)
-        train, validation = (tuple(photos[row] for row in part) for part in rows)
+        train, validation = (tuple(photos[row] for row in indices) for indices in rows)
         return train, validation
 
     def is_measurable(self) -> bool:

@@ -24,7 +24,7 @@ class DenseBatches(PhotoBatches):
     """Batches of photos with boxes or masks.
 
     Args:
-        photos, part, rules, batch_size, seed: as for `PhotoBatches`.
+        photos, split, rules, batch_size, seed: as for `PhotoBatches`.
         data: photos with boxes or masks.
         augment: the random changes of photos; None: none.
     """
@@ -32,7 +32,7 @@ class DenseBatches(PhotoBatches):
     def __init__(
         self,
         photos: Photos,
-        part: str,
+        split: str,
         data: Any,
         rules: ImagePreprocessing,
         *,
@@ -42,7 +42,9 @@ class DenseBatches(PhotoBatches):
     ):
         inputs = [photo.photo for photo in data.photos]
         names = [photo.name for photo in data.photos]
-        super().__init__(photos, part, inputs, rules, batch_size=batch_size, seed=seed, names=names)
+        super().__init__(
+            photos, split, inputs, rules, batch_size=batch_size, seed=seed, names=names
+        )
         self.data, self.augment = data, augment
         self.canvas = rules.size[::-1]
 
@@ -151,4 +153,4 @@ class MaskBatches(DenseBatches):
     def mask(self, row: int) -> np.ndarray:
         """The classes of a photo, uint8 (H, W)."""
         photo = self.data.photos[row]
-        return self.photos.decoded(("mask", self.part, row), None, lambda _: photo.mask())
+        return self.photos.decoded(("mask", self.split, row), None, lambda _: photo.mask())

@@ -113,11 +113,11 @@ class DetectionTrainer(DenseTrainer[DetectionOptions, BoxData]):
         """A function from boxes and labels of a photo to the target of the loss."""
         return fcos_targets.FCOSTargets(self.rules.size)
 
-    def photo_batches(self, data: BoxData, part: str) -> BoxBatches:
-        train, options = part == "train", self.options
+    def photo_batches(self, data: BoxData, split: str) -> BoxBatches:
+        train, options = split == "train", self.options
         return BoxBatches(
             self.photos,
-            part,
+            split,
             data,
             self.rules,
             batch_size=options.batch_size,

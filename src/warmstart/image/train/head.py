@@ -25,7 +25,7 @@ from warmstart.training.fit import Fitted, seeded
 from warmstart.training.schedules import warmup_cosine
 
 Vectors = Mapping[str, np.ndarray]
-"""Features of each part: float32 (N, views, D), or maps (N, 1, h, w, C)."""
+"""Features of each split: float32 (N, views, D), or maps (N, 1, h, w, C)."""
 LARGEST_MAPS = 2 * 2**30
 """Bytes of feature maps in memory, for heads that begin on the map."""
 EVALUATED, PREDICTED = 256, 4096
@@ -34,7 +34,7 @@ SOLVED = "head.safetensors"
 
 
 def features(trainer: ClassificationBase) -> dict[str, Features]:
-    """The features of each part; several views of training photos, unless the head takes maps."""
+    """The features of each split; several views of training photos, unless the head takes maps."""
     options, augment = trainer.options, trainer.augmentation
     pooled = not transfer.wants_map(trainer.config["head"])
     count = options.views if pooled and augment is not None else 0
@@ -44,14 +44,14 @@ def features(trainer: ClassificationBase) -> dict[str, Features]:
     return {
         name: photo_features(
             trainer.model,
-            part.inputs,
+            split.inputs,
             views=views if name == "train" else [CLEAN],
             cache=None if is_cached else FeatureCache(limit=0),
             transform=ViewTransform(augment, trainer.model.preprocessing.size),
             on=options.features_on,
             in_memory=trainer.photos,
         )
-        for name, part in trainer.dataset.parts()
+        for name, split in trainer.dataset.splits()
     }
 
 
@@ -70,11 +70,13 @@ def train(
     solvable = linear.fits_in_time(count * views, width, len(trainer.dataset.classes))
     own = options.head is not None or options.optimizer is not None or options.loss is not None
     if transfer.wants_map(trainer.config["head"]):
-        vectors = {name: _maps(trainer, name, part) for name, part in trainer.dataset.parts()}
+        vectors = {name: _maps(trainer, name, split) for name, split in trainer.dataset.splits()}
     with seeded(options.seed):
         head = network.head_model(trainer.config, vectors["train"].shape[2:])
     fitted = (_fit if own or not solvable else _solve)(trainer, head, vectors)
-    logits = {name: _logits(head, part[:, 0]) for name, part in vectors.items() if name != "train"}
+    logits = {
+        name: _logits(head, split[:, 0]) for name, split in vectors.items() if name != "train"
+    }
     return head, fitted, logits
 
 
@@ -148,16 +150,16 @@ def _standardise(layer: keras.layers.Layer, mean: np.ndarray, variance: np.ndarr
     layer.finalize_state()
 
 
-def _maps(trainer: ClassificationBase, name: str, part: Examples) -> np.ndarray:
+def _maps(trainer: ClassificationBase, name: str, split: Examples) -> np.ndarray:
     """The base's feature maps (N, 1, h, w, C), for heads that take them."""
     net = trainer.build()
     first = next(layer for layer in net.layers if layer.name.startswith("head_0_"))
     maps = keras.Model(net.input, first.input)
-    if len(part) * 4 * float(np.prod(maps.output.shape[1:])) > LARGEST_MAPS:
+    if len(split) * 4 * float(np.prod(maps.output.shape[1:])) > LARGEST_MAPS:
         raise UsageError(
             "The feature maps do not fit into memory; start the head with GlobalAveragePooling2D."
         )
-    return predicted(maps, trainer.evaluated(name, part))[:, None]
+    return predicted(maps, trainer.evaluated(name, split))[:, None]
 
 
 def _logits(head: keras.Model, features: np.ndarray) -> np.ndarray:

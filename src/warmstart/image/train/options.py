@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from warmstart.core.options import Option
-from warmstart.core.records.options import BoxTable, MaskTable, NamedClasses, PhotoTable, SplitTable
+from warmstart.core.records.options import BoxTable, GroupTable, MaskTable, NamedClasses, PhotoTable
 from warmstart.errors import UsageError
 from warmstart.json_values import is_integer
 from warmstart.training.options import (
@@ -26,7 +26,7 @@ MULTIPLE = 32
 @dataclass(frozen=True, kw_only=True)
 class ImageClassificationOptions(
     PhotoTable,
-    SplitTable,
+    GroupTable,
     NamedClasses,
     FreezeOptions,
     AugmentOptions,
@@ -200,7 +200,7 @@ class DenseOptions(FreezeOptions, AugmentOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DetectionOptions(BoxTable, SplitTable, DenseOptions):
+class DetectionOptions(BoxTable, GroupTable, DenseOptions):
     """Options of detection."""
 
     width: Annotated[
@@ -213,7 +213,7 @@ class DetectionOptions(BoxTable, SplitTable, DenseOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SegmentationOptions(MaskTable, SplitTable, DenseOptions):
+class SegmentationOptions(MaskTable, GroupTable, DenseOptions):
     """Options of segmentation."""
 
     width: Annotated[

@@ -198,20 +198,20 @@ def pick(
     if not sources:
         raise UsageError("There are no candidates: fetch some with `warmstart pull`, or pass them.")
     dataset = labelled.read(data, seed=seed)
-    part = dataset.train
+    train = dataset.train
     targets = (
-        part.targets
+        train.targets
         if dataset.multi_label
-        else np.eye(len(dataset.classes), dtype=np.float32)[part.targets]
+        else np.eye(len(dataset.classes), dtype=np.float32)[train.targets]
     )
-    digests = list(part.digests)
-    rows = np.arange(len(part))
-    if len(part) > MOST:
-        rows = np.flatnonzero(stratified_folds(targets, digests, -(-len(part) // MOST), seed) == 0)
+    digests = list(train.digests)
+    rows = np.arange(len(train))
+    if len(train) > MOST:
+        rows = np.flatnonzero(stratified_folds(targets, digests, -(-len(train) // MOST), seed) == 0)
     if len({digests[row] for row in rows}) < 2 * FOLDS:
         photos = counted(len(rows), "training photo")
         raise UsageError(f"{dataset.name} has {photos}; ranking needs {2 * FOLDS} or more.")
-    sample = _Sample(part.subset(rows), targets[rows], dataset.multi_label, seed)
+    sample = _Sample(train.subset(rows), targets[rows], dataset.multi_label, seed)
     evaluated: list[Candidate] = []
     failed: dict[str, str] = {}
     for source in sources:

@@ -22,11 +22,11 @@ from warmstart.training.trainer import SOURCE
 MISTAKES = 15
 
 
-def figures(trainer: ClassificationBase, part: str) -> dict[str, float]:
-    """The metrics of a part: `accuracy`, `calibration_error` before and after, `examples`."""
-    targets, several = trainer.truth(part)
-    logits = trainer.logits[part]
-    if part == "validation":  # cross-fitted, because the temperature is fitted on these examples
+def figures(trainer: ClassificationBase, split: str) -> dict[str, float]:
+    """The metrics of a split: `accuracy`, `calibration_error` before and after, `examples`."""
+    targets, several = trainer.truth(split)
+    logits = trainer.logits[split]
+    if split == "validation":  # cross-fitted, because the temperature is fitted on these examples
         scaled = calibration.cross_fitted(logits, targets, several)
     else:
         scaled = logits / trainer.config["temperature"]
@@ -46,10 +46,10 @@ def lines(trainer: ClassificationBase) -> Iterator[str]:
     """The lines that show the result."""
     several = trainer.dataset.multi_label
     what = "single decisions" if several else "examples"
-    for part, figures in trainer.figures.items():
+    for split, figures in trainer.figures.items():
         before, after = figures["calibration_error_before"], figures["calibration_error"]
         yield (
-            f"result: {figures['accuracy']:.1%} of the {part} {what} correct (baseline: "
+            f"result: {figures['accuracy']:.1%} of the {split} {what} correct (baseline: "
             f"{trainer.dataset.majority:.1%}); calibration error {before:.3f} before, "
             f"{after:.3f} after temperature scaling"
         )
@@ -64,7 +64,7 @@ def details(trainer: ClassificationBase) -> dict[str, Any]:
         "seconds": trainer.seconds,
         "majority": dataset.majority,
         "learned": list(trainer.learned),
-        "data": {name: len(part) for name, part in dataset.parts()},
+        "data": {name: len(split) for name, split in dataset.splits()},
         "problems": dataset.problems,
         "warnings": dataset.warnings,
     }
@@ -78,10 +78,10 @@ def entry(trainer: ClassificationBase) -> Entry:
         Metric(
             "accuracy" if several else "top1",
             round(figures["accuracy"], 4),
-            f"{dataset.name}, {part} split ({counted(int(figures['examples']), 'example')})",
+            f"{dataset.name}, {split} split ({counted(int(figures['examples']), 'example')})",
             SOURCE,
         )
-        for part, figures in trainer.figures.items()
+        for split, figures in trainer.figures.items()
     )
     return replace(
         base,
@@ -102,7 +102,7 @@ def card(trainer: ClassificationBase) -> str:
     """The default model card, and a section on the training."""
     data, settings = trainer.dataset, trainer.run.settings
     figures = trainer.figures["validation"]
-    counts = {name: data.counts(part) for name, part in data.parts()}
+    counts = {name: data.counts(split) for name, split in data.splits()}
     rows = "\n".join(
         f"| {name} | {' | '.join(str(count[index]) for count in counts.values())} |"
         for index, name in enumerate(data.classes)
@@ -145,8 +145,8 @@ def tiles(trainer: ClassificationBase) -> list[tuple[str, str]]:
     error = figures["validation"]["calibration_error"]
     return [
         *(
-            (f"{values['accuracy']:.1%}", f"of the {part} {what} correct")
-            for part, values in figures.items()
+            (f"{values['accuracy']:.1%}", f"of the {split} {what} correct")
+            for split, values in figures.items()
         ),
         (f"{dataset.majority:.1%}", "baseline: always the most frequent class"),
         (f"{error:.3f}", "calibration error (0 is perfect)"),

@@ -112,16 +112,16 @@ class SegmentationTrainer(DenseTrainer[SegmentationOptions, MaskData]):
     def loss(self) -> keras.losses.Loss:
         return SegmentationLoss(len(self.labels))
 
-    def photo_batches(self, data: MaskData, part: str) -> MaskBatches:
+    def photo_batches(self, data: MaskData, split: str) -> MaskBatches:
         options = self.options
         return MaskBatches(
             self.photos,
-            part,
+            split,
             data,
             self.rules,
             batch_size=options.batch_size,
             seed=options.seed,
-            augment=self.augmentation if part == "train" else None,
+            augment=self.augmentation if split == "train" else None,
         )
 
     def prediction(self) -> keras.Model:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from warmstart.core.options import Option
-from warmstart.core.records.options import RecordingTable, SplitTable
+from warmstart.core.records.options import GroupTable, RecordingTable
 from warmstart.training.options import AugmentOptions, FreezeOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecognitionOptions(RecordingTable, SplitTable, FreezeOptions, AugmentOptions):
+class RecognitionOptions(RecordingTable, GroupTable, FreezeOptions, AugmentOptions):
     """Options of speech recognition. Models with CTC learn texts without case and punctuation,
     Whisper learns them as they are written.
     """

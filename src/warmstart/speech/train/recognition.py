@@ -115,10 +115,10 @@ class RecognitionTrainer(Trainer[RecognitionOptions]):
         summary_columns = tuple(columns)
         others = examples(options.validation) if own else []
         self.learn_texts(
-            example.text for example in [*all_examples, *others] if example.part != "test"
+            example.text for example in [*all_examples, *others] if example.split != "test"
         )
         self.left_out = []
-        first = list(self.clips(example for example in all_examples if example.part != "test"))
+        first = list(self.clips(example for example in all_examples if example.split != "test"))
         second = list(self.clips(others))
         reasons = [f"{name}: {reason}" for name, reason in self.left_out]
         records.require_most("recordings", len(first) + len(second), reasons)
@@ -130,12 +130,12 @@ class RecognitionTrainer(Trainer[RecognitionOptions]):
             options.seed,
             list,
             group=lambda pair: pair[0].group,
-            part=lambda pair: pair[0].part,
+            split_of=lambda pair: pair[0].split,
         )
         self.train_clips = [clip for _, clip in chosen.train]
         self.validation_clips = [clip for _, clip in chosen.validation]
         counts = {"train": len(self.train_clips), "validation": len(self.validation_clips)}
-        if test := sum(example.part == "test" for example in all_examples):
+        if test := sum(example.split == "test" for example in all_examples):
             counts["test"] = test
         problems += reasons
         return Summary(

@@ -45,10 +45,10 @@ FEWEST_EPOCHS, MOST_EPOCHS, FEWEST_STEPS = 3, 20, 300
 
 
 class HasGroup(Protocol):
-    """An example that may be of a part, and of a group that stays together."""
+    """An example that may belong to a split, and to a group that stays together."""
 
     @property
-    def part(self) -> str | None: ...
+    def split(self) -> str | None: ...
 
     @property
     def group(self) -> str | None: ...
@@ -151,18 +151,18 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
             self.examples,
             labels=self.labels_of,
             group=self.group_of,
-            part=lambda example: example.part,
+            split_of=lambda example: example.split,
         )
         self.train_examples, self.validation_examples = chosen.train, chosen.validation
-        has_split = any(example.part == "validation" for example in examples)
+        has_split = any(example.split == "validation" for example in examples)
         uses_split = options.validation == "auto" and has_split
         self.set_aside = bool(validation_fraction(options.validation)) and not uses_split
         self.check()
-        parts = {"train": chosen.train, "validation": chosen.validation}
+        splits = {"train": chosen.train, "validation": chosen.validation}
         if chosen.test:
-            parts["test"] = chosen.test
-        counts = {part: len(rows) for part, rows in parts.items()}
-        labels = {part: [self.labels_of(row) for row in rows] for part, rows in parts.items()}
+            splits["test"] = chosen.test
+        counts = {name: len(rows) for name, rows in splits.items()}
+        labels = {name: [self.labels_of(row) for row in rows] for name, rows in splits.items()}
         names = sorted({label for rows in labels.values() for row in rows for label in row})
         return Summary(
             data_name(data),
@@ -170,7 +170,7 @@ class EncoderTrainer(Trainer[EncoderOptionsT], Generic[EncoderOptionsT, ExampleT
             counts,
             class_counts(names, labels),
             self.baseline_sentence(),
-            (*chosen.warnings, *repeats(contents(parts, self.content_of, self.labels_of))),
+            (*chosen.warnings, *repeats(contents(splits, self.content_of, self.labels_of))),
             self.problems,
             columns,
             self.baseline_metrics(),

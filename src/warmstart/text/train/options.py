@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 from warmstart.core.options import Option
 from warmstart.core.records.options import (
     CorpusTable,
+    GroupTable,
     NamedClasses,
     PositiveTable,
     QuestionTable,
-    SplitTable,
     TextTable,
     TokenTable,
 )
@@ -63,7 +63,7 @@ class EncoderOptions(FreezeOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class TextClassificationOptions(
-    TextTable, SplitTable, NamedClasses, EncoderOptions, ClassWeightOptions, LossOptions, RayOptions
+    TextTable, GroupTable, NamedClasses, EncoderOptions, ClassWeightOptions, LossOptions, RayOptions
 ):
     """Options of text classification and regression."""
 
@@ -112,17 +112,17 @@ class TextClassificationOptions(
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenClassificationOptions(TokenTable, SplitTable, EncoderOptions):
+class TokenClassificationOptions(TokenTable, GroupTable, EncoderOptions):
     """Options of token classification."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class QuestionAnsweringOptions(QuestionTable, SplitTable, EncoderOptions):
+class QuestionAnsweringOptions(QuestionTable, GroupTable, EncoderOptions):
     """Options of question answering."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class FillMaskOptions(CorpusTable, SplitTable, EncoderOptions):
+class FillMaskOptions(CorpusTable, GroupTable, EncoderOptions):
     """Options of fill-mask; the defaults are BERT's (Devlin et al. 2018, section 3.1)."""
 
     mlm_probability: Annotated[
@@ -131,7 +131,7 @@ class FillMaskOptions(CorpusTable, SplitTable, EncoderOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EmbeddingOptions(PositiveTable, SplitTable, EncoderOptions):
+class EmbeddingOptions(PositiveTable, GroupTable, EncoderOptions):
     """Options of text embedding."""
 
     # Every other text of a batch is a negative: more of them make a harder task.

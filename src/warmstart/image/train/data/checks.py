@@ -44,8 +44,8 @@ def checked(dataset: Dataset) -> Dataset:
 
 
 def _contents(dataset: Dataset) -> Iterator[Content]:
-    for name, part in dataset.parts():
-        for value, target, digest in zip(part.inputs, part.targets, part.digests, strict=True):
+    for name, split in dataset.splits():
+        for value, target, digest in zip(split.inputs, split.targets, split.digests, strict=True):
             yield Content(name, _file(value), digest, target)
 
 

@@ -21,7 +21,7 @@ class Examples:
         targets: int64 (N,), indices of classes; or for several labels per example, float32 (N,
             classes) of 0 and 1.
         digests: the sha256 of each input's content, or empty.
-        groups: examples of a group stay in one part; empty without groups.
+        groups: examples of a group stay in one split; empty without groups.
     """
 
     inputs: tuple[Any, ...]
@@ -67,17 +67,17 @@ class Dataset:
     warnings: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
 
-    def parts(self) -> Iterator[tuple[str, Examples]]:
-        """(name, examples) of each part."""
+    def splits(self) -> Iterator[tuple[str, Examples]]:
+        """(name, examples) of each split."""
         for name in ("train", "validation", "test"):
-            if (part := getattr(self, name)) is not None:
-                yield name, part
+            if (split := getattr(self, name)) is not None:
+                yield name, split
 
-    def counts(self, part: Examples) -> np.ndarray:
+    def counts(self, split: Examples) -> np.ndarray:
         """The number of examples per class, int (classes,)."""
         if self.multi_label:
-            return np.asarray(part.targets.sum(0).astype(int))
-        return np.bincount(part.targets, minlength=len(self.classes))
+            return np.asarray(split.targets.sum(0).astype(int))
+        return np.bincount(split.targets, minlength=len(self.classes))
 
     @property
     def majority(self) -> float:
@@ -90,18 +90,18 @@ class Dataset:
         return float((self.validation.targets == self.counts(self.train).argmax()).mean())
 
     def fingerprint(self) -> str:
-        """A digest of contents, labels and parts."""
+        """A digest of contents, labels and splits."""
         digest = sha256(repr((self.classes, self.multi_label)).encode())
-        for name, part in self.parts():
-            digest.update(f"{name} {part.digests} {part.targets.tolist()}".encode())
+        for name, split in self.splits():
+            digest.update(f"{name} {split.digests} {split.targets.tolist()}".encode())
         return digest.hexdigest()[:20]
 
     def summary(self) -> Summary:
         """The summary of the data: counts, baseline, warnings and problems."""
-        parts = dict(self.parts())
-        counts = {name: self.counts(part) for name, part in parts.items()}
+        splits = dict(self.splits())
+        counts = {name: self.counts(split) for name, split in splits.items()}
         classes = {
-            name: {part: int(values[index]) for part, values in counts.items()}
+            name: {split: int(values[index]) for split, values in counts.items()}
             for index, name in enumerate(self.classes)
         }
         if self.multi_label:
@@ -114,7 +114,7 @@ class Dataset:
             baseline = (
                 f"always {frequent!r}: {self.majority:.1%} of the validation examples correct"
             )
-        sizes = {name: len(part) for name, part in parts.items()}
+        sizes = {name: len(split) for name, split in splits.items()}
         return Summary(
             self.name,
             "photos",
@@ -129,13 +129,15 @@ class Dataset:
 
 
 def without(dataset: Dataset, failed: Mapping[str, Mapping[int, Exception]]) -> Dataset:
-    """The dataset without examples that cannot be used, by part and index; each is added to the
+    """The dataset without examples that cannot be used, by split and index; each is added to the
     problems.
     """
-    parts: dict[str, Any] = {}
+    splits: dict[str, Any] = {}
     problems = list(dataset.problems)
-    for name, part in dataset.parts():
+    for name, split in dataset.splits():
         bad = failed.get(name, {})
-        parts[name] = part.subset([i for i in range(len(part)) if i not in bad]) if bad else part
+        splits[name] = (
+            split.subset([i for i in range(len(split)) if i not in bad]) if bad else split
+        )
         problems += [str(bad[index]) for index in sorted(bad)]
-    return replace(dataset, **parts, problems=tuple(problems))
+    return replace(dataset, **splits, problems=tuple(problems))

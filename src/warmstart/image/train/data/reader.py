@@ -32,7 +32,7 @@ from warmstart.training.summary import data_name
 
 @dataclass(frozen=True)
 class Labelled:
-    """The inputs of a part with their labels, which are tuples if there may be several."""
+    """The inputs of a split with their labels, which are tuples if there may be several."""
 
     inputs: list[Any]
     labels: list[Label]
@@ -85,7 +85,7 @@ def read(
     """
     problems: list[str] = []
     context = ReadContext(multi_label, keywords, unique_names(class_names), problems, [])
-    parts = _parts(data, context)
+    splits = _splits(data, context)
     columns = tuple(context.columns)
     fraction = validation_fraction(validation)
     if fraction == 0:
@@ -94,24 +94,24 @@ def read(
             "the best epoch and to calibrate."
         )
     if fraction is None:
-        parts["validation"] = _validation_part(validation, context)
-    train = parts.get("train")
+        splits["validation"] = _validation_split(validation, context)
+    train = splits.get("train")
     if train is None or not train.inputs:
-        others = f"; it has only the splits {' and '.join(parts)}" if parts else ""
+        others = f"; it has only the splits {' and '.join(splits)}" if splits else ""
         raise UsageError(
             f"{data_name(data)} contains no training examples{others}{_first(problems)}."
         )
-    if pixels := as_uint8({name: part.inputs for name, part in parts.items()}):
+    if pixels := as_uint8({name: labelled.inputs for name, labelled in splits.items()}):
         columns = (*columns, f"{PIXELS}{pixels}")
-    several = _several(parts.values()) if multi_label is None else multi_label
-    classes = _classes(parts, several, context.class_names)
+    several = _several(splits.values()) if multi_label is None else multi_label
+    classes = _classes(splits, several, context.class_names)
     examples: dict[str, Examples] = {}
-    for name, part in parts.items():
-        examples[name], bad = _examples(part, classes, several, photos or Photos(room=0))
+    for name, labelled in splits.items():
+        examples[name], bad = _examples(labelled, classes, several, photos or Photos(room=0))
         problems += bad
         if bad and not len(examples[name]):
             raise UsageError(
-                f"{data_name(data)}: no photo of the {name} split ({len(part.inputs):,}) "
+                f"{data_name(data)}: no photo of the {name} split ({len(labelled.inputs):,}) "
                 f"can be used; the first: {bad[0]}."
             )
         records.require_most(f"photos of the {name} split", len(examples[name]), bad)
@@ -133,17 +133,17 @@ def read(
     except UsageError as error:
         if not problems:
             raise
-        count = sum(len(part.inputs) for part in parts.values())
+        count = sum(len(labelled.inputs) for labelled in splits.values())
         raise UsageError(
             f"{error} Of {counted(count, 'photo')} {len(problems):,} cannot be used; the first: {problems[0]}."
         ) from error
 
 
-def _parts(data: Any, context: ReadContext) -> dict[str, Labelled]:
-    """The data by part; data without parts is "train"."""
+def _splits(data: Any, context: ReadContext) -> dict[str, Labelled]:
+    """The data by split; data without splits is "train"."""
     if hasattr(data, "as_numpy_iterator"):
         return {"train": _of_tf(data, context)}
-    parts: dict[str, Labelled] = {}
+    splits: dict[str, Labelled] = {}
     for example in labelled_photos(
         data,
         multi_label=context.multi_label,
@@ -152,21 +152,21 @@ def _parts(data: Any, context: ReadContext) -> dict[str, Labelled]:
         columns=context.columns,
         **context.keywords,
     ):
-        part = parts.setdefault(example.part or "train", Labelled([], []))
-        part.inputs.append(example.value)
-        part.labels.append(example.label)
-        part.groups.append(example.group)
-    return parts
+        labelled = splits.setdefault(example.split or "train", Labelled([], []))
+        labelled.inputs.append(example.value)
+        labelled.labels.append(example.label)
+        labelled.groups.append(example.group)
+    return splits
 
 
-def _validation_part(data: Any, context: ReadContext) -> Labelled:
-    parts = _parts(data, context)
-    part = parts.get("validation") or parts.get("train") or parts.get("test")
-    if part is None:
+def _validation_split(data: Any, context: ReadContext) -> Labelled:
+    splits = _splits(data, context)
+    labelled = splits.get("validation") or splits.get("train") or splits.get("test")
+    if labelled is None:
         raise UsageError(
             f"{data_name(data)} contains no validation examples{_first(context.problems)}."
         )
-    return part
+    return labelled
 
 
 def _of_tf(dataset: Any, context: ReadContext) -> Labelled:
@@ -208,21 +208,21 @@ def _class_name(
         raise UsageError(f"{table.name} has a label that {error}.") from None
 
 
-def _several(parts: Iterable[Labelled]) -> bool:
-    return any(isinstance(label, tuple) for part in parts for label in part.labels)
+def _several(splits: Iterable[Labelled]) -> bool:
+    return any(isinstance(label, tuple) for labelled in splits for label in labelled.labels)
 
 
 def _classes(
-    parts: dict[str, Labelled], several: bool, class_names: Sequence[str] | None
+    splits: dict[str, Labelled], several: bool, class_names: Sequence[str] | None
 ) -> tuple[str, ...]:
-    def names(part: Labelled) -> set[str]:
+    def names(labelled: Labelled) -> set[str]:
         return {
             name
-            for label in part.labels
+            for label in labelled.labels
             for name in (label if isinstance(label, tuple) else (label,))
         }
 
-    known = names(parts["train"])
+    known = names(splits["train"])
     if (
         class_names is None
         and all(map(is_number, known))
@@ -233,15 +233,15 @@ def _classes(
             "classification cannot predict. If they are classes, list them with class_names."
         )
     if class_names is not None:
-        if unknown := sorted(set().union(*map(names, parts.values())) - set(class_names)):
+        if unknown := sorted(set().union(*map(names, splits.values())) - set(class_names)):
             raise UsageError(
                 f"The data has classes that class_names lacks: {abbreviated(unknown)}."
             )
         return tuple(class_names)
-    for part, examples in parts.items():
+    for name, examples in splits.items():
         if unknown := sorted(names(examples) - known):
             raise UsageError(
-                f"The {part} split has classes that are missing from the training data: "
+                f"The {name} split has classes that are missing from the training data: "
                 f"{abbreviated(unknown)}.{_similar(unknown, known)}"
             )
     if len(known) < (1 if several else 2):
@@ -259,22 +259,22 @@ def _similar(unknown: Sequence[str], known: Iterable[str]) -> str:
 
 
 def _examples(
-    part: Labelled, classes: tuple[str, ...], several: bool, photos: Photos
+    labelled: Labelled, classes: tuple[str, ...], several: bool, photos: Photos
 ) -> tuple[Examples, list[str]]:
     """The examples that can be read, with their digests; and the problems of the others."""
     index = {name: number for number, name in enumerate(classes)}
     with ThreadPoolExecutor(4) as pool:
-        digests = list(pool.map(partial(_digest, photos), part.inputs))
+        digests = list(pool.map(partial(_digest, photos), labelled.inputs))
     good = [row for row, digest in enumerate(digests) if isinstance(digest, str)]
     problems = [str(digest) for digest in digests if isinstance(digest, InputError)]
     if several:
         targets = np.zeros((len(good), len(classes)), np.float32)
         for row, example in enumerate(good):
-            label = part.labels[example]
+            label = labelled.labels[example]
             names = label if isinstance(label, tuple) else (label,)
             targets[row, [index[name] for name in names]] = 1
     else:
-        labels = [part.labels[row] for row in good]
+        labels = [labelled.labels[row] for row in good]
         if any(isinstance(label, tuple) and len(label) != 1 for label in labels):
             raise UsageError(
                 "An example has several labels, or none; multi_label=True allows that."
@@ -283,10 +283,10 @@ def _examples(
             [index[label[0] if isinstance(label, tuple) else label] for label in labels], np.int64
         )
     return Examples(
-        tuple(part.inputs[row] for row in good),
+        tuple(labelled.inputs[row] for row in good),
         targets,
         tuple(str(digests[row]) for row in good),
-        tuple(part.groups[row] for row in good) if part.groups else (),
+        tuple(labelled.groups[row] for row in good) if labelled.groups else (),
     ), problems
 
 

@@ -1,4 +1,4 @@
-"""The tables next to photos: one for all of them, or one per part, such as `train.csv`."""
+"""The tables next to photos: one for all of them, or one per split, such as `train.csv`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from warmstart.core import records
 from warmstart.core.records import SUFFIXES
 from warmstart.core.records.columns import LABEL, PHOTO, PHOTO_ID, listed
-from warmstart.core.records.part_names import parts_of_names, require_single
+from warmstart.core.records.split_names import require_single, splits_of_names
 from warmstart.errors import UsageError
 
 CLASSES = "_classes.csv"
@@ -27,10 +27,10 @@ def tables_in(folder: Path) -> list[Path]:
     return tables if len(tables) == 1 else [file for file in tables if file.name not in OTHERS]
 
 
-def part_tables(folder: Path, problems: list[str]) -> dict[str | None, Path]:
-    """The tables of a folder by part; a single one has the part None.
+def split_tables(folder: Path, problems: list[str]) -> dict[str | None, Path]:
+    """The tables of a folder by split; a single one has the split None.
 
-    Of several tables, those named after parts are read. A test table that lacks columns of the
+    Of several tables, those named after splits are read. A test table that lacks columns of the
     training table has no labels, as in Kaggle's competitions, and is not read.
 
     Args:
@@ -41,32 +41,34 @@ def part_tables(folder: Path, problems: list[str]) -> dict[str | None, Path]:
         Empty if there is no table, or several without a training table.
 
     Raises:
-        UsageError: a part has two tables.
+        UsageError: a split has two tables.
     """
     tables = tables_in(folder)
     if len(tables) == 1:
         return {None: tables[0]}
-    named = parts_of_names([table.stem for table in tables])
+    named = splits_of_names([table.stem for table in tables])
     if "train" not in named.values():
         return {}
     by_name = {table.name: named[table.stem] for table in tables if table.stem in named}
     require_single(by_name, str(folder))
-    parts: dict[str | None, Path] = {part: folder / name for name, part in by_name.items()}
+    splits: dict[str | None, Path] = {split: folder / name for name, split in by_name.items()}
     others = [table.name for table in tables if table.name not in by_name]
     if others:
         problems.append(
             f"{folder}: {listed(others)} not read, because they are not named after a split"
         )
-    if "test" in parts:
-        missing = [name for name in _columns(parts["train"]) if name not in _columns(parts["test"])]
+    if "test" in splits:
+        missing = [
+            name for name in _columns(splits["train"]) if name not in _columns(splits["test"])
+        ]
         if missing:
-            test = parts.pop("test")
+            test = splits.pop("test")
             problems.append(
                 f"{test}: not read, because it lacks the "
                 f"{'column' if len(missing) == 1 else 'columns'} {listed(missing)} of "
-                f"{parts['train'].name}"
+                f"{splits['train'].name}"
             )
-    return parts
+    return splits
 
 
 def _columns(table: Path) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Folders of the parts of data, such as `train/`, `val/` and `test/`, for all layouts."""
+"""Folders of the splits of data, such as `train/`, `val/` and `test/`, for all layouts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from warmstart.core.records.part_names import parts_of_names, require_single
+from warmstart.core.records.split_names import require_single, splits_of_names
 from warmstart.counts import counted
 from warmstart.errors import UsageError
 from warmstart.image.photo_files import folders_of, photos_in, photos_of
@@ -19,50 +19,50 @@ DEEPEST = 3
 _YEAR = re.compile(r"(?<!\d)(19|20)\d\d(?!\d)")
 
 
-def part_folders(
+def split_folders(
     folder: Path, is_labelled: Callable[[Path], bool], what: str, problems: list[str]
 ) -> dict[str, Path]:
-    """The folders in a folder that are parts of labelled data, by "train", "validation" and "test";
+    """The folders in a folder that are splits of labelled data, by "train", "validation" and "test";
     empty if none is.
 
     Args:
-        folder: that may have parts.
+        folder: that may have splits.
         is_labelled: whether a folder contains photos with labels.
         what: the labels, for messages, such as "class folders".
         problems: receives the number of unlabelled photos that are left out, and a copy of the
             folder within it, as in some archives.
 
     Raises:
-        UsageError: a part has two folders or, unless it is the test part, no labels; or a folder
-            next to the parts contains labelled photos.
+        UsageError: a split has two folders or, unless it is the test split, no labels; or a folder
+            next to the splits contains labelled photos.
     """
     children = {child.name: _unpacked(child) for child in folders_of(folder)}
-    names = parts_of_names(list(children))
+    names = splits_of_names(list(children))
     if not any(is_labelled(children[name]) for name in names):
         return {}
-    require_single({f"{name}/": part for name, part in names.items()}, str(folder))
-    parts: dict[str, Path] = {}
+    require_single({f"{name}/": split for name, split in names.items()}, str(folder))
+    splits: dict[str, Path] = {}
     for name, child in children.items():
-        part = names.get(name)
-        if part is None and name == folder.name and _is_copy(child, folder):
+        split = names.get(name)
+        if split is None and name == folder.name and _is_copy(child, folder):
             problems.append(f"{child}: not used, a copy of {folder}")
         elif is_labelled(child):
-            if part is None:
-                listed = ", ".join(f"{part_name}/" for part_name in names)
+            if split is None:
+                listed = ", ".join(f"{split_name}/" for split_name in names)
                 raise UsageError(
                     f"{folder} has the splits {listed} and also {name}/ with {what}: it may "
                     "be another split, or data that does not belong here. Rename it to "
                     "train/, val/ or test/, or move it elsewhere."
                 )
-            parts[part] = child
+            splits[split] = child
         else:
-            require_labels(child, part, what, problems)
+            require_labels(child, split, what, problems)
     if count := len(photos_in(folder)):
         listed = ", ".join(f"{name}/" for name in names)
         problems.append(
             f"{folder}: {counted(count, 'photo')} not used, in none of the splits {listed}"
         )
-    return parts
+    return splits
 
 
 def _unpacked(folder: Path) -> Path:
@@ -85,17 +85,17 @@ def _is_copy(inner: Path, folder: Path) -> bool:
     )
 
 
-def require_labels(folder: Path, part: str | None, what: str, problems: list[str]) -> None:
-    """Refuse a training or validation part without labels; of another folder, add the number of
+def require_labels(folder: Path, split: str | None, what: str, problems: list[str]) -> None:
+    """Refuse a training or validation split without labels; of another folder, add the number of
     photos to `problems`.
 
     Raises:
-        UsageError: it is the training or validation part.
+        UsageError: it is the training or validation split.
     """
     count = len(photos_of(folder))
-    if part in ("train", "validation"):
+    if split in ("train", "validation"):
         raise UsageError(
-            f"{folder} is the {part} split and has no {what}, which its "
+            f"{folder} is the {split} split and has no {what}, which its "
             f"{counted(count, 'photo')} need."
         )
     if count:
@@ -114,7 +114,7 @@ def inner_folders(
 
     Args:
         folder: around labelled data.
-        is_labelled: whether a folder contains photos with labels, or parts of these.
+        is_labelled: whether a folder contains photos with labels, or splits of these.
         what: the labels, for messages, such as "boxes".
         problems: receives the number of unlabelled photos that are left out.
         depth: the number of levels to search.

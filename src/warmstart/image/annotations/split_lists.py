@@ -1,4 +1,4 @@
-"""Text files that list the photos of each part: `train.txt`, `val.txt`, `test.txt`."""
+"""Text files that list the photos of each split: `train.txt`, `val.txt`, `test.txt`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from warmstart.core.records.part_names import part_of_name, require_single
+from warmstart.core.records.split_names import require_single, split_of_name
 from warmstart.counts import counted
 from warmstart.errors import UsageError
 from warmstart.image.decoder import SUFFIXES
@@ -18,17 +18,17 @@ TRAIN_AND_VALIDATION = "trainval.txt"
 
 
 @dataclass(frozen=True)
-class PartLists:
-    """The parts that lists assign to files.
+class SplitLists:
+    """The splits that lists assign to files.
 
     Attributes:
         folder: of the lists.
-        parts: of the files that are in a list.
+        splits: of the files that are in a list.
         missing: names in the lists without a file.
     """
 
     folder: Path
-    parts: Mapping[Path, str]
+    splits: Mapping[Path, str]
     missing: Sequence[str]
 
 
@@ -39,14 +39,14 @@ def names_in(path: Path) -> list[str]:
     return [_plain(line.split()[0]) for line in _lines(path)]
 
 
-def part_lists(
+def split_lists(
     folders: Sequence[Path],
     files: Sequence[Path],
     root: Path,
     problems: list[str],
     *,
     required: bool = False,
-) -> PartLists | None:
+) -> SplitLists | None:
     """The lists of the first folder whose lists contain any of the files; None if there are none.
 
     A line starts with a path or the end of one, with or without suffix: `1`, `cat/1.jpg 0`,
@@ -62,7 +62,7 @@ def part_lists(
         required: whether lists that contain none of the files are an error.
 
     Raises:
-        UsageError: a part has two lists.
+        UsageError: a split has two lists.
     """
     index: dict[str, Path | None] = {}
     for folder in folders:
@@ -89,15 +89,15 @@ def part_lists(
     return None
 
 
-def _flagged(folder: Path, index: Mapping[str, Path | None]) -> PartLists | None:
-    """The parts in CUB-200's lists; None if they contain none of the files."""
+def _flagged(folder: Path, index: Mapping[str, Path | None]) -> SplitLists | None:
+    """The splits in CUB-200's lists; None if they contain none of the files."""
     numbers = folder / NUMBERS
     names = [line.split(maxsplit=1) for line in _lines(numbers)] if numbers.is_file() else []
     files = {
         words[0]: next((index[end] for end in _ends(_plain(words[-1])) if end in index), None)
         for words in names
     }
-    parts: dict[Path, str] = {}
+    splits: dict[Path, str] = {}
     missing: list[str] = []
     for line in _lines(folder / FLAGS):
         number, flag = line.split()[0], line.split()[-1]
@@ -105,17 +105,17 @@ def _flagged(folder: Path, index: Mapping[str, Path | None]) -> PartLists | None
         if file is None:
             missing.append(number)
         else:
-            parts[file] = "train" if flag == "1" else "test"
-    return PartLists(folder, parts, missing) if parts else None
+            splits[file] = "train" if flag == "1" else "test"
+    return SplitLists(folder, splits, missing) if splits else None
 
 
 def _lists_in(folder: Path) -> dict[str, str]:
-    """The parts of the lists in a folder, by file name."""
+    """The splits of the lists in a folder, by file name."""
     files = sorted(folder.glob("*.txt")) if folder.is_dir() else []
-    parts = {file.name: part for file in files if (part := part_of_name(file.stem))}
-    if "train" not in parts.values() and any(file.name == TRAIN_AND_VALIDATION for file in files):
-        parts[TRAIN_AND_VALIDATION] = "train"
-    return parts
+    splits = {file.name: split for file in files if (split := split_of_name(file.stem))}
+    if "train" not in splits.values() and any(file.name == TRAIN_AND_VALIDATION for file in files):
+        splits[TRAIN_AND_VALIDATION] = "train"
+    return splits
 
 
 def _assigned(
@@ -124,15 +124,15 @@ def _assigned(
     matches: Mapping[str, Sequence[tuple[str, Path | None]]],
     files: Sequence[Path],
     problems: list[str],
-) -> PartLists:
-    parts: dict[Path, str] = {}
+) -> SplitLists:
+    splits: dict[Path, str] = {}
     missing: list[str] = []
     twice: list[str] = []
-    for file, part in lists.items():
+    for file, split in lists.items():
         for name, path in matches[file]:
             if path is None:
                 missing.append(name)
-            elif parts.setdefault(path, part) != part:
+            elif splits.setdefault(path, split) != split:
                 twice.append(name)
     if twice:
         problems.append(
@@ -140,8 +140,8 @@ def _assigned(
             f"{', '.join(lists)}, such as {twice[0]}; the first of these lists is used"
         )
     if "train" not in lists.values():
-        parts = {file: parts.get(file, "train") for file in files}
-    return PartLists(folder, parts, list(dict.fromkeys(missing)))
+        splits = {file: splits.get(file, "train") for file in files}
+    return SplitLists(folder, splits, list(dict.fromkeys(missing)))
 
 
 def _index(files: Sequence[Path], root: Path) -> dict[str, Path | None]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from warmstart.core.records.part_names import part_of_name, parts_of_names
+from warmstart.core.records.split_names import split_of_name, splits_of_names
 from warmstart.errors import UsageError
 from warmstart.image.annotations.boxes import read_boxes
 from warmstart.image.annotations.masks import read_masks
@@ -66,7 +66,7 @@ def test_a_copy_of_the_folder_in_itself_is_not_used(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("train", "other", "part"),
+    ("train", "other", "split"),
     [
         ("training_set", "test_set", "test"),
         ("Training Set", "Test Set", "test"),
@@ -78,28 +78,28 @@ def test_a_copy_of_the_folder_in_itself_is_not_used(tmp_path):
         ("flowers_training_set", "flowers_dev_set", "validation"),
     ],
 )
-def test_names_of_parts(tmp_path, train, other, part):
-    assert parts_of_names([train, other]) == {train: "train", other: part}
+def test_names_of_splits(tmp_path, train, other, split):
+    assert splits_of_names([train, other]) == {train: "train", other: split}
     classes(tmp_path / "classes", train, count=6)
     classes(tmp_path / "classes", other)
     data = read(tmp_path / "classes")
     assert data.classes == ("ant", "bee")
-    assert len(dict(data.parts())[part]) == 4
+    assert len(dict(data.splits())[split]) == 4
     for name in (train, other):
         boxed(tmp_path / "boxes" / name)
         masked(tmp_path / "masks" / name)
     for photos in (read_boxes(tmp_path / "boxes").photos, read_masks(tmp_path / "masks").photos):
-        assert sorted(photo.part for photo in photos) == sorted([part] * 2 + ["train"] * 2)
+        assert sorted(photo.split for photo in photos) == sorted([split] * 2 + ["train"] * 2)
 
 
 @pytest.mark.parametrize(
     "name", ["trained", "rain", "bullet_train", "validity", "train_test", "set", "7"]
 )
 def test_other_names(name):
-    assert part_of_name(name) is None
+    assert split_of_name(name) is None
 
 
-def test_classes_called_as_parts(tmp_path):
+def test_classes_called_as_splits(tmp_path):
     for name in ("bullet_train", "freight_train", "test_track"):
         for n in range(5):
             photo(tmp_path / name / f"{n}.png")
@@ -122,7 +122,7 @@ def test_folders_that_are_refused(tmp_path, folders, message):
 
 
 @pytest.mark.parametrize(("make", "reader"), [(boxed, read_boxes), (masked, read_masks)])
-def test_parts_of_boxes_and_masks(tmp_path, make, reader):
+def test_splits_of_boxes_and_masks(tmp_path, make, reader):
     for name in ("train", "valid", "val"):
         make(tmp_path / "two" / name)
     with pytest.raises(UsageError, match="val/ and valid/"):
@@ -145,7 +145,7 @@ def test_parts_of_boxes_and_masks(tmp_path, make, reader):
         reader(tmp_path / "unlabelled")
 
 
-def test_parts_inside_images(tmp_path):
+def test_splits_inside_images(tmp_path):
     def yolo(root, *names):
         for name in names:
             photo(root / "images" / name / f"{name}.png")
@@ -155,7 +155,7 @@ def test_parts_inside_images(tmp_path):
         return root
 
     data = read_boxes(yolo(tmp_path / "years", "train2017", "val2017"))
-    assert [photo.part for photo in data.photos] == ["train", "validation"]
+    assert [photo.split for photo in data.photos] == ["train", "validation"]
     with pytest.raises(UsageError, match=r"train2017/, and 1 photo in none of them"):
         read_boxes(yolo(tmp_path / "extra", "train2017", "extra"))
     with pytest.raises(UsageError, match=r"val/ and valid/"):
@@ -166,7 +166,7 @@ def test_archives_unpacked_into_folders_of_their_names(tmp_path):
     classes(tmp_path, "seg_train/seg_train", "seg_test/seg_test", count=4)
     photo(tmp_path / "seg_pred" / "seg_pred" / "1.png")
     data = read(tmp_path)
-    assert [len(part) for _, part in data.parts()] == [6, 2, 8]
+    assert [len(split) for _, split in data.splits()] == [6, 2, 8]
     assert data.problems == (
         f"{tmp_path}/seg_pred/seg_pred: 1 photo not used, without class folders",
     )
@@ -181,7 +181,7 @@ def test_what_is_left_out_is_counted(tmp_path):
     (tmp_path / "train" / "ant" / "scan.jp2").write_bytes(b"\0\0\0\x0cjP  \r\n\x87\n")
     (tmp_path / "train" / "ant" / "notes.txt").write_text("sunny")
     data = read(tmp_path)
-    assert [len(part) for _, part in data.parts()] == [6, 6]
+    assert [len(split) for _, split in data.splits()] == [6, 6]
     text = "\n".join(data.problems)
     assert len(data.problems) == 5
     assert f"{tmp_path / 'test'}: 1 photo not used, without class folders" in text
