@@ -51,6 +51,7 @@ def _start() -> str:
         RAY_USAGE_STATS_ENABLED="0",
         RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
         RAY_BACKEND_LOG_LEVEL="fatal",
+        RAY_worker_niceness="0",  # by default 15: other tests would run first
     )
     os.environ.pop("RAY_AUTH_MODE", None)  # an earlier test may have set it unnoticed by Ray
     for attempt in range(1, ATTEMPTS + 1):

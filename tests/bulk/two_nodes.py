@@ -17,6 +17,7 @@ os.environ.update(
     RAY_AUTH_MODE=MODE,
     RAY_USAGE_STATS_ENABLED="0",
     RAY_BACKEND_LOG_LEVEL="fatal",
+    RAY_worker_niceness="0",
 )
 if MODE == TOKEN:
     os.environ["RAY_AUTH_TOKEN"] = "a" * 64
