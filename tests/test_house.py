@@ -19,6 +19,7 @@ FLOORS = [
         "json_values",
         "lazy",
         "log",
+        "ranking",
         "suggestions",
         "version",
     ),

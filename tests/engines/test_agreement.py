@@ -63,3 +63,43 @@ def test_a_calibration_is_saved_and_known_by_its_numbers(tmp_path):
     batches = list(calibration.batches())
     assert len(batches) == 2
     np.testing.assert_array_equal(batches[1]["images"], LOGITS[1:])
+
+
+BOXES = np.array([[0.0, 0.0, 0.2, 0.2], [0.02, 0.0, 0.2, 0.2], [0.5, 0.5, 0.9, 0.9]])
+SCORES = np.array([[0.9, 0.1], [0.8, 0.1], [0.1, 0.7]])
+
+
+@pytest.mark.parametrize(
+    ("scores", "boxes", "f1"),
+    [
+        (SCORES, BOXES, 1.0),
+        (SCORES, BOXES + 0.02, 1.0),
+        (SCORES, BOXES + 0.05, 0.5),  # the small one is another
+        (SCORES[:, ::-1], BOXES, 0.0),  # other classes
+        ([[0.9, 0.1], [0.8, 0.1], [0.1, 0.3]], BOXES, 2 / 3),  # one score is too low
+        ([[0.9, 0.1], [0.1, 0.1], [0.1, 0.7]], BOXES, 1.0),  # it would be suppressed
+        (0 * SCORES, BOXES, 0.0),
+        (SCORES[::-1], BOXES[::-1], 1.0),  # the order of the boxes means nothing
+    ],
+)
+def test_agreement_of_boxes(scores, boxes, f1):
+    rule = Rule("boxes", ("scores", "boxes"), above=0.4, suppression=0.5)
+    pairs = ((np.asarray(scores), np.asarray(boxes)), (SCORES, BOXES))
+    first, second = (
+        rule.decide({}, {"scores": scores[None], "boxes": boxes[None]}) for scores, boxes in pairs
+    )
+    assert rule.agreement(first, second) == pytest.approx(f1)
+    assert rule.agreement(second, first) == pytest.approx(f1)
+
+
+def test_each_box_has_one_counterpart():
+    rule = Rule("boxes", ("scores", "boxes"), above=0.4)
+    twice = rule.decide({}, {"scores": SCORES[None, [0, 0]], "boxes": BOXES[None, [0, 0]]})
+    once = rule.decide({}, {"scores": SCORES[None, :1], "boxes": BOXES[None, :1]})
+    assert rule.agreement(twice, once) == pytest.approx(2 / 3)
+
+
+def test_photos_without_boxes_agree():
+    rule = Rule("boxes", ("scores", "boxes"), above=0.95)
+    none = rule.decide({}, {"scores": SCORES[None], "boxes": BOXES[None]})
+    assert rule.agreement(none, none) == 1.0

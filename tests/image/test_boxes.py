@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warmstart.catalog import ImagePreprocessing
-from warmstart.image.boxes import choose, overlaps, suppress
+from warmstart.engines.boxes import choose, overlaps, suppress
 from warmstart.image.detection import in_photo
 from warmstart.image.geometry import Frame
 

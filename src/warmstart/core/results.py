@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-import numpy as np
-
 from warmstart.core import html
 from warmstart.core.terminal import bars
 from warmstart.core.wire import Record, Result, Score
 from warmstart.errors import InputError, without_frames
 from warmstart.json_values import JSON
+from warmstart.ranking import best
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -142,18 +141,6 @@ class Failed:
 
     def _repr_html_(self) -> str:
         return html.block(self.input, html.paragraph(html.text(f"Failed: {self.error}")))
-
-
-def best(scores: NDArray[Any], count: int) -> NDArray[Any]:
-    """Indices of the highest scores (N,), best first, at most `count`; the first of equal ones, NaN
-    last.
-    """
-    negative = -scores
-    if count < len(negative):  # sorting all of tens of thousands costs more than a partition
-        indices = np.flatnonzero(negative <= np.partition(negative, count - 1)[count - 1])
-        if len(indices) >= count:  # else there are NaN among them
-            return indices[np.argsort(negative[indices], kind="stable")[:count]]
-    return np.argsort(negative, kind="stable")[:count]
 
 
 def raise_failed(results: Iterable[Any]) -> Iterator[Any]:

@@ -21,11 +21,12 @@ import numpy as np
 
 from warmstart.atomic import new_folder
 from warmstart.core.output_files import check_new_folder
-from warmstart.core.results import Failed, best
+from warmstart.core.results import Failed
 from warmstart.core.wire import Record, Result, Score
 from warmstart.counts import counted
 from warmstart.digests import sha256_of
 from warmstart.errors import BundleError, UsageError
+from warmstart.ranking import best
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,8 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-Measure = Literal["classes", "labels", "positions", "values", "vectors"]
+from warmstart.engines.boxes import MAX_BOXES, choose, common
+
+Measure = Literal["boxes", "classes", "labels", "positions", "values", "vectors"]
 WORDS: Mapping[str, str] = {
+    "boxes": "F1 of the boxes",
     "classes": "same best class",
     "labels": "same labels",
     "positions": "same best tokens",
@@ -17,7 +20,9 @@ WORDS: Mapping[str, str] = {
     "vectors": "mean cosine similarity",
 }
 Decisions = tuple[np.ndarray, ...]
-"""The compared values for each output of a rule: one per input, pixel or token."""
+"""The compared values for each output of a rule: one per input, pixel or token; for boxes a single
+array.
+"""
 
 
 @dataclass(frozen=True)
@@ -25,20 +30,25 @@ class Rule:
     """How agreement between two engines is measured.
 
     Attributes:
-        measure: `"classes"`: the share of inputs, tokens or pixels with the same argmax over the
-            last axis. `"labels"`: the share of inputs for which the same values of the last axis
-            are above `above`. `"positions"`: the share of inputs with the same argmax over the
-            tokens, for every output. `"values"`: the coefficient of determination, 0 if it is
-            negative. `"vectors"`: the mean cosine similarity.
-        outputs: names of the program's outputs that are compared.
+        measure: `"boxes"`: the F1 score of the boxes; two are the same if their class is, and their
+            intersection over union is at least 0.5. `"classes"`: the share of inputs, tokens or
+            pixels with the same argmax over the last axis. `"labels"`: the share of inputs for
+            which the same values of the last axis are above `above`. `"positions"`: the share of
+            inputs with the same argmax over the tokens, for every output. `"values"`: the
+            coefficient of determination, 0 if it is negative. `"vectors"`: the mean cosine
+            similarity.
+        outputs: names of the program's outputs that are compared; for boxes the scores (B, N, classes)
+            and the sides (B, N, 4).
         mask: the input that is 0 for padding, which is ignored.
-        above: the value above which a label applies.
+        above: the value above which a label applies; for boxes the lowest score.
+        suppression: for boxes: see `engines.boxes.choose`.
     """
 
     measure: Measure
     outputs: tuple[str, ...]
     mask: str | None = None
     above: float = 0.0
+    suppression: float | None = None
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Rule:
@@ -61,6 +71,8 @@ class Rule:
             inputs: of the call, (B, …) each.
             outputs: of the program, (B, …) each.
         """
+        if self.measure == "boxes":
+            return (self._boxes(*(outputs[name] for name in self.outputs)),)
         mask = inputs[self.mask] > 0 if self.mask and self.mask in inputs else None
         return tuple(self._decide(outputs[name], mask) for name in self.outputs)
 
@@ -76,8 +88,18 @@ class Rule:
             return best_tokens
         return values.reshape(-1) if self.measure == "values" else values
 
+    def _boxes(self, scores: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """The selected boxes (B, MAX_BOXES, 5), highest score first: sides and class; -1 for none."""
+        selected = np.full((len(boxes), MAX_BOXES, 5), -1.0)
+        for row, own, own_scores in zip(selected, boxes, scores, strict=True):
+            index, label, _ = choose(own, own_scores, self.above, MAX_BOXES, self.suppression)
+            row[: len(index)] = np.column_stack([own[index], label])
+        return selected
+
     def agreement(self, actual: Decisions, expected: Decisions) -> float:
         """How far two series of decisions agree, from 0 to 1."""
+        if self.measure == "boxes":
+            return _f1(*actual, *expected)
         if self.measure == "values":
             return min(map(_determination, actual, expected))
         if self.measure == "vectors":
@@ -91,6 +113,14 @@ class Rule:
 def joined(parts: Sequence[Decisions]) -> Decisions:
     """The decisions of several calls, in their order."""
     return tuple(np.concatenate(each) for each in zip(*parts, strict=True))
+
+
+def _f1(actual: np.ndarray, expected: np.ndarray) -> float:
+    """The F1 score of boxes, as `Rule._boxes` returns them; 1 if there are none."""
+    both = [[boxes[boxes[:, 4] >= 0] for boxes in each] for each in (actual, expected)]
+    count = sum(len(boxes) for each in both for boxes in each)
+    shared = sum(common(*pair) for pair in zip(*both, strict=True))
+    return 2 * shared / count if count else 1.0
 
 
 def _determination(actual: np.ndarray, expected: np.ndarray) -> float:

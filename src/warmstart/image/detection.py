@@ -19,8 +19,9 @@ from warmstart.core.result_collections import Results, ResultStream
 from warmstart.core.results import Failed
 from warmstart.core.task import task_of
 from warmstart.core.types import Data
+from warmstart.engines.agreement import Rule
+from warmstart.engines.boxes import MAX_BOXES, areas, choose
 from warmstart.errors import documented_in
-from warmstart.image.boxes import areas, choose
 from warmstart.image.geometry import Frame
 from warmstart.image.inputs import Photo
 from warmstart.image.model import FEATURE_NOTES, DensePhotoModel, PhotoOptions, image_program
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from warmstart.engines.keras import Program
 
 THRESHOLD = 0.5
-MAX_BOXES = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +120,12 @@ class ObjectDetector(DensePhotoModel[Detections, DetectOptions]):
     def threshold(self) -> float:
         """The lowest score of a box if a call does not set `threshold`."""
         return float(self.entry.processing.get("threshold", THRESHOLD))
+
+    @property
+    def agreement_rule(self) -> Rule:
+        suppression = self.entry.processing.get("suppression")
+        outputs = ("scores", "boxes")
+        return Rule("boxes", outputs, above=self.threshold, suppression=suppression)
 
     def decode(self, prepared: Prepared, outputs: Any, options: DetectOptions) -> Detections:
         (row,) = outputs

@@ -17,10 +17,11 @@ from warmstart.core.model import Prepared
 from warmstart.core.options import BatchOptions, ColumnOptions, Option, takes
 from warmstart.core.probabilities import softmax
 from warmstart.core.result_collections import Results, ResultStream
-from warmstart.core.results import Failed, Prediction, best
+from warmstart.core.results import Failed, Prediction
 from warmstart.core.task import task_of
 from warmstart.core.types import Data
 from warmstart.errors import InputError, UsageError, documented_in
+from warmstart.ranking import best
 from warmstart.text import data as text_data
 from warmstart.text.data import EvaluateTextsOptions
 from warmstart.text.encoder import TextModel, Windows

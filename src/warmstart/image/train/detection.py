@@ -14,10 +14,10 @@ import numpy as np
 from warmstart.core.loading import load
 from warmstart.core.model import Model
 from warmstart.core.task_record import resolve
+from warmstart.engines.boxes import choose
 from warmstart.errors import UsageError
 from warmstart.image.annotations.box_data import BoxData, BoxedPhoto
 from warmstart.image.annotations.boxes import read_boxes
-from warmstart.image.boxes import choose
 from warmstart.image.evaluation import truth_of
 from warmstart.image.metrics.coco import CocoEvaluation, PredictedBoxes
 from warmstart.image.train import detection_report, fcos_targets

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from warmstart.counts import counted
+from warmstart.engines.boxes import overlaps
 from warmstart.image import decoder
 from warmstart.image.annotations.box_data import BoxedPhoto
-from warmstart.image.boxes import overlaps
 from warmstart.image.metrics.coco import PredictedBoxes
 from warmstart.image.results.detections import Box, Mark, draw_boxes
 from warmstart.training.page import Section

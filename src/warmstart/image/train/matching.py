@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from warmstart.image.boxes import areas, overlaps
+from warmstart.engines.boxes import areas, overlaps
 
 UNMATCHED = -1
 ALPHA, GAMMA = 0.25, 2.0

@@ -1,13 +1,19 @@
-"""Boxes as arrays (N, 4) of xmin, ymin, xmax, ymax: overlap, suppression and selection."""
+"""Boxes as arrays (N, 4) of xmin, ymin, xmax, ymax: overlap, suppression, selection and
+comparison.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from warmstart.core.results import best
+from warmstart.ranking import best
 
+MAX_BOXES = 300
+"""The largest number of boxes of a result, unless another is requested."""
 SUPPRESSION_CANDIDATES = 1000
 """The boxes of a class with the highest scores, which suppression considers."""
+SAME = 0.5
+"""The overlap from which two boxes of a class are the same object."""
 
 
 def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -87,3 +93,20 @@ def choose(
         index, label, score = index[remaining], label[remaining], score[remaining]
     order = best(score, max_boxes)
     return index[order], label[order], score[order]
+
+
+def common(a: np.ndarray, b: np.ndarray) -> int:
+    """The number of boxes that two results share: pairs of the same class that overlap by at least
+    `SAME`, each box in one pair.
+
+    Args:
+        a, b: (N, 5) and (M, 5): sides and class, highest score first.
+    """
+    overlap = overlaps(a[:, :4], b[:, :4]) * (a[:, 4:] == b[None, :, 4])
+    count = 0
+    for row in overlap if len(b) else ():
+        index = row.argmax()
+        if row[index] >= SAME:
+            overlap[:, index] = 0
+            count += 1
+    return count

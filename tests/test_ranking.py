@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warmstart.core.results import best
+from warmstart.ranking import best
 
 
 @given(
