@@ -1,12 +1,12 @@
-"""Add a calibrated int8 program to a model that ships in the package, if it is faster and as accurate.
+"""Measure the models that ship in the package in int8, and add the programs that are faster and as accurate.
 
-    python scripts/calibrate_embedded.py leaf_deeplabv3 --metric miou \
-        --calibration ../shared/data/images/coffee-leaves/train/images --data ../shared/data/images/coffee-leaves/test
+    python scripts/calibrate_embedded.py ../shared/data                            # a table of all of them
+    python scripts/calibrate_embedded.py ../shared/data --only bccd_fcos --add
 
-The program is that of LiteRT; NNCF must not be installed, because its program for OpenVINO would double the size. It is
-added if it takes at most 0.97 of the time of float32 on this machine, if the metric falls by at most 0.01, and if all
-embedded models stay small enough. The section "int8" of the card has what was measured. The scripts that make a bundle
-write it without this program: run this one again after them. Needs `warmstart[tensorflow]`.
+All programs run on LiteRT; NNCF must not be installed, because its program for OpenVINO would double the size. A
+program is added if it takes at most 0.97 of the time of float32 on this machine, if no metric falls by more than 0.01,
+and if all embedded models stay small enough. The section "int8" of the card has what was measured. The scripts that
+make a bundle write it without this program: run this one again after them. Needs `warmstart[tensorflow]`.
 """
 
 from __future__ import annotations
@@ -15,109 +15,180 @@ import argparse
 import dataclasses
 import re
 import shutil
+import statistics
 import tempfile
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import warmstart as ws
+from embedded_cases import CASES, Case
 from warmstart.catalog.queries import EMBEDDED
 from warmstart.core import bundle
+from warmstart.engines.calibration_record import FloatRecord
 from warmstart.engines.choose import CLEARLY_FASTER
 from warmstart.engines.store import Artifact
-from warmstart.errors import is_installed
+from warmstart.errors import CompileError, is_installed
 
 LOST = 0.01
-"""The most that the metric may fall."""
-SECONDS = 120.0
+"""The most that a metric may fall."""
+ROUNDS = 40
+ROUND_SECONDS = 0.4
 LARGEST = 20_000_000
 """Bytes of all embedded models."""
 SECTION = re.compile(r"\n## int8\n.*\Z", re.DOTALL)
 
 
-def labelled(data: Path) -> Any:
-    """The data to evaluate on: photos called `wnid_name.JPEG`, or what `evaluate` takes."""
-    photos = sorted(data.glob("*.JPEG"))
-    return [(path, path.name.split("_")[0]) for path in photos] or data
+@dataclass(frozen=True)
+class Measured:
+    """A model in int8, compared with itself in float32.
 
-
-def timed(exact: Any, small: Any) -> Artifact:
-    """The calibrated program with the least times of single calls, in turns: other programs on the
-    machine only add to a time.
+    Attributes:
+        small: the model in int8.
+        ratio: its time relative to float32, the median over the rounds.
+        milliseconds: of one call, by precision: the least of the rounds' medians, to which other
+            programs on the machine add least.
+        before, after: metrics of float32 and of int8.
     """
-    record = small.artifact.calibration
-    models = {
-        "float32": lambda: exact,
-        "bfloat16": lambda: exact.in_precision("bfloat16"),
-        "litert": lambda: small,
-    }
-    engines = {name: models[name]().engine for name in record.milliseconds}
-    probe = exact.engine.signatures["forward"].probe(size=1)
+
+    small: Any
+    ratio: float
+    milliseconds: Mapping[str, float]
+    before: Mapping[str, float]
+    after: Mapping[str, float]
+
+    @property
+    def lost(self) -> float:
+        return max(self.before[name] - self.after[name] for name in self.before)
+
+    @property
+    def row(self) -> str:
+        """A row of the table in docs/engines.md."""
+        record = self.small.artifact.calibration
+        agreement = f"{record.agreement['litert']:.1%}" if record else "-"
+        layers = f", {record.float_layers} layers in float32" if record else ""
+        activations = "calibrated" if record and record.float_layers is not None else "at run time"
+        metrics = "; ".join(
+            f"{name} {value:.3f} → {self.after[name]:.3f}" for name, value in self.before.items()
+        )
+        times = f"{self.milliseconds['float32']:.2f} | {self.milliseconds['int8']:.2f}"
+        return (
+            f"| `{self.small.name}` | {activations}{layers if activations == 'calibrated' else ''} | "
+            f"{times} | {self.ratio:.2f} | {agreement} | {metrics} |"
+        )
+
+
+def measured(name: str, case: Case, data: Path, least: float) -> Measured:
+    """Compile or calibrate a model in int8, and compare it with float32.
+
+    Raises:
+        CompileError: no program reaches the requested agreement.
+    """
+    exact = ws.load(name, engine="litert")
+    options: dict[str, Any] = {}
+    if case.calibration is not None:
+        options = {"calibration": case.calibration(data), "agreement": least}
+    small = ws.load(name, engine="litert", precision="int8", **options)
+    ratio, milliseconds = compared(exact, small, case.call or on_program)
+    before, after = (case.evaluate(model, data) for model in (exact, small))
+    return Measured(small, ratio, milliseconds, before, after)
+
+
+def on_program(model: Any) -> Any:
+    """One call of a model's program on a probe input."""
+    probe = model.engine.signatures["forward"].probe(size=1)
     inputs = {name: np.ascontiguousarray(array) for name, array in probe.items()}
-    least = dict.fromkeys(engines, float("inf"))
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        for name, engine in engines.items():
-            start = time.perf_counter()
-            engine.run("forward", **inputs)
-            least[name] = min(least[name], time.perf_counter() - start)
-    times = {name: round(seconds * 1e3, 3) for name, seconds in least.items()}
-    retimed = dataclasses.replace(record, milliseconds=times)
-    return dataclasses.replace(
-        small.artifact, record={**small.artifact.record, "calibration": retimed.to_dict()}
-    )
+    return model.engine.run("forward", **inputs)
+
+
+def compared(
+    exact: Any, small: Any, call: Callable[[Any], Any]
+) -> tuple[float, Mapping[str, float]]:
+    """The time of int8 relative to float32, and the milliseconds of both; see `Measured`.
+
+    They take turns, and each round is compared by its medians: other programs on the machine slow
+    both.
+    """
+    models = {"float32": exact, "int8": small}
+    rounds: dict[str, list[float]] = {name: [] for name in models}
+    for number in range(ROUNDS):
+        for name in sorted(models, reverse=bool(number % 2)):
+            times: list[float] = []
+            call(models[name])  # warm up after the other one
+            end = time.perf_counter() + ROUND_SECONDS
+            while len(times) < 3 or time.perf_counter() < end:
+                start = time.perf_counter()
+                call(models[name])
+                times.append((time.perf_counter() - start) * 1e3)
+            rounds[name].append(statistics.median(times))
+    ratios = [b / a for a, b in zip(rounds["float32"], rounds["int8"], strict=True)]
+    milliseconds = {name: min(times) for name, times in rounds.items()}
+    return statistics.median(ratios), milliseconds
 
 
 def size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("name", help="of the embedded model")
-    parser.add_argument("--calibration", type=Path, required=True, help="inputs, without labels")
-    parser.add_argument("--data", type=Path, required=True, help="other inputs, with labels")
-    parser.add_argument("--metric", required=True, help="of `evaluate`, such as top1")
-    parser.add_argument("--agreement", type=float, default=0.99)
-    options = parser.parse_args()
-    if is_installed("nncf"):
-        parser.error("NNCF is installed; use an environment without it")
-    exact: Any = ws.load(options.name)
-    small: Any = ws.load(
-        options.name,
-        engine="litert",
-        precision="int8",
-        calibration=options.calibration,
-        agreement=options.agreement,
-    )
-    artifact, data = timed(exact, small), labelled(options.data)
-    before, after = (model.evaluate(data) for model in (exact, small))
-    times = artifact.calibration.milliseconds
-    ratio = times["litert"] / times["float32"]
-    lost = before[options.metric] - after[options.metric]
-    target = EMBEDDED / options.name
+def add(found: Measured) -> None:
+    """Put the program into the bundle, if it is good enough, and what was measured into the card."""
+    name, artifact = found.small.name, found.small.artifact
+    target = EMBEDDED / name
     whole = size(EMBEDDED) - size(target / "artifacts" / "int8") + size(artifact.folder)
-    words = (
-        f"{artifact.calibration} {options.metric} on {after['count']:,} further "
-        f"inputs: {after[options.metric]:.3f}, float32 {before[options.metric]:.3f}."
+    if found.ratio > CLEARLY_FASTER or found.lost > LOST or whole > LARGEST:
+        print(f"{name}: not added; all embedded models would take {whole:,} bytes")
+        return
+    times = {**artifact.calibration.milliseconds, "float32": found.milliseconds["float32"]}
+    times["litert"] = found.milliseconds["int8"]
+    rounded = {precision: round(ms, 3) for precision, ms in times.items()}
+    record = dataclasses.replace(
+        artifact.calibration, milliseconds=rounded, float32=FloatRecord("litert")
     )
-    print(words)
-    print(f"{ratio:.2f} of the time of float32; {whole:,} bytes of all embedded models")
-    if ratio > CLEARLY_FASTER or lost > LOST or whole > LARGEST:
-        raise SystemExit("not added")
+    artifact = Artifact(artifact.folder, {**artifact.record, "calibration": record.to_dict()})
+    weights = ws.load(name).weights.digest
     with tempfile.TemporaryDirectory(dir=target / "artifacts") as temporary:
         folder = Path(temporary) / "int8"
-        bundle.write_int8(folder, artifact, exact.name, exact.weights.digest)
+        bundle.write_int8(folder, artifact, name, weights)
         shutil.rmtree(target / "artifacts" / "int8", ignore_errors=True)
         folder.rename(target / "artifacts" / "int8")
+    metrics = "; ".join(
+        f"{metric} {found.after[metric]:.3f}, float32 {value:.3f}"
+        for metric, value in found.before.items()
+    )
     card = target / "README.md"
     text = SECTION.sub("\n", card.read_text("utf-8")).rstrip()
     card.write_text(
-        f"{text}\n\n## int8\n\n{words} `scripts/calibrate_embedded.py` made this program.\n",
+        f"{text}\n\n## int8\n\n{record} On further inputs: {metrics}. "
+        "`scripts/calibrate_embedded.py` made this program.\n",
         "utf-8",
     )
+    print(f"{name}: added; all embedded models take {size(EMBEDDED):,} bytes")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("data", type=Path, help="the folder of real data")
+    parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), metavar="NAME")
+    parser.add_argument("--agreement", type=float, default=0.99)
+    parser.add_argument("--add", action="store_true", help="put good programs into the bundles")
+    options = parser.parse_args()
+    if is_installed("nncf"):
+        parser.error("NNCF is installed; use an environment without it")
+    print("| model | activations | float32, ms | int8, ms | ratio | agreement | metrics |")
+    print("|---|---|--:|--:|--:|--:|---|")
+    for name in options.only:
+        try:
+            found = measured(name, CASES[name], options.data, options.agreement)
+        except CompileError as error:
+            print(f"| `{name}` | {error} |", flush=True)
+            continue
+        print(found.row, flush=True)
+        if options.add and found.small.artifact.calibration is not None:
+            add(found)
 
 
 if __name__ == "__main__":

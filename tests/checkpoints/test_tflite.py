@@ -71,6 +71,36 @@ def test_arrays_are_found_again_whatever_the_order_of_their_axes(folder, arrays)
             np.testing.assert_array_equal(checkpoint.read(name), array, err_msg=name)
 
 
+def test_arrays_that_a_program_joins_in_one_tensor(tmp_path):
+    """Kernels of filters and gates, one after another."""
+    shipped = EMBEDDED / "digits_wavenet_asr" / "artifacts" / "float32"
+    folder = shutil.copytree(shipped, tmp_path / "float32")
+    with open_checkpoint(folder / "artifact.json") as checkpoint:
+        arrays = {name: checkpoint.read(name) for name in checkpoint.names()}
+    (folder / "rest.safetensors").unlink()
+    record = json.loads((folder / "artifact.json").read_text())
+    shared = share_arrays(folder, arrays)
+    halves = [shared[f"stack/layer3/{part}_kernel"] for part in ("filter", "gate")]
+    assert halves[0]["tensor"] == halves[1]["tensor"]
+    assert [half["start"] for half in halves] == [0, arrays["stack/layer3/gate_kernel"].size]
+    store.write_record(folder, "float16", {"signatures": record["signatures"], "arrays": shared})
+    with open_checkpoint(folder / "artifact.json") as checkpoint:
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(checkpoint.read(name), array, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("start", "message"), [(10**6, "another size"), (-1, "impossible"), ("0", "impossible")]
+)
+def test_a_start_that_is_not_in_the_tensor_is_refused(tmp_path, start, message):
+    shipped = EMBEDDED / "digits_wavenet_asr" / "artifacts" / "float32"
+    folder = shutil.copytree(shipped, tmp_path / "float32")
+    name = "stack/layer3/gate_kernel"
+    rewrite(folder, lambda record: record["arrays"][name].update(start=start))
+    with pytest.raises(CorruptCheckpointError, match=message):
+        open_checkpoint(folder / "artifact.json")
+
+
 def test_no_two_arrays_share_a_tensor(folder, arrays):
     name = max(kernels(arrays), key=lambda name: arrays[name].size)
     shared = share_arrays(folder, {"a": arrays[name], "b": arrays[name]})

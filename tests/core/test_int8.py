@@ -80,8 +80,8 @@ def test_a_stored_program_that_agrees_too_little_is_refused(compiled):
     ws.load(CIFAR, precision="int8", agreement=ASKED)
     with pytest.raises(UsageError, match=r"has an agreement of .*requested 100.0%"):
         ws.load(CIFAR, precision="int8", agreement=1.0)
-    with pytest.raises(UsageError, match="no calibrated int8 program of sst2_bert_tiny"):
-        ws.load("sst2_bert_tiny", precision="int8", agreement=0.5)
+    with pytest.raises(UsageError, match="no calibrated int8 program of efficientnet_lite0"):
+        ws.load("efficientnet_lite0", precision="int8", agreement=0.5)
     with pytest.raises(UsageError, match="agreement is for precision='int8'"):
         ws.load(CIFAR, agreement=0.5)
 
@@ -212,7 +212,7 @@ def test_a_choice_of_int8_holds_for_its_own_program_only(compiled):
 
 def test_auto_is_found_out_once_and_says_why(compiled, photos, printed):
     with pytest.raises(UsageError, match=r"calibration=DATA.*warmstart compile"):
-        ws.load("sst2_bert_tiny", precision="auto")  # nothing is stored
+        ws.load("efficientnet_lite0", precision="auto")  # nothing is stored
     chosen = ws.load(CIFAR, precision="auto", calibration=photos, agreement=ASKED)
     assert chosen.precision in ("float32", "bfloat16", "int8")
     assert ws.load(CIFAR, precision="auto").precision == chosen.precision

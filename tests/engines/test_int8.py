@@ -36,8 +36,26 @@ def quantised(program, artifact, folder, threshold, validation=0) -> Artifact:
     return Artifact.load(folder)
 
 
-def test_layers_stay_in_float32_until_the_agreement_is_met(program, artifact, tmp_path):
-    whole = quantised(program, artifact, tmp_path / "whole", 0.1)
+@pytest.fixture
+def reaching(program, artifact, tmp_path, monkeypatch):
+    """`reaching(fastest)`: more agreement than all layers in 8 bits have, and the program that
+    reaches it; `fastest` is the one of several programs that takes the least time.
+    """
+
+    def make(fastest):
+        whole = quantised(program, artifact, tmp_path / "whole", 0.1)
+        least = 1 - (1 - whole.calibration.agreement["litert"]) * 0.8
+        monkeypatch.setattr(
+            "warmstart.engines.choose.measure",
+            lambda engines: [1.0 if index == fastest else 2.0 for index in range(len(engines))],
+        )
+        return least, quantised(program, artifact, tmp_path / "more", least)
+
+    return make
+
+
+def test_layers_stay_in_float32_until_the_agreement_is_met(program, artifact, tmp_path, reaching):
+    whole = quantised(program, artifact, tmp_path / "int8", 0.1)
     record = whole.calibration
     assert record.inputs == 12
     assert record.float_layers == 0
@@ -49,11 +67,28 @@ def test_layers_stay_in_float32_until_the_agreement_is_met(program, artifact, tm
     expected = inputs.decisions(LiteRTEngine(artifact.path, artifact.signatures))
     assert inputs.agreement(engine, expected) == pytest.approx(reached, abs=1e-5)
 
-    asked = 1 - (1 - reached) * 0.8
-    mixed = quantised(program, artifact, tmp_path / "mixed", asked)
+    least, mixed = reaching(fastest=0)
     assert mixed.calibration.float_layers > 0
-    assert mixed.calibration.agreement["litert"] >= asked
+    assert mixed.calibration.dynamic == ()
+    assert mixed.calibration.agreement["litert"] >= least
     assert "agreement with float32" in str(mixed.calibration)
+    assert [path.name for path in mixed.folder.glob("*.tflite")] == ["program.tflite"]
+
+
+def test_activations_are_quantised_at_run_time_where_that_is_faster(artifact, reaching):
+    least, made = reaching(fastest=1)
+    record = made.calibration
+    assert record.float_layers is None
+    assert record.dynamic == ("litert",)
+    assert record.agreement["litert"] >= least
+    assert str(record).startswith("Activations are quantised at run time; agreement with float32")
+    assert "on 12 inputs;" in str(record)
+    assert [path.name for path in made.folder.glob("*.tflite")] == ["program.tflite"]
+    inputs = calibration(least)
+    expected = inputs.decisions(LiteRTEngine(artifact.path, artifact.signatures))
+    agreement = inputs.agreement(open_engine(made, "litert", "int8"), expected)
+    assert agreement == pytest.approx(record.agreement["litert"], abs=1e-5)
+    assert made.size_on("litert") < artifact.size_on("litert")
 
 
 def test_ranges_are_of_some_inputs_and_the_agreement_is_of_the_others(program, artifact, tmp_path):

@@ -8,7 +8,8 @@ the model the tensor that contains it:
      "arrays": {"conv/kernel": {"tensor": "model/conv/convolution", "shape": [3, 3, 16, 32], "axes": [3, 0, 1, 2]}}}
 
 The numbers of the tensor are the array with its axes in the order of `axes`, as `numpy.transpose`
-takes them. What the program lacks, such as the statistics of normalisations that a converter folds,
+takes them. Where the program joins several arrays in one tensor, `start` is the index of the first
+number of this one. What the program lacks, such as the statistics of normalisations that a converter folds,
 is in `rest.safetensors`.
 """
 
@@ -40,11 +41,30 @@ number. Arrays of other types must be equal.
 
 
 class ArraySource(NamedTuple):
-    """The source of an array of the model: a tensor of the program, and the order of its axes."""
+    """The source of an array of the model: a tensor of the program, the order of its axes, and the
+    index of its first number if the tensor contains other arrays as well.
+    """
 
     tensor: str
     shape: tuple[int, ...]
     axes: tuple[int, ...]
+    start: int | None = None
+
+    def fits(self, size: int) -> bool:
+        """Whether a tensor of so many numbers can contain the array."""
+        own = math.prod(self.shape)
+        return own == size if self.start is None else self.start + own <= size
+
+    def read(self, stored: np.ndarray) -> np.ndarray:
+        """The array, from the numbers of the tensor."""
+        first = self.start or 0
+        own = stored.reshape(-1)[first : first + math.prod(self.shape)]
+        own = own.reshape([self.shape[axis] for axis in self.axes])
+        return np.ascontiguousarray(own.transpose(np.argsort(self.axes))).reshape(self.shape)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The line of the record, as JSON values."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
 
 
 class ProgramCheckpoint(Checkpoint):
@@ -89,7 +109,7 @@ class ProgramCheckpoint(Checkpoint):
                 f"{self.path} names tensors that the program lacks: {abbreviated(missing)}."
             )
         for name, source in self._sources.items():
-            if math.prod(source.shape) != math.prod(self._program.shape(source.tensor)):
+            if not source.fits(math.prod(self._program.shape(source.tensor))):
                 raise CorruptCheckpointError(
                     f"{self.path}: the array {name[:200]!r} has another size in the program."
                 )
@@ -113,10 +133,7 @@ class ProgramCheckpoint(Checkpoint):
         if name not in self._sources:
             return self._other(name).read(name)
         source = self._sources[name]
-        stored = self._program.read(source.tensor).reshape(
-            [source.shape[axis] for axis in source.axes]
-        )
-        return np.ascontiguousarray(stored.transpose(np.argsort(source.axes))).reshape(source.shape)
+        return source.read(self._program.read(source.tensor))
 
     def files(self) -> list[Path]:
         rest = [self._rest.path] if self._rest else []
@@ -138,7 +155,7 @@ def share_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, An
     others.
 
     Returns:
-        The value of `arrays` for the record: name -> tensor, shape and axes.
+        The value of `arrays` for the record: name -> tensor, shape, axes and start.
 
     Raises:
         CheckpointError: the program cannot be read, or the folder not written.
@@ -152,29 +169,59 @@ def share_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, An
         source = _find(array, constants) if array.nbytes >= SHARED_BYTES else None
         if source is None:
             rest[name] = array
-        else:
+            continue
+        if source.start is None:
             del constants[source.tensor]  # no two arrays are the same numbers
-            shared[name] = source._asdict()
+        shared[name] = source.to_dict()
     if rest:
         save_safetensors(folder / REST, rest)
     return shared
 
 
 def _find(array: np.ndarray, constants: Mapping[str, np.ndarray]) -> ArraySource | None:
+    """The tensor that is an array, or else one that contains it."""
+    usable = {
+        tensor: stored
+        for tensor, stored in constants.items()
+        if stored.dtype.kind == array.dtype.kind and stored.itemsize >= array.itemsize
+    }
     largest = float(np.abs(array).max())
-    for tensor, stored in constants.items():
-        is_wide = stored.dtype.kind == array.dtype.kind and stored.itemsize >= array.itemsize
-        if stored.size != array.size or not is_wide:
-            continue
-        for axes in itertools.permutations(range(array.ndim)):
-            transposed = array.transpose(axes)
-            if squeezed(transposed.shape) == squeezed(stored.shape):
-                difference = np.abs(
-                    transposed.reshape(stored.shape).astype(np.float64) - stored
-                ).max()
-                if difference <= (ROUNDING * largest if stored.dtype == np.float32 else 0.0):
+    for tensor, stored in usable.items():
+        if stored.size == array.size:
+            for axes in itertools.permutations(range(array.ndim)):
+                transposed = array.transpose(axes)
+                is_same = squeezed(transposed.shape) == squeezed(stored.shape)
+                if is_same and _close(stored.reshape(transposed.shape), transposed, largest).all():
                     return ArraySource(tensor, array.shape, axes)
+    for tensor, stored in usable.items():
+        if stored.size > array.size:
+            for axes in itertools.permutations(range(array.ndim)):
+                if (start := _start(array.transpose(axes), stored)) is not None:
+                    return ArraySource(tensor, array.shape, axes, start)
     return None
+
+
+def _start(array: np.ndarray, stored: np.ndarray) -> int | None:
+    """The index of the first number of an array in a tensor that joins several along its first axis;
+    None if the array is not there.
+    """
+    sides, own_sides = squeezed(stored.shape), squeezed(array.shape)
+    if len(sides) != len(own_sides) or sides[1:] != own_sides[1:]:
+        return None
+    width, largest = math.prod(sides[1:]), float(np.abs(array).max())
+    rows, own = stored.reshape(-1, width), array.reshape(-1, width)
+    firsts = _close(rows[: len(rows) - len(own) + 1], own[0], largest).all(axis=1)
+    for row in np.flatnonzero(firsts):
+        if _close(rows[row : row + len(own)], own, largest).all():
+            return int(row) * width
+    return None
+
+
+def _close(stored: np.ndarray, array: np.ndarray, largest: float) -> np.ndarray:
+    """Where numbers of a program are those of an array, whose largest number is `largest`."""
+    tolerance = ROUNDING * largest if stored.dtype == np.float32 else 0.0
+    difference: np.ndarray = np.abs(array.astype(np.float64) - stored)
+    return difference <= tolerance
 
 
 def _read_record(path: Path) -> tuple[dict[str, str], dict[str, ArraySource]]:
@@ -199,16 +246,17 @@ def _read_record(path: Path) -> tuple[dict[str, str], dict[str, ArraySource]]:
 
 
 def _source(name: str, fields: Any) -> ArraySource:
-    if not isinstance(fields, dict) or set(fields) != set(ArraySource._fields):
+    if not isinstance(fields, dict) or {*fields, "start"} != set(ArraySource._fields):
         raise ValueError(f"array {name[:200]!r} needs tensor, shape and axes")
-    shape, axes = fields["shape"], fields["axes"]
+    shape, axes, start = fields["shape"], fields["axes"], fields.get("start")
     if (
         not isinstance(fields["tensor"], str)
         or not is_counts(shape)
         or not is_counts(axes)
         or len(shape) > 32
+        or not (start is None or is_counts([start]))
     ):
-        raise ValueError(f"array {name[:200]!r} has an impossible tensor or shape")
+        raise ValueError(f"array {name[:200]!r} has an impossible tensor, shape or start")
     if sorted(axes) != list(range(len(shape))):
         raise ValueError(f"array {name[:200]!r} has axes that are not those of its shape")
-    return ArraySource(fields["tensor"], tuple(shape), tuple(axes))
+    return ArraySource(fields["tensor"], tuple(shape), tuple(axes), start)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -45,8 +45,9 @@ class CalibrationRecord:
         too_low: the agreement of the programs that reached less than requested, by engine; they
             were not stored.
         engine: the best of them.
-        float_layers: the number of layers that TensorFlow Lite left in float32; None: it made no
-            program that is good enough.
+        float_layers: the number of layers that TensorFlow Lite left in float32; None: its program
+            is one of `dynamic`, or it made none that is good enough.
+        dynamic: the engines whose program quantises activations at run time.
         milliseconds: of one input: in `float32` and `bfloat16`, and in int8 by engine.
         float32, bfloat16: how the program runs without quantisation.
         processor: the machine on which it was measured, in words.
@@ -67,6 +68,7 @@ class CalibrationRecord:
     bfloat16: FloatRecord
     processor: str
     machine: str
+    dynamic: Sequence[str] = ()
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> CalibrationRecord:
@@ -92,6 +94,7 @@ class CalibrationRecord:
             bfloat16=FloatRecord(**data.get("bfloat16", {})),
             processor=str(data["processor"]),
             machine=str(data.get("machine", "")),
+            dynamic=tuple(map(str, data.get("dynamic", ()))),
         )
         for engine in {record.engine, *record.agreement}:
             record.in_words(engine)  # raises if a figure is missing
@@ -114,8 +117,12 @@ class CalibrationRecord:
             if self.validation
             else "on the same inputs, which were too few to set some aside"
         )
+        made = f"Calibrated on {counted(self.inputs, 'input')}"
+        if engine in self.dynamic:
+            made = "Activations are quantised at run time"
+            compared = f"on {counted(self.validation or self.inputs, 'input')}"
         return (
-            f"Calibrated on {counted(self.inputs, 'input')}; agreement with float32 "
+            f"{made}; agreement with float32 "
             f"{self.agreement[engine]:.1%} ({self.measure}) {compared}; "
             f"{self.milliseconds[engine]:.2f} ms per input on {engine}, float32 "
             f"{self.milliseconds['float32']:.2f} ms on {self.float32.engine} "

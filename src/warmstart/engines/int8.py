@@ -12,19 +12,22 @@ make a program; an artifact contains each program that reaches the requested agr
 
 If the agreement is too low, layers stay in float32: with TensorFlow Lite first those with the most
 quantisation noise (`quantization_noise`), and more of them until it is reached; NNCF ranks and
-reverts them by its own measure. The programs, float32 and bfloat16 are timed in turns, once: the
-choice of an engine and of a precision on this machine reads these times in the record of the
-artifact, a `CalibrationRecord`.
+reverts them by its own measure. These layers may cost more than quantising activations at run time,
+so TensorFlow Lite then makes such a program as well, and the faster one is stored. The programs,
+float32 and bfloat16 are timed in turns, once: the choice of an engine and of a precision on this
+machine reads these times in the record of the artifact, a `CalibrationRecord`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from warmstart import log
 from warmstart.counts import counted
@@ -56,12 +59,20 @@ class Attempt:
     Attributes:
         engine: runs it.
         agreement: with float32, measured.
-        float_layers: number of layers that TensorFlow Lite left in float32; None for NNCF.
+        float_layers: number of layers that TensorFlow Lite left in float32; None for NNCF, and if
+            activations are quantised at run time.
+        path: the file of TensorFlow Lite.
     """
 
     engine: Engine
     agreement: float
     float_layers: int | None = None
+    path: Path | None = None
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether activations are quantised at run time."""
+        return self.path is not None and self.float_layers is None
 
 
 def compile_int8(
@@ -87,12 +98,9 @@ def compile_int8(
         attempts.append(_by_litert(program, exact, folder, calibration, expected, report))
     except CompileError as error:
         failure = error
-    usable = [attempt for attempt in attempts if attempt.agreement >= calibration.threshold]
-    if not usable:
-        (folder / PROGRAM).unlink(missing_ok=True)
     if is_installed("nncf") and choose.openvino_runs():
         attempts += _by_nncf(exact, reference, folder, calibration, expected, report)
-        usable = [attempt for attempt in attempts if attempt.agreement >= calibration.threshold]
+    usable = [attempt for attempt in attempts if attempt.agreement >= calibration.threshold]
     if not usable:
         raise failure or CompileError(_refusal(attempts, calibration))
     report("measuring")
@@ -124,6 +132,7 @@ def compile_int8(
             {attempt.engine.name: times[attempt.engine.name] for attempt in usable}
         )[0],
         float_layers=usable[0].float_layers,
+        dynamic=tuple(attempt.engine.name for attempt in usable if attempt.is_dynamic),
         milliseconds=times,
         float32=FloatRecord(floats["float32"].name),
         bfloat16=bfloat16,
@@ -146,11 +155,52 @@ def _by_litert(
     expected: Decisions,
     report: Report,
 ) -> Attempt:
-    """Write `program.tflite`, with as few float32 layers as the agreement needs."""
+    """The program of TensorFlow Lite: `program.tflite` is the fastest one that agrees enough. If none
+    does, the best attempt; there is no file then.
+
+    Raises:
+        CompileError: the converter failed.
+    """
+    failure: CompileError | None = None
+    attempts: list[Attempt] = []
+    for make in (_static, _dynamic):
+        try:
+            attempts.append(make(program, exact, folder, calibration, expected, report))
+        except CompileError as error:
+            failure = failure or error
+        usable = [attempt for attempt in attempts if attempt.agreement >= calibration.threshold]
+        if any(attempt.float_layers == 0 for attempt in usable):
+            break  # nothing is faster than all layers in 8 bits, with known ranges
+    if not attempts:
+        assert failure is not None
+        raise failure
+    if len(usable) > 1:
+        times = choose.measure([attempt.engine for attempt in usable])
+        usable = [usable[int(np.argmin(times))]]
+    for attempt in attempts:
+        if attempt.path is not None and attempt not in usable:
+            attempt.path.unlink()
+    if not usable:
+        return max(attempts, key=lambda attempt: attempt.agreement)
+    fastest, path = usable[0], folder / PROGRAM
+    assert fastest.path is not None
+    fastest.path.rename(path)
+    return replace(fastest, engine=LiteRTEngine(path, fastest.engine.signatures), path=path)
+
+
+def _static(
+    program: Program,
+    exact: Artifact,
+    folder: Path,
+    calibration: Calibration,
+    expected: Decisions,
+    report: Report,
+) -> Attempt:
+    """The program with calibrated ranges, with as few float32 layers as the agreement needs."""
     from warmstart.engines.compile import with_tensor_names
     from warmstart.engines.quantizer import quantizing
 
-    path, best = folder / PROGRAM, None
+    path, best = folder / "static.tflite", None
     compared = calibration.to_compare
     with quantizing(program, calibration.to_calibrate, folder, report) as quantizer:
         layers: list[list[str]] = []
@@ -166,7 +216,7 @@ def _by_litert(
             path.write_bytes(quantizer.quantized(chosen))
             named = with_tensor_names(path, FORWARD, exact.signatures[FORWARD])
             engine = LiteRTEngine(path, {FORWARD: named})
-            attempt = Attempt(engine, compared.agreement(engine, expected), count)
+            attempt = Attempt(engine, compared.agreement(engine, expected), count, path)
             log.info("int8 with %d layers in float32: agreement %.4f", count, attempt.agreement)
             if attempt.agreement >= calibration.threshold:
                 return attempt
@@ -174,6 +224,25 @@ def _by_litert(
                 best = attempt
     assert best is not None
     return best
+
+
+def _dynamic(
+    program: Program,
+    exact: Artifact,
+    folder: Path,
+    calibration: Calibration,
+    expected: Decisions,
+    report: Report,
+) -> Attempt:
+    """The program whose activations are quantised at run time."""
+    from warmstart.engines.compile import convert
+
+    report("quantising the weights")
+    path = folder / "dynamic.tflite"
+    engine = LiteRTEngine(path, convert(program, path, "int8", report))
+    attempt = Attempt(engine, calibration.to_compare.agreement(engine, expected), path=path)
+    log.info("int8 with activations quantised at run time: agreement %.4f", attempt.agreement)
+    return attempt
 
 
 def _by_nncf(
