@@ -4,9 +4,10 @@
     python scripts/calibrate_embedded.py ../shared/data --only bccd_fcos --add
 
 All programs run on LiteRT; NNCF must not be installed, because its program for OpenVINO would double the size. A
-program is added if it takes at most 0.97 of the time of float32 on this machine, if no metric falls by more than 0.01,
-and if all embedded models stay small enough. The section "int8" of the card has what was measured. The scripts that
-make a bundle write it without this program: run this one again after them. Needs `warmstart[tensorflow]`.
+program is added if it takes at most 0.97 of the time of float32 on this machine, if it agrees with float32 on inputs
+that were not used for calibration, if no metric falls by more than 0.01, and if all embedded models stay small enough.
+The section "int8" of the card has what was measured. The scripts that make a bundle write it without this program: run
+this one again after them. Needs `warmstart[tensorflow]`.
 """
 
 from __future__ import annotations
@@ -52,12 +53,14 @@ class Measured:
         ratio: its time relative to float32, the median over the rounds.
         milliseconds: of one call, by precision: the least of the rounds' medians, to which other
             programs on the machine add least.
-        before, after: metrics of float32 and of int8.
+        agreement: with float32, on other inputs than those of the calibration.
+        before, after: metrics of float32 and of int8, on the same inputs.
     """
 
     small: Any
     ratio: float
     milliseconds: Mapping[str, float]
+    agreement: float | None
     before: Mapping[str, float]
     after: Mapping[str, float]
 
@@ -69,15 +72,16 @@ class Measured:
     def row(self) -> str:
         """A row of the table in docs/engines.md."""
         record = self.small.artifact.calibration
-        agreement = f"{record.agreement['litert']:.1%}" if record else "-"
-        layers = f", {record.float_layers} layers in float32" if record else ""
-        activations = "calibrated" if record and record.float_layers is not None else "at run time"
+        activations = "quantised at run time"
+        if record is not None and record.float_layers is not None:
+            activations = f"calibrated, {record.float_layers} layers in float32"
+        agreement = "-" if self.agreement is None else f"{self.agreement:.1%}"
         metrics = "; ".join(
             f"{name} {value:.3f} → {self.after[name]:.3f}" for name, value in self.before.items()
         )
         times = f"{self.milliseconds['float32']:.2f} | {self.milliseconds['int8']:.2f}"
         return (
-            f"| `{self.small.name}` | {activations}{layers if activations == 'calibrated' else ''} | "
+            f"| `{self.small.name}` | {activations} | "
             f"{times} | {self.ratio:.2f} | {agreement} | {metrics} |"
         )
 
@@ -95,7 +99,8 @@ def measured(name: str, case: Case, data: Path, least: float) -> Measured:
     small = ws.load(name, engine="litert", precision="int8", **options)
     ratio, milliseconds = compared(exact, small, case.call or on_program)
     before, after = (case.evaluate(model, data) for model in (exact, small))
-    return Measured(small, ratio, milliseconds, before, after)
+    agreement = case.agreement and case.agreement(exact, small, data)
+    return Measured(small, ratio, milliseconds, agreement, before, after)
 
 
 def on_program(model: Any) -> Any:
@@ -134,12 +139,15 @@ def size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def add(found: Measured) -> None:
+def add(found: Measured, least: float) -> None:
     """Put the program into the bundle, if it is good enough, and what was measured into the card."""
     name, artifact = found.small.name, found.small.artifact
     target = EMBEDDED / name
     whole = size(EMBEDDED) - size(target / "artifacts" / "int8") + size(artifact.folder)
-    if found.ratio > CLEARLY_FASTER or found.lost > LOST or whole > LARGEST:
+    is_good = (
+        found.ratio <= CLEARLY_FASTER and found.lost <= LOST and (found.agreement or 0) >= least
+    )
+    if not is_good or whole > LARGEST:
         print(f"{name}: not added; all embedded models would take {whole:,} bytes")
         return
     times = {**artifact.calibration.milliseconds, "float32": found.milliseconds["float32"]}
@@ -162,7 +170,7 @@ def add(found: Measured) -> None:
     card = target / "README.md"
     text = SECTION.sub("\n", card.read_text("utf-8")).rstrip()
     card.write_text(
-        f"{text}\n\n## int8\n\n{record} On further inputs: {metrics}. "
+        f"{text}\n\n## int8\n\n{record} On further inputs: agreement {found.agreement:.1%}; {metrics}. "
         "`scripts/calibrate_embedded.py` made this program.\n",
         "utf-8",
     )
@@ -188,7 +196,7 @@ def main() -> None:
             continue
         print(found.row, flush=True)
         if options.add and found.small.artifact.calibration is not None:
-            add(found)
+            add(found, options.agreement)
 
 
 if __name__ == "__main__":

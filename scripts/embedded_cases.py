@@ -12,6 +12,10 @@ from typing import Any
 
 import numpy as np
 
+import warmstart as ws
+from warmstart.core.calibration_inputs import collect
+from warmstart.text.decoding.scorer import alternatives
+
 ANTS_AND_BEES = {"ants": "n02219486", "bees": "n02206856"}
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 TEST_RECORDINGS = 5
@@ -25,14 +29,27 @@ class Case:
 
     Attributes:
         evaluate: a model and the folder of real data -> metrics by name, higher is better.
+        agreement: the model in float32, in int8, and the folder of real data -> agreement on the
+            inputs of the evaluation, 0 to 1; None: it is not measured.
         calibration: the folder of real data -> inputs; None: agreement is not defined for the task,
-            and int8 quantises only the weights.
+            and activations are quantised at run time.
         call: a model -> one call, to be timed; None: its program on one input.
     """
 
     evaluate: Callable[[Any, Path], Mapping[str, float]]
+    agreement: Callable[[Any, Any, Path], float] | None
     calibration: Callable[[Path], Sequence[Any]] | None = None
     call: Callable[[Any], Any] | None = None
+
+
+def on(inputs: Callable[[Path], Sequence[Any]]) -> Callable[[Any, Any, Path], float]:
+    """The agreement on these inputs, as a calibration measures it."""
+
+    def agreement(exact: Any, small: Any, data: Path) -> float:
+        collected = collect(exact, inputs(data), least=1)
+        return collected.agreement(small.engine, collected.decisions(exact.engine))
+
+    return agreement
 
 
 def cells(data: Path, part: str) -> list[Path]:
@@ -50,6 +67,10 @@ def leaves(data: Path) -> list[Path]:
     return sorted((data / "images" / "coffee-leaves" / "train" / "images").iterdir())
 
 
+def test_leaves(data: Path) -> list[Path]:
+    return sorted((data / "images" / "coffee-leaves" / "test" / "images").iterdir())
+
+
 def leaf_metrics(model: Any, data: Path) -> Mapping[str, float]:
     return {"miou": model.evaluate(data / "images" / "coffee-leaves" / "test")["miou"]}
 
@@ -58,13 +79,18 @@ def insects(data: Path) -> list[Path]:
     return sorted((data / "images" / "hymenoptera" / "train").rglob("*.jpg"))
 
 
-def photo_metrics(model: Any, data: Path) -> Mapping[str, float]:
-    photos = sorted((data / "images" / "imagenet-sample").glob("*.JPEG"))
-    labelled = [(path, path.name.split("_")[0]) for path in photos]
+def photos(data: Path) -> list[tuple[Path, str]]:
+    """Photos of ImageNet, of ants and of bees, and the ids of their classes."""
+    paths = sorted((data / "images" / "imagenet-sample").glob("*.JPEG"))
+    labelled = [(path, path.name.split("_")[0]) for path in paths]
     for folder, wnid in ANTS_AND_BEES.items():
         insects = data / "images" / "hymenoptera" / "val" / folder
         labelled += [(path, wnid) for path in sorted(insects.glob("*.jpg"))]
-    return {"top1": model.evaluate(labelled)["top1"]}
+    return labelled
+
+
+def photo_metrics(model: Any, data: Path) -> Mapping[str, float]:
+    return {"top1": model.evaluate(photos(data))["top1"]}
 
 
 def sentences(data: Path, part: str) -> list[tuple[str, str]]:
@@ -77,24 +103,46 @@ def sentence_metrics(model: Any, data: Path) -> Mapping[str, float]:
     return {"accuracy": model.evaluate(sentences(data, "dev"))["accuracy"]}
 
 
+def play(data: Path) -> str:
+    return (data / "text" / "tinyshakespeare.txt").read_text("utf-8")[-111_539:]
+
+
 def play_metrics(model: Any, data: Path) -> Mapping[str, float]:
-    text = (data / "text" / "tinyshakespeare.txt").read_text("utf-8")
-    return {"nats per character": -model.score(text[-111_539:]).nats_per_character}
+    return {"nats per character": -model.score(play(data)).nats_per_character}
 
 
-def digit_metrics(model: Any, data: Path) -> Mapping[str, float]:
-    recordings = [
+def next_tokens(exact: Any, small: Any, data: Path) -> float:
+    """The share of tokens after which both find the same one most probable."""
+    tokens = list(exact.tokenizer.encode(play(data)))
+    best = [
+        [next(iter(row)) for row in alternatives(model, model.engine, tokens, 1, 1)]
+        for model in (exact, small)
+    ]
+    return float(np.mean(np.equal(*best)))
+
+
+def recordings(data: Path) -> list[tuple[Path, str]]:
+    """The test split of the spoken digits, and their texts."""
+    return [
         (data / "speech" / "fsdd" / f"{digit}_{speaker}_{index}.wav", word)
         for digit, word in enumerate(DIGITS)
         for speaker in SPEAKERS
         for index in range(TEST_RECORDINGS)
     ]
-    return {"word accuracy": 1 - model.evaluate(recordings)["wer"]}
+
+
+def digit_metrics(model: Any, data: Path) -> Mapping[str, float]:
+    return {"word accuracy": 1 - model.evaluate(recordings(data))["wer"]}
+
+
+def transcripts(exact: Any, small: Any, data: Path) -> float:
+    """The share of recordings with the same transcript, letter by letter."""
+    paths = [path for path, _ in recordings(data)]
+    texts = [[result.text for result in model(paths, vocabulary=False)] for model in (exact, small)]
+    return float(np.mean([a == b for a, b in zip(*texts, strict=True)]))
 
 
 def spoken_metrics(model: Any, _: Path) -> Mapping[str, float]:
-    import warmstart as ws
-
     recognizer = ws.load("digits_wavenet_asr", engine="litert")
     words = [(speaker, word) for speaker in SPEAKERS for word in DIGITS]
     sounds = [model(DIGITS.index(word), speaker=speaker, seed=0) for speaker, word in words]
@@ -117,16 +165,24 @@ def tone(model: Any) -> Any:
 
 
 CASES: Mapping[str, Case] = {
-    "efficientnet_lite0": Case(photo_metrics, insects),
-    "bccd_fcos": Case(cell_metrics, lambda data: cells(data, "trainval")),
-    "leaf_deeplabv3": Case(leaf_metrics, leaves),
+    "efficientnet_lite0": Case(
+        photo_metrics, on(lambda data: [path for path, _ in photos(data)]), insects
+    ),
+    "bccd_fcos": Case(
+        cell_metrics, on(lambda data: cells(data, "test")), lambda data: cells(data, "trainval")
+    ),
+    "leaf_deeplabv3": Case(leaf_metrics, on(test_leaves), leaves),
     "sst2_bert_tiny": Case(
-        sentence_metrics, lambda data: [text for text, _ in sentences(data, "train")[:300]]
+        sentence_metrics,
+        on(lambda data: [text for text, _ in sentences(data, "dev")]),
+        lambda data: [text for text, _ in sentences(data, "train")[:300]],
     ),
     "shakespeare_gpt2": Case(
-        play_metrics, call=lambda model: model("ROMEO:", seed=0, max_new_tokens=64)
+        play_metrics, next_tokens, call=lambda model: model("ROMEO:", seed=0, max_new_tokens=64)
     ),
-    "digits_wavenet_asr": Case(digit_metrics, call=tone),
-    "digits_wavenet": Case(spoken_metrics, call=lambda model: model("one", seed=0)),
-    "deepar": Case(series_metrics, call=lambda model: model(np.sin(np.arange(200.0)), seed=0)),
+    "digits_wavenet_asr": Case(digit_metrics, transcripts, call=tone),
+    "digits_wavenet": Case(spoken_metrics, None, call=lambda model: model(1, seed=0)),
+    "deepar": Case(
+        series_metrics, None, call=lambda model: model(np.sin(np.arange(200.0)), seed=0)
+    ),
 }

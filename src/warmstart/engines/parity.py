@@ -33,8 +33,7 @@ def differences(
 
     Differences are relative to the output's largest reference value if that is above 1, and
     absolute otherwise, as for probabilities. NaN, and another shape, count as infinite. Integers
-    are
-    decisions: up to `MAX_CHANGED` of them may differ.
+    are decisions: it is the share of them that differ, or 0 if that is at most `MAX_CHANGED`.
     """
     result: dict[str, float] = {}
     for name, reference in expected.items():
@@ -45,7 +44,7 @@ def differences(
             reference.dtype.kind in "iu"
         ):  # decisions (tokens, levels of samples): a few are borderline
             differ = float(np.mean(actual[name] != reference)) if reference.size else 0.0
-            result[name] = 0.0 if differ <= MAX_CHANGED else float("inf")
+            result[name] = 0.0 if differ <= MAX_CHANGED else differ
             continue
         scale = max(1.0, float(np.abs(reference).max(initial=0.0)))
         difference = (
