@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import warmstart as ws
+from warmstart.engines.boxes import common
 
 EMBEDDED = Path(ws.__file__).parent / "embedded"
 
@@ -94,3 +95,25 @@ def test_symptoms_are_on_the_leaf(shared_data):
     leaf = told.mask("leaf") | told.mask("symptom")
     assert 0.1 < leaf.mean() < 0.8
     assert np.array_equal(leaf, ~told.mask("background"))
+
+
+@pytest.mark.shared
+@pytest.mark.tensorflow
+def test_a_detector_is_calibrated_and_its_boxes_agree(shared_data):
+    photos = sorted((shared_data / "images/bccd/JPEGImages").iterdir())[:20]
+    options = {"precision": "int8", "calibration": photos, "agreement": 0.8}
+    record = ws.load("bccd_fcos", engine="litert", **options).artifact.calibration
+    assert (record.inputs, record.validation, record.measure) == (20, 0, "F1 of the boxes")
+    exact, small = (
+        [as_arrays(boxes) for boxes in ws.load("bccd_fcos", engine="litert", **own)(photos)]
+        for own in ({}, options)
+    )
+    shared = sum(common(a, b) for a, b in zip(exact, small, strict=True))
+    f1 = 2 * shared / sum(map(len, (*exact, *small)))
+    assert f1 == pytest.approx(record.agreement["litert"], abs=0.005)
+    assert 0.8 <= f1 < 1
+
+
+def as_arrays(boxes):
+    sides = [[box.xmin, box.ymin, box.xmax, box.ymax, box.index] for box in boxes]
+    return np.array(sides).reshape(-1, 5)
