@@ -120,7 +120,7 @@ def play_metrics(model: Any, data: Path) -> Mapping[str, float]:
 
 def next_tokens(exact: Any, small: Any, data: Path) -> float:
     """The share of tokens after which both find the same one most probable."""
-    tokens = list(exact.tokenizer.encode(play(data)))
+    tokens = exact.tokenizer.encode(play(data)).ids
     best = [
         [next(iter(row)) for row in alternatives(model, model.engine, tokens, 1, 1)]
         for model in (exact, small)
