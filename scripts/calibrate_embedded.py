@@ -51,8 +51,7 @@ class Measured:
     Attributes:
         small: the model in int8.
         ratio: its time relative to float32, the median over the rounds.
-        milliseconds: of one call, by precision: the least of the rounds' medians, to which other
-            programs on the machine add least.
+        milliseconds: of one call, by precision, the median over the rounds.
         agreement: with float32, on other inputs than those of the calibration.
         before, after: metrics of float32 and of int8, on the same inputs.
     """
@@ -131,7 +130,7 @@ def compared(
                 times.append((time.perf_counter() - start) * 1e3)
             rounds[name].append(statistics.median(times))
     ratios = [b / a for a, b in zip(rounds["float32"], rounds["int8"], strict=True)]
-    milliseconds = {name: min(times) for name, times in rounds.items()}
+    milliseconds = {name: statistics.median(times) for name, times in rounds.items()}
     return statistics.median(ratios), milliseconds
 
 
