@@ -20,6 +20,7 @@ from warmstart.core.precision_comparison import compare_precisions
 from warmstart.engines.keras import KerasEngine
 from warmstart.engines.litert import LiteRTEngine
 from warmstart.engines.openvino import OpenVINOEngine
+from warmstart.engines.parity import differences
 from warmstart.errors import BundleError, CancelledError, InputError, UsageError, is_installed
 from warmstart.models import repository
 from warmstart.speech.mel_windows import RATE, Windows
@@ -107,6 +108,15 @@ def test_cached_steps_equal_the_uncached_reference(name, engines, entry, expecte
     np.testing.assert_allclose(all_logits, expected["logits"], atol=1e-4)
     np.testing.assert_allclose(looks.sum(-1), 1.0, atol=1e-5)
     assert looks.shape == (3, len(text), 150)
+
+
+def test_functions_equal_those_of_litert_on_openvino(engines):
+    """Also for arrays that are not contiguous in memory, such as probes of four axes."""
+    pytest.importorskip("openvino")
+    for name, signature in engines["litert"].signatures.items():
+        inputs = signature.probe()
+        outputs, expected = (engines[e].run(name, **inputs) for e in ("openvino", "litert"))
+        assert max(differences(outputs, expected).values()) < 1e-4
 
 
 def test_language_equals_the_reference(transcriber, expected):

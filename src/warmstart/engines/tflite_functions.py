@@ -33,7 +33,7 @@ def check_functions(path: Path, count: int) -> None:
     if subgraphs != count:
         raise EngineError(
             "OpenVINO runs programs of several functions only without loops; use engine='litert' "
-            "with precision='float32' or 'int8'."
+            "with precision='float32' or precision='int8'."
         )
 
 
