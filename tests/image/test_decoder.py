@@ -2,8 +2,10 @@
 
 import io
 import os
+import struct
 import threading
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -247,6 +249,71 @@ def test_every_depth_keeps_its_contrast_by_one_rule(encoded, numbers, grey, dtyp
         got.append(np.asarray(decode(encoded("TIFF", Image.fromarray(array))))[0, :, 2])
     for row in got:
         assert np.abs(row.astype(int) - grey).max() <= 1, row
+
+
+def deep_png(pixels, colour_type):
+    """A PNG of 16 bits per channel, which Pillow does not write."""
+
+    def chunk(name, data):
+        check = zlib.crc32(name + data)
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", check)
+
+    height, width = pixels.shape[:2]
+    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def deep_tiff(pixels, photometric, order="<"):
+    """A TIFF of 16 bits per channel."""
+    height, width, channels = pixels.shape
+    data = pixels.astype(f"{order}u2").tobytes()
+    short, long, count = 3, 4, 10
+    bits, first = 8 + 2 + 12 * count + 4, 8 + 2 + 12 * count + 4 + 2 * channels
+    tags = [
+        (256, long, 1, width), (257, long, 1, height), (258, short, channels, bits),
+        (259, short, 1, 1), (262, short, 1, photometric), (273, long, 1, first),
+        (277, short, 1, channels), (278, long, 1, height), (279, long, 1, len(data)),
+        (284, short, 1, 1),
+    ]  # fmt: skip
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, count)
+    for tag, size, number, value in tags:
+        value = 16 if tag == 258 and channels == 1 else value
+        is_short = size == short and number == 1
+        packed = struct.pack(f"{order}HH" if is_short else f"{order}I", *[value, 0][: 1 + is_short])
+        head += struct.pack(f"{order}HHI", tag, size, number) + packed
+    return head + bytes(4) + struct.pack(f"{order}{channels}H", *[16] * channels) + data
+
+
+@pytest.mark.parametrize(("numbers", "want"), [
+    ([0, 511, 1023], [0, 127, 255]),
+    ([0, 2048, 4095], [0, 128, 255]),
+    ([0, 255, 65535], [0, 0, 255]),
+])  # fmt: skip
+def test_colours_of_16_bits_keep_their_contrast(numbers, want):
+    """By the same rule as grey pictures and arrays, however few of the bits are in use."""
+    grey = np.array([numbers, numbers[::-1]], np.uint16)[..., None]
+    opaque = np.full_like(grey, 65535)
+    rgb = np.concatenate([grey] * 3, axis=-1)
+    for data in (
+        deep_png(rgb, 2),
+        deep_png(np.concatenate([rgb, opaque], axis=-1), 6),
+        deep_png(np.concatenate([grey, opaque], axis=-1), 4),
+        deep_tiff(rgb, 2),
+        deep_tiff(rgb, 2, ">"),
+    ):
+        decoded = np.asarray(decode(data))
+        assert decoded[0].tolist() == [[number] * 3 for number in want]
+        assert np.array_equal(decoded[1], decoded[0, ::-1])
+        assert np.array_equal(decoded, np.asarray(decode(rgb)))
+
+
+def test_grey_tiff_whose_zero_is_white():
+    numbers = np.array([[0, 16384, 65535]], np.uint16)
+    for zero, want in ((0, [255, 191, 0]), (1, [0, 64, 255])):
+        data = deep_tiff(numbers[..., None], zero)
+        assert np.asarray(decode(data))[0, :, 0].tolist() == want
 
 
 def test_pictures_of_one_bit(encoded):

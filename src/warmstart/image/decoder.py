@@ -19,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from warmstart.core.reading import input_name, opened
 from warmstart.errors import CancelledError, InputError
+from warmstart.image.deep_colours import use_all_bits
 from warmstart.image.depth import ValueRange, range_of, to_8bit
 from warmstart.image.formats import HEAD, SUFFIXES, format_of
 
@@ -37,6 +38,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # a tag of TIFF
 
 
 def decode(
@@ -146,6 +148,7 @@ def _from_file(
         if target is not None and format_name == "JPEG":
             _draft(image, 2 * max(target))  # for both sides, because EXIF may swap them
         decoded = image.size
+        use_all_bits(image, file, format_name)
         picture = _from_pil(image, name, max_pixels, value_range, is_own=True)
         picture.info["size"] = whole if picture.size == decoded else whole[::-1]
         return picture
@@ -228,6 +231,8 @@ def _to_rgb(image: Image.Image, name: str, value_range: ValueRange | None) -> Im
     """A new RGB image of the same size, as described in `decode`."""
     if image.mode == "F" or image.mode.startswith("I"):
         grey = to_8bit(np.asarray(image), name, value_range)
+        if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+            grey = 255 - grey  # Pillow inverts only pixels of 8 bits and less
         return Image.fromarray(grey).convert("RGB")
     if not image.has_transparency_data:
         return image.convert("RGB")  # a copy, even of an RGB image
