@@ -162,3 +162,52 @@ def test_wrong_calls_change_nothing(reviews, monkeypatch, run, arguments, messag
     assert message in messages
     assert reviews.read_text() == before
     assert [path.name for path in reviews.parent.iterdir()] == ["reviews.csv"]
+
+
+@pytest.fixture
+def photo_table(tmp_path) -> Path:
+    names = []
+    for index in range(6):
+        names.append(f"cat {index}.jpg")
+        shutil.copy(PHOTOS / "cat.jpg", tmp_path / names[-1])
+    path = tmp_path / "photos.csv"
+    path.write_text("number,Datei\n" + "".join(f"{i},{name}\n" for i, name in enumerate(names)))
+    return path
+
+
+@pytest.mark.parametrize("command", [
+    ("classify",), ("classify", "--column", "Datei"), ("predict",), ("predict", "--column", "Datei"),
+    ("classify", "--model", "efficientnet_lite0"),
+])  # fmt: skip
+def test_a_table_of_photos_is_recognised_by_its_cells(photo_table, run, command):
+    verb, *options = command
+    code, output, messages = run(verb, str(photo_table), *options)
+    assert code == 0, messages
+    assert "efficientnet_lite0" in messages
+    assert "Input: Datei" in messages
+    assert [row["label"] for row in rows(output)] == ["tiger cat"] * 6
+
+
+def test_a_table_of_photos_and_texts_is_ambiguous(tmp_path, run):
+    shutil.copy(PHOTOS / "cat.jpg", tmp_path / "cat.jpg")
+    path = tmp_path / "both.csv"
+    path.write_text("image,review\ncat.jpg,a fine film\n")
+    code, _, messages = run("classify", str(path))
+    assert code == 2
+    assert "photos in the column 'image' and texts in the column 'review'" in messages
+    assert "--column" in messages
+    for column, label in (("image", "tiger cat"), ("review", "positive")):
+        _, output, _ = run("classify", str(path), "--column", column)
+        assert rows(output)[0]["label"] == label
+
+
+@pytest.mark.parametrize("command", [("classify",), ("predict", "--column", "Kommentar")])
+def test_a_column_of_texts_is_recognised_by_its_cells(tmp_path, run, command):
+    path = tmp_path / "comments.csv"
+    lines = [f"{i},this is a wonderful film {'very ' * i}indeed" for i in range(6)]
+    path.write_text("\n".join(["number,Kommentar", *lines, ""]))
+    verb, *options = command
+    code, output, messages = run(verb, str(path), *options)
+    assert code == 0, messages
+    assert "Input: Kommentar" in messages
+    assert [row["label"] for row in rows(output)] == ["positive"] * 6

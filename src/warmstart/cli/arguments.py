@@ -6,11 +6,12 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO
 
 from warmstart.core.reading import Line, exists, file_suffix, is_file_name, scheme
+from warmstart.core.records.suffixes import names_table
 from warmstart.core.task import Task
 from warmstart.errors import UsageError
 
@@ -174,7 +175,12 @@ def possible_text(arguments: Arguments) -> str | None:
     return next((name for name in names if not exists(name) and not file_suffix(name)), None)
 
 
-def route(arguments: Arguments, tasks: Sequence[Task]) -> Task:
+def route(
+    arguments: Arguments,
+    tasks: Sequence[Task],
+    columns: Sequence[str] = (),
+    reading: Mapping[str, str | None] | None = None,
+) -> Task:
     """The task for inputs if no model is named: the first that takes such inputs.
 
     An argument is a file if it exists, or has a suffix that one of the tasks takes; else it is a text.
@@ -182,13 +188,18 @@ def route(arguments: Arguments, tasks: Sequence[Task]) -> Task:
     Args:
         arguments: the inputs.
         tasks: in the order of preference.
+        columns: that hold the inputs of a table, if they are named.
+        reading: the encoding and the delimiter of a table, as far as they are named.
 
     Raises:
-        UsageError: the inputs are of different types.
+        UsageError: the inputs are of different types, or those of a table may be.
     """
     readings: dict[Task, Argument] = {}
     for text in arguments.samples():
-        readings.setdefault(_reader(text, tasks), text)
+        task = _reader(text, tasks)
+        if isinstance(text, str) and names_table(text):
+            task = _task_of_table(text, tasks, columns, reading or {}) or task
+        readings.setdefault(task, text)
     if len(readings) > 1:
         names = {task: text if isinstance(text, str) else STDIN for task, text in readings.items()}
         parts = (f"{text!r} is a {task.input_kind().noun}" for task, text in names.items())
@@ -215,6 +226,26 @@ def _reader(text: Argument, tasks: Sequence[Task]) -> Task:
     is_file = not suffix and (scheme(text) is not None or is_name or _matches(text))
     preferred = files or texts if is_file else texts or files
     return (preferred or list(tasks))[0]
+
+
+def _task_of_table(
+    path: str, tasks: Sequence[Task], columns: Sequence[str], reading: Mapping[str, str | None]
+) -> Task | None:
+    """The first task whose files a table names; None if it names none.
+
+    Raises:
+        UsageError: the table may also be one of texts.
+    """
+    from warmstart.core.records import Reading
+    from warmstart.core.table_rows import names_files
+
+    options = Reading(encoding=reading.get("encoding"), delimiter=reading.get("delimiter"))
+    for task in tasks:
+        input_kind = task.input_kind()
+        is_file = input_kind.is_file and bool(input_kind.suffixes)
+        if is_file and names_files(path, input_kind, columns, options, "--column"):
+            return task
+    return None
 
 
 def _matches(text: str) -> bool:

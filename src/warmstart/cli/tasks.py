@@ -184,12 +184,16 @@ class TaskCommand(Command):
         }
         common = {parameter.name for parameter in parameters([], self.any_task)}
         able = [task for task in tasks if task.default_model]
+        if "column" in typed and "on" not in typed:  # each row is an input
+            able = [task for task in able if not task.input_kind().table_suffixes]
         fitting = [task for task in able if typed - common <= option_names(task)]
         arguments = Arguments(_unescaped(inputs))
         ctx.meta[_ARGUMENTS] = arguments
         if len(tasks) < len(self.tasks):  # by the first input only; see `_tasks_of_suffix`
             route(arguments, [task for task in self.tasks if task.default_model])
-        return route(arguments, fitting or able or tasks)
+        reading = {name: trial.params[name] for name in ("encoding", "delimiter")}
+        columns = trial.params.get("column") or ()
+        return route(arguments, fitting or able or tasks, columns, reading)
 
     def _request(self, ctx: click.Context, task: Task) -> Request:
         values = ctx.params

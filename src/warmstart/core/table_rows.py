@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from warmstart.core.input_kind import InputKind
-from warmstart.core.records import Reading, Record, read_table
-from warmstart.core.records.columns import choose_texts, require_column
+from warmstart.core.records import Reading, Record, content, read_table
+from warmstart.core.records.columns import TEXT, TEXT_PAIRS, choose_texts, require_column
+from warmstart.core.records.file_columns import optional_file_column
 from warmstart.core.records.table import Table
+from warmstart.core.records.values import is_missing
 from warmstart.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -68,8 +70,57 @@ def columns_of_inputs(
         )
     if table.positional:
         return table.columns
+    if not columns and (column := _column_by_content(table, input_kind)) is not None:
+        return (column,)
     names = dict.fromkeys(table.columns, "")
     return input_columns(names, input_kind, tuple(columns), table.name, option=option)
+
+
+def _column_by_content(table: Table, input_kind: InputKind) -> str | None:
+    """The column whose cells are a model's inputs, if no column has a usual name."""
+    if input_kind.is_file:
+        return optional_file_column(table, input_kind.field)
+    paired = {name for pair in TEXT_PAIRS for name in pair}
+    if {column.casefold() for column in table.columns} & (input_kind.field.usual_names | paired):
+        return None
+    candidates = content.columns_that(content.are_texts, table.cells(), ())
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def names_files(
+    path: str, input_kind: InputKind, columns: Sequence[str], reading: Reading, option: str = COLUMN
+) -> bool:
+    """Whether the inputs in a table are files of a type, such as photos: all have its suffixes.
+
+    Args:
+        path: of the table; False if it cannot be read.
+        input_kind: of the files.
+        columns: that hold the input; default: by their names or their content.
+        reading: how the table is read.
+        option: how messages call the option that names columns.
+
+    Raises:
+        UsageError: a column of files and one of texts could be meant.
+    """
+    try:
+        table = read_table(path, (input_kind.field,), reading=reading, named=tuple(columns))
+        column = columns[0] if columns else optional_file_column(table, input_kind.field)
+        cells = table.cells().get(column or "", [])
+    except (UsageError, InputError):  # reported when its inputs are read
+        return False
+    names = [cell.get("path") if isinstance(cell, Mapping) else cell for cell in cells]
+    names = [name for name in names if not is_missing(name)]
+    suffixes = tuple(input_kind.suffixes)
+    if not names or not all(str(name).lower().endswith(suffixes) for name in names):
+        return False
+    usual = TEXT.tiers[0]
+    text = next((name for name in table.columns if name.casefold() in usual), None)
+    if text is not None and not columns:
+        raise UsageError(
+            f"{path} has {input_kind.plural} in the column {column!r} and texts in the column "
+            f"{text!r}; name one with {option}, or choose a model."
+        )
+    return True
 
 
 def input_columns(
