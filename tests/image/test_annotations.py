@@ -432,12 +432,30 @@ def test_table(tmp_path, photo):
     data = read_boxes(tmp_path / "t.csv")
     assert [len(p.boxes) for p in data.photos] == [0, 1]
     assert [line.removeprefix(str(tmp_path)) for line in data.problems] == [
-        f"/t.csv:5: has no four numbers; the photo {tmp_path}/a.png is left out",
-        f"/t.csv: the photo '{tmp_path}/gone.png' is missing",
+        f"/t.csv:5: the column 'xmax' has 'x', not a finite number; the photo {tmp_path}/a.png is left out",
+        f"/t.csv:6: the photo '{tmp_path}/gone.png' is missing",
     ]
     (tmp_path / "u.csv").write_text("image,xmin\na.png,1\n")
     with pytest.raises(UsageError, match="has no columns label, xmin, ymin, xmax, ymax"):
         read_boxes(tmp_path / "u.csv")
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e400", "1,5"])
+@pytest.mark.parametrize("columns", ["xmin,ymin,xmax,ymax", "x,y,width,height"])
+def test_boxes_need_finite_numbers(tmp_path, photo, number, columns):
+    photo("a.png")
+    photo("b.png")
+    path = tmp_path / "t.csv"
+    path.write_text(
+        f'image,label,{columns}\na.png,cat,1,2,30,40\nb.png,cat,1,2,"{number}",4\n'
+        "b.png,dog,1,2,30,40\n"
+    )
+    data = read_boxes(path, box_format="xyxy" if "xmax" in columns else "xywh")
+    assert len(data.photos) == 1
+    column = columns.split(",")[2]
+    problem = next(line for line in data.problems if line.startswith(f"{path}:3:"))
+    assert f"the column {column!r} has '{number}', not a finite number" in problem
+    assert "b.png is left out" in problem
 
 
 def test_yolo_class_numbers_with_a_point(tmp_path, photo):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -121,6 +122,7 @@ class _Photos:
         self.memberships: dict[str, Membership] = {}
         self.boxes: dict[str, list[RowBox]] = {}
         self.faults: dict[str, list[str]] = {}
+        self.first_rows: dict[str, str] = {}
 
     def add(self, table: records.Table, record: records.Record) -> str | None:
         """Add the photo of a record, and return its name; None, and a problem, if it has no photo.
@@ -138,6 +140,7 @@ class _Photos:
         membership = membership._replace(split=self.split or membership.split)
         if name not in self.files:
             self.files[name], self.boxes[name], self.faults[name] = photo, [], []
+            self.first_rows[name] = record.name
             self.memberships[name] = membership
         for what, first, other in zip(
             ("splits", "groups"), self.memberships[name], membership, strict=True
@@ -187,19 +190,30 @@ def _box(
     """The box of a row; None if the row has only a photo.
 
     Raises:
-        RecordError: the label or a side is missing, or a side is not a number.
+        RecordError: the label or a side is missing, or a side is not a finite number.
     """
     if all(is_missing(record.values.get(column)) for column in (label, *sides)):
         return None
     name = class_name(table.cell(record, label, "label"), table.class_names.get(label))
     record.require_name(name, class_names)
-    try:
-        numbers = tuple(float(table.cell(record, side, side)) for side in sides)
-    except (TypeError, ValueError, OverflowError) as error:
-        if isinstance(error, RecordError):
-            raise
-        raise record.error("has no four numbers") from None
+    numbers = tuple(_side(table, record, side) for side in sides)
     return RowBox(record.name, name, numbers)
+
+
+def _side(table: records.Table, record: records.Record, column: str) -> float:
+    """A coordinate of a box, or its width or height.
+
+    Raises:
+        RecordError: it is missing, or not a finite number.
+    """
+    value = _plain(table.cell(record, column, column))
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise record.error(f"the column {column!r} has {value!r:.40}, not a finite number")
+    return number
 
 
 def _collect(
@@ -229,7 +243,7 @@ def _collect(
     collector.columns.append(f"boxes: {MEANING[numbers]}, in {unit}")
     for name, path in paths.items():
         if path is None:
-            collector.leave_out(f"{table.name}: the photo {name!r} is missing")
+            collector.leave_out(f"{photos.first_rows[name]}: the photo {name!r} is missing")
             continue
         boxes = [
             LabelledBox(row.label, corners_of(row.numbers, numbers), row.crowd, row.difficult)
