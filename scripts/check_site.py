@@ -204,9 +204,9 @@ def of_server(browser: Any) -> Iterator[str]:
     """Findings of the page of `warmstart serve`, before and after an answer."""
     import warmstart as ws
     from warmstart.serve.app import create_app
-    from warmstart.serve.server import Background
+    from warmstart.serve.server import BackgroundServer
 
-    with Background(create_app({name: ws.load(name) for name in EXAMPLES})) as address:
+    with BackgroundServer(create_app({name: ws.load(name) for name in EXAMPLES})) as address:
         page = browser.new_page()
         page.set_default_timeout(120_000)
         for name, example in EXAMPLES.items():

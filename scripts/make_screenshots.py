@@ -65,11 +65,11 @@ def main() -> None:
     arguments = parser.parse_args()
     import warmstart as ws
     from warmstart.serve.app import create_app
-    from warmstart.serve.server import Background
+    from warmstart.serve.server import BackgroundServer
 
     IMAGES.mkdir(exist_ok=True)
     models = {name: ws.load(name) for name in ("efficientnet_lite0", "shakespeare_gpt2", "deepar")}
-    with tempfile.TemporaryDirectory() as folder, Background(create_app(models)) as address:
+    with tempfile.TemporaryDirectory() as folder, BackgroundServer(create_app(models)) as address:
         os.environ["FONTCONFIG_FILE"] = str(fonts(Path(folder)))
         from playwright.sync_api import sync_playwright
 

@@ -209,7 +209,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
         addresses: dict[str, str] = {}
 
         def start(app: Any, *arguments: object) -> None:
-            address = stack.enter_context(server.Background(app))
+            address = stack.enter_context(server.BackgroundServer(app))
             addresses["localhost:8000"] = address.removeprefix("http://")
 
         monkeypatch.setattr(server, "run", start)

@@ -62,9 +62,9 @@ def client(folder):
     from tests.serve.conftest import Client
 
     from warmstart.serve.app import create_app
-    from warmstart.serve.server import Background
+    from warmstart.serve.server import BackgroundServer
 
-    with Background(create_app({"meter": ws.load(folder)})) as address:
+    with BackgroundServer(create_app({"meter": ws.load(folder)})) as address:
         yield Client(address)
 
 

@@ -69,9 +69,9 @@ def models():
 @pytest.fixture(scope="session")
 def client(models):
     from warmstart.serve.app import create_app
-    from warmstart.serve.server import Background
+    from warmstart.serve.server import BackgroundServer
 
-    with Background(create_app(models)) as address:
+    with BackgroundServer(create_app(models)) as address:
         yield Client(address)
 
 

@@ -24,12 +24,27 @@ ORIGIN = "https://app.example.com"
 @contextlib.contextmanager
 def serving(**settings):
     from warmstart.serve.app import create_app
-    from warmstart.serve.server import Background
+    from warmstart.serve.server import BackgroundServer
     from warmstart.serve.settings import Settings
 
     app = create_app({"net": ws.load(CIFAR, engine="litert")}, Settings(**settings))
-    with Background(app) as address:
+    with BackgroundServer(app) as address:
         yield Client(address)
+
+
+def test_the_url_of_an_ipv6_address():
+    from warmstart.serve.app import create_app
+    from warmstart.serve.server import BackgroundServer
+
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+    app = create_app({"net": ws.load(CIFAR, engine="litert")})
+    with BackgroundServer(app, "::1") as address:
+        assert address.startswith("http://[::1]:")
+        assert Client(address).get("/v2/health/live").status == 200
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def answers(futures):
     return [future.result(20).value for future in futures]
 
 
-def busy(work: Work, **options) -> Batcher:
+def busy_batcher(work: Work, **options) -> Batcher:
     """A queue with one worker that is held at the gate."""
     batcher = Batcher(work, workers=1, **options)
     batcher.submit("first", [0])
@@ -52,11 +52,11 @@ def test_what_waits_gathers_only_while_all_lanes_are_taken(lanes):
     assert work.entered.wait(10)
     batcher.submit("a", [2])
     if lanes == 2:
-        while batcher.busy < 2:
+        while batcher.running < 2:
             time.sleep(0.01)
     else:
         time.sleep(0.2)
-        assert batcher.busy == batcher.waiting == 1
+        assert batcher.running == batcher.waiting == 1
     work.gate.set()
     batcher.close()
     assert batcher.join(10)
@@ -65,7 +65,7 @@ def test_what_waits_gathers_only_while_all_lanes_are_taken(lanes):
 def test_what_waits_is_answered_in_batches_of_its_key():
     work = Work(opened=False)
     seen = []
-    batcher = busy(work, size=4, observe=lambda *batch: seen.append(batch))
+    batcher = busy_batcher(work, size=4, observe=lambda *batch: seen.append(batch))
     futures = batcher.submit("a", range(1, 7)) + batcher.submit("b", [7]) + batcher.submit("a", [8])
     work.gate.set()
     assert answers(futures) == [2, 4, 6, 8, 10, 12, 14, 16]
@@ -74,13 +74,13 @@ def test_what_waits_is_answered_in_batches_of_its_key():
     assert work.batches == [[0], [1, 2, 3, 4], [5, 6, 8], [7]]
     assert [(size, failures) for size, _, _, failures in seen] == [(1, 0), (4, 0), (3, 0), (1, 0)]
     outcome = futures[0].result()
-    assert outcome.batch == 4
-    assert outcome.queued >= 0
+    assert outcome.batch_size == 4
+    assert outcome.queue_seconds >= 0
 
 
 def test_one_poisoned_input_fails_alone():
     work = Work(opened=False)
-    batcher = busy(work, size=8)
+    batcher = busy_batcher(work, size=8)
     futures = batcher.submit("a", [1, -1, 3, -2])
     work.gate.set()
     assert [future.exception(20) is None for future in futures] == [True, False, True, False]
@@ -90,7 +90,7 @@ def test_one_poisoned_input_fails_alone():
 
 def test_no_room():
     work = Work(opened=False)
-    batcher = busy(work, capacity=3)
+    batcher = busy_batcher(work, capacity=3)
     futures = batcher.submit("a", [1, 2])
     with pytest.raises(Full):
         batcher.submit("a", [3, 4])
@@ -107,7 +107,7 @@ def test_no_room():
 
 def test_deadlines_and_the_end():
     work = Work(opened=False)
-    batcher = busy(work)
+    batcher = busy_batcher(work)
     late = batcher.submit("a", [1], time.monotonic() + 0.05)
     intime = batcher.submit("a", [2], time.monotonic() + 20)
     time.sleep(0.1)

@@ -28,10 +28,10 @@ STOPPED = 3.0
 @pytest.fixture(scope="module")
 def server():
     from warmstart.serve.app import create_app
-    from warmstart.serve.server import Background
+    from warmstart.serve.server import BackgroundServer
 
     app = create_app({name: ws.load(name, engine="litert") for name in WORK})
-    with Background(app) as address:
+    with BackgroundServer(app) as address:
         client = Client(address)
         client.registry = app.state.warmstart.registry
         yield client
@@ -49,15 +49,15 @@ def sent(client: Client, path: str, body: object) -> socket.socket:
 
 def stops(client: Client, name: str) -> None:
     served = client.registry[name]
-    until(lambda: not served.busy and not served.waiting, STOPPED)
+    until(lambda: not served.running and not served.waiting, STOPPED)
 
 
 @pytest.mark.parametrize("name", WORK)
 def test_work_stops_when_the_client_leaves(server, name):
     with closing(sent(server, f"/v1/predict/{name}", WORK[name])):
-        until(lambda: server.registry[name].busy)
+        until(lambda: server.registry[name].running)
         time.sleep(0.3)
-        assert server.registry[name].busy
+        assert server.registry[name].running
     stops(server, name)
 
 
@@ -72,7 +72,7 @@ def test_work_stops_at_its_deadline(server, name):
 def test_completions_stop_when_the_client_leaves(server, stream):
     ask = {"model": "shakespeare_gpt2", "prompt": "A", "max_tokens": 120, "stream": stream}
     with closing(sent(server, "/v1/completions", ask)):
-        until(lambda: server.registry["shakespeare_gpt2"].busy)
+        until(lambda: server.registry["shakespeare_gpt2"].running)
     stops(server, "shakespeare_gpt2")
 
 

@@ -21,11 +21,11 @@ PATH = "/v1/predict/cifar10_resnet20"
 def server(models):
     """A server with short limits; after every test it must still answer."""
     from warmstart.serve.app import create_app
-    from warmstart.serve.server import Background
+    from warmstart.serve.server import BackgroundServer
     from warmstart.serve.settings import Settings
 
     app = create_app(models, Settings(max_body=SMALL, body_timeout=1.0, deadline=20))
-    with Background(app) as address:
+    with BackgroundServer(app) as address:
         found = Client(address)
         found.state = app.state.warmstart
         yield found

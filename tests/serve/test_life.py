@@ -75,13 +75,13 @@ def test_tensorflow_is_never_imported(cat):
         "import sys, time\n"
         "import warmstart as ws\n"
         "from warmstart.serve.app import create_app\n"
-        "from warmstart.serve.server import Background\n"
+        "from warmstart.serve.server import BackgroundServer\n"
         "import urllib.request\n"
         "names = ('cifar10_resnet20', 'shakespeare_gpt2', 'deepar')\n"
         "sources = (sys.argv[2], *names[1:])\n"
         "asks = (open(sys.argv[1], 'rb').read(), b'ROMEO:', b'y\\n1\\n2\\n3\\n')\n"
         "medias = ('image/jpeg', 'text/plain', 'text/csv')\n"
-        "with Background(create_app({name: ws.load(source, engine='litert')\n"
+        "with BackgroundServer(create_app({name: ws.load(source, engine='litert')\n"
         "                            for name, source in zip(names, sources)})) as address:\n"
         "    for name, ask, media in zip(names, asks, medias):\n"
         "        query = urllib.request.Request(f'{address}/v1/predict/{name}', ask, {'Content-Type': media})\n"
@@ -170,7 +170,7 @@ def test_requests_that_are_not_finished_are_refused_in_json(signals, code, why):
             time.sleep(0.1)
         assert server.wait(10) == code
         assert (answer.result().status, [*answer.result().json]) == (503, ["error"])
-    assert sum(f"ended: 1; {why}" in line for line in server.lines) == 1
+    assert sum(f"1 running request cancelled: {why}" in line for line in server.lines) == 1
     assert not any("Traceback" in line for line in server.lines)
 
 

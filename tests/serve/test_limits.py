@@ -21,7 +21,7 @@ CAT = "/v1/predict/net"
 def serving():
     """Starts servers of one model whose engine can be held."""
     from warmstart.serve.app import create_app
-    from warmstart.serve.server import Background
+    from warmstart.serve.server import BackgroundServer
     from warmstart.serve.settings import Settings
 
     opened = []
@@ -32,7 +32,7 @@ def serving():
             model.engine,
         )  # so that all goes through the one that is held
         app = create_app({"net": model}, Settings(**options))
-        server = Background(app)
+        server = BackgroundServer(app)
         client = Client(server.__enter__())
         run, client.gate, client.inside = model.engine.run, threading.Event(), threading.Event()
         client.gate.set()
@@ -60,7 +60,7 @@ def test_more_than_fits_is_refused_and_the_rest_is_answered(serving, cat):
     client.inside.clear()
     with ThreadPoolExecutor(10) as pool:
         first = [pool.submit(client.post, CAT, cat, Content_Type="image/jpeg") for _ in range(2)]
-        until(lambda: client.batcher.busy == 2)
+        until(lambda: client.batcher.running == 2)
         first += [pool.submit(client.post, CAT, cat, Content_Type="image/jpeg") for _ in range(2)]
         until(lambda: client.batcher.waiting == 2)
         for path in (CAT, "/v2/models/net/infer"):
@@ -103,7 +103,7 @@ def test_several_requests_share_a_batch(serving, cat):
             pool.submit(client.post, CAT, b"no picture", Content_Type="image/jpeg")
             for _ in range(2)
         ]
-        until(lambda: client.batcher.busy == 2)
+        until(lambda: client.batcher.running == 2)
         client.gate.set()
         answers = [one.result(30) for one in asked]
     assert [one.status for one in answers] == [200] * 6 + [400] * 2
@@ -173,7 +173,7 @@ def test_slow_addresses_end_with_the_deadline(serving, cat):
         client = serving(allow_urls=True, deadline=1.0)
         slow = [f"http://127.0.0.1:{files.server_port}/{n}.jpg" for n in range(8)]
         assert client.post(CAT, {"inputs": slow}).status == 504
-        until(lambda: not client.batcher.busy, 5)
+        until(lambda: not client.batcher.running, 5)
         assert client.post(CAT, cat, Content_Type="image/jpeg").status == 200
         files.shutdown()
 

@@ -79,7 +79,7 @@ class Listener(Recognizer):
 @pytest.fixture(scope="module")
 def server(models):
     from warmstart.serve.app import create_app
-    from warmstart.serve.server import Background
+    from warmstart.serve.server import BackgroundServer
 
     embedder = ws.load(GOLDEN / "text" / "bert_base", task="text-embedding")
     embedder._engine = Sums()
@@ -92,7 +92,7 @@ def server(models):
         "shakespeare_gpt2": models["shakespeare_gpt2"],
         "speaker": ws.load("digits_wavenet", engine="litert"),
     }
-    with Background(create_app(names)) as address:
+    with BackgroundServer(create_app(names)) as address:
         yield Client(address)
 
 
@@ -286,11 +286,11 @@ def test_errors_have_the_form_of_openai_wherever_its_clients_ask(server, openai)
 
 def test_the_limit_of_tokens_holds_on_every_path(models):
     from warmstart.serve.app import create_app
-    from warmstart.serve.server import Background
+    from warmstart.serve.server import BackgroundServer
     from warmstart.serve.settings import Settings
 
     model, path = {"gpt2": models["shakespeare_gpt2"]}, "/v1/completions"
-    with Background(create_app(model, Settings(max_new_tokens=5))) as address:
+    with BackgroundServer(create_app(model, Settings(max_new_tokens=5))) as address:
         ask = Client(address)
 
         def texts(**options):

@@ -30,10 +30,10 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="finds the process in
 def server(models):
     """A server of its own, whose `processes()` are those that parse for it."""
     from warmstart.serve.app import create_app
-    from warmstart.serve.server import Background
+    from warmstart.serve.server import BackgroundServer
 
     others = parsing_processes()
-    with Background(create_app(models)) as address:
+    with BackgroundServer(create_app(models)) as address:
         client = Client(address)
         client.processes = lambda: parsing_processes() - others
         yield client

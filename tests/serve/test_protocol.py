@@ -23,10 +23,10 @@ PATH = "/v1/predict/cifar10_resnet20"
 def address(models):
     """Where a server listens that has a client timeout of a second."""
     from warmstart.serve.app import create_app
-    from warmstart.serve.server import Background
+    from warmstart.serve.server import BackgroundServer
     from warmstart.serve.settings import Settings
 
-    with Background(create_app(models, Settings(body_timeout=1.0))) as found:
+    with BackgroundServer(create_app(models, Settings(body_timeout=1.0))) as found:
         yield found
 
 

@@ -7,14 +7,14 @@ import pytest
 from tests.photos import CIFAR
 
 import warmstart as ws
-from warmstart.serve.registry import Served, halves
+from warmstart.serve.registry import ServedModel, halves
 from warmstart.serve.settings import Settings
 from warmstart.serve.signatures import forward
 
 
 @pytest.fixture
 def served():
-    found = Served("net", ws.load(CIFAR, engine="litert"), Settings())
+    found = ServedModel("net", ws.load(CIFAR, engine="litert"), Settings())
     yield found
     found.batcher.close()
     assert found.batcher.join(20)
@@ -34,7 +34,7 @@ def test_two_photos_at_once_meet_two_engines(served, monkeypatch):
 
         monkeypatch.setattr(half.engine, "run", held)
     monkeypatch.setattr(
-        type(served.batcher), "busy", 2
+        type(served.batcher), "running", 2
     )  # as it is a moment after the first was taken
     row = {"images": np.zeros((32, 32, 3), np.float32)}
     futures = [served.batcher.submit((forward, batch), [row])[0] for batch in ("one", "another")]

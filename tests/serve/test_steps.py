@@ -77,13 +77,13 @@ class Work:
     def write(self, key, piece):
         self.written.append(key)
 
-    def stepped(self, rows, seconds, waited):
+    def on_step(self, rows, seconds, waited):
         self.seen.append(("stepped", rows, len(waited)))
 
-    def began(self, seconds):
+    def on_first_text(self, seconds):
         self.seen.append(("began",))
 
-    def ended(self, seconds, waited, is_failure):
+    def on_end(self, seconds, waited, is_failure):
         self.seen.append(("ended", is_failure))
 
 
@@ -106,8 +106,8 @@ def test_inputs_join_a_running_batch_and_leave_it_when_they_end():
     assert [value(one) for one in short] == [40, 50]
     assert value(long) == 100
     assert len(work.sizes) < 50 + 20 + 25  # side by side
-    assert long.result().batch == 3
-    assert short[0].result().batch == 3
+    assert long.result().batch_size == 3
+    assert short[0].result().batch_size == 3
     assert work.written.count("b") == 45
     assert [one for one in work.seen if one[0] == "ended"] == [("ended", False)] * 3
     assert work.seen.count(("began",)) == 3
@@ -171,7 +171,7 @@ def test_those_for_whom_nobody_waits_leave_between_two_steps():
             (10, float("inf")),
         )
     )
-    until(lambda: batcher.busy and not batcher.waiting)
+    until(lambda: batcher.running and not batcher.waiting)
     [waits] = batcher.submit("a", [50])  # for the room of the others
     [drops] = batcher.submit("a", [5], time.monotonic() + 0.2)
     gone.abandon()

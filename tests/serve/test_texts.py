@@ -29,12 +29,12 @@ REQUESTS = [
 @pytest.fixture(scope="module")
 def server():
     from warmstart.serve.app import create_app
-    from warmstart.serve.server import Background
+    from warmstart.serve.server import BackgroundServer
     from warmstart.serve.settings import Settings
 
     model = ws.load("shakespeare_gpt2", engine="litert")
     app = create_app({"shakespeare_gpt2": model}, Settings(max_cached_tokens=1000))
-    with Background(app) as address:
+    with BackgroundServer(app) as address:
         client = Client(address)
         client.served = app.state.warmstart.registry["shakespeare_gpt2"]
         yield client
@@ -74,7 +74,7 @@ def test_a_short_text_is_not_behind_a_long_one(server):
         target=lambda: answers.update(slow=server.post(PATH, slow, X_Request_Timeout="3"))
     )
     thread.start()
-    until(lambda: server.served.busy)
+    until(lambda: server.served.running)
     quick = server.post(PATH, REQUESTS[1])
     assert quick.status == 200
     assert thread.is_alive()  # it is still being generated

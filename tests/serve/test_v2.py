@@ -315,10 +315,7 @@ def test_configuration_and_statistics(triton, client, cat):
 
 
 def test_parameters_of_tensors(client, cat):
-    import base64
-
-    image = {"name": "image", "shape": [1], "datatype": "BYTES"}
-    image["data"] = [base64.b64encode(cat).decode()]
+    image = image_tensor(cat)
     ask = {"inputs": [{**image, "parameters": {"content_type": "jpg", "binary_data": False}}]}
     path = "/v2/models/cifar10_resnet20/infer"
     assert client.post(path, ask).status == 200
@@ -328,3 +325,20 @@ def test_parameters_of_tensors(client, cat):
     bad = {**image, "shape": [2], "data": [*image["data"], "bm8gcGhvdG8="]}
     answer = client.post(path, {"inputs": [bad]})
     assert (answer.status, "row 2" in answer.json["error"]) == (400, True)
+
+
+def test_the_shorter_of_two_timeouts_applies(client, cat):
+    path, image = "/v2/models/cifar10_resnet20/infer", image_tensor(cat)
+    request = {"inputs": [image], "parameters": {"timeout": 30_000_000}}
+    assert client.post(path, request, X_Request_Timeout="20").status == 200
+    request["parameters"]["timeout"] = 1
+    assert client.post(path, request, X_Request_Timeout="20").status == 504
+    request["parameters"]["timeout"] = 30_000_000
+    assert client.post(path, request, X_Request_Timeout="1e-6").status == 504
+
+
+def image_tensor(photo: bytes) -> dict:
+    import base64
+
+    data = [base64.b64encode(photo).decode()]
+    return {"name": "image", "shape": [1], "datatype": "BYTES", "data": data}

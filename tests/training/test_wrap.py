@@ -146,12 +146,12 @@ import numpy as np
 from PIL import Image
 import warmstart as ws
 from warmstart.serve.app import create_app
-from warmstart.serve.server import Background
+from warmstart.serve.server import BackgroundServer
 
 folder, inputs = sys.argv[1], json.loads(sys.argv[2])
 models = {name: ws.load(f"{folder}/{name}") for name in inputs}
 answers, served = {}, {}
-with Background(create_app(models)) as address:
+with BackgroundServer(create_app(models)) as address:
     for name, value in inputs.items():
         body, content_type = json.dumps({"inputs": [value]}).encode(), "application/json"
         if models[name].task == "image-classification":

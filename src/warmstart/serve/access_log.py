@@ -15,7 +15,7 @@ log = logging.getLogger("warmstart.serve.access")
 
 @dataclass
 class Request:
-    """One request. Times are in seconds; `batch` is the size of the batch it was in."""
+    """One request. Times are in seconds; `batch_size` is that of the batch it was in."""
 
     client: str = ""
     method: str | None = None
@@ -26,9 +26,9 @@ class Request:
     bytes_in: int = 0
     bytes_out: int = 0
     seconds: float = 0.0
-    queued: float | None = None
-    running: float | None = None
-    batch: int | None = None
+    queue_seconds: float | None = None
+    inference_seconds: float | None = None
+    batch_size: int | None = None
 
     def write(self, metrics: Metrics) -> None:
         """Count and log it."""
@@ -46,9 +46,9 @@ class Request:
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
             "ms": _milliseconds(self.seconds),
-            "queue_ms": _milliseconds(self.queued),
-            "inference_ms": _milliseconds(self.running),
-            "batch": self.batch,
+            "queue_ms": _milliseconds(self.queue_seconds),
+            "inference_ms": _milliseconds(self.inference_seconds),
+            "batch": self.batch_size,
         }
         log.info(msgspec.json.encode(line).decode())
 

@@ -24,7 +24,7 @@ from warmstart.serve.openai_audio import speech, transcriptions
 from warmstart.serve.openapi import document
 from warmstart.serve.predict import predict
 from warmstart.serve.preview import preview
-from warmstart.serve.registry import Registry, Served
+from warmstart.serve.registry import Registry, ServedModel
 from warmstart.serve.settings import Settings
 from warmstart.serve.state import State, json_response, state_of
 from warmstart.serve.tracing import Tracing
@@ -36,9 +36,9 @@ mimetypes.add_type(
     "text/javascript", ".js"
 )  # some systems say text/plain, which browsers do not run
 
-GAUGES: Mapping[str, tuple[str, Callable[[Served], float]]] = {
+GAUGES: Mapping[str, tuple[str, Callable[[ServedModel], float]]] = {
     "pending": ("Inputs waiting in the queue", lambda served: served.waiting),
-    "running": ("Batches being computed", lambda served: served.busy),
+    "running": ("Batches being computed", lambda served: served.running),
     "cached_tokens": (
         "Cached tokens reserved by texts being generated, of --max-cached-tokens",
         lambda served: served.cached_tokens,
@@ -47,14 +47,14 @@ GAUGES: Mapping[str, tuple[str, Callable[[Served], float]]] = {
 }
 
 
-def _values(registry: Registry, value: Callable[[Served], float]) -> dict[str, float]:
+def _values(registry: Registry, value: Callable[[ServedModel], float]) -> dict[str, float]:
     return {name: value(served) for name, served in registry.items()}
 
 
 def create_app(
     models: Mapping[str, Model[Any, Any, Any]], settings: Settings | None = None
 ) -> Starlette:
-    """The server as an ASGI application; `running.serve` runs it.
+    """The server as an ASGI application; `server.run` runs it.
 
     Args:
         models: by the names they are served under.
@@ -68,8 +68,8 @@ def create_app(
     """
     settings, metrics = settings or Settings(), Metrics()
     state = State(settings, Registry(models, settings, metrics), metrics)
-    for name, (what, value) in GAUGES.items():
-        metrics.gauge(name, what, partial(_values, state.registry, value))
+    for name, (help, value) in GAUGES.items():
+        metrics.gauge(name, help, partial(_values, state.registry, value))
     app = Starlette(
         routes=[  # the most frequent first
             Route("/v2/models/stats", v2.model_statistics, methods=["GET"]),

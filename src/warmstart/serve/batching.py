@@ -69,7 +69,7 @@ class Batcher(Queue):
             thread.start()
 
     @property
-    def busy(self) -> int:
+    def running(self) -> int:
         return len(self._running)
 
     @property
@@ -77,15 +77,15 @@ class Batcher(Queue):
         """Whether all threads are busy with work that is overdue by `OVERDUE` seconds."""
         with self._changed:
             jobs = [job for batch in self._running.values() for job in batch]
-            return self.busy == len(self._threads) and all(job.is_over(OVERDUE) for job in jobs)
+            return self.running == len(self._threads) and all(job.is_over(OVERDUE) for job in jobs)
 
     def _wake(self, count: int) -> None:
-        self._changed.notify(count if self.busy < self._lanes else 1)
+        self._changed.notify(count if self.running < self._lanes else 1)
 
     def _work(self) -> None:
         while (batch := self._take()) is not None:
             try:
-                self._answer(batch)
+                self._process(batch)
             finally:
                 with self._changed:
                     del self._running[threading.get_ident()]
@@ -105,9 +105,9 @@ class Batcher(Queue):
                     continue
                 first = self._waiting[0]
                 same_key = [job for job in self._waiting if job.key == first.key][: self._size]
-                remaining = first.since + self._delay - time.monotonic()
+                remaining = first.queued_at + self._delay - time.monotonic()
                 if (
-                    self.busy >= self._lanes
+                    self.running >= self._lanes
                     and len(same_key) < self._size
                     and remaining > 0
                     and not self._closed
@@ -121,19 +121,19 @@ class Batcher(Queue):
                     self._running[threading.get_ident()] = started
                     return started
 
-    def _answer(self, batch: list[Job]) -> None:
+    def _process(self, batch: list[Job]) -> None:
         start = time.monotonic()
         results = self._results(batch)
         seconds = time.monotonic() - start
         if self._observe:
             failures = sum(isinstance(result, BaseException) for result in results)
-            self._observe(len(batch), seconds, [start - job.since for job in batch], failures)
+            self._observe(len(batch), seconds, [start - job.queued_at for job in batch], failures)
         for job, result in zip(batch, results, strict=True):
             self._count(result)
             if isinstance(result, BaseException):
                 job.future.set_exception(result)
             else:
-                job.future.set_result(Outcome(result, start - job.since, seconds, len(batch)))
+                job.future.set_result(Outcome(result, start - job.queued_at, seconds, len(batch)))
 
     def _results(self, batch: list[Job]) -> list[Any]:
         """A result or an exception for each input; if the batch fails, each input is processed
@@ -148,7 +148,7 @@ class Batcher(Queue):
                 cancellation.check()
                 results = list(self._run(batch[0].key, [job.value for job in batch]))
             if len(results) != len(batch):
-                raise RuntimeError(f"{len(results)} answers to {len(batch)} inputs")
+                raise RuntimeError(f"{len(results)} results for {len(batch)} inputs")
             return results
         except CancelledError:
             return [Expired() for _ in batch]

@@ -19,17 +19,18 @@ ResultT = TypeVar("ResultT")
 ArgumentsT = TypeVarTuple("ArgumentsT")
 
 INLINE = 2**18
-"""Up to this many bytes are decompressed or parsed in the event loop, more in a thread, so that other
-requests are not delayed.
+"""Maximum number of bytes that are decompressed or parsed in the event loop. Larger ones are processed in
+a thread, so that other requests are not delayed.
 """
-SLOW = INLINE + 1
-"""A size for `aside` with which work is always done in a thread."""
-DEEPEST = 32
+ALWAYS = INLINE + 1
+"""The size for work that `offload` runs in a thread in any case."""
+MAX_DEPTH = 32
 """Maximum nesting of JSON; no request needs more than five levels."""
-MOST_VALUES = 10_000_000
-MOST_STRINGS = 2_000_000
-MOST_CONTAINERS = 1_000_000
-"""Limits of a JSON body, counted before it is parsed: each takes about 30, 60 and 100 bytes of memory.
+MAX_VALUES = 10_000_000
+MAX_STRINGS = 2_000_000
+MAX_CONTAINERS = 1_000_000
+"""Limits of a JSON body, counted before it is parsed. A value takes about 30 bytes of memory, a string
+60, an array or object 100.
 """
 
 
@@ -37,7 +38,7 @@ async def receive(request: Request, settings: Settings) -> bytes:
     """The body as it was sent, which may be compressed.
 
     Raises:
-        Refused: it is too large, comes too slowly, or is cut off.
+        Refused: it is too large, arrives too slowly, or is incomplete.
     """
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length[:20]) > settings.max_body:
@@ -48,7 +49,7 @@ async def receive(request: Request, settings: Settings) -> bytes:
             while True:
                 message = await request.receive()
                 if message["type"] == "http.disconnect":
-                    raise Refused(499, "disconnected", "The client left.")
+                    raise Refused(499, "disconnected", "The client disconnected.")
                 content.write(message.get("body", b""))
                 if content.tell() > settings.max_body:
                     raise too_large(f"The body has more than {settings.max_body} bytes.")
@@ -94,10 +95,10 @@ def decompressed(data: bytes, encoding: str, limit: int) -> bytes:
     raise invalid(f"The body is not complete {encoding} data.")
 
 
-async def aside(
+async def offload(
     size: int, work: Callable[[*ArgumentsT], ResultT], *arguments: *ArgumentsT
 ) -> ResultT:
-    """Run work on `size` bytes: directly, or in a thread if they are many."""
+    """Run work on `size` bytes: directly, or in a thread if there are more than `INLINE`."""
     if size <= INLINE:
         return work(*arguments)
     return await asyncio.get_running_loop().run_in_executor(None, work, *arguments)
@@ -122,7 +123,7 @@ def parse_json(data: bytes, struct: Any = Any) -> Any:
         raise invalid(f"The JSON is invalid: {error}") from None
     except RecursionError:
         raise invalid("The JSON is nested too deeply.") from None
-    if struct is Any and containers > DEEPEST and _depth(value, DEEPEST) < 0:
+    if struct is Any and containers > MAX_DEPTH and _depth(value, MAX_DEPTH) < 0:
         raise invalid("The JSON is nested too deeply.")
     return value
 
@@ -133,9 +134,9 @@ def _check_counts(data: bytes) -> int:
     """
     containers = data.count(b"[") + data.count(b"{")
     for count, limit, what in (
-        (data.count(b","), MOST_VALUES, "values"),
-        (data.count(b'"'), 2 * MOST_STRINGS, "strings"),
-        (containers, MOST_CONTAINERS, "arrays and objects"),
+        (data.count(b","), MAX_VALUES, "values"),
+        (data.count(b'"'), 2 * MAX_STRINGS, "strings"),
+        (containers, MAX_CONTAINERS, "arrays and objects"),
     ):
         if count > limit:
             raise too_large(f"The JSON has too many {what}.")
@@ -160,7 +161,7 @@ def require_json(request: Request, *others: str) -> None:
         others: media types that are also accepted; "": a missing Content-Type.
 
     Raises:
-        Refused: it is another.
+        Refused: it is another type.
     """
     media = media_type(request)
     if not is_json(media) and media not in others:

@@ -16,7 +16,7 @@ from warmstart.serve.openai_fields import COMPLETION
 if TYPE_CHECKING:
     from warmstart.core.input_kind import InputKind
     from warmstart.core.model import Model
-    from warmstart.serve.registry import Served
+    from warmstart.serve.registry import ServedModel
     from warmstart.serve.settings import Settings
 
 PAGE = Path(__file__).with_name("page")
@@ -44,11 +44,11 @@ STREAM = {
     },
     "required": ["max_new_tokens", "temperature"],
 }
-"""The endpoint that sends a text while it is generated: its names for options of the task, and
-those of them that a request must set, because their defaults differ there."""
+"""The endpoint that sends a text while it is generated: its names of the task's options, and the options
+that a request must set, because their defaults differ there."""
 
 
-def description(served: Served, settings: Settings) -> dict[str, Any]:
+def description(served: ServedModel, settings: Settings) -> dict[str, Any]:
     """A model as JSON values: JSON Schemas of its inputs, options and results, and its card."""
     model, input_kind, task = served.model, served.input_kind, task_of(served.task)
     return {
@@ -102,14 +102,14 @@ def _files(name: str) -> list[dict[str, str]]:
     ]
 
 
-def _source(served: Served) -> str:
+def _source(served: ServedModel) -> str:
     """The argument of `ws.load` for users: a name, or a placeholder for a path on the server."""
     name, folder = served.model.entry.name, served.model.folder
-    is_own = folder is None or folder.is_relative_to(EMBEDDED) or folder.is_relative_to(home())
-    return name if is_own else f"path/of/{served.name}"
+    is_public = folder is None or folder.is_relative_to(EMBEDDED) or folder.is_relative_to(home())
+    return name if is_public else f"path/of/{served.name}"
 
 
-def _memory(served: Served) -> int:
+def _memory(served: ServedModel) -> int:
     """Bytes of the weights in memory; those of a program with int8 weights are its file's."""
     model = served.model
     if "int8" in served.stored_precision:
@@ -117,7 +117,7 @@ def _memory(served: Served) -> int:
     return model.entry.parameters * WIDTHS[model.precision]
 
 
-def _facts(served: Served) -> dict[str, Any]:
+def _facts(served: ServedModel) -> dict[str, Any]:
     """The facts of a model's card; `bytes` is the memory of its weights."""
     model, entry = served.model, served.model.entry
     return {

@@ -40,11 +40,11 @@ class Connections:
         self.limit, self.count = limit, 0
         self._new: dict[Connection, float] = {}  # when it was opened, oldest first
         self._idle: dict[Connection, None] = {}  # longest idle first
-        self._closing: dict[Connection, None] = {}  # until the client has gone
+        self._closing: dict[Connection, None] = {}  # until the client has disconnected
 
     @property
     def crowded(self) -> bool:
-        """Whether too many are in use: only probes are answered."""
+        """Whether too many are in use, so that only health probes are served."""
         return self._remaining() - len(self._new) - len(self._idle) > self.limit
 
     def add(self, connection: Connection) -> None:

@@ -42,7 +42,7 @@ def too_large(message: str) -> Refused:
 
 
 def refusal(error: BaseException, item: str = "") -> Refused:
-    """The refusal for an exception, without details of errors that the client did not cause.
+    """The HTTP error for an exception, without details of errors that the client did not cause.
 
     Args:
         error: any exception that was raised while the request was handled.
@@ -81,7 +81,7 @@ def refusal(error: BaseException, item: str = "") -> Refused:
 
 
 def with_item_name(error: InputError, item: str) -> str:
-    """The message of an error, with another name of the input."""
+    """The message of an error, with `item` as the name of the input."""
     text = str(error)
     if not item:
         return text

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 MAX_FIELDS = 100
 MAX_HEADERS = 16
-"""Headers of one field."""
+"""Maximum number of headers of a field."""
 MAX_HEADER = 8192
-"""Bytes of one header."""
+"""Maximum bytes of a header."""
 
 
 @dataclass(frozen=True)

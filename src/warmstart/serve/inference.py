@@ -27,7 +27,7 @@ def predict(
     """A result, a list of results (of a table), or the `InputError`, for each value.
 
     Raises:
-        WarmstartError: an option is wrong, or the model cannot answer at all.
+        WarmstartError: an option is wrong, or the model fails on any input.
     """
     results: list[Any] = list(values)
     usable, is_large = [], False
@@ -111,7 +111,7 @@ def _check_total(model: Model[Any, Any, Any], count: int, settings: Settings) ->
 
 
 def to_json(result: Any, name: str = "") -> dict[str, Any]:
-    """A result or `Failed` as JSON values, with embedded files, such as a sound in base64.
+    """A result or `Failed` as JSON values; files, such as a sound, are embedded in base64.
 
     Args:
         result: of any task.

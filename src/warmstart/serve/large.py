@@ -1,4 +1,4 @@
-"""Large inputs are parsed and answered one at a time, so that the memory of only one is needed."""
+"""Large inputs are parsed and predicted one at a time, which limits the memory that they take."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 from warmstart.engines import heap
 
-LOOK_SECONDS = 0.1
-"""Between two checks whether a client still waits."""
+CHECK_SECONDS = 0.1
+"""Seconds between two checks whether a client still waits."""
 _lock = threading.Lock()
 
 
@@ -20,7 +20,7 @@ def turn(check: Callable[[], None]) -> Iterator[None]:
     Args:
         check: raises an exception if no client waits for this one.
     """
-    while not _lock.acquire(timeout=LOOK_SECONDS):
+    while not _lock.acquire(timeout=CHECK_SECONDS):
         check()
     try:
         yield

@@ -40,7 +40,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """Counters and histograms; `model` is empty for requests that concern none."""
+    """Counters and histograms; `model` is empty for requests that name no model."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -48,12 +48,12 @@ class Metrics:
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
 
-        def counter(name: str, what: str, *labels: str) -> Counter:
-            return Counter(f"warmstart_{name}", what, labels, registry=self.registry)
+        def counter(name: str, help: str, *labels: str) -> Counter:
+            return Counter(f"warmstart_{name}", help, labels, registry=self.registry)
 
-        def histogram(name: str, what: str, buckets: Sequence[float] = SECONDS) -> Histogram:
+        def histogram(name: str, help: str, buckets: Sequence[float] = SECONDS) -> Histogram:
             return Histogram(
-                f"warmstart_{name}", what, ("model",), registry=self.registry, buckets=buckets
+                f"warmstart_{name}", help, ("model",), registry=self.registry, buckets=buckets
             )
 
         self._requests = counter(
@@ -76,12 +76,12 @@ class Metrics:
         self._reloads = counter(
             "reloads", "Changed bundles by outcome: loaded or refused", "model", "outcome"
         )
-        self.open: Gauge = Gauge(
+        self.open_requests: Gauge = Gauge(
             "warmstart_open_requests", "Requests in progress", registry=self.registry
         )
 
     def request(self, model: str, status: int, reason: str, seconds: float) -> None:
-        """One answered request; `reason` is "ok" or that of the refusal."""
+        """Record one request; `reason` is "ok" or that of the refusal."""
         self._requests.labels(model, str(status), reason).inc()
         self._seconds.labels(model).observe(seconds)
 
@@ -102,12 +102,12 @@ class Metrics:
     def reload(self, model: str, outcome: str) -> None:
         self._reloads.labels(model, outcome).inc()
 
-    def gauge(self, name: str, what: str, values: Callable[[], Mapping[str, float]]) -> None:
-        """Add a gauge of each model whose value is computed at each scrape."""
+    def gauge(self, name: str, help: str, values: Callable[[], Mapping[str, float]]) -> None:
+        """Add a gauge with a value per model, computed at each scrape."""
 
         class Computed(Collector):
             def collect(self) -> list[GaugeMetricFamily]:
-                family = GaugeMetricFamily(f"warmstart_{name}", what, labels=["model"])
+                family = GaugeMetricFamily(f"warmstart_{name}", help, labels=["model"])
                 for model, value in values().items():
                     family.add_metric([model], value)
                 return [family]
@@ -115,5 +115,5 @@ class Metrics:
         self.registry.register(Computed())
 
     def text(self) -> bytes:
-        """All of them, in Prometheus' text format."""
+        """All metrics, in the text format of Prometheus."""
         return generate_latest(self.registry)

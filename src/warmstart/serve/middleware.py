@@ -22,21 +22,21 @@ from warmstart.serve.state import CROWDED, TOO_MANY, State, json_response
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 log = logging.getLogger("warmstart.serve")
-OPEN = ("/v2/health/live", "/v2/health/ready", "/", "/page/")
+PATHS_WITHOUT_TOKEN = ("/v2/health/live", "/v2/health/ready", "/", "/page/")
 """Paths that need no token: the probes, and the page, which asks for the token."""
 PROBES = ("/v2/health/live", "/v2/health/ready")
 DISCARD_BYTES, DISCARD_SECONDS = 2**28, 5.0
-"""How much of a refused body is read and discarded, so that the client gets to read the response."""
+"""How much of a refused body is read and discarded, so that the client can read the response."""
 
 
 class RequestMiddleware:
-    """The middleware.
+    """Checks access, turns exceptions into error responses, and records every request.
 
     Args:
         app: the application.
         state: of the server.
-        direct: (prefix, suffix) of a path around the name of a model -> endpoint. POST requests to
-            these, which are nearly all requests, bypass the routing of the application.
+        direct: (prefix, suffix) of a path with the name of a model in between -> endpoint. POST
+            requests to these paths, which are nearly all requests, bypass the application's routing.
     """
 
     def __init__(self, app: ASGIApp, state: State, direct: Mapping[tuple[str, str], Endpoint]):
@@ -46,26 +46,26 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        call = _RequestHandler(self._state, scope, receive, send)
-        self._state.metrics.open.inc()
+        handler = _RequestHandler(self._state, scope, receive, send)
+        self._state.metrics.open_requests.inc()
         try:
-            await call.answer(self._endpoint(scope) or self._app)
+            await handler.handle(self._endpoint(scope) or self._app)
         finally:
-            self._state.metrics.open.dec()
-            call.close()
+            self._state.metrics.open_requests.dec()
+            handler.close()
 
     def _endpoint(self, scope: Scope) -> ASGIApp | None:
         path = scope["path"]
-        for (before, behind), endpoint in self._direct.items():
-            if path.startswith(before) and path.endswith(behind) and scope["method"] == "POST":
-                name = path[len(before) : len(path) - len(behind)]
+        for (prefix, suffix), endpoint in self._direct.items():
+            if path.startswith(prefix) and path.endswith(suffix) and scope["method"] == "POST":
+                name = path[len(prefix) : len(path) - len(suffix)]
                 if name and "/" not in name:
                     scope["path_params"] = {"model": name}
-                    return partial(_answer, endpoint)
+                    return partial(_run_endpoint, endpoint)
         return None
 
 
-async def _answer(endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
+async def _run_endpoint(endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
     response = await endpoint(Request(scope, receive, send))
     await response(scope, receive, send)
 
@@ -81,7 +81,7 @@ class _RequestHandler:
         self._headers = Headers(scope=scope)
         self._extra_headers: list[tuple[bytes, bytes]] = []  # of the response
 
-    async def answer(self, app: ASGIApp) -> None:
+    async def handle(self, app: ASGIApp) -> None:
         settings = self._state.settings
         try:
             if self._scope.get(CROWDED) and self._scope["path"] not in PROBES:
@@ -107,7 +107,11 @@ class _RequestHandler:
 
     def _check_token(self) -> None:
         path = self._scope["path"]
-        if self._state.settings.token is None or path in OPEN or path.startswith("/page/"):
+        if (
+            self._state.settings.token is None
+            or path in PATHS_WITHOUT_TOKEN
+            or path.startswith("/page/")
+        ):
             return
         scheme, _, token = self._headers.get("authorization", "").partition(" ")
         expected = self._state.settings.token.encode()
@@ -144,8 +148,8 @@ class _RequestHandler:
 
         Args:
             error: the reason.
-            discards_body: whether the rest of the body is read first, so that the client gets to
-                read the response.
+            discards_body: whether the rest of the body is read first, so that the client can read
+                the response.
         """
         refused = refusal(error)
         self._reason = refused.reason
@@ -153,7 +157,7 @@ class _RequestHandler:
             log.error("%s %s failed", self._scope["method"], self._scope["path"], exc_info=error)
         # A frame of the parser refers to the error: a cycle that would keep the body in memory.
         without_frames(error)
-        if self._status:  # the response has started, so it can only be cut off
+        if self._status:  # the response has started, so it can only be truncated
             self._status = 499 if refused.reason == "disconnected" else refused.status
             return
         if refused.reason == "disconnected":
@@ -190,8 +194,10 @@ class _RequestHandler:
             pass
 
     def close(self) -> None:
-        """Count and log."""
-        queued, running, batch = self._scope.get("warmstart.times", (None, None, None))
+        """Write the metrics and the access log."""
+        queue_seconds, inference_seconds, batch_size = self._scope.get(
+            "warmstart.times", (None, None, None)
+        )
         access_log.Request(
             client=(self._scope.get("client") or ("",))[0],
             method=self._scope["method"],
@@ -202,7 +208,7 @@ class _RequestHandler:
             bytes_in=self._received,
             bytes_out=self._sent,
             seconds=time.monotonic() - self._start,
-            queued=queued,
-            running=running,
-            batch=batch,
+            queue_seconds=queue_seconds,
+            inference_seconds=inference_seconds,
+            batch_size=batch_size,
         ).write(self._state.metrics)

@@ -1,7 +1,7 @@
 """OpenAI's endpoints for texts: completions (also as a stream) and embeddings.
 
-Source: OpenAI's API reference, of which this is the part that the models here can do. Parameters
-that would change the answer and are not supported are refused; `user` is ignored.
+Source: OpenAI's API reference. The models here support a subset of it. Unsupported parameters that
+would change the result are refused; `user` is ignored.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from warmstart.serve import body
 from warmstart.serve.errors import error_body, invalid, refusal, too_large
 from warmstart.serve.inference import check_generated
 from warmstart.serve.openai_fields import COMPLETION as FIELDS
-from warmstart.serve.openai_logprobs import Scored, score_tokens
-from warmstart.serve.options import HIGHEST_SEED, check
+from warmstart.serve.openai_logprobs import ScoredCompletion, score_tokens
+from warmstart.serve.options import MAX_SEED, check
 from warmstart.serve.predict import freeze
-from warmstart.serve.registry import Served
+from warmstart.serve.registry import ServedModel
 from warmstart.serve.settings import Settings
 from warmstart.serve.state import DISCONNECTED, State, json_response, state_of
 from warmstart.serve.streaming import Stream
@@ -35,11 +35,11 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 Texts = Annotated[list[str], msgspec.Meta(min_length=1, max_length=64)]
 Tokens = Annotated[list[Annotated[int, msgspec.Meta(ge=0)]], msgspec.Meta(min_length=1)]
 Prompts = Annotated[list[str | int | Tokens], msgspec.Meta(min_length=1)]
-"""Several prompts, each a text or the indices of its tokens; or the indices of one."""
+"""Several prompts, each a text or its token ids; or the token ids of one prompt."""
 MAX_TOKENS = 16
 """OpenAI's default of `max_tokens`."""
 Unsupported = Annotated[str, msgspec.Meta(max_length=0)]
-"""A text of OpenAI that the models here cannot follow: absent, null or empty."""
+"""A parameter of OpenAI that the models here do not support: it must be absent, null or empty."""
 Zero = Annotated[float, msgspec.Meta(ge=0, le=0)]
 
 
@@ -64,7 +64,7 @@ class CompletionRequest(msgspec.Struct, forbid_unknown_fields=True):
     logprobs: Annotated[int, msgspec.Meta(ge=0, le=5)] | None = None
     echo: bool | None = False
     stop: Text | Annotated[list[Text], msgspec.Meta(max_length=16)] | None = None
-    seed: Annotated[int, msgspec.Meta(ge=0, le=HIGHEST_SEED)] | None = None
+    seed: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEED)] | None = None
     frequency_penalty: Zero | None = 0.0
     presence_penalty: Zero | None = 0.0
     user: str | None = None
@@ -75,8 +75,10 @@ class CompletionRequest(msgspec.Struct, forbid_unknown_fields=True):
     repetition_penalty: Annotated[float, msgspec.Meta(gt=0, le=10)] | None = None
     overflow: Literal["error", "slide"] | None = None
 
-    def choice(self, served: Served, settings: Settings, index: int = 0) -> dict[str, Any]:
-        """The request as options of `TextGenerator`, for the choice with this index.
+    def generation_options(
+        self, served: ServedModel, settings: Settings, index: int = 0
+    ) -> dict[str, Any]:
+        """The options of `TextGenerator` for the choice with this index.
 
         Raises:
             Refused: one is over a limit of the server.
@@ -90,9 +92,7 @@ class CompletionRequest(msgspec.Struct, forbid_unknown_fields=True):
         if is_sampled:
             options |= {"top_p": None if self.top_p == 1 else self.top_p}
             options |= {"top_k": self.top_k, "min_p": self.min_p}
-            options["seed"] = (
-                None if self.seed is None else (self.seed + index) % (HIGHEST_SEED + 1)
-            )
+            options["seed"] = None if self.seed is None else (self.seed + index) % (MAX_SEED + 1)
         options["repetition_penalty"] = self.repetition_penalty
         options["stop"] = [self.stop] if isinstance(self.stop, str) else self.stop or None
         values = {name: value for name, value in options.items() if value is not None}
@@ -118,7 +118,7 @@ RequestT = TypeVar("RequestT", bound=_Request)
 
 async def read_request(
     request: Request, form: type[RequestT], task: str
-) -> tuple[RequestT, Served, float]:
+) -> tuple[RequestT, ServedModel, float]:
     """The payload of a request, the model that it names, and the deadline."""
     state = state_of(request)
     body.require_json(request)
@@ -138,19 +138,19 @@ def _texts(value: str | list[str], state: State) -> list[str]:
     return texts
 
 
-def _prompts(served: Served, prompt: str | list[Any], state: State) -> list[str]:
+def _prompts(served: ServedModel, prompt: str | list[Any], state: State) -> list[str]:
     """The texts of prompts.
 
     Raises:
-        Refused: they are of several types, or indices that are not what the tokenizer makes of
-        their text.
+        Refused: they are of several types, or token ids that differ from the tokenizer's encoding of
+            their text.
     """
     if isinstance(prompt, str):
         return _texts(prompt, state)
     if all(isinstance(item, int) for item in prompt):
         prompt = [prompt]
     if any(isinstance(item, int) for item in prompt):
-        raise invalid("A prompt is a text or an array of token indices, not both.")
+        raise invalid("A prompt is a text or an array of token ids, not both.")
     if len(prompt) > state.settings.max_inputs:
         raise too_large(f"There are {len(prompt)} prompts; {state.settings.max_inputs} at most.")
     tokenizer = served.model.tokenizer  # type: ignore[attr-defined]
@@ -163,18 +163,19 @@ def _prompts(served: Served, prompt: str | list[Any], state: State) -> list[str]
         texts.append(tokenizer.decode(item) if is_known else "")
         if not is_known or tokenizer.encode(texts[-1]).ids.tolist() != item:
             raise invalid(
-                f"Prompt {number} is not how the tokenizer of {served.name} encodes its text; send the text."
+                f"The token ids of prompt {number} are not those that the tokenizer of {served.name} "
+                "makes of its text; send the text."
             )
     return _texts(texts, state)
 
 
 async def completions(request: Request) -> Response:
-    """Continue prompts."""
+    """Complete prompts."""
     state = state_of(request)
     payload, served, deadline = await read_request(request, CompletionRequest, "text-generation")
     prompts = _prompts(served, payload.prompt, state)
     count = payload.n or 1
-    options = [payload.choice(served, state.settings, index) for index in range(count)]
+    options = [payload.generation_options(served, state.settings, index) for index in range(count)]
     if payload.max_tokens != 0:
         check_generated(served.model, prompts, options[0], state.settings, count)
     if payload.stream:
@@ -182,7 +183,7 @@ async def completions(request: Request) -> Response:
             raise invalid("A stream takes one prompt and n=1.")
         if payload.logprobs is not None or payload.max_tokens == 0:
             raise invalid("A stream takes neither logprobs nor max_tokens=0.")
-        return await _streamed(request, served, payload, prompts[0], options[0], deadline)
+        return await _stream(request, served, payload, prompts[0], options[0], deadline)
     if payload.stream_options:
         raise invalid("stream_options requires stream.")
     if payload.max_tokens == 0 and not payload.echo:
@@ -194,8 +195,8 @@ async def completions(request: Request) -> Response:
     answers: list[Any] = [None] * (len(prompts) * count)
     for index in range(count if payload.max_tokens != 0 else 0):
         # Each index has a seed of its own, so all prompts of one index go together.
-        key = (Served.answer, freeze(options[index]))
-        answers[index::count] = await state.ask(request, served, key, prompts, deadline)
+        key = (ServedModel.predict, freeze(options[index]))
+        answers[index::count] = await state.run(request, served, key, prompts, deadline)
     for number, answer in enumerate(answers):
         if isinstance(answer, InputError):
             raise refusal(answer, f"prompt {number // count + 1}")
@@ -203,18 +204,18 @@ async def completions(request: Request) -> Response:
     if payload.logprobs is not None:
         texts = [prompt for prompt in prompts for _ in range(count)]
         values = [
-            Scored(served, text, answer, is_echoed=bool(payload.echo))
+            ScoredCompletion(served, text, answer, is_echoed=bool(payload.echo))
             for text, answer in zip(texts, answers, strict=True)
         ]
         work = (score_tokens, payload.logprobs)
-        logprobs = await state.ask(request, served, work, values, deadline)
+        logprobs = await state.run(request, served, work, values, deadline)
     choices = [
         {
             "index": number,
             "text": (prompts[number // count] if payload.echo else "")
             + (answer.text if answer else ""),
             "logprobs": logprobs[number],
-            "finish_reason": _finish(answer) if answer else "length",
+            "finish_reason": _finish_reason(answer) if answer else "length",
         }
         for number, answer in enumerate(answers)
     ]
@@ -223,16 +224,16 @@ async def completions(request: Request) -> Response:
     )
 
 
-async def _streamed(
+async def _stream(
     request: Request,
-    served: Served,
+    served: ServedModel,
     payload: CompletionRequest,
     prompt: str,
     options: dict[str, Any],
     deadline: float,
 ) -> Response:
     stream = Stream(served, prompt, options, deadline, request.scope.get(DISCONNECTED))
-    first = await stream.first()  # raises here what is wrong with the prompt
+    first = await stream.first()  # so that errors of the prompt have a status of their own
     head = _head(served)
 
     def event(text: str, finish: str | None = None) -> bytes:
@@ -248,7 +249,7 @@ async def _streamed(
             async for piece in stream:
                 yield event(piece)
             assert stream.result is not None
-            yield event("", _finish(stream.result))
+            yield event("", _finish_reason(stream.result))
             if payload.stream_options and payload.stream_options.include_usage:
                 usage = _usage(served, [prompt], [stream.result])
                 yield (
@@ -271,7 +272,7 @@ async def _streamed(
     )
 
 
-def _head(served: Served) -> dict[str, Any]:
+def _head(served: ServedModel) -> dict[str, Any]:
     return {
         "id": f"cmpl-{uuid.uuid4().hex}",
         "object": "text_completion",
@@ -280,41 +281,41 @@ def _head(served: Served) -> dict[str, Any]:
     }
 
 
-def _finish(answer: Generation) -> str:
+def _finish_reason(answer: Generation) -> str:
     return "length" if answer.finish == "length" else "stop"
 
 
 def _usage(
-    served: Served, prompts: Sequence[str], answers: Sequence[Generation | None]
+    served: ServedModel, prompts: Sequence[str], answers: Sequence[Generation | None]
 ) -> dict[str, int]:
     tokenizer = served.model.tokenizer  # type: ignore[attr-defined]
-    read = sum(len(tokenizer.encode(prompt).ids) for prompt in prompts)
-    generated = sum(len(answer.tokens) for answer in answers if answer)
+    prompt_tokens = sum(len(tokenizer.encode(prompt).ids) for prompt in prompts)
+    completion_tokens = sum(len(answer.tokens) for answer in answers if answer)
     return {
-        "prompt_tokens": read,
-        "completion_tokens": generated,
-        "total_tokens": read + generated,
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "total_tokens": prompt_tokens + completion_tokens,
     }
 
 
 async def embeddings(request: Request) -> Response:
-    """Texts as vectors."""
+    """Compute the embeddings of texts."""
     state = state_of(request)
     payload, served, deadline = await read_request(request, EmbeddingRequest, "text-embedding")
     texts = _texts(payload.input, state)
-    answers = await state.ask(request, served, (Served.answer, ()), texts, deadline)
+    answers = await state.run(request, served, (ServedModel.predict, ()), texts, deadline)
     data: list[dict[str, Any]] = []
     tokens = 0
     for number, answer in enumerate(answers):
         if isinstance(answer, InputError):
             raise refusal(answer, f"input {number + 1}")
         vector: Any = answer.vector.astype("<f4")
-        coded = (
+        embedding = (
             base64.b64encode(vector.tobytes()).decode()
             if payload.encoding_format == "base64"
             else vector.tolist()
         )
-        data.append({"object": "embedding", "index": number, "embedding": coded})
+        data.append({"object": "embedding", "index": number, "embedding": embedding})
         tokens += len(served.model.tokenize(texts[number]))  # type: ignore[attr-defined]
     return json_response(
         {

@@ -1,6 +1,6 @@
 """OpenAI's endpoints for sound: transcriptions and speech.
 
-Source: OpenAI's API reference, of which this is the part that the models here can do.
+Source: OpenAI's API reference. The models here support a subset of it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from warmstart.serve.openai import Text, Unsupported, read_request
 from warmstart.serve.openai_fields import SPEECH, TRANSCRIPTION
 from warmstart.serve.options import check, set_twice
 from warmstart.serve.predict import freeze
-from warmstart.serve.registry import Served
+from warmstart.serve.registry import ServedModel
 from warmstart.serve.state import json_response, state_of
 from warmstart.serve.struct_errors import explain
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from warmstart.speech.results.audio import Audio
 
 PCM_RATE = 24_000
-"""Samples a second of OpenAI's pcm: 16 bits, little-endian, one channel."""
+"""Samples per second of OpenAI's format pcm: 16 bits, little-endian, one channel."""
 MEDIA = {
     "wav": "audio/wav",
     "flac": "audio/flac",
@@ -60,7 +60,7 @@ class SpeechRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def speech(request: Request) -> Response:
-    """Turn a text into sound."""
+    """Synthesize speech from a text."""
     state = state_of(request)
     payload, served, deadline = await read_request(request, SpeechRequest, "audio-generation")
     if served.input_kind.is_file:
@@ -68,15 +68,15 @@ async def speech(request: Request) -> Response:
     text = checked_text(payload.input, state.settings)
     options = check(served.model, payload.options(), state.settings, SPEECH)
     check_generated(served.model, [text], options, state.settings)
-    key = (Served.answer, freeze(options))
-    [answer] = await state.ask(request, served, key, [text], deadline)
+    key = (ServedModel.predict, freeze(options))
+    [answer] = await state.run(request, served, key, [text], deadline)
     if isinstance(answer, InputError):
         raise refusal(answer, "the input")
     response_format = payload.response_format or "mp3"
     if response_format == "pcm":
-        content = await body.aside(body.SLOW, _pcm, answer)
+        content = await body.offload(body.ALWAYS, _pcm, answer)
     else:
-        content = await body.aside(body.SLOW, answer.file_content, f".{response_format}")
+        content = await body.offload(body.ALWAYS, answer.file_content, f".{response_format}")
     return Response(content, media_type=MEDIA[response_format])
 
 
@@ -142,7 +142,9 @@ async def transcriptions(request: Request) -> Response:
             renamed = TRANSCRIPTION.get(name, name)
             raise invalid(f"{payload.model} does not support {renamed}; leave it out.")
     options = check(served.model, options, state.settings, TRANSCRIPTION)
-    [answer] = await state.ask(request, served, (Served.answer, freeze(options)), files, deadline)
+    [answer] = await state.run(
+        request, served, (ServedModel.predict, freeze(options)), files, deadline
+    )
     if isinstance(answer, InputError):
         raise refusal(answer, "the recording")
     match payload.response_format:

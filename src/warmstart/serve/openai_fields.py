@@ -20,8 +20,8 @@ _BY_PATH = {
 
 
 def renamed(message: str, path: str) -> str:
-    """A message of a model, with the field names of the requested path. Only names with an underscore
-    are replaced, since the others are also words.
+    """A message of a model, with the field names of the requested path instead of the model's options.
+    Only names with an underscore are replaced, because the others are also ordinary words.
     """
     for option, field in _BY_PATH.get(path, {}).items():
         if "_" in option:

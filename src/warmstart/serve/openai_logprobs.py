@@ -1,4 +1,4 @@
-"""`logprobs` of OpenAI's completions: how probable each token was, and which others were."""
+"""`logprobs` of OpenAI's completions: the log-probability of each token, and the alternatives."""
 
 from __future__ import annotations
 
@@ -8,27 +8,29 @@ from typing import Any
 import numpy as np
 
 from warmstart.core import cancellation
-from warmstart.serve.registry import Served
+from warmstart.serve.registry import ServedModel
 from warmstart.text.decoding import scorer
 from warmstart.text.results import Generation
 
 
-class Scored:
+class ScoredCompletion:
     """A completion whose tokens are to be scored.
 
     Args:
         served: the model.
         prompt: its text.
-        answer: what was generated; None: nothing.
+        answer: the generated text; None if no token was generated.
         is_echoed: whether the tokens of the prompt are scored, too.
 
     Attributes:
-        tokens: ids, all of them.
-        first: the index of the first token that is shown.
+        tokens: the ids of all tokens, those of the prompt included.
+        first: the index of the first token in the response.
         logprobs: of the generated tokens, as the model gave them.
     """
 
-    def __init__(self, served: Served, prompt: str, answer: Generation | None, is_echoed: bool):
+    def __init__(
+        self, served: ServedModel, prompt: str, answer: Generation | None, is_echoed: bool
+    ):
         tokenizer = served.model.tokenizer  # type: ignore[attr-defined]
         tokens = tokenizer.encode(prompt).ids.tolist()
         begin = [] if tokens else [tokenizer.special_id("bos")]
@@ -38,22 +40,24 @@ class Scored:
 
     @property
     def is_known(self) -> bool:
-        """Whether all of its log-probabilities are known, or there are none."""
+        """Whether the log-probabilities of all tokens in the response are known."""
         return len(self.tokens) - max(self.first, 1) <= len(self.logprobs)
 
 
-def score_tokens(served: Served, key: Any, values: Sequence[Scored]) -> list[dict[str, Any]]:
-    """The `logprobs` of completions; the second of `key` is how many alternatives are shown. Work of
-    the queue.
-    """
+def score_tokens(
+    served: ServedModel, key: Any, values: Sequence[ScoredCompletion]
+) -> list[dict[str, Any]]:
+    """The `logprobs` of completions, as work of the queue; `key[1]` is the number of alternatives."""
     return [_logprobs(served, value, key[1]) for value in values]
 
 
-def _logprobs(served: Served, value: Scored, count: int) -> dict[str, Any]:
+def _logprobs(served: ServedModel, value: ScoredCompletion, count: int) -> dict[str, Any]:
     cancellation.check()
     model: Any = served.model
     shown = value.tokens[value.first :]
-    is_first = value.first == 0 and bool(shown)  # nothing stands before it
+    is_first = value.first == 0 and bool(
+        shown
+    )  # the model cannot score it, as no token precedes it
     best: list[dict[int, float]] = []
     logprobs: list[float] = list(value.logprobs)
     if count or not value.is_known:

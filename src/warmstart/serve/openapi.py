@@ -1,7 +1,8 @@
 """The OpenAPI document of one server: its paths, and the inputs and outputs of each served model.
 
-It is built from what the endpoints validate with: the options and results of the tasks, the types of
-input, and the structs of `openai`. The tests send thousands of requests made from it to the server.
+It is built from the declarations by which the endpoints validate requests: the options and results of
+the tasks, the types of input, and the structs of `openai`. The tests send thousands of requests that are
+generated from it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from warmstart.serve.openapi_parts import (
     open_object,
     operation,
 )
-from warmstart.serve.registry import Registry, Served
+from warmstart.serve.registry import Registry, ServedModel
 from warmstart.serve.settings import Settings
 
 
@@ -33,7 +34,7 @@ def document(registry: Registry, settings: Settings) -> Document:
     from warmstart.version import __version__
 
     paths: Document = {
-        "/": {"get": operation("The page", {"200": content("text/html", {"type": "string"})})},
+        "/": {"get": operation("The web page", {"200": content("text/html", {"type": "string"})})},
         "/metrics": {
             "get": operation(
                 "Prometheus metrics", {"200": content("text/plain", {"type": "string"})}
@@ -44,12 +45,12 @@ def document(registry: Registry, settings: Settings) -> Document:
         },
         "/v1/models": {
             "get": operation(
-                "List the served models", {"200": json_content(_MODELS)}, fails="OpenAIError"
+                "List the served models", {"200": json_content(_MODELS)}, error_schema="OpenAIError"
             )
         },
         "/v2": {
             "get": operation(
-                "About the server",
+                "Metadata of the server",
                 {
                     "200": json_content(
                         closed_object(
@@ -75,11 +76,20 @@ def document(registry: Registry, settings: Settings) -> Document:
     }
     for served in registry.values():
         paths[f"/v1/models/{served.name}"] = {
-            "get": operation("About the model", {"200": json_content(_MODEL)}, fails="OpenAIError")
+            "get": operation(
+                "Description of the model",
+                {"200": json_content(_MODEL)},
+                error_schema="OpenAIError",
+            )
         }
         paths[f"/v1/predict/{served.name}"] = {"post": _predict(served, settings)}
         base = f"/v2/models/{served.name}"
-        paths[base] = {"get": operation("The model's tensors", {"200": json_content(_METADATA)})}
+        paths[base] = {
+            "get": operation(
+                "Metadata of the model: its input and output tensors",
+                {"200": json_content(_METADATA)},
+            )
+        }
         paths[f"{base}/ready"] = {
             "get": operation(
                 "Check that the model is ready",
@@ -99,7 +109,7 @@ def document(registry: Registry, settings: Settings) -> Document:
         }
         paths[f"{base}/infer"] = {"post": _infer(served)}
     paths |= openapi_openai.paths(registry)
-    whole: Document = {
+    specification: Document = {
         "openapi": "3.1.0",
         "info": {
             "title": "warmstart",
@@ -119,11 +129,13 @@ def document(registry: Registry, settings: Settings) -> Document:
         },
     }
     if settings.token is not None:
-        whole["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        whole["security"] = [{"token": []}]
+        specification["components"]["securitySchemes"] = {
+            "token": {"type": "http", "scheme": "bearer"}
+        }
+        specification["security"] = [{"token": []}]
         for path in ("/", "/v2/health/live", "/v2/health/ready"):
             paths[path]["get"]["security"] = []
-    return whole
+    return specification
 
 
 _MODEL = open_object(
@@ -156,7 +168,7 @@ _MODEL = open_object(
 _MODELS = closed_object(object=STRING, data={"type": "array", "items": _MODEL})
 
 
-def _predict(served: Served, settings: Settings) -> Document:
+def _predict(served: ServedModel, settings: Settings) -> Document:
     input_kind, result_class = served.input_kind, served.model.result
     known = options.schemas(served.model, settings)
     input_schema = input_kind.schema
@@ -203,7 +215,7 @@ def _predict(served: Served, settings: Settings) -> Document:
                 "schema": schema,
                 "style": "form",
                 "explode": False,
-                "description": "The option, for a body that is a file",
+                "description": "The option of this name, for a body that is a file or text",
             }
             for name, schema in known.items()
         ]
@@ -251,14 +263,14 @@ _STATISTICS = closed_object(
 )
 
 
-def _infer(served: Served) -> Document:
-    name = {"type": "string", "minLength": 1, "maxLength": tensors.LONGEST_NAME}
+def _infer(served: ServedModel) -> Document:
+    name = {"type": "string", "minLength": 1, "maxLength": tensors.MAX_NAME_LENGTH}
     size = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
-    input_described = closed_object(
+    input_tensor = closed_object(
         {"data": {"type": "array"}, "parameters": closed_object({"binary_data_size": size})},
         name=name,
         datatype={"enum": list(tensors.DTYPES)},
-        shape={"type": "array", "items": size, "minItems": 1, "maxItems": tensors.MOST_DIMENSIONS},
+        shape={"type": "array", "items": size, "minItems": 1, "maxItems": tensors.MAX_DIMENSIONS},
     )
     output = closed_object({"parameters": closed_object({"binary_data": BOOLEAN})}, name=name)
     request_schema = closed_object(
@@ -269,9 +281,9 @@ def _infer(served: Served) -> Document:
             "model_name": {"const": served.name},
             "model_version": STRING,
         },
-        inputs={"type": "array", "items": input_described, "minItems": 1},
+        inputs={"type": "array", "items": input_tensor, "minItems": 1},
     )
-    output_described = closed_object(
+    output_tensor = closed_object(
         {"data": {"type": "array"}, "parameters": closed_object(binary_data_size=INTEGER)},
         name=STRING,
         datatype={"enum": list(tensors.DTYPES)},
@@ -281,7 +293,7 @@ def _infer(served: Served) -> Document:
         {"id": STRING},
         model_name=STRING,
         model_version=STRING,
-        outputs={"type": "array", "items": output_described},
+        outputs={"type": "array", "items": output_tensor},
     )
     binary = {"schema": {"type": "string", "format": "binary"}}
     return operation(

@@ -1,4 +1,4 @@
-"""OpenAI's endpoints in the OpenAPI document; each is included if a model serves it."""
+"""OpenAI's endpoints in the OpenAPI document; each is included if a served model supports it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from warmstart.serve.settings import Settings
 _USAGE = closed_object({"completion_tokens": INTEGER}, prompt_tokens=INTEGER, total_tokens=INTEGER)
 
 
-def _named(registry: Registry, task: str) -> list[str]:
+def _model_names(registry: Registry, task: str) -> list[str]:
     return [served.name for served in registry.values() if served.task == task]
 
 
 def structs(registry: Registry, settings: Settings) -> Document:
-    """Schemas of the requests of OpenAI's endpoints, with the names of the models that fit."""
+    """Schemas of the requests of OpenAI's endpoints, with the names of the models that support them."""
     _, schemas = msgspec.json.schema_components(
         [openai.CompletionRequest, openai.EmbeddingRequest, openai_audio.SpeechRequest],
         ref_template="#/components/schemas/{name}",
@@ -36,7 +36,7 @@ def structs(registry: Registry, settings: Settings) -> Document:
         ("EmbeddingRequest", "text-embedding"),
         ("SpeechRequest", "audio-generation"),
     ):
-        schemas[name]["properties"]["model"] = {"enum": _named(registry, task)}
+        schemas[name]["properties"]["model"] = {"enum": _model_names(registry, task)}
     tokens = schemas["CompletionRequest"]["properties"]["max_tokens"]
     tokens["anyOf"][0]["maximum"] = settings.max_new_tokens
     tokens["default"] = min(openai.MAX_TOKENS, settings.max_new_tokens)
@@ -44,7 +44,7 @@ def structs(registry: Registry, settings: Settings) -> Document:
 
 
 def _form_fields(struct: type[msgspec.Struct]) -> Document:
-    """The fields of a form: those of a struct, which in a form are absent instead of null."""
+    """The fields of a form, from a struct. A field of a form may be absent, but not null."""
     (schema,) = msgspec.json.schema_components([struct])[1].values()
     properties: Document = schema["properties"]
     for name, schema in properties.items():
@@ -56,16 +56,16 @@ def _form_fields(struct: type[msgspec.Struct]) -> Document:
 
 
 def paths(registry: Registry) -> Document:
-    """The operations by address."""
+    """Path -> operations."""
     paths: Document = {}
 
     def add(path: str, task: str, summary: str, responses: Document, body: Document) -> None:
-        if _named(registry, task):
+        if _model_names(registry, task):
             paths[path] = {
                 "post": operation(
                     summary,
                     responses,
-                    fails="OpenAIError",
+                    error_schema="OpenAIError",
                     requestBody={"required": True, "content": body},
                 )
             }
@@ -77,7 +77,7 @@ def paths(registry: Registry) -> Document:
         finish_reason={"enum": ["stop", "length"]},
     )
     head = {"id": STRING, "object": STRING, "created": INTEGER, "model": STRING}
-    answered: Document = {
+    completed: Document = {
         "200": {
             "description": "The text, or its parts as server-sent events",
             "content": {
@@ -93,8 +93,8 @@ def paths(registry: Registry) -> Document:
     add(
         "/v1/completions",
         "text-generation",
-        "Continue prompts",
-        answered,
+        "Complete prompts",
+        completed,
         {JSON: {"schema": {"$ref": "#/components/schemas/CompletionRequest"}}},
     )
     vector = closed_object(
@@ -105,7 +105,7 @@ def paths(registry: Registry) -> Document:
     add(
         "/v1/embeddings",
         "text-embedding",
-        "Texts as vectors",
+        "Compute the embeddings of texts",
         {
             "200": json_content(
                 closed_object(
@@ -120,7 +120,7 @@ def paths(registry: Registry) -> Document:
     )
     fields = {
         **_form_fields(openai_audio.TranscriptionRequest),
-        "model": {"enum": _named(registry, "speech-recognition")},
+        "model": {"enum": _model_names(registry, "speech-recognition")},
         "file": {"type": "string", "format": "audio-file"},
     }
     form = {
@@ -157,7 +157,7 @@ def paths(registry: Registry) -> Document:
     add(
         "/v1/audio/speech",
         "audio-generation",
-        "A text as sound",
+        "Synthesize speech from a text",
         {"200": {"description": "The sound", "content": dict.fromkeys(MEDIA.values(), sound)}},
         {JSON: {"schema": {"$ref": "#/components/schemas/SpeechRequest"}}},
     )

@@ -35,10 +35,12 @@ def json_content(schema: Any) -> Document:
     return content(JSON, schema)
 
 
-def operation(summary: str, responses: Document, *, fails: str = "Error", **more: Any) -> Document:
+def operation(
+    summary: str, responses: Document, *, error_schema: str = "Error", **more: Any
+) -> Document:
     refused = {
         "description": "The request was refused; the error says why",
-        "content": {JSON: {"schema": {"$ref": f"#/components/schemas/{fails}"}}},
+        "content": {JSON: {"schema": {"$ref": f"#/components/schemas/{error_schema}"}}},
     }
     return {"summary": summary, **more, "responses": {**responses, "4XX": refused, "5XX": refused}}
 

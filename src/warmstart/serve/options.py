@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from warmstart.core.model import Model
     from warmstart.serve.settings import Settings
 
-LONGEST_TEXT = 2_000
-MOST_ITEMS = 100
-HIGHEST_SEED = 2**31 - 1
+MAX_TEXT_LENGTH = 2_000
+MAX_ITEMS = 100
+MAX_SEED = 2**31 - 1
 
 
 def fields(model: Model[Any, Any, Any]) -> dict[str, Field]:
@@ -42,7 +42,7 @@ def _fields(options: type, honoured: tuple[str, ...]) -> Mapping[str, Field]:
 
 
 def schemas(model: Model[Any, Any, Any], settings: Settings) -> dict[str, dict[str, Any]]:
-    """JSON Schemas of these options; a maximum of the server is the smaller of budget and range."""
+    """JSON Schemas of these options; `maximum` is the lower of the option's own and the server's."""
     schemas = {name: _limited(field, settings) for name, field in fields(model).items()}
     for name, values in model.option_examples.items():
         if name in schemas:
@@ -57,11 +57,11 @@ def _limited(field: Field, settings: Settings) -> dict[str, Any]:
         schema["maximum"] = min(budget, schema.get("maximum", budget))
     item_schema = schema.get("items", schema)
     if field.type is str and not field.choices:
-        item_schema.setdefault("maxLength", LONGEST_TEXT)
+        item_schema.setdefault("maxLength", MAX_TEXT_LENGTH)
     if field.is_sequence:
-        schema.setdefault("maxItems", MOST_ITEMS)
+        schema.setdefault("maxItems", MAX_ITEMS)
     if field.name == "seed":
-        schema |= {"minimum": 0, "maximum": HIGHEST_SEED}
+        schema |= {"minimum": 0, "maximum": MAX_SEED}
     return schema
 
 
@@ -78,7 +78,7 @@ def check(
         model: the model.
         values: the JSON object of the request.
         settings: of the server.
-        fields_by_option: the request's names of options, if they differ.
+        fields_by_option: option -> field of the request, if their names differ.
 
     Raises:
         Refused: one is unknown, of another type, out of range or over the server's budget.
@@ -92,7 +92,7 @@ def check(
             raise invalid(unknown_option(model.task, name, known))
         field = replace(known[name], name=fields_by_option.get(name, name))
         limits = _limited(known[name], settings)
-        # First: the option's own range is wider, and would be named in the message instead.
+        # Before the option's own range, which is wider: a message should name the server's limit.
         if name in settings.budgets and field.option.le is not None:
             _check_range(field.name, value, limits)
         try:
@@ -139,7 +139,7 @@ def from_text(values: Iterable[tuple[str, str]], model: Model[Any, Any, Any]) ->
         model: the model.
 
     Raises:
-        Refused: a text stands for no valid value, or an option that is not a list occurs twice.
+        Refused: a text is not a valid value, or an option that is not a list occurs twice.
     """
     known = fields(model)
     texts: defaultdict[str, list[str]] = defaultdict(list)
@@ -162,12 +162,12 @@ def combined(*parts: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         Refused: two parts set the same one.
     """
-    together: dict[str, Any] = {}
+    merged: dict[str, Any] = {}
     for part in parts:
-        if both := together.keys() & part.keys():
+        if both := merged.keys() & part.keys():
             raise set_twice(min(both))
-        together |= part
-    return together
+        merged |= part
+    return merged
 
 
 def set_twice(name: str) -> Refused:

@@ -91,7 +91,7 @@ def response_headers(origin: str, settings: Settings) -> list[tuple[bytes, bytes
 
 
 def preflight(headers: Mapping[str, str], settings: Settings) -> list[Message] | None:
-    """The response to a preflight request; None if it is none, or the origin is not allowed."""
+    """The response to a preflight request; None for other requests, and if the origin is not allowed."""
     origin, method = headers.get("origin", ""), headers.get("access-control-request-method")
     if method is None or not is_allowed(origin, settings):
         return None

@@ -27,7 +27,7 @@ ArgumentsT = TypeVarTuple("ArgumentsT")
 
 COMMAND = (sys.executable, "-m", "warmstart.serve.parsing_process")
 LARGE = 2**22
-"""Bytes; parsing takes several times their memory."""
+"""Bytes from which on bodies are parsed one at a time: parsing takes several times their memory."""
 IDLE_SECONDS = 60.0
 """Seconds without work after which the process ends and frees its memory."""
 _SIZE = struct.Struct("<Q")
@@ -58,11 +58,11 @@ class Parser:
             disconnected: done when the client has closed its connection.
             function: a function at the top level of a module.
             data: a body, or a part of one.
-            arguments: the others.
+            arguments: the other arguments.
 
         Raises:
             TimeoutError: the deadline passed.
-            Refused: the client has gone.
+            Refused: the client has disconnected.
             MemoryError: the process ran out of memory.
         """
         work = asyncio.ensure_future(self._run((function, arguments), data))
@@ -77,7 +77,7 @@ class Parser:
                 del work, ends  # a cycle of exception and frame would keep the body
         work.cancel()
         if disconnected is not None and disconnected.done():
-            raise Refused(499, "disconnected", "The client left.")
+            raise Refused(499, "disconnected", "The client disconnected.")
         raise TimeoutError
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class Parser:
         if self._process is not None:
             self._process.kill()
             if not self._is_exchanging:
-                self._forget()
+                self._release()
 
     async def _run(self, call: tuple[Callable[..., T], tuple[Any, ...]], data: bytes) -> T:
         async with self._turn:
@@ -116,7 +116,7 @@ class Parser:
         return result
 
     def _exchange(self, call: object, data: bytes, abandoned: threading.Event) -> tuple[bool, Any]:
-        """Send a call to the process and wait for its answer: (whether it failed, the value or
+        """Send a call to the process and wait for the result: (whether it failed, the value or the
         exception).
         """
 
@@ -125,12 +125,14 @@ class Parser:
                 raise CancelledError("No client waits for it.")
 
         if len(data) <= LARGE:
-            return self._answer(call, data, abandoned)
+            return self._call_process(call, data, abandoned)
         with large.turn(check):
-            return self._answer(call, data, abandoned)
+            return self._call_process(call, data, abandoned)
 
-    def _answer(self, call: object, data: bytes, abandoned: threading.Event) -> tuple[bool, Any]:
-        process = self._started()
+    def _call_process(
+        self, call: object, data: bytes, abandoned: threading.Event
+    ) -> tuple[bool, Any]:
+        process = self._ensure_started()
         if abandoned.is_set():  # while it was started
             process.kill()
         assert process.stdin is not None
@@ -138,19 +140,19 @@ class Parser:
         try:
             send(process.stdin, call, data)
             answer: tuple[bool, Any] = receive(process.stdout)[0]
-        except (EOFError, BrokenPipeError):  # killed, most likely for its memory
-            self._forget()
+        except (EOFError, BrokenPipeError):  # killed, most likely by its memory limit
+            self._release()
             raise MemoryError from None
         return answer
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _ensure_started(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is not None:
-            self._forget()
+            self._release()
         if self._process is None:
             self._process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         return self._process
 
-    def _forget(self) -> None:
+    def _release(self) -> None:
         """Release the resources of a process that has ended."""
         process, self._process = self._process, None
         if process is None:

@@ -1,4 +1,4 @@
-"""The process of `parser.Parser`: calls from standard input, answers to standard output."""
+"""The process of `parser.Parser`: reads calls from standard input, writes results to standard output."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ MALLOC = {heap.MMAP_THRESHOLD: 2**20, heap.TRIM_THRESHOLD: 2**22}
 
 
 def main() -> None:
-    """Answer until standard input ends."""
+    """Run calls until standard input ends."""
     heap.set_options(MALLOC)
-    for number in (signal.SIGINT, signal.SIGTERM):  # the server still answers: it ends this process
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # the server still needs this process, and ends it
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(OSError, AttributeError):
         os.nice(NICE)
     _limit_memory()
     calls, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    # A stray print must not be taken for an answer.
+    # The output of a stray print must not be read as a result.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:

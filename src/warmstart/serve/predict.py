@@ -17,13 +17,13 @@ from warmstart.serve import body, options
 from warmstart.serve.errors import Refused, invalid, refusal
 from warmstart.serve.forms import parse_form
 from warmstart.serve.inference import check_generated, to_json
-from warmstart.serve.registry import Served
+from warmstart.serve.registry import ServedModel
 from warmstart.serve.settings import Settings
 from warmstart.serve.state import State, json_response, state_of
 
 FORM = "application/x-www-form-urlencoded"
 RAW = ("", "application/octet-stream", FORM)
-"""Default types of clients; `curl --data-binary` sends that of a form."""
+"""Types that clients send by default; `curl --data-binary` sends that of a form."""
 
 
 async def predict(request: Request) -> Response:
@@ -36,7 +36,7 @@ async def predict(request: Request) -> Response:
     served = state.model(request, request.path_params["model"])
     deadline = state.deadline(request)
     query = options.from_text(request.query_params.multi_items(), served.model)
-    options.check(served.model, query, state.settings)  # before the body comes
+    options.check(served.model, query, state.settings)  # before the body is read
     data = await state.read(request, deadline)
     length = len(data)
     inputs = await _read_inputs(request, state, served, data, deadline)
@@ -46,14 +46,14 @@ async def predict(request: Request) -> Response:
     request_options = options.combined(query, inputs.options, texts)
     request_options = options.check(served.model, request_options, state.settings)
     check_generated(served.model, values, request_options, state.settings)
-    key = (Served.answer, freeze(request_options))
+    key = (ServedModel.predict, freeze(request_options))
     # Random numbers depend on the index of an input in a call: all inputs of a request are one call.
     grouped = (
         served.model.seeded_by_index
         and is_list
         and not any(map(served.input_kind.is_several, values))
     )
-    answers = await state.ask(request, served, key, [values] if grouped else values, deadline)
+    answers = await state.run(request, served, key, [values] if grouped else values, deadline)
     if grouped:
         errors = [answer.error if isinstance(answer, Failed) else answer for answer in answers[0]]
         answers = [
@@ -63,12 +63,12 @@ async def predict(request: Request) -> Response:
     accept = request.headers.get("accept", "")
     result = served.model.result
     is_large = bool(result.media or result.embedded or len(answers) > 1 or grouped)
-    size = body.SLOW if is_large or isinstance(answers[0], list) else length
-    return await body.aside(size, _answer, served, names, answers, is_list, accept)
+    size = body.ALWAYS if is_large or isinstance(answers[0], list) else length
+    return await body.offload(size, _response, served, names, answers, is_list, accept)
 
 
 def freeze(chosen: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """Options as something that can be compared and hashed."""
+    """Options as a hashable key of the queue."""
     return tuple(
         sorted(
             (name, tuple(value) if isinstance(value, list) else value)
@@ -83,9 +83,9 @@ class _Inputs(NamedTuple):
     Attributes:
         names: of the inputs, for messages and results.
         values: the inputs, or the `InputError` of each.
-        is_list: whether the answer is a list.
-        options: of JSON.
-        texts: options of a form, as pairs (name, text).
+        is_list: whether the response is a list of results.
+        options: from JSON.
+        texts: options from the fields of a form, as pairs (name, text).
     """
 
     names: list[str]
@@ -96,23 +96,23 @@ class _Inputs(NamedTuple):
 
 
 async def _read_inputs(
-    request: Request, state: State, served: Served, data: bytes, deadline: float
+    request: Request, state: State, served: ServedModel, data: bytes, deadline: float
 ) -> _Inputs:
     input_kind, settings, media = served.input_kind, state.settings, body.media_type(request)
     if body.is_json(media):
         return await state.parse(request, deadline, _of_json, data, input_kind, settings)
     if media == "multipart/form-data":
         content_type = request.headers["content-type"]
-        return await body.aside(len(data), _of_form, data, input_kind, content_type, settings)
+        return await body.offload(len(data), _of_form, data, input_kind, content_type, settings)
     if (input_kind.media and media in RAW) or _takes(input_kind, media):
         if not data:
             raise invalid(f"The body is empty; {served.name} needs {input_kind.name} data.")
         if media in RAW:
             _check_untyped(data, media, input_kind)
-        if input_kind.is_file:  # its bytes are not looked at yet
+        if input_kind.is_file:  # its bytes are not parsed here
             return _of_bytes(data, input_kind, settings)
         if input_kind.is_parsed and len(data) <= body.INLINE:
-            return await body.aside(body.SLOW, _of_bytes, data, input_kind, settings)
+            return await body.offload(body.ALWAYS, _of_bytes, data, input_kind, settings)
         return await state.parse(request, deadline, _of_bytes, data, input_kind, settings)
     forms = (
         f"{input_kind.name} data, as a raw body, as a file of multipart/form-data, or"
@@ -147,7 +147,7 @@ def _check_untyped(data: bytes, media: str, input_kind: InputKind) -> None:
 
 
 def _is_json(data: bytes) -> bool:
-    """Whether a short body is JSON; a long one is not looked at."""
+    """Whether a body is JSON; False for one that is too long to be parsed here."""
     try:
         return len(data) <= body.INLINE and body.parse_json(data) is not None
     except Refused:
@@ -207,7 +207,7 @@ def _of_form(data: bytes, input_kind: InputKind, content_type: str, settings: Se
     inputs: list[bytes] = []
     for field in parse_form(data, content_type):
         if field.filename is not None:
-            is_file = bool(field.filename or field.data)  # else one that was not chosen
+            is_file = bool(field.filename or field.data)  # browsers send both empty without a file
         else:
             is_file = input_kind.is_file and field.name == "file"
         if is_file:
@@ -248,17 +248,17 @@ def _accepted(accept: str, result: type[Result]) -> str | None:
     return None
 
 
-def _answer(
-    served: Served, names: list[str], answers: list[Any], is_list: bool, accept: str
+def _response(
+    served: ServedModel, names: list[str], answers: list[Any], is_list: bool, accept: str
 ) -> Response:
-    renamed = served.input_kind.is_file
+    is_file = served.input_kind.is_file
     if not is_list and not isinstance(answers[0], list):
         if isinstance(answers[0], InputError):
             raise refusal(answers[0], names[0])
         if media := _accepted(accept, type(answers[0])):
             content = getattr(answers[0], answers[0].media[media])()
             return Response(content, media_type=media)
-        return json_response(to_json(answers[0], names[0] if renamed else ""))
+        return json_response(to_json(answers[0], names[0] if is_file else ""))
     results: list[dict[str, Any]] = []
     for name, answer in zip(names, answers, strict=False):
         if isinstance(answer, InputError):
@@ -266,5 +266,5 @@ def _answer(
         elif isinstance(answer, list):
             results.extend(to_json(each) for each in answer)
         else:
-            results.append(to_json(answer, name if renamed else ""))
+            results.append(to_json(answer, name if is_file else ""))
     return json_response({"results": results})

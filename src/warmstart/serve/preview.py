@@ -10,9 +10,9 @@ from starlette.responses import Response
 from warmstart.serve import body
 from warmstart.serve.state import state_of
 
-LARGEST = 1600
-"""Pixels of the longer side."""
-MOST_PIXELS = 16_000_000
+MAX_SIDE = 1600
+"""Maximum pixels of the longer side."""
+MAX_PIXELS = 16_000_000
 """Maximum number of pixels of a picture to preview; several may be decoded at the same time."""
 
 
@@ -20,8 +20,8 @@ async def preview(request: Request) -> Response:
     """A picture in any format that models read, such as TIFF, as WebP."""
     state = state_of(request)
     data = await state.read(request, state.deadline(request))
-    max_pixels = min(MOST_PIXELS, state.settings.max_pixels)
-    content = await body.aside(body.SLOW, _as_webp, data, max_pixels)
+    max_pixels = min(MAX_PIXELS, state.settings.max_pixels)
+    content = await body.offload(body.ALWAYS, _as_webp, data, max_pixels)
     return Response(content, media_type="image/webp")
 
 
@@ -29,7 +29,7 @@ def _as_webp(data: bytes, max_pixels: int) -> bytes:
     from warmstart.image import decoder
 
     picture = decoder.decode(data, name="the picture", max_pixels=max_pixels)
-    picture.thumbnail((LARGEST, LARGEST))
+    picture.thumbnail((MAX_SIDE, MAX_SIDE))
     file = io.BytesIO()
     picture.save(file, "WEBP", quality=85)
     return file.getvalue()

@@ -19,7 +19,7 @@ MAX_HEAD = 65536
 """Maximum bytes of the URL and the headers of a request, and of its trailers; and of the framing of
 its chunks, in addition to FRAME_RATIO times the body."""
 FRAME_RATIO = 8  # "1\r\nx\r\n" is the worst legitimate chunk, six times its content
-LINGER_SECONDS = 1.0  # in which a refused client may read the response
+LINGER_SECONDS = 1.0  # until the connection of a refused client is closed
 MAX_BUFFERED = 2**20  # bytes of a body that are buffered before the application gets them
 MAX_PIPELINED = 64
 """Maximum number of pipelined requests of a connection."""
@@ -36,7 +36,7 @@ class JoiningTransport:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        if self._transport.is_closing():  # the client has gone
+        if self._transport.is_closing():  # the client has disconnected
             self._head = b""
         elif data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 1"):
             self._head += data
@@ -158,7 +158,7 @@ class Protocol(HttpToolsProtocol):
         ):
             raise ValueError("there must be one header Host")  # the parser raises its own error
         if len(self.pipeline) >= MAX_PIPELINED:
-            raise ValueError("too many requests were sent before the answers were read")
+            raise ValueError("too many requests were sent before the responses were read")
         self._stage = BODY
         self.pool.use(self)
         cast("dict[str, Any]", self.scope)[CROWDED] = self.pool.crowded
@@ -200,7 +200,7 @@ class Protocol(HttpToolsProtocol):
         self.transport.abort()
 
     def cut_response(self) -> None:
-        """Cut off a response that has started; one that has not started is still written."""
+        """Truncate a response that has started; one that has not started is still written."""
         if self.cycle is not None and self.cycle.response_started:
             self.cycle.disconnected = True
 

@@ -32,18 +32,18 @@ class Outcome:
 
     Attributes:
         value: the result of the input.
-        queued, running: seconds in the queue, and of its batch.
-        batch: inputs of that batch.
+        queue_seconds, run_seconds: time in the queue, and of its batch.
+        batch_size: number of inputs of that batch.
     """
 
     value: Any
-    queued: float
-    running: float
-    batch: int
+    queue_seconds: float
+    run_seconds: float
+    batch_size: int
 
 
-class Answer(Future[Outcome]):
-    """A future with the result of one input; it may be abandoned while it is computed."""
+class PendingResult(Future[Outcome]):
+    """The future result of one input; it may be abandoned while it is computed."""
 
     abandoned_at = float("inf")
 
@@ -60,8 +60,8 @@ class Job:
     key: Hashable
     value: Any
     deadline: float
-    since: float = field(default_factory=time.monotonic)
-    future: Answer = field(default_factory=Answer)
+    queued_at: float = field(default_factory=time.monotonic)
+    future: PendingResult = field(default_factory=PendingResult)
 
     def is_over(self, seconds: float = 0.0) -> bool:
         """Whether the input was abandoned, or its deadline passed, this many seconds ago."""
@@ -70,9 +70,9 @@ class Job:
 
 
 OVERDUE = 1.0
-"""Seconds after which a thread counts as stuck if no client waits for its work any more."""
+"""Seconds after which a thread counts as stuck if no client waits for its result any more."""
 FAILURES = 3
-"""Consecutive failures not caused by their inputs, after which a model counts as broken."""
+"""Number of consecutive failures, other than of inputs, after which a model counts as broken."""
 
 
 class Queue(ABC):
@@ -99,7 +99,7 @@ class Queue(ABC):
 
     @property
     @abstractmethod
-    def busy(self) -> int:
+    def running(self) -> int:
         """The number of batches that are being computed."""
 
     @property
@@ -123,7 +123,7 @@ class Queue(ABC):
 
     def submit(
         self, key: Hashable, values: Sequence[Any], deadline: float = float("inf")
-    ) -> list[Answer]:
+    ) -> list[PendingResult]:
         """Queue inputs, all or none.
 
         Args:

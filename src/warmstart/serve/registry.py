@@ -17,7 +17,7 @@ from warmstart.errors import InputError, UsageError
 from warmstart.serve import inference, options
 from warmstart.serve.batching import Batcher
 from warmstart.serve.errors import Refused
-from warmstart.serve.queue import Answer, Closed, Full, Queue
+from warmstart.serve.queue import Closed, Full, PendingResult, Queue
 from warmstart.serve.settings import WARMUP_OPTIONS, Settings
 from warmstart.serve.statistics import Statistics
 from warmstart.serve.steps import StepBatcher
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 LARGE = 2**26  # bytes of a program: one of that size is loaded once
 HEALTH_CHECK_SECONDS = 5.0
-"""Between two health checks of a model that fails."""
+"""Seconds between two health checks of a model that fails."""
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
-class Served:
+class ServedModel:
     """One model with its queues.
 
     Attributes:
-        name: in addresses.
+        name: in URLs.
         model: loaded, with its engine open.
-        input_kind: what it takes.
-        version: counts from 1; a changed bundle is the next.
-        loaded: seconds since 1970.
+        input_kind: of the model.
+        version: counts from 1; a reloaded bundle has the next number.
+        loaded: time of loading, in seconds since 1970.
         batcher: the queue for work in whole batches.
         texts: the queue for texts that are generated step by step; None for other tasks.
         statistics: of its batches.
@@ -97,9 +97,9 @@ class Served:
         return sum(queue.waiting for queue in self._queues)
 
     @property
-    def busy(self) -> int:
+    def running(self) -> int:
         """The number of batches that are being computed."""
-        return sum(queue.busy for queue in self._queues)
+        return sum(queue.running for queue in self._queues)
 
     @property
     def full(self) -> bool:
@@ -111,7 +111,7 @@ class Served:
         """The maximum number of cached tokens of the texts that are being generated."""
         return self.texts.reserved if self.texts else 0
 
-    def submit(self, key: Any, values: Sequence[Any], deadline: float) -> list[Answer]:
+    def submit(self, key: Any, values: Sequence[Any], deadline: float) -> list[PendingResult]:
         """Add inputs to the right queue, all or none; see `Queue.submit`.
 
         Args:
@@ -125,7 +125,7 @@ class Served:
             Full, Closed: the queue accepts no more inputs.
         """
         model = self.model
-        if self.texts and isinstance(model, JoinableModel) and key[0] is Served.answer:
+        if self.texts and isinstance(model, JoinableModel) and key[0] is ServedModel.predict:
             request = TextRequest.of(model, dict(key[1]))
             if model.joins(request.options):
                 return self.texts.submit(request, values, deadline)
@@ -133,7 +133,7 @@ class Served:
 
     def stream(
         self, prompt: str, options: Mapping[str, Any], write: Callable[[str], None], deadline: float
-    ) -> Answer:
+    ) -> PendingResult:
         """Queue one prompt; `write` is called with each piece of its text, in a thread of the queue.
 
         Raises:
@@ -149,18 +149,18 @@ class Served:
         return answer
 
     def close(self) -> None:
-        """Accept no more inputs; queued ones are still answered."""
+        """Accept no more inputs; queued ones are still processed."""
         for queue in self._queues:
             queue.close()
 
     def join(self, timeout: float) -> bool:
-        """Wait until everything is answered, after `close`; whether it is."""
+        """Wait until the queues are empty, after `close`; returns whether they are."""
         end = time.monotonic() + timeout
         done = [queue.join(max(end - time.monotonic(), 0)) for queue in self._queues]
         return all(done)
 
     def _run(self, key: Any, values: Sequence[Any]) -> Sequence[Any]:
-        function: Callable[[Served, Any, Sequence[Any]], Sequence[Any]] = key[0]
+        function: Callable[[ServedModel, Any, Sequence[Any]], Sequence[Any]] = key[0]
         return function(self, key, values)
 
     def _observe(self, size: int, seconds: float, waits: list[float], failures: int) -> None:
@@ -168,18 +168,18 @@ class Served:
         if self._metrics is not None:
             self._metrics.batch(self.name, size, seconds, waits)
 
-    def stepped(self, rows: int, seconds: float, waited: Sequence[float]) -> None:
-        """One step of the texts; see `StepObserver`."""
+    def on_step(self, rows: int, seconds: float, waited: Sequence[float]) -> None:
+        """Record one step of the texts; see `StepObserver`."""
         if self._metrics is not None:
             self._metrics.batch(self.name, rows, seconds, waited)
 
-    def began(self, seconds: float) -> None:
-        """The first text of a prompt is there."""
+    def on_first_text(self, seconds: float) -> None:
+        """Record the time to the first text of a prompt."""
         if self._metrics is not None:
             self._metrics.first_text(self.name, seconds)
 
-    def ended(self, seconds: float, waited: float, is_failure: bool) -> None:
-        """A text has ended."""
+    def on_end(self, seconds: float, waited: float, is_failure: bool) -> None:
+        """Record a completed text."""
         self.statistics.add(1, seconds, [waited], int(is_failure))
 
     def is_ready(self) -> bool:
@@ -190,7 +190,7 @@ class Served:
         if is_broken and time.monotonic() >= self._next_health_check:
             self._next_health_check = time.monotonic() + HEALTH_CHECK_SECONDS
             with contextlib.suppress(Closed, Full):
-                self.batcher.submit((Served.check_health,), [None], self._next_health_check)
+                self.batcher.submit((ServedModel.check_health,), [None], self._next_health_check)
         return not is_broken and not any(queue.stuck for queue in self._queues)
 
     def check_health(self, key: Any, values: Sequence[Any]) -> Sequence[Any]:
@@ -202,23 +202,26 @@ class Served:
 
     @property
     def current_model(self) -> Model[Any, Any, Any]:
-        """The model for the calling thread of the queue: with all CPUs if nothing else waits, with
-        half of them if both threads have work."""
-        if len(self._halves) < 2 or not (self.batcher.busy > 1 or self.batcher.waiting):
+        """The model for the calling thread of the queue. It uses all CPUs, or half of them if both
+        threads have work.
+        """
+        if len(self._halves) < 2 or not (self.batcher.running > 1 or self.batcher.waiting):
             return self.model
         if not hasattr(self._own, "half"):
             self._own.half = next(self._next_half)
         half: Model[Any, Any, Any] = self._own.half
         return half
 
-    def answer(self, key: Any, values: Sequence[Any]) -> Sequence[Any]:
-        """The work of keys (function, options as sorted items): see `inference.predict`."""
+    def predict(self, key: Any, values: Sequence[Any]) -> Sequence[Any]:
+        """Work of the queue: run the model; `key[1]` are options as sorted items. See
+        `inference.predict`.
+        """
         return inference.predict(self.current_model, self._settings, values, dict(key[1]))
 
 
 def halves(model: Model[Any, Any, Any]) -> tuple[Model[Any, Any, Any], ...]:
-    """The model twice, with half of the CPUs each; or once, if two would take too much memory or the
-    engine cannot be divided.
+    """Two copies of the model with half of the CPUs each; the model itself if two would take too much
+    memory or the engine cannot be divided.
     """
     if not model.batched or "forward" not in model.engine.signatures or model.engine.size >= LARGE:
         return (model,)
@@ -254,7 +257,7 @@ def warm_up(model: Model[Any, Any, Any], settings: Settings) -> None:
     msgspec.json.encode(inference.to_json(result))
 
 
-class Registry(Mapping[str, Served]):
+class Registry(Mapping[str, ServedModel]):
     """The served models by name.
 
     Args:
@@ -282,10 +285,10 @@ class Registry(Mapping[str, Served]):
         self._settings, self._metrics = settings, metrics
         self._lock = threading.Lock()
         self._served = {
-            name: Served(name, model, settings, metrics) for name, model in models.items()
+            name: ServedModel(name, model, settings, metrics) for name, model in models.items()
         }
 
-    def __getitem__(self, name: str) -> Served:
+    def __getitem__(self, name: str) -> ServedModel:
         return self._served[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -294,7 +297,7 @@ class Registry(Mapping[str, Served]):
     def __len__(self) -> int:
         return len(self._served)
 
-    def find(self, name: str) -> Served:
+    def find(self, name: str) -> ServedModel:
         """The model with this name.
 
         Raises:
@@ -305,11 +308,11 @@ class Registry(Mapping[str, Served]):
             raise Refused(404, "unknown_model", message)
         return self._served[name]
 
-    def replace(self, name: str, model: Model[Any, Any, Any]) -> Served:
+    def replace(self, name: str, model: Model[Any, Any, Any]) -> ServedModel:
         """Serve another model under this name; the previous one still processes its queue."""
         with self._lock:
             before = self._served[name]
-            after = Served(name, model, self._settings, self._metrics, before.version + 1)
+            after = ServedModel(name, model, self._settings, self._metrics, before.version + 1)
             self._served[name] = after
         before.close()
         return after

@@ -24,7 +24,7 @@ from warmstart.engines import heap
 from warmstart.errors import BundleError, UsageError
 from warmstart.serve import garbage
 from warmstart.serve.metrics import Metrics
-from warmstart.serve.registry import Registry, Served
+from warmstart.serve.registry import Registry, ServedModel
 
 if TYPE_CHECKING:
     from warmstart.core.model import Model
@@ -47,8 +47,8 @@ class StoppedError(Exception):
 
 
 def fingerprint(folder: Path) -> Fingerprint | None:
-    """(path, size, modification time, inode) of the files of a model; empty if there are none, None
-    if a file was deleted meanwhile.
+    """(path, size, modification time, inode) of each file of a model; empty if there are none, None if
+    a file was deleted meanwhile.
     """
     try:
         stats = [(path.relative_to(folder), path.stat()) for path in model_files(folder)]
@@ -60,17 +60,20 @@ def fingerprint(folder: Path) -> Fingerprint | None:
 
 
 def snapshot(folder: Path, root: Path, stop: threading.Event | None = None) -> Path:
-    """A copy of a model's files in a new folder under `root`, which has the folder's own name.
+    """Copy a model's files to `root/RANDOM/NAME`, where NAME is that of the folder.
 
     Args:
         folder: of a bundle or a repository.
-        root: for the copies.
+        root: the parent folder of the copies.
         stop: is set when the copy is no longer needed.
 
+    Returns:
+        The new folder.
+
     Raises:
-        UsageError: there is no room for it.
-        StoppedError: `stop` was set meanwhile; what was copied is removed.
-        OSError: a file went away meanwhile, or cannot be read.
+        UsageError: there is not enough free space.
+        StoppedError: `stop` was set meanwhile; the incomplete copy is removed.
+        OSError: a file was deleted meanwhile, or cannot be read.
     """
     has_program = (folder / PROGRAM).is_file()
     sizes = {path: path.stat().st_size for path in model_files(folder)}
@@ -103,7 +106,7 @@ def _check_room(folder: Path, root: Path, size: int) -> None:
 
 
 def _copy(source: Path, target: Path, size: int, stop: threading.Event | None) -> None:
-    """Copy the first `size` bytes: the file may be growing."""
+    """Copy the first `size` bytes, since the file may still grow."""
     with source.open("rb", buffering=0) as reader, target.open("wb") as writer:
         while size > 0 and (block := reader.read(min(size, BLOCK))):
             if stop is not None and stop.is_set():
@@ -135,12 +138,12 @@ class Reloader:
     """Checks for changed bundles in a thread.
 
     Args:
-        registry: what is served.
-        folders: of those models that are folders, by name.
+        registry: the served models.
+        folders: the original folders of models, by name.
         load: opens a folder.
-        fingerprints: what the folders looked like when they were loaded.
-        root: for the copies.
-        copied: the copies that are served now, by name.
+        fingerprints: of the folders when they were loaded.
+        root: the parent folder of the copies.
+        copied: the copies that are served, by name.
         seconds: between checks.
         metrics: records each reload.
     """
@@ -174,12 +177,14 @@ class Reloader:
             self._thread.join(STOP_SECONDS)
 
     def check(self) -> None:
-        """Load bundles that have changed, but not since the last check: files may still be copied."""
+        """Load bundles that have changed. One that has changed since the last check is left to the next
+        check, since its files may still be copied.
+        """
         for name, folder in self._folders.items():
             now = fingerprint(folder)
-            still = now == self._last[name]
+            is_stable = now == self._last[name]
             self._last[name] = now
-            if now is None or not still or now == self._known[name]:
+            if now is None or not is_stable or now == self._known[name]:
                 continue
             self._known[name] = now
             if now:
@@ -197,7 +202,7 @@ class Reloader:
 
     def _reload(self, name: str, folder: Path, seen: Fingerprint) -> None:
         copy: Path | None = None
-        before: Served | None = self._registry[name]
+        before: ServedModel | None = self._registry[name]
         assert before is not None
         try:
             copy = snapshot(folder, self._root, self._stop)

@@ -20,6 +20,7 @@ from typing import cast
 import uvicorn
 from starlette.applications import Starlette
 
+from warmstart.counts import counted
 from warmstart.engines import heap
 from warmstart.errors import UsageError
 from warmstart.serve import garbage
@@ -38,14 +39,14 @@ TRIM_TICKS = 600
 fragmentation adds up over hours."""
 BACKLOG = 2048
 """Maximum number of connections that are not accepted yet."""
-ACCEPTED = 16
-"""Connections that the event loop accepts at a time, so that it also reads requests in between."""
+ACCEPT_BATCH = 16
+"""Maximum number of connections that the event loop accepts before it reads requests again."""
 HANDSHAKE_SECONDS = 0.2
-"""Seconds in which the handshake of a new connection ends, over a slow network, too."""
+"""Maximum seconds of the handshake of a new connection, over a slow network, too."""
 LAST_REQUEST_SECONDS = 1.0
 """Seconds in which a connected client may still send a request when the server stops."""
 STOP_SECONDS = 5.0
-"""Seconds in which abandoned work may stop."""
+"""Maximum seconds until abandoned work stops."""
 OTHER_FILES = 512
 """Maximum number of open files besides connections."""
 log = logging.getLogger("warmstart.serve")
@@ -93,8 +94,13 @@ class Server(uvicorn.Server):
             for listening in server.sockets:
                 with listening.dup() as duplicate:
                     duplicate.listen(BACKLOG)
+        self.on_start(self.url)
+
+    @property
+    def url(self) -> str:
+        """The URL of the first socket, once the server has started."""
         host, port = self.servers[0].sockets[0].getsockname()[:2]
-        self.on_start(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening. New connections are served if they send a request within a second; idle
@@ -111,11 +117,11 @@ class Server(uvicorn.Server):
             server.close()
         while not self.force_exit and self._expects_requests(end):
             await asyncio.sleep(0.02)
-        refusing = asyncio.create_task(self._refuse_late())
+        cancelling = asyncio.create_task(self._cancel_late_requests())
         await super().shutdown(sockets)
         if self.force_exit:
-            await refusing
-        refusing.cancel()
+            await cancelling
+        cancelling.cancel()
         self._state.parser.close()
 
     def _expects_requests(self, end: float) -> bool:
@@ -130,7 +136,7 @@ class Server(uvicorn.Server):
             now < self._idle_until and any(cycle and cycle.response_complete for cycle in cycles)
         )
 
-    async def _refuse_late(self) -> None:
+    async def _cancel_late_requests(self) -> None:
         """Cancel the requests that run at the end of the grace period, or at the second Ctrl+C. Those
         without a response get 503; see `middleware`.
         """
@@ -139,8 +145,8 @@ class Server(uvicorn.Server):
         while not self.force_exit and time.monotonic() < end:
             await asyncio.sleep(0.05)
         if running := [task for task in self.server_state.tasks if not task.done()]:
-            why = "interrupted" if self.force_exit else f"they ran longer than {grace:g} s"
-            log.error("requests that are ended: %d; %s", len(running), why)
+            reason = "interrupted" if self.force_exit else f"they ran longer than {grace:g} s"
+            log.error("%s cancelled: %s", counted(len(running), "running request"), reason)
             for protocol in cast("set[Protocol]", self.server_state.connections):
                 protocol.cut_response()
             for task in running:
@@ -162,12 +168,12 @@ def make_server(app: Starlette, host: str, port: int) -> Server:
     state: State = app.state.warmstart
     settings = state.settings
     state.is_local = is_loopback(host)
-    more = {
+    attributes = {
         "client_timeout": settings.body_timeout,
         "pool": Connections(settings.max_connections),
         "metrics": state.metrics,
     }
-    protocol = type("Protocol", (Protocol,), more)
+    protocol = type("Protocol", (Protocol,), attributes)
     config = uvicorn.Config(
         app,
         host=host,
@@ -179,7 +185,7 @@ def make_server(app: Starlette, host: str, port: int) -> Server:
         lifespan="off",
         ws="none",
         timeout_keep_alive=settings.keep_alive,
-        backlog=ACCEPTED,
+        backlog=ACCEPT_BATCH,
     )
     return Server(config, state)
 
@@ -198,14 +204,14 @@ def bound(host: str, port: int) -> Iterator[list[socket.socket]]:
                 host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )
             for family, _, _, _, address in dict.fromkeys(addresses):
-                bound = stack.enter_context(socket.socket(family))
+                listener = stack.enter_context(socket.socket(family))
                 if sys.platform != "win32":
-                    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 if family == socket.AF_INET6:
-                    bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                    listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 chosen_port = sockets[0].getsockname()[1] if sockets else port
-                bound.bind((address[0], chosen_port, *address[2:]))
-                sockets.append(bound)
+                listener.bind((address[0], chosen_port, *address[2:]))
+                sockets.append(listener)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 message = (
@@ -228,9 +234,9 @@ def run(
 
     Args:
         app: of `create_app`.
-        host: the requested address; on a loopback address foreign origins are refused.
+        host: the requested host; on a loopback address other origins are refused.
         sockets: of `bound`.
-        on_start: called with the address once requests are accepted.
+        on_start: called with the URL once requests are accepted.
 
     Raises:
         KeyboardInterrupt: Ctrl+C was pressed twice; running requests were refused.
@@ -262,12 +268,12 @@ def _allow_files(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
-class Background:
-    """A server in a thread, for tests and notebooks: `with Background(app) as address: …`.
+class BackgroundServer:
+    """A server in a thread, for tests and notebooks: `with BackgroundServer(app) as address: …`.
 
     Args:
         app: of `create_app`.
-        host, port: port 0 is any free one.
+        host, port: to listen on; port 0 is any free one.
     """
 
     def __init__(self, app: Starlette, host: str = "127.0.0.1", port: int = 0):
@@ -282,8 +288,7 @@ class Background:
             if not self._thread.is_alive():
                 raise RuntimeError("The server did not start; see its log.")
             time.sleep(0.01)
-        host, port = self._server.servers[0].sockets[0].getsockname()[:2]
-        return f"http://{host}:{port}"
+        return self._server.url
 
     def __exit__(self, *error: object) -> None:
         self._server.should_exit = True

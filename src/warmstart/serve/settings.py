@@ -35,7 +35,7 @@ BUDGETS = MappingProxyType(
 WARMUP_OPTIONS = MappingProxyType(
     {"max_new_tokens": 2, "horizon": 2, "samples": 4, "seconds": 0.05}
 )
-"""Options of the first call of a model, before it is served: a short output."""
+"""Options of the first call of a model, before it is served; they limit its output."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Settings:
         max_batch: inputs of several requests that go through the engine together.
         max_delay: seconds that an input waits for others while another batch is being computed.
         queue: inputs that may wait for one model; more are refused with 429.
-        deadline: seconds a request may take from its first byte of body to its answer; a client may
-            ask for less.
+        deadline: seconds from the headers of a request to its response; a client may request a
+            shorter one.
         max_body: bytes of a request body, also after decompression.
         max_inputs: inputs of one request.
         max_text: characters of one text.
@@ -61,21 +61,21 @@ class Settings:
             once; other texts wait. The keys and values of each token take memory.
         max_generated: other values that a request may generate step by step: steps times sample
             paths of all series, samples of sound.
-        budgets: the highest value of other options that make work, by name.
-        body_timeout: seconds within which a request's headers, and its body, must have come, and
-            within which a client must receive a piece of the answer.
+        budgets: the maximum of each other option that increases the work, by name.
+        body_timeout: seconds within which the headers of a request must arrive, then its body, and
+            within which a client must read more of the response.
         drain: seconds from SIGTERM during which requests are still accepted while clients look for
             another server.
         grace: seconds after that within which running requests are finished.
         watch: seconds between checks for changed bundles; 0: never.
-        token: what `Authorization: Bearer …` must say; None: nothing.
-        allow_urls: whether http(s) addresses in requests are fetched. Paths are never opened.
-        max_connections: open at once; one more closes the one that has been idle for longest, and
-            where none is idle, only probes are answered.
+        token: the token that requests must have in `Authorization: Bearer …`; None: none.
+        allow_urls: whether http(s) URLs in requests are fetched. Paths are never opened.
+        max_connections: open connections. For a further one the longest idle one is closed; if none
+            is idle, only health probes are served.
         keep_alive: seconds that a connection may be idle.
         cors: origins whose pages may use the server, such as "https://app.example.com"; "*": all.
-        hosts: names besides localhost that a server on a loopback address answers to: of the proxy
-            in front of it.
+        hosts: host names besides localhost that a server on a loopback address accepts, such as
+            that of a proxy in front of it.
         tracing: whether to export an OpenTelemetry span for each request.
     """
 

@@ -1,9 +1,9 @@
 """The input and output tensors of a model: files and texts as BYTES, or the arrays of its program.
 
-Every model takes BYTES, a picture, text, recording or series in each row, and returns `answer`, the
-JSON of its result, and the numeric parts of it as tensors. Models whose program is one function from
-rows to rows (all but those that generate step by step) also take its preprocessed arrays, and return
-its outputs.
+Every model takes BYTES, with a picture, text, recording or series in each row, and returns `answer`, the
+JSON of its result, and the numeric parts of it as tensors. Models whose program maps rows to rows (all
+but those that generate step by step) also take the program's inputs, preprocessed arrays, and return its
+outputs.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from warmstart.engines.base import Signature, TensorSpec
 from warmstart.errors import InputError
 from warmstart.serve.errors import invalid, refusal
 from warmstart.serve.inference import to_json
-from warmstart.serve.registry import Served
+from warmstart.serve.registry import ServedModel
 from warmstart.serve.settings import Settings
 from warmstart.serve.tensors import datatype
 
 FORWARD = "forward"
-LONGEST_DIMENSION = 4096
+MAX_DIMENSION = 4096
 
 
-def raw_inputs(served: Served) -> dict[str, tuple[str, list[int]]]:
+def raw_inputs(served: ServedModel) -> dict[str, tuple[str, list[int]]]:
     """Inputs that are files, texts or series: name -> (datatype, shape); optional ones are left
     out.
     """
@@ -39,7 +39,7 @@ def raw_inputs(served: Served) -> dict[str, tuple[str, list[int]]]:
     }
 
 
-def raw_outputs(served: Served) -> dict[str, tuple[str, list[int]]]:
+def raw_outputs(served: ServedModel) -> dict[str, tuple[str, list[int]]]:
     """Outputs for such inputs: the result as JSON, and its parts that are tensors."""
     result = served.model.result
     if not served.input_kind.tensors:
@@ -62,7 +62,7 @@ def tensor_spec(result: type[Result], name: str) -> tuple[str, list[int]]:
     return datatype(np.dtype(scalar).name), [-1, -1]
 
 
-def program(served: Served) -> Signature | None:
+def program(served: ServedModel) -> Signature | None:
     """The function of the program, if it maps rows to rows."""
     signature = served.model.engine.signatures.get(FORWARD)
     if signature is None or any(
@@ -72,7 +72,7 @@ def program(served: Served) -> Signature | None:
     return signature
 
 
-def metadata(served: Served) -> dict[str, Any]:
+def metadata(served: ServedModel) -> dict[str, Any]:
     """The protocol's description of a model: first the inputs that are files or texts, then those
     of the program.
     """
@@ -103,7 +103,7 @@ def metadata(served: Served) -> dict[str, Any]:
     }
 
 
-def config(served: Served, settings: Settings) -> dict[str, Any]:
+def config(served: ServedModel, settings: Settings) -> dict[str, Any]:
     """The model's configuration in the form of Triton's extension, which its clients read to shape
     their requests.
     """
@@ -134,7 +134,9 @@ def config(served: Served, settings: Settings) -> dict[str, Any]:
     }
 
 
-def raw_values(served: Served, arrays: Mapping[str, np.ndarray], settings: Settings) -> list[Any]:
+def raw_values(
+    served: ServedModel, arrays: Mapping[str, np.ndarray], settings: Settings
+) -> list[Any]:
     """The model's inputs, one for each row.
 
     Raises:
@@ -150,11 +152,11 @@ def raw_values(served: Served, arrays: Mapping[str, np.ndarray], settings: Setti
         raise refusal(error) from None
 
 
-def raw_answers(served: Served, answers: Sequence[Any]) -> dict[str, np.ndarray]:
+def raw_answers(served: ServedModel, answers: Sequence[Any]) -> dict[str, np.ndarray]:
     """The output tensors of results.
 
     Raises:
-        Refused: a row could not be answered.
+        Refused: the input in a row is unusable.
     """
     columns: dict[str, list[Any]] = {name: [] for name in raw_outputs(served)}
     for number, result in enumerate(answers, 1):
@@ -177,12 +179,12 @@ def raw_answers(served: Served, answers: Sequence[Any]) -> dict[str, np.ndarray]
 
 
 def program_rows(
-    served: Served, arrays: Mapping[str, np.ndarray]
+    served: ServedModel, arrays: Mapping[str, np.ndarray]
 ) -> tuple[tuple[Any, ...], list[dict[str, Any]]]:
-    """The rows of the program's arrays, and a key: rows of one key can be stacked.
+    """A key of the queue, and the rows of the program's arrays. Rows with the same key can be stacked.
 
     Raises:
-        Refused: names, datatypes, shapes or values are not what the program takes.
+        Refused: names, datatypes, shapes or values are not those of the program.
     """
     signature = program(served)
     specs = {spec.name: spec for spec in signature.inputs} if signature else {}
@@ -194,8 +196,10 @@ def program_rows(
     if missing := specs.keys() - arrays.keys():
         raise invalid(f"The input {min(missing)!r} is missing.")
     sizes: dict[str, int] = {}
-    longest = int(served.model.entry.processing.get("max_length", LONGEST_DIMENSION))
-    limits = served.model.entry.config.get("limits")  # of a model of arrays: those it knows
+    longest = int(served.model.entry.processing.get("max_length", MAX_DIMENSION))
+    limits = served.model.entry.config.get(
+        "limits"
+    )  # of the task `tensors`: arrays whose range is known
     for name, array in arrays.items():
         _check(specs[name], array, sizes, longest, limits is None or name in limits)
     rows = [{name: array[row] for name, array in arrays.items()} for row in range(sizes["batch"])]
@@ -240,7 +244,7 @@ def _check(
 
 
 def forward(
-    served: Served, key: Any, rows: Sequence[dict[str, np.ndarray]]
+    served: ServedModel, key: Any, rows: Sequence[dict[str, np.ndarray]]
 ) -> list[dict[str, np.ndarray]]:
     """Run the program on rows; in a worker thread."""
     stacked = {

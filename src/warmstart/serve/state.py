@@ -20,15 +20,15 @@ from warmstart.serve import body
 from warmstart.serve.errors import Refused, invalid
 from warmstart.serve.metrics import Metrics
 from warmstart.serve.parser import Parser
-from warmstart.serve.queue import Answer, Closed, Full, Outcome
-from warmstart.serve.registry import Registry, Served
+from warmstart.serve.queue import Closed, Full, Outcome, PendingResult
+from warmstart.serve.registry import Registry, ServedModel
 from warmstart.serve.settings import Settings
 
 ResultT = TypeVar("ResultT")
 ArgumentsT = TypeVarTuple("ArgumentsT")
 
 DISCONNECTED = "warmstart.disconnected"
-"""The key of an ASGI scope whose value is a future that is done when the client has gone."""
+"""The key of an ASGI scope whose value is a future, done once the client has disconnected."""
 CROWDED = "warmstart.crowded"
 """The key of a scope that says whether there are too many connections; see `connections`."""
 TOO_MANY = "All connections are in use; try again later."
@@ -51,11 +51,12 @@ class State:
     started: float = field(default_factory=time.time)
     parser: Parser = field(default_factory=Parser)
 
-    def model(self, request: Request, name: str, tasks: Sequence[str] = ()) -> Served:
-        """The model that a request names; noted for metrics and the log.
+    def model(self, request: Request, name: str, tasks: Sequence[str] = ()) -> ServedModel:
+        """The model that a request names; metrics and the log record it.
 
         Raises:
-            Refused: there is no such model, or it does another task.
+            Refused: there is no such model, or its task is another.
+            Full: its queue has no room.
         """
         served = self.registry.find(name)
         request.scope["warmstart.model"] = served.name
@@ -69,7 +70,7 @@ class State:
         return served
 
     def deadline(self, request: Request) -> float:
-        """When the answer must be there, of `time.monotonic`; `X-Request-Timeout` (seconds) may
+        """The time of `time.monotonic` by which the response is due; `X-Request-Timeout` (seconds) may
         shorten it.
 
         Raises:
@@ -90,7 +91,8 @@ class State:
         """The body, decompressed if its Content-Encoding is gzip or deflate.
 
         Raises:
-            Refused: it is too large, comes too slowly, is cut off, damaged, or has another encoding.
+            Refused: it is too large, arrives too slowly, is incomplete or damaged, or has another
+                encoding.
         """
         data = await body.receive(request, self.settings)
         if not (encoding := body.content_encoding(request)):
@@ -120,15 +122,15 @@ class State:
             deadline, request.scope.get(DISCONNECTED), function, data, *arguments
         )
 
-    async def ask(
+    async def run(
         self,
         request: Request,
-        served: Served,
+        served: ServedModel,
         key: tuple[Any, ...],
         values: Sequence[Any],
         deadline: float,
     ) -> list[Any]:
-        """The result, or `InputError`, for each value.
+        """Queue work and wait for it: the result, or `InputError`, for each value.
 
         Args:
             served: from `model`; if it was reloaded meanwhile, its successor is used.
@@ -151,7 +153,7 @@ class State:
                 if newer is served:
                     raise
                 served = newer
-        await all_done(pending, deadline, request.scope.get(DISCONNECTED))
+        await wait_for_results(pending, deadline, request.scope.get(DISCONNECTED))
         answers, outcomes = [], []
         for future in pending:
             error = future.exception()
@@ -165,12 +167,14 @@ class State:
                     raise error
                 finally:
                     del error, future, pending  # a cycle with this frame would keep the inputs
-        note(request, outcomes)
+        record_times(request, outcomes)
         return answers
 
 
-async def all_done(
-    answers: Sequence[Answer], deadline: float, disconnected: asyncio.Future[None] | None = None
+async def wait_for_results(
+    answers: Sequence[PendingResult],
+    deadline: float,
+    disconnected: asyncio.Future[None] | None = None,
 ) -> None:
     """Wait for results of other threads, with a single wake-up of the event loop.
 
@@ -180,8 +184,8 @@ async def all_done(
         disconnected: is done when the client has closed its connection.
 
     Raises:
-        TimeoutError: the deadline passed; all answers are abandoned.
-        Refused: the client has left; all answers are abandoned.
+        TimeoutError: the deadline passed; all work is abandoned.
+        Refused: the client has disconnected; all work is abandoned.
     """
     loop = asyncio.get_running_loop()
     # A function that makes the exception: an exception would form a cycle with this frame.
@@ -193,7 +197,7 @@ async def all_done(
             done.set_result(error)
 
     def leave(disconnected: asyncio.Future[None]) -> None:
-        finish(partial(Refused, 499, "disconnected", "The client left."))
+        finish(partial(Refused, 499, "disconnected", "The client disconnected."))
 
     def one_done(future: Any) -> None:
         if next(left) == 0 and not loop.is_closed():
@@ -218,13 +222,13 @@ async def all_done(
             disconnected.remove_done_callback(leave)
 
 
-def note(request: Request, outcomes: Sequence[Outcome]) -> None:
+def record_times(request: Request, outcomes: Sequence[Outcome]) -> None:
     """Record queue times and batch sizes for the log."""
     if outcomes:
         request.scope["warmstart.times"] = (
-            max(o.queued for o in outcomes),
-            max(o.running for o in outcomes),
-            max(o.batch for o in outcomes),
+            max(outcome.queue_seconds for outcome in outcomes),
+            max(outcome.run_seconds for outcome in outcomes),
+            max(outcome.batch_size for outcome in outcomes),
         )
 
 
@@ -234,5 +238,5 @@ def state_of(request: Request) -> State:
 
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A JSON answer. Numbers that are not finite become null, as JSON has none."""
+    """A JSON response. Numbers that are not finite become null, since JSON has none."""
     return Response(_encoder.encode(value), status, headers, "application/json")

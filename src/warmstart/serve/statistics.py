@@ -36,7 +36,7 @@ class Statistics:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, size: int, seconds: float, waits: Sequence[float], failures: int) -> None:
-        """One batch: its inputs, its time, what each input waited, and how many failed."""
+        """Record one batch: its size, duration, the waiting time of each input, and how many failed."""
         with self._lock:
             self.last = time.time()
             self.success.add(size - failures, seconds * (size - failures) + sum(waits))

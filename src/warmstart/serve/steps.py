@@ -17,7 +17,7 @@ from warmstart.errors import TooLargeError
 from warmstart.serve.queue import OVERDUE, Expired, Job, Outcome, Queue
 
 PREPARED = 4
-"""Inputs that are prepared before there is room for them in the batch."""
+"""Maximum number of prepared inputs that wait for room in the batch."""
 
 
 class StepWork(Protocol):
@@ -39,13 +39,13 @@ class StepWork(Protocol):
 class StepObserver(Protocol):
     """Is notified of steps and results, for metrics."""
 
-    def stepped(self, rows: int, seconds: float, waited: Sequence[float]) -> None:
+    def on_step(self, rows: int, seconds: float, waited: Sequence[float]) -> None:
         """A step ended, with `rows` rows in the batch; `waited`: seconds that each new input waited."""
 
-    def began(self, seconds: float) -> None:
+    def on_first_text(self, seconds: float) -> None:
         """The first text of an input is ready, `seconds` after its arrival."""
 
-    def ended(self, seconds: float, waited: float, is_failure: bool) -> None:
+    def on_end(self, seconds: float, waited: float, is_failure: bool) -> None:
         """An input ended, after `seconds` in the batch."""
 
 
@@ -103,7 +103,7 @@ class StepBatcher(Queue):
         return len(self._waiting) + len(self._ready)
 
     @property
-    def busy(self) -> int:
+    def running(self) -> int:
         return int(bool(self._members))
 
     @property
@@ -181,7 +181,7 @@ class StepBatcher(Queue):
             self._changed.notify_all()
         for member in joining:
             self._batch.join(member.prepared)
-            self._joined.append(now - member.job.since)
+            self._joined.append(now - member.job.queued_at)
         return True
 
     def _leave(self) -> None:
@@ -201,13 +201,13 @@ class StepBatcher(Queue):
                 self._remove(member, error)
             return
         waited, self._joined = self._joined, []
-        self._observer.stepped(rows, time.monotonic() - start, waited)
+        self._observer.on_step(rows, time.monotonic() - start, waited)
         for member in self._members.values():
             member.largest_batch = max(member.largest_batch, rows)
             if piece := self._batch.piece(member.prepared):
                 if not member.has_begun:
                     member.has_begun = True
-                    self._observer.began(time.monotonic() - member.job.since)
+                    self._observer.on_first_text(time.monotonic() - member.job.queued_at)
                 self._work.write(member.job.key, piece)
         for prepared, outputs in ended:
             member = self._members[prepared]
@@ -230,9 +230,9 @@ class StepBatcher(Queue):
         joined = member.joined if member else now
         is_failure = isinstance(result, Exception)
         self._count(result)
-        self._observer.ended(now - joined, joined - job.since, is_failure)
+        self._observer.on_end(now - joined, joined - job.queued_at, is_failure)
         if is_failure:
             job.future.set_exception(result)
         else:
             batch_size = member.largest_batch if member else 1
-            job.future.set_result(Outcome(result, joined - job.since, now - joined, batch_size))
+            job.future.set_result(Outcome(result, joined - job.queued_at, now - joined, batch_size))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from warmstart.serve.errors import Refused
 from warmstart.serve.queue import Outcome
-from warmstart.serve.registry import Served
+from warmstart.serve.registry import ServedModel
 
 if TYPE_CHECKING:
     from warmstart.text.results import Generation
@@ -24,9 +24,9 @@ class Stream:
 
     Args:
         served: a text generator.
-        prompt: to continue.
+        prompt: the text to continue.
         options: of the generator.
-        deadline: of `time.monotonic`, for all of it.
+        deadline: of `time.monotonic`, for the complete text.
         disconnected: is done when the client has closed its connection; the work stops then.
 
     Attributes:
@@ -38,7 +38,7 @@ class Stream:
 
     def __init__(
         self,
-        served: Served,
+        served: ServedModel,
         prompt: str,
         options: dict[str, Any],
         deadline: float,
@@ -55,7 +55,7 @@ class Stream:
             disconnected.add_done_callback(self.cancel)
 
     async def first(self) -> str:
-        """The first piece; raises what is wrong with the prompt, or that there is no room."""
+        """The first piece, "" if there is none; raises the errors of the prompt."""
         return await self._next() or ""
 
     async def __aiter__(self) -> AsyncIterator[str]:
@@ -72,7 +72,9 @@ class Stream:
         """The next piece; None at the end.
 
         Raises:
-            InputError, TimeoutError, Refused: nothing more comes.
+            InputError: the prompt is unusable.
+            TimeoutError: the deadline passed.
+            Refused: the client has disconnected.
         """
         if self.result is not None:
             return None
@@ -84,7 +86,7 @@ class Stream:
             self.cancel()
             raise
         if self._disconnected is not None and self._disconnected.done():
-            raise Refused(499, "disconnected", "The client left.")
+            raise Refused(499, "disconnected", "The client disconnected.")
         if piece is None:
             self.result = self._future.result().value
         return piece

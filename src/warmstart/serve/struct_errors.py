@@ -13,15 +13,15 @@ from msgspec import inspect
 _UNKNOWN = re.compile("unknown field `(.*?)`")
 _MISSING = re.compile("missing required field `(.*?)`")
 _PATH = re.compile(r" - at `\$(.*)`$")
-_SUPPORTED = "left out: this server does not support it"
+_UNSUPPORTED = "left out: this server does not support it"
 
 
 def explain(error: msgspec.ValidationError, struct: type[msgspec.Struct]) -> str:
-    """One sentence that names the field, and says what it must be.
+    """One sentence that names the field, and its valid values.
 
     Args:
         error: of decoding or converting to the struct.
-        struct: what the request should have been.
+        struct: the type of the request.
     """
     message = str(error)
     location = _PATH.search(message)
@@ -70,11 +70,11 @@ def _required(info: inspect.Type) -> str:
     """The description of valid values of a field of this type."""
     match info:
         case inspect.UnionType(types):
-            return _any(
+            return _or_list(
                 [_required(member) for member in types if not isinstance(member, inspect.NoneType)]
             )
         case inspect.LiteralType(values):
-            return _any(values)
+            return _or_list(values)
         case inspect.BoolType():
             return "true or false"
         case inspect.IntType() | inspect.FloatType():
@@ -84,11 +84,11 @@ def _required(info: inspect.Type) -> str:
         case inspect.ListType(_, min_length, max_length):
             return _sized("an array", "items", min_length, max_length)
         case inspect.DictType(max_length=0) | inspect.NoneType():
-            return _SUPPORTED
+            return _UNSUPPORTED
     return "an object"
 
 
-def _any(choices: Sequence[Any]) -> str:
+def _or_list(choices: Sequence[Any]) -> str:
     *others, last = map(str, choices)
     return f"{', '.join(others)} or {last}" if others else last
 
@@ -107,7 +107,7 @@ def _number(info: Any) -> str:
 
 def _sized(noun: str, unit: str, minimum: int | None, maximum: int | None) -> str:
     if maximum == 0:
-        return _SUPPORTED
+        return _UNSUPPORTED
     if maximum is not None:
         return f"{noun} of {minimum or 0:,} to {maximum:,} {unit}"
     return f"{noun} that is not empty" if minimum else noun

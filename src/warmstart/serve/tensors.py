@@ -33,8 +33,8 @@ DTYPES = {
     "BYTES": np.dtype(object),
 }
 NAMES = {np.dtype(dtype).name: name for name, dtype in DTYPES.items()}
-MOST_DIMENSIONS = 8
-LONGEST_NAME = 256
+MAX_DIMENSIONS = 8
+MAX_NAME_LENGTH = 256
 
 
 def datatype(dtype: str) -> str:
@@ -47,7 +47,7 @@ def decode(inputs: Any, binary: memoryview) -> dict[str, np.ndarray]:
 
     Args:
         inputs: the descriptions in the request's JSON.
-        binary: what follows the JSON.
+        binary: the bytes after the JSON.
 
     Raises:
         Refused: the tensors do not conform to the protocol.
@@ -57,7 +57,7 @@ def decode(inputs: Any, binary: memoryview) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
     offset = 0
     for tensor in inputs:
-        name, dtype, shape, size = _described(tensor)
+        name, dtype, shape, size = _parsed_header(tensor)
         if name in arrays:
             raise invalid(f"The input {name!r} is listed twice.")
         if size is None:
@@ -65,8 +65,8 @@ def decode(inputs: Any, binary: memoryview) -> dict[str, np.ndarray]:
         else:
             if size > len(binary) - offset:
                 raise invalid(
-                    f"The input {name!r} has binary_data_size {size}; only {counted(len(binary) - offset, 'byte')} "
-                    "left."
+                    f"The input {name!r} has binary_data_size {size}, but the body has only "
+                    f"{counted(len(binary) - offset, 'more byte')}."
                 )
             arrays[name] = _of_bytes(name, dtype, shape, binary[offset : offset + size])
             offset += size
@@ -76,12 +76,12 @@ def decode(inputs: Any, binary: memoryview) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _described(tensor: Any) -> tuple[str, str, tuple[int, ...], int | None]:
+def _parsed_header(tensor: Any) -> tuple[str, str, tuple[int, ...], int | None]:
     """(name, datatype, shape, bytes or None for JSON) of one tensor."""
     if not isinstance(tensor, dict):
         raise invalid("A tensor is an object with name, shape, datatype and data.")
     name, shape, dtype = tensor.get("name"), tensor.get("shape"), tensor.get("datatype")
-    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_LENGTH:
         raise invalid("Every input needs a name.")
     if unknown := tensor.keys() - {"name", "shape", "datatype", "parameters", "data"}:
         raise invalid(f"The input {name!r} has an unknown key: {min(unknown)[:100]!r}.")
@@ -89,11 +89,11 @@ def _described(tensor: Any) -> tuple[str, str, tuple[int, ...], int | None]:
         raise invalid(f"The input {name!r} needs a datatype: one of {', '.join(DTYPES)}.")
     if (
         not isinstance(shape, list)
-        or not 1 <= len(shape) <= MOST_DIMENSIONS
+        or not 1 <= len(shape) <= MAX_DIMENSIONS
         or not all(isinstance(d, int) and not isinstance(d, bool) and 0 <= d < 2**31 for d in shape)
     ):
         raise invalid(
-            f"The input {name!r} needs a shape: 1 to {MOST_DIMENSIONS} whole numbers of 0 or more."
+            f"The input {name!r} needs a shape: 1 to {MAX_DIMENSIONS} whole numbers of 0 or more."
         )
     if math.prod(shape) >= 2**31:
         raise invalid(
@@ -166,7 +166,7 @@ def _of_json(name: str, dtype: str, shape: tuple[int, ...], data: Any) -> np.nda
     if not isinstance(data, list):
         raise invalid(f"The data of the input {name!r} must be an array.")
     if dtype == "BYTES":
-        texts = list(_flat(name, data, MOST_DIMENSIONS))
+        texts = list(_flat(name, data, MAX_DIMENSIONS))
         if not all(isinstance(text, str) for text in texts):
             raise invalid(f"The data of the input {name!r} must be strings.")
         try:
@@ -187,7 +187,9 @@ def _of_json(name: str, dtype: str, shape: tuple[int, ...], data: Any) -> np.nda
 
 
 def _numbers(name: str, dtype: str, data: list[Any]) -> np.ndarray:
-    """Numbers of JSON in their dtype; none is rounded to a whole one, or wrapped around."""
+    """Numbers of JSON in their dtype; values that are fractional for an integer, or out of its range, are
+    refused.
+    """
     try:
         array = np.asarray(data) if data else np.empty(0, DTYPES[dtype])
     except (ValueError, OverflowError):
@@ -233,22 +235,22 @@ def encode(
     described: list[dict[str, Any]] = []
     binary_data: list[bytes] = []
     for name, array in arrays.items():
-        name_of_type = "BYTES" if array.dtype == object else datatype(array.dtype.name)
+        datatype_name = "BYTES" if array.dtype == object else datatype(array.dtype.name)
         description: dict[str, Any] = {
             "name": name,
-            "datatype": name_of_type,
+            "datatype": datatype_name,
             "shape": list(array.shape),
         }
         if binary[name]:
             data = (
                 b"".join(struct.pack("<I", len(value)) + value for value in array.ravel())
-                if name_of_type == "BYTES"
-                else np.ascontiguousarray(array, DTYPES[name_of_type]).tobytes()
+                if datatype_name == "BYTES"
+                else np.ascontiguousarray(array, DTYPES[datatype_name]).tobytes()
             )
             description["parameters"] = {"binary_data_size": len(data)}
             binary_data.append(data)
-        elif name_of_type == "BYTES":
-            description["data"] = [_readable(name, value) for value in array.ravel()]
+        elif datatype_name == "BYTES":
+            description["data"] = [_as_text(name, value) for value in array.ravel()]
         else:
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise invalid(
@@ -259,7 +261,7 @@ def encode(
     return described, binary_data
 
 
-def _readable(name: str, value: bytes) -> str:
+def _as_text(name: str, value: bytes) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:

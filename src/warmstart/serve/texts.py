@@ -1,4 +1,4 @@
-"""The work of generating texts for several requests together."""
+"""Generation of texts for several requests together, as work of `steps`."""
 
 from __future__ import annotations
 

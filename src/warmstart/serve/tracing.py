@@ -19,9 +19,9 @@ from warmstart.version import __version__
 
 SERVICE = "warmstart"
 MODEL = "warmstart.model"
-OF_A_MODEL = re.compile(r"(/v\d/(?:predict|models)/)([^/]+)")
-"""Prefix of URLs that name a model."""
-FIRST_ERROR = 500
+MODEL_PATH = re.compile(r"(/v\d/(?:predict|models)/)([^/]+)")
+"""The beginning of paths that name a model."""
+SERVER_ERROR = 500
 """The lowest status code of a server error."""
 
 
@@ -65,18 +65,18 @@ class Tracing:
         """
         span.set_attribute("http.response.status_code", status)
         route = scope["path"]
-        if match := OF_A_MODEL.match(route):
+        if match := MODEL_PATH.match(route):
             span.set_attribute(MODEL, match[2])
             route = f"{match[1]}{{model}}{route[match.end() :]}"
         if status != 404:  # an unknown URL could be anything
             span.set_attribute("http.route", route)
             span.update_name(f"{scope['method']} {route}")
-        if status >= FIRST_ERROR:
+        if status >= SERVER_ERROR:
             span.set_status(self._trace.StatusCode.ERROR)
 
 
 def export_spans() -> contextlib.ExitStack:
-    """Send the spans of this process where the variables of OpenTelemetry say
+    """Send the spans of this process to the endpoint that OpenTelemetry's environment variables name
     (OTEL_EXPORTER_OTLP_ENDPOINT and others), unless the process has a tracer provider already.
 
     Returns:

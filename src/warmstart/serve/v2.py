@@ -4,6 +4,7 @@ inference.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,13 +17,13 @@ from warmstart.serve import body, options, signatures, tensors
 from warmstart.serve.errors import Refused, invalid, too_large
 from warmstart.serve.inference import check_generated
 from warmstart.serve.predict import freeze
-from warmstart.serve.registry import Served
+from warmstart.serve.registry import ServedModel
 from warmstart.serve.state import State, json_response, state_of
 
-HEADER = "Inference-Header-Content-Length"
+JSON_LENGTH_HEADER = "Inference-Header-Content-Length"
 EXTENSIONS = ["binary_tensor_data", "model_configuration", "statistics"]
 MICROSECONDS = 1e-6
-ADDRESSED = ("model_name", "model_version")
+URL_KEYS = ("model_name", "model_version")
 """Keys that repeat the URL, as KServe's client sends them."""
 
 
@@ -43,7 +44,7 @@ async def ready(request: Request) -> Response:
     return json_response({"ready": is_ready}, 200 if is_ready else 503)
 
 
-def _served(request: Request) -> Served:
+def _served(request: Request) -> ServedModel:
     """The model that the URL names.
 
     Raises:
@@ -97,7 +98,7 @@ async def infer(request: Request) -> Response:
     """Predict from tensors."""
     state = state_of(request)
     served = _served(request)
-    state.model(request, served.name)  # raises where the queue is full
+    state.model(request, served.name)  # raises `Full` if the queue is full
     body.require_json(request, "", "application/octet-stream")
     deadline = state.deadline(request)
     data = await state.read(request, deadline)
@@ -109,14 +110,12 @@ async def infer(request: Request) -> Response:
     if (timeout := parameters.pop("timeout", None)) is not None:
         if isinstance(timeout, bool) or not isinstance(timeout, int) or not 1 <= timeout <= 2**53:
             raise invalid("timeout is a number of microseconds, 1 or more.")
-        deadline = min(
-            deadline, state.deadline(request) - state.settings.deadline + timeout * MICROSECONDS
-        )
+        deadline = min(deadline, time.monotonic() + timeout * MICROSECONDS)
     raw = bool(arrays.keys() & {*served.input_kind.tensors})
     known = list(signatures.raw_outputs(served)) if raw else _program_outputs(served)
     requested = _requested(payload.get("outputs"), known, as_binary)
     if raw:
-        outputs = await _raw(request, state, served, arrays, parameters, deadline)
+        outputs = await _predict_raw(request, state, served, arrays, parameters, deadline)
     else:
         if parameters:
             raise invalid(
@@ -124,13 +123,13 @@ async def infer(request: Request) -> Response:
             )
         key, rows = signatures.program_rows(served, arrays)
         _check_rows(len(rows), state)
-        answers = await state.ask(request, served, key, rows, deadline)
+        answers = await state.run(request, served, key, rows, deadline)
         outputs = {
             name: np.stack([answer[name] for answer in answers])
             for name in known
             if name in requested
         }
-    return await body.aside(
+    return await body.offload(
         sum(array.nbytes for array in outputs.values()),
         _response,
         served,
@@ -140,26 +139,26 @@ async def infer(request: Request) -> Response:
     )
 
 
-async def _raw(
+async def _predict_raw(
     request: Request,
     state: State,
-    served: Served,
+    served: ServedModel,
     arrays: Mapping[str, np.ndarray],
     parameters: dict[str, Any],
     deadline: float,
 ) -> dict[str, np.ndarray]:
     parameters = options.check(served.model, parameters, state.settings)
-    size = body.SLOW if served.input_kind.is_parsed else 0
-    values = await body.aside(size, signatures.raw_values, served, arrays, state.settings)
+    size = body.ALWAYS if served.input_kind.is_parsed else 0
+    values = await body.offload(size, signatures.raw_values, served, arrays, state.settings)
     _check_rows(len(values), state)
     check_generated(served.model, values, parameters, state.settings)
-    answers = await state.ask(
-        request, served, (Served.answer, freeze(parameters)), values, deadline
+    answers = await state.run(
+        request, served, (ServedModel.predict, freeze(parameters)), values, deadline
     )
-    return await body.aside(body.SLOW, signatures.raw_answers, served, answers)
+    return await body.offload(body.ALWAYS, signatures.raw_answers, served, answers)
 
 
-def _program_outputs(served: Served) -> list[str]:
+def _program_outputs(served: ServedModel) -> list[str]:
     signature = signatures.program(served)
     return [spec.name for spec in signature.outputs] if signature else []
 
@@ -172,13 +171,15 @@ def _check_rows(count: int, state: State) -> None:
 
 
 async def _read(
-    request: Request, state: State, served: Served, data: bytes, deadline: float
+    request: Request, state: State, served: ServedModel, data: bytes, deadline: float
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The request's JSON and its tensors."""
-    length = request.headers.get(HEADER, str(len(data)))
+    length = request.headers.get(JSON_LENGTH_HEADER, str(len(data)))
     if not (length.isascii() and length.isdigit()) or not 0 <= int(length[:20]) <= len(data):
-        raise invalid(f"{HEADER} must be a number of bytes, at most the length of the body.")
-    if int(length) == 0 and HEADER in request.headers:
+        raise invalid(
+            f"{JSON_LENGTH_HEADER} must be a number of bytes, at most the length of the body."
+        )
+    if int(length) == 0 and JSON_LENGTH_HEADER in request.headers:
         return {}, _single_input(served, data)
     head: bytes = data[: int(length)]
     binary: bytes | memoryview = memoryview(data)[int(length) :]
@@ -194,7 +195,7 @@ def _parsed(
     payload = body.parse_json(head)
     if not isinstance(payload, dict):
         raise invalid("The request must be a JSON object.")
-    if unknown := payload.keys() - {"id", "parameters", "inputs", "outputs", *ADDRESSED}:
+    if unknown := payload.keys() - {"id", "parameters", "inputs", "outputs", *URL_KEYS}:
         raise invalid(f"The request has an unknown key: {min(unknown)[:100]!r}.")
     name, version = names
     if payload.get("model_name", name) != name:
@@ -210,7 +211,7 @@ def _parsed(
     return payload, tensors.decode(payload.pop("inputs", None), memoryview(binary))
 
 
-def _single_input(served: Served, data: bytes) -> dict[str, np.ndarray]:
+def _single_input(served: ServedModel, data: bytes) -> dict[str, np.ndarray]:
     """The body as the only input, a file or text: Triton's "raw binary request"."""
     names = [
         name for name, (datatype, _) in signatures.raw_inputs(served).items() if datatype == "BYTES"
@@ -220,9 +221,9 @@ def _single_input(served: Served, data: bytes) -> dict[str, np.ndarray]:
             f"A body without JSON must be the one file or text that a model takes, and not be empty; "
             f"{served.name} takes {', '.join(signatures.raw_inputs(served))}."
         )
-    only = np.empty(1, object)
-    only[0] = data
-    return {names[0]: only}
+    array = np.empty(1, object)
+    array[0] = data
+    return {names[0]: array}
 
 
 def _requested(outputs: Any, known: list[str], as_binary: bool) -> dict[str, bool]:
@@ -257,12 +258,12 @@ def _requested(outputs: Any, known: list[str], as_binary: bool) -> dict[str, boo
 
 
 def _response(
-    served: Served,
+    served: ServedModel,
     request_id: str | None,
     outputs: Mapping[str, np.ndarray],
     binary: Mapping[str, bool],
 ) -> Response:
-    described, behind = tensors.encode(outputs, binary)
+    described, binary_data = tensors.encode(outputs, binary)
     content: dict[str, Any] = {
         "model_name": served.name,
         "model_version": str(served.version),
@@ -270,11 +271,11 @@ def _response(
     }
     if request_id is not None:
         content["id"] = request_id
-    if not behind:
+    if not binary_data:
         return json_response(content)
     head = msgspec.json.encode(content)
     return Response(
-        b"".join([head, *behind]),
-        headers={HEADER: str(len(head))},
+        b"".join([head, *binary_data]),
+        headers={JSON_LENGTH_HEADER: str(len(head))},
         media_type="application/octet-stream",
     )

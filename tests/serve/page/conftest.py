@@ -233,9 +233,9 @@ def served(tmp_path_factory) -> Iterator[dict[str, Any]]:
 def address(served) -> Iterator[str]:
     pytest.importorskip("starlette")
     from warmstart.serve.app import create_app
-    from warmstart.serve.server import Background
+    from warmstart.serve.server import BackgroundServer
 
-    with Background(create_app(served)) as base:
+    with BackgroundServer(create_app(served)) as base:
         yield base
 
 

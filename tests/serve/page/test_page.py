@@ -367,11 +367,11 @@ def test_an_upload_can_be_cancelled_and_a_lost_server_is_an_error(tab, address):
 
 def test_an_unknown_model_and_a_token(tab, served):
     from warmstart.serve.app import create_app
-    from warmstart.serve.server import Background
+    from warmstart.serve.server import BackgroundServer
     from warmstart.serve.settings import Settings
 
     small = {"efficientnet_lite0": served["efficientnet_lite0"]}
-    with Background(create_app(small, Settings(token="open sesame"))) as address:
+    with BackgroundServer(create_app(small, Settings(token="open sesame"))) as address:
         page = tab.open(address)
         page.get_by_label("Token").fill("open sesame")
         page.get_by_role("button", name="Continue").click()
