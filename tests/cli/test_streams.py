@@ -12,7 +12,7 @@ import pytest
 from tests.photos import CIFAR
 
 import warmstart as ws
-from warmstart.cli.streams import Terminal
+from warmstart.cli.streams import TerminalStream
 from warmstart.errors import BundleError
 
 PHOTO = Path(__file__).parents[2] / "examples" / "photos" / "cat.jpg"
@@ -68,7 +68,7 @@ def test_labels_do_not_control_the_terminal(evil, form):
 
 def test_what_a_terminal_shows_is_otherwise_as_it_was():
     stream = io.StringIO()
-    terminal = Terminal(stream, r"\x1b\[[0-9;]*m")
+    terminal = TerminalStream(stream, r"\x1b\[[0-9;]*m")
     text = "\x1b[1mbold\x1b[0m\ttab…\n"
     assert terminal.write(text) == len(text)
     assert stream.getvalue() == text

@@ -2,12 +2,12 @@
 
 Use a model: `warmstart classify | detect | segment | transcribe | synthesize | generate | answer |
 tag | fill-mask | embed | forecast`, a verb for each task, `predict` for any model, `search`. Train:
-`finetune | pick | evaluate`. Deploy: `serve | export | compile`. Models and cache: `list | info |
-pull | cache`.
+`finetune | pick | evaluate`. Deploy: `serve | export | wrap | compile | push`. Models and cache: `list |
+info | pull | cache`.
 
-Exit codes: 0 all well; 1 some inputs or files failed, the others are done; 2 nothing was tried:
-wrong names, options or environment; 130 interrupted. Results go to standard output, all else to
-standard error.
+Exit codes: 0 success; 1 some inputs or files failed, and the others were processed; 2 nothing was
+processed, because of a wrong name, option or environment; 130 interrupted. Results go to standard
+output, everything else to standard error.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def main() -> None:
     try:
         code = _run(sys.argv[1:])
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader (`head`, a closed pager) has had enough
+    except BrokenPipeError:  # the reader, such as `head` or a pager, has exited
         streams.abandon()
         code = 0
     except OSError as error:
@@ -58,8 +58,8 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         with app.make_context("warmstart", list(arguments)) as context:
             app.invoke(context)
-    except click.exceptions.Exit as ended:
-        return ended.exit_code
+    except click.exceptions.Exit as exit_request:
+        return exit_request.exit_code
     except click.ClickException as error:
         message = error.format_message()
         context_of = getattr(error, "ctx", None)
@@ -77,12 +77,12 @@ def _print_plain_warnings() -> None:
     """Print warnings of this package as a sentence, without a file and line of its source."""
     import warnings
 
-    before = warnings.showwarning
+    default = warnings.showwarning
 
     def show(message: Any, category: type[Warning], *where: Any, **options: Any) -> None:
         if category.__module__.partition(".")[0] == "warmstart":
             print(f"warning: {message}", file=sys.stderr, flush=True)
         else:
-            before(message, category, *where, **options)
+            default(message, category, *where, **options)
 
     warnings.showwarning = show

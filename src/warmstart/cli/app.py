@@ -34,9 +34,7 @@ COMMANDS = {
         "cache": "warmstart.cli.hub:cache_group",
     },
 }
-"""Title -> commands that are not verbs of tasks, as "module:name"; a class is called for a new
-command.
-"""
+"""Title -> the commands that are not verbs of tasks, as "module:name" of a command or its class."""
 
 
 class App(Group):
@@ -67,9 +65,9 @@ class App(Group):
         if name == "cache":
             return "weights.md#cache"
         models = {task.verb: str(task.model) for task in TASKS.values()}
-        is_ours = name == "predict" or models.get(name, "").startswith("warmstart.")
-        is_ours |= any(name in commands for commands in COMMANDS.values())
-        return f"cli.md#{name}" if is_ours else ""
+        is_builtin = name == "predict" or models.get(name, "").startswith("warmstart.")
+        is_builtin |= any(name in commands for commands in COMMANDS.values())
+        return f"cli.md#{name}" if is_builtin else ""
 
 
 def _version(context: click.Context, parameter: click.Parameter, value: Any) -> None:

@@ -23,27 +23,28 @@ _WILD = re.compile(r"[*?\[]")
 
 
 class Arguments:
-    """The inputs of a command, lazily.
+    """The inputs of a command, read lazily.
 
-    "-" stands for standard input: its non-empty lines, or one input: if it contains no text, such as
-    the bytes of a photo, and where `input_kind` says that it is a file, such as a table of series.
+    "-" stands for standard input. Each of its non-empty lines is an input. It is a single input if it is
+    binary, such as a photo, or if `input_kind` recognises the content of a file, such as a table of
+    series.
 
     Args:
-        typed: as on the command line.
+        raw: as on the command line.
 
     Attributes:
         input_kind: of the task, once it is known.
     """
 
-    def __init__(self, typed: Sequence[str]):
-        self.typed = tuple(typed)
+    def __init__(self, raw: Sequence[str]):
+        self.raw = tuple(raw)
         self.input_kind: InputKind | None = None
-        self._stdin = _StandardInput()
-        self._lines = self._stdin.lines() if STDIN in self.typed else iter(())
+        self._stdin = _StandardInputReader()
+        self._lines = self._stdin.lines() if STDIN in self.raw else iter(())
         self._first: list[Argument] = []
 
     def __iter__(self) -> Iterator[Argument]:
-        for text in self.typed:
+        for text in self.raw:
             if text != STDIN:
                 yield text
                 continue
@@ -57,25 +58,25 @@ class Arguments:
             yield from self._lines
 
     def samples(self) -> list[Argument]:
-        """The arguments as typed, with the first line of standard input instead of "-".
+        """The arguments, with the first line of standard input instead of "-".
 
         Raises:
             UsageError: standard input is empty.
         """
-        if STDIN in self.typed and not self._first:
+        if STDIN in self.raw and not self._first:
             self._first += [line for line in [next(self._lines, None)] if line is not None]
-        return [*(text for text in self.typed if text != STDIN), *self._first]
+        return [*(text for text in self.raw if text != STDIN), *self._first]
 
 
-class StandardInput(BytesIO):
-    """Standard input that holds a file, such as a photo, or a line of it that is not UTF-8."""
+class StandardInputFile(BytesIO):
+    """The content of standard input if it is a file, such as a photo; or a line that is not UTF-8."""
 
     def __init__(self, content: bytes, name: str = "standard input"):
         super().__init__(content)
         self.name = name
 
 
-class _StandardInput:
+class _StandardInputReader:
     """Standard input, as lines or as one file."""
 
     def __init__(self) -> None:
@@ -103,7 +104,7 @@ class _StandardInput:
                     raise UsageError(
                         f"Line {number} of standard input is not UTF-8 at byte {error.start}."
                     ) from None
-                yield StandardInput(line, f"line {number} of standard input")
+                yield StandardInputFile(line, f"line {number} of standard input")
                 continue
             if text.strip():
                 empty = False
@@ -111,9 +112,9 @@ class _StandardInput:
         if empty:
             raise UsageError("Standard input is empty; `-` reads inputs from it, one per line.")
 
-    def whole(self) -> StandardInput:
+    def whole(self) -> StandardInputFile:
         """All of it, if no line after the first one was read."""
-        return StandardInput(self._head + self._file.read())
+        return StandardInputFile(self._head + self._file.read())
 
 
 def _is_binary(line: bytes, file: BinaryIO) -> bool:
@@ -138,22 +139,22 @@ def is_text(argument: str) -> bool:
 
 
 def check_texts(arguments: Arguments, input_kind: InputKind, command: str) -> None:
-    """Refuse texts that look like files, if reading the input does not do so itself.
+    """Refuse texts that look like files, unless reading the inputs does so.
 
     Args:
-        arguments: those that were typed are checked, not the lines of standard input.
+        arguments: the lines of standard input are not checked.
         input_kind: of the task.
         command: for the message.
 
     Raises:
-        UsageError: one exists as a file or folder, or has the suffix of files that a task takes.
+        UsageError: a text is the name of a file or folder, or has a suffix of files that a task takes.
     """
     from warmstart.core.input_kind import InputKind
 
     reads_files = type(input_kind).from_arguments is not InputKind.from_arguments
     if input_kind.is_file or input_kind.suffixes or reads_files:
         return
-    for text in arguments.typed:
+    for text in arguments.raw:
         if text != STDIN and is_file_name(text):
             reason = "is a file or folder" if exists(text) else "looks like a file"
             raise UsageError(
@@ -171,7 +172,7 @@ def possible_text(arguments: Arguments) -> str | None:
     """The first argument that looks like a file name but may be a text, such as Node.js: there is no
     such file, and no task takes files with its suffix.
     """
-    names = (text for text in arguments.typed if text != STDIN and scheme(text) is None)
+    names = (text for text in arguments.raw if text != STDIN and scheme(text) is None)
     return next((name for name in names if not exists(name) and not file_suffix(name)), None)
 
 
@@ -194,23 +195,26 @@ def route(
     Raises:
         UsageError: the inputs are of different types, or those of a table may be.
     """
-    readings: dict[Task, Argument] = {}
+    arguments_by_task: dict[Task, Argument] = {}
     for text in arguments.samples():
-        task = _reader(text, tasks)
+        task = _task_of_argument(text, tasks)
         if isinstance(text, str) and names_table(text):
             task = _task_of_table(text, tasks, columns, reading or {}) or task
-        readings.setdefault(task, text)
-    if len(readings) > 1:
-        names = {task: text if isinstance(text, str) else STDIN for task, text in readings.items()}
+        arguments_by_task.setdefault(task, text)
+    if len(arguments_by_task) > 1:
+        names = {
+            task: text if isinstance(text, str) else STDIN
+            for task, text in arguments_by_task.items()
+        }
         parts = (f"{text!r} is a {task.input_kind().noun}" for task, text in names.items())
         raise UsageError(
             f"The inputs are of different types: {', '.join(parts)}. Pass one type at a "
             "time, or choose a --model."
         )
-    return next(iter(readings), tasks[0])
+    return next(iter(arguments_by_task), tasks[0])
 
 
-def _reader(text: Argument, tasks: Sequence[Task]) -> Task:
+def _task_of_argument(text: Argument, tasks: Sequence[Task]) -> Task:
     """The first task that takes an input."""
     if not isinstance(text, str):
         return next((task for task in tasks if task.input_kind().is_file), tasks[0])

@@ -1,6 +1,4 @@
-"""`--on local|ray`: results of many inputs into a folder, with progress; an interrupted run
-resumes.
-"""
+"""`--on local|ray`: write the results of many inputs to a folder; an interrupted run can be resumed."""
 
 from __future__ import annotations
 
@@ -78,12 +76,12 @@ def _options(request: Request) -> tuple[str, dict[str, Any]]:
     """The folder and the options of `ws.batch`.
 
     Raises:
-        UsageError: one is missing, or does not go together with a batch.
+        UsageError: an option is missing, or cannot be combined with a batch.
     """
     options = dict(request.batch)
     if "on" not in options:
         if "column" in options:
-            typed = request.arguments.typed
+            typed = request.arguments.raw
             raise UsageError(_not_a_table(typed[0] if typed else "the input"))
         name = next(iter(options))
         flag = _FLAGS.get(name, name).replace("_", "-")
@@ -134,23 +132,23 @@ def _print(result: BatchResult) -> None:
 
 @contextmanager
 def _progress(unit: str) -> Iterator[Callable[[Progress], None]]:
-    """A function that shows progress: a bar on a terminal, else a line now and then."""
+    """A function that shows progress: a bar on a terminal, else a line every `INTERVAL` seconds."""
     if is_quiet():
         yield lambda now: None
         return
     if not sys.stderr.isatty():
-        yield _Lines(unit)
+        yield _LineProgress(unit)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-    from rich.progress import Progress as Bars
+    from rich.progress import Progress as RichProgress
 
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(f"{unit}  {{task.fields[speed]}}", markup=False),
     )
-    with Bars(*columns, console=Console(stderr=True)) as bars:
+    with RichProgress(*columns, console=Console(stderr=True)) as bars:
         bar = bars.add_task("", total=None, speed="")
 
         def show(now: Progress) -> None:
@@ -162,8 +160,8 @@ def _progress(unit: str) -> Iterator[Callable[[Progress], None]]:
         yield show
 
 
-class _Lines:
-    """Prints progress to standard error now and then."""
+class _LineProgress:
+    """Prints progress to standard error every `INTERVAL` seconds."""
 
     def __init__(self, unit: str):
         self.unit, self.printed = unit, time.monotonic()

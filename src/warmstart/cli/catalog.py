@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from warmstart.core.bundle import Contents
 
 LISTED = 20
-"""Classes of a model of your own that `info` names."""
+"""Maximum number of classes that `info` lists, for a model of the user's own."""
 
 
 @click.command(
@@ -153,7 +153,7 @@ def _facts(entry: Entry, classes: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _precisions(entry: Entry, contents: Contents | None) -> Iterator[tuple[str, str]]:
-    """The int8 program of a bundle or of this machine, and the precision that `auto` chooses here."""
+    """The int8 program of a bundle or of this machine, and the precision that `auto` selects here."""
     from warmstart.core import calibration
     from warmstart.core.precision import recorded_choice
     from warmstart.core.weights import Weights

@@ -93,11 +93,11 @@ def command(
                 float32 = open_model(
                     name, weights=None if weights == "random" else weights, engine=engine
                 )
-                model, exact = _in_precision(float32, precision, inputs)
-                is_timed = precision == "auto"  # the lines of the choice have the times
+                model, reference = _in_precision(float32, precision, inputs)
+                is_timed = precision == "auto"  # the times are printed already
                 _compile(model, engine, calibration, is_timed)
-                if exact is not None:
-                    _compare(model, exact, inputs, is_timed)
+                if reference is not None:
+                    _compare(model, reference, inputs, is_timed)
         except WarmstartError as error:
             reason = in_flags(explained(error), click.get_current_context().command.params)
             complain(f"{name}: {reason}")
@@ -109,7 +109,7 @@ def command(
 
 
 class Inputs(NamedTuple):
-    """Real inputs of the command line; see the options of the command."""
+    """Options of the command about real inputs."""
 
     calibration: str | None
     agreement: float | None
@@ -152,7 +152,7 @@ def _next_commands(names: Sequence[str], precision: str, weights: str, engine: s
 
 
 def _in_precision(
-    exact: Model[Any, Any, Any], precision: str, inputs: Inputs
+    reference: Model[Any, Any, Any], precision: str, inputs: Inputs
 ) -> tuple[Model[Any, Any, Any], Model[Any, Any, Any] | None]:
     """The model in the requested precision, and in float32 if the two are to be compared."""
     from warmstart.cli.models import calibration_request, compiling, open_engine
@@ -160,40 +160,45 @@ def _in_precision(
     from warmstart.errors import UsageError
 
     calibration, agreement = inputs.calibration, inputs.agreement
-    if inputs.check is not None and exact.agreement_rule is None:
+    if inputs.check is not None and reference.agreement_rule is None:
         raise UsageError(
-            f"--check compares precisions by their agreement, which is not defined for {exact.task}; "
+            f"--check compares precisions by their agreement, which is not defined for {reference.task}; "
             "use `warmstart evaluate` with each --precision."
         )
-    request = calibration_request(exact, calibration, agreement, inputs.column)
+    request = calibration_request(reference, calibration, agreement, inputs.column)
     if precision == "float32":
-        return exact, None
+        return reference, None
     if request is not None:
-        request.check(exact, precision)
-    open_engine(exact)
-    with compiling(exact, _verb(calibration)):
+        request.check(reference, precision)
+    open_engine(reference)
+    with compiling(reference, _activity(calibration)):
         if precision != "auto":
-            return exact.in_precision(precision, request, agreement), exact
-        model, choice = fastest(exact, request, agreement)
+            return reference.in_precision(precision, request, agreement), reference
+        model, choice = fastest(reference, request, agreement)
     first, *candidates = choice.lines
     print(f"{model.name}: {first}", *(f"  {line}" for line in candidates), sep="\n")
-    return model, None if model.precision == "float32" else exact
+    return model, None if model.precision == "float32" else reference
 
 
-def _verb(calibration: str | None) -> str:
+def _activity(calibration: str | None) -> str:
     return "Compiling" if calibration is None else "Calibrating"
 
 
 def _compile(
     model: Model[Any, Any, Any], engine: str, calibration: str | None, is_timed: bool
 ) -> None:
-    """Compile, and print what was made; the times of calibrated int8 only if they are not printed
-    already.
+    """Compile a model, and print its size and engine.
+
+    Args:
+        model: in the precision to compile.
+        engine: the option.
+        calibration: the option.
+        is_timed: whether the times of calibrated int8 are printed already.
     """
     from warmstart.cli.models import compiling
     from warmstart.engines.choose import measured_here
 
-    with compiling(model, _verb(calibration)):
+    with compiling(model, _activity(calibration)):
         artifact = model.artifact
         name = model.engine.name
     size = artifact.size_on(name) / 1e6
@@ -204,16 +209,16 @@ def _compile(
         if (record := measured_here(artifact)) is not None:
             times = record.milliseconds
             if times[name] > times["float32"]:
-                _say_slower(model)
+                _warn_slower(model)
     if model.precision == "float32":
         worst = max(artifact.record.get("differences", {}).values(), default=0.0)
         print(f"  largest difference from Keras on the probe: {worst:.1g}")
 
 
 def _compare(
-    model: Model[Any, Any, Any], exact: Model[Any, Any, Any], inputs: Inputs, is_timed: bool
+    model: Model[Any, Any, Any], reference: Model[Any, Any, Any], inputs: Inputs, is_timed: bool
 ) -> None:
-    """Print what a precision costs and brings; its times only if they are not printed already."""
+    """Print the agreement with float32 and the speed; the latter only if it is not printed already."""
     from warmstart.core.precision_comparison import compare_precisions
     from warmstart.engines.agreement import Rule
     from warmstart.engines.choose import measured_here
@@ -222,7 +227,7 @@ def _compare(
     if inputs.check is None and (is_timed or model.artifact.calibration or not is_comparable):
         return
     figures = compare_precisions(
-        model, exact, inputs.check, columns=inputs.column, column_option="--column"
+        model, reference, inputs.check, columns=inputs.column, column_option="--column"
     )
     input_kind = model.input_kind
     compared = counted(figures.count, input_kind.noun, input_kind.plural)
@@ -241,8 +246,8 @@ def _compare(
         f"{figures.float32_milliseconds:.1f} ms: {figures.ratio:.2f} of the float32 time"
     )
     if figures.ratio > 1:
-        _say_slower(model)
+        _warn_slower(model)
 
 
-def _say_slower(model: Model[Any, Any, Any]) -> None:
+def _warn_slower(model: Model[Any, Any, Any]) -> None:
     print(f"  {model.precision} is slower than float32 on this machine; use float32.")

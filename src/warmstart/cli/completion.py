@@ -19,7 +19,7 @@ FILES = {
     "zsh": ".zfunc/_warmstart",
     "fish": ".config/fish/completions/warmstart.fish",
 }
-"""Shell -> its file of completions, in the home directory."""
+"""Shell -> path of its completion script, in the home directory."""
 NEXT = {
     "bash": "Open a new shell; the package bash-completion must be installed.",
     "zsh": "Add `fpath+=~/.zfunc; autoload -Uz compinit; compinit` to ~/.zshrc and open a new shell.",
@@ -28,12 +28,12 @@ NEXT = {
 
 
 def print_completions(app: click.Command, instruction: str) -> int:
-    """Print what a shell asks for in `VARIABLE`; returns the exit code."""
+    """Print the completions that a shell requests in `VARIABLE`; returns the exit code."""
     return shell_complete(app, {}, "warmstart", VARIABLE, instruction)
 
 
 def install(context: click.Context, parameter: click.Parameter, shell: str | None) -> None:
-    """The callback of `--install-completion`: write the file of a shell, and print its path.
+    """The callback of `--install-completion`: write the completion script of a shell, and print its path.
 
     Raises:
         UsageError: the file cannot be written, or the shell is unknown.
@@ -49,7 +49,7 @@ def install(context: click.Context, parameter: click.Parameter, shell: str | Non
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{path.parent} cannot be made: {error.strerror}.") from error
+        raise UsageError(f"{path.parent} cannot be created: {error.strerror}.") from error
     script = source(context.command, {}, "warmstart", VARIABLE).source()
     write_whole(path, script.encode())
     print(f"written: {path}\n{NEXT[shell]}")
@@ -59,7 +59,7 @@ def install(context: click.Context, parameter: click.Parameter, shell: str | Non
 def model_names(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Names of the catalogue, and folders, that begin with what was typed."""
+    """Names of the catalogue, and folders, that begin with `incomplete`."""
     from warmstart import catalog
 
     names = sorted(entry.name for entry in catalog.search() if entry.name.startswith(incomplete))

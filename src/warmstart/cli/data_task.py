@@ -1,4 +1,4 @@
-"""Infer the task from a folder or table of labelled data, if none is named."""
+"""Infer the task from a folder or table of labelled data, if no task is named."""
 
 from __future__ import annotations
 
@@ -30,16 +30,24 @@ from warmstart.errors import UsageError
 
 JSON_HEAD = 65_536
 """Bytes of a JSON file that are searched for its keys."""
-LOOKED_AT = 200
+MAX_FILES = 200
 """Maximum number of files of a folder that are examined."""
-NOT_CLASSES = {"images", "masks", "labels", "annotations", "jpegimages", "imagesets", "segmentationclass"}  # fmt: skip
-"""Folders of boxes and masks, in lower case."""
+ANNOTATION_FOLDERS = {
+    "images",
+    "masks",
+    "labels",
+    "annotations",
+    "jpegimages",
+    "imagesets",
+    "segmentationclass",
+}
+"""Names of folders in data sets of boxes and masks, in lower case; they are not classes."""
 FIELDS: dict[type[TableOptions], tuple[Field, ...]] = {
     QuestionTable: (QUESTION, CONTEXT),
     TokenTable: (TOKENS, TAGS),
     TextTable: (TEXT, LABEL),
 }
-"""Table options of a task -> the columns that such a table has; the first match counts."""
+"""Table options of a task -> the columns of such a table; the first match counts."""
 
 
 def data_argument(args: Sequence[str], parameters: Sequence[click.Parameter]) -> str | None:
@@ -55,18 +63,18 @@ def data_argument(args: Sequence[str], parameters: Sequence[click.Parameter]) ->
 
 
 def task_of_data(data: str) -> Task:
-    """The task that this data is for.
+    """The task that labelled data is for.
 
     Raises:
-        UsageError: it does not exist, lacks class folders, or fits several tasks, which the message
-            lists.
+        UsageError: the data does not exist, has no class folders, or fits several tasks, which the
+            message lists.
     """
     check_exists(data)
     path = Path(data).expanduser()
-    reads = _of_folder(path) if path.is_dir() else _of_file(path)
-    if reads is None and path.is_dir():
+    options_class = _of_folder(path) if path.is_dir() else _of_file(path)
+    if options_class is None and path.is_dir():
         _check_classes(path, data)
-    if reads is None:
+    if options_class is None:
         tables = (BoxTable, MaskTable) if _is_annotated(path) else (object,)
         names = ", ".join(
             name
@@ -74,14 +82,14 @@ def task_of_data(data: str) -> Task:
             if task.trainer and issubclass(task.train_options_class(), tables)
         )
         raise UsageError(f"{data} may be for several tasks; name one with --task: {names}.")
-    return _task_that_reads(reads)
+    return _task_that_reads(options_class)
 
 
 def _is_annotated(path: Path) -> bool:
     """Whether data has boxes or masks: `data.yaml`, COCO's JSON, or folders such as `masks/`."""
     if path.is_dir():
         names = {child.name.lower() for child in path.iterdir()}
-        return bool(names & {*NOT_CLASSES, "data.yaml"})
+        return bool(names & {*ANNOTATION_FOLDERS, "data.yaml"})
     if path.suffix.lower() == ".json":
         with path.open("rb") as file:
             head = file.read(JSON_HEAD)
@@ -90,7 +98,7 @@ def _is_annotated(path: Path) -> bool:
 
 
 def _task_that_reads(table: type[TableOptions]) -> Task:
-    """The task whose fine-tuning reads just such tables."""
+    """The task whose fine-tuning reads such tables, and no more specific ones."""
     special = BoxTable if table is PhotoTable else ()
     return next(
         task
@@ -109,11 +117,11 @@ def _of_folder(folder: Path) -> type[TableOptions] | None:
     names = {child.name.lower() for child in children}
     splits = splits_of_names([child.name for child in children])
     if splits and len(splits) == len(children):
-        reads = {_of_folder(child) for child in children}
-        return reads.pop() if len(reads) == 1 else None
-    if len(children) < 2 or names & NOT_CLASSES:
+        options_classes = {_of_folder(child) for child in children}
+        return options_classes.pop() if len(options_classes) == 1 else None
+    if len(children) < 2 or names & ANNOTATION_FOLDERS:
         return None
-    return _of_files(file for child in children for file in islice(_files(child), LOOKED_AT))
+    return _of_files(file for child in children for file in islice(_files(child), MAX_FILES))
 
 
 def _of_files(names: Iterable[str]) -> type[TableOptions] | None:
@@ -140,14 +148,14 @@ def _check_classes(folder: Path, name: str) -> None:
         for child in children:
             _check_classes(child, str(child))
         return
-    if len(children) > 1 or any(child.name.lower() in NOT_CLASSES for child in children):
+    if len(children) > 1 or any(child.name.lower() in ANNOTATION_FOLDERS for child in children):
         return
-    reads = _of_files(islice(_files(folder), LOOKED_AT))
-    if reads is None:
+    options_class = _of_files(islice(_files(folder), MAX_FILES))
+    if options_class is None:
         return
     if children and _of_folder(children[0]) is not None:
         raise UsageError(f"{name} has no class folders, but {children[0]} has: pass that folder.")
-    plural = _task_that_reads(reads).input_kind().plural
+    plural = _task_that_reads(options_class).input_kind().plural
     what = f"one class folder, {children[0].name}" if children else "no class folders"
     raise UsageError(
         f"{name} has {what}: for two or more classes, put the {plural} of each class into a folder of "
@@ -186,20 +194,20 @@ def _of_file(path: Path) -> type[TableOptions] | None:
         return BoxTable
     if files is not None:
         return files
-    for reads, needed in FIELDS.items():
+    for options_class, needed in FIELDS.items():
         if has(*needed):
-            return reads
+            return options_class
     texts = content.columns_that(content.are_texts, table.cells(), ())
     return TextTable if len(texts) == 1 else None
 
 
 def _files_of(table: Table) -> type[TableOptions] | None:
-    """Whether a column names photos or recordings; None if none does."""
+    """The options of tables of photos or recordings, if a column names such files; else None."""
     for cells in table.cells().values():
         names = [cell for cell in cells if isinstance(cell, str) and not is_missing(cell)]
         suffixes = {Path(name).suffix.lower() for name in names}
-        for reads in (PhotoTable, RecordingTable):
-            known = _task_that_reads(reads).input_kind().suffixes
+        for options_class in (PhotoTable, RecordingTable):
+            known = _task_that_reads(options_class).input_kind().suffixes
             if names and len(names) == len(cells) and suffixes <= known:
-                return reads
+                return options_class
     return None

@@ -14,10 +14,10 @@ from warmstart.cli.help import Argument, Command, Option
 from warmstart.cli.parameters import (
     device_option,
     engine_option,
+    explicit_options,
     flags_of,
     json_option,
     precision_option,
-    typed_options,
     wants_help,
     weights_option,
 )
@@ -35,7 +35,7 @@ EXAMPLES = (
 
 
 class EvaluateCommand(Command):
-    """`evaluate`; the task that `--task` or `--model` names decides about data and options."""
+    """`evaluate`; its data and options depend on the task, which `--task` or `--model` names."""
 
     def __init__(self) -> None:
         text = "Evaluate a model on your own labelled data."
@@ -82,7 +82,7 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
         engine_option(),
         precision_option(),
         device_option(),
-        json_option("One JSON object."),
+        json_option("Print the metrics as a JSON object."),
         Option(["--csv", "as_csv"], is_flag=True, help="Print the table of classes as CSV."),
     ]
     names = {parameter.name for parameter in parameters}
@@ -115,7 +115,7 @@ def evaluate(
     with documented_in(task_of(opened.task).guide):
         check_exists(data)
     open_engine(opened)
-    chosen = typed_options(type(opened).evaluate_options, options)
+    chosen = explicit_options(type(opened).evaluate_options, options)
     with counting(example_unit(opened)) as progress:
         metrics = opened.evaluate(data, progress=progress, **chosen)
     if as_json:

@@ -1,4 +1,4 @@
-"""`warmstart finetune`: train a model on labelled data; its options are those of the task."""
+"""`warmstart finetune`: train a model on labelled data; the options depend on the task."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from warmstart.cli.data_task import data_argument, task_of_data
 from warmstart.cli.help import Argument, Command
 from warmstart.cli.help import Option as ClickOption
 from warmstart.cli.parameters import (
+    explicit_options,
     flags_of,
     json_option,
     json_or_text,
-    typed_options,
     wants_help,
     weights_option,
 )
@@ -30,7 +30,7 @@ TRAINING = "Training"
 
 
 class FinetuneCommand(Command):
-    """`finetune`; the task that `--task` or `--model` names decides about the options."""
+    """`finetune`; its options depend on the task, which `--task` or `--model` names."""
 
     def __init__(self) -> None:
         text = """Fine-tune a pretrained model on your own data.
@@ -52,7 +52,7 @@ class FinetuneCommand(Command):
         self.params = _parameters(None)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        task = _scratch(args) or task_of_arguments(args, none=DEFAULT)
+        task = _task_from_scratch(args) or task_of_arguments(args, none=DEFAULT)
         if task is None and wants_help(args):
             names = ", ".join(name for name, each in TASKS.items() if each.trainer)
             self.epilog = f"With --task or --model, --help also lists the options of that task. Tasks: {names}."
@@ -138,7 +138,7 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
     return list(unique.values())
 
 
-def _scratch(args: list[str]) -> Task | None:
+def _task_from_scratch(args: list[str]) -> Task | None:
     """The task of an architecture that is trained from scratch, if `--model` names one."""
     from warmstart.training import SCRATCH
 
@@ -158,7 +158,7 @@ def _run(task: Task, values: dict[str, Any]) -> None:
         if not task.default_model:
             raise UsageError(f"Fine-tuning for {task.name} needs a --model to start from.")
         model = task.default_model
-    options = typed_options(task.train_options_class(), values)
+    options = explicit_options(task.train_options_class(), values)
     options |= _settings(values["settings"])
     base: Any = model
     if model not in SCRATCH and (values["task"] is None or values["weights"] != "pretrained"):
@@ -179,7 +179,7 @@ def _run(task: Task, values: dict[str, Any]) -> None:
 
 
 def _free_folder(data: str) -> str:
-    """`runs/NAME` after the data, with a number if it exists."""
+    """`runs/NAME`, where NAME is that of the data, with a number if the folder exists."""
     stem = Path(data).expanduser().resolve().stem or "model"
     name, number = stem, 1
     while Path("runs", name).exists():

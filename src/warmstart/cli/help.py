@@ -17,11 +17,12 @@ from warmstart.errors import UsageError, WarmstartError
 from warmstart.suggestions import near
 
 OPTIONS = "Options"
-MOST_COLUMNS = 110
-MANY_COLUMNS = 60
-"""Columns of a terminal from which on the help has two columns."""
-NAMES = 26
-"""Characters of the column of names."""
+MAX_COLUMNS = 110
+"""Maximum width of the help, in characters."""
+MIN_COLUMNS_FOR_TABLE = 60
+"""Width of a terminal, in characters, from which on names and texts are in two columns."""
+NAME_COLUMNS = 26
+"""Width of the column of names, in characters."""
 _QUOTED = r"""'([^']*)'|"([^"]*)\""""
 _TEXT = r"""(?:'[^']*'|"[^"]*")"""
 """A string as Python writes it."""
@@ -29,15 +30,15 @@ HELP_ALL = "--help-all"
 HELP_NAMES = ("-h", "--help", HELP_ALL)
 LONG = "warmstart.cli.help.long"
 """Key of a context: whether the long help was requested."""
-MAX_CHOICES = 16
-"""Characters of a list of choices that stands next to the name of an option."""
+MAX_CHOICES_LENGTH = 16
+"""Maximum length of a list of choices that is printed next to the name of an option."""
 
 
 class Argument(click.Argument):
     """An argument with a help text.
 
     Attributes:
-        help: what it is.
+        help: the text.
     """
 
     def __init__(self, *arguments: Any, help: str = "", **attributes: Any):
@@ -61,7 +62,7 @@ class Option(click.Option):
 
 
 def spelling(parameter: click.Parameter) -> str:
-    """How an option or argument is typed: "-k, --top-k", "--translate/--no-translate", "INPUTS"."""
+    """An option or argument on the command line: "-k, --top-k", "--translate/--no-translate", "INPUTS"."""
     if not isinstance(parameter, click.Option):
         return (parameter.metavar or parameter.name or "").upper()
     names = ", ".join(sorted(parameter.opts, key=len))
@@ -69,7 +70,7 @@ def spelling(parameter: click.Parameter) -> str:
 
 
 def value_name(parameter: click.Parameter) -> str:
-    """What the help shows as the value of an option: "INTEGER", "[local|ray]"; "" for a flag."""
+    """The placeholder for the value of an option: "N", "[local|ray]"; "" for a flag."""
     if not isinstance(parameter, click.Option) or parameter.is_flag:
         return ""
     if parameter.metavar:
@@ -138,14 +139,14 @@ def in_flags(message: str, parameters: Iterable[click.Parameter]) -> str:
     )
 
 
-def _be_quiet(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+def _apply_quiet(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     from warmstart.core.terminal import set_quiet
 
     if value:
         set_quiet(True)
 
 
-def _be_verbose(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+def _apply_verbose(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     from warmstart import log
 
     if value:
@@ -156,7 +157,7 @@ VERBOSITY = tuple(
     click.Option(
         [short, name], is_flag=True, hidden=True, expose_value=False, is_eager=True, callback=apply
     )
-    for short, name, apply in (("-q", "--quiet", _be_quiet), ("-v", "--verbose", _be_verbose))
+    for short, name, apply in (("-q", "--quiet", _apply_quiet), ("-v", "--verbose", _apply_verbose))
 )
 """Options of every command; the help shows them in one line."""
 VERBOSITY_ROW = ("-q, -v", "Print less or more (--quiet, --verbose).")
@@ -168,10 +169,10 @@ def unknown_option(
     """The error for an option that a command does not have.
 
     Args:
-        name: as it was typed.
-        owner: what does not have it.
-        known: the parameters among which a near one is sought.
-        listed: those that the message lists.
+        name: of the unknown option.
+        owner: the command or task without this option.
+        known: the parameters among which a similar one is suggested.
+        listed: the parameters that the message lists.
     """
     message = option.unknown_option(owner, name, _long_flags(known), _long_flags(listed))
     return UsageError(
@@ -188,12 +189,12 @@ def _long_flags(parameters: Iterable[click.Parameter]) -> list[str]:
 
 
 class Command(click.Command):
-    """A command with this help, whose messages name options as flags.
+    """A command with panels and examples in its help, whose messages name options as flags.
 
     Attributes:
         examples: command lines, for the help.
-        owner: what takes the options, for messages; "" is the command.
-        listed: the parameters that a message on an unknown one lists; None: all.
+        owner: the name of what has the options, for messages; "" is the command.
+        listed: the parameters that a message about an unknown one lists; None: all.
     """
 
     owner: str = ""
@@ -207,7 +208,7 @@ class Command(click.Command):
         return [*super().get_params(ctx), *VERBOSITY]
 
     def get_help_option_names(self, ctx: click.Context) -> list[str]:
-        """The same for all contexts: click keeps the option of the first one."""
+        """The same names in all contexts, since click caches the option of the first one."""
         return list(HELP_NAMES)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -285,7 +286,7 @@ def _panels(command: click.Command, context: click.Context) -> dict[str, list[tu
         title = "Arguments" if is_argument else getattr(parameter, "panel", OPTIONS)
         text = getattr(parameter, "help", None) or ""
         value = value_name(parameter)
-        if value.startswith("[") and len(value) > MAX_CHOICES:
+        if value.startswith("[") and len(value) > MAX_CHOICES_LENGTH:
             *first, last = value.strip("[]").split("|")
             text, value = f"{text} One of {', '.join(first)} or {last}.", "NAME"
         if default := default_text(parameter):
@@ -316,7 +317,9 @@ def page(
     formatter.write_usage(context.command_path, " ".join(command.collect_usage_pieces(context)))
     formatter.write_paragraph()
     formatter.write_text(_unwrapped(text))
-    column = NAMES if formatter.width >= MANY_COLUMNS else 4  # else the text is below the name
+    column = (
+        NAME_COLUMNS if formatter.width >= MIN_COLUMNS_FOR_TABLE else 4
+    )  # else the text is below the name
     for title, rows in panels.items():
         formatter.write_paragraph()
         formatter.write_heading(style(title, bold=True))
@@ -338,7 +341,7 @@ def _width() -> int:
     from shutil import get_terminal_size
 
     columns = get_terminal_size((80, 24)).columns
-    return columns if "COLUMNS" in os.environ else min(columns, MOST_COLUMNS)
+    return columns if "COLUMNS" in os.environ else min(columns, MAX_COLUMNS)
 
 
 def _unwrapped(text: str) -> str:

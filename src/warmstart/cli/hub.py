@@ -22,7 +22,8 @@ from warmstart.errors import (
 )
 from warmstart.hub.progress import Progress
 
-# Of a repository: arrays, JSON and text. No pickles, and no other framework's copy of the weights.
+# The files of a repository that are needed: arrays, JSON and text. No pickles, and no second copy of the
+# weights for another framework.
 REPOSITORY_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.md", "*.jinja", "LICENSE*")
 
 PATTERN = "A source, a file name, a model, or a shell pattern of those."
@@ -74,7 +75,7 @@ def pull_command(
 def _pull(
     name: str, key: str, revision: str | None, patterns: Any, progress: Progress
 ) -> Iterator[str]:
-    """Fetch the files of one name; returns their paths."""
+    """Fetch the files of one model or source; yields their paths."""
     from warmstart import catalog, hub
     from warmstart.hub import sources
 
@@ -217,7 +218,7 @@ def verify(pattern: str, as_json: bool) -> None:
 
 
 def _sources(pattern: str) -> list[str]:
-    """The patterns for `hub.cache`: the sources of a model, if the pattern is one's name."""
+    """The patterns for `hub.cache`: the sources of a model if the pattern is its name."""
     from warmstart import catalog
     from warmstart.hub import sources
 

@@ -26,7 +26,7 @@ def open_model(name: str, **options: Any) -> Model[Any, Any, Any]:
 
 def calibration_request(
     model: Model[Any, Any, Any],
-    typed: str | None,
+    calibration: str | None,
     agreement: float | None,
     columns: Sequence[str] = (),
 ) -> Request | None:
@@ -34,10 +34,10 @@ def calibration_request(
     from warmstart.core.calibration import Request
     from warmstart.core.calibration_inputs import AGREEMENT
 
-    if typed is None:
+    if calibration is None:
         return None
-    least = AGREEMENT if agreement is None else agreement
-    return Request(typed, least, columns, "--column")
+    agreement = AGREEMENT if agreement is None else agreement
+    return Request(calibration, agreement, columns, "--column")
 
 
 def open_default(task: str, **options: Any) -> tuple[Model[Any, Any, Any], str]:
@@ -50,7 +50,7 @@ def open_default(task: str, **options: Any) -> tuple[Model[Any, Any, Any], str]:
 
 
 def task_of_model(name: str, *, offline: bool | None = None) -> str:
-    """The task of a model, without its weights if the catalogue or a bundle says it.
+    """The task of a model; its weights are not loaded if the catalogue or a bundle names the task.
 
     Raises:
         UnknownModelError: there is no such model.
@@ -91,7 +91,7 @@ def open_engine(model: Model[Any, Any, Any], hint: str | None = None) -> None:
 
     Args:
         model: the model.
-        hint: a short description to print with its name; None: nothing is printed.
+        hint: a description that is printed with the model's name; None: nothing is printed.
     """
     with compiling(model):
         model.engine  # noqa: B018 (compiles, with its progress shown)

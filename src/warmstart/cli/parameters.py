@@ -52,7 +52,7 @@ def json_or_text(text: str) -> Any:
 
 
 def flag(field: Field, panel: str) -> Option:
-    """The option of the command line for a field; its value is None if it was not typed."""
+    """The option of the command line for a field; its value is None if it is not set."""
     meaning = field.option.help
     if bounds := field.option.range_text():
         meaning += f" {bounds.capitalize()}."
@@ -102,7 +102,7 @@ def _with_default(meaning: str, default: str | None) -> str:
 
 
 def _default_text(field: Field) -> str | None:
-    """The default of a field as it would be typed; None if it says nothing."""
+    """The default of a field as a value of the command line; None if it is not informative."""
     default = field.default
     if field.required or default is None or default == () or default == "":
         return None
@@ -120,8 +120,8 @@ def flags_of(declared: type, panel: str, names: Iterable[str] | None = None) -> 
     ]
 
 
-def typed_options(declared: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of an options class that the user typed, out of all parsed values."""
+def explicit_options(declared: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a class that the user has set, out of all parsed values."""
     chosen: dict[str, Any] = {}
     for name, field in fields_of(declared).items():
         value = values.get(name)
@@ -239,7 +239,7 @@ def json_option(help: str, panel: str = OPTIONS) -> Option:
 
 
 def wants_help(args: Sequence[str]) -> bool:
-    """Whether arguments that are not parsed yet ask for the help."""
+    """Whether arguments that are not parsed yet request the help."""
     return any(arg in HELP_NAMES for arg in args)
 
 

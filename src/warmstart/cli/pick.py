@@ -41,7 +41,7 @@ from warmstart.cli.parameters import json_option
             default=0,
             help="Random seed of the cross-validation folds.",
         ),
-        json_option("One JSON object."),
+        json_option("Print the ranking as a JSON object."),
     ],
 )
 def command(data: str, candidates: tuple[str, ...], seed: int, as_json: bool) -> None:

@@ -45,7 +45,7 @@ def run(request: Request) -> None:
         if getattr(flags, form) is not None and (request.as_json or request.as_csv):
             other = "--json" if request.as_json else "--csv"
             raise UsageError(f"--{form} and {other} both set the output format; choose one.")
-    inputs = CommandInputs(request.arguments.typed, request.task.input_kind())
+    inputs = CommandInputs(request.arguments.raw, request.task.input_kind())
     console_class.check(flags, inputs, overwrite=request.overwrite)
     model, hint = opened(request)
     console = console_class(model, flags)
@@ -66,13 +66,13 @@ def run(request: Request) -> None:
                 failed.append(result)
             else:
                 usable += 1
-            if not sys.stdout.isatty():  # else the results themselves show how far it is
+            if not sys.stdout.isatty():  # on a terminal the printed results show the progress
                 progress(model.name, done, total)
     if failed:
         complain(f"\n{len(failed)} of {counted(len(failed) + usable, 'input')} failed:")
         context = click.get_current_context()
         text = possible_text(request.arguments)
-        if text and not _may_be_text(request):  # in this order: the latter imports other wings
+        if text and not _may_be_text(request):  # checked last, since it imports other wings
             text = None
         for failure in failed:
             advice = f". {piping(text, request.command)}" if text and failure.input == text else ""
@@ -81,18 +81,20 @@ def run(request: Request) -> None:
 
 
 def _may_be_text(request: Request) -> bool:
-    """Whether a model of texts would have answered an input of another form."""
+    """Whether a text could have been an input of this command, for another task."""
     inputs = [task.input_kind() for task in TASKS.values() if task.verb == request.task.verb]
-    is_free = request.model is None and request.task.input_kind().is_file
-    return is_free and any(not (input_kind.is_file or input_kind.suffixes) for input_kind in inputs)
+    is_routed = request.model is None and request.task.input_kind().is_file
+    return is_routed and any(
+        not (input_kind.is_file or input_kind.suffixes) for input_kind in inputs
+    )
 
 
 def input_count(request: Request, model: Model[Any, Any, Any]) -> int | None:
     """The number of inputs; None if it is unknown before they are read."""
     input_kind = model.input_kind
-    if not is_shown() or STDIN in request.arguments.typed or input_kind.table_suffixes:
+    if not is_shown() or STDIN in request.arguments.raw or input_kind.table_suffixes:
         return None
-    return sum(1 for _ in input_kind.stream(input_kind.from_arguments(request.arguments.typed)))
+    return sum(1 for _ in input_kind.stream(input_kind.from_arguments(request.arguments.raw)))
 
 
 def opened(request: Request) -> tuple[Model[Any, Any, Any], str]:

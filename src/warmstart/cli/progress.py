@@ -29,10 +29,10 @@ def counting(unit: str) -> Iterator[Progress]:
     """A line on standard error for work that takes longer than a second.
 
     Args:
-        unit: what is counted, in the plural, such as "photos".
+        unit: the name of the counted things, in the plural, such as "photos".
 
     Yields:
-        Called with (name, so far, in all or None).
+        A function to call with (name, count so far, total or None).
     """
     if not is_shown():
         yield _ignore
@@ -51,7 +51,7 @@ def downloads() -> Iterator[Progress]:
     """A bar on standard error for each file that is fetched, from the first call on.
 
     Yields:
-        Called with (name, bytes so far, bytes in all or None), as `warmstart.hub` does it.
+        A function to call with (name, bytes so far, total bytes or None), for `warmstart.hub`.
     """
     if not is_shown():
         yield _ignore

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from warmstart.core.model import Model
 
 LIMITS = "Limits"
-SAFETY = "Access"
+ACCESS = "Access"
 POSITIVE = click.IntRange(min=1)
 SECONDS = click.FloatRange(min=0)
 TIMEOUT = click.FloatRange(min=0.001)
@@ -84,15 +84,15 @@ LIMIT_OPTIONS: tuple[tuple[str, click.ParamType[Any], float, str], ...] = (
         "body-timeout",
         TIMEOUT,
         30.0,
-        "Seconds for the headers and for the body of a request to arrive, and for a client to take "
-        "a piece of the answer.",
+        "Maximum seconds until the headers of a request have arrived, then its body, and until a "
+        "client reads more of the response.",
     ),
     ("drain", SECONDS, 1.0, "Seconds after SIGTERM in which requests are still accepted."),
     ("grace", SECONDS, 60.0, "Seconds after --drain in which running requests may finish."),
 )
 """Name, type, default and help of the options that are limits of `Settings`."""
-USUAL = {"max-batch", "max-delay", "queue", "deadline", "max-inputs"}
-"""The limits that the short help lists."""
+COMMON_LIMITS = {"max-batch", "max-delay", "queue", "deadline", "max-inputs"}
+"""The limits that `--help` lists; `--help-all` lists all."""
 
 
 @click.command(
@@ -149,7 +149,7 @@ USUAL = {"max-batch", "max-delay", "queue", "deadline", "max-inputs"}
                 default=default,
                 help=text,
                 panel=LIMITS,
-                rare=name not in USUAL,
+                rare=name not in COMMON_LIMITS,
             )
             for name, value_type, default, text in LIMIT_OPTIONS
         ),
@@ -157,13 +157,13 @@ USUAL = {"max-batch", "max-delay", "queue", "deadline", "max-inputs"}
             ["--token"],
             envvar="WARMSTART_TOKEN",
             help="Require `Authorization: Bearer TOKEN`; also from WARMSTART_TOKEN.",
-            panel=SAFETY,
+            panel=ACCESS,
         ),
         Option(
             ["--allow-urls"],
             is_flag=True,
             help="Fetch http(s) URLs in requests; paths are never opened.",
-            panel=SAFETY,
+            panel=ACCESS,
         ),
         Option(
             ["--cors"],
@@ -173,7 +173,7 @@ USUAL = {"max-batch", "max-delay", "queue", "deadline", "max-inputs"}
                 "Origin whose pages may use the server, such as https://app.example.com; `*` for "
                 "all."
             ),
-            panel=SAFETY,
+            panel=ACCESS,
         ),
         Option(
             ["--allow-host"],
@@ -183,7 +183,7 @@ USUAL = {"max-batch", "max-delay", "queue", "deadline", "max-inputs"}
                 "Host name to accept in addition to localhost, such as that of a proxy in front "
                 "of the server."
             ),
-            panel=SAFETY,
+            panel=ACCESS,
         ),
     ],
 )

@@ -16,11 +16,11 @@ from warmstart.core.terminal import say
 _COLOURS = r"\x1b\[[0-9;]*m"
 _CURSOR = r"\x1b\[[0-9;?]*[A-Za-z]"
 _CONTROL = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
-"""C0 and C1 but tab and newline, delete, and what turns the direction of text around."""
+"""C0 and C1 except tab and newline, delete, and the characters that change the direction of text."""
 UNWRITABLE = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF, errno.EFBIG)
 
 
-class Terminal:
+class TerminalStream:
     """A stream to a terminal that escapes control characters, so that a label or a file name cannot
     move the cursor, set the title or hide text.
 
@@ -42,12 +42,12 @@ class Terminal:
         return len(text)
 
 
-class Errors:
+class ErrorStream:
     """Standard error that ignores failed writes: a full disk or a closed pipe must not end a command
     whose results are complete.
     """
 
-    def __init__(self, stream: TextIO | Terminal):
+    def __init__(self, stream: TextIO | TerminalStream):
         self._stream = stream
 
     def __getattr__(self, name: str) -> Any:
@@ -89,9 +89,9 @@ def prepare() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="warmstart.json")
         if stream.isatty():
-            setattr(sys, name, Terminal(stream, allowed))
-    if not isinstance(sys.stderr, Errors):
-        setattr(sys, "stderr", Errors(sys.stderr))  # noqa: B010 (it has what is used of a TextIO)
+            setattr(sys, name, TerminalStream(stream, allowed))
+    if not isinstance(sys.stderr, ErrorStream):
+        setattr(sys, "stderr", ErrorStream(sys.stderr))  # noqa: B010 (it has what is used of a TextIO)
 
 
 def warn_of_escapes() -> None:
@@ -105,5 +105,5 @@ def warn_of_escapes() -> None:
 
 
 def abandon() -> None:
-    """Discard further standard output, also what is left in its buffer."""
+    """Discard all further standard output, and the content of its buffer."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

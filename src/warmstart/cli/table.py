@@ -25,7 +25,7 @@ def is_table(request: Request) -> bool:
     Raises:
         UsageError: there is a table among other inputs.
     """
-    typed = request.arguments.typed
+    typed = request.arguments.raw
     tables = [name for name in typed if names_table(name)]
     if not tables or request.batch.keys() - {"column"}:
         return False
@@ -60,18 +60,20 @@ def run(request: Request) -> None:
     options = make(request.task.model_class().options, request.options, request.task.name)
     model, hint = opened(request)
     open_engine(model, hint)
-    source = request.arguments.typed[0]
+    source = request.arguments.raw[0]
     columns = request.batch.get("column", ())
     table = predict_table(model, source, options, columns, option="--column", **request.reading)
     say(f"Input: {' and '.join(table.inputs)} of {source}")
     failures: list[str] = []
     count = 0
     with counting("rows") as progress:
-        for row in _written(table, target, ".jsonl" if request.as_json else ".csv"):
+        for row in _write(table, target, ".jsonl" if request.as_json else ".csv"):
             count += 1
             if table.error in row:
                 failures.append(row[table.error])
-            if target or not sys.stdout.isatty():  # else the rows themselves show how far it is
+            if (
+                target or not sys.stdout.isatty()
+            ):  # on a terminal the printed rows show the progress
                 progress(model.name, count, None)
     if target:
         say(f"written: {target}, {counted(count, 'row')}")
@@ -83,7 +85,7 @@ def run(request: Request) -> None:
 
 
 def _target(request: Request) -> Path | None:
-    """The file that is written; None is standard output."""
+    """The output file; None: standard output."""
     from warmstart.bulk.predict_table import WRITTEN
     from warmstart.core.output_files import refuse_existing, refuse_same_file
 
@@ -93,7 +95,7 @@ def _target(request: Request) -> Path | None:
     path = Path(output).expanduser()
     if path.suffix.lower() not in WRITTEN:
         raise UsageError(f"--output {path}: a table is written as {', '.join(WRITTEN)}.")
-    refuse_same_file(path, request.arguments.typed[0])
+    refuse_same_file(path, request.arguments.raw[0])
     if request.as_json or request.as_csv:
         raise UsageError(
             "The suffix of --output determines the format; leave out --json and --csv."
@@ -102,7 +104,7 @@ def _target(request: Request) -> Path | None:
     return path
 
 
-def _written(table: Any, target: Path | None, suffix: str) -> Iterator[dict[str, Any]]:
+def _write(table: Any, target: Path | None, suffix: str) -> Iterator[dict[str, Any]]:
     from warmstart.bulk.predict_table import write_lines, write_table
 
     if target is None:

@@ -1,4 +1,4 @@
-"""The parameters of the commands that use models: those of the tasks, and those they share."""
+"""The parameters of the commands that use models: those of their tasks, and the common ones."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ OUTPUT = "Output"
 
 
 def parameters(tasks: Sequence[Task], any_task: bool = False) -> list[click.Parameter]:
-    """The parameters of a command for several tasks; of equal names the first one is used.
+    """The parameters of a command for several tasks. If two have the same name, the first one is used.
 
     Args:
-        tasks: that it can do; none: only what all commands have.
-        any_task: whether `--task` chooses the task.
+        tasks: of the command; empty: only the common parameters.
+        any_task: whether `--task` selects the task.
     """
     every: list[click.Parameter] = [_inputs(tasks), *_model_options(tasks, any_task)]
     for task in tasks:

@@ -11,14 +11,14 @@ from click.core import ParameterSource
 
 from warmstart.cli.arguments import STDIN, Arguments, check_texts, is_text, route
 from warmstart.cli.help import Command, unknown_option
-from warmstart.cli.parameters import options_with_values, typed_options, wants_help
+from warmstart.cli.parameters import explicit_options, options_with_values, wants_help
 from warmstart.cli.task_parameters import option_names, own_parameters, parameters
 from warmstart.core.reading import file_suffix
 from warmstart.core.task import TASKS, Task, task_of
 from warmstart.errors import UsageError
 
 _ESCAPED = "\0"
-"""Marks a text that begins with a dash while click reads the arguments; no argument contains it."""
+"""Marks texts that begin with a dash while click parses the arguments; no argument contains it."""
 _ARGUMENTS = "warmstart.cli.arguments"
 PREDICT_EXAMPLES = (
     "warmstart predict photo.jpg",
@@ -34,18 +34,18 @@ class Request:
     """A parsed command.
 
     Attributes:
-        command: as it is called, such as "warmstart classify".
+        command: its name, such as "warmstart classify".
         task: of the model.
         arguments: the inputs.
-        options: of the call, those that were typed.
-        flags: of the task's console, those that were typed.
+        options: the options of the call that the user has set.
+        flags: the options of the task's console that the user has set.
         model: the name; None for the default.
         load: options of `ws.load`.
-        as_json, as_csv: the form of the output.
-        output: the folder of a batch.
+        as_json, as_csv: the format of the output.
+        output: the folder of a batch, or the file for a table.
         overwrite: whether output files that exist are replaced.
-        batch: options of `ws.batch`, those that were typed.
-        reading: how a table is read, as far as it was typed.
+        batch: the options of `ws.batch` that the user has set.
+        reading: the encoding and delimiter of a table that the user has set.
     """
 
     command: str
@@ -68,7 +68,7 @@ class TaskCommand(Command):
 
     Args:
         name: of the command.
-        tasks: that it can do; None means all, and a flag `--task` chooses among them.
+        tasks: of the command; None means all, and `--task` selects one.
     """
 
     def __init__(self, name: str, tasks: Sequence[Task] | None = None):
@@ -150,8 +150,8 @@ class TaskCommand(Command):
         return [task_of(name)]
 
     def _tasks_of_suffix(self, args: Sequence[str]) -> list[Task]:
-        """The tasks that take files with the suffix of the first argument; all tasks if it has no
-        suffix of photos or recordings. The modules of the others are not imported, which takes time.
+        """The tasks that take files with the suffix of the first argument; all tasks if it is not the
+        suffix of a photo or recording. The modules of other tasks are not imported, to save time.
         """
         suffix = file_suffix(args[0]) if args and not args[0].startswith("-") else ""
         for task in self.tasks if suffix else ():
@@ -162,7 +162,7 @@ class TaskCommand(Command):
         return self.tasks
 
     def _routed_task(self, ctx: click.Context, args: Sequence[str], tasks: Sequence[Task]) -> Task:
-        """The task of the inputs, among those with a default model and all options that were typed."""
+        """The task of the inputs, among those with a default model and with all options that are set."""
         trial = click.Context(
             self,
             parent=ctx.parent,
@@ -177,16 +177,16 @@ class TaskCommand(Command):
                 if name.startswith("-") and name != STDIN:
                     name = name.partition("=")[0]
                     raise unknown_option(name, ctx.command_path, self.params, own_parameters(tasks))
-        typed = {
+        explicit = {
             name
             for name in trial.params
             if trial.get_parameter_source(name) is ParameterSource.COMMANDLINE
         }
         common = {parameter.name for parameter in parameters([], self.any_task)}
         able = [task for task in tasks if task.default_model]
-        if "column" in typed and "on" not in typed:  # each row is an input
+        if "column" in explicit and "on" not in explicit:  # each row is an input
             able = [task for task in able if not task.input_kind().table_suffixes]
-        fitting = [task for task in able if typed - common <= option_names(task)]
+        fitting = [task for task in able if explicit - common <= option_names(task)]
         arguments = Arguments(_unescaped(inputs))
         ctx.meta[_ARGUMENTS] = arguments
         if len(tasks) < len(self.tasks):  # by the first input only; see `_tasks_of_suffix`
@@ -201,7 +201,7 @@ class TaskCommand(Command):
         arguments.input_kind = task.input_kind()
         command = f"warmstart {task.verb}" if self.any_task else ctx.command_path
         check_texts(arguments, task.input_kind(), command)
-        flags = typed_options(task.console_class().options, values)
+        flags = explicit_options(task.console_class().options, values)
         batch = {
             name: values[f"batch_{name}" if name == "format" else name]
             for name in ("on", "format", "column", "shard_rows", "workers", "cpus", "address")
@@ -210,7 +210,7 @@ class TaskCommand(Command):
             command=ctx.command_path,
             task=task,
             arguments=arguments,
-            options=typed_options(task.model_class().options, values),
+            options=explicit_options(task.model_class().options, values),
             flags=flags,
             model=values["model"],
             load={name: values[name] for name in ("weights", "engine", "precision", "device")}
@@ -230,7 +230,7 @@ class TaskCommand(Command):
 
 
 def option_value(args: Sequence[str], *names: str) -> str | None:
-    """The value of an option in arguments that are not parsed yet; None if it is not there."""
+    """The value of an option in arguments that are not parsed yet; None if it is not set."""
     value = None
     for index, arg in enumerate(args):
         if arg == "--":
@@ -261,7 +261,7 @@ def task_of_arguments(args: Sequence[str], none: str = "") -> Task | None:
 
 
 def _escaped(args: Sequence[str], known: Iterable[click.Parameter]) -> list[str]:
-    """The arguments, each text that begins with a dash marked as one."""
+    """The arguments, with a mark before each text that begins with a dash."""
     with_values = options_with_values(known)
     escaped: list[str] = []
     rest = iter(args)

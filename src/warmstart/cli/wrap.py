@@ -1,5 +1,5 @@
-"""`warmstart wrap`: a model for a task from a Keras model of one's own; its options are those of
-the task.
+"""`warmstart wrap`: turn a Keras, ONNX or TensorFlow Lite model into a model of a task; the options depend
+on the task.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from warmstart.cli.help import Argument, Command, Option
-from warmstart.cli.parameters import flags_of, json_option, typed_options, wants_help
+from warmstart.cli.parameters import explicit_options, flags_of, json_option, wants_help
 from warmstart.cli.tasks import task_of_arguments
 from warmstart.core.task import TASKS, Task, wrapper_class
 
@@ -18,7 +18,7 @@ WRAPPING = "The model"
 
 
 class WrapCommand(Command):
-    """`wrap`; the task that `--task` names decides about the options."""
+    """`wrap`; its options depend on the task, which `--task` names."""
 
     def __init__(self) -> None:
         text = """Turn your own Keras, ONNX or TensorFlow Lite model into a model of a task.
@@ -67,7 +67,7 @@ def _parameters(task: Task | None) -> list[click.Parameter]:
 
 
 def _run(task: Task, values: dict[str, Any]) -> None:
-    """Wrap the model, and say what it takes and how to use it."""
+    """Wrap the model, and print its preprocessing, its classes and its folder."""
     from warmstart.catalog.words import preprocessing_in_words
     from warmstart.core.reading import exists
     from warmstart.core.records.suffixes import names_table
@@ -75,7 +75,7 @@ def _run(task: Task, values: dict[str, Any]) -> None:
     from warmstart.errors import UsageError
     from warmstart.training.wrap import wrap
 
-    options = typed_options(wrapper_class(task.name).options_class, values)
+    options = explicit_options(wrapper_class(task.name).options_class, values)
     if not exists(values["model"]):
         raise UsageError(f"The file or folder {values['model']} does not exist.")
     if names_table(values["model"]):
