@@ -120,6 +120,7 @@ def test_a_float_array_without_a_range_is_refused():
         (np.zeros((4, 5, 2), np.uint8), None, "not 4x5x2"),
         (np.zeros((2, 4, 4, 3), np.uint8), None, "batch"),
         (np.zeros((4,), np.uint8), None, "not 4"),
+        (np.array("a.jpg"), None, "not a single value"),
         (np.zeros((0, 4, 3), np.uint8), None, "no pixels"),
         (np.zeros((4, 4), np.uint16), (0, 1), "array of uint16"),
         (np.zeros((4, 4), complex), None, "array of complex128"),

@@ -218,6 +218,17 @@ def test_values_that_nothing_explains_are_refused(photo, values, labels, words):
         read_masks([(photo("a.png"), values)], labels)
 
 
+def test_the_mask_of_a_value_without_a_class_is_named(photo):
+    masks = [np.zeros((30, 40), np.uint8) for _ in range(3)]
+    masks[0][:5] = masks[1][:5] = 1
+    masks[1][7, 7] = 9
+    pairs = [(photo(f"{name}.png"), mask) for name, mask in zip("abc", masks, strict=True)]
+    with pytest.raises(
+        UsageError, match=r"contain 9 \(1 pixel\), .*The first is in the mask of .*b\.png"
+    ):
+        read_masks(pairs, ("ground", "leaf"))
+
+
 def test_names_and_parts_of_masks(tmp_path, photo):
     values = np.zeros((30, 40), np.uint8)
     values[:5] = 255

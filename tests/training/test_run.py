@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import warmstart as ws
 from warmstart.errors import TrainingError, UsageError
 from warmstart.training.run import open_run, plain
 
@@ -46,6 +47,13 @@ def test_other_settings_and_foreign_folders_are_refused(tmp_path):
     (tmp_path / "mine" / "thesis.txt").write_text("!")
     with pytest.raises(UsageError, match="not empty"), open_run(tmp_path / "mine", {}):
         pass
+
+
+def test_an_unfinished_run_is_no_model(tmp_path):
+    with open_run(tmp_path / "out", {"seed": 1}) as run:
+        run.write("state", {"epoch": 1})
+    with pytest.raises(UsageError, match=r"has not finished.*`warmstart finetune`.*resumes it"):
+        ws.load(tmp_path / "out")
 
 
 def test_one_process_at_a_time(tmp_path):

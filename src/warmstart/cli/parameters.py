@@ -207,7 +207,7 @@ def column_option(panel: str = OPTIONS) -> Option:
         metavar="NAME",
         multiple=True,
         help="Of a table of calibration inputs: the column with the input; twice for pairs of texts. "
-        "Default: recognised by its name.",
+        "Default: recognised by its name or content.",
         panel=panel,
         rare=True,
     )

@@ -194,6 +194,12 @@ def find_folder(
         return embedded if text and bundle.is_bundle(embedded) else None
     refuse_damaged(folder)
     if not bundle.is_bundle(folder) and not repository.is_repository(folder):
+        if (folder / bundle.STATE).is_dir():
+            raise UsageError(
+                f"{text} is the folder of a fine-tuning that has not finished, so it is no model "
+                "yet; the same call of `warmstart finetune` or ws.finetune resumes it.",
+                section="fine-tuning.md#long-runs",
+            )
         raise UsageError(
             f"{text} contains no warmstart.json, so it is not a bundle, and no config.json of Hugging Face. "
             "If it contains a checkpoint, name its network from `warmstart list`, and set weights= in "

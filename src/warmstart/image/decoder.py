@@ -244,7 +244,7 @@ def _to_rgb(image: Image.Image, name: str, value_range: ValueRange | None) -> Im
 
 
 def _from_array(array: np.ndarray, name: str, value_range: ValueRange | None) -> Image.Image:
-    shape = "x".join(map(str, array.shape))
+    shape = "x".join(map(str, array.shape)) or "a single value"
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or array.shape[-1] not in (1, 3, 4):

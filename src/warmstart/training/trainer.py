@@ -109,7 +109,7 @@ class Trainer(TrainerHooks[OptionsT]):
         except KeyboardInterrupt:
             if self.run.resumable:
                 self.terminal.write_lines(
-                    f"stopped; the same call with output={str(self.run.folder)!r} resumes"
+                    f"stopped; the same call with {self.run.folder} as its output resumes"
                 )
             raise
 

@@ -202,9 +202,11 @@ def check(encoding: Encoding, values: Values, name: str) -> None:
         known = ", ".join(f"{index} {label!r}" for index, label in enumerate(encoding.labels[:20]))
         if encoding.object_value is not None:
             known = f"0 {encoding.labels[0]!r}, {encoding.object_value} {encoding.labels[1]!r}"
+        first = next(mask for found, mask in values.examples.items() if found & {*unexplained})
         raise UsageError(
             f"{name}: the masks contain {_counted(counts, unexplained)}, which have no label; "
-            f"the {len(encoding.labels)} classes are {known}. {_ADVICE}"
+            f"the {len(encoding.labels)} classes are {known}. The first is in the mask of {first}. "
+            f"{_ADVICE}"
         )
     if not any(count for value, count in counts.items() if value != NOT_COUNTED):
         raise UsageError(f"{name}: no pixel of any mask belongs to a class.")
