@@ -1,6 +1,7 @@
 """Forecasting from tables to results, with a tiny network of random weights, compiled once."""
 
 import inspect
+import re
 import subprocess
 import sys
 import threading
@@ -238,8 +239,14 @@ def test_iterators_and_folders_stream(model, table, tmp_path):
     for name in "ab":
         table[[name]].to_csv(tmp_path / f"{name}.csv")
     table.to_parquet(tmp_path / "c.parquet")
-    for inputs in (tmp_path, f"{tmp_path}/*", iter(sorted(tmp_path.iterdir())), [tmp_path]):
-        assert [f.input for f in model.stream(inputs, samples=2)] == ["a", "b", "a", "b", "c"]
+    files = sorted(tmp_path.iterdir())
+    names = [f"{tmp_path}/{name}" for name in ("a.csv:a", "b.csv:b", "c.parquet:a", "c.parquet:b")]
+    names.append(f"{tmp_path}/c.parquet:c")
+    for inputs in (tmp_path, f"{tmp_path}/*", iter(files), files, [tmp_path]):
+        assert [f.input for f in model.stream(inputs, samples=2)] == names
+    assert [f.input for f in model(files, samples=2)] == names
+    for inputs in (files[:1], f"{tmp_path}/a*.csv"):  # the only file
+        assert [f.input for f in model.stream(inputs, samples=2)] == ["a"]
     assert [f.input for f in model.stream(table, samples=2)] == ["a", "b", "c"]
     assert [f.input for f in model.stream(table["a"], samples=2)] == ["a"]
     with pytest.raises(UsageError, match=r"list\(x\)"):
@@ -336,6 +343,79 @@ def test_a_table_that_cannot_be_read(model, table, tmp_path):
     assert good.input == "a"
     with pytest.raises(UsageError, match="no column 'sales'"):
         model([table], target="sales")
+
+
+def test_an_unusable_table_among_several_is_one_failure(model, table, tmp_path):
+    good, two, bad = (str(tmp_path / name) for name in ("good.csv", "two.csv", "bad.csv"))
+    table[["a"]].to_csv(good)
+    long = table[["a", "b"]].assign(item_id="x").reset_index(names="timestamp")
+    long.to_csv(two, index=False)
+    table[["a"]].assign(a="?1x").to_csv(bad)
+    files = [two, bad, good]
+    for results in (model(files, horizon=2), list(model.stream(iter(files), horizon=2))):
+        unclear, unreadable, forecast = results
+        assert re.search(r"two\.csv has 2 columns that may be the series", str(unclear))
+        assert re.search(r"bad\.csv: '\?1x' in row 1 .* is not a number", str(unreadable))
+        assert [bool(result) for result in results] == [False, False, True]
+        assert forecast.input == f"{good}:a"
+    assert not model([long, table], horizon=2)[0]
+    with pytest.raises(UsageError, match=r"two\.csv has 2 columns"):
+        model(two)
+
+
+def test_the_name_of_an_unreadable_series_has_its_file(model, table, tmp_path):
+    for name in "ab":
+        values = table["a"].astype("object")
+        values.iloc[3] = "oops" if name == "b" else 1
+        values.to_csv(tmp_path / f"{name}.csv")
+    good, bad = model([tmp_path / "a.csv", tmp_path / "b.csv"], horizon=2)
+    assert good
+    assert bad.input == f"{tmp_path}/b.csv:a"
+    assert str(bad).startswith(f"{tmp_path}/b.csv:a: 'oops' in row 4 is not a number")
+
+
+def test_a_series_without_timestamps_has_no_frequency(model, table):
+    forecast = model([1.0, 2.0, 3.0, 5.0, 4.0, 6.0], horizon=2)
+    assert forecast.freq is None
+    assert forecast.to_dict()["freq"] is None
+    assert forecast.show().startswith("series 1: 2 steps\n")
+    assert str(forecast).startswith("series 1: 2 steps from 6 to 7;")
+    dated = model(table["a"], horizon=2)
+    assert dated.to_dict()["freq"] == dated.freq == "h"
+    assert "2 steps of h" in str(dated)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array(["2024-01-01", "2024-01-02"], "M8[D]"),
+        pd.Series(pd.date_range("2024-01-01", periods=5, tz="Europe/Berlin")),
+        np.arange(5).astype("m8[h]"),
+        np.arange(5) * 1j,
+    ],
+)
+def test_dates_durations_and_complex_numbers_are_not_values(model, values):
+    with pytest.raises(InputError, match=r"are of the type .*, not real numbers"):
+        model(values)
+
+
+def test_an_array_of_objects_is_a_series_of_their_numbers(model):
+    values = [3.0, None, 4.0, 6.0, 5.0, 7.0]
+    objects = model(np.array(values, object), horizon=2)
+    np.testing.assert_array_equal(objects.samples, model(values, horizon=2).samples)
+    with pytest.raises(InputError, match="'x' in row 3 is not a number"):
+        model(np.array([1, 2, "x", 4], object))
+
+
+def test_a_mapping_that_is_not_one_of_series(model, table):
+    days = table["a"].iloc[:10]
+    for inputs in (days.to_dict(), {str(day): value for day, value in days.items()}):
+        with pytest.raises(UsageError, match=r"one series by its timestamps, pass pandas\.Series"):
+            model(inputs)
+    for times in (days.index, [str(day) for day in days.index], list(days.index)):
+        with pytest.raises(UsageError, match=r"'timestamp' contains .* pass pandas\.DataFrame"):
+            model({"timestamp": times, "target": days.tolist()})
+    assert [f.input for f in model({"day": days, "week": days}, horizon=2)] == ["day", "week"]
 
 
 def test_evaluate_tells_seasonal_naive_on_the_same_windows(model, table):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from warmstart.core import table_inputs
 from warmstart.errors import require
 
@@ -17,7 +19,8 @@ def to_pandas(value: Any) -> Any:
         MissingPackageError: pyarrow is not installed.
     """
     is_column = table_inputs.is_column(value)
-    if hasattr(value, "iloc") or not (is_column or table_inputs.is_table(value)):
+    is_foreign = is_column or table_inputs.is_table(value)
+    if hasattr(value, "iloc") or isinstance(value, np.ndarray) or not is_foreign:
         return value
     name = f"{type(value).__module__.partition('.')[0]}.{type(value).__name__}"
     require("pyarrow", extra="parquet", purpose=f"to read series from a {name}")

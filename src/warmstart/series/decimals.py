@@ -138,7 +138,7 @@ def numbers(values: Any, name: str, decimal: str | None = None) -> Numbers:
         decimal: "." or ","; default: inferred from all values.
 
     Raises:
-        InputError: they can be read in two ways.
+        InputError: they can be read in two ways, or are complex numbers, dates or durations.
     """
     import pandas as pd
 
@@ -149,6 +149,12 @@ def numbers(values: Any, name: str, decimal: str | None = None) -> Numbers:
         column = column.map(_without_overflow)
         if has_type(column, "iufb"):
             return Numbers(column.to_numpy(np.float64))
+    if has_type(column, "cMm"):
+        raise InputError(
+            f"{name}: its values are of the type {column.dtype}, not real numbers; convert them, or "
+            "pass another column as target=.",
+            name,
+        )
     if decimal != ",":
         try:
             if decimal == "." or not _may_be_grouped(column):

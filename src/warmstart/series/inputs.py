@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from io import IOBase
+from itertools import chain, islice
 from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.core.input_kind import (
+    Argument,
     ArrowColumn,
     InputKind,
     Limits,
@@ -19,10 +21,17 @@ from warmstart.core.input_kind import (
     SeriesColumn,
 )
 from warmstart.core.inputs import Item, is_single, iter_items
-from warmstart.core.reading import exists, file_suffix, looks_like_path, printable, scheme
+from warmstart.core.reading import (
+    exists,
+    file_suffix,
+    input_name,
+    looks_like_path,
+    printable,
+    scheme,
+)
 from warmstart.core.records import columns
 from warmstart.core.types import ArrowTable
-from warmstart.errors import InputError, UsageError, documented_in
+from warmstart.errors import InputError, MissingPackageError, UsageError, documented_in
 from warmstart.series import json_series, table_files, tables
 from warmstart.series.column_types import holds_numbers
 from warmstart.series.first_lines import DELIMITERS
@@ -115,7 +124,7 @@ class SeriesKind(InputKind):
         """
         layout = layout or Layout()
         if isinstance(inputs, list):
-            return _each(inputs, layout)
+            return _each(inputs, layout, are_several=len(inputs) > 1)
         if isinstance(inputs, str | os.PathLike) and not is_single(inputs):
             name = printable(os.fsdecode(inputs))
             raise UsageError(
@@ -131,7 +140,7 @@ class SeriesKind(InputKind):
         if is_series(inputs):
             return iter([self.single(inputs)])
         if isinstance(inputs, str | os.PathLike) and not is_single(inputs):
-            return _each([inputs], layout)
+            return _each([inputs], layout, are_several=False)
         if is_table(inputs):
             return _table_items(inputs, layout)
         if (
@@ -139,7 +148,7 @@ class SeriesKind(InputKind):
             and not isinstance(inputs, bytes)
             and not hasattr(inputs, "ndim")
         ):
-            return _each(inputs, layout)
+            return _each(inputs, layout, are_several=_length(inputs) != 1)
         raise UsageError(_refusal(inputs))
 
     def read(self, item: Item, layout: Layout) -> TimeSeries:
@@ -165,6 +174,12 @@ class SeriesKind(InputKind):
         return read_series(*json_series.series_of(record, name, layout), layout)
 
     # The command line
+
+    def from_arguments(self, arguments: Iterable[Argument]) -> Any:
+        """What `stream` takes; a list if there is one argument."""
+        values = iter(arguments)
+        first = list(islice(values, 2))
+        return first if len(first) < 2 else chain(first, values)
 
     def is_content(self, line: str) -> bool:
         """Whether this is a line of a table, not the name of one."""
@@ -217,23 +232,50 @@ class SeriesKind(InputKind):
 SERIES = SeriesKind()
 
 
-def _each(values: Iterable[Any], layout: Layout) -> Iterator[Item]:
-    """The series of series, tables, and folders and patterns of tables; an unreadable table is one
-    unusable item.
+def _each(values: Iterable[Any], layout: Layout, *, are_several: bool) -> Iterator[Item]:
+    """The series of series, tables, and folders and patterns of tables.
+
+    Where there are several, the names of series begin with those of their files, and a table that
+    cannot be read is one unusable item.
+
+    Raises:
+        UsageError: the only table cannot be read as it is.
+        MissingPackageError: a table needs pyarrow.
     """
     for number, value in enumerate(values, 1):
         if not is_table(value):
             name = value.item if isinstance(value, InputError) else name_of(value, number)
             yield Item(name, value)
             continue
+        file = input_name(value) if isinstance(value, str | os.PathLike | IOBase) else None
+        name = file or f"table {number}"
         try:
             if isinstance(value, str | os.PathLike) and not is_single(value):
-                for file in iter_items(value, suffixes=table_files.SUFFIXES, what="table"):
-                    yield from _each([file.value], layout)
+                items = iter_items(value, suffixes=table_files.SUFFIXES, what="table")
+                first = list(islice(items, 2))
+                files = (item.value for item in chain(first, items))
+                yield from _each(files, layout, are_several=are_several or len(first) > 1)
+            elif are_several:
+                prefix = f"{file}:" if file else ""
+                for series_name, series in iter_table(value, layout, where=name, prefix=prefix):
+                    yield Item(series_name, series)
             else:
                 yield from _table_items(value, layout)
+        except MissingPackageError:
+            raise
         except InputError as error:
-            yield Item(error.item or name_of(value, number), error)
+            yield Item(error.item or name, error)
+        except UsageError as error:
+            if not are_several:
+                raise
+            unusable = InputError(str(error), name)
+            unusable.point_to(error.section)
+            yield Item(name, unusable)
+
+
+def _length(values: Iterable[Any]) -> int | None:
+    """The number of values; None for an iterator."""
+    return len(values) if isinstance(values, Sized) else None
 
 
 def _table_items(table: Any, layout: Layout) -> Iterator[Item]:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from itertools import chain, combinations
 from typing import TYPE_CHECKING, Any
 
-from warmstart.errors import UsageError
+from numpy.typing import NDArray
+
+from warmstart.errors import InputError, UsageError
 from warmstart.series.column_types import holds_integers
 from warmstart.series.date_column import Dates
 from warmstart.series.layout import ITEMS, Layout
@@ -39,8 +41,8 @@ def read(column: pd.Series, *, must_be_text: bool) -> pd.Series:
     return numbers if is_same or may_be_numbers else column.str.strip()
 
 
-def check_present(column: pd.Series, name: Any, layout: Layout) -> None:
-    """Refuse rows without the name of their series.
+def check_present(column: pd.Series, name: Any, layout: Layout, where: str) -> None:
+    """Refuse rows of a table without the name of their series; `where` is the name of the table.
 
     Raises:
         UsageError: there are such rows.
@@ -53,9 +55,25 @@ def check_present(column: pd.Series, name: Any, layout: Layout) -> None:
         advice += f", or, where NA is the name of a series in a CSV file, pass item={str(name)!r}"
     rows = "1 row has" if empty == 1 else f"{empty:,} rows have"
     raise UsageError(
-        f"{rows} no name in the column {str(name)!r}: the cell is empty, or has a missing "
+        f"{where}: {rows} no name in the column {str(name)!r}: the cell is empty, or has a missing "
         f"value such as NA{advice}."
     )
+
+
+def constant(values: NDArray[Any], column: str, name: str) -> str:
+    """The category that is the same in all rows of a series.
+
+    Raises:
+        InputError: there are several.
+    """
+    distinct = {str(value) for value in values}
+    if len(distinct) > 1:
+        raise InputError(
+            f"{name}: the static column {column!r} has {len(distinct)} values in this series; it must be "
+            "the same in all its rows.",
+            name,
+        )
+    return distinct.pop()
 
 
 def check_repeated(table: pd.DataFrame, time: Dates, targets: list[Any], where: str) -> None:

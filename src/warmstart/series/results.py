@@ -104,9 +104,14 @@ class Forecast(Result):
     validation: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
 
     @property
-    def freq(self) -> str:
-        """The frequency of the series, a pandas alias."""
-        return self.series.freq
+    def freq(self) -> str | None:
+        """The frequency of the series, a pandas alias; None if the series has no timestamps."""
+        return self.series.freq if self.series.dated else None
+
+    @property
+    def _steps(self) -> str:
+        """The horizon in words."""
+        return counted(self.horizon, "step") + (f" of {self.freq}" if self.freq else "")
 
     @property
     def index(self) -> pd.DatetimeIndex | pd.RangeIndex:
@@ -243,8 +248,7 @@ class Forecast(Result):
     def show(self) -> str:
         quantiles = [(f"{level:.0%}", self.quantile(level)) for level in self.quantiles]
         header = f"  {'':<25}" + "".join(f"{name:>12}" for name, _ in quantiles)
-        lines = [f"{self.input}: {counted(self.horizon, 'step')} of {self.freq}"]
-        lines += [*(f"  ({note})" for note in self.notes), header]
+        lines = [f"{self.input}: {self._steps}", *(f"  ({note})" for note in self.notes), header]
         times = self.index
         for step in range(min(self.horizon, SHOWN_STEPS)):
             cells = "".join(f"{values[step]:>12.6g}" for _, values in quantiles)
@@ -255,10 +259,8 @@ class Forecast(Result):
 
     def __str__(self) -> str:
         first, last = self.index[0], self.index[-1]
-        text = (
-            f"{self.input}: {counted(self.horizon, 'step')} of {self.freq} from {first} to {last}; "
-            f"median {self.median[0]:.6g} … {self.median[-1]:.6g}"
-        )
+        text = f"{self.input}: {self._steps} from {first} to {last}; "
+        text += f"median {self.median[0]:.6g} … {self.median[-1]:.6g}"
         if self._is_point:
             return text
         low, high = self.quantile(0.1), self.quantile(0.9)

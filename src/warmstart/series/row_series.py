@@ -31,12 +31,12 @@ _TIME = re.compile(
 )
 
 
-def long_form(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
+def long_form(table: pd.DataFrame, layout: Layout, where: str) -> pd.DataFrame:
     """A table with a series in each row in long form, and one of years by months with a row for
     each month; any other as it is.
 
     Columns of years or numbers are steps where a column of text names each row, and is not one of
-    times: then the rows may be steps as well.
+    times: then the rows may be steps as well. `where` is the name of the table, for messages.
 
     Raises:
         UsageError: a row has no name, or rows as well as columns may be series.
@@ -56,7 +56,7 @@ def long_form(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
     if step_type != "dates":
         if step_type == "years" and len(others) == 1 and not texts and not layout.items:
             raise UsageError(
-                f"Each row may be a series over the years {listed(steps)}, or "
+                f"{where}: each row may be a series over the years {listed(steps)}, or "
                 f"each column may be one: pass item={str(others[0])!r} for the first, or "
                 "rename the columns."
             )
@@ -79,7 +79,7 @@ def long_form(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
         rows = [f"row {number}" for number in range(1, len(table) + 1)]
         long.insert(0, "item_id", np.tile(rows, len(steps)))
     if name is not None:
-        name_columns.check_present(long[name], name, layout)
+        name_columns.check_present(long[name], name, layout, where)
         long = long.rename(columns={name: "item_id"})
     if step_type == "numbers":
         long = long[_up_to_last(table[[*steps]])]

@@ -330,7 +330,7 @@ def _unreadable_time(table: pd.DataFrame, by_name: dict[str, Any], layout: Layou
 
 
 def factorize(
-    table: pd.DataFrame, items: Sequence[Any], layout: Layout
+    table: pd.DataFrame, items: Sequence[Any], layout: Layout, where: str
 ) -> tuple[NDArray[Any], list[str]]:
     """Codes per row and the names of the series, in order of their first row; values of several
     columns are joined by slashes.
@@ -341,7 +341,7 @@ def factorize(
     import pandas as pd
 
     for item in items:
-        name_columns.check_present(table[item], item, layout)
+        name_columns.check_present(table[item], item, layout, where)
     if len(items) == 1:
         codes, names = pd.factorize(table[items[0]])
         return codes, [str(name) for name in names]

@@ -34,19 +34,19 @@ from warmstart.series import (
     frequency,
     grid,
     json_series,
+    mappings,
+    name_columns,
     row_series,
     table_files,
     tables,
 )
-from warmstart.series.date_column import Dates
 from warmstart.series.grid import Arrays
 from warmstart.series.layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ORIGIN = "2000-01-01"
-"""The internal start of a series without timestamps; no result shows it."""
+ORIGIN = "2000-01-01"  # the internal start of a series without timestamps
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,23 +173,34 @@ def refusal(value: Any) -> str:
     )
 
 
-def iter_table(data: Any, layout: Layout) -> Iterator[NamedSeries]:
-    """The series of a table (see `is_table`); errors are those of `iter_series`."""
+def iter_table(
+    data: Any, layout: Layout, *, where: str = "", prefix: str = ""
+) -> Iterator[NamedSeries]:
+    """The series of a table (see `is_table`); errors are those of `iter_series`.
+
+    Args:
+        data: the table.
+        layout: how to read it.
+        where: its name in messages; default: the name of its file, without folders.
+        prefix: of the names of its series.
+    """
     if isinstance(data, Mapping):
+        mappings.check(data)
         for name, value in data.items():
             yield _read_or_error(str(name), value, layout)
     elif isinstance(data, str | os.PathLike | IOBase):
         table = table_files.read(data, layout)
         if isinstance(table, list):
             for name, record in table:
-                yield _record_or_error(name, record, layout)
+                yield _record_or_error(name, record, layout, prefix)
         else:
-            yield from _frame_series(table, layout, Path(table_files.name_of(data)).name)
+            file = Path(table_files.name_of(data)).name
+            yield from _frame_series(table, layout, where or file, prefix)
     else:
         data = arrow_tables.to_pandas(data)
         if data.ndim == 1:
             data = data.to_frame("target" if data.name is None else data.name)
-        yield from _frame_series(data, layout, "the table")
+        yield from _frame_series(data, layout, where or "the table", prefix)
 
 
 def read_series(name: str, value: Any, layout: Layout) -> TimeSeries:
@@ -205,21 +216,20 @@ def read_series(name: str, value: Any, layout: Layout) -> TimeSeries:
     value = arrow_tables.to_pandas(value)
     if isinstance(value, pd.Series):
         index: Any = value.index
-        if isinstance(index, pd.PeriodIndex):
-            index = index.to_timestamp()
+        index = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
         if isinstance(index, pd.DatetimeIndex):
             return _series(name, {"": _numbers(value, name, layout)}, layout, index)
         column = tables.index_dates(index, name, layout, is_series=True)
         if column is not None:
             arrays = {"": _numbers(value, name, layout)}
-            return _series(name, arrays, layout, column.times, column.steps, notes=_notes(column))
+            notes = (column.note,) if column.note else ()
+            return _series(name, arrays, layout, column.times, column.steps, notes)
     elif not isinstance(value, list | tuple) and not hasattr(value, "ndim"):
         raise InputError(f"{name}: {refusal(value)}", name)
     target = np.asarray(value)
     if target.ndim != 1:
-        raise InputError(
-            f"{name}: a series must have one dimension, not the shape {target.shape}.", name
-        )
+        message = f"{name}: a series must have one dimension, not the shape {target.shape}."
+        raise InputError(message, name)
     return _series(name, {"": _numbers(target, name, layout)}, layout)
 
 
@@ -231,37 +241,40 @@ def _read_or_error(name: str, value: Any, layout: Layout) -> NamedSeries:
         return name, error
 
 
-def _record_or_error(name: str, record: Any, layout: Layout) -> NamedSeries:
+def _record_or_error(line: str, record: Any, layout: Layout, prefix: str) -> NamedSeries:
+    """The series in a line of a file, or its error; the line is the name of one without its own."""
     try:
-        name, series = json_series.series_of(record, name, layout)
+        name, series = json_series.series_of(record, line, layout)
     except InputError as error:
-        return name, error
-    return _read_or_error(name, series, layout)
+        return line, error
+    return _read_or_error(name if name == line else prefix + name, series, layout)
 
 
-def _frame_series(table: pd.DataFrame, layout: Layout, where: str) -> Iterator[NamedSeries]:
-    """The series of a DataFrame; `where` it comes from, for messages."""
+def _frame_series(
+    table: pd.DataFrame, layout: Layout, where: str, prefix: str
+) -> Iterator[NamedSeries]:
+    """The series of a DataFrame; see `iter_table`."""
     table = tables.flat(table)
     check_unique(table.columns, where)
-    table = row_series.long_form(table, layout)
+    table = row_series.long_form(table, layout, where)
     layout = layout.for_columns(list(table.columns))
     columns = tables.columns(table, layout, where)
     if not columns.items:
-        rows: Any = slice(None)
         for target in columns.targets:
-            numbers = decimals.TableNumbers(table, target, str(target), layout)
-            yield _rows_series(str(target), table, numbers, rows, columns, layout)
+            name = prefix + str(target)
+            numbers = decimals.TableNumbers(table, target, name, layout)
+            yield _rows_series(name, table, numbers, slice(None), columns, layout)
         return
     (target,) = columns.targets
-    codes, names = tables.factorize(table, columns.items, layout)
+    codes, names = tables.factorize(table, columns.items, layout, where)
     order = np.argsort(codes, kind="stable")
     ends = np.searchsorted(codes[order], np.arange(len(names) + 1))
-    numbers = decimals.TableNumbers(table, target, str(target), layout)
+    numbers = decimals.TableNumbers(table, target, prefix + str(target), layout)
     # One column at a time: rows of a DataFrame are slow to take.
     static = {key: table[key].to_numpy() for key in layout.static}
     for code, name in enumerate(names):
         rows = order[ends[code] : ends[code + 1]]
-        yield _rows_series(name, static, numbers, rows, columns, layout)
+        yield _rows_series(prefix + name, static, numbers, rows, columns, layout)
 
 
 def _rows_series(
@@ -278,7 +291,9 @@ def _rows_series(
         times = None if columns.times is None else columns.times[rows]
         steps = None if columns.steps is None else columns.steps[rows]
         series = _series(name, arrays, layout, times, steps, (*columns.notes, *numbers.notes))
-        categories = {key: _constant(static[key][rows], key, name) for key in layout.static}
+        categories = {
+            key: name_columns.constant(static[key][rows], key, name) for key in layout.static
+        }
         return name, replace(series, static=categories, columns=columns.by_role)
     except InputError as error:
         return name, error
@@ -286,21 +301,6 @@ def _rows_series(
 
 def _numbers(values: Any, name: str, layout: Layout) -> NDArray[np.float64]:
     return decimals.numbers(np.asarray(values), name, layout.decimal).rows(slice(None), name)
-
-
-def _notes(column: Dates) -> tuple[str, ...]:
-    return (column.note,) if column.note else ()
-
-
-def _constant(values: NDArray[Any], column: str, name: str) -> str:
-    distinct = {str(value) for value in values}
-    if len(distinct) > 1:
-        raise InputError(
-            f"{name}: the static column {column!r} has {len(distinct)} values in this series; it must be "
-            "the same in all its rows.",
-            name,
-        )
-    return distinct.pop()
 
 
 def _series(

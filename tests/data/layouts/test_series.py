@@ -414,7 +414,7 @@ REFUSED = {
     ),
     "numbers of stores by year": (
         "store,2018,2019,2020\n7,1.5,2,3\n9,2.5,3,4\n",
-        "Each row may be a series over the years 2018, 2019, 2020, or each column may be one: pass item='store'",
+        ": each row may be a series over the years 2018, 2019, 2020, or each column may be one: pass item='store'",
     ),
     "measurements in numbered columns": (
         "name,weight,x1,x2,x3,x4,x5,x6\na,1,2,3,4,5,6,7\nb,1,2,3,4,5,6,7\n",
