@@ -8,7 +8,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY scripts/readme_for_index.py ./scripts/
 COPY src ./src
 RUN python -m venv /opt/warmstart \
-    && /opt/warmstart/bin/pip install --no-cache-dir --disable-pip-version-check '.[serve]'
+    && /opt/warmstart/bin/pip install --no-cache-dir --disable-pip-version-check '.[serve,series]'
 
 FROM python:3.12-slim-bookworm
 RUN useradd --system --create-home --home-dir /var/lib/warmstart --uid 10001 warmstart

@@ -237,3 +237,57 @@ def test_previews_of_photos_that_browsers_cannot_show(client):
     file = io.BytesIO()
     Image.new("L", (5000, 5000)).save(file, "PNG")
     assert client.post("/preview", file.getvalue()).status == 400
+
+
+@pytest.mark.parametrize(
+    "charset", ["utf-8", "UTF-8", '"utf-8"', "us-ascii", "latin-1", "utf-16", "foo", "", "binary"]
+)
+def test_texts_and_json_are_utf_8(client, cat, charset):
+    is_utf_8 = charset.strip('"').lower() in ("utf-8", "us-ascii")
+    part = (
+        b'--x\r\nContent-Disposition: form-data; name="text"\r\n'
+        + f"Content-Type: text/plain; charset={charset}\r\n\r\nROMEO:\r\n--x--\r\n".encode()
+    )
+    assert client.post(TEXT, part, Content_Type="multipart/form-data; boundary=x").status == (
+        200 if is_utf_8 else 415
+    )
+    for path, media, body in (
+        (TEXT, "text/plain", b"ROMEO:"),
+        (TEXT.partition("?")[0], "application/json", b'{"inputs": "A", "options": {"seed": 1}}'),
+        ("/v1/predict/deepar?horizon=2", "text/csv", b"target\n1\n2\n3\n"),
+        ("/v1/completions", "application/json", b'{"model": "shakespeare_gpt2", "prompt": "A"}'),
+    ):
+        answer = client.post(path, body, Content_Type=f"{media}; charset={charset}")
+        assert answer.status == (200 if is_utf_8 else 415)
+        if not is_utf_8:
+            assert "of Content-Type is not supported; send UTF-8." in str(answer.json)
+    assert client.post(CAT, cat, Content_Type=f"image/jpeg; charset={charset}").status == 200
+
+
+def test_every_series_of_several_files_is_answered_under_its_file(client):
+    series = b"date,sales\n" + b"".join(b"2024-01-%02d,%d\n" % (n, n) for n in range(1, 20))
+    bad = series.replace(b",7\n", b",oops\n")
+    long = b"date,price,cost,item_id\n" + b"".join(
+        b"2024-01-%02d,1,5,x\n" % n for n in range(1, 20)
+    )
+    path = "/v1/predict/deepar"
+
+    def post(*files):
+        fields = [("file", f"{name}.csv", data) for name, data in zip("abcd", files, strict=False)]
+        body, media = form(*fields, ("horizon", None, b"2"))
+        return client.post(path, body, Content_Type=media)
+
+    several = post(series, bad, b"x", long).json["results"]
+    assert [result["input"] for result in several] == [
+        "a.csv:sales",
+        "b.csv:sales",
+        "c.csv",
+        "d.csv",
+    ]
+    assert len(several[0]["mean"]) == 2
+    assert several[1]["error"].startswith("b.csv:sales: 'oops' in row 7")
+    assert several[2]["error"] == "c.csv: The table has no rows."
+    assert several[3]["error"].startswith("d.csv: the table has 2 columns that may be the series")
+    assert [result["input"] for result in post(series).json["results"]] == ["sales"]
+    assert (alone := post(long)).status == 400
+    assert "2 columns that may be the series" in alone.json["error"]

@@ -140,7 +140,8 @@ def task_of(name: str) -> Task:
         UsageError: there is no such task.
     """
     if name not in _TASKS:
-        raise UsageError(unknown_name("There is no task", name, _TASKS, "There are"))
+        message = unknown_name("There is no task", name, _TASKS, "There are")
+        raise UsageError(f"{message} Import the module that registers a task of your own first.")
     return _TASKS[name]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, TypeVarTuple
 
 import msgspec
+from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
 from warmstart.serve.errors import Refused, invalid, too_large
@@ -24,6 +25,7 @@ a thread, so that other requests are not delayed.
 """
 ALWAYS = INLINE + 1
 """The size for work that `offload` runs in a thread in any case."""
+UTF_8 = ("utf-8", "utf8", "us-ascii", "ascii")
 MAX_DEPTH = 32
 """Maximum nesting of JSON; no request needs more than five levels."""
 MAX_VALUES = 10_000_000
@@ -168,6 +170,23 @@ def require_json(request: Request, *others: str) -> None:
         raise Refused(
             415, "invalid", f"Content-Type must be application/json, not {media[:80] or 'absent'}."
         )
+    require_utf8(request.headers.get("content-type", ""))
+
+
+def require_utf8(content_type: str) -> None:
+    """Check that the Content-Type of a text or of JSON names no charset but UTF-8 and its subset.
+
+    Raises:
+        Refused: it names another.
+    """
+    media = content_type.partition(";")[0].strip().lower()
+    if not (media.startswith("text/") or is_json(media)):
+        return
+    parameters = parse_options_header(content_type.encode("latin-1", "replace"))[1]
+    charset = parameters.get(b"charset", b"utf-8").decode("latin-1")
+    if charset.lower() not in UTF_8:
+        message = f"The charset {charset[:80]!r} of Content-Type is not supported; send UTF-8."
+        raise Refused(415, "invalid", message)
 
 
 def is_json(media: str) -> bool:

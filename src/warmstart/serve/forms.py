@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from warmstart.serve.body import require_utf8
 from warmstart.serve.errors import invalid
 
 if TYPE_CHECKING:
@@ -63,8 +64,11 @@ class _Collector:
         self._header, self._value = bytearray(), bytearray()
 
     def _end_header(self) -> None:
-        if self._header.lower() == b"content-disposition":
+        header = self._header.lower()
+        if header == b"content-disposition":
             self._disposition = bytes(self._value)
+        elif header == b"content-type":
+            require_utf8(self._value.decode("latin-1"))
 
     def _end_part(self) -> None:
         parameters = parse_options_header(self._disposition)[1]

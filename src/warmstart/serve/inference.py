@@ -8,10 +8,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from warmstart.core import cancellation
+from warmstart.core.inputs import Item
 from warmstart.core.model import Model
 from warmstart.core.options import fields_of, make
 from warmstart.core.results import Failed
-from warmstart.errors import InputError, TooLargeError, without_frames
+from warmstart.errors import (
+    InputError,
+    MissingPackageError,
+    TooLargeError,
+    UsageError,
+    without_frames,
+)
 from warmstart.serve import large
 
 if TYPE_CHECKING:
@@ -65,11 +72,26 @@ def _one(
             return model(value, **options)
         made = make(model.options, options, model.name)
         model.check_options(made)
-        items = list(model.elements(value, made))
+        items = _elements(model, value, made)
         _check_total(model, sum(model.generated(item.value, made) for item in items), settings)
         return list(model.results(items, made, is_list=True))
     except InputError as error:
         return without_frames(error)
+
+
+def _elements(model: Model[Any, Any, Any], value: Any, options: Any) -> list[Item]:
+    """The inputs in a table.
+
+    Raises:
+        InputError: the table cannot be read as it is.
+        MissingPackageError: reading it needs a package.
+    """
+    try:
+        return list(model.elements(value, options))
+    except MissingPackageError:
+        raise
+    except UsageError as error:
+        raise InputError(str(error)) from error
 
 
 def check_generated(

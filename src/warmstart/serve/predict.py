@@ -99,6 +99,7 @@ async def _read_inputs(
     request: Request, state: State, served: ServedModel, data: bytes, deadline: float
 ) -> _Inputs:
     input_kind, settings, media = served.input_kind, state.settings, body.media_type(request)
+    body.require_utf8(request.headers.get("content-type", ""))
     if body.is_json(media):
         return await state.parse(request, deadline, _of_json, data, input_kind, settings)
     if media == "multipart/form-data":
@@ -264,7 +265,15 @@ def _response(
         if isinstance(answer, InputError):
             results.append({"input": name, "error": str(refusal(answer, name))})
         elif isinstance(answer, list):
-            results.extend(to_json(each) for each in answer)
+            prefix = f"{name}:" if len(answers) > 1 else ""
+            results.extend(_of_table(each, prefix) for each in answer)
         else:
             results.append(to_json(answer, name if is_file else ""))
     return json_response({"results": results})
+
+
+def _of_table(result: Any, prefix: str) -> dict[str, Any]:
+    """A result of a table, or its `Failed`, as JSON values; the prefix is the name of the table."""
+    values = to_json(result)
+    named = ("input", "error") if isinstance(result, Failed) else ("input",)
+    return values | {name: f"{prefix}{values[name]}" for name in named}
