@@ -95,7 +95,7 @@ class Deadly(Worker):
     def _one(self, shard):
         from warmstart.bulk import cluster as here
 
-        here.DEATHS = 2
+        here.MAX_DEATHS = 2
         run = here.run_shard
 
         def dying(model, job, shard):

@@ -168,6 +168,33 @@ def test_photos_by_a_table_of_paths_and_of_bytes(photos, model, tmp_path):
     (photos / "list.csv").unlink()
 
 
+@pytest.mark.parametrize("source", ["bytes", "url"])
+def test_rows_of_bytes_and_urls_are_read_again_when_a_batch_fails(
+    photos, tmp_path, monkeypatch, source
+):
+    fsspec = pytest.importorskip("fsspec")
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    contents = [(photos / "a" / f"img{n}.png").read_bytes() for n in (0, 3, 6)]
+    if source == "bytes":
+        inputs = tmp_path / "t.parquet"
+        pq.write_table(pa.table({"image": [{"bytes": c, "path": None} for c in contents]}), inputs)
+    else:
+        inputs = [f"memory://again/{index}.png" for index in range(len(contents))]
+        for url, content in zip(inputs, contents, strict=True):
+            fsspec.filesystem("memory").pipe(url, content)
+    model = ws.load(CIFAR, engine="litert")
+    run = model.engine.run
+
+    def only_single(function, *, images):
+        if len(images) > 1:
+            raise RuntimeError("too many")
+        return run(function, images=images)
+
+    monkeypatch.setattr(model.engine, "run", only_single)
+    done = ws.batch(model, inputs, tmp_path / "out", top_k=1)
+    assert (done.rows, done.failed) == (3, 0), list(done.failures())
+
+
 def test_texts(tmp_path):
     (tmp_path / "prompts.jsonl").write_text(
         '{"prompt": "ROMEO:"}\n{"prompt": ""}\n{"prompt": "JULIET:"}\n'

@@ -108,7 +108,7 @@ def test_verify_finds_every_damage(cached, content):
         problem for _, problem in hub.cache.verify(progress=lambda *call: seen.append(call))
     ]
     assert "sha256" in problems[0]
-    assert "15 bytes where 3" in problems[1]
+    assert "15 bytes, but 3" in problems[1]
     assert "missing" in problems[2]
     assert seen[-1] == ("verify", 100_011, 100_011)
 

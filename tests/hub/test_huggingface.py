@@ -156,7 +156,7 @@ def test_every_file_is_checked_against_the_commit(hugging, path, visible, unfini
 
 def test_a_file_of_another_size_is_not_even_downloaded(hugging, visible):
     hugging.site.files[f"/org/name/resolve/{FIRST}/config.json"] = b"{}"
-    with pytest.raises(ChecksumError, match="2 bytes where 8"):
+    with pytest.raises(ChecksumError, match="2 bytes, but 8"):
         hub.fetch("hf://org/name/config.json")
     assert visible() == []
 

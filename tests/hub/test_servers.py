@@ -57,7 +57,7 @@ def test_a_server_that_never_recovers(site, content, answers, waits, visible):
     with pytest.raises(DownloadError, match=r"503.*6 attempts"):
         hub.fetch(site.put(content))
     assert len(site.asked) == 6
-    assert sum(waits) <= 6 * retries.DEFAULT_POLICY.longest_wait
+    assert sum(waits) <= 6 * retries.DEFAULT_POLICY.max_wait
     assert visible() == []
 
 

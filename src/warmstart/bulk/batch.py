@@ -15,7 +15,7 @@ from warmstart.bulk import manifest, writing
 from warmstart.bulk.listing import list_rows
 from warmstart.bulk.plan import Plan, Shard, make_plan, rows_of
 from warmstart.bulk.rows import RowReader
-from warmstart.bulk.shards import Done, Job, run_shard
+from warmstart.bulk.shards import FinishedShard, Job, run_shard
 from warmstart.bulk.storage import Folder
 from warmstart.core.loading import load
 from warmstart.core.model import Model
@@ -179,17 +179,17 @@ def batch(
     )
     job = _job(opened, output, format, column, options)
     folder = Folder(job.output)
-    known = manifest.read(folder)
-    if known is None:
-        opened([], **job.options)  # wrong options are refused before a million inputs are listed
-    rows = rows_of(job.task, shard_rows, known and known["shards"])
+    recorded = manifest.read(folder)
+    if recorded is None:
+        opened([], **job.options)  # raises for wrong options, before a million inputs are listed
+    rows = rows_of(job.task, shard_rows, recorded and recorded["shards"])
     plan = make_plan(list_rows(inputs, RowReader(opened, job.columns, job.options)), rows)
     if not plan.rows:
         raise UsageError("The inputs have no rows.")
     with folder.locked():
-        known = manifest.read(folder)
-        if known is not None:
-            manifest.check(known, manifest.of(opened, "", job, plan, rows), folder)
+        recorded = manifest.read(folder)
+        if recorded is not None:
+            manifest.check(recorded, manifest.make(opened, "", job, plan, rows), folder)
             folder.sweep()
         names = folder.names()
         done: list[Shard] = []
@@ -197,17 +197,17 @@ def batch(
         for shard in plan.shards:
             (done if f"{shard.name}.{format}" in names else left).append(shard)
         reporter = _Reporter(plan, done, folder, progress)
-        if known is None or left:
-            name = known["model"]["runs_on"] if known else opened.engine.name
-            if known is None:
-                manifest.write(folder, manifest.NAME, manifest.of(opened, name, job, plan, rows))
+        if recorded is None or left:
+            name = recorded["model"]["runs_on"] if recorded else opened.engine.name
+            if recorded is None:
+                manifest.write(folder, manifest.NAME, manifest.make(opened, name, job, plan, rows))
             reporter.now()
             with closing(
                 _run(on, opened, name, job, left, reporter, workers, worker, address)
             ) as finished:
                 for shard_done in finished:
                     reporter.shard(shard_done)
-            folder.sweep()  # workers that were killed could not
+            folder.sweep()  # for workers that were killed
         manifest.write(folder, manifest.SUMMARY, {"rows": plan.rows, "failed": reporter.failed})
     return BatchResult(
         folder.path, plan.rows, reporter.failed, reporter.before, time.monotonic() - start
@@ -224,7 +224,7 @@ def _run(
     workers: int | None,
     worker: Mapping[str, object] | None,
     address: str | None,
-) -> Generator[Done]:
+) -> Generator[FinishedShard]:
     if on == "local":
         ready = model.on_engine(engine)
         for shard in left:
@@ -300,18 +300,18 @@ class _Reporter:
         self.before = self.done = sum(map(len, done))
         self.failed = sum(writing.failures_of(folder, shard) for shard in done)
         self.started = time.monotonic()
-        self.early: tuple[int, int] = (0, 0)
+        self.unfinished: tuple[int, int] = (0, 0)
         self.reported = 0.0
 
     def rows(self, rows: int, failed: int) -> None:
         """Count rows of the current shard."""
-        self.early = self.early[0] + rows, self.early[1] + failed
+        self.unfinished = self.unfinished[0] + rows, self.unfinished[1] + failed
         if self.progress and time.monotonic() - self.reported > 0.1:
             self.now()
 
-    def shard(self, done: Done) -> None:
-        """Count a finished shard, instead of the rows that were counted before."""
-        self.early = (0, 0)
+    def shard(self, done: FinishedShard) -> None:
+        """Count a finished shard, in place of its rows that were counted before."""
+        self.unfinished = (0, 0)
         self.done, self.failed = self.done + done.rows, self.failed + done.failed
         self.now()
 
@@ -319,13 +319,13 @@ class _Reporter:
         if self.progress is None:
             return
         self.reported = time.monotonic()
-        rows = self.done + self.early[0]
+        rows = self.done + self.unfinished[0]
         rate = (rows - self.before) / max(self.reported - self.started, 1e-9)
         self.progress(
             Progress(
                 rows,
                 self.total,
-                self.failed + self.early[1],
+                self.failed + self.unfinished[1],
                 rate,
                 (self.total - rows) / rate if rows > self.before else None,
             )

@@ -17,24 +17,24 @@ from typing import Any
 from warmstart import errors
 from warmstart.bulk import shipping
 from warmstart.bulk.plan import Shard
-from warmstart.bulk.shards import Done, Job, run_shard
+from warmstart.bulk.shards import FinishedShard, Job, run_shard
 from warmstart.bulk.storage import TRIES, Folder
 from warmstart.bulk.writing import failures_of
 from warmstart.core.model import Model
 from warmstart.engines.noise import quiet
 from warmstart.errors import BatchError, UsageError, WarmstartError
 
-DEATHS = 20
-"""How often a worker may die on the same shard before the run fails."""
-MODE = "RAY_AUTH_MODE"
+MAX_DEATHS = 20
+"""Number of worker deaths on the same shard after which the run fails."""
+AUTH_MODE = "RAY_AUTH_MODE"
 """The variable that selects whether Ray authenticates."""
-ATTEMPTS = 3
-"""To start Ray: on a busy machine it gives up after half a minute."""
+START_ATTEMPTS = 3
+"""Number of attempts to start Ray: on a busy machine it gives up after half a minute."""
 LOCAL = "local"
 """The address of a new cluster on this machine, as Ray calls it."""
 CONNECT_SECONDS = 10
-"""For the first connection to a cluster."""
-STORE = 256 * 2**20
+"""Maximum seconds of the first connection to a cluster."""
+OBJECT_STORE_BYTES = 256 * 2**20
 """Bytes of shared memory of a cluster that is started here, besides the model."""
 WORKER_OPTIONS = (
     "num_cpus",
@@ -80,17 +80,17 @@ class Worker:
                 answer[name].append(value)
         return answer
 
-    def _one(self, shard: Shard) -> tuple[Done, str]:
+    def _one(self, shard: Shard) -> tuple[FinishedShard, str]:
         folder = Folder(self.job.output)
         try:
             if folder.has(
                 f"{shard.name}.{self.job.format}"
-            ):  # by an actor that died before it could say so
-                return Done(shard.number, len(shard), failures_of(folder, shard)), ""
+            ):  # by an actor that died before it returned
+                return FinishedShard(shard.number, len(shard), failures_of(folder, shard)), ""
             tries = folder.read(f"{TRIES}/{shard.name}") or b""
-            if len(tries) >= DEATHS:  # Ray itself would begin it for ever
+            if len(tries) >= MAX_DEATHS:  # Ray itself would repeat it without end
                 raise BatchError(
-                    f"{shard.name} (from row {shard.first} on) was started {DEATHS} times, "
+                    f"{shard.name} (from row {shard.first} on) was started {MAX_DEATHS} times, "
                     "and each time the worker died: it has too little memory, or one of the "
                     "rows crashes it."
                 )
@@ -104,9 +104,9 @@ class Worker:
                 f"{shard.name} (from row {shard.first} on) needs more memory than the worker "
                 "has; give the workers more memory, or set a smaller shard_rows."
             )
-            return Done(shard.number, 0, 0), json.dumps(["BatchError", message])
+            return FinishedShard(shard.number, 0, 0), json.dumps(["BatchError", message])
         except WarmstartError as error:
-            return Done(shard.number, 0, 0), json.dumps([type(error).__name__, str(error)])
+            return FinishedShard(shard.number, 0, 0), json.dumps([type(error).__name__, str(error)])
 
 
 def prepare_process(threads: int, working_directory: str) -> None:
@@ -125,19 +125,20 @@ def run(
     workers: int | None,
     worker: Mapping[str, Any],
     address: str | None,
-) -> Generator[Done]:
+) -> Generator[FinishedShard]:
     """Predict shards on a cluster, in the order in which they finish.
 
     Args:
-        model: is compiled here, and its program shipped.
+        model: is compiled here; the workers get its program.
         engine: of all workers.
-        job, shards: what to do.
-        workers: actors; default: as many as the cluster has processors for.
-        worker: Ray's options for each.
+        job: the settings of the run.
+        shards: to predict.
+        workers: number of actors; default: as many as the cluster has processors for.
+        worker: Ray's options for each actor.
         address: of the cluster.
 
     Raises:
-        BatchError: a worker cannot write, or dies again and again.
+        BatchError: a worker cannot write, or dies repeatedly.
     """
     shipped = shipping.pack(model, engine)
     rows = [{"shard": shard.to_json()} for shard in shards]
@@ -159,7 +160,7 @@ def run(
                     if error:
                         name, message = json.loads(str(error))
                         raise getattr(errors, name, BatchError)(message)
-                    yield Done(int(number), int(count), int(failed))
+                    yield FinishedShard(int(number), int(count), int(failed))
 
 
 def map_rows(
@@ -177,9 +178,9 @@ def map_rows(
     Args:
         rows: plain values.
         actor: the class of the actors.
-        arguments: makes those of its constructor, from a list with the reference of `shipped`, and
-            the threads.
-        shipped: is put into Ray's object store once.
+        arguments: (list with the reference of `shipped`, number of threads) -> the arguments of the
+            actor's constructor.
+        shipped: an object that is put into Ray's object store once.
         workers, worker: as for `run`.
         per_call: rows that an actor gets at a time.
 
@@ -198,7 +199,7 @@ def map_rows(
     count = workers or max(int(ray.cluster_resources().get("CPU", 1) // processors), 1)
     blocks = -(-len(rows) // per_call)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about settings of its own
+        warnings.simplefilter("ignore")  # Ray warns of its own settings
         context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
@@ -247,10 +248,13 @@ def ray_cluster(address: str | None, size: int) -> Iterator[None]:
     is_new = cluster == LOCAL
     options: dict[str, Any] = {"address": cluster}
     if is_new:
-        options |= {"include_dashboard": False, "object_store_memory": STORE + 2 * size}
+        options |= {
+            "include_dashboard": False,
+            "object_store_memory": OBJECT_STORE_BYTES + 2 * size,
+        }
     else:
         _check_port(cluster)
-    attempts = ATTEMPTS if is_new else 1
+    attempts = START_ATTEMPTS if is_new else 1
     for attempt in range(1, attempts + 1):
         try:
             with _quiet(), quiet():
@@ -289,8 +293,8 @@ def use_token() -> None:
     """Let Ray authenticate if there is a token, because clusters require one by default from Ray 2.60
     on. Ray reads the mode when it is imported.
     """
-    if MODE not in os.environ and _has_token():
-        os.environ[MODE] = "token"
+    if AUTH_MODE not in os.environ and _has_token():
+        os.environ[AUTH_MODE] = "token"
 
 
 def _has_token() -> bool:
@@ -305,7 +309,7 @@ def _has_token() -> bool:
 
 def _about_token() -> str:
     """Advice for clusters that may require a token."""
-    if _has_token() and os.environ.get(MODE) == "token":
+    if _has_token() and os.environ.get(AUTH_MODE) == "token":
         return " If it requires a token, the one set here may belong to another cluster."
     return (
         " If it requires a token, set RAY_AUTH_TOKEN to that of the cluster, which `ray "

@@ -25,10 +25,10 @@ def list_rows(inputs: Any, reader: RowReader) -> Iterator[ListedRow | bytes]:
 
     Args:
         inputs: a path, folder, pattern or URL; a text; or an iterable of these.
-        reader: how rows become inputs.
+        reader: converts rows to inputs.
 
     Raises:
-        UsageError: something is there that cannot be listed, or a table has no such column.
+        UsageError: an input cannot be listed, or a table has no such column.
         InputError: a table cannot be read.
     """
     is_pair = isinstance(inputs, tuple) and _is_texts(inputs)
@@ -111,7 +111,7 @@ def _files(path: str, input_kind: InputKind) -> Iterator[ListedRow]:
         yield ListedRow("files", value=path)
     else:
         for item in items.iter_items(path, suffixes=input_kind.suffixes, what=input_kind.noun):
-            # A folder that cannot be read is a row, too, which fails.
+            # A folder that cannot be read is listed as a row, which fails.
             yield ListedRow(
                 "files", value=item.name if isinstance(item.value, InputError) else item.value
             )
@@ -167,7 +167,7 @@ def _whole_table(path: str, reader: RowReader) -> Iterator[ListedRow | bytes]:
 
 
 def _check(path: str, reader: RowReader) -> None:
-    """Refuse a table without the input column now, not after a million rows have failed."""
+    """Refuse a table without the input column before its rows are predicted."""
     first, columns = tables.first(path), reader.columns
     if isinstance(first, Mapping):
         input_columns(first, reader.input_kind, columns, path)

@@ -20,10 +20,10 @@ FORMAT = 1
 
 
 def read(folder: Folder) -> dict[str, Any] | None:
-    """The manifest of a folder; None if it holds no run.
+    """The manifest of a folder; None if the folder is empty.
 
     Raises:
-        UsageError: it holds something else.
+        UsageError: the folder contains other files.
         BatchError: the manifest is damaged, or of a newer version.
     """
     data = folder.read(NAME)
@@ -51,7 +51,9 @@ def read(folder: Folder) -> dict[str, Any] | None:
     return manifest
 
 
-def of(model: Model[Any, Any, Any], engine: str, job: Job, plan: Plan, rows: int) -> dict[str, Any]:
+def make(
+    model: Model[Any, Any, Any], engine: str, job: Job, plan: Plan, rows: int
+) -> dict[str, Any]:
     """The manifest of a run.
 
     Args:
@@ -82,13 +84,13 @@ def of(model: Model[Any, Any, Any], engine: str, job: Job, plan: Plan, rows: int
     }
 
 
-def check(known: Mapping[str, Any], now: Mapping[str, Any], folder: Folder) -> None:
+def check(recorded: Mapping[str, Any], current: Mapping[str, Any], folder: Folder) -> None:
     """Raise `UsageError` if a run is resumed with settings or inputs other than its original ones."""
     changes: list[str] = []
 
     def compare(group: str, *names: str) -> None:
         for name in names:
-            before, after = known[group].get(name), now[group].get(name)
+            before, after = recorded[group].get(name), current[group].get(name)
             if before != after:
                 changes.append(f"{name} (before: {_shown(before)}, now: {_shown(after)})")
 
@@ -99,11 +101,11 @@ def check(known: Mapping[str, Any], now: Mapping[str, Any], folder: Folder) -> N
         changes += [
             f"the {what} of the model"
             for what in ("weights", "entry")
-            if known["model"].get(what) != now["model"].get(what)
+            if recorded["model"].get(what) != current["model"].get(what)
         ]
-    compare("options", *sorted(known["options"].keys() | now["options"].keys()))
-    if known["inputs"]["sha256"] != now["inputs"]["sha256"]:
-        before, after = known["inputs"]["rows"], now["inputs"]["rows"]
+    compare("options", *sorted(recorded["options"].keys() | current["options"].keys()))
+    if recorded["inputs"]["sha256"] != current["inputs"]["sha256"]:
+        before, after = recorded["inputs"]["rows"], current["inputs"]["rows"]
         changes.append(
             f"the inputs (before: {counted(before, 'row')}, now: {after:,})"
             if before != after

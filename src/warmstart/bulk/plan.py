@@ -1,4 +1,4 @@
-"""The rows of a run, in order, and the shard that each belongs to: known before the first prediction."""
+"""The plan of a run, made before the first prediction: its rows, in order, and their shards."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Part:
         format: "files", `IN_MEMORY`, "series", or the format of the table: "txt", "jsonl", "csv",
             "parquet".
         path: of the table.
-        start: number of its first row within the table, from 0; of lines, the line.
-        offset: where that row begins, in bytes.
-        count: of rows.
-        values: the rows themselves if there is no table: paths, texts.
+        start: index of the first row within the table, from 0; of text files, of the line.
+        offset: of the first row, in bytes.
+        count: number of rows.
+        values: the rows themselves (paths, texts) if there is no table.
     """
 
     format: str
@@ -82,7 +82,7 @@ class Plan:
     Attributes:
         shards: in order.
         rows: in all.
-        digest: the sha256 of the listing: of names and values, and of the content of tables.
+        digest: the sha256 of the listing, which covers names, values and the content of tables.
     """
 
     shards: tuple[Shard, ...]
@@ -94,7 +94,7 @@ def make_plan(rows: Iterator[ListedRow | bytes], rows_a_shard: int) -> Plan:
     """Cut a listing into shards.
 
     Args:
-        rows: of the listing; bytes among them stand for the content of the table that has just ended.
+        rows: of the listing; bytes among them are the hash of the table that precedes them.
         rows_a_shard: 1 or more.
     """
     digest = hashlib.sha256()
@@ -128,7 +128,7 @@ def make_plan(rows: Iterator[ListedRow | bytes], rows_a_shard: int) -> Plan:
 
 
 def rows_of(task: str, requested: int | None, recorded: Mapping[str, Any] | None) -> int:
-    """Rows of a shard: as requested, as in the run that is resumed, or the task's default."""
+    """The number of rows of a shard: as requested, as in the resumed run, or the task's default."""
     if requested is not None:
         return requested
     return int(recorded["rows"]) if recorded else task_of(task).shard_rows

@@ -31,11 +31,11 @@ class PredictedTable:
     """A table with results.
 
     Attributes:
-        inputs: the columns that hold the input.
+        inputs: the columns of the input.
         columns: of the file, then those of the results, then `error`.
-        rows: in the order of the file; read once. A row has the cells of the file and the values of
+        rows: in the order of the file, an iterator. A row has the cells of the file and the values of
             its result, or a message in the column `error`.
-        error: the name of that column, which the file does not have.
+        error: the name of that column, which differs from all columns of the file.
     """
 
     inputs: tuple[str, ...]
@@ -60,9 +60,9 @@ def predict_table(
         model: of any task whose inputs fit a cell, or two for pairs.
         path: a CSV, TSV, JSONL, JSON or Parquet file; paths in it are relative to it.
         options: of the model's call.
-        columns: that hold the input; default: by their names or their content.
-        encoding, delimiter: of a text file, where they are not recognised.
-        option: how messages call the option that names columns.
+        columns: of the input; default: recognised by their names or content.
+        encoding, delimiter: of a text file; default: recognised.
+        option: the name of the option `columns` in messages.
 
     Raises:
         UsageError: the model's results do not fit a row, or the columns are not there or ambiguous.

@@ -1,4 +1,4 @@
-"""A shard's rows, as the model takes them."""
+"""The rows of a shard, as inputs of the model."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from warmstart.bulk import storage, tables
@@ -36,11 +37,11 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class RowReader:
-    """How the rows of a run become inputs of a model.
+    """Converts the rows of a run to inputs of a model.
 
     Attributes:
         model: the model.
-        columns: of tables, that hold the input; empty: the usual names.
+        columns: of the input in tables; empty: the usual names.
         options: of the model's call.
     """
 
@@ -53,7 +54,7 @@ class RowReader:
         return self.model.input_kind
 
     def table(self, path: str) -> Sequence[inputs.Item]:
-        """The inputs of a file that holds several as a whole.
+        """The inputs of a file that contains several, such as a table of series.
 
         Raises:
             InputError: it cannot be read.
@@ -69,7 +70,7 @@ class RowReader:
         """The single input of a row.
 
         Raises:
-            InputError: it is none.
+            InputError: the row is not a valid input.
         """
         return self.model.from_row(
             row, source, make(self.model.options, self.options, self.model.name)
@@ -80,7 +81,7 @@ _TABLES: dict[Any, list[inputs.Item]] = {}
 
 
 def rows_of(shard: Shard, reader: RowReader) -> Iterator[Row]:
-    """The rows of a shard, in order; of a table that cannot be read any more, all fail."""
+    """The rows of a shard, in order. If a table cannot be read any more, all its rows fail."""
     number = shard.first
     for part in shard.parts:
         end = number + part.count
@@ -137,7 +138,7 @@ def _table_rows(part: Part, reader: RowReader) -> Iterator[tuple[str, Any]]:
 
 def _file(path: str) -> Any:
     if storage.is_remote(path):
-        return storage.Remote(path)
+        return storage.RowFile(path, partial(storage.open_input, path))
     if scheme(path) is None and not inputs.is_single(
         path
     ):  # a name such as "a*.jpg" that is not there (any more)
@@ -154,7 +155,7 @@ def _file(path: str) -> Any:
 def _in_table(
     value: Any, input_kind: InputKind, columns: tuple[str, ...], table: str, source: str
 ) -> tuple[str, Any]:
-    """(source, input of the model) of a row that names a file, or holds its bytes."""
+    """(source, input of the model) of a row that names a file, or contains its bytes."""
     if isinstance(value, Mapping):
         value = value[input_columns(value, input_kind, columns, source)[0]]
     if isinstance(
@@ -162,9 +163,7 @@ def _in_table(
     ):  # {"bytes": …, "path": …}, as the datasets of Hugging Face have it
         value = value.get("bytes") or value.get("path")
     if isinstance(value, bytes):
-        file = io.BytesIO(value)
-        file.name = source
-        return source, file
+        return source, storage.RowFile(source, partial(io.BytesIO, value))
     if not isinstance(value, str) or not value:
         raise InputError(f"{source}: names no {input_kind.noun} ({value!r})", source)
     if scheme(value) is None and not os.path.isabs(value):

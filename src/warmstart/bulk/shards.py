@@ -24,7 +24,7 @@ class Job:
         output: the folder, a path or URL.
         task: of the model.
         format: of the result files.
-        columns: of tables, that hold the input; empty: the usual names.
+        columns: of the input in tables; empty: the usual names.
         options: of the model's call.
     """
 
@@ -36,7 +36,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Done:
+class FinishedShard:
     """A shard that is finished."""
 
     shard: int
@@ -49,7 +49,7 @@ def run_shard(
     job: Job,
     shard: Shard,
     report: Callable[[int, int], None] = lambda rows, failed: None,
-) -> Done:
+) -> FinishedShard:
     """Predict the rows of a shard and write its files.
 
     Args:
@@ -60,7 +60,7 @@ def run_shard(
 
     Raises:
         BatchError: the files cannot be written.
-        WarmstartError: the model does not work at all: every row fails, not because of its input.
+        WarmstartError: every row fails for a reason other than its input.
     """
     results: list[dict[str, Any]] = []
     failures: list[dict[str, Any]] = []
@@ -75,7 +75,7 @@ def run_shard(
             results.append({"row": row.number, "source": row.source, **answer})
         report(1, int(isinstance(answer, InputError)))
     writing.write(Folder(job.output), shard, results, failures, job.task, job.format)
-    return Done(shard.number, len(rows), len(failures))
+    return FinishedShard(shard.number, len(rows), len(failures))
 
 
 def predictions(

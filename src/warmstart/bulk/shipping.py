@@ -23,9 +23,9 @@ from warmstart.errors import UsageError
 from warmstart.hub import home
 from warmstart.hub.files import writing
 
-LARGEST_FILE = 64 * 2**20
+MAX_FILE_BYTES = 64 * 2**20
 """Bytes; larger files are weights (tokenizers take a few MiB)."""
-LEFT_OUT = (".safetensors", ".h5", ".keras", ".npz", ".bin", ".onnx", ".html", ".md")
+EXCLUDED_SUFFIXES = (".safetensors", ".h5", ".keras", ".npz", ".bin", ".onnx", ".html", ".md")
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ class Shipped:
     """A packed model.
 
     Attributes:
-        entry: as JSON-able values.
+        entry: as JSON values.
         labels: (index, id, name).
         weights: their sha256.
         engine, precision: as for `ws.load`.
-        files: of its folder, by relative path: tokenizer, config.
-        program: the files of the artifact, by name.
-        record: of the artifact.
+        files: of the model's folder, such as the tokenizer, by relative path.
+        program: the files of the compiled program, by name.
+        record: the metadata of the program.
     """
 
     entry: Mapping[str, Any]
@@ -53,7 +53,7 @@ class Shipped:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Size of all files in bytes."""
         return sum(map(len, (*self.files.values(), *self.program.values())))
 
 
@@ -93,8 +93,8 @@ def files_of(folder: Path | None) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in model_files(folder)
-        if path.suffix not in LEFT_OUT
-        and path.stat().st_size <= LARGEST_FILE
+        if path.suffix not in EXCLUDED_SUFFIXES
+        and path.stat().st_size <= MAX_FILE_BYTES
         and "artifacts" not in path.relative_to(folder).parts
     }
 

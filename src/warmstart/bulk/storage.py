@@ -1,5 +1,5 @@
-"""Where a run reads and writes: files of this machine, or what fsspec has a file system for
-(`s3://`, `gs://`, …).
+"""The files that a run reads and writes: on this machine, or on a file system of fsspec (`s3://`,
+`gs://`, …).
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,20 +15,16 @@ from warmstart.atomic import atomic_file
 from warmstart.core.reading import printable, scheme
 from warmstart.errors import BatchError, InputError, UsageError
 
-WHOLE = frozenset(
+ATOMIC_STORES = frozenset(
     {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci", "r2", "memory"}
 )
-"""Stores in which an object appears once it is written to its end, so that it needs no temporary
-name.
-"""
-
-
+"""Stores in which an object appears only when it is complete, so that it needs no temporary name."""
 TRIES = "_tries"
-"""The folder with a file for each running shard on a cluster: a dot for every time it was started."""
+"""The folder with a file for each running shard on a cluster; it contains a dot for each start."""
 
 
 def is_remote(path: Any) -> bool:
-    """Whether fsspec has to open this: it has a scheme that is not of the web."""
+    """Whether fsspec opens this path: its scheme is neither http nor https."""
     return scheme(path) not in (None, "http", "https")
 
 
@@ -66,27 +62,31 @@ def open_input(path: str) -> BinaryIO:
         raise InputError(f"{path}: cannot be opened ({reason})", path) from error
 
 
-class Remote:
-    """A file of a file system of fsspec, opened when it is first read: that is in the thread that
-    decodes it.
+class RowFile:
+    """The file of a row. It is opened by the first `read`, in the thread that decodes it. After its end
+    it can be read again, since the rows of a batch that failed are predicted one by one.
+
+    Args:
+        name: for messages.
+        opener: opens the file.
     """
 
-    def __init__(self, url: str):
-        self.name = url
+    def __init__(self, name: str, opener: Callable[[], BinaryIO]):
+        self.name, self._opener = name, opener
         self._file: BinaryIO | None = None
 
     def read(self, size: int = -1) -> bytes:
         if self._file is None:
-            self._file = open_input(self.name)
+            self._file = self._opener()
         data = self._file.read(size)
         if not data:
             self._file.close()
+            self._file = None
         return data
 
 
 def find(url: str, suffixes: frozenset[str]) -> Iterator[str]:
-    """The URLs of the files in a remote folder (to its end) or of a pattern, in the order of their
-    names.
+    """The URLs of the files in a remote folder, recursively, or of a pattern, sorted.
 
     Raises:
         UsageError: it cannot be listed.
@@ -99,7 +99,7 @@ def find(url: str, suffixes: frozenset[str]) -> Iterator[str]:
             paths = [
                 path
                 for path in system.find(inside)
-                if not any(p.startswith(".") for p in _below(path, inside))
+                if not any(p.startswith(".") for p in _parts_below(path, inside))
             ]
             paths = [path for path in paths if os.path.splitext(path)[1].lower() in suffixes]
         else:
@@ -110,12 +110,12 @@ def find(url: str, suffixes: frozenset[str]) -> Iterator[str]:
         yield system.unstrip_protocol(path)
 
 
-def _below(path: str, folder: str) -> list[str]:
+def _parts_below(path: str, folder: str) -> list[str]:
     return path.removeprefix(folder).strip("/").split("/")
 
 
 class Folder:
-    """The output folder: a few whole files by name, `_failed/part-00000.jsonl` among them.
+    """The output folder; its files, such as `_failed/part-00000.jsonl`, are read and written as a whole.
 
     Args:
         path: a path, or a URL of a file system of fsspec.
@@ -135,10 +135,10 @@ class Folder:
                 raise UsageError(f"{self.path} is a file; results are written to a folder.")
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a file, all or nothing.
+        """Write a file atomically.
 
         Raises:
-            BatchError: the disk is full, the folder read-only, …
+            BatchError: the file cannot be written.
         """
         with self._explained(name):
             if not self._remote:
@@ -146,7 +146,7 @@ class Folder:
                     file.write(data)
                 return
             system, inside = file_system(f"{self.path}/{name}")
-            if scheme(self.path) in WHOLE:
+            if scheme(self.path) in ATOMIC_STORES:
                 system.pipe_file(inside, data)
                 return
             folder, _, last = inside.rpartition("/")
@@ -160,7 +160,7 @@ class Folder:
                     system.rm_file(temporary)
 
     def read(self, name: str) -> bytes | None:
-        """The content of a file; None if it is not there."""
+        """The content of a file; None if it does not exist."""
         with self._explained(name, "read"):
             try:
                 if not self._remote:
@@ -172,10 +172,8 @@ class Folder:
                 return None
 
     def names(self, folder: str = "") -> set[str]:
-        """The names of the files and folders in it, or in a folder of it; none where it is not
-        there.
-        """
-        with self._explained(folder or "it", "listed"):
+        """The names of the files and folders in it, or in a folder of it; empty if it does not exist."""
+        with self._explained(folder, "listed"):
             try:
                 if not self._remote:
                     return {printable(name) for name in os.listdir(os.path.join(self.path, folder))}
@@ -188,7 +186,7 @@ class Folder:
                 return set()
 
     def has(self, name: str) -> bool:
-        """Whether a file is there."""
+        """Whether a file exists."""
         with self._explained(name, "looked for"):
             if not self._remote:
                 return os.path.isfile(os.path.join(self.path, name))
@@ -198,7 +196,7 @@ class Folder:
             return exists
 
     def remove(self, name: str) -> None:
-        """Delete a file, if it is there."""
+        """Delete a file, if it exists."""
         with self._explained(name, "removed"), contextlib.suppress(FileNotFoundError):
             if not self._remote:
                 os.unlink(os.path.join(self.path, name))
@@ -218,7 +216,7 @@ class Folder:
             return
         from filelock import FileLock, Timeout
 
-        with self._explained("it"):
+        with self._explained():
             os.makedirs(self.path, exist_ok=True)
             lock = FileLock(os.path.join(self.path, ".lock"), timeout=0)
             try:
@@ -234,7 +232,7 @@ class Folder:
             lock.release()
 
     def sweep(self) -> None:
-        """Remove what killed processes left: incomplete files, and counts of started shards."""
+        """Remove the remains of killed processes: incomplete files, and counts of started shards."""
         for name in self.names(TRIES):
             self.remove(f"{TRIES}/{name}")
         if self._remote:
@@ -245,8 +243,9 @@ class Folder:
                     path.unlink()
 
     @contextlib.contextmanager
-    def _explained(self, name: str, what: str = "written") -> Iterator[None]:
-        where = self.path if name == "it" else f"{self.path}/{name}"
+    def _explained(self, name: str = "", action: str = "written") -> Iterator[None]:
+        """Convert errors of an action on a file, or on the folder itself, to `BatchError`."""
+        path = f"{self.path}/{name}" if name else self.path
         try:
             yield
         except (BatchError, UsageError):
@@ -254,6 +253,6 @@ class Folder:
         except Exception as error:  # every file system has errors of its own
             reason = getattr(error, "strerror", None) or error
             raise BatchError(
-                f"{where} cannot be {what} ({reason}). Finished files are kept: free some space, or "
+                f"{path} cannot be {action} ({reason}). Finished files are kept: free some space, or "
                 "make the folder accessible, and run the same call again."
             ) from error

@@ -30,8 +30,8 @@ USUAL_NAMES = TEXT.usual_names | PHOTO.usual_names | RECORDING.usual_names
 TAIL = 2**16  # bytes at the end of a Parquet file, which contain all offsets
 BOM = b"\xef\xbb\xbf"
 
-Read = tuple[int, Any]
-"""(number of the row, or of the line if rows are lines, from 1; its content)."""
+NumberedRow = tuple[int, Any]
+"""(number of the row, or of the line in a text file, from 1; the row)."""
 
 
 def format_of(path: str) -> str:
@@ -44,7 +44,7 @@ def scan(path: str, content: _Hash) -> Iterator[ListedRow]:
 
     Args:
         path: with a suffix of `SUFFIXES`.
-        content: is fed with what the file holds.
+        content: a hash that is updated with the content of the file.
 
     Raises:
         MissingPackageError: Parquet without pyarrow.
@@ -75,9 +75,7 @@ def scan(path: str, content: _Hash) -> Iterator[ListedRow]:
 
 
 def first(path: str) -> Any:
-    """The first row: a mapping where the table has columns, else text; None if there is none
-    that can be read.
-    """
+    """The first row: a mapping if the table has columns, else text; None if there is no readable row."""
     format = format_of(path)
     if format == "parquet":
         with closing(storage.open_input(path)) as file:
@@ -90,7 +88,7 @@ def first(path: str) -> Any:
     return None
 
 
-def rows(part: Part, columns: tuple[str, ...]) -> Iterator[Read]:
+def rows(part: Part, columns: tuple[str, ...]) -> Iterator[NumberedRow]:
     """The rows of a part; a line that cannot be read is an `InputError`.
 
     Args:
@@ -98,7 +96,7 @@ def rows(part: Part, columns: tuple[str, ...]) -> Iterator[Read]:
         columns: of Parquet files, to read nothing else; empty: all.
 
     Raises:
-        InputError: the file is not there any more, or is shorter than it was.
+        InputError: the file does not exist any more, or has fewer rows than when it was listed.
     """
     count = 0
     with closing(storage.open_input(part.path)) as file:
@@ -113,7 +111,7 @@ def rows(part: Part, columns: tuple[str, ...]) -> Iterator[Read]:
     )
 
 
-def _line_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Iterator[Read]:
+def _line_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Iterator[NumberedRow]:
     file.seek(part.offset)
     for number, line in enumerate(file, part.start + 1):
         if not line.strip():
@@ -185,7 +183,7 @@ def _records(
             yield record, offset
 
 
-def _csv_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Iterator[Read]:
+def _csv_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Iterator[NumberedRow]:
     dialect = _dialect(file, part.path)
     names = next((record for record in dialect.reader(_Lines(file), strict=False) if record), [])
     file.seek(part.offset)
@@ -208,7 +206,7 @@ def _csv_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Iterator[
             yield number, dict(zip(names, record, strict=True))
 
 
-def _parquet_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Iterator[Read]:
+def _parquet_rows(file: BinaryIO, part: Part, columns: tuple[str, ...]) -> Iterator[NumberedRow]:
     table = open_parquet(file, part.path)
     before, span = 0, range(part.start, part.start + part.count)
     for group in range(table.num_row_groups):

@@ -26,8 +26,8 @@ FAILED = "_failed"
 
 
 def schema(task: str) -> pyarrow.Schema:
-    """The Parquet schema of a task's results; files of one run have one schema, also those without
-    a row.
+    """The Parquet schema of a task's results. All files of a run have the same one, also those without
+    rows.
     """
     import pyarrow as pa
 
@@ -75,23 +75,24 @@ def write(
     format: str,
 ) -> None:
     """Write a shard's files; errors are those of `Folder.write`."""
-    dead = f"{FAILED}/{shard.name}.jsonl"
+    failures_file = f"{FAILED}/{shard.name}.jsonl"
     if failures:
         folder.write(
-            dead, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in failures).encode()
+            failures_file,
+            "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in failures).encode(),
         )
     else:
-        folder.remove(dead)  # of an attempt that was killed, when it had failures
+        folder.remove(failures_file)  # of an earlier attempt that was killed
     folder.write(f"{shard.name}.{format}", encode(results, task, format))
 
 
 def failures_of(folder: Folder, shard: Shard) -> int:
-    """How many rows of a done shard failed."""
+    """The number of failed rows of a finished shard."""
     return (folder.read(f"{FAILED}/{shard.name}.jsonl") or b"").count(b"\n")
 
 
 def check_format(format: str) -> None:
-    """Raise `UsageError` unless it is a format, and can be written here."""
+    """Raise `UsageError` unless it is a known format, or `MissingPackageError` if it cannot be written."""
     from warmstart.errors import UsageError, require
 
     if format not in FORMATS:

@@ -230,7 +230,7 @@ def download(url: str, *, name: str = "") -> bytes:
     name = name or url
     from warmstart.core import cancellation
     from warmstart.errors import SourceError
-    from warmstart.hub import addresses, offline_reason, transport
+    from warmstart.hub import offline_reason, transport, urls
     from warmstart.hub.retries import RetryPolicy
 
     if reason := offline_reason():
@@ -244,7 +244,7 @@ def download(url: str, *, name: str = "") -> bytes:
         deadline=DEADLINE,
     )
     try:
-        address = addresses.normalized_url(url)
+        address = urls.normalized_url(url)
         check = cancellation.check
         return transport.get_bytes(address, limit=MAX_DOWNLOAD, policy=policy, check=check)
     except ValueError as error:

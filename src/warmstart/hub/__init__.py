@@ -1,6 +1,4 @@
-"""Files from their source to this machine: resolved, downloaded, verified, cached; see `sources`
-and `cache`.
-"""
+"""Fetch files: resolve their sources, download, verify and cache them; see `sources` and `cache`."""
 
 from typing import TYPE_CHECKING
 

@@ -33,7 +33,7 @@ from warmstart.hub import files, known_digests
 from warmstart.hub.home import home
 from warmstart.hub.progress import Progress
 from warmstart.hub.slots import Slot, is_record
-from warmstart.hub.sources import NOTES, safe_path
+from warmstart.hub.sources import METADATA, safe_path
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,13 @@ def _records() -> Iterator[tuple[Slot, CachedFile]]:
     for top in (home() / "web", home() / "hf"):
         for folder, folders, names in os.walk(top):
             folders.sort()
-            if Path(folder).name != NOTES:
+            if Path(folder).name != METADATA:
                 continue
             for name in sorted(names):
                 record = files.read_json(Path(folder) / name) if name.endswith(".json") else None
                 if record is None or not is_record(record):
                     continue
-                with suppress(ValueError):  # a record that points elsewhere is not ours
+                with suppress(ValueError):  # a record of a path outside the folder is ignored
                     slot = Slot(Path(folder).parent, safe_path(record["file"], name))
                     yield (
                         slot,
@@ -137,34 +137,34 @@ def rm(pattern: str, *, pins: bool = False) -> list[CachedFile]:
             slot.discard_partial()
             slot.clean()
         removed.append(file)
-    _remove_notes(pattern, pins)
-    _forget_repositories()
+    _remove_absent(pattern, pins)
+    _remove_unused_listings()
     known_digests.forget_missing()
     return sorted(removed, key=lambda file: file.source)
 
 
-def _remove_notes(pattern: str, pins: bool) -> None:
-    """Remove unfinished downloads, and on request pins, of files that are absent."""
+def _remove_absent(pattern: str, pins: bool) -> None:
+    """Remove unfinished downloads of files that are absent, and if requested their pins."""
     suffixes = (".state", ".pin") if pins else (".state",)
     for top in (home() / "web", home() / "hf"):
-        for note in [path for path in top.rglob(f"{NOTES}/*") if path.suffix in suffixes]:
-            content = files.read_json(note) or {}
+        for path in [path for path in top.rglob(f"{METADATA}/*") if path.suffix in suffixes]:
+            content = files.read_json(path) or {}
             source, name = content.get("source"), content.get("file")
             if not isinstance(source, str) or not isinstance(name, str):
                 continue
             with suppress(ValueError):
-                slot = Slot(note.parent.parent, safe_path(name, source))
+                slot = Slot(path.parent.parent, safe_path(name, source))
                 if not matches(CachedFile(source, slot.path, 0, "", ""), pattern):
                     continue
                 with slot.locked():
-                    if note.suffix == ".state":
+                    if path.suffix == ".state":
                         slot.discard_partial()
                     else:
-                        note.unlink(missing_ok=True)
+                        path.unlink(missing_ok=True)
                     slot.clean()
 
 
-def _forget_repositories() -> None:
+def _remove_unused_listings() -> None:
     """Remove the listings of commits without files, and the branches and tags that refer to them."""
     for listing in list((home() / "hf").glob("*/*/*.json")):
         if listing.with_suffix("").is_dir():
@@ -185,8 +185,7 @@ def verify(
 
     Args:
         pattern: see `matches`.
-        progress: called with (file name, bytes so far over all files, bytes in all) after each
-            file.
+        progress: called after each file with ("verify", bytes so far, bytes of all files).
 
     Returns:
         (file, None) if it is intact, else (file, the problem).
@@ -205,12 +204,12 @@ def _problem(file: CachedFile) -> str | None:
     try:
         size = file.path.stat().st_size
         if size != file.size:
-            return f"it has {size} bytes where {file.size} were fetched"
+            return f"it has {size} bytes, but {file.size} were fetched"
         sha256 = sha256_of(file.path)
     except FileNotFoundError:
         return "the file is missing"
     except OSError as error:
         return f"it cannot be read: {error.strerror or error}"
     return (
-        None if sha256 == file.sha256 else f"its sha256 is {sha256} where {file.sha256} was fetched"
+        None if sha256 == file.sha256 else f"its sha256 is {sha256}, but {file.sha256} was fetched"
     )

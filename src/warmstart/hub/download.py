@@ -1,9 +1,9 @@
-"""Download one file, so that a wrong or spliced one never appears under its name.
+"""Download one file; its name never refers to a wrong or mixed content.
 
-The bytes go to a partial file. When a connection breaks, the next attempt (or the next process)
-asks for the rest, but accepts it only if it is provably the rest of the same file: the server
-repeats the same strong ETag (or a Last-Modified that is older than a minute, RFC 9110 8.8.2.2), or
-the hash of the whole is known and will decide. Everything is hashed before the rename.
+The bytes are written to a partial file. When a connection breaks, the next attempt (or the next process)
+requests the rest, but accepts it only if it is provably the rest of the same file: the server repeats
+the same strong ETag (or a Last-Modified that is older than a minute, RFC 9110 8.8.2.2), or the hash of
+the whole file is known and will be checked. The file is hashed before it is renamed.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def download(
         _publish(partial, digests, expected, pin)
         log.info("%s: fetched from %s", source, url)
     except BaseException as error:
-        # Partial data is kept for the next attempt, unless it has filled the disk.
+        # Partial data remains for the next attempt, unless the disk is full.
         if partial.size == 0 or files.is_full(error):
             slot.discard_partial()
             slot.clean()
@@ -81,7 +81,7 @@ def _fetch_verified(
     progress: Progress | None,
     advice: str,
 ) -> dict[str, str]:
-    """Fill the partial file with the right bytes; returns their hashes."""
+    """Download to the partial file and verify it; returns its hashes."""
     for last in (False, True):
         with files.writing(partial.slot.folder):
             descriptor = partial.open()
@@ -111,7 +111,7 @@ def _receive(
     secret: Mapping[str, str] | None,
     progress: Progress | None,
 ) -> None:
-    """Fill the partial file, in several attempts where necessary."""
+    """Download to the partial file, in several attempts if necessary."""
 
     def attempt() -> None:
         if partial.complete and partial.trusted:
@@ -141,7 +141,9 @@ def _receive(
 def _begin(
     partial: PartialDownload, response: HTTPResponse, url: str, expected: Expected
 ) -> int | None:
-    """Decide whether the body is the rest or the whole. Returns its length in bytes, if known."""
+    """Determine whether the body is the rest or the whole of the file; returns its length in bytes, if
+    known.
+    """
     headers = response.headers
     if (headers.get("Content-Encoding") or "identity").strip().lower() != "identity":
         raise DownloadError(f"{url}: the server compresses the file, although it was asked not to")
@@ -164,7 +166,7 @@ def _begin(
         )
     if expected.size is not None and length is not None and length != expected.size:
         raise ChecksumError(
-            f"{url}: the server has {length} bytes where {expected.size} are published"
+            f"{url}: the server has {length} bytes, but {expected.size} are published"
         )
     page = headers.get_content_type() in ("text/html", "application/xhtml+xml")
     if (
@@ -264,13 +266,13 @@ def _copy(
 
 
 def _check_space(partial: PartialDownload, rest: int | None) -> None:
-    """Report a full disk before the download rather than after hours."""
+    """Report a full disk before the download, not after hours."""
     import shutil
 
     with files.writing(partial.slot.folder):
-        free = shutil.disk_usage(partial.slot.notes).free
+        free = shutil.disk_usage(partial.slot.metadata).free
         if rest is not None and rest > free:
-            raise OSError(errno.ENOSPC, f"{rest} bytes are to come and {free} are free")
+            raise OSError(errno.ENOSPC, f"{rest} bytes are needed and {free} are free")
 
 
 def _digests(partial: PartialDownload, expected: Expected) -> dict[str, str]:
@@ -286,13 +288,13 @@ def _digests(partial: PartialDownload, expected: Expected) -> dict[str, str]:
 def _problem(digests: dict[str, str], partial: PartialDownload, expected: Expected) -> str | None:
     """The problem of a complete file, or None."""
     if expected.size is not None and partial.size != expected.size:
-        return f"it has {partial.size} bytes where {expected.size} are published"
+        return f"it has {partial.size} bytes, but {expected.size} are published"
     if name := expected.mismatch(digests):
         hash_name = "git sha1" if name == "git" else name
-        return f"its {hash_name} is {digests[name]} where {getattr(expected, name)} was expected"
+        return f"its {hash_name} is {digests[name]}, but {getattr(expected, name)} was expected"
     for name, digest in (partial.whole.get("digests") or {}).items():
         if digests.get(name, digest) != digest:
-            return f"its {name} is {digests[name]} where the server announces {digest}"
+            return f"its {name} is {digests[name]}, but the server announces {digest}"
     return None
 
 

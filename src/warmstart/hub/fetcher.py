@@ -34,9 +34,8 @@ def fetch(
     Args:
         source: `https://...`, `http://...`, `hf://org/name[@revision]/path`, `package:NAME/path`,
             `embedded:path`, or a local path, which is returned as it is.
-        sha256, md5: hexadecimal digests of the file. Without any, given or published, the
-            sha256 of the first download is pinned: another file at the same source is then an
-            error.
+        sha256, md5: hexadecimal digests of the file. If none is passed or published, the sha256 of
+            the first download is pinned: another file at the same source is then an error.
         revision: branch, tag or commit of an hf:// source that names none. A branch means its
             commit at the first request; `cache.rm("hf://org/name")` forgets it.
         offline: True never goes online, False ignores WARMSTART_OFFLINE and HF_HUB_OFFLINE.
@@ -81,7 +80,7 @@ def fetch_repo(
         revision, offline, progress: see `fetch`.
 
     Raises:
-        as `fetch`; SourceError also where no file of the repository matches.
+        as `fetch`; SourceError also if no file of the repository matches.
     """
     parsed = sources.parse(source, revision=revision)
     if isinstance(parsed, Web):
@@ -112,7 +111,7 @@ def is_cached(source: str | os.PathLike[str], *, revision: str | None = None) ->
     if isinstance(parsed, Web):
         return web_slot(parsed.url).check(Expected()) == "ok"
     if isinstance(parsed, Hub):
-        listing = huggingface.remembered(parsed)
+        listing = huggingface.cached_listing(parsed)
         paths = [parsed.path] if parsed.path else list(listing.files) if listing else []
         return listing is not None and any(
             listing.slot(path).check(Expected()) == "ok" for path in paths
@@ -133,8 +132,8 @@ def _into_cache(
     secret: dict[str, str] | None = None,
     adopt: Callable[[], bool] | None = None,
 ) -> Path:
-    """The file of a slot, fetched if it is absent, damaged or another; only then is `url` called.
-    `adopt` may put it there in another way.
+    """The file of a slot. It is fetched if it is absent, damaged or not the expected one; only then is
+    `url` called. `adopt` tries to take it from elsewhere first.
     """
     state = slot.check(expected)
     if state == "ok" or (adopt is not None and _adopted(slot, expected, adopt)):
@@ -168,8 +167,8 @@ def _fetch_from_hub(
     hub: Hub, expected: Expected, offline: bool | None, progress: Progress | None
 ) -> Path:
     if not hub.path:
-        raise UsageError(f"{hub} names a repository where a file is needed: hf://org/name/path")
-    listing = huggingface.remembered(hub)
+        raise UsageError(f"{hub} names a repository, not a file in it: hf://org/name/path")
+    listing = huggingface.cached_listing(hub)
     if listing is None or (
         hub.path not in listing.files and not huggingface.is_commit(hub.revision)
     ):
@@ -178,7 +177,7 @@ def _fetch_from_hub(
         raise SourceError(
             f"there is no file {hub.path!r} in hf://{hub.repository}@{hub.revision or listing.commit}"
         )
-    return _one_from_hub(hub, listing, hub.path, expected, offline, progress)
+    return _fetch_file(hub, listing, hub.path, expected, offline, progress)
 
 
 def _fetch_repo_from_hub(
@@ -188,7 +187,7 @@ def _fetch_repo_from_hub(
     offline: bool | None,
     progress: Progress | None,
 ) -> Path:
-    listing = huggingface.remembered(hub)
+    listing = huggingface.cached_listing(hub)
     paths = listing.matching(patterns, hub.path) if listing else []
     if listing is None or (not paths and not huggingface.is_commit(hub.revision)):
         listing = _requested(hub, offline)
@@ -199,25 +198,25 @@ def _fetch_repo_from_hub(
         if not listing.matching((pattern,), hub.path):
             paths += listing.matching(others, hub.path)
     for path in paths:
-        _one_from_hub(hub, listing, path, Expected(), offline, progress)
+        _fetch_file(hub, listing, path, Expected(), offline, progress)
     return listing.folder / hub.path
 
 
 def _requested(hub: Hub, offline: bool | None) -> Listing:
-    """The files of a repository: from the hub, offline from the cache of its libraries.
+    """The files of a repository: from the hub or, offline, from the cache of Hugging Face's libraries.
 
     Raises:
         OfflineError: it is in neither cache.
     """
     if not is_offline(offline):
-        return huggingface.resolve(hub)
+        return huggingface.request_listing(hub)
     listing = shared_cache.listing_of(hub)
     if listing is None:
         raise _offline(str(hub), "is not in the cache", offline)
     return listing
 
 
-def _one_from_hub(
+def _fetch_file(
     hub: Hub,
     listing: Listing,
     path: str,
@@ -230,7 +229,7 @@ def _one_from_hub(
     known = listing.files[path]
     if requested.sha256 and known.sha256 and requested.sha256 != known.sha256:
         raise ChecksumError(
-            f"{listing.source(path)} has the sha256 {known.sha256} where {requested.sha256} is requested; "
+            f"{listing.source(path)} has the sha256 {known.sha256}, but {requested.sha256} is requested; "
             "name the revision that has it"
         )
     expected = Expected(requested.sha256 or known.sha256, requested.md5, known.git, known.size)
@@ -244,11 +243,11 @@ def _one_from_hub(
             expected,
             offline,
             progress,
-            huggingface.secret(),
+            huggingface.auth_headers(),
             (lambda: shared_cache.adopt(slot, listing, path, expected)) if shared else None,
         )
     except RefusedError as error:
-        raise huggingface.refused(hub, error) from error
+        raise huggingface.access_error(hub, error) from error
 
 
 def _check_local(path: Path, expected: Expected) -> None:
@@ -262,7 +261,7 @@ def _check_local(path: Path, expected: Expected) -> None:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
     if name := expected.mismatch(digests):
         raise ChecksumError(
-            f"the {name} of {path} is {digests[name]} where {getattr(expected, name)} was expected; "
+            f"the {name} of {path} is {digests[name]}, but {getattr(expected, name)} was expected; "
             "fetch the file again, or correct the expected value"
         )
 

@@ -50,15 +50,15 @@ def cache_error(error: OSError, folder: Path) -> CacheError:
 def is_full(error: BaseException) -> bool:
     """Whether an error or one of its causes means that the disk, a quota or a limit is used up.
 
-    Other libraries have types of their own for it, with the message of the system.
+    Other libraries raise types of their own, with the system's message.
     """
-    one: BaseException | None = error
-    while one is not None:
-        if isinstance(one, OSError) and one.errno in _FULL:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in _FULL:
             return True
-        if any(os.strerror(number) in str(one) for number in _FULL):
+        if any(os.strerror(number) in str(cause) for number in _FULL):
             return True
-        one = one.__cause__ or one.__context__
+        cause = cause.__cause__ or cause.__context__
     return False
 
 

@@ -2,8 +2,8 @@
 
     WARMSTART_HOME      the folder of everything that is fetched or compiled
     WARMSTART_OFFLINE   1: never go online (HF_HUB_OFFLINE=1 means the same)
-    WARMSTART_MIRROR    an address that replaces https://storage.googleapis.com/ (Keras weights)
-    HF_ENDPOINT         an address that replaces https://huggingface.co (metadata and data)
+    WARMSTART_MIRROR    a URL that replaces https://storage.googleapis.com/ (Keras weights)
+    HF_ENDPOINT         a URL that replaces https://huggingface.co (metadata and data)
     HF_TOKEN            sent to that endpoint only; without it the token of `hf auth login`
     HF_HUB_CACHE        the cache of Hugging Face's libraries, which is read, too (also HF_HOME)
 
@@ -20,7 +20,7 @@ from warmstart.errors import CacheError, UsageError
 
 KERAS_STORAGE = "https://storage.googleapis.com/"
 HUGGING_FACE = "https://huggingface.co"
-YES = ("1", "true", "yes", "on")
+TRUE_VALUES = ("1", "true", "yes", "on")
 
 
 def home() -> Path:
@@ -67,7 +67,7 @@ def offline_reason(flag: bool | None = None) -> str:
         return "offline=True" if flag else ""
     for name in ("WARMSTART_OFFLINE", "HF_HUB_OFFLINE"):
         value = os.environ.get(name, "").strip()
-        if value.lower() in YES:
+        if value.lower() in TRUE_VALUES:
             return f"{name}={value}"
     return ""
 
@@ -83,7 +83,7 @@ def hub_token() -> str | None:
     """
     if token := os.environ.get("HF_TOKEN", "").strip():
         return token
-    if os.environ.get("HF_HUB_DISABLE_IMPLICIT_TOKEN", "").strip().lower() in YES:
+    if os.environ.get("HF_HUB_DISABLE_IMPLICIT_TOKEN", "").strip().lower() in TRUE_VALUES:
         return None
     path = _hugging_face_path("HF_TOKEN_PATH", "token")
     try:

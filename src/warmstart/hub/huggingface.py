@@ -74,8 +74,8 @@ class Listing:
         ]
 
 
-def secret() -> dict[str, str] | None:
-    """The headers for the hub only."""
+def auth_headers() -> dict[str, str] | None:
+    """The Authorization header for the hub; None without a token."""
     token = hub_token()
     return {"Authorization": f"Bearer {token}"} if token else None
 
@@ -91,7 +91,7 @@ def is_commit(revision: str | None) -> bool:
     return bool(revision and _COMMIT.fullmatch(revision))
 
 
-def remembered(source: Hub) -> Listing | None:
+def cached_listing(source: Hub) -> Listing | None:
     """The recorded listing of a revision; None if it was never requested."""
     folder = home() / "hf" / source.repository
     commit = source.revision
@@ -106,19 +106,20 @@ def remembered(source: Hub) -> Listing | None:
         return None
 
 
-def resolve(source: Hub) -> Listing:
+def request_listing(source: Hub) -> Listing:
     """Request the listing from the hub, and record it.
 
     Raises:
-        DownloadError: the hub cannot be reached, or there is no such repository or revision for us;
+        DownloadError: the hub cannot be reached, or the repository or revision does not exist or is not
+        accessible;
         SourceError: the response is malformed, or names files outside the repository; CacheError.
     """
     from warmstart.hub import transport
 
     try:
-        response = transport.get_json(metadata_url(source), secret())
+        response = transport.get_json(metadata_url(source), auth_headers())
     except transport.RefusedError as error:
-        raise refused(source, error) from error
+        raise access_error(source, error) from error
     listing = _listing(source.repository, response)
     if is_commit(source.revision) and listing.commit != source.revision:
         raise SourceError(f"{source}: the hub responds with another commit, {listing.commit}")
@@ -136,8 +137,8 @@ def resolve(source: Hub) -> Listing:
     return listing
 
 
-def refused(source: Hub, error: Exception) -> DownloadError:
-    """An error for the hub's 401, 403 or 404 that says what to do."""
+def access_error(source: Hub, error: Exception) -> DownloadError:
+    """An error, with advice, for the status codes 401, 403 and 404 of the hub."""
     page = f"{hub_endpoint()}/{source.repository}"
     return DownloadError(
         f"{source} cannot be fetched ({error}). Check the name and the revision; if the "

@@ -1,4 +1,4 @@
-"""Small persistent facts, such as measured times: a JSON object in the cache folder."""
+"""Small persistent values, such as measured times: a JSON object in the cache folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class JsonFile:
         return read_json(self.path) or {}
 
     def update(self, key: str, value: Any) -> None:
-        """Set one key. If the cache cannot be written, the value is only lost."""
+        """Set one key. If the cache cannot be written, the value is lost without an error."""
         self.change(lambda values: {**values, key: value})
 
     def filter(self, condition: Callable[[str], bool]) -> None:

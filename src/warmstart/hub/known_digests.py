@@ -14,7 +14,7 @@ from warmstart.hub.json_file import JsonFile
 
 LARGE = 2**20  # bytes; smaller files are always read
 SETTLED = 2.0
-"""Seconds after which another change of a file alters its times on any file system."""
+"""Age of a change, in seconds, from which on any later change has another time on every file system."""
 KNOWN = JsonFile("digests.json")
 
 

@@ -16,16 +16,15 @@ if TYPE_CHECKING:
 
 
 class PartialDownload:
-    """An unfinished file on disk, and what is known of the whole.
+    """An unfinished file on disk, and the metadata of the whole file.
 
     Attributes:
-        size: bytes that are there.
+        size: number of bytes on disk.
         whole: {"total": bytes or None, "etag": .., "modified": .., "digests": {..}} from the response.
         from_one_response: whether all bytes come from one response to this process.
 
     Args:
-        hash_known: the hash of the whole will be checked against one that does not come from this
-            server.
+        hash_known: whether the hash of the whole file is known from another source than this server.
     """
 
     def __init__(self, slot: Slot, source: str, url: str, hash_known: bool):

@@ -1,4 +1,4 @@
-"""When to retry a request, and how long to wait before."""
+"""When to retry a request, and how long to wait first."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class RetryPolicy:
     """How long to keep trying; times in seconds.
 
     Attributes:
-        timeout: without a byte, also while connecting.
+        timeout: maximum time without a byte, also while connecting.
         minimum_rate: bytes per second, on average over `timeout`; a slower transfer is a failure.
-        attempts: consecutive attempts that bring less than `progress` bytes.
-        first_attempts: the same before any server has responded.
-        total_attempts: in all.
-        progress: bytes after which the count of `attempts` begins again.
-        first_wait, longest_wait: the wait doubles from one to the other, with a random factor of
+        attempts: maximum number of consecutive attempts that bring less than `progress` bytes.
+        first_attempts: the same, as long as no server has responded.
+        total_attempts: maximum number of all attempts.
+        progress: bytes of one attempt after which the count of `attempts` begins again.
+        first_wait, max_wait: the wait doubles from one to the other, with a random factor of
             0.5 to 1.5.
-        retry_after: the longest wait that a server may ask for; beyond it, the download fails.
-        deadline: for all attempts together.
-        sync_every: bytes after which a partial file is made safe against a power cut.
+        retry_after: maximum wait that a server may request; the download fails beyond it.
+        deadline: maximum time of all attempts together.
+        sync_every: bytes after which a partial file is synced to the disk.
     """
 
     timeout: float = 20.0
@@ -42,7 +42,7 @@ class RetryPolicy:
     total_attempts: int = 100
     progress: int = 1 << 20
     first_wait: float = 0.5
-    longest_wait: float = 30.0
+    max_wait: float = 30.0
     retry_after: float = 120.0
     deadline: float = math.inf
     sync_every: int = 32 << 20
@@ -95,11 +95,11 @@ def retry(
                     f"{name}: {error}; the server asks to wait {requested_wait:.0f} s"
                 ) from error
             backoff = policy.first_wait * 2 ** (failures - 1) * random.uniform(0.5, 1.5)
-            wait = max(min(backoff, policy.longest_wait), requested_wait)
+            wait = max(min(backoff, policy.max_wait), requested_wait)
             allowed = policy.attempts if connected else policy.first_attempts
             late = time.monotonic() + wait > start + policy.deadline
             if failures >= allowed or number == policy.total_attempts or late:
-                note = "what has arrived is kept, " if position() else ""
+                note = "the received bytes are kept, " if position() else ""
                 attempts = counted(number, "attempt")
                 raise DownloadError(
                     f"{name}: {error} ({attempts}); {note}try again later"

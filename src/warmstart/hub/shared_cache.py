@@ -4,8 +4,8 @@
     $HF_HUB_CACHE/models--ORG--NAME/snapshots/COMMIT/PATH    a link to a blob
     $HF_HUB_CACHE/models--ORG--NAME/blobs/ETAG               the bytes
 
-A blob is called by its sha256 (files of Git LFS) or by the sha1 of its git object (small files), so
-that each is checked before it is used. Where it can be, a file is linked and not copied.
+The name of a blob is its sha256 (files of Git LFS) or the sha1 of its git object (small files), against
+which each file is checked before it is used. Files are linked if possible, else copied.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from warmstart.hub.slots import Expected, Slot
 from warmstart.hub.sources import Hub
 
 _SHA1, _SHA256 = re.compile(r"[0-9a-f]{40}"), re.compile(r"[0-9a-f]{64}")
-LARGEST_REF = 200
-MOST_FILES = 100_000
+MAX_REF_BYTES = 200
+MAX_FILES = 100_000
 
 
 def listing_of(source: Hub) -> Listing | None:
-    """The files of a repository that the shared cache has, at the commit of a revision; None where
-    it has none.
+    """The files of a repository in the shared cache, at the commit of a revision; None if there are
+    none.
     """
     commit = source.revision
     if not is_commit(commit):
@@ -40,7 +40,7 @@ def listing_of(source: Hub) -> Listing | None:
         return None
     expected: dict[str, Expected] = {}
     for path in snapshot.rglob("*"):
-        if len(expected) > MOST_FILES:
+        if len(expected) > MAX_FILES:
             return None
         if path.is_file() and (known := _expected(path)):
             expected[path.relative_to(snapshot).as_posix()] = known
@@ -57,7 +57,7 @@ def adopt(slot: Slot, listing: Listing, path: str, expected: Expected) -> bool:
     """Put a file of the shared cache into a slot, whose lock the caller has acquired.
 
     Returns:
-        Whether it was there, and is the file that is expected.
+        Whether the cache has it, and its hash is the expected one.
 
     Raises:
         CacheError: the slot cannot be written.
@@ -111,7 +111,7 @@ def _commit(name: str, revision: str) -> str | None:
         return None
     with suppress(OSError, ValueError):
         path = repository / "refs" / revision
-        if path.stat().st_size <= LARGEST_REF:
+        if path.stat().st_size <= MAX_REF_BYTES:
             commit = path.read_text("ascii").strip()
             return commit if is_commit(commit) else None
     return None

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from warmstart.hub import files
 from warmstart.hub.home import home
 from warmstart.hub.known_digests import known_sha256_of
-from warmstart.hub.sources import NOTES
+from warmstart.hub.sources import METADATA
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,15 @@ class Slot:
     def __init__(self, folder: Path, name: str):
         self.folder, self.name = folder, name
         self.path = folder / name
-        note = quote(name, safe=" ")
-        if len(note) > 200:  # file names end at 255
-            note = note[:150] + "-" + _sha256(name.encode()).hexdigest()[:16]
-        self.notes = folder / NOTES
-        self.record, self.pin = self.notes / f"{note}.json", self.notes / f"{note}.pin"
-        self.partial, self.state = self.notes / f"{note}.partial", self.notes / f"{note}.state"
+        stem = quote(name, safe=" ")
+        if len(stem) > 200:  # file names end at 255
+            stem = stem[:150] + "-" + _sha256(name.encode()).hexdigest()[:16]
+        self.metadata = folder / METADATA
+        self.record, self.pin = self.metadata / f"{stem}.json", self.metadata / f"{stem}.pin"
+        self.partial, self.state = (
+            self.metadata / f"{stem}.partial",
+            self.metadata / f"{stem}.state",
+        )
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -67,12 +70,12 @@ class Slot:
         path = home() / "locks" / f"{_sha256(key.encode()).hexdigest()[:16]}.lock"
         lock = FileLock(path)
         with files.writing(home()):
-            for folder in (path.parent, self.notes, self.path.parent):
+            for folder in (path.parent, self.metadata, self.path.parent):
                 folder.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         try:
             with files.writing(home()):
-                self.notes.mkdir(parents=True, exist_ok=True)  # `rm` may have been faster
+                self.metadata.mkdir(parents=True, exist_ok=True)  # `rm` may have been faster
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             yield
         finally:
@@ -127,7 +130,7 @@ class Slot:
     def clean(self) -> None:
         """Remove the folders of this slot that are empty."""
         parents = []
-        for folder in (self.notes, *self.path.parents):
+        for folder in (self.metadata, *self.path.parents):
             if folder == home():
                 break
             parents.append(folder)
@@ -138,7 +141,6 @@ class Slot:
 
 def web_slot(url: str) -> Slot:
     """The slot of a file on the web."""
-
     host, _, path = url.partition("://")[2].partition("/")
     name = (
         re.sub(r"[^\w.\-]", "_", path.partition("?")[0].rsplit("/", 1)[-1])[-100:].lstrip(".")

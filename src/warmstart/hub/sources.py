@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from warmstart.errors import SourceError, UsageError
-from warmstart.hub.addresses import normalized_url
+from warmstart.hub.urls import normalized_url
 
 # Two letters at least, because C:\models is a path on Windows.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):(.*)", re.DOTALL)
@@ -31,7 +31,7 @@ _PACKAGE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _FORMS = "https://..., hf://org/name, package:NAME/path, embedded:path, or a local path"
 
 EMBEDDED = Path(__file__).parents[1] / "embedded"
-NOTES = ".warmstart"  # the folder of metadata next to fetched files
+METADATA = ".warmstart"  # the folder of metadata next to fetched files
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ def parse(source: str | os.PathLike[str], *, revision: str | None = None) -> Sou
         revision: of an hf:// source that names none itself.
 
     Raises:
-        UsageError: it is malformed, of an unknown scheme, leaves its root, or a revision is named
-            for a source that has none, or twice.
+        UsageError: it is malformed, of an unknown scheme, or leaves its root; or `revision` is passed
+            for a source without revisions, or contradicts the source.
     """
     if not isinstance(source, str):
         return Local(Path(source))
@@ -186,7 +186,7 @@ def safe_path(path: str, source: str) -> str:
         or (os.name == "nt" and ":" in path)
     )
     parts = [part for part in parts if part not in ("", ".")]
-    if bad or not parts or ".." in parts or parts[0] == NOTES:
+    if bad or not parts or ".." in parts or parts[0] == METADATA:
         raise UsageError(
             f"{source!r} contains the path {path!r}; expected one that stays inside, without '..'"
         )

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from warmstart.errors import DownloadError, SourceError
 from warmstart.hub import retries
-from warmstart.hub.addresses import origin, redirect_target
 from warmstart.hub.retries import RetryPolicy, TemporaryError, retry, seconds_to_wait
+from warmstart.hub.urls import origin, redirect_target
 from warmstart.version import __version__
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def request(
     """The response to a request, after redirects; its status is 200, 206 or 416.
 
     Args:
-        headers: sent along redirects too.
+        headers: sent to the targets of redirects, too.
         secret: headers for the origin of `url` only.
         method: "GET" or "HEAD".
         timeout: in seconds; default: that of `DEFAULT_POLICY`.
@@ -88,7 +88,7 @@ def request(
                 return
             target = redirect_target(url, current, response.headers.get("Location") or "")
         if origin(target) != origin(url):
-            secrets = {}  # for good: another origin may redirect back with an address of its own
+            secrets = {}  # also for later redirects: another origin may choose their target
         current = target
     raise DownloadError(f"{url}: redirected more than {MAX_REDIRECTS} times; check the address")
 
@@ -149,7 +149,7 @@ def _tls() -> ssl.SSLContext:
 
     paths = ssl.get_default_verify_paths()
     if not paths.cafile and not paths.capath and os.name != "nt":
-        import certifi  # python.org's builds for macOS and slim containers bring no authorities
+        import certifi  # for python.org's builds for macOS and slim containers, which have no certificates
 
         return ssl.create_default_context(cafile=certifi.where())
     return ssl.create_default_context()

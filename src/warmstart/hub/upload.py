@@ -1,4 +1,4 @@
-"""Uploads to the Hugging Face hub, by its own library, which is imported here only."""
+"""Uploads to the Hugging Face hub with `huggingface_hub`, which is imported only here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from warmstart.errors import (
 from warmstart.hub.home import hub_endpoint, hub_token, offline_reason
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}", re.ASCII)
-WRITE = "a token with the scope `write`"
+WRITE_TOKEN = "a token with the scope `write`"
 
 
 def check_name(name: str) -> str:
@@ -41,7 +41,7 @@ def upload_folder(
     does not have are deleted.
 
     Args:
-        folder: what is uploaded, as it is.
+        folder: all its files are uploaded.
         name: `"org/name"`.
         private: whether a new repository is private; default: the setting of the account.
         message: of the commit.
@@ -52,7 +52,7 @@ def upload_folder(
     Raises:
         UsageError: the name is not one of a repository, or there is no token.
         OfflineError: going online is forbidden.
-        SourceError: the hub refuses: the message names the scope or name that is missing.
+        SourceError: the hub refuses the upload; the message names the missing scope or name.
         DownloadError: the hub cannot be reached.
         MissingPackageError: `huggingface_hub` is not installed.
     """
@@ -62,7 +62,7 @@ def upload_folder(
     token = hub_token()
     if token is None:
         raise UsageError(
-            f"Uploading to {name} needs {WRITE}: run `hf auth login`, or set HF_TOKEN."
+            f"Uploading to {name} needs {WRITE_TOKEN}: run `hf auth login`, or set HF_TOKEN."
         )
     require("huggingface_hub", extra="hub", purpose="to upload to the hub")
     from huggingface_hub import HfApi
@@ -79,27 +79,27 @@ def upload_folder(
     except HfHubHTTPError as error:
         raise _refused(error, name) from error
     except (OSError, ValueError, RuntimeError) as error:
-        raise _broken(error, name) from error
-    except Exception as error:  # of the client of HTTP beneath it, which has changed before
+        raise _upload_error(error, name) from error
+    except Exception as error:  # of its HTTP client, which differs between versions
         if "http" not in type(error).__module__:
             raise
-        raise _broken(error, name) from error
+        raise _upload_error(error, name) from error
     return f"{hub_endpoint()}/{name}"
 
 
-def _broken(error: Exception, name: str) -> DownloadError:
+def _upload_error(error: Exception, name: str) -> DownloadError:
     reason = first_line(error).rstrip(".")
     return DownloadError(f"{name} cannot be uploaded to {hub_endpoint()}: {reason}.")
 
 
 def _refused(error: Any, name: str) -> SourceError:
-    """The meaning of an HTTP status of the hub, with advice."""
+    """The error for an HTTP status of the hub, with advice."""
     status = getattr(getattr(error, "response", None), "status_code", 0)
     owner = name.partition("/")[0]
     detail = str(getattr(error, "server_message", "") or "").strip().rstrip(".")
     reasons = {
-        401: f"the token is not valid; use {WRITE} from {hub_endpoint()}/settings/tokens",
-        403: f"the token may not write to {owner!r}; use {WRITE} for {owner!r}, or your own name",
+        401: f"the token is not valid; use {WRITE_TOKEN} from {hub_endpoint()}/settings/tokens",
+        403: f"the token may not write to {owner!r}; use {WRITE_TOKEN} for {owner!r}, or your own name",
         404: f"there is no user or organisation {owner!r}, or the token does not see it",
         409: "another upload is in progress; try again later",
     }
