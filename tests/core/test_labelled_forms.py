@@ -127,7 +127,7 @@ def test_photos(form, tmp_path):
     assert found.classes == ("007", "7")
     examples = sorted(
         (str(path), found.classes[target])
-        for _, part in found.parts() for path, target in zip(part.inputs, part.targets, strict=True)
+        for _, split in found.splits() for path, target in zip(split.inputs, split.targets, strict=True)
     )  # fmt: skip
     assert examples == [(str(tmp_path / path), label) for path, label in rows]
     assert not found.problems

@@ -42,7 +42,7 @@ def network(seed: int, **changed) -> graph.Network:
 
 def constants(one: graph.Network) -> dict[str, np.ndarray]:
     """What a converter makes of the network."""
-    a, t = one.arrays, np.float32(one.numbers["temperature"])
+    a, t = one.arrays, np.float32(one.scalars["temperature"])
     scales = [a[n] / np.sqrt(a[n + 3] + np.float32(EPSILON)) for n in (1, 7)]
     return {
         "conv": (a[0] * scales[0]).transpose(3, 0, 1, 2),
@@ -75,7 +75,7 @@ def test_a_program_is_filled_with_other_weights():
 
 def test_a_weight_that_is_in_no_constant_is_not_overlooked():
     whole = network(1)
-    more = graph.Network([*whole.arrays, np.ones(5, np.float32)], whole.norms, whole.numbers)
+    more = graph.Network([*whole.arrays, np.ones(5, np.float32)], whole.norms, whole.scalars)
     assert formulas(whole)
     assert graph.formulas(program(whole), constants(whole), more) is None
     for name in constants(whole):
@@ -83,7 +83,7 @@ def test_a_weight_that_is_in_no_constant_is_not_overlooked():
         assert (graph.formulas(program(whole), less, whole) is None) == (
             name not in ("six", "axes")
         )
-    number = graph.Network(whole.arrays, whole.norms, {**whole.numbers, "other": 3.5})
+    number = graph.Network(whole.arrays, whole.norms, {**whole.scalars, "other": 3.5})
     assert graph.formulas(program(whole), constants(whole), number) is None
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints: files of named arrays, read without running anything, and put into a model.
+"""Checkpoints: files of named arrays, which are read without running code, and loaded into models.
 
 `formats.open_checkpoint` reads; `assign.assign` and `layout.fill` fill a `keras.Model`;
 `naming.model_arrays`, `layout.layout_arrays` and `safetensors.save_safetensors` write. A `Layout`

@@ -23,9 +23,10 @@ class Checkpoint(ABC):
 
     Attributes:
         path: the file, or for a checkpoint of several files the index or folder that was opened.
-        layout: `"keras-h5"` (legacy: layer name / weight name, also inside a full-model file),
-            `"keras-weights-h5"` (Keras 3 `.weights.h5` and `.keras`: `layers/<class>/vars/<i>`)
-            `"safetensors"`, or `"tflite"`.
+        layout: how arrays are named: `"keras-h5"` (legacy: layer name / weight name, also inside a
+            full-model file), `"keras-weights-h5"` (Keras 3 `.weights.h5` and `.keras`:
+            `layers/<class>/vars/<i>`), `"keras-hub"`, `"transformers-h5"`, `"safetensors"`,
+            `"tensorflow"`, `"npz"` or `"tflite"`.
     """
 
     path: Path
@@ -125,16 +126,16 @@ class JoinedCheckpoint(Checkpoint):
         return list(self._sources)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        whole, own = self._sources[name]
-        return whole.shape(own)
+        checkpoint, source = self._sources[name]
+        return checkpoint.shape(source)
 
     def dtype(self, name: str) -> str:
-        whole, own = self._sources[name]
-        return whole.dtype(own)
+        checkpoint, source = self._sources[name]
+        return checkpoint.dtype(source)
 
     def read(self, name: str) -> np.ndarray:
-        whole, own = self._sources[name]
-        return whole.read(own)
+        checkpoint, source = self._sources[name]
+        return checkpoint.read(source)
 
 
 class ByteSource:
@@ -154,10 +155,10 @@ class ByteSource:
         except OSError as error:
             raise CheckpointError(f"{path} cannot be opened: {error.strerror or error}.") from error
 
-    def corrupt(self, why: str) -> CorruptCheckpointError:
+    def corrupt(self, reason: str) -> CorruptCheckpointError:
         """The error for a damaged file."""
         return CorruptCheckpointError(
-            f"{self.label} is damaged or incomplete ({why}); fetch it again."
+            f"{self.label} is damaged or incomplete ({reason}); fetch it again."
         )
 
     def at(self, offset: int, count: int) -> bytes:

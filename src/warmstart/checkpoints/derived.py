@@ -27,49 +27,49 @@ class Derived:
 
 
 class DerivedCheckpoint(Checkpoint):
-    """The arrays of an open checkpoint, some of them changed; closing it closes the whole.
+    """The arrays of an open checkpoint, some of them changed; closing it closes that checkpoint.
 
     Args:
-        whole: an open checkpoint.
+        source: an open checkpoint.
         derived: the new arrays by name. Their source arrays are hidden, unless an array is derived
             under the same name.
-        layout: its layout; default: that of the whole.
-        whole_names: whether it has the other arrays of the whole, too.
+        layout: its layout; default: that of the source.
+        keep_others: whether it also has the other arrays of the source.
     """
 
     def __init__(
         self,
-        whole: Checkpoint,
+        source: Checkpoint,
         derived: Mapping[str, Derived],
         *,
         layout: str | None = None,
-        whole_names: bool = True,
+        keep_others: bool = True,
     ):
-        self.path, self.layout = whole.path, layout or whole.layout
-        self.whole, self.derived, self.whole_names = whole, derived, whole_names
+        self.path, self.layout = source.path, layout or source.layout
+        self.source, self.derived, self.keep_others = source, derived, keep_others
         self._sources = {name for array in derived.values() for name in array.sources}
 
     def names(self) -> list[str]:
         hidden = self._sources | {*self.derived}
-        own = [name for name in self.whole.names() if self.whole_names and name not in hidden]
+        own = [name for name in self.source.names() if self.keep_others and name not in hidden]
         return [*own, *self.derived]
 
     def files(self) -> list[Path]:
-        return self.whole.files()
+        return self.source.files()
 
     def shape(self, name: str) -> tuple[int, ...]:
         array = self.derived.get(name)
-        return self.whole.shape(name) if array is None else array.shape
+        return self.source.shape(name) if array is None else array.shape
 
     def dtype(self, name: str) -> str:
         array = self.derived.get(name)
-        return self.whole.dtype(name if array is None else array.sources[0])
+        return self.source.dtype(name if array is None else array.sources[0])
 
     def read(self, name: str) -> np.ndarray:
         array = self.derived.get(name)
         if array is None:
-            return self.whole.read(name)
-        return array.make(*map(self.whole.read, array.sources))
+            return self.source.read(name)
+        return array.make(*map(self.source.read, array.sources))
 
     def close(self) -> None:
-        self.whole.close()
+        self.source.close()

@@ -27,7 +27,7 @@ class Hdf5Checkpoint(IndexedCheckpoint):
         self._declared = 0
         root = self._file.root
         members = self._file.links(root)
-        if "model_weights" in members:  # a full model: its config and optimizer are never read
+        if "model_weights" in members:  # a full model; the state of its optimizer is not read
             root = self._group(members["model_weights"], "model_weights")
         if (layer_names := self._file.attributes(root, "layer_names")) is not None:
             self.layout = "keras-h5"

@@ -48,18 +48,19 @@ class Structure:
         self.heap_objects: dict[int, dict[int, tuple[int, int]]] = {}
         self.root = self._superblock()
 
-    def corrupt(self, why: str) -> CheckpointError:
+    def corrupt(self, reason: str) -> CheckpointError:
         """A CorruptCheckpointError naming the file."""
-        return self.source.corrupt(why)
+        return self.source.corrupt(reason)
 
-    def unsafe(self, why: str) -> UnsafeCheckpointError:
+    def unsafe(self, reason: str) -> UnsafeCheckpointError:
         """An UnsafeCheckpointError naming the file."""
-        return UnsafeCheckpointError(f"{self.source.label} is refused: {why}.")
+        return UnsafeCheckpointError(f"{self.source.label} is refused: {reason}.")
 
-    def unsupported(self, what: str) -> CheckpointError:
+    def unsupported(self, feature: str) -> CheckpointError:
         """A CorruptCheckpointError for valid HDF5 that Keras does not write."""
         return CorruptCheckpointError(
-            f"{self.source.label} uses a feature of HDF5 that Keras does not write, and that is not supported: {what}."
+            f"{self.source.label} uses a feature of HDF5 that Keras does not write, and that is not "
+            f"supported: {feature}."
         )
 
     def spend(self, count: int) -> None:

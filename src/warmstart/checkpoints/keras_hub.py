@@ -34,8 +34,8 @@ SEEDS = "seed_generator"
 """Part of the names of random generator states, which are not weights."""
 
 Rename = Callable[[list[str]], Mapping[str, str]]
-"""Maps names of layers, as above, to those of a family's modules. Unknown names are not changed;
-the error for filling a model then names them.
+"""Maps names of layers, as above, to those of a family's modules. It leaves out unknown names, which the
+error of filling a model then lists.
 """
 
 
@@ -130,7 +130,7 @@ def pytorch_arrays(
             if all(f"{part}.{variable}" in derived for part in parts):
                 pieces = [derived.pop(f"{part}.{variable}") for part in parts]
                 derived[f"{module}.{variable}"] = _side_by_side(pieces)
-    return DerivedCheckpoint(checkpoint, derived, layout="keras-hub", whole_names=False)
+    return DerivedCheckpoint(checkpoint, derived, layout="keras-hub", keep_others=False)
 
 
 def converter(rules: Rules, **options: Any) -> Callable[[Checkpoint], Checkpoint]:

@@ -95,4 +95,4 @@ def _renamed(checkpoint: Checkpoint, names: Mapping[str, str], layout: str) -> C
             derived[new] = Derived((name,), shape[1:], itemgetter(0))
         else:
             derived[new] = Derived((name,), shape, np.asarray)
-    return DerivedCheckpoint(checkpoint, derived, layout=layout, whole_names=False)
+    return DerivedCheckpoint(checkpoint, derived, layout=layout, keep_others=False)

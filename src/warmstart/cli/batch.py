@@ -13,7 +13,7 @@ import click
 
 from warmstart.cli.arguments import STDIN
 from warmstart.core.records.suffixes import SUFFIXES
-from warmstart.core.terminal import complain, is_quiet, say
+from warmstart.core.terminal import is_quiet, print_error, say
 from warmstart.errors import UsageError
 
 if TYPE_CHECKING:
@@ -122,12 +122,12 @@ def _print(result: BatchResult) -> None:
     print(f"{result.folder}: {usable:,} of {result.rows:,} succeeded ({before}{now:,} now{speed})")
     if not result.failed:
         return
-    complain(f"\n{result.failed:,} failed; they are listed in {result.folder}/_failed:")
+    print_error(f"\n{result.failed:,} failed; they are listed in {result.folder}/_failed:")
     for index, failure in enumerate(result.failures()):
         if index == SHOWN_FAILURES:
-            complain("  …")
+            print_error("  …")
             break
-        complain(f"  {failure['error']}")
+        print_error(f"  {failure['error']}")
 
 
 @contextmanager

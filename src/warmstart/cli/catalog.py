@@ -13,7 +13,7 @@ import click
 from warmstart.catalog.words import config_in_words, preprocessing_in_words
 from warmstart.cli.help import Argument, Command, Option
 from warmstart.cli.parameters import json_option
-from warmstart.core.terminal import complain
+from warmstart.core.terminal import print_error
 from warmstart.counts import counted
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def list_command(pattern: str, task: str | None, family: str | None, as_json: bo
         conditions += [
             f"{key} {value!r}" for key, value in (("task", task), ("family", family)) if value
         ]
-        complain(f"No model matches {', '.join(conditions)}; `warmstart list` shows all.")
+        print_error(f"No model matches {', '.join(conditions)}; `warmstart list` shows all.")
         click.get_current_context().exit(1)
     print(entries)
     if sys.stdout.isatty():

@@ -73,7 +73,7 @@ def command(
     For a precision other than float32 it also prints the agreement with float32 and the speed.
     """
     from warmstart.cli.models import open_model
-    from warmstart.core.terminal import complain, say
+    from warmstart.core.terminal import print_error, say
     from warmstart.engines.choose import check_options
     from warmstart.errors import (
         SourceError,
@@ -100,7 +100,7 @@ def command(
                     _compare(model, reference, inputs, is_timed)
         except WarmstartError as error:
             reason = in_flags(explained(error), click.get_current_context().command.params)
-            complain(f"{name}: {reason}")
+            print_error(f"{name}: {reason}")
             errors.append(error)
     if errors:
         untried = [error for error in errors if isinstance(error, UsageError | SourceError)]

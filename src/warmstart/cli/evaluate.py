@@ -106,7 +106,7 @@ def evaluate(
     from warmstart.cli.progress import counting
     from warmstart.core.evaluation import example_unit
     from warmstart.core.reading import check_exists
-    from warmstart.core.terminal import complain
+    from warmstart.core.terminal import print_error
     from warmstart.errors import documented_in
 
     opened = open_model(
@@ -125,7 +125,7 @@ def evaluate(
     else:
         print(metrics)
     if metrics["errors"]:
-        complain(f"{len(metrics['errors']):,} could not be read:")
+        print_error(f"{len(metrics['errors']):,} could not be read:")
         for error in metrics["errors"]:
-            complain(f"  {error}")
+            print_error(f"  {error}")
         click.get_current_context().exit(1)

@@ -11,7 +11,7 @@ import click
 from warmstart.cli.help import Argument, Command, Group, Option
 from warmstart.cli.parameters import json_option
 from warmstart.cli.progress import downloads
-from warmstart.core.terminal import complain, say
+from warmstart.core.terminal import print_error, say
 from warmstart.counts import counted
 from warmstart.errors import (
     UnknownModelError,
@@ -64,10 +64,10 @@ def pull_command(
                         print(f"{name}\t{path}")
             except WarmstartError as error:
                 errors.append(error)
-                _complain(name, error)
+                _print_error(name, error)
     if errors:
         if len(names) > 1:
-            complain(f"{len(errors)} of {len(names)} could not be fetched")
+            print_error(f"{len(errors)} of {len(names)} could not be fetched")
         untried = [error for error in errors if isinstance(error, UsageError)]
         click.get_current_context().exit(2 if len(untried) == len(names) else 1)
 
@@ -164,7 +164,7 @@ def rm(pattern: str, pins: bool) -> None:
         programs.remove()
         remove_unfinished()
     except WarmstartError as error:
-        _complain("", error)
+        _print_error("", error)
         click.get_current_context().exit(1)
     for file in removed:
         print(f"removed {file.source}")
@@ -172,7 +172,9 @@ def rm(pattern: str, pins: bool) -> None:
     if programs:
         print(f"{programs}, {_size(size)}")
     if not removed and not programs and not pins and pattern != "*":
-        complain(f"warmstart: nothing in the cache matches {pattern!r}; see `warmstart cache ls`")
+        print_error(
+            f"warmstart: nothing in the cache matches {pattern!r}; see `warmstart cache ls`"
+        )
         click.get_current_context().exit(1)
 
 
@@ -207,7 +209,9 @@ def verify(pattern: str, as_json: bool) -> None:
             print(f"{file.source}: {problem}")
         print(f"{len(checked) - len(bad)} of {counted(len(checked), 'file')} intact")
     if not checked and pattern != "*":
-        complain(f"warmstart: nothing in the cache matches {pattern!r}; see `warmstart cache ls`")
+        print_error(
+            f"warmstart: nothing in the cache matches {pattern!r}; see `warmstart cache ls`"
+        )
         click.get_current_context().exit(1)
     if bad:
         say(
@@ -234,9 +238,9 @@ def _unique(files: Iterator[Any]) -> list[Any]:
     return list(dict.fromkeys(files))
 
 
-def _complain(name: str, error: WarmstartError) -> None:
+def _print_error(name: str, error: WarmstartError) -> None:
     message = explained(error)
-    complain(f"warmstart: {name + ': ' if name and name not in message else ''}{message}")
+    print_error(f"warmstart: {name + ': ' if name and name not in message else ''}{message}")
 
 
 def _print_json(value: Any) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from warmstart.core.terminal import complain, is_quiet, say
+from warmstart.core.terminal import is_quiet, print_error, say
 
 if TYPE_CHECKING:
     from warmstart.core.calibration import Request
@@ -76,7 +76,7 @@ def licences_printed() -> Iterator[None]:
 
     def show(message: Any, category: type[Warning], *where: Any, **options: Any) -> None:
         if issubclass(category, LicenceWarning):
-            complain(f"Licence: {message}")
+            print_error(f"Licence: {message}")
         else:
             before(message, category, *where, **options)
 

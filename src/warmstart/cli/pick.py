@@ -52,7 +52,7 @@ def command(data: str, candidates: tuple[str, ...], seed: int, as_json: bool) ->
     """
     from warmstart.cli.models import compiling
     from warmstart.cli.progress import counting
-    from warmstart.core.terminal import complain
+    from warmstart.core.terminal import print_error
     from warmstart.image.train.pick import pick
 
     pairs = [_pair(text) for text in candidates] or None
@@ -63,7 +63,7 @@ def command(data: str, candidates: tuple[str, ...], seed: int, as_json: bool) ->
     else:
         print(ranking)
     for name, reason in ranking.failed.items():
-        complain(f"{name}: {reason}")
+        print_error(f"{name}: {reason}")
     if ranking.failed:
         click.get_current_context().exit(1)
 

@@ -29,7 +29,7 @@ def run(request: Request) -> None:
     from warmstart.cli.models import open_engine
     from warmstart.core.options import make
     from warmstart.core.output_files import CommandInputs
-    from warmstart.core.terminal import complain
+    from warmstart.core.terminal import print_error
 
     if request.as_json and request.as_csv:
         raise UsageError("Choose one of --json and --csv.")
@@ -69,14 +69,14 @@ def run(request: Request) -> None:
             if not sys.stdout.isatty():  # on a terminal the printed results show the progress
                 progress(model.name, done, total)
     if failed:
-        complain(f"\n{len(failed)} of {counted(len(failed) + usable, 'input')} failed:")
+        print_error(f"\n{len(failed)} of {counted(len(failed) + usable, 'input')} failed:")
         context = click.get_current_context()
         text = possible_text(request.arguments)
         if text and not _may_be_text(request):  # checked last, since it imports other wings
             text = None
         for failure in failed:
             advice = f". {piping(text, request.command)}" if text and failure.input == text else ""
-            complain(f"  {in_flags(str(failure.error), context.command.params)}{advice}")
+            print_error(f"  {in_flags(str(failure.error), context.command.params)}{advice}")
         context.exit(1)
 
 

@@ -78,7 +78,7 @@ def command(
     from warmstart.cli.models import open_engine
     from warmstart.core.output_files import check_new_folder
     from warmstart.core.search import Index, is_index
-    from warmstart.core.terminal import complain, say
+    from warmstart.core.terminal import print_error, say
     from warmstart.counts import counted
 
     if column is not None and not names_table(corpus):
@@ -93,7 +93,7 @@ def command(
     count = counted(len(index), input_kind.noun, input_kind.plural)
     say(f"Model: {opened.name}; searching {count}")
     for error in index.errors:
-        complain(f"  left out: {error}")
+        print_error(f"  left out: {error}")
     if output is not None:
         say(f"written: {index.save(output)}")
     inputs = [item.value for item in input_kind.stream(input_kind.from_arguments(queries))]

@@ -45,7 +45,7 @@ def run(request: Request) -> None:
     from warmstart.cli.models import open_engine
     from warmstart.cli.predict import opened
     from warmstart.core.options import make
-    from warmstart.core.terminal import complain, say
+    from warmstart.core.terminal import print_error, say
 
     if request.as_json and request.as_csv:
         raise UsageError("Choose one of --json and --csv.")
@@ -78,9 +78,9 @@ def run(request: Request) -> None:
     if target:
         say(f"written: {target}, {counted(count, 'row')}")
     if failures:
-        complain(f"\n{len(failures):,} of {counted(count, 'row')} failed:")
+        print_error(f"\n{len(failures):,} of {counted(count, 'row')} failed:")
         for failure in failures:
-            complain(f"  {failure}")
+            print_error(f"  {failure}")
         click.get_current_context().exit(1)
 
 

@@ -1,3 +1,4 @@
-"""The base of all tasks: finding, opening, compiling and saving models; inputs and results.
-Without TensorFlow.
+"""What all tasks share: finding, opening, compiling and saving models, their inputs and results.
+
+Nothing here imports TensorFlow before it is needed.
 """

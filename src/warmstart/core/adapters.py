@@ -1,7 +1,7 @@
-"""Bundles that hold an adapter in place of weights: the base is identified by name and sha256, and both
-are merged.
+"""Bundles that contain a LoRA adapter instead of weights.
 
-The files are those of Hugging Face PEFT; source of the formula: Hu et al., "LoRA" (2021),
+The adapter names its base model by source and sha256; both are merged when the bundle is opened. The
+files have the format of Hugging Face PEFT. Source of the formula: Hu et al., "LoRA" (2021),
 arXiv:2106.09685.
 """
 
@@ -31,9 +31,7 @@ FORMER_DIGESTS = {
     "a727524480fcc87f32efa30ea54e8338d426276f0e968f53ea8dfb869cb3238b":  # sst2_bert_tiny
         "e8f0723dbbd2f86e7a9a7bde9c0c07cfa74fe9cf45c06e65db94e583110e4bf1",
 }  # fmt: skip
-"""sha256 of embedded weights as version 0.1 stored them -> of the same numbers as they are stored
-now.
-"""
+"""sha256 of embedded weights in version 0.1 -> sha256 of the same weights in the present format."""
 
 
 def is_adapter(path: Path | None) -> bool:
@@ -42,8 +40,8 @@ def is_adapter(path: Path | None) -> bool:
 
 
 class Merged(Checkpoint):
-    """The base's arrays with the adapter's changes, and the adapter's own heads, in the base's
-    layout.
+    """The arrays of the base with the adapter applied, and the heads of the adapter, in the layout
+    of the base.
 
     Names are those of the reference's modules, without the prefix of a model with a head.
     """
@@ -54,15 +52,15 @@ class Merged(Checkpoint):
         self, path: Path, base: Checkpoint, adapter: Checkpoint, scale: float, layout: Layout
     ):
         self.path, self.base, self.adapter, self.scale = path, base, adapter, scale
-        own = {layout.bare(name.removeprefix(ROOT)): name for name in adapter.names()}
-        self._low = {
-            name.removesuffix(".lora_A.weight"): index
-            for name, index in own.items()
+        sources = {layout.bare(name.removeprefix(ROOT)): name for name in adapter.names()}
+        self._lora_a = {
+            name.removesuffix(".lora_A.weight"): source
+            for name, source in sources.items()
             if ".lora_A." in name
         }
-        self._heads = {name: index for name, index in own.items() if ".lora_" not in name}
+        self._heads = {name: source for name, source in sources.items() if ".lora_" not in name}
         self._base = {layout.bare(name): name for name in base.names()}
-        for module in self._low:
+        for module in self._lora_a:
             if f"{module}.weight" not in self._base:
                 raise BundleError(
                     f"{path} adapts {module}, which its base {base.path} does not have."
@@ -78,27 +76,25 @@ class Merged(Checkpoint):
         return self.base, self._base[name]
 
     def shape(self, name: str) -> tuple[int, ...]:
-        checkpoint, own = self._origin(name)
-        return checkpoint.shape(own)
+        checkpoint, source = self._origin(name)
+        return checkpoint.shape(source)
 
     def dtype(self, name: str) -> str:
-        checkpoint, own = self._origin(name)
-        return checkpoint.dtype(own)
+        checkpoint, source = self._origin(name)
+        return checkpoint.dtype(source)
 
     def read(self, name: str) -> np.ndarray:
-        checkpoint, own = self._origin(name)
-        value = checkpoint.read(own)
-        low = self._low.get(name.removesuffix(".weight"))
-        if low and name.endswith(".weight") and name not in self._heads:
-            first, second = (
-                self.adapter.read(low.replace(".lora_A.", part))
-                for part in (".lora_A.", ".lora_B.")
-            )
-            if (second.shape[0], first.shape[1]) != value.shape:
+        checkpoint, source = self._origin(name)
+        value = checkpoint.read(source)
+        lora_a = self._lora_a.get(name.removesuffix(".weight"))
+        if lora_a and name.endswith(".weight") and name not in self._heads:
+            a = self.adapter.read(lora_a)
+            b = self.adapter.read(lora_a.replace(".lora_A.", ".lora_B."))
+            if (b.shape[0], a.shape[1]) != value.shape:
                 raise BundleError(
-                    f"{self.path}: the adapter of {name} is for another shape than {value.shape}."
+                    f"{self.path}: the adapter of {name} does not fit its shape {value.shape}."
                 )
-            value = value.astype(np.float32) + np.float32(self.scale) * (second @ first)
+            value = value.astype(np.float32) + np.float32(self.scale) * (b @ a)
         return value
 
     def close(self) -> None:
@@ -107,11 +103,11 @@ class Merged(Checkpoint):
 
 
 def open_merged(path: Path) -> Checkpoint:
-    """The weights that an adapter makes of its base.
+    """The weights of a base model with an adapter applied.
 
     Raises:
         BundleError: the adapter's files are damaged, or its base cannot be read.
-        ChecksumError: the base is another file than the one that was adapted.
+        ChecksumError: the base is not the file that the adapter was trained on.
     """
     from warmstart.checkpoints.formats import open_checkpoint
 

@@ -1,16 +1,16 @@
 """A bundle: one folder that holds a model, without code and without pickles.
 
-model.safetensors                  the weights, named layer/weight; or instead
-artifacts/float32/artifact.json    names of them in the compiled program (see `checkpoints.program`); or
-adapter_model.safetensors          what changes the weights of a base that adapter_config.json names
+model.safetensors                  the weights, named layer/weight; or instead of this file:
+artifacts/float32/artifact.json    where the compiled program has each weight (see `checkpoints.program`),
+adapter_model.safetensors          or a LoRA adapter for the base model that adapter_config.json names
 warmstart.json                     format, entry, sha256 of the weights
 labels.json                        [{"index": 0, "id": "…", "name": "…"}, …]
 artifacts/float32/                 the compiled program (see `engines.store`), so that
                                    predicting needs no TensorFlow
-artifacts/int8/                    the same in int8, where it was saved so
+artifacts/int8/                    the same in int8, if the model was saved in int8
 README.md                          the model card
-training.json, report.html         how it was fine-tuned, where it was
-…                                  files of the task, such as a tokenizer; their sha256 is in the manifest
+training.json, report.html         settings and results of the fine-tuning, if there was one
+…                                  files of the task, such as a tokenizer; the manifest has their sha256
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ TRAINING, REPORT = "training.json", "report.html"
 STATE = "training"
 """The folder with the state of the fine-tuning that wrote the bundle; not a part of it."""
 FILE_NAME = re.compile(r"(\w[\w.-]*/)?[\w.][\w.-]*")
-"""Names of the task's own files: in the folder itself, or in one of it."""
+"""A valid name of a file of the task: in the folder of the bundle, or one folder deeper."""
 LARGEST_JSON = 64 * 2**20
 
 
@@ -63,10 +63,14 @@ def is_bundle(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a bundle says of itself; `weights` is its file of weights or the adapter, `digest` its
-    sha256.
+    """The content of a bundle, whose files of the task were compared with their sha256.
 
-    The task's own files were compared with their sha256 when the bundle was read.
+    Attributes:
+        folder: of the bundle.
+        entry: of the model.
+        labels: in the order of the outputs.
+        digest: the sha256 of the weights or adapter.
+        weights: the file with the weights or the adapter.
     """
 
     folder: Path
@@ -146,12 +150,12 @@ def write(
         entry: of the model.
         arrays: weights by name.
         labels: of its outputs, in order.
-        fill: puts `program.tflite` and `probe.npz` into its folder; returns the record.
+        fill: writes `program.tflite` and `probe.npz` into a folder, and returns the record.
         precision: of the numbers in the program file: `"float32"` or `"float16"`.
         card: the model card; default: made from the entry.
         files: the task's own files by name: bytes, or a path to copy from.
-        weights: the name of the file for the arrays: `WEIGHTS`, `ADAPTER`, or `IN_PROGRAM`: the
-            program's own numbers are the weights, and are not stored twice.
+        weights: the file for the arrays: `WEIGHTS`, `ADAPTER`, or `IN_PROGRAM` if the compiled program
+            contains them, so that they are not stored twice.
         int8: the program in int8, if the bundle has one.
 
     Raises:
@@ -213,7 +217,7 @@ def write_int8(folder: Path, int8: store.Artifact, name: str, digest: str) -> No
 
 
 def model_card(entry: Entry, labels: Sequence[Label]) -> str:
-    """A short card: what the model is, what it was measured at, how to use it."""
+    """A short model card: what the model is, its metrics, and how to use it."""
     shown = ", ".join(label.name for label in labels[:10]) + (", …" if len(labels) > 10 else "")
     rows = [("task", entry.task), ("parameters", f"{entry.parameters:,}")]
     if labels:
@@ -260,11 +264,11 @@ def _write_json(path: Path, data: Any) -> None:
 
 
 def _not_finite(constant: str) -> Any:
-    raise ValueError(f"it holds {constant}, which is not a finite number")
+    raise ValueError(f"it contains {constant}, which is not a finite number")
 
 
 def _check_statistics(folder: Path, values: Any, name: str = "") -> None:
-    """Refuse means and deviations by which nothing can be normalised.
+    """Refuse means and standard deviations that cannot normalise an input.
 
     Raises:
         BundleError: a number is not finite, or a standard deviation is 0.

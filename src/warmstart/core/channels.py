@@ -1,4 +1,4 @@
-"""Weights of networks for RGB pictures, for pictures with another number of channels."""
+"""Converts the weights of a network for RGB pictures to another number of channels."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ RGB = 3
 
 
 def inflated(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """An array for three channels, for as many as `shape` has; others as they are.
+    """An array of a network for three channels, converted to the number of channels in `shape`.
 
-    Of a convolution's kernel (h, w, 3, filters) the three slices are repeated in turn and scaled by
-    3 / channels; for one channel that is their sum. So a picture of equal channels gives what it
-    gave in red, green and blue, exactly for one channel or a multiple of three (Carreira and
-    Zisserman 2017, arXiv:1705.07750, inflate along time alike). Means and variances of the channels
-    (3,) are repeated; for one channel they are averaged.
+    The three slices of a convolution kernel (h, w, 3, filters) are repeated in turn and scaled by
+    3 / channels; for one channel they are added up. A picture whose channels are equal then gives
+    the same outputs as in RGB, exactly so for one channel or a multiple of three. Carreira and
+    Zisserman (2017), arXiv:1705.07750, inflate kernels along time in this way. Means and variances
+    of the channels (3,) are repeated; for one channel they are averaged.
 
     Args:
         array: of the network for three channels.
-        shape: in the other network.
+        shape: of the array in the other network; if it is the same, the array is not changed.
 
     Raises:
-        ValueError: the shapes differ in something else.
+        ValueError: the shapes differ in more than the number of channels.
     """
     axes = [
         axis

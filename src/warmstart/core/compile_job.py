@@ -1,7 +1,8 @@
-"""The process that compiles or exports: reads a job as JSON from standard input, writes progress as
-JSON lines.
+"""The process that compiles or exports: it reads a job as JSON from standard input, and writes JSON
+lines.
 
-Lines: `{"stage": text}` while it works; last `{"record": …}` or `{"error": class, "message": text}`.
+A line is `{"stage": text}` for each stage; the last one is `{"record": …}` or
+`{"error": class, "message": text}`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.catalog import Entry
-from warmstart.core.compiling import Report, build_keras, fill_graph, numbers, origin
+from warmstart.core.compiling import Report, build_keras, fill_graph, origin, scalars
 from warmstart.core.task import task_class
 from warmstart.core.weights import Weights
 from warmstart.errors import CacheError, WarmstartError
@@ -26,8 +27,8 @@ from warmstart.hub.files import cache_error, is_full
 Job = Mapping[str, Any]
 Build = Callable[[], Any]
 NOT_NEEDED = ("matplotlib", "sklearn")
-"""Keras imports them if they are installed, for plots and wrappers: a third of its own time. NNCF
-needs them.
+"""Packages that Keras imports if they are installed, for plots and wrappers, which takes a third of its
+import time. NNCF needs them.
 """
 
 
@@ -43,7 +44,7 @@ def _compile(
         if record := fill_graph(entry, weights, folder, lambda: model, report, template):
             return record
     program = task_class(entry.task).program(entry, model)
-    made = compile_program(program, folder, job["precision"], report, numbers=numbers(entry))
+    made = compile_program(program, folder, job["precision"], report, scalars=scalars(entry))
     return {**made, **origin(entry, weights)}
 
 
@@ -95,7 +96,7 @@ def _export(
 
 def main() -> int:
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever a library prints goes with the noise, not between our lines
+    os.dup2(2, 1)  # what libraries print must not mix with the JSON lines
 
     def send(**message: Any) -> None:
         print(json.dumps(message), file=lines, flush=True)
@@ -126,8 +127,8 @@ def main() -> int:
 
 
 def _explained(error: Exception, job: Job) -> WarmstartError | None:
-    """The error that the job ends with; None if it was not foreseen."""
-    if not isinstance(error, CacheError) and is_full(error):  # of TensorFlow, of its converter, ...
+    """The error to report for an exception; None if the exception is unexpected."""
+    if not isinstance(error, CacheError) and is_full(error):  # also from TensorFlow
         folder = Path(job["folder"]).parent if "folder" in job else Path(job["path"]).parents[1]
         folder = folder.absolute()
         if folder.is_relative_to(home()):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 Report = Callable[[str], None]
 Started = Callable[["subprocess.Popen[str]"], None]
-NUMBERS = ("temperature",)
+SCALARS = ("temperature",)
 """Config keys that fine-tuning changes and that are constants in the program."""
 COMPILER = (sys.executable, "-m", "warmstart.core.compile_job")
 
@@ -48,11 +48,11 @@ def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
 
     Args:
         entry: architecture and config.
-        weights: what fills it.
+        weights: the weights of the network.
         **options: `include_top`, `input_shape`, `pooling`, as the architectures take them.
 
     Raises:
-        CheckpointError: the weights do not fit, or are unusable.
+        CheckpointError: the weights do not fit the network, or cannot be read.
         UsageError: the config or an option does not fit the architecture.
         MissingPackageError: TensorFlow is not installed.
     """
@@ -67,7 +67,7 @@ def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
         model = module.build(entry.config, **options)
     except WarmstartError:
         raise
-    except (AttributeError, KeyError, TypeError, ValueError) as error:  # of an edited config
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # from an edited config
         raise UsageError(
             f"The config of {entry.name} does not describe a network of {entry.architecture}: "
             f"{first_line(error)}"
@@ -87,22 +87,20 @@ def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
 
 
 def artifact_key(entry: Entry, weights: Weights, precision: str) -> str:
-    """The key under which the store keeps the program of these weights."""
+    """The key of the program of these weights in the artifact store."""
     return store.content_key(weights.digest, _key_config(entry), _file_precision(precision))
 
 
 def graph_key(entry: Entry, precision: str) -> str:
-    """The key under which the store records a program of the same network with any weights."""
+    """The key of a network in the artifact store, whatever its weights."""
     config = _key_config(entry)
-    config["config"] = {k: v for k, v in config["config"].items() if k not in NUMBERS}
+    config["config"] = {k: v for k, v in config["config"].items() if k not in SCALARS}
     return store.content_key("any", config, _file_precision(precision))
 
 
-def numbers(entry: Entry) -> dict[str, float]:
-    """The values of `NUMBERS` in the config; like weights, they differ between networks of one
-    graph.
-    """
-    return {k: float(v) for k, v in entry.config.items() if k in NUMBERS}
+def scalars(entry: Entry) -> dict[str, float]:
+    """The values of `SCALARS` in the config; like weights, they differ between networks of one graph."""
+    return {k: float(v) for k, v in entry.config.items() if k in SCALARS}
 
 
 def _key_config(entry: Entry) -> dict[str, Any]:
@@ -133,21 +131,21 @@ def compiled(
 ) -> store.Artifact:
     """The artifact of a model: from the store, or compiled in a process of its own.
 
-    The other process keeps TensorFlow's half gigabyte out of this one, and its crash from being
-    ours. Where TensorFlow is here already and the graph is known from other weights, it is filled
-    in this one.
+    A separate process keeps the half gigabyte of TensorFlow out of this one, which also survives a
+    crash of it. If TensorFlow is already imported and the graph is known from other weights, the
+    program is filled in this process.
 
     Args:
         entry, weights: the model.
         precision: of the program.
-        report: called with what is being done.
-        started: called with the other process. Ctrl+C in the terminal then does not reach it, and
+        report: called with each stage.
+        started: called with the separate process. Ctrl+C in the terminal then does not reach it, and
             nothing is compiled in this process.
 
     Raises:
-        CompileError: the model could not be compiled, or the program strays from Keras.
-        CheckpointError: the weights cannot be opened; some lie in a program, which may be damaged
-            or gone.
+        CompileError: the model could not be compiled, or the outputs of the program differ from those of
+            Keras.
+        CheckpointError: the weights cannot be opened.
         MissingPackageError: it is not in the store, and TensorFlow is not installed.
     """
     key, file_precision = artifact_key(entry, weights, precision), _file_precision(precision)
@@ -157,7 +155,7 @@ def compiled(
     if weights.path is not None:
         from warmstart.checkpoints.formats import open_checkpoint
 
-        open_checkpoint(weights.path).close()  # where that fails, TensorFlow would not help
+        open_checkpoint(weights.path).close()  # an error here does not need TensorFlow
     require(
         "tensorflow",
         extra="tensorflow",
@@ -168,8 +166,8 @@ def compiled(
     template = store.template(graph)
 
     def fill(folder: Path) -> Mapping[str, Any]:
-        is_here = "tensorflow" in sys.modules  # starting it would take longest
-        if template is not None and is_here and started is None:
+        is_imported = "tensorflow" in sys.modules  # importing it takes the longest
+        if template is not None and is_imported and started is None:
             record = fill_graph(
                 entry, weights, folder, lambda: build_keras(entry, weights), report, template
             )
@@ -203,7 +201,7 @@ def fill_graph(
     from warmstart.engines.compile import fill_program
 
     program = task_class(entry.task).program(entry, build())
-    record = fill_program(program, folder, template, report, numbers=numbers(entry))
+    record = fill_program(program, folder, template, report, scalars=scalars(entry))
     return None if record is None else {**record, **origin(entry, weights)}
 
 
@@ -274,7 +272,7 @@ def run_process(
                 started(process)
             assert process.stdin is not None
             assert process.stdout is not None
-            with contextlib.suppress(BrokenPipeError):  # it is dead already: reported below
+            with contextlib.suppress(BrokenPipeError):  # it has ended: reported below
                 process.stdin.write(json.dumps(job))
                 process.stdin.close()
             for line in process.stdout:

@@ -1,5 +1,4 @@
-"""How the command line shows results: for a person, as JSON lines or as CSV, and as files next to
-them.
+"""The output of the command line: readable text, JSON lines or CSV, and files.
 
 The default fits every task. A task with outputs of its own (drawings, subtitles, sound) derives a
 console and declares their flags in an options class.
@@ -85,12 +84,12 @@ class Console:
             yield result
 
     def show(self, result: Any) -> str:
-        """One result for a person."""
+        """A result as readable text."""
         text: str = result.show()
         return text
 
     def to_json(self, result: Any) -> Mapping[str, Any]:
-        """One result as a line of JSON output, with the files that were written of it."""
+        """A result as a line of JSON output, with the paths of the files that were written for it."""
         return {**result.to_dict(), **self.written}
 
     def columns(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`Evaluation`: the metrics of a model on labelled data, as a dict that shows itself."""
+"""`Evaluation`: the metrics of a model on labelled data, as a dict that prints as a table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHOWN = 20
 """Classes that are printed."""
 MISTAKES = 5
 """Confusions and mistakes that are printed."""
-OF_FORECASTS = ("mean_wQL", "MASE", "coverage_80")
+FORECAST_METRICS = ("mean_wQL", "MASE", "coverage_80")
 """Metrics in which a forecaster is compared with its baselines."""
 
 
@@ -108,7 +108,7 @@ class Evaluation(dict[str, Any]):
         """
         if "baselines" in self:
             rows = {self.model: self, **self["baselines"]}
-            return {name: {key: row[key] for key in OF_FORECASTS} for name, row in rows.items()}
+            return {name: {key: row[key] for key in FORECAST_METRICS} for name, row in rows.items()}
         for value in self.values():
             if isinstance(value, Mapping) and all(
                 isinstance(metrics, Mapping) for metrics in value.values()

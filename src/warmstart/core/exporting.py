@@ -1,4 +1,4 @@
-"""`Model.export`: the model's program in the formats of others, checked before it is there.
+"""`Model.export`: writes the model's program in another format, after comparing it with the model.
 
 An export does not describe how its inputs are made and what its outputs mean. That is written to
 `model.json` in its folder, or to `<name of the file>.json` next to its file.
@@ -127,7 +127,7 @@ def _require_packages(format: str) -> None:
     """Check that the packages that write a format are installed.
 
     Raises:
-        MissingPackageError: it is not.
+        MissingPackageError: one is not.
     """
     if packages := NEEDS.get(format):
         require(*packages, extra=format, purpose=f"to export as {format}")

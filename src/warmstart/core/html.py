@@ -1,7 +1,7 @@
-"""Pieces of HTML with which results show themselves in a notebook.
+"""HTML of results in notebooks.
 
-They have inline styles only, no scripts and nothing from elsewhere, and take the colours of the
-notebook, so that they are readable in light and dark themes. Texts are escaped; `<bdi>` keeps the
+It has inline styles only, no scripts and no external resources, and takes the colours of the
+notebook, so that it is readable in light and dark themes. Texts are escaped; `<bdi>` keeps the
 direction of one text from changing that of its neighbours.
 """
 
@@ -27,7 +27,7 @@ MAX_SIDE = 720
 
 
 def text(value: object) -> str:
-    """A text that is shown as it is."""
+    """An escaped text, isolated from the direction of its neighbours."""
     return f"<bdi>{escape(str(value))}</bdi>"
 
 

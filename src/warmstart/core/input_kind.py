@@ -1,6 +1,6 @@
 """Types of input: photos, texts, recordings, series, … in Python, in requests and on the command line.
 
-An input kind defines how many inputs a Python object holds, and reads one from a request or an
+An input kind defines how many inputs a Python object contains, and reads one from a request or an
 argument. No path or URL of a request is opened here: a string in JSON is a text, or base64.
 """
 

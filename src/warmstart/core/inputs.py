@@ -30,8 +30,8 @@ class Item:
     """One input: `name` is its path or URL, or "item 3" (counted from 1); `value` is what the task
     decodes.
 
-    The value of an input that cannot be read, such as an unreadable folder, is an `InputError`: the
-    others are answered all the same. `index` counts the inputs of a call from 0; random seeds
+    The value of an input that cannot be read, such as an unreadable folder, is an `InputError`, so that
+    the other inputs are still processed. `index` counts the inputs of a call from 0; random seeds
     depend on it.
     """
 
@@ -58,11 +58,11 @@ class Prepared:
 
 
 def is_single(inputs: Any) -> bool:
-    """Whether the argument is one picture, whose result is not a list.
+    """Whether the argument is one input, whose result is not a list.
 
-    One is: a path or URL, bytes, a file object, a PIL image, an array of two or three dimensions.
-    Folders and glob patterns are many, also when they hold one; so are lists, generators and arrays
-    of four dimensions.
+    One input is a path or URL, bytes, a file object, a PIL image, or an array of at most three
+    dimensions. Folders and glob patterns are several, even if they match one file; so are lists,
+    generators and arrays of four dimensions.
     """
     if isinstance(inputs, (str, os.PathLike)):
         if scheme(inputs) is not None:
@@ -84,19 +84,22 @@ def is_single(inputs: Any) -> bool:
 
 
 def iter_items(inputs: Any, *, suffixes: Collection[str] | None, what: str) -> Iterator[Item]:
-    """The single items of `inputs`, one at a time; a generator is asked for its next element only
-    when needed.
+    """The single items of `inputs`, one at a time; the next element of a generator is taken only when
+    it is needed.
 
-    Folders are searched to their end, hidden files and folders left out, for files whose suffix is
-    one of `suffixes` (lower case, with the dot; None: all files). They come in natural order (img2 before img10),
-    the files of a folder before its folders; each real folder is visited once, whatever links lead
-    to it. Patterns are those of `glob` with "**"; a file whose name is the pattern itself comes
-    first. Names of folders and patterns in a list are expanded too.
+    Folders are searched recursively, without hidden files and folders, in natural order (img2 before
+    img10), the files of a folder before its folders. Each folder is visited once, even if several
+    links lead to it. Patterns are those of `glob` with "**"; a file whose name is the pattern itself
+    comes first. Folders and patterns in a list are expanded, too.
 
-    `what` the items are, for messages.
+    Args:
+        inputs: an input, a folder, a pattern, or an iterable of these.
+        suffixes: of the files in folders, in lower case, with the dot; None: all files.
+        what: the noun for an item, for messages.
 
-    Raises UsageError: for something that is not an input at all at once; for a folder or pattern
-    without a single picture when it is searched.
+    Raises:
+        UsageError: at once, if `inputs` is not an input; when it is searched, if a folder or pattern
+            has no file.
     """
     if is_single(inputs):
         return iter([Item(input_name(inputs) or "item 1", inputs)])
@@ -141,23 +144,23 @@ def _expanded(path: str, suffixes: Collection[str] | None, what: str) -> Iterato
     if os.path.isdir(path):
         paths = _search(path, ("**", "*"), suffixes)
         names = "" if suffixes is None else f" ({', '.join(sorted(suffixes))})"
-        nothing = f"the folder {printable(path)} contains no {what}{names}"
+        message = f"the folder {printable(path)} contains no {what}{names}"
     else:
         parts = PurePath(path).parts
         anchor = PurePath(path).anchor
         parts = parts[1:] if anchor else parts
-        # "photos/*" means the pictures there; "photos/*.dat" means what it says.
+        # "photos/*" matches files with one of the suffixes, "photos/*.dat" all that it names.
         named = PurePath(parts[-1]).suffix.strip(".*") != ""
         paths = _search(
             anchor, (*parts, "*") if parts[-1] == "**" else parts, None if named else suffixes
         )
-        nothing = f"no {what} matches the pattern {printable(path)}"
+        message = f"no {what} matches the pattern {printable(path)}"
     empty = True
     for item in paths:
         empty = False
         yield item
     if empty:
-        raise UsageError(nothing)
+        raise UsageError(message)
 
 
 def _search(
@@ -167,7 +170,7 @@ def _search(
     memory at a time.
 
     The state of the search is a folder and the parts of the pattern still to match. No state is
-    entered twice, so links that lead back end, and "**/**" finds nothing twice.
+    entered twice, so cycles of links end, and "**/**" finds no file twice.
     """
     seen: set[tuple[int, int, int]] = set()
     stack = [(root, pattern)]

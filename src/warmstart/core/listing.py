@@ -1,4 +1,4 @@
-"""`Entries`: entries of the catalogue as a list that shows itself as a table."""
+"""`Entries`: entries of the catalogue as a list that prints as a table."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
 
 
 def _megabytes(entry: Entry) -> str:
-    """Four bytes a parameter: what the published float32 files hold, give or take their names."""
+    """The approximate size of the float32 weights: four bytes per parameter."""
     if entry.parameters < 250_000:
         return "< 1 MB"
-    return f"{max(entry.parameters * 4 / 1e6, 0.1):,.0f} MB"
+    return f"{entry.parameters * 4 / 1e6:,.0f} MB"

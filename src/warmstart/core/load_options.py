@@ -36,7 +36,7 @@ _VALID: Mapping[str, tuple[tuple[type, ...], str]] = {
 
 
 def check_load_options(**options: Any) -> None:
-    """Check the options of `load` but `engine`, `precision` and `device`, which `engines.choose` checks.
+    """Check the options of `load`, except `engine`, `precision` and `device`; see `engines.choose`.
 
     Raises:
         UsageError: one is of a wrong type or out of range, or does not fit the precision.

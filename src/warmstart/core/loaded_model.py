@@ -180,7 +180,7 @@ class LoadedModel(CompiledModel, ABC):
             return self._keras
 
     def check_parts(self) -> None:
-        """Compare the parts of its bundle with each other, as far as they are read by now.
+        """Compare the parts of its bundle with each other, as far as they have been read.
 
         Raises:
             BundleError: two of them do not belong together.
@@ -249,7 +249,7 @@ class LoadedModel(CompiledModel, ABC):
         )  # measured with other weights
         module = architecture(entry.architecture)
         named = arrays(module, self.keras, entry.config) if has_network(entry.config) else {}
-        together = {**self._training_files(), **self.files(), **(files or {})}
+        all_files = {**self._training_files(), **self.files(), **(files or {})}
         return bundle.write(
             Path(folder),
             entry,
@@ -257,7 +257,7 @@ class LoadedModel(CompiledModel, ABC):
             self.labels,
             self.in_precision("float32").artifact.copy_to,
             card=card,
-            files=together,
+            files=all_files,
             weights=bundle.WEIGHTS if named else IN_PROGRAM,
             int8=self.artifact if self.precision == "int8" else self.own_artifact("int8"),
         )

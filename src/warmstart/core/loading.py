@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 FEW_CLASSES = 5
-"""Classes that the line about a default model names."""
+"""Maximum number of classes that the description of a default model lists."""
 
 
 @documented_in("weights.md#sources")
@@ -202,16 +202,16 @@ def backbone(
         )
     options: dict[str, Any] = {"include_top": False, "input_shape": shape, "pooling": pooling}
     if shape[2] != RGB and weights is not None:
-        coloured = backbone(name, weights=weights, input_shape=(*shape[:2], RGB), pooling=pooling)
+        rgb_model = backbone(name, weights=weights, input_shape=(*shape[:2], RGB), pooling=pooling)
         if any(
-            type(one).__name__ == "Normalization" and not one.weights for one in coloured.layers
+            type(one).__name__ == "Normalization" and not one.weights for one in rgb_model.layers
         ):
             raise UsageError(
                 f"{entry.name} normalises red, green and blue inside the network, so it takes 3 "
                 "channels."
             )
         model = build_keras(entry, Weights.random(), **options)
-        _copy_weights(coloured, model)
+        _copy_weights(rgb_model, model)
         return model
     own = weights in OWN
     if contents and own:
@@ -236,7 +236,9 @@ def backbone(
 def _repository(
     name: str | Path, folder: Path | None, weights: str | Path | None
 ) -> ModelSource | None:
-    """What a repository in Hugging Face layout holds, or one that an entry names; None for others."""
+    """The model of a repository in Hugging Face layout, or of the one that its entry names; None for other
+    models.
+    """
     if folder is None and not any(key.startswith("repo") for key in catalog.get(str(name)).weights):
         return None
     return open_source(name, weights=weights)
@@ -280,7 +282,7 @@ def list_models(
 def default_model(
     task: str = "image-classification", *, progress: hub.Progress | None = None, **options: Any
 ) -> tuple[Model[Any, Any, Any], str]:
-    """The model of a task that answers when none is named, and a few words on it.
+    """The default model of a task, and a short description of it.
 
     Args:
         task: its name.
@@ -301,7 +303,7 @@ def default_model(
     if any(file.source.startswith("embedded:") for file in model.entry.weights.values()):
         hint = f"inside the package; {hint}"
     if names := [label.name for label in model.labels]:
-        # a cat among blood cells has a label, too
+        # shows that a photo of anything else gets one of these classes, too
         named = f": {', '.join(names)}" if len(names) <= FEW_CLASSES else ""
         hint = f"{counted(len(names), 'class', 'classes')}{named}; {hint}"
     return model, hint
@@ -328,9 +330,7 @@ def _is_shape(shape: Any, least: int) -> bool:
 
 
 def _only_with_top(entry: Entry) -> bool:
-    """Whether the file with the top is here and the other is not: it does as well, without going
-    online.
-    """
+    """Whether only the file with the top is cached; it has all weights, so nothing is downloaded."""
     return hub.is_cached(entry.weights["top"].source) and not hub.is_cached(
         entry.weights["notop"].source
     )

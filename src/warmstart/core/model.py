@@ -1,4 +1,4 @@
-"""`Model`: the one call. One input gives one result, a list gives a list, `stream` an iterator.
+"""`Model`, the callable base class: one input gives one result, a list a list, `stream` an iterator.
 
 A task defines how an input is prepared, and how a result is made from the engine's outputs. The rest
 is here: options are checked, inputs are decoded ahead in threads and go through the engine in
@@ -78,7 +78,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
 
     @property
     def option_names(self) -> tuple[str, ...]:
-        """The options of its task that this model honours."""
+        """The options of its task that this model supports."""
         return tuple(fields_of(self.options))
 
     # What a task defines
@@ -180,7 +180,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         return input_kind.stream(inputs)
 
     def check_options(self, options: OptionsT) -> None:
-        """Refuse options that this model does not honour.
+        """Refuse options that this model does not support.
 
         Raises:
             UsageError: one is set.

@@ -39,8 +39,8 @@ class CommandInputs:
         items = self.input_kind.stream(self.input_kind.from_arguments(self.names))
         return len(list(islice(items, 2))) > 1
 
-    def folder_around(self, path: Path) -> str | None:
-        """The input folder, or pattern with `**`, whose search would find files written to a folder."""
+    def input_containing(self, path: Path) -> str | None:
+        """The input folder, or pattern with `**`, that is searched for inputs and contains a path."""
         for name in self.names:
             root = name.partition("**")[0] if "**" in name else name
             try:
@@ -93,10 +93,10 @@ class Output:
         if not is_file:
             self._check_folder_name(path, target, flag)
         written = {path.suffix.lower()} if is_file else {*self.suffixes}
-        around = inputs.folder_around(path) if inputs.input_kind.suffixes & written else None
-        if around is not None:
+        source = inputs.input_containing(path) if inputs.input_kind.suffixes & written else None
+        if source is not None:
             raise UsageError(
-                f"{flag} {target} is in {around}, so the {self.noun} would be inputs, too; choose "
+                f"{flag} {target} is in {source}, so the {self.noun} would be inputs, too; choose "
                 "another folder."
             )
         if is_file and not self.collects and inputs.are_several:

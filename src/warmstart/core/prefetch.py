@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 AHEAD = 32
-"""Maximum number of items that are being decoded or wait: enough for the next batch of the usual size.
-"""
+"""Maximum number of items that are being decoded or wait, enough for the next batch."""
 
 SLOW = 0.005
 """Seconds of waiting for items after which a finished result is yielded first."""

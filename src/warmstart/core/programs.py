@@ -12,7 +12,7 @@ from warmstart.catalog import Entry, Label
 from warmstart.core import calibration
 from warmstart.core.compiling import artifact_key, compiled
 from warmstart.core.result_agreement import ResultRule
-from warmstart.core.terminal import complain
+from warmstart.core.terminal import print_error
 from warmstart.core.training_files import TrainingFiles
 from warmstart.core.weights import Weights
 from warmstart.engines import choose, store
@@ -35,7 +35,7 @@ def warn_of_cache(name: str, error: CacheError) -> None:
     if home() not in _warned:
         _warned.add(home())
         reason = str(error).rstrip(".")
-        complain(
+        print_error(
             f"warmstart: {name} is not compiled, so Keras predicts, which is slower: {reason}."
         )
 

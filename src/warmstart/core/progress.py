@@ -13,7 +13,7 @@ from warmstart.hub.progress import Progress
 
 T = TypeVar("T")
 PATIENCE = 1.0
-"""Seconds of work before anything shows."""
+"""Seconds of work before progress is shown."""
 EVERY = 0.2
 """Seconds between two updates."""
 EVERY_LINE = 10.0

@@ -1,6 +1,4 @@
-"""`Model.push_to_hub`: a bundle as a repository of the Hugging Face hub, with what its card says in
-the form that the hub reads.
-"""
+"""`Model.push_to_hub`: uploads a bundle to the Hugging Face hub, with metadata that the hub reads."""
 
 from __future__ import annotations
 
@@ -40,8 +38,9 @@ def push(folder: Path, name: str, *, private: bool | None = None, message: str =
         The address of the repository.
 
     Raises:
-        BundleError: the folder is not a whole bundle.
-        UsageError, SourceError: see `hub.upload.upload_folder`.
+        BundleError: the bundle is incomplete or damaged.
+        UsageError: the folder is not a bundle; see also `hub.upload.upload_folder`.
+        SourceError: see `hub.upload.upload_folder`.
     """
     from warmstart.hub import upload
 
@@ -115,7 +114,7 @@ def metadata(entry: Entry, base: str | None = None, datasets: Sequence[str] = ()
 
 
 def with_metadata(card: str, facts: dict[str, Any], name: str) -> str:
-    """A card whose metadata are these facts; YAML holds JSON. Its example names the repository."""
+    """A model card with these facts as YAML, whose values are JSON; its example names the repository."""
     body = card
     if card.startswith(f"{MARK}\n"):
         body = card[len(MARK) + 1 :].partition(f"\n{MARK}\n")[2] or card

@@ -1,7 +1,6 @@
 """One item as an open binary file: a path, an `http(s)` URL, bytes, or a file object.
 
-Whatever is wrong with it is an `InputError` that names the item, so that one bad item of many can
-be distinguished.
+Every fault is an `InputError` that names the item, so that it can be identified among many.
 """
 
 from __future__ import annotations
@@ -142,9 +141,7 @@ def is_file_name(text: str) -> bool:
 
 
 def printable(path: str) -> str:
-    """The path, with bytes that are not UTF-8 spelled out: a result that cannot be printed helps
-    nobody.
-    """
+    """The path with bytes that are not UTF-8 as escapes, so that it can be printed."""
     return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -18,7 +18,7 @@ from warmstart.errors import ChecksumError, DownloadError, OfflineError, UsageEr
 from warmstart.models import family, repository
 
 OWN = ("pretrained", "imagenet")
-CATALOGUE_SAYS = (
+CATALOGUE_FIELDS = (
     "name",
     "family",
     "title",
@@ -70,7 +70,7 @@ def open_source(
         licences.announce(entry.name, entry.licence)
         files = {file.source: file for key, file in entry.weights.items() if key.startswith("repo")}
         repositories = list(files)
-        # with other weights, nothing of the repository is needed if the entry says all
+        # with other weights, the repository is not needed if the entry is complete
         whole = weights not in OWN and entry.config and entry.labels
         if not repositories or whole:
             labels = catalog.labels(entry.labels) if entry.labels else ()
@@ -87,7 +87,7 @@ def open_source(
                 progress=progress,
             )
         entry_of_folder, labels = repository.read(folder, task or entry.task)
-        catalogue = {key: getattr(entry, key) for key in CATALOGUE_SAYS}
+        catalogue = {key: getattr(entry, key) for key in CATALOGUE_FIELDS}
         own = _folder_weights(folder, weights, offline, progress)
         if weights in OWN and files[source].sha256 not in (None, own.digest):
             raise ChecksumError(

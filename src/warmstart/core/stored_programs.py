@@ -1,4 +1,4 @@
-"""The compiled programs in the cache and what was made of them, to count and to remove."""
+"""Compiled programs in the cache and the files derived from them, to count and to remove."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from warmstart.hub.files import read_json, writing
 
 @dataclass(frozen=True)
 class StoredPrograms:
-    """Compiled programs, and what was made of them.
+    """Compiled programs, and the files derived from them.
 
     Attributes:
-        artifacts: folders of the store.
-        networks: that OpenVINO compiled, without their records.
+        artifacts: folders of the artifact store.
+        networks: files that OpenVINO compiled, without their records.
         onnx: programs that were converted to ONNX, without their records.
         digests: the sha256 of the programs of `artifacts`.
     """
@@ -114,7 +114,7 @@ def stored_programs(pattern: str = "*", weights: Collection[str] = ()) -> Stored
 
 
 def remove_unfinished() -> None:
-    """Remove what killed processes left of programs that they were making."""
+    """Remove the unfinished programs of processes that were killed."""
     for parent in (store.root(), onnxruntime.folder()):
         remove_abandoned(parent, store.UNFINISHED)
 
@@ -133,7 +133,7 @@ def _of_model(pattern: str) -> tuple[str | None, list[str], frozenset[str]]:
         with contextlib.suppress(WarmstartError):
             folder = find_folder(pattern)
     if folder is not None and bundle.is_bundle(folder):
-        programs = _digests([folder / "artifacts" / numbers for numbers in ("float32", "int8")])
+        programs = _digests([folder / "artifacts" / precision for precision in ("float32", "int8")])
         with contextlib.suppress(WarmstartError):
             weights.append(bundle.read(folder).digest)
     return name, weights, programs

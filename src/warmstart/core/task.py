@@ -1,7 +1,7 @@
-"""The table of our tasks.
+"""The tasks of the package.
 
-Every surface is derived from it: Python, the command line, the server, batches, the page. Rows
-name classes as "module:Name", so that reading the table imports none of them.
+Python, the command line, the server, its page and batch runs are derived from this table. Rows name
+classes as "module:Name", so that reading the table imports none of them.
 """
 
 from __future__ import annotations

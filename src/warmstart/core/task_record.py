@@ -31,10 +31,11 @@ class Task:
         summary: one sentence for `--help`.
         usage: arguments of example commands, for `--help`.
         model: the class of its models; as an object, or as "module:Name".
-        input: the kind of input, an `InputKind` object.
+        input: the type of input, an `InputKind` object.
         console: how the command line shows its results.
-        trainer, train_options: what fine-tunes its models, and its options; None: nothing does.
-        wrapper: what makes one of its models of a Keras model; None: nothing does.
+        trainer, train_options: the class that fine-tunes its models, and its options; None: there is
+            no fine-tuning.
+        wrapper: the class that wraps Keras models for the task; None: they cannot be wrapped.
         default_model: the model that is used if none is named; "" if one must be named.
         shard_rows: inputs per file of a batch run; a kill costs that much work.
         guide: the section of the documentation on its labelled data.

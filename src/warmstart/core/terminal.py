@@ -26,10 +26,10 @@ def is_quiet() -> bool:
 def say(*lines: str) -> None:
     """Write lines to standard error, unless `--quiet` is set."""
     if not _quiet:
-        complain(*lines)
+        print_error(*lines)
 
 
-def complain(*lines: str) -> None:
+def print_error(*lines: str) -> None:
     """Write lines about errors to standard error, also with `--quiet`."""
     for line in lines:
         print(line, file=sys.stderr, flush=True)

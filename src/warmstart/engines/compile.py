@@ -177,7 +177,7 @@ def compile_program(
     precision: str,
     report: Report,
     *,
-    numbers: Mapping[str, float] | None = None,
+    scalars: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Fill `folder` with `program.tflite` and `probe.npz`; returns their part of the artifact's
     record.
@@ -187,7 +187,7 @@ def compile_program(
         folder: for the files.
         precision: `"float32"`, `"int8"` or `"float16"`.
         report: called with what is being done.
-        numbers: values of the network's config that may be constants of the program, by name.
+        scalars: values of the network's config that may be constants of the program, by name.
 
     Raises:
         CompileError: the conversion failed, or the result differs from the reference.
@@ -202,7 +202,7 @@ def compile_program(
         raise CompileError(
             f"The compiled program differs from Keras by {worst:.2g} (allowed: {TOLERANCE:g})."
         )
-    formulas = _formulas(path, _network(program, numbers or {})) if precision == "float32" else None
+    formulas = _formulas(path, _network(program, scalars or {})) if precision == "float32" else None
     return _record(folder, signatures, expected, differences, formulas)
 
 
@@ -212,7 +212,7 @@ def fill_program(
     template: Artifact,
     report: Report,
     *,
-    numbers: Mapping[str, float] | None = None,
+    scalars: Mapping[str, float] | None = None,
 ) -> dict[str, Any] | None:
     """Like `compile_program`, but without a conversion: copies the program of another artifact and
     replaces its constants with those of this network.
@@ -229,7 +229,7 @@ def fill_program(
         return None
     report("filling the graph")
     formulas = [graph.Formula.from_dict(record) for record in template.record["constants"]]
-    network = _network(program, numbers or {})
+    network = _network(program, scalars or {})
     path = folder / PROGRAM
     path.write_bytes(graph.filled(template.path.read_bytes(), formulas, network))
     report("verifying")
@@ -269,8 +269,8 @@ def _made_with() -> dict[str, str]:
     return {"tensorflow": tf.__version__, "keras": keras.__version__}
 
 
-def _network(program: Program, numbers: Mapping[str, float]) -> graph.Network:
-    """The arrays, normalisations and numbers of a program."""
+def _network(program: Program, scalars: Mapping[str, float]) -> graph.Network:
+    """The arrays, normalisations and scalars of a program."""
     import keras
 
     variables = list(program.model.variables)
@@ -287,7 +287,7 @@ def _network(program: Program, numbers: Mapping[str, float]) -> graph.Network:
         for layer in layers
         if isinstance(layer, keras.layers.BatchNormalization) and id(layer.moving_mean) in indices
     ]
-    return graph.Network([np.asarray(variable) for variable in variables], norms, numbers)
+    return graph.Network([np.asarray(variable) for variable in variables], norms, scalars)
 
 
 def _formulas(path: Path, network: graph.Network) -> list[graph.Formula] | None:

@@ -154,7 +154,7 @@ def _openvino(artifact: Artifact, program: Build, path: Path, report: Report) ->
             try:
                 # `convert_model` would send telemetry
                 network = rewrite(core.read_model(str(tflite)))
-                for option, value in EXACT.items():  # a default of the one who opens the file
+                for option, value in EXACT.items():  # defaults for whoever opens the file
                     network.set_rt_info(str(value), ["runtime_options", option])
                 for port, specs in (
                     (network.input, signature.inputs),

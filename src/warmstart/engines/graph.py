@@ -5,7 +5,7 @@ programs that differ only in their constants. So each constant of a program is m
 converter derives from the network's arrays:
 
     constant = array, with its axes in another order
-    constant = array * scale            of a normalisation, along one axis, or of a number of the config
+    constant = array * scale            of a normalisation, along one axis, or of a scalar of the config
     constant = array * scale + shift    of a normalisation: a bias
     constant = scale, constant = shift  of a normalisation
 
@@ -50,28 +50,28 @@ class Norm:
 
 @dataclass(frozen=True)
 class Network:
-    """The arrays, normalisations and numbers of a program.
+    """The arrays, normalisations and scalars of a program.
 
     Attributes:
         arrays: of the network, in its own order; those that are not float32 are never in a program.
         norms: its normalisations.
-        numbers: values of its config that may be constants of a program.
+        scalars: values of its config that may be constants of a program.
     """
 
     arrays: Sequence[NDArray[Any]]
     norms: Sequence[Norm] = ()
-    numbers: Mapping[str, float] = field(default_factory=dict)
+    scalars: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         return sum(array.size for array in self.arrays)
 
     def scale(self, name: int | str) -> Array:
-        """The scale of a normalisation, (C,), or a number of the config; `"1/name"` is its
+        """The scale of a normalisation, (C,), or a scalar of the config; `"1/name"` is its
         reciprocal.
         """
         if isinstance(name, str):
-            value = self.numbers[name.removeprefix("1/")]
+            value = self.scalars[name.removeprefix("1/")]
             return np.array([1 / value if name.startswith("1/") else value], np.float32)
         return self._scales[name]
 
@@ -107,7 +107,7 @@ class Formula:
         shape: of the constant.
         array: index of the array; None if the constant is only a scale or a shift.
         axes: permutation of the array's axes.
-        scale: the normalisation or number whose scale it is multiplied by; None: not scaled.
+        scale: the normalisation or scalar whose scale it is multiplied by; None: not scaled.
         axis: the axis of the constant that the scale applies to.
         is_shifted: whether the shift of the normalisation is added.
     """
@@ -140,7 +140,7 @@ class Formula:
         return np.ascontiguousarray(value, np.float32)
 
     def used(self, network: Network) -> Iterator[int | str]:
-        """The arrays and numbers that it is derived from."""
+        """The arrays and scalars that it is derived from."""
         if self.array is not None:
             yield self.array
         if isinstance(self.scale, str):
@@ -182,7 +182,7 @@ def formulas(
             return None
         matched.append(replace(matches[0], offset=offset))
     used = {name for formula in matched for name in formula.used(network)}
-    needed: set[int | str] = set(network.numbers)
+    needed: set[int | str] = set(network.scalars)
     needed |= {n for n, array in enumerate(network.arrays) if array.dtype == np.float32}
     return matched if needed <= used else None
 
@@ -276,7 +276,7 @@ def _turned(
 
 def _scales(shape: tuple[int, ...], network: Network) -> Iterator[tuple[int | str, int]]:
     """The scales that fit a constant of this shape, each with its axis."""
-    for name in network.numbers:
+    for name in network.scalars:
         yield name, 0
         yield f"1/{name}", 0
     for index, norm in enumerate(network.norms):

@@ -46,7 +46,7 @@ class IntegerEngine(LiteRTEngine):
         }
         outputs = super()._run(function, quantised)
         return {
-            name: _real(array, scales[name]) if name in scales else array
+            name: _dequantised(array, scales[name]) if name in scales else array
             for name, array in outputs.items()
         }
 
@@ -56,7 +56,7 @@ def _quantised(array: np.ndarray, scale: Scale) -> np.ndarray:
     return np.clip(np.round(array / step) + zero, -128, 127).astype(np.int8)
 
 
-def _real(array: np.ndarray, scale: Scale) -> np.ndarray:
+def _dequantised(array: np.ndarray, scale: Scale) -> np.ndarray:
     step, zero = scale
     values: np.ndarray[Any, Any] = (array.astype(np.float32) - zero) * np.float32(step)
     return values

@@ -1,4 +1,4 @@
-"""Keep what TensorFlow and LiteRT write to standard error by themselves off the terminal."""
+"""Removes the log lines that TensorFlow and LiteRT write to standard error."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NOISE = re.compile(
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Hold back what is written to file descriptor 2, and pass on at the end what is not noise.
+    """Buffer what is written to file descriptor 2, and write the lines that are not noise at the end.
 
     TensorFlow and LiteRT write there directly, so that neither `sys.stderr` nor a level of their
     log stops it. Exceptions pass; `TF_CPP_MIN_LOG_LEVEL=0` shows everything.

@@ -40,8 +40,7 @@ def from_function(program: Any, name: str, signature: Signature, path: Path) -> 
 
         _register_gelu()
         proto, _ = tf2onnx.convert.from_function(function, function.input_signature, opset=OPSET)
-    # Constants that a layer keeps outside its variables (EfficientNet's Normalization) come out as
-    # inputs.
+    # Constants of a layer that are not variables (EfficientNet's Normalization) become inputs.
     graph = function.get_concrete_function().graph
     values = {
         inside.name: captured.numpy()

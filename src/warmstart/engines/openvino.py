@@ -81,7 +81,7 @@ class Network:
     Args:
         signature: of its function.
         compiled: by OpenVINO.
-        memory: the file that has its weights, if it was loaded from one.
+        memory: the mapped file with its weights, if it was loaded from one.
     """
 
     def __init__(self, signature: Signature, compiled: Any, memory: mmap.mmap | None):

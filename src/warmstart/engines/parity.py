@@ -32,17 +32,15 @@ def differences(
     """The largest difference of each output.
 
     Differences are relative to the output's largest reference value if that is above 1, and
-    absolute otherwise, as for probabilities. NaN, and another shape, count as infinite. Integers
-    are decisions: it is the share of them that differ, or 0 if that is at most `MAX_CHANGED`.
+    absolute otherwise, as for probabilities. NaN and another shape count as infinite. Integers are
+    decisions: it is the fraction of them that differ, or 0 if that is at most `MAX_CHANGED`.
     """
     result: dict[str, float] = {}
     for name, reference in expected.items():
         if actual[name].shape != reference.shape:
             result[name] = float("inf")
             continue
-        if (
-            reference.dtype.kind in "iu"
-        ):  # decisions (tokens, levels of samples): a few are borderline
+        if reference.dtype.kind in "iu":  # tokens, levels of samples: a few are borderline
             differ = float(np.mean(actual[name] != reference)) if reference.size else 0.0
             result[name] = 0.0 if differ <= MAX_CHANGED else differ
             continue

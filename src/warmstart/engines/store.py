@@ -8,9 +8,10 @@
         artifact.json    the record: signatures, sha256, precision, versions, differences, and where
                          it is known, how the constants are made of the weights (see `graph`)
     $WARMSTART_HOME/artifacts/<key>-tf<version>.graph
-        the name of an artifact whose graph other weights may fill; the key has all but the weights
+        the name of an artifact whose graph can be filled with other weights; the key does not depend
+        on the weights
 
-The key is the sha256 of everything that decides the numbers: weights, entry, precision and the format
+The key is the sha256 of everything that determines the outputs: weights, entry, precision and the format
 of programs; the folder's name adds the converter's version. A folder is written under a temporary
 name and renamed when it is complete. One whose hashes differ from its record is removed and rebuilt.
 """

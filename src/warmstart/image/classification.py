@@ -207,7 +207,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
 
         photos = iter_photos(example.value for example in examples)
         answers = self.run(photos, call, (self.compute, decode))
-        for target, (name, scores) in records.answered(
+        for target, (name, scores) in records.usable_results(
             self.name, truth, answers, errors, options.progress
         ):
             if multi_label:
@@ -255,7 +255,7 @@ def _examples(data: Any, reading: Mapping[str, Any]) -> list[records.Labelled]:
     # Predicting needs no reader of data.
     from warmstart.image.labelled_photos import labelled_photos
 
-    examples = records.measured(labelled_photos(data, **reading))
+    examples = records.evaluation_split(labelled_photos(data, **reading))
     photos = [example.value for example in examples]
     as_uint8({"data": photos})
     return [replace(example, value=photo) for example, photo in zip(examples, photos, strict=True)]

@@ -19,7 +19,7 @@ def evaluate_detection(model: Any, data: Any, options: Any) -> dict[str, Any]:
     """See `ObjectDetector.evaluate`."""
     names = [label.name for label in model.labels]
     annotated = read_boxes(data, names, strict=True, **options.reading())
-    photos = records.measured(annotated.photos)
+    photos = records.evaluation_split(annotated.photos)
     evaluation = CocoEvaluation(len(names))
     errors = list(annotated.problems)
     results = model.stream(
@@ -28,7 +28,9 @@ def evaluate_detection(model: Any, data: Any, options: Any) -> dict[str, Any]:
         max_boxes=MOST[-1],
         batch_size=options.batch_size,
     )
-    for photo, result in records.answered(model.name, photos, results, errors, options.progress):
+    for photo, result in records.usable_results(
+        model.name, photos, results, errors, options.progress
+    ):
         evaluation.add(truth_of(photo), predicted_boxes(result))
     records.require_usable("photo", len(evaluation.photos), errors)
     if not any(photo.counted.any() for photo in photos):
@@ -58,11 +60,13 @@ def evaluate_segmentation(model: Any, data: Any, options: Any) -> dict[str, Any]
     """See `ImageSegmenter.evaluate`."""
     names = [label.name for label in model.labels]
     annotated = read_masks(data, names, strict=True, **options.reading())
-    photos = records.measured(annotated.photos)
+    photos = records.evaluation_split(annotated.photos)
     confusion = Confusion(len(names))
     errors, count = list(annotated.problems), 0
     results = model.stream((p.photo for p in photos), batch_size=options.batch_size)
-    for photo, result in records.answered(model.name, photos, results, errors, options.progress):
+    for photo, result in records.usable_results(
+        model.name, photos, results, errors, options.progress
+    ):
         confusion.add(photo.mask(), result.labels_map)
         count += 1
     records.require_usable("photo", count, errors)

@@ -31,12 +31,12 @@ def fields(model: Model[Any, Any, Any]) -> dict[str, Field]:
 
 
 @cache
-def _fields(options: type, honoured: tuple[str, ...]) -> Mapping[str, Field]:
+def _fields(options: type, supported: tuple[str, ...]) -> Mapping[str, Field]:
     own = get_annotations(options)
     known = {
         name: field
         for name, field in fields_of(options).items()
-        if field.option.http and name in honoured
+        if field.option.http and name in supported
     }
     return dict(sorted(known.items(), key=lambda item: item[0] not in own))
 

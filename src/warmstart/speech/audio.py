@@ -24,7 +24,7 @@ SUFFIXES = containers.SUFFIXES | {
     ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64", ".caf",
 }  # fmt: skip
 RATES = (1_000, 768_000)
-"""Lowest and highest sampling rate in Hz that is believed."""
+"""Lowest and highest accepted sampling rate, in Hz."""
 LONGEST = 600.0
 """Maximum number of seconds that `decode` returns; longer recordings need `pieces`."""
 
@@ -53,7 +53,7 @@ def decode(
 
     Args:
         value, name, sample_rate, array_rate: as for `pieces`.
-        longest: in seconds.
+        longest: the maximum length in seconds.
 
     Returns:
         float32 (N,), -1..1.
@@ -93,9 +93,8 @@ def pieces(
         An iterator of float32 arrays, which together are the recording: at least one sample.
 
     Raises:
-        InputError: it is not a recording, is damaged, empty, lacks the channel, or has a value that is not
-            a number. What
-            is wrong at its beginning is raised at once, the rest when it is reached.
+        InputError: it is not a recording, is damaged or empty, lacks the channel, or has a value that is
+            not a number. A fault at its beginning is raised at once, others when they are reached.
     """
     name = name or input_name(value) or "the recording"
     parts, rate = parts_of(value, name, array_rate)
@@ -105,7 +104,7 @@ def pieces(
             name,
         )
     checked = _checked(parts, name, channel)
-    first = next(checked)  # raises here what is wrong from the start
+    first = next(checked)  # raises faults at the beginning
     return _resampled(chain([first], checked), rate, sample_rate)
 
 

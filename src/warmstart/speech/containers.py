@@ -1,7 +1,7 @@
 """Sound in containers that libsndfile does not read: MP4 and M4A, WebM and Matroska, AAC, WMA, AMR.
 
-They are read by PyAV (FFmpeg), an optional package. What a file is decides its first bytes, and only
-the reader of that format sees it, so that no file can name others to be opened.
+They are read by PyAV (FFmpeg), an optional package. The first bytes of a file determine its format,
+and only the reader of that format is used, so that a file cannot make FFmpeg open others.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SUFFIXES = frozenset({".m4a", ".m4b", ".mp4", ".aac", ".webm", ".mka"})
 ESTIMATED = frozenset({"aac", "amr"})
 """Formats without a length, for which FFmpeg estimates one."""
 CUT_OFF = 1.0
-"""Seconds less than the file announces, from which on it counts as cut off."""
+"""Seconds by which a recording may be shorter than its header says before it counts as cut off."""
 
 
 def container_format(head: bytes) -> str | None:

@@ -25,7 +25,7 @@ class ErrorRate:
 
     @property
     def value(self) -> float:
-        """May be above 1."""
+        """Edits divided by length, which may be above 1."""
         return self.edits / max(self.length, 1)
 
 
@@ -41,7 +41,7 @@ class ErrorRates:
 
         Args:
             reference: its true text.
-            transcript: what the model recognized.
+            transcript: the text of the model.
             language: code of the language, which decides the rules of the normalizer.
         """
         a, b = plain(reference), plain(transcript)
@@ -71,7 +71,7 @@ def plain(text: str) -> str:
 
 
 def edits(a: Sequence[Any], b: Sequence[Any]) -> int:
-    """The least number of insertions, deletions and substitutions from one sequence to the other
+    """The minimum number of insertions, deletions and substitutions from one sequence to the other
     (Levenshtein).
     """
     if not a or not b:

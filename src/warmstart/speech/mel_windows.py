@@ -5,9 +5,9 @@ Source: Radford et al. 2022, section 2.2, and the feature extractors of openai/w
 transformers: 25 ms Hann windows every 10 ms of 16 kHz sound, mirrored at both ends; log10 of mel
 energies, nothing further than 8 below the recording's loudest value; (x + 4) / 4.
 
-A recording of at most one window is filled up with silence before, as both references do. Of a
-longer one the last window is filled up with zeros after, as both do too; it is then read twice
-for the loudest value.
+As in both references, a recording of at most one window is padded with silence before its features
+are computed, and the last window of a longer one is padded with zeros afterwards. A longer recording
+is read twice, first for its loudest value.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Blocks = Callable[[], Iterable[np.ndarray]]
 
 
 def log_mel(mels: int) -> Features:
-    """The spectrum that Whisper is fed from, before the loudest value decides."""
+    """The log-mel features of Whisper, before they are clipped relative to the loudest value."""
     return Features(
         sample_rate=RATE,
         kind="log_mel",
@@ -53,8 +53,8 @@ class Windows:
 
     Attributes:
         samples: in the recording.
-        count: frames of it.
-        silent: nothing but zeros.
+        count: frames in it.
+        silent: whether it has only zeros.
     """
 
     def __init__(self, blocks: Blocks, mels: int, frames: int = 3000):

@@ -24,9 +24,9 @@ class RecordingOptions(ProgressOptions, ColumnOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class TranscribeOptions(RecordingOptions):
-    """Options of speech recognition; a model honours those of its `option_names`.
+    """Options of speech recognition; a model supports those of its `option_names`.
 
-    Whisper honours all but `beam`, `vocabulary` and `language_model`; models with CTC honour these
+    Whisper supports all but `beam`, `vocabulary` and `language_model`; models with CTC support these
     three, `word_timestamps` and `channel`.
     """
 

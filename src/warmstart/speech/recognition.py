@@ -112,7 +112,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
 
         Raises:
             InputError: the one recording is unusable.
-            UsageError: an option is wrong or the model does not honour it, or `recording` stands
+            UsageError: an option is wrong or the model does not support it, or `recording` stands
                 for many recordings and is not a list.
         """
         return self.predict(recording, options)
@@ -196,7 +196,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
 
     @property
     def recognizer(self) -> Recognizer:
-        """The family's way from sound to text, with the engine in it."""
+        """Transcribes recordings with the engine; its class depends on the family of the model."""
         with self._lock:
             recognizer = self._recognizer
             if recognizer is None or recognizer.engine is not self.engine:
@@ -286,7 +286,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
                 "channel=1."
             )
         errors: list[str] = []
-        examples = records.measured(
+        examples = records.evaluation_split(
             speech_data.examples(data, problems=errors, **options.reading())
         )
         rates, count = ErrorRates(), 0
@@ -294,7 +294,7 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
             **{name: getattr(options, name) for name in fields_of(TranscribeOptions)}
         )
         results = self.predict_stream((example.recording for example in examples), call)
-        for example, result in records.answered(
+        for example, result in records.usable_results(
             self.name, examples, results, errors, options.progress
         ):
             rates.add(example.text, result.text, "en" if options.translate else result.language)

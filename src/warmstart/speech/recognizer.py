@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Recognizer(ABC):
-    """A model at work on recordings, one at a time.
+    """Transcribes recordings with a model, one at a time.
 
     Args:
         engine: with the program of the model.
@@ -27,7 +27,7 @@ class Recognizer(ABC):
         folder: of its bundle or repository, if it has one.
 
     Class attributes:
-        option_names: the fields of `TranscribeOptions` that the family honours.
+        option_names: the fields of `TranscribeOptions` that the family supports.
     """
 
     option_names: ClassVar[tuple[str, ...]]

@@ -1,4 +1,4 @@
-"""Detect tables whose rows are segments of recordings, which are refused: each row would get a whole file."""
+"""Refuse tables whose rows are segments of recordings: each row would be read as a whole file."""
 
 from __future__ import annotations
 

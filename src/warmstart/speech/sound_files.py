@@ -1,5 +1,5 @@
-"""Sound in the formats of libsndfile and, with PyAV, in those of `containers`; headers show what is cut
-off.
+"""Sound in the formats of libsndfile and, with PyAV, in those of `containers`. Truncated files are
+detected by their headers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ FRAME = 1152
 MP3_PADDING = 4 * FRAME
 """Samples that a decoder of MP3 may leave out at the ends."""
 LATE = 63
-"""File lengths by which an end is late: the bitrates of MP3 are 8 to 320 kbit/s."""
+"""How far behind the end of an MP3 its end is reported, in lengths of the file: bitrates are 8 to 320
+kbit/s, so the real number of frames may be that many times the estimated one.
+"""
 UNRECOGNISED = 1
 """libsndfile's code of a file whose format it does not know."""
 NOT_READABLE = "is not a recording that can be read (WAV, FLAC, OGG, MP3, AIFF)"

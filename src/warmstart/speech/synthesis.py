@@ -28,7 +28,7 @@ from warmstart.speech.options import RecordingOptions
 from warmstart.speech.results.audio import Audio
 from warmstart.speech.settings import SpeechSettings
 from warmstart.speech.spectrum import Features
-from warmstart.speech.wavenet_sampler import Part, generate, position_frames, wavenet_program
+from warmstart.speech.wavenet_sampler import Stretch, generate, position_frames, wavenet_program
 
 if TYPE_CHECKING:
     import keras
@@ -219,11 +219,11 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
         for prepared in inputs:
             random = np.random.default_rng(options.seed + prepared.index)
             sounds: list[NDArray[np.float32]] = []
-            for part in self._parts(prepared.context, options, random):
+            for stretch in self._stretches(prepared.context, options, random):
                 if sounds:
                     sounds.append(pause)
                 sounds.append(
-                    (yield from generate(self.engine, self.entry, part, temperature, random))
+                    (yield from generate(self.engine, self.entry, stretch, temperature, random))
                 )
             outputs.append(np.concatenate(sounds))
         return outputs
@@ -231,9 +231,9 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
     def decode(self, prepared: Prepared, outputs: Any, options: SynthesizeOptions) -> Audio:
         return Audio(outputs, self.sample_rate, prepared.name, self.name)
 
-    def _parts(
+    def _stretches(
         self, context: Any, options: SynthesizeOptions, random: np.random.Generator
-    ) -> Iterator[Part]:
+    ) -> Iterator[Stretch]:
         """The stretches of one input. What is sampled for one is sampled after the stretch before it
         was generated.
         """
@@ -242,7 +242,7 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
         speaker = self._speaker(options)
         if self.is_vocoder:
             classes = [speaker or 0] if self.classes else []
-            yield Part(classes, context, len(context) * hop)
+            yield Stretch(classes, context, len(context) * hop)
             return
         for word in context:
             classes = [word] if self.classes else []
@@ -253,7 +253,8 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
                 classes.append(chosen)
             count = self._length(classes, options.seconds, random)
             by_position = rules.get("frames") == "position"
-            yield Part(classes, position_frames(count, hop, rules) if by_position else None, count)
+            frames = position_frames(count, hop, rules) if by_position else None
+            yield Stretch(classes, frames, count)
 
     def _longest_word(self) -> float:
         """Seconds of the longest word that `_length` samples."""

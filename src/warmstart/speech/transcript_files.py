@@ -1,4 +1,4 @@
-"""Texts of the recordings in a folder: files of the same name, and files with a line for each recording.
+"""Texts of the recordings in a folder: a file for each recording, or files with a line for each.
 
 a.wav, a.txt                                    next to each other
 wav48/p225/p225_001.wav, txt/p225/p225_001.txt  in trees of their own (VCTK)
@@ -52,7 +52,7 @@ class TranscriptFiles:
                 self._read_list(path, paths, stems)
 
     def file_of(self, recording: Path) -> Path | None:
-        """The file of a recording's own; None if there is none."""
+        """The file that has only the text of a recording; None if there is none."""
         adjacent = self._adjacent.get((recording.parent, recording.stem))
         if adjacent is not None:
             return adjacent

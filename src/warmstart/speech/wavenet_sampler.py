@@ -1,4 +1,4 @@
-"""Sampling from WaveNet: chunk by chunk, each sample drawn from its distribution after those before it."""
+"""Sampling from WaveNet in chunks: each sample is drawn from its distribution, given those before it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from warmstart.engines.keras import Program
 
 EDGE = 1e-6
-"""Random numbers keep this distance from 0 and 1, where logarithms end."""
+"""The minimum distance of random numbers from 0 and 1, whose logarithms would be infinite."""
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class Stretch:
     """One stretch of sound to generate.
 
     Attributes:
@@ -38,13 +38,13 @@ class Part:
 
 
 def generate(
-    engine: Engine, entry: Entry, part: Part, temperature: float, random: np.random.Generator
+    engine: Engine, entry: Entry, stretch: Stretch, temperature: float, random: np.random.Generator
 ) -> Generator[None, None, NDArray[np.float32]]:
     """The samples of one stretch, float32 (count,); yields between chunks."""
     loop = engine.signatures["generate"]
     shapes = {spec.name: tuple(map(int, spec.shape)) for spec in loop.inputs}
     chunk, width = shapes["uniform"][0], shapes["history"][0]
-    runs = -(-part.count // chunk)
+    runs = -(-stretch.count // chunk)
     uniform = random.random((runs * chunk, 2), np.float32).clip(EDGE, 1 - EDGE)
     state: dict[str, NDArray[Any]] = {
         "ring": np.zeros(shapes["ring"], np.float32),
@@ -55,7 +55,7 @@ def generate(
         "temperature": np.array([temperature], np.float32),
         "forced": np.full(chunk, -1, np.int32),
     }
-    added = _conditioning(engine, part)
+    added = _conditioning(engine, stretch)
     rows = shapes["added"][0]
     if rows > 1:
         added = np.pad(added, ((0, max(runs * rows - len(added), 0)), (0, 0)), mode="edge")
@@ -72,15 +72,15 @@ def generate(
         )
         chunks.append(outputs["samples"])
         state = {name: outputs[name] for name in state}
-    return _samples(entry, np.concatenate(chunks)[: part.count])
+    return _samples(entry, np.concatenate(chunks)[: stretch.count])
 
 
-def _conditioning(engine: Engine, part: Part) -> NDArray[np.float32]:
+def _conditioning(engine: Engine, stretch: Stretch) -> NDArray[np.float32]:
     inputs: dict[str, NDArray[Any]] = {}
-    if part.classes:
-        inputs["classes"] = np.array([part.classes], np.int32)
-    if part.frames is not None:
-        inputs["frames"] = part.frames[None]
+    if stretch.classes:
+        inputs["classes"] = np.array([stretch.classes], np.int32)
+    if stretch.frames is not None:
+        inputs["frames"] = stretch.frames[None]
     if not inputs:
         inputs["nothing"] = np.zeros(1, np.float32)
     added: NDArray[np.float32] = engine.run("condition", **inputs)["added"]
@@ -88,7 +88,7 @@ def _conditioning(engine: Engine, part: Part) -> NDArray[np.float32]:
 
 
 def _samples(entry: Entry, levels: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Samples -1 to 1 of quantized ones."""
+    """Quantized samples as floats, -1 to 1."""
     count = int(entry.config.get("levels", 256))
     if entry.processing.get("companding", "mu_law") == "mu_law":
         samples: NDArray[np.float32] = mu_law.decode(levels, count)
@@ -124,8 +124,8 @@ def wavenet_program(entry: Entry, model: keras.Model) -> Program:
         ),
         TensorSpec("uniform", "float32", (chunk, 2), 0.01, 0.99),
         TensorSpec("temperature", "float32", (1,), 0.5, 1.0),
-        # Probes give every level, so that one sample on the edge of two levels changes nothing
-        # after it.
+        # Probe inputs force every level, so that a sample between two levels does not affect
+        # those after it.
         TensorSpec("forced", "int32", (chunk,), 0, c.levels - 1),
         TensorSpec("ring", "float32", (generation.ring_rows(c), c.residual), -0.1, 0.1),
         TensorSpec("history", "int32", (c.filter_width,), 0, c.levels - 1),

@@ -224,7 +224,7 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
         errors: list[str] = []
         several = self.problem == "multi"
         reading = {**options.reading(), "model_classes": [label.name for label in self.labels]}
-        examples = records.measured(
+        examples = records.evaluation_split(
             text_data.examples(data, multi_label=several, problems=errors, **reading)
         )
         truth = [self._truth(example) for example in examples]
@@ -235,7 +235,7 @@ class TextClassifier(TextModel[PairInput, TextClassification, ClassifyTextOption
         call = ClassifyTextOptions(batch_size=options.batch_size)
         items = PAIR.stream(example.text for example in examples)
         answers = self.run(items, call, (self.compute, decode))
-        pairs = list(records.answered(self.name, truth, answers, errors, options.progress))
+        pairs = list(records.usable_results(self.name, truth, answers, errors, options.progress))
         if not pairs:
             raise UsageError(f"No text could be evaluated; the first error: {errors[0]}")
         targets, all_scores = map(np.stack, zip(*pairs, strict=True))

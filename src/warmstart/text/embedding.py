@@ -230,7 +230,7 @@ class TextEmbedder(TextModel[Text, Embedding, EmbedOptions]):
         Raises:
             UsageError: there are fewer than two pairs.
         """
-        examples = records.measured(
+        examples = records.evaluation_split(
             text_data.examples(data, multi_label=False, **options.reading())
         )
         pairs = [example.text for example in examples if isinstance(example.text, Pair)]

@@ -179,14 +179,14 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
         Returns:
             `top1`, `top5` (0 to 1), `count`, `errors`.
         """
-        examples = records.measured(
+        examples = records.evaluation_split(
             text_data.examples(data, multi_label=False, **options.reading())
         )
         errors: list[str] = []
         hits = np.zeros(2)
         texts: Any = (example.text for example in examples)
         results = self.stream(texts, top_k=5, batch_size=options.batch_size)
-        answers = records.answered(self.name, examples, results, errors, options.progress)
+        answers = records.usable_results(self.name, examples, results, errors, options.progress)
         for example, result in answers:
             names = [prediction.label for prediction in result]
             hits += [example.labels[0] == names[0], example.labels[0] in names]

@@ -199,12 +199,14 @@ class QuestionAnswerer(TextModel[QuestionInput, Answer, AnswerOptions]):
         from warmstart.text import squad  # predicting needs no reader of data
 
         errors: list[str] = []
-        questions = records.measured(squad.questions(data, problems=errors, **options.reading()))
+        questions = records.evaluation_split(
+            squad.questions(data, problems=errors, **options.reading())
+        )
         no_answer = any(not question.answers for question in questions)
         scores, count = np.zeros(2), 0
         pairs = ((question.question, question.context) for question in questions)
         results = self.stream(pairs, no_answer=no_answer, batch_size=options.batch_size)
-        answers = records.answered(self.name, questions, results, errors, options.progress)
+        answers = records.usable_results(self.name, questions, results, errors, options.progress)
         for question, answer in answers:
             scores += answer_scores(answer.text, [text for text, _ in question.answers] or [""])
             count += 1

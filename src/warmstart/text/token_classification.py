@@ -185,7 +185,9 @@ class TokenClassifier(TextModel[Text, Entities, TagOptions]):
         from warmstart.text import conll  # predicting needs no reader of data
 
         errors: list[str] = []
-        sentences = records.measured(conll.sentences(data, problems=errors, **options.reading()))
+        sentences = records.evaluation_split(
+            conll.sentences(data, problems=errors, **options.reading())
+        )
         self._check_types(sentences)
         predicted: list[list[str]] = []
         call = TagOptions(batch_size=options.batch_size)

@@ -21,8 +21,8 @@ __all__ = [
 ]
 
 GRID = np.exp(np.linspace(np.log(0.1), np.log(10), 401))
-# standard deviation of log T before any data: a few examples do not make a model all too sure
 PRIOR = 0.5
+"""Standard deviation of log T before any data, so that few examples do not give an extreme temperature."""
 
 
 def temperature(logits: np.ndarray, targets: np.ndarray, multi_label: bool = False) -> float:
@@ -43,8 +43,9 @@ def temperature(logits: np.ndarray, targets: np.ndarray, multi_label: bool = Fal
 def cross_fitted(
     logits: np.ndarray, targets: np.ndarray, multi_label: bool = False, folds: int = 5
 ) -> np.ndarray:
-    """Logits (N, classes) divided by a temperature that was fitted to the other folds: for judging
-    the calibration without having looked."""
+    """Logits (N, classes), each divided by the temperature that was fitted to the other folds, so that
+    the calibration is measured on examples that it was not fitted to.
+    """
     scaled = np.array(logits, np.float64)
     index = np.random.default_rng(0).permutation(len(logits)) % min(folds, len(logits))
     for fold in range(index.max() + 1):
@@ -78,6 +79,8 @@ def decisions(
     * classes,).
     """
     if multi_label:
-        yes = probability > 0.5
-        return np.where(yes, probability, 1 - probability).ravel(), (yes == (targets > 0.5)).ravel()
+        positive = probability > 0.5
+        return np.where(positive, probability, 1 - probability).ravel(), (
+            positive == (targets > 0.5)
+        ).ravel()
     return probability.max(1), probability.argmax(1) == targets

@@ -1,4 +1,4 @@
-"""The one reader of labelled data: files, tables, datasets, mappings and tuples become records.
+"""Reads labelled data: files, tables, datasets, mappings and tuples become records.
 
     read_table                a `Table` of records, from any of these
     read_photos, read_texts   examples with labels: photos or texts with their classes
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from warmstart.core.records.readers import (
         Labelled,
         abbreviated,
+        evaluation_split,
         is_table,
-        measured,
         read_photos,
         read_table,
         read_texts,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from warmstart.core.records.reading import Reading
     from warmstart.core.records.record import Record
     from warmstart.core.records.table import Table
-    from warmstart.core.records.usable import answered, report, require_most, require_usable
+    from warmstart.core.records.usable import report, require_most, require_usable, usable_results
     from warmstart.errors import RecordError
 else:
     _COLUMNS = ("LABEL", "PAIR", "PHOTO", "TEXT", "Field")
@@ -37,14 +37,14 @@ else:
         "Labelled",
         "abbreviated",
         "is_table",
-        "measured",
+        "evaluation_split",
         "read_photos",
         "read_table",
         "read_texts",
         "text_column",
     )
     _TABLE = ("RecordError", "Table")
-    _USABLE = ("answered", "report", "require_most", "require_usable")
+    _USABLE = ("usable_results", "report", "require_most", "require_usable")
     __getattr__ = names_of(
         __name__,
         {
@@ -60,6 +60,6 @@ else:
 
 __all__ = [
     "LABEL", "PAIR", "PHOTO", "SUFFIXES", "TEXT", "Field", "Label", "Labelled", "Reading",
-    "Record", "RecordError", "Table", "answered", "abbreviated", "is_table", "measured", "read_photos",
+    "Record", "RecordError", "Table", "usable_results", "abbreviated", "is_table", "evaluation_split", "read_photos",
     "read_table", "read_texts", "report", "require_most", "require_usable", "text_column",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from warmstart.core.records.columns import ROW_NAMES
@@ -105,15 +105,17 @@ def may_be_addresses(cells: Sequence[Any]) -> bool:
 
 
 def columns_that(
-    look: Any, cells: dict[str, list[Any]], taken: Collection[str | None]
+    satisfy: Callable[[list[Any]], bool],
+    cells: Mapping[str, list[Any]],
+    taken: Collection[str | None],
 ) -> list[str]:
-    """The columns whose cells look like this, without those that are taken or name the records."""
+    """The columns whose cells satisfy a condition, without those that are taken or name the records."""
     return [
         column
         for column, values in cells.items()
         if column not in taken
         and not names_records(column, values)
-        and look([value for value in values if not is_missing(value)])
+        and satisfy([value for value in values if not is_missing(value)])
     ]
 
 

@@ -265,7 +265,7 @@ def _is_example(rows: Sequence[Sequence[str]], layout: Sequence[Field]) -> bool:
 
 
 def _text_and_label(rows: Sequence[Sequence[str]]) -> tuple[Field, Field] | None:
-    """The index of the column that has the texts, 0 or 1; None if both may."""
+    """The fields of two columns in their order, by their cells; None if both may be the texts."""
     columns = [[row[index] for row in rows if len(row) == 2] for index in (0, 1)]
     labels = content.has_fewer_and_shorter(*columns)
     if labels == 0:  # the unusual order needs more records as evidence

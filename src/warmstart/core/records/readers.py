@@ -243,7 +243,7 @@ def _text_or_pair(table: Table, record: Record, column: str) -> Any:
     return value if isinstance(value, tuple | list) else table.text(record, column)
 
 
-def measured(examples: Iterable[SplitT]) -> list[SplitT]:
+def evaluation_split(examples: Iterable[SplitT]) -> list[SplitT]:
     """The test examples if the data has any, else the validation examples, else all."""
     all_examples = list(examples)
     splits = (

@@ -1,4 +1,4 @@
-"""Data of which a part cannot be used: listed, or refused."""
+"""Data with unusable records: they are listed, or the data is refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FEW = 10
 """Unusable records of which each is shown before training."""
 
 
-def answered(
+def usable_results(
     model: str,
     examples: Sequence[ExampleT],
     results: Iterable[ResultT | Failed],
@@ -31,7 +31,7 @@ def answered(
         model: its name.
         examples: all of them.
         results: as many.
-        errors: what is wrong with the other examples is added.
+        errors: receives the problems of the other examples.
         progress: called with (name of the model, examples so far, examples in all).
     """
     from warmstart.core.results import Failed  # with numpy, which `--help` does not need
@@ -46,7 +46,7 @@ def answered(
 
 
 def require_usable(what: str, count: int, problems: Sequence[str]) -> None:
-    """Refuse data of which nothing can be used.
+    """Refuse data without a usable record.
 
     Raises:
         UsageError: there are problems, and no `what` is left.
@@ -58,12 +58,12 @@ def require_usable(what: str, count: int, problems: Sequence[str]) -> None:
 def require_most(what: str, usable: int, unusable: Sequence[str]) -> None:
     """Refuse data of which more than half cannot be used: it is another file, or damaged as a whole.
 
-    A few are not enough: a person reads them all.
+    Up to `FEW` unusable records are never refused, since all of them are listed.
 
     Args:
-        what: the things, in the plural.
-        usable: the count of those that can be used; of none the caller says so itself.
-        unusable: what is wrong with each of the others.
+        what: the plural noun for the records, for the message.
+        usable: the number of usable ones; 0 is not refused here, but by the caller.
+        unusable: the problem of each of the others.
 
     Raises:
         UsageError: these are more than half.

@@ -289,7 +289,7 @@ def file_value(value: Any, folder: Path | None) -> Any:
     Hugging Face's `{"bytes": …, "path": …}` becomes bytes or a path.
 
     Raises:
-        ValueError: it is nothing of this; the message completes "names a file that ".
+        ValueError: it is none of these; the message completes "names a file that ".
     """
     if isinstance(value, Mapping) and not value.keys() >= {"array", "sampling_rate"}:
         content, path = value.get("bytes"), value.get("path")

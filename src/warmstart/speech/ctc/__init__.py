@@ -1,1 +1,1 @@
-"""From the log probabilities of characters to words, with what is known of a language."""
+"""Decoding of CTC: from the log probabilities of characters to words, with a language model."""

@@ -11,7 +11,7 @@ from warmstart.core.wire import Omit, Record, Result, Score, Seconds, Wire
 from warmstart.speech.results import subtitles
 
 LONGEST_CUE = 6.0
-"""Seconds of a subtitle that is made of words."""
+"""Maximum duration in seconds of a cue that is made of words."""
 
 
 @dataclass(frozen=True)

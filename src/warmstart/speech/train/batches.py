@@ -57,7 +57,7 @@ class SpeechBatches(SortedBatches):
         sounds = [clip.decoded(self.features.sample_rate) for clip in clips]
         if self.augment:
             sounds = [
-                augmented(random, sound, self.features.sample_rate, self._slowest(clip))
+                augmented(random, sound, self.features.sample_rate, self._fastest(clip))
                 for sound, clip in zip(sounds, clips, strict=True)
             ]
         step = 32 * self.features.hop  # few lengths, so that few shapes are traced
@@ -77,8 +77,8 @@ class SpeechBatches(SortedBatches):
             frames.append(self.features.of_log_mel(masked(random, self.log_mel(whole))))
         return np.stack(frames), symbols
 
-    def _slowest(self, clip: Clip) -> float:
-        """How much faster a recording may become before its text no longer fits in."""
+    def _fastest(self, clip: Clip) -> float:
+        """The highest speed at which the text of a recording still fits into its frames."""
         return min(1.1, self.features.count(clip.samples) / max(frames_needed(clip.symbols), 1))
 
 

@@ -1,4 +1,4 @@
-"""A recording and its text, as training keeps them."""
+"""`Clip`: a recording and its text, for training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Clip:
 
     Attributes:
         recording: as the models take it; decoded again for every batch, so that memory stays flat.
-        name: of it, for messages.
+        name: of the recording, for messages.
         text: as it is learned.
         symbols: the text as int32 numbers of the network's output.
         samples: at the model's rate.
@@ -31,7 +31,7 @@ class Clip:
     digest: str
 
     def __repr__(self) -> str:
-        return f"{self.text!r} {self.digest}"  # what a run's fingerprint is made of
+        return f"{self.text!r} {self.digest}"  # part of the fingerprint of a run
 
     def decoded(self, rate: int) -> np.ndarray:
         return audio.decode(self.recording, name=self.name, sample_rate=rate, longest=np.inf)

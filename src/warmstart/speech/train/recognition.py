@@ -1,7 +1,7 @@
 """Fine-tuning speech recognition: recordings with their texts -> network -> bundle.
 
-What the families share is here: reading and splitting the data, measuring, the report. Each has a
-trainer of its own, which the module that runs it names as `TRAINER`.
+This is what the families share: reading and splitting the data, metrics, the report. The module that
+runs a family names its trainer as `TRAINER`.
 """
 
 from __future__ import annotations

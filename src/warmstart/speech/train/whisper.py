@@ -35,7 +35,7 @@ from warmstart.training.freeze import Block, freeze
 
 BASE_RATE, BASE_WIDTH = 2.5e-5, 512
 DETECTED_IN = 8
-"""Recordings in which the language is detected."""
+"""Number of recordings by which the language is detected."""
 
 
 class WhisperTrainer(RecognitionTrainer):

@@ -1,8 +1,8 @@
 """Batches for Whisper: windows of sound, and texts as decoder tokens.
 
-At random, a text is without times or between two times, as in Whisper's own training (Radford et al.
-2022, section 2.3), so that transcription with and without timestamps improves. The times themselves
-are not learned, as the data has none: the loss ignores them.
+At random, a text is without timestamps or between two timestamps, as in Whisper's own training (Radford et al.
+2022, section 2.3), so that transcription with and without timestamps improves. The timestamps
+themselves are not learned, since the data has none: the loss ignores them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from warmstart.training.sorted_batches import SortedBatches
 Sound = Callable[[Clip, "np.random.Generator | None"], np.ndarray]
 
 IGNORED = -1
-"""Instead of a token that the loss leaves out."""
+"""The target of a token that the loss ignores."""
 STEP = 8
 """Lengths of texts are multiples of it, so that few shapes are traced."""
 

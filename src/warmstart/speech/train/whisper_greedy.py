@@ -18,7 +18,7 @@ class GreedyDecoder:
 
     Args:
         network: whose weights may change between calls.
-        rules: which tokens are allowed; without times.
+        rules: which tokens are allowed, without timestamps.
         end: the token that ends a text.
     """
 

@@ -1,1 +1,1 @@
-"""Whisper: its tokens, its rules, its program, and its way from sound to text."""
+"""Whisper: its tokens, decoding rules, program and transcription."""

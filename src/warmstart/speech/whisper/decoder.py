@@ -84,7 +84,7 @@ class WhisperTranscriber:
         Args:
             name: of the recording, for the result.
             blocks: its samples.
-            options: those that Whisper honours.
+            options: those that Whisper supports.
 
         Raises:
             UsageError: an option asks for what the model cannot do.

@@ -31,7 +31,7 @@ __all__ = ["RECOGNIZER", "TRAINER", "WhisperRecognizer", "files", "program"]
 
 
 class WhisperRecognizer(Recognizer):
-    """A Whisper model at work on recordings; its folder holds the tokenizer.
+    """Transcribes recordings with a Whisper model, whose folder has the tokenizer.
 
     Raises:
         BundleError: there is no tokenizer, or not that of this model.
@@ -100,7 +100,7 @@ def _blocks(
 ) -> Blocks:
     """The samples of the recording; may be called repeatedly.
 
-    What can be read only once is stored as it comes, not decoded.
+    A recording that can be read only once is kept in its encoded form.
     """
     return partial(
         audio.pieces,

@@ -42,11 +42,11 @@ class WhisperTokens:
     """The tokenizer and its special tokens.
 
     Attributes:
-        end: ends a text; every text token is below it.
+        end: ends a text; the ids of text tokens are lower.
         start: begins a text.
         languages: code -> token; empty for models of one language.
-        translate, transcribe: what shall be done.
-        previous: what follows is the text before.
+        translate, transcribe: the tokens of the two tasks.
+        previous: begins the text of previous windows.
         no_speech: its probability after `start` is that of silence.
         no_timestamps: the text will have no timestamps; the token after it is 0.00 seconds.
     """
@@ -69,7 +69,7 @@ class WhisperTokens:
 
         Raises:
             BundleError: a file is missing or damaged, or is not of a Whisper tokenizer of this
-            vocabulary.
+                vocabulary.
         """
         tokenizer = _open_tokenizer(folder, vocabulary)
 

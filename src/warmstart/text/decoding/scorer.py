@@ -107,7 +107,7 @@ def evaluate(
         UsageError: there is no text that can be scored.
     """
     errors: list[str] = []
-    answers = records.answered(model, range(count), results, errors, progress)
+    answers = records.usable_results(model, range(count), results, errors, progress)
     scores = [result for _, result in answers]
     if not scores:
         raise UsageError(f"There are no texts to score. {' '.join(errors[:1])}".strip())
