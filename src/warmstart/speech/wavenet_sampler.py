@@ -1,4 +1,4 @@
-"""Sampling from WaveNet in chunks: each sample is drawn from its distribution, given those before it."""
+"""Sampling from WaveNet in chunks: each sample depends on all samples before it."""
 
 from __future__ import annotations
 
