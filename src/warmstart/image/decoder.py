@@ -183,10 +183,10 @@ def _draft(image: Image.Image, least: int) -> None:
     Only if both sides are divisible: an incomplete last column would shift the picture.
     """
     width, height = image.size
-    for part in (8, 4, 2):
-        if width % part == 0 == height % part and min(width, height) // part >= least:
+    for factor in (8, 4, 2):
+        if width % factor == 0 == height % factor and min(width, height) // factor >= least:
             # None keeps the colour mode
-            image.draft(cast(str, None), (width // part, height // part))
+            image.draft(cast(str, None), (width // factor, height // factor))
             return
 
 

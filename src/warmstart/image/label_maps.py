@@ -51,8 +51,8 @@ def label_map(logits: np.ndarray, frame: Frame) -> np.ndarray:
     step = max(1, PIXELS // frame.width)
     for start in range(0, frame.height, step):
         cancellation.check()
-        part = slice(start, start + step)
-        cells.fill(out[part], (rows[0][part], rows[1][part]), columns)
+        strip = slice(start, start + step)
+        cells.fill(out[strip], (rows[0][strip], rows[1][strip]), columns)
     return out
 
 
@@ -118,9 +118,9 @@ class _Cells:
             indices = np.nonzero(chosen)[0]
             step = max(1, CHUNK // (4 * values.shape[-1]))
             for start in range(0, len(indices), step):
-                part = indices[start : start + step]
-                mixed = np.einsum("nk,nkc->nc", weights[part], values[number[part]])
+                chunk = indices[start : start + step]
+                mixed = np.einsum("nk,nkc->nc", weights[chunk], values[number[chunk]])
                 best = mixed.argmax(-1)
                 if names is not None:
-                    best = names[number[part], best]
-                out[y[part], x[part]] = best
+                    best = names[number[chunk], best]
+                out[y[chunk], x[chunk]] = best

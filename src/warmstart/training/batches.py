@@ -53,21 +53,21 @@ class ArrayBatches:
         self.x, self.y, self.weights = x, y, weights
         self.seed, self.shuffle, self.augment = seed, shuffle, augment
         self.count = len(_first(x))
-        self.parts = parts(self.count, batch_size)
+        self.slices = batch_slices(self.count, batch_size)
 
     def __len__(self) -> int:
-        return len(self.parts)
+        return len(self.slices)
 
     def batch(self, epoch: int, index: int) -> tuple[Any, ...]:
         order = epoch_order(self.count, self.seed, epoch) if self.shuffle else np.arange(self.count)
-        rows = order[self.parts[index]]
+        rows = order[self.slices[index]]
         x, y = take(self.x, rows), take(self.y, rows)
         if self.augment is not None:
             x, y = self.augment(x, y, generator(self.seed, epoch, index))
         return (x, y) if self.weights is None else (x, y, self.weights[rows])
 
 
-def parts(count: int, batch_size: int) -> list[slice]:
+def batch_slices(count: int, batch_size: int) -> list[slice]:
     """Slices of `count` rows: the fewest batches of at most `batch_size`, of nearly equal size."""
     if count < 1 or batch_size < 1:
         raise UsageError(

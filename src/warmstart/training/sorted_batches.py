@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.training.batches import epoch_order, parts
+from warmstart.training.batches import batch_slices, epoch_order
 
 ROUND = 8
 """Lengths are padded to a multiple of this, so that fewer shapes are traced."""
@@ -39,7 +39,7 @@ class SortedBatches(ABC):
         self._orders: dict[int, list[np.ndarray]] = {}
 
     def __len__(self) -> int:
-        return len(parts(len(self.lengths), self.batch_size))
+        return len(batch_slices(len(self.lengths), self.batch_size))
 
     def batch(self, epoch: int, index: int) -> tuple[Any, ...]:
         return self.padded(epoch, index, 0)
@@ -70,7 +70,7 @@ class SortedBatches(ABC):
         count = len(self.lengths)
         if not self.shuffle:
             order = np.argsort(self.lengths, kind="stable")
-            return [order[part] for part in parts(count, self.batch_size)]
+            return [order[rows] for rows in batch_slices(count, self.batch_size)]
         order = epoch_order(count, self.seed, epoch)
         size = self.batch_size * BUCKET
         sorted_order = np.concatenate(
@@ -80,7 +80,7 @@ class SortedBatches(ABC):
                 for chunk in [order[start : start + size]]
             ]
         )
-        batches = [sorted_order[part] for part in parts(count, self.batch_size)]
+        batches = [sorted_order[rows] for rows in batch_slices(count, self.batch_size)]
         return [
             batches[index]
             for index in np.random.default_rng((self.seed, epoch, 1)).permutation(len(batches))

@@ -1,4 +1,4 @@
-"""Photos in memory: each is read, hashed and decoded once, while there is room."""
+"""Photos in memory: each is read, hashed and decoded once, while they fit in the limit."""
 
 import sys
 from collections import Counter
@@ -33,7 +33,7 @@ def test_a_picture_is_decoded_once(files):
 
 
 def test_what_does_not_fit_is_read_again(files):
-    photos, calls = Photos(room=10), []
+    photos, calls = Photos(limit=10), []
 
     def decode(source):
         calls.append(source)
@@ -44,7 +44,7 @@ def test_what_does_not_fit_is_read_again(files):
     for _ in range(2):
         photos.decoded("a", files[0], decode)
     assert calls == [files[0]] * 2
-    assert photos.room == 10
+    assert photos.bytes_left == 10
 
 
 @pytest.fixture

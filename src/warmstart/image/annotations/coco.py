@@ -16,7 +16,7 @@ from warmstart.counts import counted
 from warmstart.errors import UsageError
 from warmstart.image.annotations.box_data import LabelledBox
 from warmstart.image.annotations.collector import Collector
-from warmstart.image.annotations.numbers import flag, number, size_of, whole
+from warmstart.image.annotations.numbers import flag, integer, number, size_of
 
 LARGEST_JSON = 2**31
 BEYOND, FEWEST_BEYOND = 1.02, 0.2
@@ -25,7 +25,7 @@ rounding; and the fraction of such boxes from which a file is refused.
 """
 _NUMBER = re.compile(r"(0|-?[1-9][0-9]*)(\.0+)?")
 _LISTS = ("images", "annotations", "categories")
-MOST_PARTS = 3
+MAX_SPLITS = 3
 
 
 def is_coco(path: Path) -> bool:
@@ -60,7 +60,7 @@ def files_of(path: Path) -> list[tuple[Path, str | None]]:
 def _by_content(folder: Path) -> list[Path]:
     """The JSON files of a folder, at most one per split, if all have COCO's three lists."""
     files = sorted(folder.glob("*.json"))
-    few = 0 < len(files) <= MOST_PARTS
+    few = 0 < len(files) <= MAX_SPLITS
     return files if few and all(map(_has_lists, files)) else []
 
 
@@ -183,7 +183,7 @@ def key_of(value: Any) -> Any:
     if isinstance(value, str) and not _NUMBER.fullmatch(value):
         return value  # also "013", which may differ from 13
     try:
-        return whole(value)
+        return integer(value)
     except ValueError:
         return value if isinstance(value, str) else repr(value)
 

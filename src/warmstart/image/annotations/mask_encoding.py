@@ -36,8 +36,8 @@ class Encoding:
     labels: tuple[str, ...]
     object_value: int | None = None
 
-    def explains(self, value: int) -> bool:
-        """Whether a value is that of a class, or of ignored pixels."""
+    def is_valid(self, value: int) -> bool:
+        """Whether a value stands for a class or for ignored pixels."""
         if self.object_value is not None and value == self.object_value:
             return True
         count = len(self.labels) if self.object_value is None else 1
@@ -197,14 +197,14 @@ def check(encoding: Encoding, values: Values, name: str) -> None:
         UsageError: masks have such values; the message has the numbers of their pixels.
     """
     counts = values.pixels
-    unexplained = [value for value in sorted(counts) if not encoding.explains(value)]
-    if unexplained:
+    invalid = [value for value in sorted(counts) if not encoding.is_valid(value)]
+    if invalid:
         known = ", ".join(f"{index} {label!r}" for index, label in enumerate(encoding.labels[:20]))
         if encoding.object_value is not None:
             known = f"0 {encoding.labels[0]!r}, {encoding.object_value} {encoding.labels[1]!r}"
-        first = next(mask for found, mask in values.examples.items() if found & {*unexplained})
+        first = next(mask for found, mask in values.examples.items() if found & {*invalid})
         raise UsageError(
-            f"{name}: the masks contain {_counted(counts, unexplained)}, which have no label; "
+            f"{name}: the masks contain {_counted(counts, invalid)}, which have no label; "
             f"the {len(encoding.labels)} classes are {known}. The first is in the mask of {first}. "
             f"{_ADVICE}"
         )

@@ -200,8 +200,8 @@ def _of_folders(
         return MaskLayout(str(path), raw_photos, cityscapes.CLASSES, True, notes)
     classes = MaskClasses()
     if colours is None:
-        around = (pair.mask.parent for pair in pairs)
-        classes = classes_of([*dict.fromkeys([path, *folders, *around])])
+        mask_folders = (pair.mask.parent for pair in pairs)
+        classes = classes_of([*dict.fromkeys([path, *folders, *mask_folders])])
         if classes.colours is not None and pairs and has_colours(pairs[0].mask):
             colours = classes.colours
     raw_photos = [

@@ -26,7 +26,7 @@ def number(value: Any) -> float:
         raise ValueError(str(error)) from error
 
 
-def whole(value: Any) -> int:
+def integer(value: Any) -> int:
     """An integer from an int, a float or text.
 
     Raises:
@@ -65,7 +65,7 @@ def size_of(width: Any, height: Any) -> tuple[int, int] | None:
     sides = []
     for name, value in (("width", width), ("height", height)):
         try:
-            sides.append(0 if value is None or value == "" else whole(value))
+            sides.append(0 if value is None or value == "" else integer(value))
         except ValueError as error:
             raise ValueError(f"the {name} of the photo {error}") from None
     return (sides[0], sides[1]) if all(sides) else None

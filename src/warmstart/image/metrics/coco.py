@@ -137,15 +137,15 @@ class CocoEvaluation:
 
     def _accumulate(self, label: int, size: str, most: int) -> tuple[np.ndarray, np.ndarray]:
         """Precision (T, 101) and recall (T,) of a class; -1 if it has no true box of that size."""
-        parts = [photo[label][size] for photo in self.photos if label in photo]
-        truths = sum(part.truths for part in parts)
+        matches = [photo[label][size] for photo in self.photos if label in photo]
+        truths = sum(match.truths for match in matches)
         precision, recall = -np.ones((len(OVERLAPS), len(RECALLS))), -np.ones(len(OVERLAPS))
         if not truths:
             return precision, recall
-        scores = np.concatenate([part.scores[:most] for part in parts])
+        scores = np.concatenate([match.scores[:most] for match in matches])
         order = np.argsort(-scores, kind="mergesort")
-        correct = np.concatenate([part.correct[:, :most] for part in parts], axis=1)[:, order]
-        counts = ~np.concatenate([part.ignored[:, :most] for part in parts], axis=1)[:, order]
+        correct = np.concatenate([match.correct[:, :most] for match in matches], axis=1)[:, order]
+        counts = ~np.concatenate([match.ignored[:, :most] for match in matches], axis=1)[:, order]
         hits, misses = np.cumsum(correct & counts, axis=1), np.cumsum(~correct & counts, axis=1)
         for index, (hit, miss) in enumerate(
             zip(hits.astype(float), misses.astype(float), strict=True)

@@ -14,7 +14,7 @@ from warmstart.core.reading import input_name
 from warmstart.errors import InputError, UsageError
 from warmstart.image import decoder, preprocessing
 from warmstart.image.train.photos import Photos
-from warmstart.training.batches import epoch_order, generator, parts
+from warmstart.training.batches import batch_slices, epoch_order, generator
 
 Augment = Callable[[Image.Image, np.random.Generator, tuple[int, int]], Image.Image]
 
@@ -51,15 +51,15 @@ class PhotoBatches:
         self.keys = [(split, row) for row in range(len(inputs))] if keys is None else keys
         self.rules, self.seed, self.shuffle = rules, seed, shuffle
         self.count, self.batch_size = len(inputs), batch_size
-        self.parts = parts(self.count, batch_size)
+        self.slices = batch_slices(self.count, batch_size)
 
     def __len__(self) -> int:
-        return len(self.parts)
+        return len(self.slices)
 
     def rows(self, epoch: int, index: int) -> np.ndarray:
         """The indices of the photos in a batch."""
         order = epoch_order(self.count, self.seed, epoch) if self.shuffle else np.arange(self.count)
-        return order[self.parts[index]]
+        return order[self.slices[index]]
 
     def decoded(self, row: int) -> Image.Image:
         """The decoded photo, at least of the size that preprocessing needs."""

@@ -249,8 +249,8 @@ class DenseTrainer(Trainer[DenseOptionsT], Generic[DenseOptionsT, DataT]):
     def outputs(self) -> Iterator[tuple[int, Any]]:
         """(row, outputs of the network) of each validation photo."""
         photos = self.validation_photos
-        for part in photos.parts:
-            rows = range(part.start, part.stop)
+        for batch in photos.slices:
+            rows = range(batch.start, batch.stop)
             outputs = self.predictor(np.stack([photos.unaugmented(row) for row in rows]))
             arrays = keras.tree.map_structure(np.asarray, outputs)
             for index, row in enumerate(rows):

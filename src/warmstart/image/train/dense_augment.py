@@ -160,13 +160,13 @@ def mosaic(
     for index, (photo, photo_boxes, photo_labels, size) in enumerate(photos):
         x0, x1 = (0, cross_x) if index % 2 == 0 else (cross_x, width)
         y0, y1 = (0, cross_y) if index < 2 else (cross_y, height)
-        part = (x1 - x0, y1 - y0)
+        quarter = (x1 - x0, y1 - y0)
         view = variation.view(size, canvas, random)  # at the scale of a whole picture
         left, top = (
             random.uniform(min(0.0, side - scale * length), max(0.0, side - scale * length))
-            for side, scale, length in zip(part, (view.scale_x, view.scale_y), size, strict=True)
+            for side, scale, length in zip(quarter, (view.scale_x, view.scale_y), size, strict=True)
         )
-        local = View(size, part, view.scale_x, view.scale_y, left, top, view.flip_x, view.flip_y)
+        local = View(size, quarter, view.scale_x, view.scale_y, left, top, view.flip_x, view.flip_y)
         picture.paste(local.picture(photo), (x0, y0))
         moved, visible = local.boxes(photo_boxes)
         boxes.append(moved[visible] + np.array([x0, y0] * 2, np.float32))

@@ -51,23 +51,23 @@ class FeatureCache:
 
         def read(file: sqlite3.Connection) -> None:
             damaged: list[tuple[bytes]] = []
-            for part in _parts(keys):
-                requested = set(part)  # a damaged index may return other rows
+            for chunk in _chunks(keys):
+                requested = set(chunk)  # a damaged index may return other rows
                 rows = file.execute(
-                    f"SELECT key, vector, checksum FROM features WHERE key IN ({_marks(part)})",
-                    part,
+                    f"SELECT key, vector, checksum FROM features WHERE key IN ({_placeholders(chunk)})",
+                    chunk,
                 )
                 for key, vector, check in rows:
-                    whole = isinstance(vector, bytes) and len(vector) == 4 * width
-                    if key in requested and whole and zlib.crc32(key + vector) == check:
+                    is_complete = isinstance(vector, bytes) and len(vector) == 4 * width
+                    if key in requested and is_complete and zlib.crc32(key + vector) == check:
                         vectors[key] = np.frombuffer(vector, "<f4").astype(np.float32)
                     else:
                         damaged.append((key,))
             file.execute("BEGIN IMMEDIATE")  # raises for a read-only file
-            for part in _parts(list(vectors)):
+            for chunk in _chunks(list(vectors)):
                 file.execute(
-                    f"UPDATE features SET used = ? WHERE key IN ({_marks(part)})",
-                    [time.time_ns(), *part],
+                    f"UPDATE features SET used = ? WHERE key IN ({_placeholders(chunk)})",
+                    [time.time_ns(), *chunk],
                 )
             file.executemany("DELETE FROM features WHERE key = ?", damaged)
             file.execute("COMMIT")
@@ -152,12 +152,12 @@ def _bytes_used(file: sqlite3.Connection) -> int:
     return int((pages - free) * size)
 
 
-def _parts(keys: Sequence[bytes]) -> Iterable[Sequence[bytes]]:
+def _chunks(keys: Sequence[bytes]) -> Iterable[Sequence[bytes]]:
     return (keys[start : start + KEYS_PER_QUERY] for start in range(0, len(keys), KEYS_PER_QUERY))
 
 
-def _marks(part: Sequence[bytes]) -> str:
-    return ",".join("?" * len(part))
+def _placeholders(chunk: Sequence[bytes]) -> str:
+    return ",".join("?" * len(chunk))
 
 
 def _limit_from_environment() -> int:

@@ -22,11 +22,11 @@ class Photos:
     """Contents of files and decoded pictures, up to a limit; threads may share it.
 
     Args:
-        room: the limit in bytes.
+        limit: bytes in memory.
     """
 
-    def __init__(self, room: int = LIMIT):
-        self.room = room
+    def __init__(self, limit: int = LIMIT):
+        self.bytes_left = limit
         self._contents: dict[str, tuple[str, bytes]] = {}
         self._decoded: dict[Hashable, Any] = {}
         self._lock = threading.Lock()
@@ -48,8 +48,8 @@ class Photos:
             raise InputError(f"{name}: cannot be read ({error.strerror or error})", name) from error
         digest = sha256(data).hexdigest()
         with self._lock:
-            if len(data) <= self.room:
-                self.room -= len(data)
+            if len(data) <= self.bytes_left:
+                self.bytes_left -= len(data)
                 self._contents[os.fspath(path)] = digest, data
         return digest
 
@@ -79,8 +79,8 @@ class Photos:
         )
         with self._lock:
             if content is not None and self._contents.pop(os.fspath(value), None) is not None:
-                self.room += len(content[1])
-            if size <= self.room and key not in self._decoded:
-                self.room -= size
+                self.bytes_left += len(content[1])
+            if size <= self.bytes_left and key not in self._decoded:
+                self.bytes_left -= size
                 self._decoded[key] = picture
         return picture

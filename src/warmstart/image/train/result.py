@@ -178,7 +178,7 @@ def sections(trainer: ClassificationBase) -> list[Section]:
         _mistakes(trainer, probabilities),
         (
             "Recipe",
-            text(phases) + table(("number", "value"), recipe) + text(f"Seconds: {seconds}."),
+            text(phases) + table(("option", "value"), recipe) + text(f"Seconds: {seconds}."),
         ),
     ]
 

@@ -197,22 +197,22 @@ class ValidationWindows:
             for index, item in enumerate(chosen)
             for origin in origins(len(item), horizon, windows)
         ]
-        self.parts = [
+        self.batches = [
             np.array(pairs[first : first + batch_size])
             for first in range(0, len(pairs), batch_size)
         ]
 
     def __len__(self) -> int:
-        return len(self.parts)
+        return len(self.batches)
 
     def batch(self, epoch: int, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """One batch; the same in every epoch."""
-        part = self.parts[index]
+        pairs = self.batches[index]
         # TensorFlow's LSTM is slow, and warns, if the number of windows is odd.
-        indices, first = np.concatenate([part, part[: len(part) % 2]]).T
+        indices, first = np.concatenate([pairs, pairs[: len(pairs) % 2]]).T
         x, y = self.windows.at(indices, first)
         y[:, : self.windows.recipe.context, 1] = 0.0
-        y[len(part) :, :, 1] = 0.0
+        y[len(pairs) :, :, 1] = 0.0
         return x, y
 
 

@@ -100,7 +100,7 @@ def _blocks(
 ) -> Blocks:
     """The samples of the recording; may be called repeatedly.
 
-    A recording that can be read only once is kept in its encoded form.
+    A recording that can be read only once is stored in its encoded form.
     """
     return partial(
         audio.pieces,

@@ -26,7 +26,7 @@ from warmstart.text.generation import TextGenerator
 from warmstart.text.inputs import PROMPT
 from warmstart.text.train.options import GenerationOptions
 from warmstart.training.adamw import AdamW
-from warmstart.training.batches import parts
+from warmstart.training.batches import batch_slices
 from warmstart.training.freeze import Block, freeze
 from warmstart.training.options import validation_fraction
 from warmstart.training.schedules import warmup_linear
@@ -176,10 +176,10 @@ class Windows:
     def __init__(self, tokens: np.ndarray, context: int, batch_size: int, seed: int | None):
         self.tokens, self.context, self.seed = tokens, context, seed
         self.count = max((len(tokens) - 1) // context, 1)
-        self.parts = parts(self.count, batch_size)
+        self.slices = batch_slices(self.count, batch_size)
 
     def __len__(self) -> int:
-        return len(self.parts)
+        return len(self.slices)
 
     def batch(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Ids (B, T) and the ids after them (B, T)."""
@@ -189,7 +189,7 @@ class Windows:
             random = np.random.default_rng((self.seed, epoch))
             starts = random.permutation(starts + random.integers(0, max(spare, 0) + 1))
         offsets = np.arange(min(self.context, len(self.tokens) - 1))
-        rows = starts[self.parts[index], None] + offsets
+        rows = starts[self.slices[index], None] + offsets
         return self.tokens[rows], self.tokens[rows + 1]
 
 

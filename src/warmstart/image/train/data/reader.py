@@ -32,7 +32,7 @@ from warmstart.training.summary import data_name
 
 @dataclass(frozen=True)
 class Labelled:
-    """The inputs of a split with their labels, which are tuples if there may be several."""
+    """The inputs of a split with their labels: a tuple per input if there may be several."""
 
     inputs: list[Any]
     labels: list[Label]
@@ -41,7 +41,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class ReadContext:
-    """Options of reading, and its notes.
+    """Options of reading, and the lists that it adds messages to.
 
     Attributes:
         multi_label, class_names: see `read`.
@@ -107,7 +107,7 @@ def read(
     classes = _classes(splits, several, context.class_names)
     examples: dict[str, Examples] = {}
     for name, labelled in splits.items():
-        examples[name], bad = _examples(labelled, classes, several, photos or Photos(room=0))
+        examples[name], bad = _examples(labelled, classes, several, photos or Photos(limit=0))
         problems += bad
         if bad and not len(examples[name]):
             raise UsageError(
