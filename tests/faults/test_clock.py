@@ -44,7 +44,7 @@ def test_requests_do_not_expire(jump, seconds):
     batcher = Batcher(work)
     (answer,) = batcher.submit("key", [1], time.monotonic() + 60)
     assert answer.result(timeout=10).value == 1
-    assert 0 <= answer.result().running < 10
+    assert 0 <= answer.result().run_seconds < 10
     batcher.close()
     assert batcher.join(10)
 

@@ -144,8 +144,8 @@ def batch(
         format: `"jsonl"` or `"parquet"`.
         column: the column of the inputs in a table, or two columns for pairs of texts; default:
             `path`, `text`, ….
-        shard_rows: rows per result file, which is also what an interruption costs each worker;
-            default: depends on the task.
+        shard_rows: rows per result file, and the maximum number of rows that each worker repeats
+            after an interruption; default: depends on the task.
         workers: number of processes on Ray; default: one for each processor of the cluster.
         worker: Ray's options for each process, such as `{"num_cpus": 4}` (also the number of
             threads of its engine; default: 1) or `{"runtime_env": …}`.
@@ -193,17 +193,17 @@ def batch(
             folder.sweep()
         names = folder.names()
         done: list[Shard] = []
-        left: list[Shard] = []
+        pending: list[Shard] = []
         for shard in plan.shards:
-            (done if f"{shard.name}.{format}" in names else left).append(shard)
+            (done if f"{shard.name}.{format}" in names else pending).append(shard)
         reporter = _Reporter(plan, done, folder, progress)
-        if recorded is None or left:
+        if recorded is None or pending:
             name = recorded["model"]["runs_on"] if recorded else opened.engine.name
             if recorded is None:
                 manifest.write(folder, manifest.NAME, manifest.make(opened, name, job, plan, rows))
             reporter.now()
             with closing(
-                _run(on, opened, name, job, left, reporter, workers, worker, address)
+                _run(on, opened, name, job, pending, reporter, workers, worker, address)
             ) as finished:
                 for shard_done in finished:
                     reporter.shard(shard_done)
@@ -219,7 +219,7 @@ def _run(
     model: Model[Any, Any, Any],
     engine: str,
     job: Job,
-    left: list[Shard],
+    shards: list[Shard],
     reporter: _Reporter,
     workers: int | None,
     worker: Mapping[str, object] | None,
@@ -227,13 +227,13 @@ def _run(
 ) -> Generator[FinishedShard]:
     if on == "local":
         ready = model.on_engine(engine)
-        for shard in left:
+        for shard in shards:
             yield run_shard(ready, job, shard, reporter.rows)
         return
     from warmstart.bulk import cluster
 
     yield from cluster.run(
-        model, engine, job, left, workers=workers, worker=worker or {}, address=address
+        model, engine, job, shards, workers=workers, worker=worker or {}, address=address
     )
 
 

@@ -100,7 +100,7 @@ def files_of(folder: Path | None) -> dict[str, bytes]:
 
 
 def folder_of(files: Mapping[str, bytes]) -> Path:
-    """A folder with these files, the same one for the same files, in `$WARMSTART_HOME/shipped`.
+    """The folder of these files in `$WARMSTART_HOME/shipped`, named by their hash.
 
     Raises:
         CacheError: it cannot be written.

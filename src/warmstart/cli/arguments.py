@@ -85,7 +85,7 @@ class _StandardInputReader:
         """What was read up to the first line that is not blank."""
 
     def lines(self) -> Iterator[Argument]:
-        """The non-empty lines, or all of it where it is not text.
+        """The non-empty lines, or the whole content if it is not text.
 
         Raises:
             UsageError: it is empty, or its first line is neither UTF-8 nor the beginning of a file.
@@ -113,7 +113,7 @@ class _StandardInputReader:
             raise UsageError("Standard input is empty; `-` reads inputs from it, one per line.")
 
     def whole(self) -> StandardInputFile:
-        """All of it, if no line after the first one was read."""
+        """The whole content, unless a line after the first one was read."""
         return StandardInputFile(self._head + self._file.read())
 
 

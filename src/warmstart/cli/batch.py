@@ -28,7 +28,7 @@ _FLAGS = {"format": "shards"}
 
 
 def run(request: Request) -> None:
-    """The body of the command; the exit code is 1 if rows failed, 130 where it was interrupted."""
+    """The body of the command; the exit code is 1 if rows failed, 130 after an interruption."""
     from warmstart.bulk.batch import batch
     from warmstart.cli.models import open_engine
     from warmstart.cli.predict import opened

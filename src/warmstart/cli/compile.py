@@ -131,7 +131,7 @@ def _check_inputs(inputs: Inputs, precision: str) -> None:
 
 
 def _next_commands(names: Sequence[str], precision: str, weights: str, engine: str) -> list[str]:
-    """Commands that use what was compiled, with the options that it was compiled with."""
+    """Commands that use the compiled models, with the same options."""
     from warmstart.cli.models import task_of_model
     from warmstart.core.task import task_of
 

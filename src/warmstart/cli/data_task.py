@@ -164,7 +164,7 @@ def _check_classes(folder: Path, name: str) -> None:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(one for one in folder.iterdir() if one.is_dir() and one.name[0] != ".")
+    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
 
 
 def _files(folder: Path) -> Iterator[str]:

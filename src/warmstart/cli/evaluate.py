@@ -101,7 +101,7 @@ def evaluate(
     as_csv: bool,
     **options: Any,
 ) -> None:
-    """Print the metrics of a model; the exit code is 1 where an example was unusable."""
+    """Print the metrics of a model; the exit code is 1 if an example was unusable."""
     from warmstart.cli.models import open_engine, open_model
     from warmstart.cli.progress import counting
     from warmstart.core.evaluation import example_unit

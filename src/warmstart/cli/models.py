@@ -103,19 +103,19 @@ _DURATIONS = {"Compiling": "once; 10 to 60 seconds", "Calibrating": "once; 1 to 
 
 
 @contextlib.contextmanager
-def compiling(model: Model[Any, Any, Any], what: str = "Compiling") -> Iterator[None]:
+def compiling(model: Model[Any, Any, Any], activity: str = "Compiling") -> Iterator[None]:
     """Show the progress if the model is compiled (or calibrated, or exported) inside this context."""
-    duration = _DURATIONS.get(what, "seconds to minutes")
+    duration = _DURATIONS.get(activity, "seconds to minutes")
     with contextlib.ExitStack() as stack:
         status: list[Any] = []
 
         def show(stage: str) -> None:
             if is_quiet():
                 return
-            text = f"{what} {model.name} ({duration}): {stage}"
+            text = f"{activity} {model.name} ({duration}): {stage}"
             if not sys.stderr.isatty():
                 if not status:
-                    say(f"{what} {model.name}, {duration.replace(';', '; this takes')}.")
+                    say(f"{activity} {model.name}, {duration.replace(';', '; this takes')}.")
                     status.append(None)
             elif not status:
                 from rich.console import Console

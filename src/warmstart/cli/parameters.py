@@ -53,9 +53,9 @@ def json_or_text(text: str) -> Any:
 
 def flag(field: Field, panel: str) -> Option:
     """The option of the command line for a field; its value is None if it is not set."""
-    meaning = field.option.help
+    help_text = field.option.help
     if bounds := field.option.range_text():
-        meaning += f" {bounds.capitalize()}."
+        help_text += f" {bounds.capitalize()}."
     long = flag_of(field)
     names = [field.name, long]
     short = field.option.short or ("-o" if field.name == "output" else None)
@@ -69,7 +69,7 @@ def flag(field: Field, panel: str) -> Option:
             names,
             is_flag=True,
             default=None,
-            help=_with_default(meaning, shown),
+            help=_with_default(help_text, shown),
             panel=panel,
             rare=field.option.rare,
         )
@@ -81,7 +81,7 @@ def flag(field: Field, panel: str) -> Option:
         attributes["metavar"] = f"[{'|'.join(values)}]"
     if field.is_sequence:
         attributes["multiple"] = True
-        meaning += (
+        help_text += (
             " May be repeated."
             if field.type is str and not field.choices
             else " Separated by commas."
@@ -90,15 +90,15 @@ def flag(field: Field, panel: str) -> Option:
         names,
         type=FieldType(field),
         default=None,
-        help=_with_default(meaning, _default_text(field)),
+        help=_with_default(help_text, _default_text(field)),
         panel=panel,
         rare=field.option.rare,
         **attributes,
     )
 
 
-def _with_default(meaning: str, default: str | None) -> str:
-    return meaning if default is None else f"{meaning} Default: {default.rstrip('.')}."
+def _with_default(help_text: str, default: str | None) -> str:
+    return help_text if default is None else f"{help_text} Default: {default.rstrip('.')}."
 
 
 def _default_text(field: Field) -> str | None:

@@ -68,22 +68,26 @@ def _inputs(tasks: Sequence[Task]) -> Argument:
 
 
 def _model_options(tasks: Sequence[Task], any_task: bool) -> list[click.Parameter]:
-    meaning = "A name from `warmstart list`, a folder, or hf://org/name."
+    help_text = "A name from `warmstart list`, a folder, or hf://org/name."
     defaults = [task.default_model for task in tasks if task.default_model]
     if any_task and len(tasks) != 1:
-        meaning += " Default: depends on the type of the inputs."
+        help_text += " Default: depends on the type of the inputs."
     elif defaults:
-        meaning += f" Default: {' or '.join(defaults)}."
+        help_text += f" Default: {' or '.join(defaults)}."
     elif tasks:
-        meaning += " Required."
+        help_text += " Required."
     options = [
         Option(
-            ["--model", "-m"], shell_complete=model_names, metavar="NAME", help=meaning, panel=MODEL
+            ["--model", "-m"],
+            shell_complete=model_names,
+            metavar="NAME",
+            help=help_text,
+            panel=MODEL,
         )
     ]
     if any_task:
-        meaning = "The task, for a model that has several."
-        options.append(Option(["--task"], metavar="NAME", help=meaning, panel=MODEL))
+        help_text = "The task, for a model that has several."
+        options.append(Option(["--task"], metavar="NAME", help=help_text, panel=MODEL))
     return [
         *options,
         weights_option(panel=MODEL),

@@ -50,7 +50,7 @@ def download(
 
     Args:
         source: its name in the record.
-        expected: hashes and size in bytes; where none is known, the first download is pinned.
+        expected: hashes and size in bytes; if no hash is known, the first download is pinned.
         secret: headers for the origin of `url` only.
         progress: called with (file name, bytes so far, bytes in all or None).
 

@@ -63,7 +63,7 @@ def is_full(error: BaseException) -> bool:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write every byte (one os.write may take only some)."""
+    """Write all bytes; a single `os.write` may write only a part."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]

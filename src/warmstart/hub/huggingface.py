@@ -158,22 +158,22 @@ def _ref(source: Hub) -> Path:
 
 def _listing(repository: str, response: Any) -> Listing:
     """Parse the response of the hub, or the record of it, which has the same form."""
-    where = f"hf://{repository}"
+    source = f"hf://{repository}"
     commit = response.get("sha") if isinstance(response, dict) else None
     siblings = response.get("siblings") if isinstance(response, dict) else None
     if not isinstance(commit, str) or not is_commit(commit) or not isinstance(siblings, list):
         raise SourceError(
-            f"{where}: the hub's response names no commit and files; check HF_ENDPOINT"
+            f"{source}: the hub's response has no commit or no files; check HF_ENDPOINT"
         )
     expected: dict[str, Expected] = {}
     for sibling in siblings:
         path = sibling.get("rfilename") if isinstance(sibling, dict) else None
         try:
-            if not isinstance(path, str) or safe_path(path, where) != path:
+            if not isinstance(path, str) or safe_path(path, source) != path:
                 raise UsageError(f"{path!r} is not a plain path")
         except UsageError as error:
             raise SourceError(
-                f"{where} contains a file that would lie outside it: {error}"
+                f"{source} contains a file that would lie outside it: {error}"
             ) from None
         expected[path] = _expected(sibling)
     return Listing(repository, commit, expected)

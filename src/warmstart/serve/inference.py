@@ -70,11 +70,11 @@ def _one(
     try:
         if not model.input_kind.is_several(value):
             return model(value, **options)
-        made = make(model.options, options, model.name)
-        model.check_options(made)
-        items = _elements(model, value, made)
-        _check_total(model, sum(model.generated(item.value, made) for item in items), settings)
-        return list(model.results(items, made, is_list=True))
+        checked = make(model.options, options, model.name)
+        model.check_options(checked)
+        items = _elements(model, value, checked)
+        _check_total(model, sum(model.generated(item.value, checked) for item in items), settings)
+        return list(model.results(items, checked, is_list=True))
     except InputError as error:
         return without_frames(error)
 
@@ -116,11 +116,11 @@ def check_generated(
     """
     if type(model).generated is Model.generated:
         return
-    made = make(model.options, options, model.name)
+    checked = make(model.options, options, model.name)
     total = 0
     for value in values:
         with contextlib.suppress(InputError):  # of an unusable input, which is reported in its turn
-            total += times * model.generated(value, made)
+            total += times * model.generated(value, checked)
     _check_total(model, total, settings)
 
 

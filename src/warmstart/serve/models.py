@@ -65,34 +65,34 @@ def open_models(sources: Sequence[str], load: Load, *, copied: bool = True) -> I
     Args:
         sources: arguments of `ws.load`, each optionally with the name to serve it under:
             `flowers=path/of/bundle`.
-        load: opens one.
+        load: opens a model.
         copied: whether folders are copied, so that they may change while they are served.
 
     Raises:
-        UsageError: two have the same name.
-        WarmstartError: one cannot be opened.
+        UsageError: two models have the same name, or a folder cannot be copied.
+        WarmstartError: a model cannot be opened.
     """
     with copies() as root:
         opened = OpenModels(root)
         for source in sources:
-            name, equals, where = source.partition("=")
+            name, equals, location = source.partition("=")
             if not equals or not NAME.fullmatch(name):
-                name, where = "", source
-            if not where:
+                name, location = "", source
+            if not location:
                 raise UsageError(
                     f"{source!r} names no model; write a name from `warmstart list`, a folder, or "
                     "NAME=path/of/bundle."
                 )
-            folder = Path(where).expanduser()
+            folder = Path(location).expanduser()
             is_folder = copied and folder.is_dir()
-            seen = (fingerprint(folder) or ()) if is_folder else ()
+            folder_fingerprint = (fingerprint(folder) or ()) if is_folder else ()
             try:
                 copy = snapshot(folder, opened.root) if is_folder else None
             except OSError as error:
                 reason = error.strerror or error
                 raise UsageError(f"{folder} cannot be copied to {opened.root}: {reason}.") from None
             try:
-                model = load(str(copy) if copy else where)
+                model = load(str(copy) if copy else location)
             except WarmstartError as error:
                 error.args = (describe(error, copy, folder),)
                 raise
@@ -100,9 +100,11 @@ def open_models(sources: Sequence[str], load: Load, *, copied: bool = True) -> I
                 r"[^A-Za-z0-9_.-]+", "-", folder.resolve().name if is_folder else model.name
             )
             if name in opened.models:
-                raise UsageError(f"Two models have the name {name!r}; choose another: NAME={where}")
+                raise UsageError(
+                    f"Two models have the name {name!r}; choose another: NAME={location}"
+                )
             opened.models[name] = model
             if copy is not None:
-                opened.folders[name], opened.fingerprints[name] = folder, seen
+                opened.folders[name], opened.fingerprints[name] = folder, folder_fingerprint
                 opened.copies[name] = copy
         yield opened

@@ -156,9 +156,12 @@ async def transcriptions(request: Request) -> Response:
             return PlainTextResponse(answer.to_vtt(), media_type="text/vtt")
         case "verbose_json":
             record = answer.to_dict()
-            segments = [{"id": n, **segment} for n, segment in enumerate(record["segments"])]
+            segments = [
+                {"id": index, **segment} for index, segment in enumerate(record["segments"])
+            ]
             spoken = [
-                {"word": w["text"], "start": w["start"], "end": w["end"]} for w in record["words"]
+                {"word": word["text"], "start": word["start"], "end": word["end"]}
+                for word in record["words"]
             ]
             return json_response(
                 {

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from warmstart.core.model import Model
     from warmstart.serve.metrics import Metrics
 
-LARGE = 2**26  # bytes of a program: one of that size is loaded once
+LARGE = 2**26
+"""Bytes of a program from which on it is not loaded a second time."""
 HEALTH_CHECK_SECONDS = 5.0
 """Seconds between two health checks of a model that fails."""
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")

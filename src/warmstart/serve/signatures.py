@@ -66,7 +66,7 @@ def program(served: ServedModel) -> Signature | None:
     """The function of the program, if it maps rows to rows."""
     signature = served.model.engine.signatures.get(FORWARD)
     if signature is None or any(
-        s.shape[:1] != ("batch",) for s in (*signature.inputs, *signature.outputs)
+        spec.shape[:1] != ("batch",) for spec in (*signature.inputs, *signature.outputs)
     ):
         return None
     return signature
@@ -86,11 +86,11 @@ def metadata(served: ServedModel) -> dict[str, Any]:
     def specs(described: Sequence[TensorSpec]) -> list[dict[str, Any]]:
         return [
             {
-                "name": s.name,
-                "datatype": datatype(s.dtype),
-                "shape": [-1 if isinstance(d, str) else d for d in s.shape],
+                "name": spec.name,
+                "datatype": datatype(spec.dtype),
+                "shape": [-1 if isinstance(size, str) else size for size in spec.shape],
             }
-            for s in described
+            for spec in described
         ]
 
     signature = program(served)
@@ -209,7 +209,7 @@ def program_rows(
 def _check(
     spec: TensorSpec, array: np.ndarray, sizes: dict[str, int], longest: int, is_bounded: bool
 ) -> None:
-    shown = [-1 if isinstance(d, str) else d for d in spec.shape]
+    shown = [-1 if isinstance(size, str) else size for size in spec.shape]
     if array.dtype == object or array.dtype != np.dtype(spec.dtype):
         raise invalid(
             f"The input {spec.name!r} is {datatype(spec.dtype)}, not "
@@ -217,16 +217,16 @@ def _check(
         )
     if array.ndim != len(spec.shape):
         raise invalid(f"The input {spec.name!r} has the shape {shown}, not {list(array.shape)}.")
-    for want, got in zip(spec.shape, array.shape, strict=True):
-        if isinstance(want, str):
+    for dimension, size in zip(spec.shape, array.shape, strict=True):
+        if isinstance(dimension, str):
             if (
-                not 1 <= got <= (2**31 if want == "batch" else longest)
-                or sizes.setdefault(want, got) != got
+                not 1 <= size <= (2**31 if dimension == "batch" else longest)
+                or sizes.setdefault(dimension, size) != size
             ):
                 raise invalid(
-                    f"The dimension {want!r} of the input {spec.name!r} cannot be {got} here."
+                    f"The dimension {dimension!r} of the input {spec.name!r} cannot be {size} here."
                 )
-        elif want != got:
+        elif dimension != size:
             raise invalid(
                 f"The input {spec.name!r} has the shape {shown}, not {list(array.shape)}."
             )

@@ -39,9 +39,9 @@ class TextRequest:
         Raises:
             UsageError: one is wrong.
         """
-        made = make(model.options, options, model.name)
-        model.check_options(made)
-        return cls(made, write)
+        checked = make(model.options, options, model.name)
+        model.check_options(checked)
+        return cls(checked, write)
 
 
 class TextWork:
