@@ -264,6 +264,13 @@ def test_texts_and_json_are_utf_8(client, cat, charset):
     assert client.post(CAT, cat, Content_Type=f"image/jpeg; charset={charset}").status == 200
 
 
+@pytest.mark.parametrize("inputs", [[1, 2, 3], [[1, 2, 3], [4, 5, 6]], [[1, 2, 3], {"a": [1]}]])
+def test_an_option_that_fits_no_series_is_refused(client, inputs):
+    answer = client.post("/v1/predict/deepar", {"inputs": inputs, "options": {"freq": "monthly"}})
+    assert answer.status == 400
+    assert answer.json["error"].startswith("There is no frequency 'monthly'")
+
+
 def test_every_series_of_several_files_is_answered_under_its_file(client):
     series = b"date,sales\n" + b"".join(b"2024-01-%02d,%d\n" % (n, n) for n in range(1, 20))
     bad = series.replace(b",7\n", b",oops\n")

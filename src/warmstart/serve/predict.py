@@ -55,6 +55,8 @@ async def predict(request: Request) -> Response:
     )
     answers = await state.run(request, served, key, [values] if grouped else values, deadline)
     if grouped:
+        if isinstance(answers[0], InputError):  # of an option that fits no input
+            raise refusal(answers[0], "")
         errors = [answer.error if isinstance(answer, Failed) else answer for answer in answers[0]]
         answers = [
             value if isinstance(value, InputError) else error
