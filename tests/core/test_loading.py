@@ -293,6 +293,31 @@ def test_failed_save_leaves_nothing(model, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), PermissionError(13, "no")]
+)
+def test_a_folder_that_cannot_be_written_is_named(model, tmp_path, error):
+    def fail(folder):
+        raise error
+
+    with pytest.raises(
+        BundleError, match=r"new cannot be written \(.*\); free some space, or choose"
+    ):
+        bundle.write(tmp_path / "new", model.entry, {"a/b": np.zeros(3)}, model.labels, fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.tensorflow
+def test_a_model_is_not_saved_into_a_file(model, tmp_path):
+    file = tmp_path / "a file"
+    file.write_text("!")
+    with pytest.raises(BundleError, match="a file is a file; choose a new folder"):
+        model.save(file)
+    with pytest.raises(BundleError, match="below cannot be written"):
+        model.save(file / "below")
+    assert file.read_text() == "!"
+
+
 @pytest.mark.tensorflow
 def test_a_bundle_s_weights_are_checked_before_they_are_used(folder):
     from warmstart.errors import CorruptCheckpointError

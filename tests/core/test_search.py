@@ -107,6 +107,8 @@ def test_what_does_not_belong_together_is_refused(model, tmp_path):
     folder = index.save(tmp_path / "index")
     with pytest.raises(UsageError, match="is not empty"):
         index.save(folder)
+    with pytest.raises(UsageError, match="below cannot be written"):
+        index.save(folder / "index.json" / "below")
     manifest = json.loads((folder / "index.json").read_text())
     del manifest["sha256"]  # as in an index that an earlier version saved
     (folder / "index.json").write_text(json.dumps(manifest))

@@ -122,6 +122,15 @@ def test_tables_need_their_column(model, inputs, options, message):
         model(inputs, **options)
 
 
+def test_a_list_in_a_list_is_not_a_photo(photos):
+    cat = "examples/photos/cat.jpg"
+    message = "A list is not one photo; pass each of its photos on its own."
+    (failed,) = photos([[cat]])
+    assert message in str(failed)
+    with pytest.raises(UsageError, match=message):
+        photos.preprocess([cat])
+
+
 def test_a_series_stays_one_series():
     forecaster = ws.load("deepar_hourly")
     index = pandas.date_range("2024-01-01", periods=72, freq="h")

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import warmstart as ws
-from warmstart.errors import TrainingError, UsageError
+from warmstart.core.output_files import whole_folder
+from warmstart.errors import BundleError, TrainingError, UsageError
 from warmstart.training.run import open_run, plain
 
 
@@ -62,10 +63,14 @@ def test_one_process_at_a_time(tmp_path):
             pass
 
 
-def test_a_failed_bundle_leaves_the_run_as_it_was(tmp_path):
+@pytest.mark.parametrize("in_bundle", [False, True])
+def test_a_failed_bundle_leaves_the_run_as_it_was(tmp_path, in_bundle):
     def fails(folder):
-        folder.mkdir()
-        raise OSError(28, "No space left on device")
+        if not in_bundle:
+            folder.mkdir()
+            raise OSError(28, "No space left on device")
+        with whole_folder(folder, BundleError):
+            raise OSError(28, "No space left on device")
 
     with open_run(tmp_path / "out", {}) as run:
         run.save_arrays("x.safetensors", {"x": np.arange(3)})

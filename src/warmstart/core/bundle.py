@@ -27,7 +27,6 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from warmstart.atomic import new_folder
 from warmstart.catalog import Entry, Label
 from warmstart.catalog.words import preprocessing_in_words
 from warmstart.checkpoints.file_names import IN_PROGRAM
@@ -159,15 +158,14 @@ def write(
         int8: the program in int8, if the bundle has one.
 
     Raises:
-        BundleError: the folder is not empty.
+        BundleError: the folder is not empty, or cannot be written.
     """
     from warmstart.checkpoints.program import share_arrays
     from warmstart.checkpoints.safetensors import save_safetensors
+    from warmstart.core.output_files import whole_folder
     from warmstart.core.weights import checkpoint_digest
 
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BundleError(f"{folder} is not empty; choose a new folder; nothing was overwritten.")
-    with new_folder(folder, ".saving-") as temporary:
+    with whole_folder(folder, BundleError) as temporary:
         program = temporary / "artifacts" / "float32"
         program.mkdir(parents=True)
         record = {**fill(program), "model": entry.name}

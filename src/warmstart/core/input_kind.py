@@ -279,6 +279,8 @@ class FileKind(InputKind):
             return f"cannot take {self.plural} from {what}; pass a path, URL, bytes, file or array."
         if isinstance(value, tuple | set | frozenset):
             return f"Several {self.plural} are a list: model(list(x))."
+        if isinstance(value, list):
+            return f"A list is not one {self.noun}; pass each of its {self.plural} on its own."
         return f"An iterator contains several {self.plural}; use model.stream(x) or model(list(x))."
 
     @documented_in("inputs.md#one-several-a-stream")

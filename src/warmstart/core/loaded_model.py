@@ -239,7 +239,7 @@ class LoadedModel(CompiledModel, ABC):
             card: the model card; default: made from the entry.
 
         Raises:
-            BundleError: the folder is not empty.
+            BundleError: the folder is not empty, or cannot be written.
             EngineUnavailableError: TensorFlow is not installed.
         """
         from warmstart.models import architecture, arrays, has_network

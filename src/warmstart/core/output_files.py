@@ -11,10 +11,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from warmstart.atomic import atomic_file
+from warmstart.atomic import atomic_file, new_folder
 from warmstart.core.terminal import say
 from warmstart.counts import counted, singular
-from warmstart.errors import UsageError
+from warmstart.errors import UsageError, WarmstartError
 
 if TYPE_CHECKING:
     from warmstart.core.input_kind import InputKind
@@ -210,9 +210,7 @@ def opened_whole(path: Path) -> Iterator[BinaryIO]:
         with atomic_file(path) as file:
             yield file
     except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written ({error.strerror or error}); free some space, or choose another path."
-        ) from error
+        raise UsageError(_unwritable(path, error)) from error
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -256,7 +254,30 @@ def refuse_existing(path: Path, flag: str, *, overwrite: bool) -> None:
         )
 
 
-def check_new_folder(folder: Path) -> None:
-    """Raise `UsageError` where an output folder is a file, or not empty."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} is not empty; choose a new folder; nothing was overwritten.")
+def check_new_folder(folder: Path, error_class: type[WarmstartError] = UsageError) -> None:
+    """Raise an error where an output folder is a file, or not empty."""
+    if folder.is_file():
+        raise error_class(f"{folder} is a file; choose a new folder; nothing was overwritten.")
+    if folder.exists() and any(folder.iterdir()):
+        raise error_class(f"{folder} is not empty; choose a new folder; nothing was overwritten.")
+
+
+@contextmanager
+def whole_folder(folder: Path, error_class: type[WarmstartError] = UsageError) -> Iterator[Path]:
+    """A folder to fill; it appears when the block ends without an error.
+
+    Args:
+        folder: new or empty.
+        error_class: of the error if it is not, or cannot be written.
+    """
+    try:
+        check_new_folder(folder, error_class)
+        with new_folder(folder, ".saving-") as temporary:
+            yield temporary
+    except OSError as error:
+        raise error_class(_unwritable(folder, error)) from error
+
+
+def _unwritable(path: Path, error: OSError) -> str:
+    reason = error.strerror or error
+    return f"{path} cannot be written ({reason}); free some space, or choose another path."

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from warmstart.atomic import new_folder
-from warmstart.core.output_files import check_new_folder
+from warmstart.core.output_files import whole_folder
 from warmstart.core.results import Failed
 from warmstart.core.wire import Record, Result, Score
 from warmstart.counts import counted
@@ -162,13 +161,12 @@ class Index:
         `index.json`.
 
         Raises:
-            UsageError: the folder is not empty.
+            UsageError: the folder is not empty, or cannot be written.
         """
         from warmstart.checkpoints.safetensors import save_safetensors
 
         target = Path(folder)
-        check_new_folder(target)
-        with new_folder(target, ".saving-") as temporary:
+        with whole_folder(target) as temporary:
             save_safetensors(temporary / VECTORS, {"vectors": self.vectors})
             with (temporary / ITEMS).open("w", encoding="utf-8") as file:
                 file.writelines(json.dumps(item, ensure_ascii=False) + "\n" for item in self.items)

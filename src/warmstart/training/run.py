@@ -32,7 +32,7 @@ from warmstart.checkpoints.formats import open_checkpoint
 from warmstart.checkpoints.safetensors import save_safetensors
 from warmstart.core import bundle
 from warmstart.core.bundle import STATE
-from warmstart.errors import CheckpointError, TrainingError, UsageError
+from warmstart.errors import BundleError, CheckpointError, TrainingError, UsageError
 
 
 class Run:
@@ -134,10 +134,13 @@ class Run:
     def _writing(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, CheckpointError) as error:
-            if isinstance(error, CheckpointError) and not isinstance(error.__cause__, OSError):
+        except (OSError, CheckpointError, BundleError) as error:
+            cause = error if isinstance(error, OSError) else error.__cause__
+            if not isinstance(cause, OSError):
                 raise
-            reason = getattr(error, "strerror", None) or str(error)
+            reason = (
+                str(error) if isinstance(error, CheckpointError) else cause.strerror or str(cause)
+            )
             raise TrainingError(
                 f"{self.state} cannot be written: {reason.rstrip('.')}. The last checkpoint is intact: "
                 "free some space and run the same command again to resume."
