@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from warmstart.core import table_inputs
-from warmstart.core.inputs import Item, is_single, iter_items
+from warmstart.core.inputs import Item, is_single, iter_items, type_text
 from warmstart.core.reading import input_name, printable
 from warmstart.core.records.columns import Field
 from warmstart.core.table_inputs import SINGLE, is_table
@@ -160,10 +160,8 @@ class InputKind(ABC):
                 item = self.single(value)
             except (UsageError, InputError) as error:
                 name = input_name(value) or f"item {index + 1}"
-                message = str(error)
-                if not message.startswith(name):
-                    message = f"{name}: {message}"
-                yield Item(name, InputError(message, name), index)
+                prefix = "" if str(error).startswith(name) else f"{name}: "
+                yield Item(name, InputError(f"{prefix}{error}", name), index)
             else:
                 name = f"item {index + 1}" if item.name in ("", self.default_name) else item.name
                 yield Item(name, item.value, index)
@@ -275,7 +273,7 @@ class FileKind(InputKind):
         if hasattr(value, "ndim") and hasattr(value, "shape"):
             return f"An array of {value.ndim} dimensions is not one {self.noun}; pass list(x)."
         if isinstance(value, Mapping) or not hasattr(value, "__iter__"):
-            what = "None" if value is None else f"an object of type {type(value).__name__}"
+            what = type_text(value)
             return f"cannot take {self.plural} from {what}; pass a path, URL, bytes, file or array."
         if isinstance(value, tuple | set | frozenset):
             return f"Several {self.plural} are a list: model(list(x))."

@@ -107,13 +107,14 @@ def iter_items(inputs: Any, *, suffixes: Collection[str] | None, what: str) -> I
         return _expanded(os.fsdecode(inputs), suffixes, what)
     if isinstance(inputs, Mapping) or not hasattr(inputs, "__iter__"):
         raise UsageError(
-            f"cannot take {what}s from {_type_text(inputs)}; pass a path, URL, folder, pattern, "
+            f"cannot take {what}s from {type_text(inputs)}; pass a path, URL, folder, pattern, "
             f"array, {'PIL image, ' if what == 'picture' else ''}or a list of these"
         )
     return _elements(inputs, suffixes, what)
 
 
-def _type_text(inputs: Any) -> str:
+def type_text(inputs: Any) -> str:
+    """What a value is, for the message that refuses it."""
     return "None" if inputs is None else f"an object of type {type(inputs).__name__}"
 
 

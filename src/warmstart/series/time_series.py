@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.core import table_inputs
+from warmstart.core.inputs import type_text
 from warmstart.core.records.columns import check_unique
 from warmstart.errors import InputError, UsageError, require
 from warmstart.series import (
@@ -166,9 +167,8 @@ def iter_series(data: Any, layout: Layout | None = None) -> Iterator[NamedSeries
 
 def refusal(value: Any) -> str:
     """The message that refuses an object, and names the valid forms of series."""
-    what = "None" if value is None else f"an object of type {type(value).__name__}"
     return (
-        f"Cannot take series from {what}; pass a Series or DataFrame of pandas or polars, an "
+        f"Cannot take series from {type_text(value)}; pass a Series or DataFrame of pandas or polars, an "
         "array, a CSV or Parquet file, or a list of these."
     )
 

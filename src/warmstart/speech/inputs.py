@@ -18,7 +18,7 @@ from warmstart.core.input_kind import (
     checked_text,
     decoded_text,
 )
-from warmstart.core.inputs import Item
+from warmstart.core.inputs import Item, type_text
 from warmstart.core.reading import printable
 from warmstart.core.records import columns
 from warmstart.errors import InputError, UsageError, documented_in
@@ -117,7 +117,7 @@ class UtteranceKind(InputKind):
                 "An iterator contains several utterances; iterate over model.stream(x), or call "
                 "model(list(x))."
             )
-        what = "None" if value is None else f"an object of type {type(value).__name__}"
+        what = type_text(value)
         raise UsageError(f"cannot say {what}; pass the names or numbers of words as a string.")
 
     def stream(self, inputs: Any) -> Iterator[Item]:

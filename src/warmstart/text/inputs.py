@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from warmstart.core import table_inputs
 from warmstart.core.input_kind import Argument, InputKind, Limits, checked_text, decoded_text
-from warmstart.core.inputs import Item
+from warmstart.core.inputs import Item, type_text
 from warmstart.core.reading import Line, input_name, is_file_name, printable
 from warmstart.core.records import columns
 from warmstart.core.table_inputs import is_table
@@ -88,8 +88,7 @@ class TextKind(InputKind):
                 f"An iterator contains several {self.plural}; iterate over model.stream(x), or "
                 "call model(list(x))."
             )
-        what = "None" if value is None else f"an object of type {type(value).__name__}"
-        return f"cannot take {self.plural} from {what}; a {self.noun} is {self.forms}."
+        return f"cannot take {self.plural} from {type_text(value)}; a {self.noun} is {self.forms}."
 
     @documented_in("inputs.md#one-several-a-stream")
     def stream(self, inputs: Any) -> Iterator[Item]:
