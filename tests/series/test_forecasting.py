@@ -399,6 +399,12 @@ def test_dates_durations_and_complex_numbers_are_not_values(model, values):
         model(values)
 
 
+def test_a_series_with_few_values_for_its_frequency_has_a_note(model, table):
+    days = pd.Series(np.arange(30.0), pd.date_range("2024-01-01", periods=30))
+    assert not any("no value" in note for note in model(table["a"], horizon=2).notes)
+    assert "667 of 697 steps have no value" in model(days, horizon=2, freq="h").notes
+
+
 def test_an_array_of_objects_is_a_series_of_their_numbers(model):
     values = [3.0, None, 4.0, 6.0, 5.0, 7.0]
     objects = model(np.array(values, object), horizon=2)

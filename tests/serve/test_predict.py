@@ -271,6 +271,15 @@ def test_an_option_that_fits_no_series_is_refused(client, inputs):
     assert answer.json["error"].startswith("There is no frequency 'monthly'")
 
 
+def test_json_may_begin_with_a_byte_order_mark(client):
+    request = b'\xef\xbb\xbf{"inputs": "A", "options": {"max_new_tokens": 1}}'
+    assert (
+        client.post(TEXT.partition("?")[0], request, Content_Type="application/json").status == 200
+    )
+    request = b'\xef\xbb\xbf{"model": "shakespeare_gpt2", "prompt": "A", "max_tokens": 1}'
+    assert client.post("/v1/completions", request, Content_Type="application/json").status == 200
+
+
 def test_every_series_of_several_files_is_answered_under_its_file(client):
     series = b"date,sales\n" + b"".join(b"2024-01-%02d,%d\n" % (n, n) for n in range(1, 20))
     bad = series.replace(b",7\n", b",oops\n")

@@ -84,7 +84,7 @@ class Numbers:
                 )
                 if self.covariate:
                     where = f" of the column {self.covariate!r}"
-                    way = "or leave the column out of known_covariates="
+                    way = "or train without it in known_covariates="
                 raise InputError(
                     f"{name}: {self.wrong[index]!r} in row {index + 1}{where} is not a number; correct "
                     f"it, {way}.",

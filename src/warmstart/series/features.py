@@ -170,8 +170,8 @@ class Recipe:
         for name in self.known:
             if name not in series.known:
                 raise InputError(
-                    f"{series.name}: the model needs the covariate {name!r}; pass its column "
-                    "as known_covariates=.",
+                    f"{series.name}: the model needs the covariate {name!r}; pass a table with "
+                    "this column.",
                     series.name,
                 )
             if len(series.known[name]) < len(series) + future:

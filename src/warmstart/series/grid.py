@@ -264,7 +264,8 @@ def _fits(freq: str, times: pd.DatetimeIndex) -> bool:
 
 
 def finished(name: str, arrays: Arrays) -> tuple[NDArray[np.float64], Arrays, Sequence[str]]:
-    """(target, covariates, notes): empty steps after the last observation are the future.
+    """(target, covariates, notes): empty steps after the last observation are the future. A note
+    says so if most steps are missing, as with a wrong frequency.
 
     Raises:
         InputError: there is no observed value, or a covariate is missing.
@@ -290,4 +291,6 @@ def finished(name: str, arrays: Arrays) -> tuple[NDArray[np.float64], Arrays, Se
     verb = "is" if empty == 1 else "are"
     note = f"{counts.counted(empty, 'empty step')} at the end {verb} the future"
     notes = [note] if empty and not arrays else []
+    if (missing := size - len(observed)) > size / 2:
+        notes.append(f"{missing:,} of {size:,} steps have no value")
     return target[:size], arrays, notes

@@ -153,7 +153,8 @@ def _targets(
             decimals.check_texts(table, unread, where)
         raise UsageError(
             f"{where} has {len(numeric)} columns that may be the series "
-            f"({listed(numeric)}); pass one as target=, covariates as known_covariates=."
+            f"({listed(numeric)}); pass one as target= (and to train, covariates as "
+            "known_covariates=)."
         )
     return targets[:1] or numeric
 

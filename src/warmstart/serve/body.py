@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -115,8 +116,9 @@ def parse_json(data: bytes, struct: Any = Any) -> Any:
     if not data:
         raise invalid("The body is empty; JSON was expected.")
     containers = _check_counts(data)
+    content = memoryview(data)[len(BOM_UTF8) :] if data.startswith(BOM_UTF8) else data
     try:
-        value = msgspec.json.decode(data, type=struct)
+        value = msgspec.json.decode(content, type=struct)
     except msgspec.ValidationError as error:
         if struct is not Any:
             raise invalid(explain(error, struct)) from None

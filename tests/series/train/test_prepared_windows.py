@@ -1,5 +1,7 @@
 """Windows of a universal network are what a forecast would see, and what came behind it."""
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,8 +10,11 @@ import warmstart as ws
 from warmstart.catalog import get
 from warmstart.errors import UsageError
 from warmstart.series.features import Recipe
+from warmstart.series.layout import Layout
 from warmstart.series.time_series import TimeSeries
+from warmstart.series.train.options import ForecastingOptions
 from warmstart.series.train.prepared_windows import PreparedWindows, window
+from warmstart.series.train.recipe import planned_recipe
 
 RECIPE = Recipe.from_dict(get("deepar").processing)
 MONTHS = np.arange(120)
@@ -50,3 +55,30 @@ def test_batches_are_the_same_for_the_same_seed():
 def test_what_a_universal_network_cannot_see_is_refused():
     with pytest.raises(UsageError, match="without holidays="):
         ws.finetune(ws.load("deepar"), pd.Series(SALES), horizon=12, holidays=["2024-12-25"])
+    with pytest.raises(UsageError, match="without known_covariates="):
+        ws.finetune(
+            ws.load("deepar"),
+            pd.DataFrame({"timestamp": SERIES.index(0, 60), "target": 1.0, "price": 2.0}),
+            known_covariates=["price"],
+        )
+
+
+@pytest.mark.parametrize("day", ["25/12/2024", "25.12.2024", "Dec 25, 2024", "xx", "", None, 5.5])
+def test_holidays_are_dates(day):
+    series = pd.Series(SALES, pd.date_range("2024-01-01", periods=len(SALES)))
+    with pytest.raises(UsageError, match="holidays must be dates such as 2024-12-25, not "):
+        ws.finetune("deepar", series, horizon=12, holidays=["2024-12-24", day])
+
+
+def test_holidays_may_be_texts_dates_and_timestamps():
+    options = ForecastingOptions(
+        horizon=12,
+        holidays=(
+            "2024-12-25",
+            date(2024, 12, 25),
+            pd.Timestamp("2024-12-25 10:00"),
+            np.datetime64("2024-12-25"),
+        ),
+    )
+    recipe = planned_recipe([SERIES], options, Layout(), None)
+    assert recipe.holidays == ("2024-12-25",) * 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -53,9 +54,9 @@ def planned_recipe(
     for column in layout.static:
         values = {item.static[column] for item in series if column in item.static}
         categories[column] = sorted(values)
-    holidays = options.holidays
-    if holidays is None:
-        holidays = old.holidays if old else ()
+    holidays: Sequence[str] = old.holidays if old else ()
+    if options.holidays is not None:
+        holidays = [_iso_date(day) for day in options.holidays]
     is_count = options.distribution == "negative_binomial"
     known = tuple(layout.known)
     return Recipe(
@@ -65,7 +66,7 @@ def planned_recipe(
         old.lags if old else _lags(freq, series, horizon, options),
         known,
         categories,
-        tuple(str(day)[:10] for day in holidays),
+        tuple(holidays),
         "item" if has_items else None,
         old.calendar if old else all(item.dated for item in series),
         columns=_columns(series, options),
@@ -77,6 +78,20 @@ def planned_recipe(
     )
 
 
+def _iso_date(day: object) -> str:
+    """A date in ISO 8601, `2024-12-25`, from such a text, a date or a timestamp.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    try:
+        return datetime.fromisoformat(str(day)).date().isoformat()
+    except ValueError:
+        raise UsageError(
+            f"holidays must be dates such as 2024-12-25, not {str(day)[:40]!r}."
+        ) from None
+
+
 def _universal(
     old: Recipe, series: Sequence[TimeSeries], options: ForecastingOptions, layout: Layout
 ) -> Recipe:
@@ -86,8 +101,8 @@ def _universal(
         UsageError: an option needs an input that such a network does not have.
     """
     requested = {
-        "known": layout.known,
-        "static": layout.static,
+        "known_covariates": layout.known,
+        "static_covariates": layout.static,
         "holidays": options.holidays,
         "items": options.items,
         "context": options.context not in (None, old.context),
