@@ -99,7 +99,7 @@ def test_other_settings_or_inputs_are_refused(photos, model, expected, tmp_path,
     before = look.content(folder)
     for change, words in (
         ({"top_k": 3}, "top_k (before: 2, now: 3)"),
-        ({"shard_rows": 20}, "rows (before: 10, now: 20)"),
+        ({"shard_rows": 20}, "shard_rows (before: 10, now: 20)"),
         ({"inputs": photos / "a"}, "before: 241 rows, now: 80"),
         ({"format": "parquet"}, "format"),
         ({"model": "shakespeare_gpt2", "inputs": ["a"], "top_k": 2}, "task"),
@@ -325,3 +325,13 @@ def test_shards_travel_as_text(model, tmp_path):
     first, second = rows_of(shard, RowReader(model))
     assert (first.value, first.source) == (odd, os.fspath(tmp_path) + "/caf\\udce9.jpg")
     assert not isinstance(second.value, InputError)
+
+
+def test_another_column_is_named_as_the_option(tmp_path):
+    table = tmp_path / "reviews.csv"
+    table.write_text("review,text\ngood,bad\n")
+    ws.batch("sst2_bert_tiny", table, tmp_path / "run")
+    with pytest.raises(
+        UsageError, match=r"inputs: column \(before: its default, now: \['review'\]\)"
+    ):
+        ws.batch("sst2_bert_tiny", table, tmp_path / "run", column="review")

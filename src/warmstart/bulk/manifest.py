@@ -84,6 +84,10 @@ def make(
     }
 
 
+_OPTIONS = {("shards", "rows"): "shard_rows", ("inputs", "columns"): "column"}
+"""Options of `ws.batch` whose entry has another name."""
+
+
 def check(recorded: Mapping[str, Any], current: Mapping[str, Any], folder: Folder) -> None:
     """Raise `UsageError` if a run is resumed with settings or inputs other than its original ones."""
     changes: list[str] = []
@@ -92,7 +96,8 @@ def check(recorded: Mapping[str, Any], current: Mapping[str, Any], folder: Folde
         for name in names:
             before, after = recorded[group].get(name), current[group].get(name)
             if before != after:
-                changes.append(f"{name} (before: {_shown(before)}, now: {_shown(after)})")
+                option = _OPTIONS.get((group, name), name)
+                changes.append(f"{option} (before: {_shown(before)}, now: {_shown(after)})")
 
     compare("model", "name", "task", "precision", "engine")
     compare("shards", "rows", "format")
