@@ -180,6 +180,19 @@ def test_evaluate(model, photos):
         model.evaluate([(paths[1], "unicorn")])
 
 
+def test_a_folder_or_pattern_is_not_a_labelled_photo(model, photos):
+    path = photos / "photo0.png"
+    label = model(path).label
+    (photos / "single").mkdir()
+    path.rename(photos / "single" / path.name)
+    rest = photos / "photo1.png"
+    for name in (photos / "single", photos / "single" / "*.png", photos / "photo*.png"):
+        metrics = model.evaluate([(str(name), label), (str(rest), model(rest).label)])
+        assert (metrics["top1"], metrics["count"]) == (1.0, 1)
+        (error,) = metrics["errors"]
+        assert error.startswith(f"{name}: ")
+
+
 def test_evaluate_on_class_folders(model, photos):
     for path in sorted(photos.iterdir()):
         target = photos / model(path).label

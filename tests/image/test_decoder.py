@@ -489,9 +489,9 @@ def test_avif_without_support_is_named(photo, encoded, monkeypatch):
 
 
 def test_folders_are_searched_for_all_formats(tmp_path):
-    from warmstart.image.inputs import iter_photos
+    from warmstart.image.inputs import PHOTO
 
     for name in ("a.HEIC", "b.avif", "c.heif", "d.jpg", "e.txt"):
         (tmp_path / name).write_bytes(b"")
-    names = [Path(item.name).name for item in iter_photos(tmp_path)]
+    names = [Path(item.name).name for item in PHOTO.stream(tmp_path)]
     assert names == ["a.HEIC", "b.avif", "c.heif", "d.jpg"]

@@ -82,6 +82,17 @@ def test_its_own_words_are_the_default(model, recordings):
     assert model.evaluate(pairs)["wer"] == 0.0
 
 
+def test_a_folder_or_pattern_is_not_a_labelled_recording(model, tmp_path):
+    samples = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
+    (tmp_path / "single").mkdir()
+    (tmp_path / "single" / "a.wav").write_bytes(wav(samples, RATE))
+    for name in (tmp_path / "single", tmp_path / "single" / "*.wav"):
+        metrics = model.evaluate([(str(name), "one"), ((samples, RATE), "two")])
+        assert metrics["count"] == 1
+        (error,) = metrics["errors"]
+        assert error.startswith(f"{name}: ")
+
+
 def wav(samples, rate, **options):
     import soundfile
 

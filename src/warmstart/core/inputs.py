@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import PurePath
@@ -111,6 +111,14 @@ def iter_items(inputs: Any, *, suffixes: Collection[str] | None, what: str) -> I
             f"array, {'PIL image, ' if what == 'picture' else ''}or a list of these"
         )
     return _elements(inputs, suffixes, what)
+
+
+def single_items(values: Iterable[Any]) -> Iterator[Item]:
+    """An item for each value, such as those of labelled data; names of folders and patterns are not
+    expanded, so each is an unusable input.
+    """
+    for index, value in enumerate(values):
+        yield Item(input_name(value) or f"item {index + 1}", value, index)
 
 
 def type_text(inputs: Any) -> str:

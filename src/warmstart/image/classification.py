@@ -13,7 +13,7 @@ from warmstart.catalog import Entry
 from warmstart.core import records
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
-from warmstart.core.inputs import Item
+from warmstart.core.inputs import Item, single_items
 from warmstart.core.metrics.classification import ClassificationFigures, DecisionFigures
 from warmstart.core.model import Prepared
 from warmstart.core.options import Option, takes
@@ -27,7 +27,7 @@ from warmstart.engines.agreement import Measure, Rule
 from warmstart.errors import UsageError, documented_in
 from warmstart.image import preprocessing
 from warmstart.image.arrays import as_uint8
-from warmstart.image.inputs import Photo, iter_photos
+from warmstart.image.inputs import Photo
 from warmstart.image.model import FEATURE_NOTES, PhotoModel, PhotoOptions, image_program
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ class ImageClassifier(PhotoModel[Classification, ClassifyOptions]):
         def decode(prepared: Prepared, outputs: Any, _: ClassifyOptions) -> tuple[str, Any]:
             return prepared.name, outputs[0]["probabilities"]
 
-        photos = iter_photos(example.value for example in examples)
+        photos = single_items(example.value for example in examples)
         answers = self.run(photos, call, (self.compute, decode))
         for target, (name, scores) in records.usable_results(
             self.name, truth, answers, errors, options.progress

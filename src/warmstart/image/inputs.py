@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union
 
 import numpy as np
 from numpy.typing import NDArray
 
-from warmstart.core import inputs
 from warmstart.core.input_kind import FileKind, Limits, Readable
 from warmstart.core.records import columns
 from warmstart.errors import InputError
@@ -69,8 +68,3 @@ class PhotoKind(FileKind):
 
 
 PHOTO = PhotoKind()
-
-
-def iter_photos(photos: Any) -> Iterator[inputs.Item]:
-    """The photos of a path, folder, pattern, list or iterator; see `core.inputs.iter_items`."""
-    return inputs.iter_items(photos, suffixes=SUFFIXES, what="photo")

@@ -11,7 +11,7 @@ from warmstart.catalog import Entry
 from warmstart.core import records
 from warmstart.core.evaluation import Evaluation
 from warmstart.core.input_kind import Several
-from warmstart.core.inputs import Item
+from warmstart.core.inputs import Item, single_items
 from warmstart.core.model import Model, Prepared
 from warmstart.core.options import fields_of, make, takes
 from warmstart.core.result_agreement import ResultRule
@@ -293,7 +293,8 @@ class SpeechRecognizer(Model[Recording, Transcript, TranscribeOptions]):
         call = TranscribeOptions(
             **{name: getattr(options, name) for name in fields_of(TranscribeOptions)}
         )
-        results = self.predict_stream((example.recording for example in examples), call)
+        self.check_options(call)
+        results = self.results(single_items(example.recording for example in examples), call)
         for example, result in records.usable_results(
             self.name, examples, results, errors, options.progress
         ):

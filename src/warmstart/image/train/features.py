@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from warmstart.core import inputs, prefetch, reading
+from warmstart.core import inputs, prefetch
 from warmstart.errors import InputError, UsageError, require
 from warmstart.hub.progress import Progress
 from warmstart.image.classification import ImageClassifier
@@ -104,10 +104,7 @@ def photo_features(
                 )
     cache = FeatureCache() if cache is None else cache  # an empty cache is falsy
     work = Work(model, list(views), transform, value_range, model_key(model), in_memory)
-    listed = [
-        inputs.Item(reading.input_name(photo) or f"item {n}", photo)
-        for n, photo in enumerate(photos, 1)
-    ]
+    listed = list(inputs.single_items(photos))
     failed: dict[int, InputError] = {}
     digests: dict[int, str] = {}  # by index
     with closing(prefetch.decoded(listed, work.digest, ahead=64)) as hashed:
