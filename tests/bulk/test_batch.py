@@ -335,3 +335,23 @@ def test_another_column_is_named_as_the_option(tmp_path):
         UsageError, match=r"inputs: column \(before: its default, now: \['review'\]\)"
     ):
         ws.batch("sst2_bert_tiny", table, tmp_path / "run", column="review")
+
+
+def test_a_text_that_is_the_name_of_a_folder_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reviews").mkdir()
+    (tmp_path / "reviews" / "a.txt").write_text("good\nbad\n")
+    for texts in (["reviews", "a film"], ["a film", "reviews"], iter(["a film", "reviews"])):
+        with pytest.raises(
+            UsageError, match=r"'reviews' may be a text, and is a folder; pass \./rev"
+        ):
+            ws.batch("sst2_bert_tiny", texts, "refused")
+    assert ws.batch("sst2_bert_tiny", ["./reviews", "a film"], "both").rows == 3
+    assert ws.batch("sst2_bert_tiny", ["reviews"], "folder").rows == 2
+    assert ws.batch("sst2_bert_tiny", "reviews", "folder").rows == 2
+
+
+@pytest.mark.parametrize("output", [None, 5])
+def test_the_output_is_a_path(output):
+    with pytest.raises(UsageError, match="output must be a path or URL of a folder, not"):
+        ws.batch("sst2_bert_tiny", ["a"], output)

@@ -283,6 +283,10 @@ def _job(
         ) from error
     if "batch_size" in options and options["batch_size"] is None:
         del options["batch_size"]
+    if not isinstance(output, str | os.PathLike):
+        raise UsageError(
+            f"output must be a path or URL of a folder, not an object of type {type(output).__name__}."
+        )
     return Job(os.fsdecode(output), model.entry.task, format, columns, options)
 
 

@@ -44,8 +44,18 @@ def list_rows(inputs: Any, reader: RowReader) -> Iterator[ListedRow | bytes]:
             f"them, not an object of type {type(inputs).__name__}; call the model with it "
             "instead."
         )
+    folder, has_texts = "", False
     for value in inputs:
-        yield from _one(value, reader)
+        for row in _one(value, reader):
+            has_texts |= isinstance(row, ListedRow) and row.format == IN_MEMORY
+            yield row
+        if isinstance(value, str) and os.path.basename(value) == value and os.path.isdir(value):
+            folder = folder or value
+        if folder and has_texts:
+            raise UsageError(
+                f"{folder!r} may be a text, and is a folder; pass ./{folder} if it is the folder, or "
+                "write the texts to a file."
+            )
 
 
 def _one(value: Any, reader: RowReader) -> Iterator[ListedRow | bytes]:
