@@ -31,6 +31,11 @@ def test_classification_reads_like_a_list_with_a_best_first():
     assert str(CATS) == "tabby 75.0%, Egyptian cat 12.5%"
 
 
+def test_values_of_a_regression_are_no_percentages():
+    value = Classification("a text", "m", (Prediction(0, "0", "value", -0.549),))
+    assert str(value) == "value -0.5490"
+
+
 def test_to_dict_is_json():
     assert json.loads(json.dumps(CATS.to_dict())) == {
         "input": "cat.jpg",

@@ -91,6 +91,8 @@ def test_arrays():
         ((np.zeros((0,)), RATE), "no samples"),
         ((np.array([0.0, np.nan]), RATE), "NaN"),
         (written(np.float32([0, np.inf]), format="WAV", subtype="FLOAT"), "NaN or infinity"),
+        ((TONE * 32768, RATE), "a sample of 16,384, but samples are from -1 to 1"),
+        (written(TONE * 32768, format="WAV", subtype="FLOAT"), "divide them by their full scale"),
         (TONE, "sampling rate"),
         ((TONE, 1e9), "sampling rate must be from"),
         ((TONE, 0), "sampling rate must be from"),
@@ -100,7 +102,7 @@ def test_arrays():
         (3, "int"),
         (written(TONE, format="FLAC")[:-2000], "cut off"),
     ],
-    ids=range(15),
+    ids=range(17),
 )
 def test_what_is_no_recording(value, words):
     with pytest.raises(InputError, match=words):

@@ -44,6 +44,15 @@ def test_questions():
     for bad in ("q", {"question": "q"}, ("q", "")):
         with pytest.raises(InputError, match="the question"):
             read(QUESTION, bad)
+    for bad, words in (
+        (("", "c"), "the question is empty"),
+        (("q", " "), "the context is empty"),
+        ({"question": "q", "context": "c", "id": 3}, "; not 'id'"),
+    ):
+        with pytest.raises(InputError, match=words):
+            read(QUESTION, bad)
+    with pytest.raises(InputError, match="the second text is empty"):
+        read(PAIR, ("a", ""))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -248,8 +248,9 @@ def test_zero_shot_needs_a_model_of_entailment(entailment):
     with pytest.raises(ws.errors.InputError, match="for single texts"):
         entailment(("a", "b"), candidate_labels=["film"])
     plain = ws.load("sst2_bert_tiny")
-    with pytest.raises(UsageError, match="has no option 'candidate_labels'"):
+    with pytest.raises(UsageError, match="has no option 'candidate_labels'") as refused:
         plain("a film", candidate_labels=["film"])
+    assert str(refused.value).count("progress") == 1
 
 
 @pytest.mark.tensorflow

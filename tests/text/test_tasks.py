@@ -1,6 +1,7 @@
 """Text tasks answer as the reference's pipelines do, on the tiny checkpoints of tests/golden/text."""
 
 import json
+import shutil
 import subprocess
 import sys
 import warnings
@@ -8,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 from tests.fixtures import as_repository
 
 import warmstart as ws
 from warmstart.core.results import Failed
-from warmstart.errors import InputError, UsageError
+from warmstart.errors import CorruptCheckpointError, InputError, UsageError
 from warmstart.text.inputs import Pair
 from warmstart.text.tokenizer import TruncationWarning
 
@@ -120,6 +122,11 @@ def test_masks(opened, family):
     assert one[0] == one.masks[0][0]
     with pytest.raises(InputError, match=r"has no \[MASK\]"):
         model("nothing to fill")
+    with (
+        warnings.catch_warnings(action="ignore", category=TruncationWarning),
+        pytest.raises(InputError, match=r"no \[MASK\] in the \d+ tokens that .* takes; shorten"),
+    ):
+        model("anna lives in new york . " * 50 + "[MASK]")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -148,6 +155,18 @@ def test_answers(opened, family):
     assert model({"question": question, "context": context}, **options).text == result.text
     short = model((question, context), max_answer_tokens=1, align_to_words=False)
     assert len(model.tokenizer.encode(short.text, special=False)) <= 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_refused(value, tmp_path):
+    folder = shutil.copytree(GOLDEN / "bert_token_classification", tmp_path / "ner")
+    arrays = load_file(folder / "model.safetensors")
+    arrays["classifier.bias"][0] = value
+    save_file(arrays, folder / "model.safetensors")
+    with pytest.raises(
+        CorruptCheckpointError, match=r"'.*classifier/bias' contain NaN or infinity"
+    ):
+        ws.load(folder)("anna lives in new york")
 
 
 def test_long_contexts_are_answered_from_windows(opened):

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from warmstart.errors import UsageError
+from warmstart.errors import RecordError, UsageError
 from warmstart.text.conll import Sentence, sentences
 from warmstart.text.squad import questions
 
@@ -76,3 +76,14 @@ def test_answers(tmp_path, answers, want):
             questions(path)
     else:
         assert questions(path)[0].answers == want
+
+
+@pytest.mark.parametrize("missing", ["question", "context"])
+def test_what_a_question_lacks_is_named(missing, tmp_path):
+    entry = {"id": "q7", "question": "who?", "answers": []}
+    paragraph = {"context": "anna", "qas": [entry]}
+    (paragraph if missing == "context" else entry).pop(missing)
+    path = tmp_path / "q.json"
+    path.write_text(json.dumps({"data": [{"paragraphs": [paragraph]}]}))
+    with pytest.raises(RecordError, match=rf"q\.json: question q7: has no '{missing}'"):
+        questions(path)

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from warmstart import errors, log
 from warmstart.catalog import Entry
 from warmstart.core import adapters
@@ -52,7 +54,7 @@ def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
         **options: `include_top`, `input_shape`, `pooling`, as the architectures take them.
 
     Raises:
-        CheckpointError: the weights do not fit the network, or cannot be read.
+        CheckpointError: the weights do not fit the network, are not finite, or cannot be read.
         UsageError: the config or an option does not fit the architecture.
         MissingPackageError: TensorFlow is not installed.
     """
@@ -83,7 +85,27 @@ def build_keras(entry: Entry, weights: Weights, **options: Any) -> keras.Model:
         opened = adapters.open_merged if adapters.is_adapter(weights.path) else open_checkpoint
         with opened(weights.path) as checkpoint:
             module.load(model, checkpoint, entry.config)
+        _check_finite(model, weights.path)
     return model
+
+
+def _check_finite(model: keras.Model, path: Path) -> None:
+    """
+    Raises:
+        CorruptCheckpointError: a weight is NaN or infinite; so would be the results.
+    """
+    for variable in model.weights:
+        array = variable.numpy()
+        # Unlike `isfinite(array)`, these need no memory.
+        if (
+            array.dtype.kind == "f"
+            and array.size
+            and not np.isfinite([array.min(), array.max()]).all()
+        ):
+            raise CorruptCheckpointError(
+                f"{path} is damaged: the weights of {variable.path!r} contain NaN or infinity; fetch "
+                "it again, or save the model again."
+            )
 
 
 def artifact_key(entry: Entry, weights: Weights, precision: str) -> str:

@@ -187,7 +187,7 @@ class Model(SearchableModel, Generic[InputT, ResultT, OptionsT]):
         """
         if are_defaults(options):  # as in most calls
             return
-        names = (*self.option_names, *fields_of(ProgressOptions))
+        names = tuple(dict.fromkeys((*self.option_names, *fields_of(ProgressOptions))))
         for name, field in fields_of(type(options)).items():
             if name not in names and getattr(options, name) != field.default:
                 raise UsageError(unknown_option(self.name, name, names), section=SECTION)

@@ -92,7 +92,8 @@ class Classification(Result):
         return self.predictions[index]
 
     def __str__(self) -> str:
-        return ", ".join(f"{p.label} {p.score:.1%}" for p in self.predictions)
+        style = ".4f" if self._is_regression else ".1%"
+        return ", ".join(f"{p.label} {p.score:{style}}" for p in self.predictions)
 
     @property
     def _is_regression(self) -> bool:

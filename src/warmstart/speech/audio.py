@@ -25,6 +25,8 @@ SUFFIXES = containers.SUFFIXES | {
 }  # fmt: skip
 RATES = (1_000, 768_000)
 """Lowest and highest accepted sampling rate, in Hz."""
+LOUDEST = 32.0
+"""Highest absolute value of a sample, 30 dB above full scale; integers read as floats exceed it."""
 LONGEST = 600.0
 """Maximum number of seconds that `decode` returns; longer recordings need `pieces`."""
 
@@ -94,7 +96,7 @@ def pieces(
 
     Raises:
         InputError: it is not a recording, is damaged or empty, lacks the channel, or has a value that is
-            not a number. A fault at its beginning is raised at once, others when they are reached.
+            not a number, or above `LOUDEST`. A fault at its beginning is raised at once, others when they are reached.
     """
     name = name or input_name(value) or "the recording"
     parts, rate = parts_of(value, name, array_rate)
@@ -124,6 +126,12 @@ def _checked(parts: Iterator[np.ndarray], name: str, channel: int | None) -> Ite
         mono = _mono(part, name, channel)
         if not np.isfinite(mono).all():
             raise InputError(f"{name}: contains NaN or infinity", name)
+        if (peak := float(np.abs(mono).max())) > LOUDEST:
+            raise InputError(
+                f"{name}: has a sample of {peak:,.0f}, but samples are from -1 to 1; divide them by "
+                "their full scale (32,768 for 16 bits), or use integers",
+                name,
+            )
         empty = False
         yield mono
     if empty:

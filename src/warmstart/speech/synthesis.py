@@ -204,7 +204,7 @@ class AudioGenerator(Model[Sound, Audio, SynthesizeOptions]):
             value = item.value
             words = value.replace(",", " ").split() if isinstance(value, str) else [value]
             if not words:
-                raise InputError(f"{item.name!r}: there are no words to say", item.name)
+                raise InputError(f"{item.name}: there are no words to say", item.name)
             context = [self._word(word) for word in words]
         return Prepared(item.name, context=context, index=item.index)
 

@@ -118,6 +118,12 @@ class FillMask(TextModel[Text, FilledMask, FillMaskOptions]):
                 text = text.replace(spelling, mask)
         encoded = super().tokenize(text, name)
         if self.tokenizer.special_id("mask") not in encoded.ids:
+            if encoded.truncated and mask in text:
+                raise InputError(
+                    f"{name}: has no {MASKS[0]} in the {self.max_length} tokens that {self.name} "
+                    "takes; shorten the text",
+                    name,
+                )
             raise InputError(f"{name}: has no {MASKS[0]} for {self.name} to fill", name)
         return encoded
 

@@ -17,6 +17,7 @@ from warmstart.text.files import lines, split_at_tab, unreadable
 
 MAX_SHOWN = 200
 """Characters of a text that results repeat as their `input`."""
+PARTS = ("first text", "second text")
 STRING_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 200_000}
 
 
@@ -215,9 +216,9 @@ class QuestionKind(PairKind):
     forms = "a tuple (question, context), or a mapping with these keys"
 
     def read(self, item: Item) -> Pair:
-        text = text_of(item)
+        text = text_of(item, ("question", "context"))
         if not isinstance(text, Pair):
-            reason = "must be a question and a context: (question, context)"
+            reason = "must be a question and a context: (question, context), or --context"
             raise InputError(f"{item.name}: {reason}", item.name)
         return text
 
@@ -264,8 +265,8 @@ QUESTION = QuestionKind()
 PROMPT = PromptKind()
 
 
-def text_of(item: Item) -> str | Pair:
-    """The text or pair of an item.
+def text_of(item: Item, parts: tuple[str, str] = PARTS) -> str | Pair:
+    """The text or pair of an item; `parts` are what messages call the two texts of a pair.
 
     Raises:
         InputError: it is empty, no text, not UTF-8 or too long; the message names the item.
@@ -274,7 +275,11 @@ def text_of(item: Item) -> str | Pair:
     if isinstance(value, Mapping):
         value = _from_mapping(value, item.name)
     if isinstance(value, tuple | list) and len(value) == 2:
-        return Pair(_non_empty(value[0], item.name), _non_empty(value[1], item.name))
+        first, second = (
+            _non_empty(text, item.name, f"the {part} ")
+            for text, part in zip(value, parts, strict=True)
+        )
+        return Pair(first, second)
     return _non_empty(value, item.name)
 
 
@@ -298,7 +303,8 @@ def _from_mapping(value: Mapping[str, Any], name: str) -> Any:
                 reason = f"{several[0]!r} is not one text but {type_name}; several texts are a list"
                 raise InputError(f"{name}: {reason}", name)
             return value[first] if value.get(second) is None else (value[first], value[second])
-    keys = ", ".join(map(repr, value)) or "none"
+    unknown = [key for key in value if key not in ("text", "text_pair", "question", "context")]
+    keys = ", ".join(map(repr, unknown or value)) or "none"
     raise InputError(
         f"{name}: a mapping has the keys 'text' and, for a pair, 'text_pair'; "
         f"or 'question' and 'context'; not {keys}",
@@ -310,10 +316,10 @@ def _is_text(value: Any) -> bool:
     return value is None or isinstance(value, str | bytes | bytearray)
 
 
-def _non_empty(value: Any, name: str) -> str:
+def _non_empty(value: Any, name: str, part: str = "") -> str:
     text = _string(value, name)
     if not text.strip():
-        raise InputError(f"{name}: is empty", name)
+        raise InputError(f"{name}: {part}is empty", name)
     return text
 
 

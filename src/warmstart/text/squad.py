@@ -134,9 +134,11 @@ def _squad_rows(content: Any, path: Path) -> Iterator[Record]:
                 number += 1
                 answers = [] if entry.get("is_impossible") else entry.get("answers", [])
                 name = f"{path}: question {entry.get('id', number)}"
-                context = paragraph["context"]
-                values = {"question": entry["question"], "context": context, "answers": answers}
-                yield Record(name, values)
+                for key, holder in (("question", entry), ("context", paragraph)):
+                    if key not in holder:
+                        raise RecordError(f"{name}: has no {key!r}", name)
+                values = {"question": entry["question"], "context": paragraph["context"]}
+                yield Record(name, {**values, "answers": answers})
 
 
 def _answers(
