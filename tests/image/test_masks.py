@@ -229,6 +229,15 @@ def test_the_mask_of_a_value_without_a_class_is_named(photo):
         read_masks(pairs, ("ground", "leaf"))
 
 
+@pytest.mark.parametrize("mask", [None, np.full((30, 40), 0.5), np.full((30, 40), -1)])
+def test_a_mask_in_memory_that_cannot_be_used_names_its_photo(photo, mask):
+    good = np.zeros((30, 40), np.uint8)
+    good[:9] = 1
+    data = read_masks([(photo("a.png"), good), (photo("b.png"), mask)])
+    (problem,) = data.problems
+    assert "b.png: a mask must be an array (H, W) of integers from 0 to 255" in problem
+
+
 def test_names_and_parts_of_masks(tmp_path, photo):
     values = np.zeros((30, 40), np.uint8)
     values[:5] = 255

@@ -45,6 +45,11 @@ def labelled_photos(data: Any, **keywords: Any) -> Iterator[Labelled]:
     elif path.is_dir():
         yield from _of_folder(path, reading)
     else:
+        if path.suffix.lower() == ".json" and coco.has_lists(path):
+            raise UsageError(
+                f"{path} has the annotations of COCO, which are not classes of photos. Set "
+                f"task={task_name('detect')!r} for its boxes, or {task_name('segment')!r} for its masks."
+            )
         yield from _of_table(path, reading)
 
 

@@ -37,6 +37,13 @@ def labels(dataset, part) -> list[str]:
     return [dataset.classes[target] for target in part.targets]
 
 
+def test_a_file_of_coco_names_its_tasks(tmp_path):
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps({"images": [], "annotations": [], "categories": []}))
+    with pytest.raises(UsageError, match=r"annotations of COCO.*object-detection.*image-segment"):
+        read(path)
+
+
 def test_class_folders_are_split_class_by_class(flowers):
     data = read(flowers)
     assert data.classes == ("aster", "rose", "tulip")

@@ -61,10 +61,11 @@ def _by_content(folder: Path) -> list[Path]:
     """The JSON files of a folder, at most one per split, if all have COCO's three lists."""
     files = sorted(folder.glob("*.json"))
     few = 0 < len(files) <= MAX_SPLITS
-    return files if few and all(map(_has_lists, files)) else []
+    return files if few and all(map(has_lists, files)) else []
 
 
-def _has_lists(file: Path) -> bool:
+def has_lists(file: Path) -> bool:
+    """Whether a JSON file has the lists of COCO's annotations."""
     try:
         content = file.read_bytes() if file.stat().st_size <= LARGEST_JSON else b""
     except OSError:

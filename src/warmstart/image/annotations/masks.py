@@ -165,8 +165,11 @@ def _read_once(layout: MaskLayout, problems: list[str]) -> tuple[list[RawMaskedP
                     f"photo {width}x{height}{upright(is_rotated and mask.shape == (width, height))}"
                 )
         except (InputError, UsageError) as error:
-            problems.append(str(error))
-            unusable.append(str(error))
+            problem = str(error)
+            if not problem.startswith((raw.name, str(raw.mask))):  # a mask in memory has no name
+                problem = f"{raw.name}: {problem}"
+            problems.append(problem)
+            unusable.append(problem)
             continue
         values.add(mask, raw.name)
         palettes.add(raw.mask, raw.name, np.unique(mask).tolist())
