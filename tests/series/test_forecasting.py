@@ -1,6 +1,7 @@
 """Forecasting from tables to results, with a tiny network of random weights, compiled once."""
 
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -403,6 +404,46 @@ def test_a_series_with_few_values_for_its_frequency_has_a_note(model, table):
     days = pd.Series(np.arange(30.0), pd.date_range("2024-01-01", periods=30))
     assert not any("no value" in note for note in model(table["a"], horizon=2).notes)
     assert "667 of 697 steps have no value" in model(days, horizon=2, freq="h").notes
+
+
+@pytest.mark.parametrize(
+    ("start", "freq", "first"),
+    [
+        ("2024-01-01", "H", "2024-01-01T04:00:00"),
+        ("2024-01-31", "M", "2024-05-31T00:00:00"),
+        ("2024-01-31", "MS", "2024-05-01T00:00:00"),
+        ("2024-01-03", "W", "2024-02-04T00:00:00"),
+        ("31.01.2024", "D", "2024-02-04T00:00:00"),
+    ],
+)
+def test_lines_have_starts_and_frequencies_as_those_of_gluonts(model, tmp_path, start, freq, first):
+    line = {"item_id": None, "start": start, "freq": freq, "target": [1, 2, 3, 4]}
+    (tmp_path / "x.jsonl").write_text(json.dumps(line))
+    (series,) = (item.value for item in SERIES.elements(tmp_path / "x.jsonl", Layout()))
+    assert series.name == f"{tmp_path}/x.jsonl:1"
+    assert series.index(4, 1)[0].isoformat() == first
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"start": "xx"}, "'xx' in row 1 of the column 'start' is not a timestamp"),
+        ({"start": "01/02/2024"}, "the column 'start' can be read in two ways"),
+        ({"start": 5}, "'start' must be a timestamp"),
+        ({"start": None}, "'start' must be a timestamp"),
+        ({"freq": 5}, "'freq' a frequency such as"),
+        ({"freq": "foo"}, "There is no frequency 'foo'"),
+        ({"timestamp": ["2024-01-01"]}, "must be a list as long as 'target', of 4 timestamps"),
+        ({"timestamp": 5}, "must be a list as long as 'target', of 4 timestamps"),
+    ],
+)
+def test_wrong_lines_are_named(tmp_path, change, words):
+    line = {"start": "2024-01-01", "freq": "D", "target": [1, 2, 3, 4], **change}
+    (tmp_path / "x.jsonl").write_text(json.dumps(line))
+    (item,) = SERIES.elements(tmp_path / "x.jsonl", Layout())
+    assert isinstance(item.value, InputError)
+    assert words in str(item.value)
+    assert "x.jsonl:1: " in str(item.value)
 
 
 def test_an_array_of_objects_is_a_series_of_their_numbers(model):

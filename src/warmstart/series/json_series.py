@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from warmstart.errors import InputError
-from warmstart.series import dates
+from warmstart.counts import counted
+from warmstart.errors import InputError, UsageError
+from warmstart.series import dates, frequency
 from warmstart.series.layout import Layout
 
 if TYPE_CHECKING:
@@ -42,7 +44,14 @@ def series_of(record: Any, name: str, layout: Layout) -> tuple[str, pd.Series]:
     index: Any = None
     try:
         if "timestamp" in fields:
-            column = pd.Series(list(fields["timestamp"]))
+            times = fields["timestamp"]
+            if not isinstance(times, list) or len(times) != len(target):
+                raise InputError(
+                    f"{name}: 'timestamp' must be a list as long as 'target', of "
+                    f"{counted(len(target), 'timestamp')}.",
+                    name,
+                )
+            column = pd.Series(times)
             column_dates = dates.read(column, "timestamp", name, layout.date_format)
             index = column_dates.times if column_dates.times is not None else column_dates.steps
         elif "start" in fields:
@@ -53,12 +62,43 @@ def series_of(record: Any, name: str, layout: Layout) -> tuple[str, pd.Series]:
                     '"D"), or pass freq=.',
                     name,
                 )
-            index = pd.date_range(fields["start"], periods=len(target), freq=freq)
+            index = _dates(fields["start"], freq, len(target), name, layout)
         _check_numbers(target, name)
         series = pd.Series(target, index=index, dtype="float64")
     except (ValueError, TypeError) as error:
         raise InputError(f"{name}: {error}", name) from error
-    return str(fields.get("item_id", name)), series
+    item = fields.get("item_id")
+    return name if item is None else str(item), series
+
+
+def _dates(start: Any, freq: Any, steps: int, name: str, layout: Layout) -> pd.DatetimeIndex:
+    """The timestamps of a series; a start within a month, quarter or year is in that period.
+
+    Raises:
+        InputError: the start is not a timestamp, or can be read in two ways, or the frequency does
+            not exist.
+    """
+    import pandas as pd
+    from pandas.tseries.frequencies import to_offset
+    from pandas.tseries.offsets import MonthBegin, QuarterBegin, YearBegin
+
+    if not isinstance(start, str | date) or not isinstance(freq, str):
+        raise InputError(
+            f"{name}: 'start' must be a timestamp such as \"2024-01-31\", and 'freq' a frequency such "
+            'as "D".',
+            name,
+        )
+    if isinstance(start, str):
+        read = dates.read(pd.Series([start]), "start", name, layout.date_format)
+        start = None if read.times is None else read.times[0]
+    try:
+        offset = to_offset(frequency.normal(freq))
+    except UsageError as error:
+        raise InputError(f"{name}: {error}", name) from error
+    first = pd.Timestamp(start)
+    if isinstance(offset, MonthBegin | QuarterBegin | YearBegin):
+        first = offset.rollback(first)
+    return pd.date_range(first, periods=steps, freq=offset)
 
 
 def _check_numbers(target: list[Any], name: str) -> None:
