@@ -446,6 +446,12 @@ def test_wrong_lines_are_named(tmp_path, change, words):
     assert "x.jsonl:1: " in str(item.value)
 
 
+def test_a_url_of_a_table_is_refused_with_the_way_out(model):
+    for inputs in ("https://localhost/x.csv", ["https://localhost/x.csv"]):
+        with pytest.raises(InputError, match=r"not read from URLs; .* pandas\.read_csv"):
+            raise model(inputs)[0].error
+
+
 def test_an_array_of_objects_is_a_series_of_their_numbers(model):
     values = [3.0, None, 4.0, 6.0, 5.0, 7.0]
     objects = model(np.array(values, object), horizon=2)

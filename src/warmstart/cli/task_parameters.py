@@ -60,7 +60,8 @@ def _inputs(tasks: Sequence[Task]) -> Argument:
     parts = [f"{names.capitalize()}."] if names else []
     files = [input_kind for input_kind in accepted if input_kind.is_file or input_kind.suffixes]
     if files or not accepted:
-        parts.append("Files, folders, patterns or URLs.")
+        has_urls = not accepted or any(input_kind.is_file for input_kind in accepted)
+        parts.append(f"Files, folders{', patterns or URLs' if has_urls else ' or patterns'}.")
     if len(files) < len(accepted) or not accepted:
         parts.append("Texts, or .txt files with one per line.")
     parts.append("`-` reads standard input: one input per line, or one file.")

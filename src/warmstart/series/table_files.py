@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
-from warmstart.core.reading import input_name, opened
+from warmstart.core.reading import input_name, opened, scheme
 from warmstart.core.records.encodings import decoded_lines, file_lines
 from warmstart.core.records.json_lines import json_lines
 from warmstart.core.records.parquet import open_parquet
@@ -84,6 +84,11 @@ def read(
         return _read_content(source, layout or Layout())
     name = os.fspath(source)
     suffix = Path(name).suffix.lower()
+    if scheme(name) is not None:
+        raise InputError(
+            f"{name}: tables are not read from URLs; download it, or pass pandas.read_csv(url).",
+            name,
+        )
     if not Path(name).is_file():
         raise InputError(f"{name}: there is no such file.", name)
     if suffix in SPREADSHEETS:
