@@ -102,6 +102,7 @@ def test_a_verb_prints_what_predict_prints(name, run, tmp_path, monkeypatch):
     (("classify", "x.png", "--tresh", "1"), "warmstart classify has no option --tresh"),
     (("classify", "good", "--topk", "1"), "did you mean --top-k?"),
     (("predict", "x.png", "-x"), "no option -x"),
+    (("classify", "-dash.png"), "no option -dash.png"),
     (("predict", "x.png", "--model", "bccd_fcos", "--top-k", "1"), "--threshold"),
     (("detect", "x.png", "--threshold", "2"), "--threshold must be from 0 to 1, not 2"),
     (("detect", "x.png", "--max-boxes", "many"), "--max-boxes must be an integer"),

@@ -175,6 +175,8 @@ class TaskCommand(Command):
         if "--" not in args:
             for name in inputs:
                 if name.startswith("-") and name != STDIN:
+                    if not name.startswith("--"):  # click has removed the letters of known options
+                        name = next((arg for arg in args if arg.startswith(name[:2])), name)
                     name = name.partition("=")[0]
                     raise unknown_option(name, ctx.command_path, self.params, own_parameters(tasks))
         explicit = {
