@@ -179,6 +179,8 @@ def test_long_contexts_are_answered_from_windows(opened):
     assert sum(not a.text for a in (none, *none.others)) == 1
     with pytest.raises(InputError, match="question and a context"):
         model("who works ?")
+    with pytest.raises(InputError, match=r"first text of [\d,]+, such as the question; shorten it"):
+        model(("who works ? " * 400, context))
 
 
 def test_windows_of_a_context_are_compared_by_their_logits(opened):

@@ -233,9 +233,11 @@ class Tokenizer:
                 strategy="longest_first" if pair is None else "only_second",
             )
         except BundleError as error:
-            raise InputError(
-                f"{name}: does not fit into windows of {limit} tokens ({error})", name
-            ) from error
+            reason = f"({error})"
+            if pair is not None and (count := len(self.encode(text))) > limit // 2:
+                reason = f"with a first text of {count:,}, such as the question; shorten it"
+            message = f"{name}: does not fit into windows of {limit} tokens {reason}"
+            raise InputError(message, name) from error
         return [self._encoded(window, False) for window in (encoding, *encoding.overflowing)]
 
     def decode(self, ids: Sequence[int] | np.ndarray, *, special: bool = False) -> str:
