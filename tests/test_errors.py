@@ -149,7 +149,7 @@ def test_every_error_but_the_most_general_has_a_section_of_its_own():
             lambda folder: ws.load("sst2_bert_tiny", calibration=["a"]),
             "engines.md#calibrated-int8",
         ),
-        (lambda folder: ws.load("sst2_bert_tiny", precision="auto"), "engines.md#automatic"),
+        (lambda folder: ws.load("efficientnet_lite0", precision="auto"), "engines.md#automatic"),
         (lambda folder: ws.load("deepar", task="fill-mask"), "models.md"),
         (lambda folder: ws.load(folder), "bundles.md"),
         (lambda folder: ws.load(f"./{folder.name}-x"), "bundles.md"),

