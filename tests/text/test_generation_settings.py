@@ -4,12 +4,14 @@ import json
 import math
 import shutil
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
 
 import warmstart as ws
 from warmstart.errors import BundleError, UsageError
+from warmstart.models.text.generation_config import NUMBERS
 from warmstart.text.decoding.constraints import Constraints
 from warmstart.text.decoding.options import GenerateOptions
 
@@ -142,6 +144,14 @@ def test_beams_with_a_sliding_context(home):
     first = len(ids) - len(result.tokens)
     expected = [rows[n - 1, ids[n]] for n in range(first, 64)]
     np.testing.assert_allclose(result.logprobs[: 64 - first], expected, atol=1e-4)
+
+
+def test_a_checkpoint_may_say_what_a_caller_may():
+    options = get_type_hints(GenerateOptions, include_extras=True)
+    for name in (NUMBERS.keys() & options.keys()) - {"top_k"}:  # 0 is its default in checkpoints
+        (option,) = get_args(options[name])[1:]
+        least, most = (math.inf if limit is None else limit for limit in (option.ge, option.le))
+        assert NUMBERS[name][1:] == (least, most), name
 
 
 def test_options_that_do_not_go_together(home):

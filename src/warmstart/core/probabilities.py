@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+MIN_TEMPERATURE = 1e-6
+"""Lower temperatures are as greedy, but scores divided by them would overflow float32."""
+
 
 def softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
     """Probabilities that add up to 1 along the last axis; float64."""

@@ -75,6 +75,33 @@ class Attempt:
         return self.path is not None and self.float_layers is None
 
 
+@dataclass(frozen=True)
+class _Job:
+    """What is quantised, and how its programs are judged; see `compile_int8`.
+
+    Attributes:
+        expected: the decisions of float32 on the inputs that are compared.
+    """
+
+    program: Program
+    exact: Artifact
+    folder: Path
+    calibration: Calibration
+    expected: Decisions
+    report: Report
+
+    def attempt(
+        self, engine: Engine, float_layers: int | None = None, path: Path | None = None
+    ) -> Attempt:
+        agreement = self.calibration.to_compare.agreement(engine, self.expected)
+        return Attempt(engine, agreement, float_layers, path)
+
+    def usable(self, attempts: Sequence[Attempt]) -> list[Attempt]:
+        """Those that reach the requested agreement."""
+        threshold = self.calibration.threshold
+        return [attempt for attempt in attempts if attempt.agreement >= threshold]
+
+
 def compile_int8(
     program: Program, exact: Artifact, folder: Path, calibration: Calibration, report: Report
 ) -> dict[str, Any]:
@@ -92,15 +119,16 @@ def compile_int8(
     """
     reference = LiteRTEngine(exact.path, exact.signatures)
     expected = calibration.to_compare.decisions(reference)
+    job = _Job(program, exact, folder, calibration, expected, report)
     failure: CompileError | None = None
     attempts: list[Attempt] = []
     try:
-        attempts.append(_by_litert(program, exact, folder, calibration, expected, report))
+        attempts.append(_by_litert(job))
     except CompileError as error:
         failure = error
     if is_installed("nncf") and choose.openvino_runs():
-        attempts += _by_nncf(exact, reference, folder, calibration, expected, report)
-    usable = [attempt for attempt in attempts if attempt.agreement >= calibration.threshold]
+        attempts += _by_nncf(job, reference)
+    usable = job.usable(attempts)
     if not usable:
         raise failure or CompileError(_refusal(attempts, calibration))
     report("measuring")
@@ -147,14 +175,7 @@ def compile_int8(
     }
 
 
-def _by_litert(
-    program: Program,
-    exact: Artifact,
-    folder: Path,
-    calibration: Calibration,
-    expected: Decisions,
-    report: Report,
-) -> Attempt:
+def _by_litert(job: _Job) -> Attempt:
     """The program of TensorFlow Lite: `program.tflite` is the fastest one that agrees enough. If none
     does, the best attempt; there is no file then.
 
@@ -165,10 +186,10 @@ def _by_litert(
     attempts: list[Attempt] = []
     for make in (_static, _dynamic):
         try:
-            attempts.append(make(program, exact, folder, calibration, expected, report))
+            attempts.append(make(job))
         except CompileError as error:
             failure = failure or error
-        usable = [attempt for attempt in attempts if attempt.agreement >= calibration.threshold]
+        usable = job.usable(attempts)
         if any(attempt.float_layers == 0 for attempt in usable):
             break  # nothing is faster than all layers in 8 bits, with known ranges
     if not attempts:
@@ -182,43 +203,35 @@ def _by_litert(
             attempt.path.unlink()
     if not usable:
         return max(attempts, key=lambda attempt: attempt.agreement)
-    fastest, path = usable[0], folder / PROGRAM
+    fastest, path = usable[0], job.folder / PROGRAM
     assert fastest.path is not None
     fastest.path.rename(path)
     return replace(fastest, engine=LiteRTEngine(path, fastest.engine.signatures), path=path)
 
 
-def _static(
-    program: Program,
-    exact: Artifact,
-    folder: Path,
-    calibration: Calibration,
-    expected: Decisions,
-    report: Report,
-) -> Attempt:
+def _static(job: _Job) -> Attempt:
     """The program with calibrated ranges, with as few float32 layers as the agreement needs."""
     from warmstart.engines.compile import with_tensor_names
     from warmstart.engines.quantizer import quantizing
 
-    path, best = folder / "static.tflite", None
-    compared = calibration.to_compare
-    with quantizing(program, calibration.to_calibrate, folder, report) as quantizer:
+    path, best = job.folder / "static.tflite", None
+    to_calibrate, report = job.calibration.to_calibrate, job.report
+    with quantizing(job.program, to_calibrate, job.folder, report) as quantizer:
         layers: list[list[str]] = []
         for share in FLOAT_SHARES:
             if share and not layers:
                 report("ranking layers by their noise in 8 bits")
-                samples = islice(calibration.to_calibrate.batches(), NOISE_INPUTS)
+                samples = islice(to_calibrate.batches(), NOISE_INPUTS)
                 layers = noisiest_layers(quantizer.float_program, samples)
             count = round(share * len(layers))
             chosen = [name for names in layers[:count] for name in names]
             in_float32 = counted(count, "layer")
             report(f"quantising, {in_float32} in float32" if count else "quantising")
             path.write_bytes(quantizer.quantized(chosen))
-            named = with_tensor_names(path, FORWARD, exact.signatures[FORWARD])
-            engine = LiteRTEngine(path, {FORWARD: named})
-            attempt = Attempt(engine, compared.agreement(engine, expected), count, path)
+            named = with_tensor_names(path, FORWARD, job.exact.signatures[FORWARD])
+            attempt = job.attempt(LiteRTEngine(path, {FORWARD: named}), count, path)
             log.info("int8 with %d layers in float32: agreement %.4f", count, attempt.agreement)
-            if attempt.agreement >= calibration.threshold:
+            if job.usable([attempt]):
                 return attempt
             if best is None or attempt.agreement > best.agreement:
                 best = attempt
@@ -226,47 +239,33 @@ def _static(
     return best
 
 
-def _dynamic(
-    program: Program,
-    exact: Artifact,
-    folder: Path,
-    calibration: Calibration,
-    expected: Decisions,
-    report: Report,
-) -> Attempt:
+def _dynamic(job: _Job) -> Attempt:
     """The program whose activations are quantised at run time."""
     from warmstart.engines.compile import convert
 
-    report("quantising the weights")
-    path = folder / "dynamic.tflite"
-    engine = LiteRTEngine(path, convert(program, path, "int8", report))
-    attempt = Attempt(engine, calibration.to_compare.agreement(engine, expected), path=path)
+    job.report("quantising the weights")
+    path = job.folder / "dynamic.tflite"
+    signatures = convert(job.program, path, "int8", job.report)
+    attempt = job.attempt(LiteRTEngine(path, signatures), path=path)
     log.info("int8 with activations quantised at run time: agreement %.4f", attempt.agreement)
     return attempt
 
 
-def _by_nncf(
-    exact: Artifact,
-    reference: Engine,
-    folder: Path,
-    calibration: Calibration,
-    expected: Decisions,
-    report: Report,
-) -> list[Attempt]:
+def _by_nncf(job: _Job, reference: Engine) -> list[Attempt]:
     """The program of NNCF; empty if NNCF cannot make it, or OpenVINO cannot run it."""
     from warmstart.engines import nncf
     from warmstart.engines.openvino import OpenVINOEngine
 
     attempts = []
     try:
-        nncf.quantize(exact, reference, folder, calibration, report)
-        engine = OpenVINOEngine(folder / OPENVINO[0], exact.signatures)
-        attempts.append(Attempt(engine, calibration.to_compare.agreement(engine, expected)))
+        nncf.quantize(job.exact, reference, job.folder, job.calibration, job.report)
+        engine = OpenVINOEngine(job.folder / OPENVINO[0], job.exact.signatures)
+        attempts.append(job.attempt(engine))
     except EngineError as error:
         log.info("int8 on OpenVINO: %s", error)
-    if not any(attempt.agreement >= calibration.threshold for attempt in attempts):
+    if not job.usable(attempts):
         for name in OPENVINO:
-            (folder / name).unlink(missing_ok=True)
+            (job.folder / name).unlink(missing_ok=True)
     return attempts
 
 

@@ -106,9 +106,9 @@ class Server(uvicorn.Server):
         """Stop listening. New connections are served if they send a request within a second; idle
         ones if they do so within a second of the signal.
         """
-        listening = [one for server in self.servers for one in server.sockets]
-        for one in listening:
-            refuse_new_connections(one)
+        listening = [opened for server in self.servers for opened in server.sockets]
+        for opened in listening:
+            refuse_new_connections(opened)
         await asyncio.sleep(HANDSHAKE_SECONDS)
         end = time.monotonic() + LAST_REQUEST_SECONDS
         while time.monotonic() < end and select.select(listening, [], [], 0)[0]:

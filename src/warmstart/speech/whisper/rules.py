@@ -11,11 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.core.probabilities import log_sum_exp, softmax
+from warmstart.core.probabilities import MIN_TEMPERATURE, log_sum_exp, softmax
 from warmstart.speech.whisper.tokens import WhisperTokens
-
-MIN_TEMPERATURE = 1e-6
-"""Lower temperatures are as greedy, but quotients would overflow."""
 
 
 class Rules:

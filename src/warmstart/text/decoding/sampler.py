@@ -11,11 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from warmstart.core.probabilities import log_softmax
+from warmstart.core.probabilities import MIN_TEMPERATURE, log_softmax
 from warmstart.text.decoding.options import GenerateOptions
-
-MIN_TEMPERATURE = 1e-6
-"""Lower temperatures are as greedy, but quotients would overflow float32."""
 
 
 def next_token(scores: NDArray[Any], options: GenerateOptions, random: np.random.Generator) -> int:
